@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class ActivitiesConfig(AppConfig):
+    name = "activities"
+    verbose_name = _("Activities")
+
+    def ready(self) -> None:
+        from people import announcing
+
+        from activities import standard
+
+        announcing.subscribe(standard.record_announcement)
+        post_migrate.connect(standard.install_after_migration, sender=self)

@@ -1,0 +1,24 @@
+"""Who may do what: users, and the API clients that act for them."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """Somebody, or some program, that works with this installation.
+
+    Users are deactivated, never deleted: what they did stays signed with their name.
+    """
+
+    is_api_only = models.BooleanField(
+        _("API only"), default=False, help_text=_("Acts for a program and cannot log in to the pages.")
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, blank=True, help_text=_("Empty: the time zone of this installation.")
+    )
+    language = models.CharField(_("language"), max_length=8, blank=True)
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("user")
+        verbose_name_plural = _("users")

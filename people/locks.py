@@ -1,0 +1,50 @@
+"""Advisory locks, all of which end with the transaction.
+
+PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte says what a key is about.
+Order, to be free of deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from hashlib import blake2b
+
+from django.db import connection
+
+
+class Space(IntEnum):
+    PEOPLE = 1  # recorders and changers share it; delete, erase and merge take it alone
+    TYPE = 2  # recorders share a type's; approve, retire and delete take it alone
+    HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
+    LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
+
+
+KEY_BITS = 56
+
+
+def key(space: Space, number: int) -> int:
+    """The 64-bit key of `number` (0 ≤ number < 2**56) in `space`."""
+    return (space << KEY_BITS) | number
+
+
+def share(space: Space, numbers: Iterable[int] = (0,)) -> None:
+    """Take shared locks, in ascending order, until the transaction ends; waits for exclusive holders."""
+    _take("pg_advisory_xact_lock_shared", space, numbers)
+
+
+def take(space: Space, numbers: Iterable[int] = (0,)) -> None:
+    """Take exclusive locks, in ascending order, until the transaction ends; waits for every other holder."""
+    _take("pg_advisory_xact_lock", space, numbers)
+
+
+def number_of(*parts: str) -> int:
+    """A 56-bit number for a text key; two texts rarely share one, and then they merely wait for each other."""
+    return int.from_bytes(blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=7).digest(), "big")
+
+
+def _take(function: str, space: Space, numbers: Iterable[int]) -> None:
+    keys = [key(space, number) for number in sorted(set(numbers))]
+    if not keys:
+        return
+    with connection.cursor() as cursor:
+        # unnest keeps the array's order, so locks are taken in ascending order
+        cursor.execute(f"select {function}(k) from unnest(%s::bigint[]) as k", [keys])

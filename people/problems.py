@@ -1,0 +1,80 @@
+"""What is wrong with something that came in, said the same way at every door."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+MAX_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault: a stable code for programs, a whole sentence for people, and where it is.
+
+    `path` leads from the outside in (`(3, "attributes", "amount")`); `expected` and `got` are short and
+    already fit to be shown.
+    """
+
+    code: str
+    message: str
+    path: Path = ()
+    expected: str = ""
+    got: str = ""
+
+    def under(self, *prefix: str | int) -> "Problem":
+        return replace(self, path=(*prefix, *self.path))
+
+
+class Refused(Exception):
+    """A verb did nothing, because of these problems."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems: Sequence[Problem] = problems
+
+    def __str__(self) -> str:
+        return " ".join(str(problem.message) for problem in self.problems)
+
+    @property
+    def code(self) -> str:
+        return self.problems[0].code
+
+
+class NotAllowed(Refused):
+    """The user lacks the right that the verb needs; nothing was done."""
+
+
+class Conflict(Refused):
+    """Somebody else changed the thing in the meantime; nothing was overwritten."""
+
+
+def refuse_if(problems: Iterable[Problem]) -> None:
+    """Raise `Refused` with all of `problems`, if there are any."""
+    found = tuple(problems)
+    if found:
+        raise Refused(*found)
+
+
+def show(value: Any) -> str:
+    """`value` as a sentence may quote it: one line, short, without characters that cannot be stored."""
+    text = value if isinstance(value, str) else _describe(value)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[: MAX_SHOWN + 1])
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def _describe(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{…}"
+    if isinstance(value, list | tuple):
+        return "[…]"
+    try:
+        return str(value)
+    except ValueError:  # integers of thousands of digits have no text in Python
+        return "…"

@@ -1,0 +1,33 @@
+"""Where a change came from: which door, and who."""
+
+from dataclasses import dataclass
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Door(models.IntegerChoices):
+    ADMIN = 1, _("Admin")
+    API = 2, _("API")
+    DIALECT = 3, _("Marketo API")
+    IMPORT = 4, _("Import")
+    CAMPAIGN = 5, _("Smart campaign")
+    SYSTEM = 6, _("System")
+    COMMAND = 7, _("Command")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One door and who stands in it.
+
+    `user_id` is the person or the API-only user of an API client; `origin_id` the import or campaign,
+    where there is one; `reason` free text that the change log shows.
+    """
+
+    door: Door
+    user_id: int | None = None
+    origin_id: int | None = None
+    reason: str = ""
+
+
+SYSTEM = Source(Door.SYSTEM)
