@@ -21,19 +21,19 @@ class Space(IntEnum):
 KEY_BITS = 56
 
 
-def key(space: Space, number: int) -> int:
+def key(space: Space, number: int = 0) -> int:
     """The 64-bit key of `number` (0 ≤ number < 2**56) in `space`."""
     return (space << KEY_BITS) | number
 
 
-def share(space: Space, numbers: Iterable[int] = (0,)) -> None:
-    """Take shared locks, in ascending order, until the transaction ends; waits for exclusive holders."""
-    _take("pg_advisory_xact_lock_shared", space, numbers)
+def share(keys: Iterable[int]) -> None:
+    """Take shared locks, in the order above, until the transaction ends; waits for exclusive holders."""
+    _take("pg_advisory_xact_lock_shared", keys)
 
 
-def take(space: Space, numbers: Iterable[int] = (0,)) -> None:
-    """Take exclusive locks, in ascending order, until the transaction ends; waits for every other holder."""
-    _take("pg_advisory_xact_lock", space, numbers)
+def take(keys: Iterable[int]) -> None:
+    """Take exclusive locks, in the order above, until the transaction ends; waits for every other holder."""
+    _take("pg_advisory_xact_lock", keys)
 
 
 def number_of(*parts: str) -> int:
@@ -41,10 +41,9 @@ def number_of(*parts: str) -> int:
     return int.from_bytes(blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=7).digest(), "big")
 
 
-def _take(function: str, space: Space, numbers: Iterable[int]) -> None:
-    keys = [key(space, number) for number in sorted(set(numbers))]
-    if not keys:
-        return
-    with connection.cursor() as cursor:
-        # unnest keeps the array's order, so locks are taken in ascending order
-        cursor.execute(f"select {function}(k) from unnest(%s::bigint[]) as k", [keys])
+def _take(function: str, keys: Iterable[int]) -> None:
+    ordered = sorted(set(keys))
+    if ordered:
+        with connection.cursor() as cursor:
+            # unnest keeps the array's order, so locks are taken in ascending order
+            cursor.execute(f"select {function}(k) from unnest(%s::bigint[]) as k", [ordered])

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 Path = tuple[str | int, ...]
 
 MAX_SHOWN = 80
+STRUCTURE = frozenset({"attributes", "input", "fields"})  # steps of a path that name no field
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,27 @@ class NotAllowed(Refused):
 
 class Conflict(Refused):
     """Somebody else changed the thing in the meantime; nothing was overwritten."""
+
+
+def bad_value(code: str, expected: Any, value: Any, *path: str | int) -> Problem:
+    """A value that does not fit: "expected a number, got 'twelve'"."""
+    got = show(value)
+    message = _("expected %(expected)s, got '%(got)s'") % {"expected": expected, "got": got}
+    return Problem(code, message, path, str(expected), got)
+
+
+def located(problem: Problem, first_row: int = 1) -> str:
+    """The whole sentence with its place: "row 3, field amount: expected a number, got 'twelve'".
+
+    The first number of the path counts rows from 0; people count from `first_row`.
+    """
+    places = []
+    for part in problem.path:
+        if isinstance(part, int):
+            places.append(_("row %(number)s") % {"number": part + first_row})
+        elif part not in STRUCTURE:
+            places.append(_("field %(name)s") % {"name": part})
+    return f"{', '.join(places)}: {problem.message}" if places else str(problem.message)
 
 
 def refuse_if(problems: Iterable[Problem]) -> None:

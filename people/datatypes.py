@@ -1,0 +1,371 @@
+"""The data types of every field, of people and of activities: one registry, one meaning.
+
+A value comes in at a door (JSON, form, file) and is parsed into its canonical Python form:
+str, bool, int, float, Decimal, date or an aware datetime in UTC. From there it has exactly one JSON text
+(how it is stored) and exactly one plain text (how files and primary values show it).
+
+Blank text is no value; the doors drop it before they parse. Text in place of a number or a boolean is
+accepted when it is exactly canonical ("5", "true").
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
+from json.encoder import encode_basestring  # type: ignore[attr-defined]
+from math import isfinite
+from typing import Any
+from unicodedata import is_normalized, normalize
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+MAX_STRING = 255
+MAX_LINK = 2_000
+MAX_TEXT_BYTES = 30_000
+MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly
+CURRENCY_PLACES = 4
+CURRENCY_LIMIT = Decimal(10) ** 15
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+
+TEXT_OPERATORS = (
+    "is", "is not", "starts with", "not starts with", "ends with", "not ends with",
+    "contains", "not contains", "is empty", "is not empty",
+)  # fmt: skip
+NUMBER_OPERATORS = (
+    "is", "is not", "between", "greater than", "less than", "at least", "at most", "is empty", "is not empty",
+)  # fmt: skip
+BOOLEAN_OPERATORS = ("is", "is empty", "is not empty")
+MOMENT_OPERATORS = (
+    "is", "is not", "between", "before", "after", "on or before", "on or after",
+    "in past", "in past before", "in future", "in future after", "in time frame", "is empty", "is not empty",
+)  # fmt: skip
+
+
+class BadValue(ValueError):
+    """A value does not fit its type. `code` is `wrong_type`, `too_long` or `out_of_range`."""
+
+    def __init__(self, code: str, expected: str | Promise) -> None:
+        super().__init__(code)
+        self.code = code
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """What one kind of value is, everywhere it appears.
+
+    `parse` takes whatever a door received, never blank, and the zone of zone-less moments; it returns the
+    canonical Python value or raises `BadValue`. `to_json` and `to_text` take the canonical value. `sql` turns
+    a text expression (`attributes->>'amount'`) into what comparisons use.
+    """
+
+    name: str
+    label: str | Promise
+    expects: str | Promise
+    example: str
+    parse: Callable[[Any, tzinfo], Any]
+    to_json: Callable[[Any], str]
+    to_text: Callable[[Any], str]
+    sql: str
+    operators: tuple[str, ...]
+    widget: Callable[[], forms.Widget]
+    for_activities: bool = True
+    is_number: bool = False
+    is_moment: bool = False
+
+
+def _clean_text(value: Any, expected: str | Promise) -> str:
+    if type(value) is not str:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise BadValue("wrong_type", expected)
+        value = _number_text(value, expected)
+    if value.isascii():
+        if "\0" in value:
+            raise BadValue("wrong_type", _("text without the character NUL"))
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadValue("wrong_type", _("valid Unicode text")) from None
+    if "\0" in value:
+        raise BadValue("wrong_type", _("text without the character NUL"))
+    # comparisons are defined after NFC, so only NFC is ever stored
+    return value if is_normalized("NFC", value) else normalize("NFC", value)
+
+
+def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
+    """The plain digits of a JSON number that came where text belongs: 7 is "7", 1.50 is "1.5"."""
+    if isinstance(value, int):
+        if value.bit_length() > 128:
+            raise BadValue("out_of_range", expected)
+        return str(value)
+    if not isfinite(value):
+        raise BadValue("wrong_type", expected)
+    exact = Decimal(repr(value)) if isinstance(value, float) else value
+    if exact.adjusted() > 40 or exact.adjusted() < -40:
+        raise BadValue("out_of_range", expected)
+    return plain_decimal(exact)
+
+
+def _parse_string(value: Any, _zone: tzinfo) -> str:
+    text = _clean_text(value, _("text"))
+    if len(text) > MAX_STRING:
+        raise BadValue("too_long", _("at most 255 characters"))
+    return text
+
+
+def _parse_text(value: Any, _zone: tzinfo) -> str:
+    text = _clean_text(value, _("text"))
+    if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
+        raise BadValue("too_long", _("at most 30,000 bytes"))
+    return text
+
+
+_EMAIL = re.compile(r"[!#-'*-+\-/-9=?A-Z^-~.]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}")
+
+
+def _parse_email(value: Any, _zone: tzinfo) -> str:
+    text = _clean_text(value, _("an e-mail address like ann@example.com")).strip()
+    if len(text) > MAX_STRING:
+        raise BadValue("too_long", _("at most 255 characters"))
+    if not _EMAIL.fullmatch(text):
+        raise BadValue("wrong_type", _("an e-mail address like ann@example.com"))
+    return text
+
+
+def _parse_link(value: Any, _zone: tzinfo) -> str:
+    text = _clean_text(value, _("a web address")).strip()
+    if len(text) > MAX_LINK:
+        raise BadValue("too_long", _("at most 2,000 characters"))
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise BadValue("wrong_type", _("a web address without blanks"))
+    return text
+
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+def _parse_boolean(value: Any, _zone: tzinfo) -> bool:
+    if value is True or value is False:
+        return value
+    if isinstance(value, str) and (found := _BOOLEANS.get(value.strip().lower())) is not None:
+        return found
+    raise BadValue("wrong_type", _("true or false"))
+
+
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+_WHOLE_NUMBER = _("a whole number")
+
+
+def _parse_integer(value: Any, _zone: tzinfo) -> int:
+    if type(value) is str:
+        if not _INTEGER.fullmatch(value.strip()):
+            raise BadValue("wrong_type", _WHOLE_NUMBER)
+        value = int(value)
+    elif isinstance(value, bool):
+        raise BadValue("wrong_type", _WHOLE_NUMBER)
+    elif isinstance(value, float | Decimal):
+        if not isfinite(value):
+            raise BadValue("wrong_type", _WHOLE_NUMBER)
+        if abs(value) > MAX_INTEGER:
+            raise BadValue("out_of_range", _("a whole number between ±9,007,199,254,740,991"))
+        if value != int(value):
+            raise BadValue("wrong_type", _WHOLE_NUMBER)
+        value = int(value)
+    elif not isinstance(value, int):
+        raise BadValue("wrong_type", _WHOLE_NUMBER)
+    if not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise BadValue("out_of_range", _("a whole number between ±9,007,199,254,740,991"))
+    return value
+
+
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_NUMBER = _("a number")
+
+
+def _parse_float(value: Any, _zone: tzinfo) -> float:
+    if isinstance(value, bool):
+        raise BadValue("wrong_type", _NUMBER)
+    if isinstance(value, str):
+        if len(value) > MAX_STRING or not _FLOAT.fullmatch(value.strip()):
+            raise BadValue("wrong_type", _NUMBER)
+    elif not isinstance(value, int | float | Decimal):
+        raise BadValue("wrong_type", _NUMBER)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
+    if not isfinite(number):
+        raise BadValue("out_of_range", _("a number that fits 64 bits"))
+    return number
+
+
+_CURRENCY = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+_AMOUNT = _("an amount like 1250.50")
+
+
+def _parse_currency(value: Any, _zone: tzinfo) -> Decimal:
+    if type(value) is str:
+        if not _CURRENCY.fullmatch(value.strip()):
+            raise BadValue("wrong_type", _AMOUNT)
+        amount = Decimal(value)
+    elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise BadValue("wrong_type", _AMOUNT)
+    elif isinstance(value, int):
+        if value.bit_length() > 64:
+            raise BadValue("out_of_range", _("an amount below 1,000,000,000,000,000"))
+        amount = Decimal(value)
+    elif not isfinite(value):
+        raise BadValue("wrong_type", _AMOUNT)
+    else:
+        amount = Decimal(repr(value)) if isinstance(value, float) else value
+    if not -CURRENCY_LIMIT < amount < CURRENCY_LIMIT:
+        raise BadValue("out_of_range", _("an amount below 1,000,000,000,000,000"))
+    exponent = amount.as_tuple().exponent
+    if exponent < -CURRENCY_PLACES and amount.normalize().as_tuple().exponent < -CURRENCY_PLACES:  # type: ignore[operator]
+        raise BadValue("out_of_range", _("an amount with at most 4 decimal places"))
+    return amount
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_A_DATE = _("a date like 2026-11-20")
+_A_MOMENT = _("a date and time like 2026-11-20T10:00:00Z")
+_YEARS = _("a year from 1900 to 2200")
+
+
+def _parse_date(value: Any, _zone: tzinfo) -> date:
+    if isinstance(value, datetime):
+        raise BadValue("wrong_type", _A_DATE)
+    if not isinstance(value, date):
+        if not isinstance(value, str) or not _DATE.fullmatch(value.strip()):
+            raise BadValue("wrong_type", _A_DATE)
+        try:
+            value = date.fromisoformat(value.strip())
+        except ValueError:
+            raise BadValue("wrong_type", _A_DATE) from None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise BadValue("out_of_range", _YEARS)
+    return value
+
+
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
+    r" ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?",
+    re.ASCII,
+)
+
+
+def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
+    """The moment that `value` names, in UTC; what has no zone is of `zone`, a bare date is its midnight.
+
+    Takes a datetime or ISO 8601 text: `Z`, `±hh:mm`, `±hhmm`, fractions of a second, minute precision.
+    """
+    if not isinstance(value, datetime):
+        if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+            raise BadValue("wrong_type", _A_MOMENT)
+        try:
+            value = datetime.fromisoformat(value.replace(" ", "T", 1).replace(" ", "") if " " in value else value)
+        except ValueError:
+            raise BadValue("wrong_type", _A_MOMENT) from None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise BadValue("out_of_range", _YEARS)
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=zone)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def moment_text(value: datetime) -> str:
+    """ISO 8601 in UTC with `Z`; a fraction only where there is one."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def plain_decimal(value: Decimal) -> str:
+    """Digits without exponent or superfluous zeros: 12.00 is "12", 1E+3 is "1000"."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _text_type(name: str, label: Promise, expects: Promise, example: str, parse: Any, widget: Any) -> DataType:
+    return DataType(
+        name, label, expects, example, parse, encode_basestring, str, "lower({})", TEXT_OPERATORS, widget
+    )
+
+
+def _integer_type(name: str, label: Promise, **more: Any) -> DataType:
+    return DataType(
+        name, label, _WHOLE_NUMBER, "42", _parse_integer, str, str, "({})::numeric", NUMBER_OPERATORS,
+        lambda: forms.NumberInput(attrs={"step": "1"}), is_number=True, **more,
+    )  # fmt: skip
+
+
+_ALL = (
+    _text_type("string", _("Text"), _("text"), "Intro to Sourdough", _parse_string, forms.TextInput),
+    _text_type("text", _("Long text"), _("text"), "…", _parse_text, forms.Textarea),
+    _text_type("email", _("E-mail"), _("an e-mail address"), "ann@example.com", _parse_email, forms.EmailInput),
+    _text_type("phone", _("Phone"), _("a phone number"), "+34 600 123 456", _parse_string, forms.TextInput),
+    _text_type("link", _("Link"), _("a web address"), "https://example.com/a", _parse_link, forms.TextInput),
+    DataType(
+        "boolean", _("Yes or no"), _("true or false"), "true", _parse_boolean,
+        lambda value: "true" if value else "false", lambda value: "true" if value else "false",
+        "({})::boolean", BOOLEAN_OPERATORS,
+        lambda: forms.Select(choices=[("", "—"), ("true", _("Yes")), ("false", _("No"))]),
+    ),
+    _integer_type("integer", _("Whole number")),
+    DataType(
+        "float", _("Number"), _NUMBER, "3.5", _parse_float, repr, repr, "({})::numeric", NUMBER_OPERATORS,
+        lambda: forms.NumberInput(attrs={"step": "any"}), is_number=True,
+    ),
+    DataType(
+        "currency", _("Currency"), _AMOUNT, "1250.50", _parse_currency, plain_decimal, plain_decimal,
+        "({})::numeric", NUMBER_OPERATORS, lambda: forms.NumberInput(attrs={"step": "any"}), is_number=True,
+    ),
+    DataType(
+        "date", _("Date"), _A_DATE, "2026-11-20", _parse_date, lambda value: _quoted(value.isoformat()),
+        date.isoformat, "({})::date", MOMENT_OPERATORS,
+        lambda: forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), is_moment=True,
+    ),
+    DataType(
+        "datetime", _("Date and time"), _A_MOMENT, "2026-11-20T10:00:00Z", parse_moment,
+        lambda value: _quoted(moment_text(value)), moment_text, "({})::timestamptz", MOMENT_OPERATORS,
+        lambda: forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}), is_moment=True,
+    ),
+    _integer_type("score", _("Score"), for_activities=False),
+    _integer_type("percent", _("Percent"), for_activities=False),
+)  # fmt: skip
+
+BY_NAME: Mapping[str, DataType] = {data_type.name: data_type for data_type in _ALL}
+CHOICES_FOR_PEOPLE = [(data_type.name, data_type.label) for data_type in _ALL]
+CHOICES_FOR_ACTIVITIES = [(data_type.name, data_type.label) for data_type in _ALL if data_type.for_activities]
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a door received no value: null, or text of nothing but white space."""
+    return value is None or (type(value) is str and (not value or value.isspace()))
+
+
+class ExactDecoder(json.JSONDecoder):
+    """Reads stored JSON without turning amounts into binary fractions."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "parse_float": Decimal})
+
+
+def text_key(text: str) -> str:
+    """`text` as comparisons see it: NFC, lower case per code point, as PostgreSQL's C.UTF-8 does it.
+
+    str.lower() maps some letters to several ('İ') or by context ('Σ'); simple mapping does neither.
+    """
+    if text.isascii():
+        return text.lower()
+    composed = text if is_normalized("NFC", text) else normalize("NFC", text)
+    return "".join(lowered if len(lowered := character.lower()) == 1 else character for character in composed)

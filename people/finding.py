@@ -1,0 +1,67 @@
+"""Who is meant: people by id, e-mail or any unique field, whole batches at a time."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models.functions import Lower
+
+from people import datatypes
+from people.models import Person, PersonField, PersonKey
+
+MAX_ID = 2**31 - 1
+
+
+def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
+    """Map each of `ids` that names a live person to that person's id; a merged loser's to its winner's.
+
+    Without `follow_merges` losers are unknown, as deleted and erased people always are.
+    """
+    found: dict[int, int] = {}
+    merged: dict[int, int] = {}
+    rows = Person.objects.filter(pk__in=list(ids)).values_list("pk", "state", "merged_into_id")
+    for pk, state, winner in rows:
+        if state == Person.State.LIVE:
+            found[pk] = pk
+        elif state == Person.State.MERGED and follow_merges and winner:
+            merged[pk] = winner
+    if merged:  # winners may have been merged, too
+        winners = by_id(set(merged.values()))
+        found.update({loser: winners[winner] for loser, winner in merged.items() if winner in winners})
+    return found
+
+
+def by_field(field: str, values: Iterable[str]) -> Mapping[str, list[int]]:
+    """Map each key of `values` (see `key_of`) to the ids of the live people who have it, ascending.
+
+    `field` is "email" or the api_name of a unique person field.
+    """
+    wanted = list({key_of(value) for value in values})
+    found: dict[str, list[int]] = defaultdict(list)
+    if field == "email":
+        rows = (
+            Person.objects.live()
+            .alias(key=Lower("email"))
+            .filter(key__in=wanted)
+            .order_by("pk")
+            .values_list(Lower("email"), "pk")
+        )
+    else:
+        rows = PersonKey.objects.filter(
+            field__api_name=field, value__in=wanted, person__state=Person.State.LIVE
+        ).values_list("value", "person_id")
+    for value, pk in rows:
+        found[value].append(pk)
+    return found
+
+
+def key_of(value: Any) -> str:
+    """How a lookup value is compared: canonical text, NFC, without case."""
+    if not isinstance(value, str):
+        value = str(value)
+    return datatypes.text_key(value.strip())
+
+
+def lookup_fields() -> list[str]:
+    """The fields besides the id by which people can be looked up."""
+    return ["email", *PersonField.objects.filter(is_unique=True).values_list("api_name", flat=True)]

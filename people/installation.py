@@ -1,0 +1,34 @@
+"""What holds for the whole installation, read often and changed rarely."""
+
+from datetime import datetime
+from functools import lru_cache
+from time import monotonic
+from zoneinfo import ZoneInfo
+
+from people.models import Installation
+
+FRESH_FOR_SECONDS = 5
+
+
+def current() -> Installation:
+    """This installation's settings; at most five seconds old, defaults before the first start."""
+    return _at(int(monotonic() / FRESH_FOR_SECONDS))
+
+
+def forget() -> None:
+    """Have the next `current()` read the row again: for who changed it, and for tests."""
+    _at.cache_clear()
+
+
+def zone() -> ZoneInfo:
+    """The zone whose days rules speak of."""
+    return ZoneInfo(current().time_zone)
+
+
+def local(moment: datetime) -> datetime:
+    return moment.astimezone(zone())
+
+
+@lru_cache(maxsize=1)
+def _at(_tick: int) -> Installation:
+    return Installation.objects.filter(pk=1).first() or Installation()

@@ -1,0 +1,28 @@
+"""Named reads of people and what describes them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models.functions import Lower
+
+if TYPE_CHECKING:
+    from people.models import Person, PersonField
+
+
+class PersonQuerySet(models.QuerySet["Person"]):
+    def live(self) -> "PersonQuerySet":
+        """People who are on lists and pages: neither deleted, merged nor erased."""
+        return self.filter(state="live")
+
+    def with_email(self, emails: Iterable[str]) -> "PersonQuerySet":
+        """People whose e-mail is one of `emails`, compared without case."""
+        return self.alias(email_lower=Lower("email")).filter(email_lower__in=[email.lower() for email in emails])
+
+
+class PersonFieldQuerySet(models.QuerySet["PersonField"]):
+    def custom(self) -> "PersonFieldQuerySet":
+        return self.filter(is_standard=False)
+
+    def shown(self) -> "PersonFieldQuerySet":
+        return self.filter(is_hidden=False)
