@@ -1,0 +1,67 @@
+"""Who changed what: entries in Django's admin log, one a call or job, never with personal values.
+
+The log is append-only (a trigger refuses updates and deletes). An entry holds an action's name and its
+parameters; `sentence` says it in the reader's language.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+SYSTEM_USERNAME = "system"
+
+# upper apps add the sentences of their own verbs with `describe`
+_SENTENCES: dict[str, tuple[int, str | Promise]] = {
+    "created": (ADDITION, _("Created")),
+    "changed": (CHANGE, _("Changed: %(what)s")),
+    "deleted": (DELETION, _("Deleted")),
+    "restored": (CHANGE, _("Restored")),
+}
+
+
+def describe(sentences: Mapping[str, tuple[int, str | Promise]]) -> None:
+    """Register actions: name → (Django's action flag, sentence with %(parameter)s places)."""
+    _SENTENCES.update(sentences)
+
+
+def note(by: Any, subject: Model, action: str, **parameters: Any) -> None:
+    """Leave an entry that `by` (a user; None: the system itself) did `action` to `subject`.
+
+    `parameters` fill the sentence's places; they must hold no personal value.
+    """
+    flag, _sentence = _SENTENCES[action]
+    name = f"{subject._meta.verbose_name} {subject.pk}" if subject._meta.model_name == "person" else str(subject)
+    LogEntry.objects.create(
+        user_id=by.pk if by is not None else system_user_id(),
+        content_type=ContentType.objects.get_for_model(subject),
+        object_id=str(subject.pk),
+        object_repr=name.capitalize()[:200] if subject._meta.model_name == "person" else name[:200],
+        action_flag=flag,
+        change_message=json.dumps({"action": action, **parameters}),
+    )
+
+
+def sentence(entry: LogEntry) -> str:
+    """What an entry says, in the active language; Django's own entries as Django says them."""
+    try:
+        message = json.loads(entry.change_message)
+    except ValueError:
+        return entry.get_change_message()
+    if not isinstance(message, dict) or message.get("action") not in _SENTENCES:
+        return entry.get_change_message()
+    return str(_SENTENCES[message["action"]][1]) % message
+
+
+def system_user_id() -> int:
+    """The id of the user as whom the product itself and operators' commands sign; it cannot log in."""
+    user, _created = get_user_model().objects.get_or_create(
+        username=SYSTEM_USERNAME, defaults={"is_active": False, "password": "!"}
+    )
+    return user.pk

@@ -1,0 +1,21 @@
+"""May somebody do this? Asked by the verbs themselves, whatever the door."""
+
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.utils.translation import gettext as _
+
+from people.problems import NotAllowed, Problem
+
+
+def require(by: Any, permission: str) -> None:
+    """Raise `NotAllowed`, naming the missing right, unless user `by` has "app.codename".
+
+    None stands for the operator at the command line and for the system itself, who may do everything.
+    """
+    if by is None or by.has_perm(permission):
+        return
+    app, codename = permission.split(".")
+    right = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
+    message = _("This needs the right “%(right)s”.") % {"right": _(right.name) if right else permission}
+    raise NotAllowed(Problem("not_allowed", message, (), permission))

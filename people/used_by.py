@@ -1,0 +1,47 @@
+"""What uses a thing: real reference rows that protect it, found through the models themselves."""
+
+from dataclasses import dataclass
+
+from django.db.models import PROTECT, Model
+from django.utils.translation import gettext as _
+
+from people.problems import Problem, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that uses another: its kind ("smart list"), its name, and itself."""
+
+    kind: str
+    name: str
+    user: Model
+
+    def __str__(self) -> str:
+        return f"{self.kind} “{self.name}”"
+
+
+def users_of(*things: Model) -> list[Use]:
+    """Everything that uses any of `things`, each once, by kind and name.
+
+    A model takes part by a reference row with a foreign key to the thing (`on_delete=PROTECT`) and a
+    property `used_by` that gives the object people know (a smart list, a campaign).
+    """
+    found: dict[tuple[str, int], Use] = {}
+    for thing in things:
+        for relation in thing._meta.related_objects:
+            model = relation.related_model
+            if relation.on_delete is not PROTECT or not hasattr(model, "used_by"):
+                continue
+            for row in model._default_manager.filter(**{relation.field.name: thing}):
+                user = row.used_by
+                found[(user._meta.label, user.pk)] = Use(str(user._meta.verbose_name), str(user), user)
+    return sorted(found.values(), key=lambda use: (use.kind, use.name.lower()))
+
+
+def refuse_if_used(*things: Model) -> None:
+    """Raise `Refused` naming the users of any of `things`, if there are any."""
+    uses = users_of(*things)
+    if uses:
+        names = ", ".join(str(use) for use in uses)
+        message = _("It is in use by %(users)s. Take it out there first.") % {"users": names}
+        raise Refused(Problem("in_use", message, (), "", names))
