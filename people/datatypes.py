@@ -77,6 +77,14 @@ class DataType:
     is_number: bool = False
     is_moment: bool = False
 
+    def from_json(self, stored: Any) -> Any:
+        """The canonical value of what `to_json` wrote and `ExactDecoder` read."""
+        return self.parse(stored, UTC)
+
+    def as_json(self, value: Any) -> Any:
+        """The canonical value as a Python object that `dump_json` can write."""
+        return value if isinstance(value, str | bool | int | float | Decimal) else self.to_text(value)
+
 
 def _clean_text(value: Any, expected: str | Promise) -> str:
     if type(value) is not str:
@@ -369,3 +377,32 @@ def text_key(text: str) -> str:
         return text.lower()
     composed = text if is_normalized("NFC", text) else normalize("NFC", text)
     return "".join(lowered if len(lowered := character.lower()) == 1 else character for character in composed)
+
+
+def canonical_text(value: Any) -> str:
+    """The plain text of a canonical value, whatever its type."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, datetime):
+        return moment_text(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def dump_json(value: Any) -> str:
+    """JSON text of nested values as `as_json` gives them; amounts keep all their digits."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{encode_basestring(name)}: {dump_json(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(dump_json(item) for item in value) + "]"
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+class ExactEncoder(json.JSONEncoder):
+    """Writes amounts as JSON numbers with all their digits."""
+
+    def encode(self, o: Any) -> str:
+        return dump_json(o)

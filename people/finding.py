@@ -10,6 +10,7 @@ from people import datatypes
 from people.models import Person, PersonField, PersonKey
 
 MAX_ID = 2**31 - 1
+LOOKUP_FIELDS = ("email",)  # besides the id and the unique fields
 
 
 def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
@@ -64,4 +65,4 @@ def key_of(value: Any) -> str:
 
 def lookup_fields() -> list[str]:
     """The fields besides the id by which people can be looked up."""
-    return ["email", *PersonField.objects.filter(is_unique=True).values_list("api_name", flat=True)]
+    return [*LOOKUP_FIELDS, *PersonField.objects.filter(is_unique=True).values_list("api_name", flat=True)]

@@ -80,7 +80,7 @@ class Person(models.Model):
     do_not_call = models.BooleanField(_("Do Not Call"), null=True, blank=True)
     do_not_call_reason = models.CharField(_("Do Not Call Reason"), max_length=255, null=True, blank=True)
     # custom person fields by api_name, JSON-typed; an absent key is no value
-    fields = models.JSONField(default=dict, db_default={}, editable=False, decoder=datatypes.ExactDecoder)
+    fields = models.JSONField(default=dict, db_default={}, editable=False, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)
     created_at = models.DateTimeField(_("Created At"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("Updated At"), db_default=Now(), editable=False)
     # grows with every change, so that the second of two editors is told

@@ -14,6 +14,10 @@ class User(AbstractUser):
     is_api_only = models.BooleanField(
         _("API only"), default=False, help_text=_("Acts for a program and cannot log in to the pages.")
     )
+    owner = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="api_users",
+        help_text=_("Whose rights an API-only user can never exceed."),
+    )  # fmt: skip
     time_zone = models.CharField(
         _("time zone"), max_length=64, blank=True, help_text=_("Empty: the time zone of this installation.")
     )

@@ -1,0 +1,211 @@
+"""The life of an activity type: create, approve, discard, retire, restore, delete.
+
+Every verb takes the user it acts for (None: an operator's command), checks the right itself, does
+everything in one transaction and leaves one audit entry. `drafting` changes what a draft says.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import drafting
+from activities.drafting import FieldSpec, Names
+from activities.models import ActivityField, ActivityType, ActivityVersion, ApprovedField
+from people import audit, locks, used_by
+from people.permissions import require
+from people.problems import Conflict, Problem, Refused
+
+audit.describe({
+    "approved": (2, gettext_lazy("Approved version %(version)s")),
+    "draft_discarded": (2, gettext_lazy("Discarded the draft")),
+    "draft_returned": (2, gettext_lazy("Returned the draft: %(reason)s")),
+    "retired": (2, gettext_lazy("Retired")),
+})  # fmt: skip
+
+EDIT = "activities.change_activitytype"
+APPROVE = "activities.approve_activitytype"
+
+
+@transaction.atomic
+def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
+    """Create a custom type with a draft; exactly one of `fields` is primary.
+
+    Raises `Refused` with every problem found (`missing_value`, `bad_name`, `name_taken`, `api_name_taken`,
+    `too_many_types`, …), `NotAllowed` without the right.
+    """
+    require(by, "activities.add_activitytype")
+    fields = list(fields)
+    limit = settings.ACTIVITY_TYPES_LIMIT
+    if limit is not None and ActivityType.objects.custom().existing().count() >= limit:
+        raise Refused(Problem("too_many_types", _("This installation is limited to %(limit)s activity types.") % {"limit": limit}))
+    drafting.check_new(names, fields)
+    activity_type = ActivityType.objects.create(api_name=names.api_name, owner=by)
+    draft = ActivityVersion.objects.create(
+        activity_type=activity_type,
+        name=names.name,
+        description=names.description,
+        filter_name=names.filter_name,
+        trigger_name=names.trigger_name,
+        created_by=by,
+    )
+    drafting.write_fields(draft, fields)
+    ActivityType.objects.filter(pk=activity_type.pk).update(draft=draft)
+    activity_type.draft = draft
+    drafting.sign(draft, by)
+    drafting.reserve_names(activity_type)
+    audit.note(by, activity_type, "created")
+    return activity_type
+
+
+@transaction.atomic
+def approve(activity_type: ActivityType, by: Any, expected_revision: int | None = None) -> ActivityVersion:
+    """Make the draft the live version; its filter and trigger exist from now on.
+
+    Waits for recordings under way; those that start later see the new version. Raises `Refused`
+    (`no_draft`, `in_use` when a removed field is used, `second_approver`), `Conflict` when the draft is not
+    at `expected_revision`, the one that the approver saw.
+    """
+    require(by, APPROVE)
+    activity_type = _hold(activity_type, alone=True)
+    draft = _draft_of(activity_type)
+    drafting.check_revision(draft, expected_revision)
+    _require_second_approver(draft, by)
+    drafting.check_complete(draft)
+    used_by.refuse_if_used(*fields_to_be_removed(activity_type))
+    draft.number = (activity_type.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    draft.approved_at, draft.approved_by, draft.return_reason = timezone.now(), by, ""
+    draft.save(update_fields=["number", "approved_at", "approved_by", "return_reason"])
+    moved = ActivityType.objects.filter(pk=activity_type.pk, draft=draft).update(
+        live=draft, draft=None, updated_at=timezone.now()
+    )
+    if not moved:
+        raise Conflict(drafting.changed_meanwhile())
+    activity_type.live, activity_type.draft = draft, None
+    drafting.reserve_names(activity_type)
+    audit.note(by, activity_type, "approved", version=draft.number)
+    return draft
+
+
+@transaction.atomic
+def discard_draft(activity_type: ActivityType, by: Any) -> None:
+    """Throw the draft away; the live version stays as it is. Raises `Refused` when that leaves nothing."""
+    require(by, EDIT)
+    activity_type = _hold(activity_type)
+    draft = _draft_of(activity_type)
+    if activity_type.live_id is None:
+        message = _("There is no approved version to go back to. Delete the type instead.")
+        raise Refused(Problem("never_approved", message))
+    activity_type.draft = None
+    activity_type.save(update_fields=["draft", "updated_at"])
+    draft.delete()
+    drafting.reserve_names(activity_type)
+    audit.note(by, activity_type, "draft_discarded")
+
+
+@transaction.atomic
+def return_draft(activity_type: ActivityType, by: Any, reason: str) -> None:
+    """Send the draft back to its editors, saying why; it stays a draft. Raises `Refused` without a reason."""
+    require(by, APPROVE)
+    activity_type = _hold(activity_type)
+    draft = _draft_of(activity_type)
+    if not reason.strip():
+        raise Refused(Problem("missing_value", _("Say why, so that the editors know what to change."), ("reason",)))
+    draft.return_reason = reason.strip()
+    draft.save(update_fields=["return_reason", "updated_at"])
+    audit.note(by, activity_type, "draft_returned", reason=draft.return_reason)
+
+
+@transaction.atomic
+def retire(activity_type: ActivityType, by: Any) -> None:
+    """Take no more activities; what was recorded stays usable in lists. Can be restored."""
+    require(by, APPROVE)
+    activity_type = _hold(activity_type, alone=True)
+    if activity_type.live_id is None:
+        raise Refused(Problem("never_approved", _("Only an approved type can be retired.")))
+    if activity_type.retired_at:
+        raise Refused(Problem("retired_type", _("The type is retired already.")))
+    activity_type.retired_at = timezone.now()
+    activity_type.save(update_fields=["retired_at", "updated_at"])
+    audit.note(by, activity_type, "retired")
+
+
+@transaction.atomic
+def restore(activity_type: ActivityType, by: Any) -> None:
+    """Let a retired type take activities again."""
+    require(by, APPROVE)
+    activity_type = _hold(activity_type, alone=True)
+    if not activity_type.retired_at:
+        raise Refused(Problem("not_retired", _("The type is not retired.")))
+    activity_type.retired_at = None
+    activity_type.save(update_fields=["retired_at", "updated_at"])
+    audit.note(by, activity_type, "restored")
+
+
+@transaction.atomic
+def delete(activity_type: ActivityType, by: Any) -> None:
+    """Remove a type. One that was ever approved is hidden: rows stay, id and API name are never reused.
+
+    Raises `Refused` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
+    """
+    require(by, "activities.delete_activitytype")
+    activity_type = _hold(activity_type, alone=True)
+    used_by.refuse_if_used(activity_type, *activity_type.approved_fields.all())
+    audit.note(by, activity_type, "deleted")
+    if activity_type.live_id is None:
+        activity_type.delete()
+        return
+    activity_type.deleted_at = timezone.now()
+    activity_type.save(update_fields=["deleted_at", "updated_at"])
+    activity_type.names.all().delete()
+
+
+def fields_to_be_removed(activity_type: ActivityType) -> list[ApprovedField]:
+    """The live fields that the draft no longer has: approving takes them out of filters."""
+    if activity_type.live is None or activity_type.draft is None:
+        return []
+    kept = activity_type.draft.fields.values("api_name")
+    gone = ActivityField.objects.filter(version=activity_type.live).exclude(api_name__in=kept)
+    return list(activity_type.approved_fields.filter(api_name__in=gone.values("api_name")))
+
+
+def may_approve(activity_type: ActivityType, by: Any) -> bool:
+    """Whether `approve` would let `by` through: the right, and a second pair of eyes where required."""
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: require(by, APPROVE),
+        lambda: _require_second_approver(_draft_of(activity_type), by),
+    )
+    try:
+        for check in checks:
+            check()
+    except Refused:
+        return False
+    return True
+
+
+def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:
+    """The type as it is now, its row locked; with `alone` no recording of it is under way, nor starts."""
+    drafting.refuse_standard(activity_type)
+    if alone:
+        locks.take([locks.key(locks.Space.TYPE, activity_type.pk)])
+    return drafting.lock(activity_type)
+
+
+def _draft_of(activity_type: ActivityType) -> ActivityVersion:
+    if activity_type.draft is None:
+        raise Refused(Problem("no_draft", _("There is no draft.")))
+    return activity_type.draft
+
+
+def _require_second_approver(draft: ActivityVersion, by: Any) -> None:
+    if not settings.REQUIRE_SECOND_APPROVER or by is None:
+        return
+    involved = {by.pk, getattr(by, "owner_id", None)}
+    if draft.editors.filter(pk__in=involved - {None}).exists():
+        message = _("You edited this draft, so somebody else has to approve it.")
+        raise Refused(Problem("second_approver", message))

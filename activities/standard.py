@@ -1,0 +1,205 @@
+"""The standard activity types, and the activities that people's changes leave.
+
+Numbers are Marketo's (marketo-product.md §4). Types without a recorder of ours exist so that imported
+history and filters have a home.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from activities import recording
+from activities.drafting import name_key
+from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
+from people import announcing, datatypes
+from people.sources import Door, Source
+
+VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
+ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON = 24, 25, 32, 37
+
+# id: (API name, name, filter name, trigger name, fields); fields are (API name, name, data type), "*" marks
+# the primary one
+_WEB = (("client_ip_address", "Client IP Address", "string"), ("referrer_url", "Referrer URL", "link"),
+        ("user_agent", "User Agent", "string"), ("query_parameters", "Query Parameters", "string"))  # fmt: skip
+_MAIL = (("mailing", "*Mailing", "string"), ("campaign", "Campaign", "string"))
+TYPES: dict[int, tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]] = {
+    1: ("visitWebPage", "Visit Web Page", "Visited Web Page", "Visits Web Page",
+        (("web_page", "*Web Page", "string"), *_WEB)),
+    2: ("fillOutForm", "Fill Out Form", "Filled Out Form", "Fills Out Form",
+        (("form", "*Form", "string"), ("form_fields", "Form Fields", "text"), *_WEB)),
+    3: ("clickLink", "Click Link", "Clicked Link on Web Page", "Clicks Link on Web Page",
+        (("link", "*Link", "string"), *_WEB)),
+    6: ("sendEmail", "Send Email", "Was Sent Email", "Is Sent Email", _MAIL),
+    7: ("emailDelivered", "Email Delivered", "Was Delivered Email", "Email Is Delivered", _MAIL),
+    8: ("emailBounced", "Email Bounced", "Email Bounced", "Email Bounces",
+        (*_MAIL, ("details", "Details", "text"))),
+    9: ("unsubscribeEmail", "Unsubscribe Email", "Unsubscribed from Email", "Unsubscribes from Email", _MAIL),
+    10: ("openEmail", "Open Email", "Opened Email", "Opens Email", _MAIL),
+    11: ("clickEmail", "Click Email", "Clicked Link in Email", "Clicks Link in Email",
+         (*_MAIL, ("link", "Link", "link"))),
+    12: ("newPerson", "New Person", "Person was Created", "Person is Created",
+         (("source_type", "Source Type", "string"), ("created_date", "Created Date", "date"))),
+    13: ("changeDataValue", "Change Data Value", "Data Value was Changed", "Data Value Changes",
+         (("attribute_name", "*Attribute Name", "string"), ("new_value", "New Value", "text"),
+          ("old_value", "Old Value", "text"), ("reason", "Reason", "string"), ("source", "Source", "string"))),
+    22: ("changeScore", "Change Score", "Score was Changed", "Score is Changed",
+         (("attribute_name", "*Attribute Name", "string"), ("change_value", "Change Value", "integer"),
+          ("new_value", "New Value", "integer"), ("old_value", "Old Value", "integer"),
+          ("reason", "Reason", "string"))),
+    24: ("addToList", "Add to List", "Was Added to List", "Is Added to List",
+         (("list_name", "*List Name", "string"), ("list_id", "List ID", "integer"), ("source", "Source", "string"))),
+    25: ("removeFromList", "Remove from List", "Was Removed from List", "Is Removed from List",
+         (("list_name", "*List Name", "string"), ("list_id", "List ID", "integer"), ("source", "Source", "string"))),
+    32: ("mergePeople", "Merge People", "Was Merged", "Is Merged",
+         (("merge_ids", "Merge IDs", "text"), ("merge_fields", "Merge Fields", "text"))),
+    37: ("deletePerson", "Delete Person", "Person was Deleted", "Person is Deleted",
+         (("person_name", "*Person Name", "string"),)),
+    46: ("interestingMoment", "Interesting Moment", "Had Interesting Moment", "Has Interesting Moment",
+         (("type", "*Type", "string"), ("description", "Description", "text"), ("source", "Source", "string"))),
+    110: ("callWebhook", "Call Webhook", "Webhook was Called", "Webhook is Called",
+          (("webhook", "*Webhook", "string"), ("response", "Response", "text"), ("error_type", "Error Type", "string"))),
+}  # fmt: skip
+
+
+def install_after_migration(**_options: Any) -> None:
+    """Create the standard types that are missing; runs after every migration."""
+    present = set(ActivityType.objects.filter(is_standard=True).values_list("pk", flat=True))
+    with transaction.atomic():
+        for number in TYPES.keys() - present:
+            _install(number)
+
+
+def _install(number: int) -> None:
+    api_name, name, filter_name, trigger_name, fields = TYPES[number]
+    activity_type = ActivityType.objects.create(pk=number, api_name=api_name, is_standard=True)
+    version = ActivityVersion.objects.create(
+        activity_type=activity_type, name=name, filter_name=filter_name, trigger_name=trigger_name
+    )
+    ActivityField.objects.bulk_create(
+        ActivityField(
+            version=version,
+            api_name=field_api_name,
+            name=field_name.lstrip("*"),
+            data_type=data_type,
+            is_primary=field_name.startswith("*"),
+            position=position,
+        )
+        for position, (field_api_name, field_name, data_type) in enumerate(fields)
+    )
+    ActivityVersion.objects.filter(pk=version.pk).update(number=1, approved_at=timezone.now())
+    ActivityType.objects.filter(pk=number).update(live=version)
+    ActivityTypeName.objects.bulk_create(
+        ActivityTypeName(activity_type=activity_type, kind=kind, key=name_key(value))
+        for kind, value in (("name", name), ("filter_name", filter_name), ("trigger_name", trigger_name))
+    )
+
+
+def record_announcement(announcement: announcing.Announcement, source: Source) -> None:
+    """Record the standard activities of a change to people: same transaction, whole batches."""
+    rows = list(_ROWS[type(announcement)](announcement, source))
+    for start in range(0, len(rows), recording.MAX_BATCH):
+        outcomes = recording.record(rows[start : start + recording.MAX_BATCH], source, standard=True)
+        refused = [outcome for outcome in outcomes if outcome.status is recording.Status.REFUSED]
+        assert not refused, refused[0].problems  # rows of our own making
+
+
+def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recording.NewActivity:
+    return recording.NewActivity(
+        person_id, type_id, timezone.now(), primary, [(name, value) for name, value in attributes.items()]
+    )
+
+
+def _created(announcement: announcing.Created, source: Source) -> Iterable[recording.NewActivity]:
+    today = timezone.now().date()
+    for person_id in announcement.person_ids:
+        yield _row(person_id, NEW_PERSON, None, source_type=door_name(source), created_date=today)
+
+
+def _changed(announcement: announcing.Changed, source: Source) -> Iterable[recording.NewActivity]:
+    if announcement.summarise:
+        yield from _summaries(announcement, source)
+        return
+    for change in announcement.changes:
+        if change.is_score:
+            yield _row(
+                change.person_id, CHANGE_SCORE, change.field, new_value=change.new, old_value=change.old,
+                change_value=(change.new or 0) - (change.old or 0), reason=source.reason[:255],
+            )  # fmt: skip
+        else:
+            yield _row(
+                change.person_id, CHANGE_DATA_VALUE, change.field, new_value=_shown(change.new),
+                old_value=_shown(change.old), reason=source.reason[:255], source=door_name(source),
+            )  # fmt: skip
+
+
+def _summaries(announcement: announcing.Changed, source: Source) -> Iterable[recording.NewActivity]:
+    by_person: dict[int, list[str]] = {}
+    for change in announcement.changes:
+        by_person.setdefault(change.person_id, []).append(change.field)
+    for person_id, fields in by_person.items():
+        yield _row(
+            person_id, CHANGE_DATA_VALUE, ", ".join(fields)[:255],
+            reason=source.reason[:255], source=door_name(source),
+        )  # fmt: skip
+
+
+def _joined(announcement: announcing.JoinedList, source: Source) -> Iterable[recording.NewActivity]:
+    return _list_rows(announcement, ADD_TO_LIST, source)
+
+
+def _left(announcement: announcing.LeftList, source: Source) -> Iterable[recording.NewActivity]:
+    return _list_rows(announcement, REMOVE_FROM_LIST, source)
+
+
+def _list_rows(
+    announcement: announcing.JoinedList | announcing.LeftList, type_id: int, source: Source
+) -> Iterable[recording.NewActivity]:
+    name, list_id = announcement.static_list_name, announcement.static_list_id
+    for person_id in announcement.person_ids:
+        yield _row(person_id, type_id, name, list_id=list_id, source=door_name(source))
+
+
+def _merged(announcement: announcing.Merged, _source: Source) -> Iterable[recording.NewActivity]:
+    ids = ", ".join(str(loser) for loser in announcement.loser_ids)
+    yield _row(announcement.winner_id, MERGE_PEOPLE, None, merge_ids=ids, merge_fields=", ".join(announcement.fields))
+
+
+def _deleted(announcement: announcing.Deleted, _source: Source) -> Iterable[recording.NewActivity]:
+    for person_id, name in announcement.names:
+        yield _row(person_id, DELETE_PERSON, name[:255] or str(person_id))
+
+
+_ROWS: dict[type, Any] = {
+    announcing.Created: _created,
+    announcing.Changed: _changed,
+    announcing.JoinedList: _joined,
+    announcing.LeftList: _left,
+    announcing.Merged: _merged,
+    announcing.Deleted: _deleted,
+}
+
+# stored values: stable words, in the one language of the data
+_DOORS = {
+    Door.ADMIN: "Admin",
+    Door.API: "Web service API",
+    Door.DIALECT: "Web service API",
+    Door.IMPORT: "List import",
+    Door.CAMPAIGN: "Smart campaign",
+    Door.SYSTEM: "System",
+    Door.COMMAND: "Command",
+}
+
+
+def door_name(source: Source) -> str:
+    """The word by which stored activities name a door, as Marketo's do."""
+    return _DOORS[source.door]
+
+
+def _shown(value: Any) -> str | None:
+    """A person field's value as text, as Change Data Value keeps it."""
+    if value is None:
+        return None
+    text = datatypes.canonical_text(value)
+    return text.encode()[: datatypes.MAX_TEXT_BYTES].decode("utf-8", "ignore")

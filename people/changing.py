@@ -1,0 +1,363 @@
+"""To create and change people: whole batches in one transaction, announced to the apps above."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from enum import StrEnum
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from people import announcing, datatypes, finding, locks
+from people.fields import FieldInfo, catalogue, value_of
+from people.models import Person, PersonKey
+from people.problems import Conflict, Problem, Refused, bad_value
+from people.sources import Source
+
+MAX_BATCH = 10_000
+# Lookup values share this many locks, so that a large batch cannot fill the server's lock table.
+LOOKUP_BUCKETS = 1024
+
+
+class Action(StrEnum):
+    UPSERT = "upsert"  # update who is found, create who is not
+    CREATE = "create"  # refuse who is found
+    UPDATE = "update"  # refuse who is not found
+    DUPLICATE = "duplicate"  # create in any case: an e-mail address may be shared
+
+
+class Status(StrEnum):
+    CREATED = "created"
+    UPDATED = "updated"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row. An update that changed nothing is an update all the same."""
+
+    status: Status
+    person_id: int | None = None
+    problems: Sequence[Problem] = field(default=())
+
+
+@dataclass(slots=True)
+class _Target:
+    """A person that the batch creates or changes, with the values as they will be."""
+
+    person: Person
+    values: dict[str, Any] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+
+    @property
+    def is_new(self) -> bool:
+        return self.person.pk is None
+
+
+def upsert(
+    rows: Sequence[Mapping[str, Any]],
+    source: Source,
+    lookup_field: str = "email",
+    action: Action = Action.UPSERT,
+    *,
+    zone: tzinfo = UTC,
+    summarise: bool = False,
+    dry_run: bool = False,
+) -> list[Outcome]:
+    """Create or update people; return one outcome a row, in order. One transaction.
+
+    A row maps API names of person fields to raw values; blank is no value. `lookup_field` is "id" (update
+    only), "email" or a unique field. Several matches are an error, never the first. Concurrent calls with
+    one new e-mail create one person. `summarise` leaves one Change Data Value a person instead of one a field.
+    Raises `Refused` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
+    """
+    if len(rows) > MAX_BATCH:
+        raise ValueError(f"at most {MAX_BATCH} people in one transaction")
+    fields = catalogue()
+    known = {"id", *finding.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
+    if lookup_field not in known:
+        message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
+        raise Refused(Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(sorted(known))))
+    with transaction.atomic():
+        outcomes = _Batch(rows, source, fields, lookup_field, action, zone, summarise).run()
+        if dry_run:
+            transaction.set_rollback(True)
+    return outcomes
+
+
+def update(
+    person: Person, values: Mapping[str, Any], source: Source, expected_revision: int | None = None
+) -> Outcome:
+    """Change one person's fields. Raises `Conflict` when the person is not at `expected_revision` any more."""
+    with transaction.atomic():
+        locks.share([locks.key(locks.Space.PEOPLE)])
+        revision = Person.objects.select_for_update().values_list("revision", flat=True).get(pk=person.pk)
+        if expected_revision is not None and revision != expected_revision:
+            message = _("Somebody else changed this person in the meantime. Look again; nothing was overwritten.")
+            raise Conflict(Problem("conflict", message))
+        return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE)[0]
+
+
+class _Batch:
+    """One call of `upsert`."""
+
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        source: Source,
+        fields: Mapping[str, FieldInfo],
+        lookup_field: str,
+        action: Action,
+        zone: tzinfo,
+        summarise: bool,
+    ) -> None:
+        self.rows = rows
+        self.source = source
+        self.fields = fields
+        self.lookup_field = lookup_field
+        self.action = action
+        self.zone = zone
+        self.summarise = summarise
+        self.outcomes: list[Outcome | None] = [None] * len(rows)
+
+    def run(self) -> list[Outcome]:
+        parsed = {index: values for index in range(len(self.rows)) if (values := self._parse(index)) is not None}
+        self._hold(parsed)
+        targets = self._targets(parsed)
+        targets = self._without_shared_keys(targets)
+        changes = self._write(targets)
+        self._announce(targets, changes)
+        return [outcome for outcome in self.outcomes if outcome is not None]
+
+    def _refuse(self, index: int, *problems: Problem) -> None:
+        self.outcomes[index] = Outcome(Status.REFUSED, None, problems)
+
+    def _parse(self, index: int) -> dict[str, Any] | None:
+        """The row's canonical values, or None when it is refused."""
+        problems: list[Problem] = []
+        values: dict[str, Any] = {}
+        for name, raw in self.rows[index].items():
+            if name == "id":
+                continue
+            info = self.fields.get(name)
+            if info is None:
+                message = _("there is no person field '%(name)s'") % {"name": str(name)[:100]}
+                problems.append(Problem("unknown_field", message, (str(name)[:100],)))
+            elif info.is_read_only:
+                problems.append(Problem("read_only_field", _("is kept by the product itself"), (name,)))
+            elif datatypes.is_blank(raw):
+                values[name] = None
+            else:
+                try:
+                    values[name] = info.data_type.parse(raw, self.zone)
+                except datatypes.BadValue as error:
+                    problems.append(bad_value(error.code, error.expected, raw, name))
+        problems += self._lookup_problems(self.rows[index], values, bool(problems))
+        if problems:
+            self._refuse(index, *problems)
+            return None
+        return values
+
+    def _lookup_problems(self, row: Mapping[str, Any], values: Mapping[str, Any], has_problems: bool) -> list[Problem]:
+        if self.lookup_field == "id":
+            number = row.get("id")
+            if datatypes.is_blank(number):
+                return [Problem("missing_value", _("the id is missing"), ("id",))]
+            if not _is_id(number):
+                return [bad_value("wrong_type", _("the id of a person"), number, "id")]
+        elif "id" in row:
+            return [Problem("unexpected_id", _("an id can only be given to update by id"), ("id",))]
+        elif self.action is not Action.DUPLICATE and not has_problems and values.get(self.lookup_field) is None:
+            message = _("a value to look people up by is missing")
+            return [Problem("missing_value", message, (self.lookup_field,))]
+        return []
+
+    def _hold(self, parsed: Mapping[int, Mapping[str, Any]]) -> None:
+        """Lock the values by which people are found or kept apart, in one order for everybody."""
+        names = {self.lookup_field} | {name for name, info in self.fields.items() if info.is_unique}
+        numbers = {
+            locks.number_of(name, finding.key_of(values[name])) % LOOKUP_BUCKETS
+            for values in parsed.values()
+            for name in names
+            if values.get(name) is not None
+        }
+        locks.share([locks.key(locks.Space.PEOPLE)])
+        locks.take([locks.key(locks.Space.LOOKUP, number) for number in numbers])
+
+    def _targets(self, parsed: Mapping[int, dict[str, Any]]) -> list[_Target]:
+        """Who is meant by each row; rows that mean one person follow each other into one target."""
+        matches = self._matches(parsed)
+        people = self._load({ids[0] for ids in matches.values() if len(ids) == 1})
+        targets: dict[Any, _Target] = {}
+        for index, values in parsed.items():
+            ids = matches.get(index, [])
+            problem = self._decide(index, ids, people)
+            if problem:
+                self._refuse(index, problem)
+                continue
+            key = self._target_key(index, ids, values)
+            if key not in targets:
+                targets[key] = _Target(people[ids[0]] if ids and self.action is not Action.DUPLICATE else Person())
+            elif self.action is Action.CREATE:
+                self._refuse(index, Problem("person_exists", _("this person exists already")))
+                continue
+            targets[key].values.update(values)
+            targets[key].rows.append(index)
+        return list(targets.values())
+
+    def _target_key(self, index: int, ids: list[int], values: Mapping[str, Any]) -> Any:
+        if self.action is Action.DUPLICATE:
+            return ("row", index)
+        if ids:
+            return ids[0]
+        return ("new", finding.key_of(values[self.lookup_field]))
+
+    def _matches(self, parsed: Mapping[int, Mapping[str, Any]]) -> dict[int, list[int]]:
+        if self.action is Action.DUPLICATE:
+            return {}
+        if self.lookup_field == "id":
+            wanted = {index: int(self.rows[index]["id"]) for index in parsed}
+            found = finding.by_id(wanted.values(), follow_merges=False)
+            return {index: [pk] for index, pk in wanted.items() if pk in found}
+        keys = {index: finding.key_of(values[self.lookup_field]) for index, values in parsed.items()}
+        by_key = finding.by_field(self.lookup_field, keys.values())
+        return {index: by_key[key] for index, key in keys.items() if key in by_key}
+
+    def _load(self, ids: set[int]) -> dict[int, Person]:
+        people = Person.objects.live().filter(pk__in=ids).order_by("pk").select_for_update()
+        return {person.pk: person for person in people}
+
+    def _decide(self, index: int, ids: list[int], people: Mapping[int, Person]) -> Problem | None:
+        if len(ids) > 1:
+            message = _("%(count)s people match; none of them was changed") % {"count": len(ids)}
+            return Problem("ambiguous_person", message, (self.lookup_field,))
+        is_known = bool(ids) and ids[0] in people
+        if self.action is Action.CREATE and is_known:
+            return Problem("person_exists", _("this person exists already"), (self.lookup_field,))
+        if not is_known and (self.action is Action.UPDATE or self.lookup_field == "id"):
+            return Problem("unknown_person", _("there is no such person"), (self.lookup_field,))
+        return None
+
+    def _without_shared_keys(self, targets: list[_Target]) -> list[_Target]:
+        """Refuse who would share the value of a unique field with somebody else."""
+        unique = {name: info for name, info in self.fields.items() if info.is_unique}
+        wanted = [
+            (target, unique[name], finding.key_of(value))
+            for target in targets
+            for name, value in target.values.items()
+            if name in unique and value is not None
+        ]
+        if not wanted:
+            return targets
+        owners: dict[tuple[int, str], Any] = {
+            (row.field_id, row.value): row.person_id
+            for row in PersonKey.objects.filter(
+                field__in={info.id for _target, info, _key in wanted}, value__in={key for _target, _info, key in wanted}
+            )
+        }
+        refused: set[int] = set()
+        for target, info, key in wanted:
+            me = target.person.pk or id(target)
+            if owners.setdefault((info.id, key), me) != me:
+                refused.add(id(target))
+                problem = Problem("value_taken", _("somebody else has this value already"), (info.api_name,))
+                for index in target.rows:
+                    self._refuse(index, problem)
+        return [target for target in targets if id(target) not in refused]
+
+    def _write(self, targets: list[_Target]) -> list[announcing.FieldChange]:
+        new = [target for target in targets if target.is_new]
+        for target in new:
+            for name, value in target.values.items():
+                _set(target.person, self.fields[name], value)
+        Person.objects.bulk_create([target.person for target in new], batch_size=1000)
+        changes = [
+            announcing.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
+            for target in targets
+            if target not in new
+            for name, value in target.values.items()
+            if (old := value_of(target.person, self.fields[name])) != value
+        ]
+        _update(targets, changes, self.fields)
+        self._keep_keys(targets)
+        status = {id(target): Status.CREATED for target in new}
+        for target in targets:
+            for index in target.rows:
+                first = index == target.rows[0]
+                found = status.get(id(target), Status.UPDATED) if first else Status.UPDATED
+                self.outcomes[index] = Outcome(found, target.person.pk)
+        return changes
+
+    def _keep_keys(self, targets: list[_Target]) -> None:
+        unique = {name: info for name, info in self.fields.items() if info.is_unique}
+        touched = [
+            (target.person.pk, unique[name].id, value)
+            for target in targets
+            for name, value in target.values.items()
+            if name in unique
+        ]
+        for field_id in {field_id for _pk, field_id, _value in touched}:
+            people = [pk for pk, touched_id, _value in touched if touched_id == field_id]
+            PersonKey.objects.filter(field=field_id, person__in=people).delete()
+        PersonKey.objects.bulk_create(
+            PersonKey(field_id=field_id, person_id=pk, value=finding.key_of(datatypes.canonical_text(value)))
+            for pk, field_id, value in touched
+            if value is not None
+        )
+
+    def _announce(self, targets: list[_Target], changes: list[announcing.FieldChange]) -> None:
+        created = [
+            target.person.pk for target in targets if self.outcomes[target.rows[0]].status is Status.CREATED  # type: ignore[union-attr]
+        ]
+        if created:
+            announcing.announce(announcing.Created(created), self.source)
+        if changes:
+            announcing.announce(announcing.Changed(changes, self.summarise), self.source)
+
+
+def _is_id(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit() and len(value) <= 10 and 0 < int(value) <= finding.MAX_ID
+    return type(value) is int and 0 < value <= finding.MAX_ID
+
+
+def _set(person: Person, info: FieldInfo, value: Any) -> None:
+    if info.is_standard:
+        setattr(person, info.api_name, value)
+    elif value is None:
+        person.fields.pop(info.api_name, None)
+    else:
+        person.fields[info.api_name] = info.data_type.as_json(value)
+
+
+def _update(targets: list[_Target], changes: list[announcing.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
+    """Write the changed values of people who were there, all in one statement."""
+    changed = {change.person_id for change in changes}
+    people = []
+    for target in targets:
+        if target.person.pk in changed:
+            for name, value in target.values.items():
+                _set(target.person, fields[name], value)
+            people.append(target.person)
+    if not people:
+        return
+    names = sorted({change.field for change in changes if fields[change.field].is_standard})
+    columns = [(name, _array_type(name), [getattr(person, name) for person in people]) for name in names]
+    columns.append(("fields", "text[]", [datatypes.dump_json(person.fields) for person in people]))
+    assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name, _t, _v in columns)
+    arrays = ", ".join(f"%s::{array_type}" for _name, array_type, _values in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""update person p set {assignments}, updated_at = %s, revision = p.revision + 1
+            from unnest(%s::int[], {arrays}) as v (id, {", ".join(name for name, _t, _v in columns)})
+            where p.id = v.id""",
+            [timezone.now(), [person.pk for person in people], *(values for _name, _type, values in columns)],
+        )
+
+
+def _array_type(name: str) -> str:
+    db_type = Person._meta.get_field(name).db_type(connection)  # type: ignore[union-attr]
+    assert db_type is not None
+    return "text[]" if db_type.startswith("varchar") else f"{db_type}[]"
