@@ -1,0 +1,20 @@
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from config.postgres import DatabaseUnavailable, EmbeddedPostgres
+
+
+class Command(BaseCommand):
+    help = "Run the embedded PostgreSQL of DATA_DIR in the foreground, until it is told to stop."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DATABASE_IS_EMBEDDED:
+            raise CommandError("DATABASE_URL is set: there is no embedded database to run.")
+        try:
+            EmbeddedPostgres(Path(settings.DATA_DIR)).run()
+        except DatabaseUnavailable as error:
+            raise CommandError(str(error)) from None

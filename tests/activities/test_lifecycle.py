@@ -1,0 +1,226 @@
+"""The life of a type, as its verbs tell it."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+
+from activities import drafting, lifecycle
+from activities.drafting import FieldSpec
+from activities.models import ActivityType
+from people import audit
+from people.problems import Conflict, NotAllowed, Refused
+from tests.making import CHECK_FIELDS, approved_type, draft_type, edit_description, names
+
+pytestmark = pytest.mark.django_db
+State = ActivityType.State
+
+
+def fresh(activity_type):
+    return ActivityType.objects.get(pk=activity_type.pk)
+
+
+def user(*codenames, name="vera", **more):
+    found = get_user_model().objects.create_user(name, **more)
+    found.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return get_user_model().objects.get(pk=found.pk)
+
+
+def codes(refusal):
+    return [problem.code for problem in refusal.value.problems]
+
+
+def test_from_draft_to_approved_with_draft_and_back():
+    check = draft_type()
+    assert check.state == State.DRAFT and check.pk >= 100_001
+    lifecycle.approve(check, None)
+    assert fresh(check).state == State.APPROVED
+    edit_description(fresh(check), "Something else")
+    assert fresh(check).state == State.APPROVED_WITH_DRAFT
+    assert fresh(check).live.description == "A cheque reached an account"
+    lifecycle.discard_draft(fresh(check), None)
+    assert fresh(check).state == State.APPROVED
+    assert fresh(check).live.description == "A cheque reached an account"
+
+
+def test_approval_gives_numbers_and_keeps_history():
+    check = approved_type()
+    edit_description(check, "two")
+    lifecycle.approve(check, None)
+    versions = list(fresh(check).versions.order_by("number").values_list("number", "description"))
+    assert versions == [(1, "A cheque reached an account"), (2, "two")]
+
+
+def test_everything_wrong_is_said_at_once():
+    with pytest.raises(Refused) as refusal:
+        lifecycle.create(names("123 _", "12"), [FieldSpec("a b", "", "colour"), FieldSpec("c", "C")], None)
+    assert set(codes(refusal)) == {"bad_name", "missing_value", "no_primary", "unknown_data_type"}
+    assert not ActivityType.objects.custom().exists()
+
+
+@pytest.mark.parametrize(
+    "other", [{"name": "deposit_check", "api_name": "x"}, {"name": "DEPOSIT  CHECK", "api_name": "x"}]
+)
+def test_names_that_differ_in_case_or_blanks_only_are_taken(other):
+    draft_type()
+    with pytest.raises(Refused) as refusal:
+        draft_type(**{"name": other["name"].replace("_", " "), "api_name": other["api_name"]})
+    assert "name_taken" in codes(refusal)
+
+
+def test_an_api_name_of_an_approved_type_is_never_free_again():
+    check = approved_type()
+    lifecycle.delete(check, None)
+    with pytest.raises(Refused) as refusal:
+        draft_type()
+    assert codes(refusal) == ["api_name_taken"]
+    assert draft_type(api_name="depositCheck2").state == State.DRAFT  # the other names are free
+
+
+def test_a_never_approved_type_is_deleted_for_good():
+    check = draft_type()
+    lifecycle.delete(check, None)
+    assert not ActivityType.objects.filter(pk=check.pk).exists()
+    assert draft_type().state == State.DRAFT
+
+
+def test_before_approval_everything_can_change():
+    check = draft_type()
+    drafting.edit(check, None, api_name="bankCheck", name="Bank Check")
+    drafting.set_fields(check, [FieldSpec("amount", "Amount", "integer", is_primary=True)], None)
+    check = fresh(check)
+    assert (check.api_name, check.draft.name) == ("bankCheck", "Bank Check")
+    assert check.draft.fields.get().data_type == "integer"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda check: drafting.edit(check, None, api_name="other"), "locked_api_name"),
+        (lambda check: drafting.change_fields(check, {"amount": {"data_type": "string"}}, None), "locked_data_type"),
+        (lambda check: drafting.change_fields(check, {"check": {"is_primary": False}, "amount": {"is_primary": True}}, None), "locked_primary"),
+        (lambda check: drafting.remove_fields(check, ["check"], None), "no_primary"),
+        (lambda check: drafting.remove_fields(check, ["nothing"], None), "unknown_field"),
+        (lambda check: drafting.add_fields(check, [FieldSpec("amount", "Total")], None), "given_twice"),
+        (lambda check: drafting.add_fields(check, [FieldSpec("total", "amount")], None), "given_twice"),
+    ],
+)  # fmt: skip
+def test_what_the_first_approval_fixed(change, code):
+    check = approved_type()
+    with pytest.raises(Refused) as refusal:
+        change(check)
+    assert code in codes(refusal)
+    assert fresh(check).state == State.APPROVED  # no draft was left behind
+
+
+def test_a_removed_field_stays_reserved_and_may_come_back_with_its_type():
+    check = approved_type()
+    drafting.remove_fields(check, ["pages"], None)
+    lifecycle.approve(check, None)
+    with pytest.raises(Refused) as refusal:
+        drafting.add_fields(fresh(check), [FieldSpec("pages", "Pages", "string")], None)
+    assert codes(refusal) == ["locked_data_type"]
+    drafting.add_fields(fresh(check), [FieldSpec("pages", "Pages", "integer")], None)
+    assert lifecycle.approve(check, None).number == 3
+
+
+def test_two_editors_of_one_draft():
+    check = draft_type()
+    seen = check.draft.revision
+    drafting.edit(check, None, expected_revision=seen, description="first")
+    with pytest.raises(Conflict):
+        drafting.edit(check, None, expected_revision=seen, description="second")
+    assert fresh(check).draft.description == "first"
+
+
+def test_an_approver_approves_what_they_saw():
+    check = draft_type()
+    seen = check.draft.revision
+    edit_description(check, "changed meanwhile")
+    with pytest.raises(Conflict):
+        lifecycle.approve(check, None, expected_revision=seen)
+    assert fresh(check).state == State.DRAFT
+
+
+def test_a_draft_is_returned_with_a_reason_until_it_is_edited():
+    check = draft_type()
+    lifecycle.return_draft(check, None, "Which currency?")
+    assert fresh(check).draft.return_reason == "Which currency?"
+    edit_description(check, "In euros")
+    assert fresh(check).draft.return_reason == ""
+    with pytest.raises(Refused):
+        lifecycle.return_draft(check, None, "  ")
+
+
+def test_retire_and_restore():
+    check = approved_type()
+    lifecycle.retire(check, None)
+    assert fresh(check).state == State.RETIRED
+    with pytest.raises(Refused):
+        lifecycle.retire(check, None)
+    lifecycle.restore(check, None)
+    assert fresh(check).state == State.APPROVED
+
+
+@pytest.mark.parametrize("verb", [lifecycle.approve, lifecycle.retire, lifecycle.delete, lifecycle.discard_draft])
+def test_standard_types_refuse_every_verb(verb):
+    with pytest.raises(Refused) as refusal:
+        verb(ActivityType.objects.get(pk=12), None)
+    assert codes(refusal) == ["standard_type"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "right"),
+    [
+        (lambda check, by: lifecycle.create(names("Open Account", "openAccount"), CHECK_FIELDS, by), "add_activitytype"),
+        (lambda check, by: drafting.edit(check, by, description="x"), "change_activitytype"),
+        (lambda check, by: lifecycle.approve(check, by), "approve_activitytype"),
+        (lambda check, by: lifecycle.return_draft(check, by, "no"), "approve_activitytype"),
+        (lambda check, by: lifecycle.delete(check, by), "delete_activitytype"),
+    ],
+)  # fmt: skip
+def test_each_verb_asks_for_its_right(verb, right):
+    check = draft_type()
+    with pytest.raises(NotAllowed) as refusal:
+        verb(check, user())
+    assert refusal.value.problems[0].expected == f"activities.{right}"
+    verb(check, user(right, name="walter"))
+
+
+def test_a_second_approver_where_required(settings):
+    settings.REQUIRE_SECOND_APPROVER = True
+    editor = user("add_activitytype", "change_activitytype", "approve_activitytype", name="edith")
+    client = user("change_activitytype", name="client", is_api_only=True, owner=user("approve_activitytype", name="olga"))
+    other = user("approve_activitytype", name="otto")
+    check = lifecycle.create(names(), CHECK_FIELDS, editor)
+    drafting.edit(check, client, description="by the client")
+    for involved in (editor, client.owner):
+        assert not lifecycle.may_approve(fresh(check), involved)
+        with pytest.raises(Refused) as refusal:
+            lifecycle.approve(check, involved)
+        assert codes(refusal) == ["second_approver"]
+    lifecycle.approve(check, other)
+    assert fresh(check).state == State.APPROVED
+
+
+def test_limits_hold_when_they_are_set(settings):
+    settings.ACTIVITY_TYPES_LIMIT, settings.ACTIVITY_FIELDS_LIMIT = 1, 20
+    check = draft_type()
+    with pytest.raises(Refused) as refusal:
+        draft_type("Order Book", "orderBook")
+    assert codes(refusal) == ["too_many_types"]
+    with pytest.raises(Refused) as refusal:
+        drafting.add_fields(check, [FieldSpec(f"f{i}", f"F {i}") for i in range(16)], None)
+    assert codes(refusal) == ["too_many_fields"]
+
+
+def test_every_verb_leaves_one_entry_that_reads_as_a_sentence():
+    check = draft_type()
+    lifecycle.approve(check, None)
+    edit_description(fresh(check), "x")
+    lifecycle.discard_draft(check, None)
+    lifecycle.retire(check, None)
+    entries = LogEntry.objects.filter(object_id=str(check.pk)).order_by("pk")
+    assert [audit.sentence(entry) for entry in entries] == [
+        "Created", "Approved version 1", "Changed: description", "Discarded the draft", "Retired",
+    ]  # fmt: skip

@@ -1,0 +1,38 @@
+import pytest
+
+from activities.naming import api_name, past, present, propose
+
+
+def test_a_proposal():
+    proposal = propose("Deposit Check")
+    assert (proposal.api_name, proposal.filter_name, proposal.trigger_name) == (
+        "depositCheck", "Deposited Check", "Deposits Check",
+    )  # fmt: skip
+
+
+def test_nothing_is_proposed_for_nothing():
+    assert propose("  ").api_name == propose("").filter_name == ""
+
+
+@pytest.mark.parametrize(
+    ("verb", "past_form", "present_form"),
+    [
+        ("attend", "attended", "attends"), ("buy", "bought", "buys"), ("apply", "applied", "applies"),
+        ("play", "played", "plays"), ("ship", "shipped", "ships"), ("submit", "submitted", "submits"),
+        ("visit", "visited", "visits"), ("go", "went", "goes"), ("fix", "fixed", "fixes"),
+        ("watch", "watched", "watches"), ("change", "changed", "changes"), ("have", "had", "has"),
+        ("sell", "sold", "sells"), ("redeem", "redeemed", "redeems"), ("chat", "chatted", "chats"),
+        ("renew", "renewed", "renews"), ("cancel", "canceled", "cancels"),
+        ("panic", "panicked", "panics"), ("occur", "occurred", "occurs"),
+    ],
+)  # fmt: skip
+def test_verbs(verb, past_form, present_form):
+    assert (past(verb), present(verb)) == (past_form, present_form)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Depósito: Check 2", "depositoCheck2"), ("VIP Visit", "vipVisit"), ("attend_webinar", "attendWebinar"), ("日本", "")],
+)
+def test_api_names(name, expected):
+    assert api_name(name) == expected

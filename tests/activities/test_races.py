@@ -1,0 +1,180 @@
+"""What happens at the same moment: two real connections, and a recorder that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from activities import lifecycle, reading
+from activities.models import Activity, ActivityKey, ActivityType
+from activities.recording import Status
+from people import changing
+from people.models import Person
+from tests.making import DIALECT, activity, approved_type, edit_description, person, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class InThread(threading.Thread):
+    """Runs `work` on a connection of its own; `result()` waits for it."""
+
+    def __init__(self, work):
+        super().__init__(daemon=True)
+        self.work, self.value, self.error = work, None, None
+        self.start()
+
+    def run(self):
+        try:
+            self.value = self.work()
+        except BaseException as error:
+            self.error = error
+        finally:
+            connection.close()
+
+    def result(self):
+        self.join(20)
+        assert not self.is_alive(), "still waiting"
+        if self.error:
+            raise self.error
+        return self.value
+
+    def is_waiting(self):
+        """Whether it is still held up after a moment."""
+        self.join(0.4)
+        return self.is_alive()
+
+
+def test_approve_waits_for_a_recording_and_later_ones_see_the_new_version():
+    check, ann = approved_type(), person()
+    edit_description(check, "two")
+    with transaction.atomic():
+        (first,) = recorded(activity(ann.pk))
+        approving = InThread(lambda: lifecycle.approve(check, None))
+        assert approving.is_waiting()
+    approving.result()
+    (second,) = recorded(activity(ann.pk))
+    assert Activity.objects.get(pk=first.activity_id).version == 1
+    assert Activity.objects.get(pk=second.activity_id).version == 2
+
+
+@pytest.mark.parametrize(("verb", "code"), [(lifecycle.retire, "retired_type"), (lifecycle.delete, "unknown_type")])
+def test_nothing_is_recorded_once_a_retire_or_delete_has_committed(verb, code):
+    check, ann = approved_type(), person()
+    with transaction.atomic():
+        verb(check, None)
+        recording = InThread(lambda: recorded(activity(ann.pk)))
+        assert recording.is_waiting()
+    (outcome,) = recording.result()
+    assert outcome.problems[0].code == code
+    assert not Activity.objects.filter(activity_type_id=check.pk).exists()
+
+
+def test_one_external_id_from_two_recorders_is_stored_once():
+    approved_type()
+    ann = person()
+    with transaction.atomic():
+        (first,) = recorded(activity(ann.pk, external_id="T-1"))
+        other = InThread(lambda: recorded(activity(ann.pk, external_id="T-1")))
+        assert other.is_waiting()
+    (second,) = other.result()
+    assert (first.status, second.status) == (Status.ADDED, Status.REPEATED)
+    assert first.activity_id == second.activity_id
+    assert ActivityKey.objects.count() == 1
+
+
+def test_the_mark_stays_below_what_is_not_committed():
+    check = approved_type()
+    ann, bob = person(), person()
+    start = reading.start()
+    is_written, may_commit = threading.Event(), threading.Event()
+
+    def slow():
+        with transaction.atomic():
+            outcome = recorded(activity(ann.pk))
+            is_written.set()
+            may_commit.wait(10)
+        return outcome
+
+    slow_writer = InThread(slow)
+    assert is_written.wait(10)
+    (quick,) = recorded(activity(bob.pk))
+    page = reading.read(start, [check.pk])
+    assert page.activities == [] and not page.has_more  # the later id is committed, the earlier one is not
+    may_commit.set()
+    (slow_outcome,) = slow_writer.result()
+    assert slow_outcome.activity_id < quick.activity_id
+    page = reading.read(page.position, [check.pk])
+    assert [row.pk for row in page.activities] == [slow_outcome.activity_id, quick.activity_id]
+
+
+def test_an_insert_that_knows_nothing_of_the_lock_holds_it_all_the_same():
+    check, ann = approved_type(), person()
+    before = reading.high_water_mark()
+    held = InThread(lambda: _insert_and_look(check.pk, ann.pk))
+    assert held.result() == before
+    assert reading.high_water_mark() > before
+
+
+def _insert_and_look(type_id, person_id):
+    """The mark that another connection sees while this one has not committed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "insert into activity (person_id, activity_type_id, version, occurred_at, door) values (%s, %s, 1, now(), 1)",
+            [person_id, type_id],
+        )
+        return InThread(reading.high_water_mark).result()
+
+
+def test_concurrent_upserts_of_one_new_email_create_one_person():
+    with transaction.atomic():
+        changing.upsert([{"email": "new@example.com"}], DIALECT)
+        other = InThread(lambda: changing.upsert([{"email": "NEW@example.com", "first_name": "Ann"}], DIALECT))
+        assert other.is_waiting()
+    (outcome,) = other.result()
+    assert outcome.status == changing.Status.UPDATED
+    assert Person.objects.get().first_name == "Ann"
+
+
+RECORDER = """
+import os, sys, django
+django.setup()
+from django.db import connection
+from activities.recording import record
+from tests.making import DIALECT, activity
+batch = 0
+while True:
+    keys = [f"K-{batch}-{i}" for i in range(50)]
+    outcomes = record([activity(int(sys.argv[1]), int(sys.argv[2]), external_id=key) for key in keys], DIALECT)
+    print(*(f"{key}={outcome.activity_id}" for key, outcome in zip(keys, outcomes)), flush=True)
+    batch += 1
+"""
+
+
+def test_what_was_acknowledged_is_there_once_after_kill_9(django_db_blocker):
+    check, ann = approved_type(), person()
+    acknowledged = {}
+    for _round in range(3):
+        recorder = subprocess.Popen(
+            [sys.executable, "-c", RECORDER, str(ann.pk), str(check.pk)],
+            stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "TEST_DATABASE_NAME": connection.settings_dict["NAME"]},
+        )  # fmt: skip
+        lines = [recorder.stdout.readline() for _ in range(3)]
+        time.sleep(0.01 * _round)
+        recorder.send_signal(signal.SIGKILL)
+        lines += recorder.stdout.read().splitlines()
+        recorder.wait()
+        for pair in " ".join(line.strip() for line in lines if line.endswith("\n") or "=" in line).split():
+            key, _, activity_id = pair.partition("=")
+            assert acknowledged.setdefault(key, activity_id) == activity_id
+    stored = dict(ActivityKey.objects.values_list("external_id", "activity_id"))
+    assert len(acknowledged) >= 150
+    complete = {key: int(pk) for key, pk in acknowledged.items() if key in stored}
+    assert {key: stored[key] for key in complete} == complete and complete.keys() == acknowledged.keys()
+    assert Activity.objects.filter(activity_type_id=check.pk).count() == len(stored)
+    assert ActivityType.objects.get(pk=check.pk).is_recordable

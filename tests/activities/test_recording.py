@@ -1,0 +1,281 @@
+"""Recording: what is added, what is refused and how that is said."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities import lifecycle, recording
+from activities.models import Activity, ActivityKey
+from activities.recording import Lookup, NewActivity, Status
+from people.problems import located
+from tests.making import DIALECT, CHECK_FIELDS, activity, approved_type, draft_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def check():
+    return approved_type()
+
+
+def problems_of(*rows):
+    return [[located(problem.under(index)) for problem in outcome.problems] for index, outcome in enumerate(recorded(*rows))]
+
+
+def test_an_activity_is_stored_in_canonical_form(check):
+    ann = person()
+    (outcome,) = recorded(
+        activity(ann.pk, occurred_at="2026-11-20T11:00:00+01:00", amount="1250.50", branch="Málaga",
+                 deposited_on="2026-11-19", is_foreign="true", pages=3.0)
+    )  # fmt: skip
+    stored = Activity.objects.get(pk=outcome.activity_id)
+    assert outcome.status is Status.ADDED
+    assert stored.occurred_at == datetime(2026, 11, 20, 10, tzinfo=UTC)
+    assert stored.primary_value == "No. 1"
+    assert stored.attributes == {
+        "amount": Decimal("1250.5"), "branch": "Málaga", "deposited_on": "2026-11-19", "is_foreign": True, "pages": 3,
+    }  # fmt: skip
+    assert (stored.person_id, stored.activity_type_id, stored.version) == (ann.pk, check.pk, 1)
+
+
+def test_amounts_keep_all_their_digits(check):
+    (outcome,) = recorded(activity(person().pk, amount="123456789012345.6789"))
+    assert Activity.objects.get(pk=outcome.activity_id).attributes["amount"] == Decimal("123456789012345.6789")
+
+
+def test_blank_is_no_value_but_zero_and_false_are(check):
+    (outcome,) = recorded(activity(person().pk, amount=0, branch="  ", is_foreign=False, pages=None))
+    assert Activity.objects.get(pk=outcome.activity_id).attributes == {"amount": 0, "is_foreign": False}
+
+
+def test_one_bad_row_never_costs_the_others(check):
+    ann = person()
+    outcomes = recorded(activity(ann.pk), activity(ann.pk, amount="twelve"), activity(ann.pk))
+    assert [outcome.status for outcome in outcomes] == [Status.ADDED, Status.REFUSED, Status.ADDED]
+    assert located(outcomes[1].problems[0].under(1)) == (
+        "row 2, field amount: expected an amount like 1250.50, got 'twelve'"
+    )
+    assert Activity.objects.filter(activity_type_id=check.pk).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ({"amount": "12,50"}, "wrong_type"),
+        ({"amount": True}, "wrong_type"),
+        ({"amount": 10**15}, "out_of_range"),
+        ({"amount": "0.00001"}, "out_of_range"),
+        ({"amount": float("nan")}, "wrong_type"),
+        ({"amount": 10**5000}, "out_of_range"),
+        ({"pages": 2**53}, "out_of_range"),
+        ({"pages": 1.5}, "wrong_type"),
+        ({"pages": "007"}, "wrong_type"),
+        ({"pages": Decimal("1e400")}, "out_of_range"),
+        ({"is_foreign": 1}, "wrong_type"),
+        ({"branch": "a\0b"}, "wrong_type"),
+        ({"branch": "\ud800"}, "wrong_type"),
+        ({"branch": "x" * 256}, "too_long"),
+        ({"branch": {"deep": []}}, "wrong_type"),
+        ({"deposited_on": "0001-01-01"}, "out_of_range"),
+        ({"deposited_on": "2026-02-30"}, "wrong_type"),
+        ({"deposited_on": "20/11/2026"}, "wrong_type"),
+        ({"branhc": "Madrid"}, "unknown_field"),
+        ({"check": "No. 2"}, "unknown_field"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_its_place(check, attributes, code):
+    (outcome,) = recorded(activity(person().pk, **attributes))
+    assert outcome.status is Status.REFUSED
+    assert [problem.code for problem in outcome.problems] == [code]
+    assert outcome.problems[0].path == ("attributes", next(iter(attributes)))
+    assert not Activity.objects.filter(activity_type_id=check.pk).exists()
+
+
+def test_an_unknown_field_names_the_one_that_was_meant(check):
+    assert problems_of(activity(person().pk, branhc="Madrid")) == [
+        ["row 1, field branhc: is not a field of this type; did you mean branch?"]
+    ]
+
+
+def test_fields_may_be_named_as_people_see_them(check):
+    (outcome,) = recorded(activity(person().pk, **{"Deposited On": "2026-11-19"}))
+    assert Activity.objects.get(pk=outcome.activity_id).attributes == {"deposited_on": "2026-11-19"}
+
+
+def test_a_field_given_by_both_its_names_is_refused(check):
+    assert problems_of(activity(person().pk, **{"Amount": 1, "amount": 2})) == [["row 1, field amount: given twice"]]
+
+
+@pytest.mark.parametrize("moment", ["", None, "yesterday", "2026-13-01", 12, [], "1899-12-31T23:59:59Z", "2201-01-01"])
+def test_a_moment_must_be_one(check, moment):
+    (outcome,) = recorded(activity(person().pk, occurred_at=moment))
+    assert [problem.path for problem in outcome.problems] == [("occurred_at",)]
+
+
+def test_activities_may_lie_a_day_ahead_and_no_more(check):
+    ann, now = person(), timezone.now()
+    early, late = recorded(
+        activity(ann.pk, occurred_at=now + timedelta(hours=23)), activity(ann.pk, occurred_at=now + timedelta(hours=25))
+    )
+    assert (early.status, late.problems[0].code) == (Status.ADDED, "out_of_range")
+
+
+@pytest.mark.parametrize("reference", [999_999, None, True, "ann@example.com", 1.5, [], {}, -1, 2**31, 10**30])
+def test_a_person_must_be_known(check, reference):
+    (outcome,) = recorded(activity(reference))
+    assert [problem.path for problem in outcome.problems] == [("person",)]
+
+
+@pytest.mark.parametrize("reference", [99, None, "nothing", True, [], {}, 10**30])
+def test_a_type_must_be_known(check, reference):
+    (outcome,) = recorded(activity(person().pk, reference))
+    assert [problem.path for problem in outcome.problems] == [("activity_type",)]
+
+
+def test_only_live_custom_types_take_activities(check):
+    ann = person()
+    draft_type("Attend Webinar", "attendWebinar")
+    retired = approved_type("Order Book", "orderBook")
+    lifecycle.retire(retired, None)
+    codes = [outcome.problems[0].code for outcome in recorded(
+        activity(ann.pk, "attendWebinar"), activity(ann.pk, retired.pk), activity(ann.pk, 12)
+    )]  # fmt: skip
+    assert codes == ["unapproved_type", "retired_type", "standard_type"]
+
+
+def test_the_primary_value_is_required_and_short(check):
+    ann = person()
+    assert problems_of(activity(ann.pk, primary_value=" "), activity(ann.pk, primary_value="x" * 256)) == [
+        ["row 1, field primary_value: a value for the primary field Check is missing"],
+        [f"row 2, field primary_value: expected at most 255 characters, got '{'x' * 79}…'"],
+    ]
+
+
+def test_all_attributes_together_are_bounded():
+    fields = [CHECK_FIELDS[0], *(recording_field(number) for number in range(3))]
+    approved_type("Write Letter", "writeLetter", fields)
+    (outcome,) = recorded(
+        activity(person().pk, "writeLetter", **{f"text{number}": "é" * 15_000 for number in range(3)})
+    )
+    assert [problem.code for problem in outcome.problems] == ["too_large"]
+
+
+def recording_field(number):
+    from activities.drafting import FieldSpec
+
+    return FieldSpec(f"text{number}", f"Text {number}", "text")
+
+
+def test_the_same_external_id_is_stored_once(check):
+    row = activity(person().pk, external_id="T-1", amount="10.50")
+    first, second = recorded(row)[0], recorded(row)[0]
+    assert (first.status, second.status) == (Status.ADDED, Status.REPEATED)
+    assert first.activity_id == second.activity_id
+    assert Activity.objects.filter(activity_type_id=check.pk).count() == ActivityKey.objects.count() == 1
+
+
+def test_equal_content_in_another_notation_is_a_repeat(check):
+    ann = person()
+    recorded(activity(ann.pk, external_id="T-1", occurred_at="2026-11-20T10:00:00Z", amount="10.50", pages=3))
+    (again,) = recorded(
+        activity(ann.pk, external_id="T-1", occurred_at="2026-11-20T11:00:00+01:00", pages="3", amount=10.5)
+    )
+    assert again.status is Status.REPEATED
+
+
+def test_the_same_external_id_with_other_content_is_refused(check):
+    ann = person()
+    recorded(activity(ann.pk, external_id="T-1", amount=1))
+    (outcome,) = recorded(activity(ann.pk, external_id="T-1", amount=2))
+    assert outcome.problems[0].code == "external_id_reused"
+
+
+def test_repeats_within_one_batch_share_the_id(check):
+    ann = person()
+    row = activity(ann.pk, external_id="T-1")
+    first, second, other = recorded(row, row, activity(ann.pk, external_id="T-1", amount=5))
+    assert (first.status, second.status) == (Status.ADDED, Status.REPEATED)
+    assert first.activity_id == second.activity_id
+    assert other.problems[0].code == "external_id_reused"
+
+
+def test_external_ids_are_apart_per_person_and_type(check):
+    approved_type("Order Book", "orderBook")
+    ann, bob = person(), person()
+    outcomes = recorded(
+        activity(ann.pk, external_id="1"), activity(bob.pk, external_id="1"), activity(ann.pk, "orderBook", external_id="1")
+    )
+    assert {outcome.status for outcome in outcomes} == {Status.ADDED}
+
+
+def test_an_external_id_too_long_for_an_index_is_refused(check):
+    (outcome,) = recorded(activity(person().pk, external_id="é" * 2700))
+    assert outcome.problems[0].path == ("external_id",)
+
+
+def test_people_are_found_and_created_by_email(check):
+    ann = person(email="ann@example.com")
+    known, new, unknown = recorded(
+        activity(Lookup("ANN@example.com")), activity(Lookup("new@example.com", create=True)), activity(Lookup("x@example.com"))
+    )
+    assert Activity.objects.get(pk=known.activity_id).person_id == ann.pk
+    assert new.status is Status.ADDED
+    assert unknown.problems[0].code == "unknown_person"
+
+
+def test_several_people_with_one_email_are_never_guessed_between(check):
+    from people import changing
+
+    changing.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=changing.Action.DUPLICATE)
+    (outcome,) = recorded(activity(Lookup("twins@example.com")))
+    assert outcome.problems[0].code == "ambiguous_person"
+
+
+def test_a_row_pins_the_version_that_checked_it(check):
+    from activities import drafting
+
+    ann = person()
+    drafting.remove_fields(check, ["branch"], None)
+    before = recorded(activity(ann.pk, branch="Madrid"))[0]
+    lifecycle.approve(check, None)
+    after = recorded(activity(ann.pk, branch="Madrid"), activity(ann.pk))
+    assert Activity.objects.get(pk=before.activity_id).version == 1
+    assert after[0].problems[0].code == "unknown_field"
+    assert Activity.objects.get(pk=after[1].activity_id).version == 2
+
+
+def test_a_dry_run_keeps_nothing(check):
+    outcomes = recording.record([activity(Lookup("new@example.com", create=True))], DIALECT, dry_run=True)
+    assert outcomes[0].status is Status.ADDED
+    assert not Activity.objects.exists()
+
+
+def test_three_hundred_rows_cost_few_statements(check):
+    people = [person().pk for _ in range(20)]
+    rows = [activity(people[i % 20], external_id=f"T{i}", amount=i) for i in range(300)]
+    recorded(rows[0])
+    with CaptureQueriesContext(connection) as queries:
+        recorded(*rows[1:])
+    assert len(queries) <= 10
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(rows=st.lists(st.tuples(JSON_VALUES, JSON_VALUES, JSON_VALUES, JSON_VALUES, JSON_VALUES), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_comes_in_every_row_has_an_outcome(check, rows):
+    batch = [NewActivity(*values[:3], values[3], [("amount", values[4]), ("branch", values[3])], values[2]) for values in rows]
+    outcomes = recorded(*batch)
+    assert len(outcomes) == len(rows)
+    assert all(outcome.problems for outcome in outcomes if outcome.status is Status.REFUSED)

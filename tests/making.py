@@ -1,0 +1,59 @@
+"""Small makers of the things that most tests need, through the product's own verbs."""
+
+import itertools
+from collections.abc import Sequence
+
+from activities import drafting, lifecycle
+from activities.drafting import FieldSpec, Names
+from activities.models import ActivityType
+from activities.recording import NewActivity, Outcome, record
+from people import changing
+from people.models import Person
+from people.sources import Door, Source
+
+DIALECT = Source(Door.DIALECT)
+_numbers = itertools.count(1)
+
+CHECK_FIELDS = (
+    FieldSpec("check", "Check", is_primary=True),
+    FieldSpec("amount", "Amount", "currency"),
+    FieldSpec("branch", "Branch"),
+    FieldSpec("deposited_on", "Deposited On", "date"),
+    FieldSpec("is_foreign", "Is Foreign", "boolean"),
+    FieldSpec("pages", "Pages", "integer"),
+)
+
+
+def names(name: str = "Deposit Check", api_name: str = "depositCheck") -> Names:
+    verb, rest = name.split(" ", 1)
+    return Names(api_name, name, f"{verb}ed {rest}", f"{verb}s {rest}", "A cheque reached an account")
+
+
+def draft_type(name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS) -> ActivityType:
+    return lifecycle.create(names(name, api_name), fields, None)
+
+
+def approved_type(name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS) -> ActivityType:
+    activity_type = draft_type(name, api_name, fields)
+    lifecycle.approve(activity_type, None)
+    return ActivityType.objects.get(pk=activity_type.pk)
+
+
+def person(**values: object) -> Person:
+    values.setdefault("email", f"person{next(_numbers)}@example.com")
+    (outcome,) = changing.upsert([values], DIALECT)
+    assert outcome.person_id, outcome.problems
+    return Person.objects.get(pk=outcome.person_id)
+
+
+def activity(person_id: object, activity_type: object = "depositCheck", occurred_at: object = "2026-11-20T10:00:00Z",
+             primary_value: object = "No. 1", external_id: object = None, **attributes: object) -> NewActivity:
+    return NewActivity(person_id, activity_type, occurred_at, primary_value, list(attributes.items()), external_id)  # fmt: skip
+
+
+def recorded(*rows: NewActivity, source: Source = DIALECT) -> list[Outcome]:
+    return record(rows, source)
+
+
+def edit_description(activity_type: ActivityType, text: str) -> None:
+    drafting.edit(activity_type, None, description=text)

@@ -1,0 +1,134 @@
+"""Creating and changing people, set-wise."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from activities.models import Activity
+from activities.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
+from people import changing
+from people.changing import Action, Status
+from people.models import Person, PersonField
+from people.problems import Conflict, Refused
+from tests.making import DIALECT, person
+
+pytestmark = pytest.mark.django_db
+
+
+def upsert(*rows, **options):
+    return changing.upsert(rows, DIALECT, **options)
+
+
+def test_people_are_created_then_updated_by_email_without_case():
+    created, updated = upsert({"email": "ann@example.com"})[0], upsert({"email": "ANN@example.com", "first_name": "Ann"})[0]
+    assert (created.status, updated.status) == (Status.CREATED, Status.UPDATED)
+    assert created.person_id == updated.person_id
+    ann = Person.objects.get(pk=created.person_id)
+    assert (ann.email, ann.first_name, ann.revision) == ("ANN@example.com", "Ann", 2)
+
+
+def test_one_email_twice_in_a_batch_is_one_person():
+    first, second = upsert({"email": "ann@example.com", "city": "Bilbao"}, {"email": "Ann@example.com", "country": "Spain"})
+    assert first.person_id == second.person_id
+    assert [first.status, second.status] == [Status.CREATED, Status.UPDATED]
+    assert Person.objects.get().city == "Bilbao"
+
+
+def test_new_person_and_changes_are_recorded_whatever_the_door():
+    ann = person(first_name="Ann", person_score=5)
+    changing.update(ann, {"first_name": "Anne", "person_score": 15, "city": None}, DIALECT)
+    log = list(Activity.objects.of_person(ann.pk).order_by("pk").values_list("activity_type_id", "primary_value"))
+    assert log == [(NEW_PERSON, None), (CHANGE_DATA_VALUE, "first_name"), (CHANGE_SCORE, "person_score")]
+    change, score = Activity.objects.of_person(ann.pk).order_by("pk")[1:]
+    assert (change.attributes["old_value"], change.attributes["new_value"]) == ("Ann", "Anne")
+    assert score.attributes["change_value"] == 10
+
+
+def test_a_large_import_leaves_one_summary_a_person():
+    ann = person(first_name="Ann")
+    changing.upsert([{"email": ann.email, "first_name": "A", "last_name": "B"}], DIALECT, summarise=True)
+    (summary,) = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
+    assert summary.primary_value == "first_name, last_name"
+
+
+@pytest.mark.parametrize(
+    ("action", "known", "unknown"),
+    [
+        (Action.CREATE, "person_exists", Status.CREATED),
+        (Action.UPDATE, Status.UPDATED, "unknown_person"),
+        (Action.UPSERT, Status.UPDATED, Status.CREATED),
+        (Action.DUPLICATE, Status.CREATED, Status.CREATED),
+    ],
+)
+def test_actions(action, known, unknown):
+    person(email="ann@example.com")
+    outcomes = upsert({"email": "ann@example.com"}, {"email": "new@example.com"}, action=action)
+    found = [outcome.problems[0].code if outcome.problems else outcome.status for outcome in outcomes]
+    assert found == [known, unknown]
+
+
+def test_several_matches_are_an_error_and_nobody_is_changed():
+    upsert({"email": "twins@example.com"}, {"email": "twins@example.com"}, action=Action.DUPLICATE)
+    (outcome,) = upsert({"email": "twins@example.com", "first_name": "Who"})
+    assert outcome.problems[0].code == "ambiguous_person"
+    assert not Person.objects.filter(first_name="Who").exists()
+
+
+def test_bad_rows_cost_nothing_but_themselves():
+    outcomes = upsert(
+        {"email": "nonsense"}, {"email": "good@example.com"}, {"emial": "x"}, {"email": "x@example.com", "created_at": "2026-01-01"},
+        {"email": ""}, {"email": "y@example.com", "id": 7}, {"email": "z@example.com", "annual_revenue": "much"},
+    )  # fmt: skip
+    codes = [outcome.problems[0].code if outcome.problems else outcome.status for outcome in outcomes]
+    assert codes == [
+        "wrong_type", Status.CREATED, "unknown_field", "read_only_field", "missing_value", "unexpected_id", "wrong_type",
+    ]  # fmt: skip
+
+
+def test_blank_takes_a_value_away():
+    ann = person(first_name="Ann", unsubscribed=True)
+    changing.update(ann, {"first_name": " ", "unsubscribed": False}, DIALECT)
+    ann.refresh_from_db()
+    assert (ann.first_name, ann.unsubscribed) == (None, False)
+
+
+def test_custom_fields_live_beside_the_standard_ones():
+    PersonField.objects.create(api_name="shoeSize", label="Shoe size", data_type="float")
+    ann = person(shoeSize="42.5")
+    assert ann.fields == {"shoeSize": 42.5}
+    changing.update(ann, {"shoeSize": ""}, DIALECT)
+    assert Person.objects.get(pk=ann.pk).fields == {}
+
+
+def test_a_unique_field_finds_people_and_keeps_them_apart():
+    PersonField.objects.create(api_name="customerNumber", label="Customer number", data_type="string", is_unique=True)
+    ann, bob = person(customerNumber="C-1"), person()
+    (outcome,) = upsert({"customerNumber": "c-1", "first_name": "Ann"}, lookup_field="customerNumber")
+    assert outcome.person_id == ann.pk
+    taken = changing.update(bob, {"customerNumber": "C-1"}, DIALECT)
+    assert taken.problems[0].code == "value_taken"
+    changing.update(ann, {"customerNumber": None}, DIALECT)
+    assert changing.update(bob, {"customerNumber": "C-1"}, DIALECT).status is Status.UPDATED
+
+
+def test_an_unknown_lookup_field_refuses_the_call():
+    with pytest.raises(Refused) as refusal:
+        upsert({"email": "a@example.com"}, lookup_field="shoeSize")
+    assert refusal.value.code == "unknown_lookup_field"
+
+
+def test_two_editors_of_one_person():
+    ann = person()
+    changing.update(ann, {"first_name": "First"}, DIALECT, expected_revision=1)
+    with pytest.raises(Conflict):
+        changing.update(ann, {"first_name": "Second"}, DIALECT, expected_revision=1)
+    assert Person.objects.get(pk=ann.pk).first_name == "First"
+
+
+def test_three_hundred_people_cost_few_statements():
+    with CaptureQueriesContext(connection) as queries:
+        upsert(*({"email": f"p{i}@example.com", "first_name": f"P{i}"} for i in range(300)))
+    assert len(queries) <= 16
+    with CaptureQueriesContext(connection) as queries:
+        upsert(*({"email": f"p{i}@example.com", "first_name": f"Q{i}", "city": "Vigo"} for i in range(300)))
+    assert len(queries) <= 16
