@@ -187,13 +187,13 @@ class EmbeddedPostgres:
     def _make_role_and_database(self) -> None:
         with self._connect(SUPERUSER, "database_superuser_password") as connection:
             password = sql.Literal(self._password("database_password"))
-            exists = connection.execute("select from pg_roles where rolname = %s", [ROLE]).fetchone()
+            exists = connection.execute("select 1 from pg_roles where rolname = %s", [ROLE]).fetchone()
             role, verb = sql.Identifier(ROLE), sql.SQL("alter" if exists else "create")
             rights = sql.SQL("createdb" if os.environ.get(FOR_TESTS) else "nocreatedb")
             connection.execute(
                 sql.SQL("{} role {} login nosuperuser nocreaterole {} password {}").format(verb, role, rights, password)
             )
-            if not connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone():
+            if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
                 connection.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(DATABASE), role))
 
     def _connect(self, user: str, password_file: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -1,0 +1,25 @@
+"""Rights as they are in effect at the moment of the request."""
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+
+
+class EffectiveRightsBackend(ModelBackend):
+    """An API-only user has the rights it was given, as far as its owner has them now."""
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        if not super().has_perm(user_obj, perm, obj):
+            return False
+        owner = user_obj.owner if getattr(user_obj, "is_api_only", False) else None
+        if getattr(user_obj, "is_api_only", False) and owner is None:
+            return False
+        return owner is None or owner.has_perm(perm, obj)
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Programs do not log in to the pages."""
+        return super().user_can_authenticate(user) and not getattr(user, "is_api_only", False)
+
+    def get_user(self, user_id: Any) -> Any:
+        user = super().get_user(user_id)
+        return None if user is not None and user.is_api_only else user

@@ -1,0 +1,147 @@
+"""API clients and their tokens.
+
+Secrets and tokens are kept as digests only. Marketo gives the same token again while it lives, so a token is
+not stored but derived: HMAC of the server's key, the client and the number of its token.
+"""
+
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import check_password
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.access.models import ApiClient
+from people import audit
+from people.permissions import require
+from people.problems import Problem, Refused
+
+DEFAULT_RIGHTS = (
+    "people.view_person", "people.add_person", "people.change_person", "people.view_personfield",
+    "people.view_staticlist", "people.change_staticlist", "people.delete_person", "people.merge_person",
+    "activities.view_activity", "activities.record_activity", "activities.view_activitytype",
+    "activities.add_activitytype", "activities.change_activitytype", "activities.approve_activitytype",
+    "activities.delete_activitytype",
+)  # fmt: skip
+
+audit.describe({
+    "secret_rotated": (2, gettext_lazy("Gave it a new secret")),
+    "revoked": (2, gettext_lazy("Revoked")),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a program needs to get tokens; the secret is shown this once."""
+
+    client: ApiClient
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    text: str
+    expires_in: int  # whole seconds, at least 1
+    scope: str
+
+
+@transaction.atomic
+def create(name: str, owner: Any, by: Any, rights: Iterable[str] = DEFAULT_RIGHTS) -> Credentials:
+    """Create a client that acts within `owner`'s rights. Raises `Refused` without a name or when it is taken."""
+    require(by, "access.add_apiclient")
+    name = name.strip()
+    if not name or len(name) > 150:
+        raise Refused(Problem("missing_value", _("A client needs a name of at most 150 characters."), ("name",)))
+    if ApiClient.objects.filter(name__iexact=name).exists():
+        raise Refused(Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",)))
+    client_id, secret = secrets.token_hex(16), secrets.token_urlsafe(24)
+    user = get_user_model().objects.create(username=f"api:{client_id}", first_name=name, is_api_only=True, owner=owner, password="!")
+    user.user_permissions.set(_permissions(rights))
+    client = ApiClient.objects.create(
+        name=name, client_id=client_id, client_secret=secret, user=owner, api_user=user,
+        client_type=ApiClient.CLIENT_CONFIDENTIAL, authorization_grant_type=ApiClient.GRANT_CLIENT_CREDENTIALS,
+    )  # fmt: skip
+    audit.note(by, client, "created")
+    return Credentials(client, client_id, secret)
+
+
+@transaction.atomic
+def revoke(client: ApiClient, by: Any) -> None:
+    """Let the client get in no more, its present token included."""
+    require(by, "access.change_apiclient")
+    ApiClient.objects.filter(pk=client.pk).update(is_revoked=True, token_digest=None, token_expires_at=None)
+    audit.note(by, client, "revoked")
+
+
+@transaction.atomic
+def rotate_secret(client: ApiClient, by: Any) -> Credentials:
+    """Give the client a new secret; the old one ends at once, a token that lives goes on."""
+    require(by, "access.change_apiclient")
+    client = ApiClient.objects.select_for_update().get(pk=client.pk)
+    secret = client.client_secret = secrets.token_urlsafe(24)
+    client.save()
+    audit.note(by, client, "secret_rotated")
+    return Credentials(client, client.client_id, secret)
+
+
+def authenticate(client_id: str, client_secret: str) -> ApiClient | None:
+    """The client with these credentials, unless it is revoked or one of its users is inactive."""
+    client = _usable().filter(client_id=client_id).first()
+    return client if client is not None and check_password(client_secret, client.client_secret) else None
+
+
+@transaction.atomic
+def token_of(client: ApiClient) -> Token:
+    """The client's token: the one that lives, with its remaining life, or a new one."""
+    client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
+    now = timezone.now()
+    if client.token_expires_at is None or client.token_expires_at <= now + timedelta(seconds=1):
+        client.token_number += 1
+        client.token_expires_at = now + timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
+        client.token_digest = _digest(_derive(client))
+        client.save(update_fields=["token_number", "token_expires_at", "token_digest"])
+    remaining = int((client.token_expires_at - now).total_seconds())
+    return Token(_derive(client), max(1, remaining), f"{client.client_id}@api.invalid")
+
+
+def client_of(token: str) -> tuple[ApiClient | None, bool]:
+    """The client that holds `token`, and whether the token has expired."""
+    client = _usable().select_related("api_user__owner").filter(token_digest=_digest(token)).first()
+    if client is None or client.token_expires_at is None:
+        return None, False
+    return client, client.token_expires_at <= timezone.now()
+
+
+def _usable() -> Any:
+    return ApiClient.objects.filter(is_revoked=False, api_user__is_active=True, api_user__owner__is_active=True)
+
+
+def _derive(client: ApiClient) -> str:
+    message = f"{client.pk}:{client.client_id}:{client.token_number}".encode()
+    digest = hmac.new(settings.SECRET_KEY.encode(), b"token:" + message, sha256).digest()
+    return f"{UUID(bytes=digest[:16], version=4)}:ca"
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "replace")).digest()
+
+
+def _permissions(rights: Iterable[str]) -> list[Permission]:
+    wanted = Q(pk__in=[])
+    for right in rights:
+        app, codename = right.split(".")
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    return list(Permission.objects.filter(wanted))

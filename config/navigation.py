@@ -1,0 +1,64 @@
+"""How the admin is called, coloured and arranged."""
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{name}_changelist"),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": _("Custom Activities"),
+    "SITE_HEADER": _("Custom Activities"),
+    "SITE_SYMBOL": "event_available",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "STYLES": [lambda request: static("css/app.css")],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.1% .014 183)",
+            "100": "oklch(94.3% .04 183)",
+            "200": "oklch(89.5% .08 183)",
+            "300": "oklch(83% .11 183)",
+            "400": "oklch(74% .125 183)",
+            "500": "oklch(62% .115 184)",
+            "600": "oklch(52% .098 185)",
+            "700": "oklch(44.5% .083 187)",
+            "800": "oklch(38% .068 189)",
+            "900": "oklch(33.5% .055 191)",
+            "950": "oklch(25% .045 193)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": _("Marketing"),
+                "items": [
+                    _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype"),
+                    _item(_("People"), "group", "people_person", "people.view_person"),
+                ],
+            },
+            {
+                "title": _("Administration"),
+                "separator": True,
+                "items": [
+                    _item(_("API clients"), "key", "access_apiclient", "access.view_apiclient"),
+                    _item(_("Users"), "person", "access_user", "access.view_user"),
+                    _item(_("Person fields"), "badge", "people_personfield", "people.view_personfield"),
+                    _item(_("Installation"), "settings", "people_installation", "people.view_installation"),
+                ],
+            },
+        ],
+    },
+}

@@ -1,0 +1,13 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from config.health import healthz
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("healthz", healthz),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("config.marketo.urls")),
+    path("admin/", admin.site.urls),
+]
