@@ -8,9 +8,8 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from people import announcing
-
         from activities import standard
+        from people import announcing
 
         announcing.subscribe(standard.record_announcement)
         post_migrate.connect(standard.install_after_migration, sender=self)

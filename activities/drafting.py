@@ -66,7 +66,9 @@ def edit(activity_type: ActivityType, by: Any, expected_revision: int | None = N
     if unknown:
         raise TypeError(f"a draft has no {', '.join(sorted(unknown))}")
     problems = [] if api_name == activity_type.api_name else _rename_problems(activity_type, api_name)
-    wanted = Names(api_name, **{kind: getattr(draft, kind) for kind in NAME_KINDS} | {"description": draft.description} | changes)
+    wanted = Names(
+        api_name, **{kind: getattr(draft, kind) for kind in NAME_KINDS} | {"description": draft.description} | changes
+    )
     refuse_if([*problems, *_name_problems(wanted, activity_type)])
     if api_name != activity_type.api_name:
         activity_type.api_name = api_name
@@ -180,7 +182,9 @@ def check_revision(draft: ActivityVersion | None, expected: int | None) -> None:
 
 
 def changed_meanwhile() -> Problem:
-    return Problem("conflict", _("Somebody else changed this draft in the meantime. Look at it again; nothing was overwritten."))
+    return Problem(
+        "conflict", _("Somebody else changed this draft in the meantime. Look at it again; nothing was overwritten.")
+    )
 
 
 def check_new(names: Names, fields: Sequence[FieldSpec]) -> None:
@@ -355,7 +359,9 @@ def _field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | N
             problems.append(_unknown_data_type(field, path))
         for key in {field.api_name, f"name:{name_key(field.name)}"}:
             if key in seen:
-                problems.append(Problem("given_twice", _("Two fields share the name '%(name)s'.") % {"name": field.name}, path))
+                problems.append(
+                    Problem("given_twice", _("Two fields share the name '%(name)s'.") % {"name": field.name}, path)
+                )
             seen.add(key)
     return problems + (_locked_problems(fields, activity_type) if activity_type else [])
 
@@ -379,7 +385,9 @@ def _locked_problems(fields: Sequence[FieldSpec], activity_type: ActivityType) -
                 "name": field.api_name,
                 "type": datatypes.BY_NAME[fixed.data_type].label,
             }
-            problems.append(Problem("locked_data_type", message, ("fields", field.api_name), fixed.data_type, field.data_type))
+            problems.append(
+                Problem("locked_data_type", message, ("fields", field.api_name), fixed.data_type, field.data_type)
+            )
         elif fixed is not None and fixed.is_primary != field.is_primary:
             problems.append(_locked_primary(field))
     return problems

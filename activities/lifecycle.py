@@ -43,7 +43,9 @@ def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
     fields = list(fields)
     limit = settings.ACTIVITY_TYPES_LIMIT
     if limit is not None and ActivityType.objects.custom().existing().count() >= limit:
-        raise Refused(Problem("too_many_types", _("This installation is limited to %(limit)s activity types.") % {"limit": limit}))
+        raise Refused(
+            Problem("too_many_types", _("This installation is limited to %(limit)s activity types.") % {"limit": limit})
+        )
     drafting.check_new(names, fields)
     activity_type = ActivityType.objects.create(api_name=names.api_name, owner=by)
     draft = ActivityVersion.objects.create(

@@ -64,8 +64,7 @@ class ActivityType(models.Model):
                 name="activity_type_api_name_is_a_name",
             ),
             models.CheckConstraint(
-                condition=Q(is_standard=True, id__lt=FIRST_CUSTOM_ID)
-                | Q(is_standard=False, id__gte=FIRST_CUSTOM_ID),
+                condition=Q(is_standard=True, id__lt=FIRST_CUSTOM_ID) | Q(is_standard=False, id__gte=FIRST_CUSTOM_ID),
                 name="activity_type_custom_ids",
             ),
         ]
@@ -188,9 +187,7 @@ class ApprovedField(models.Model):
         verbose_name_plural = _("approved fields")
         constraints = [
             models.UniqueConstraint("activity_type", "api_name", name="approved_field_is_unique"),
-            models.UniqueConstraint(
-                "activity_type", condition=Q(is_primary=True), name="approved_field_one_primary"
-            ),
+            models.UniqueConstraint("activity_type", condition=Q(is_primary=True), name="approved_field_one_primary"),
         ]
 
     def __str__(self) -> str:

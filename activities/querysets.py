@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 if TYPE_CHECKING:
-    from activities.models import Activity, ActivityType
+    pass
 
 
 class ActivityTypeQuerySet(models.QuerySet["ActivityType"]):

@@ -58,7 +58,9 @@ def start(since: datetime | None = None) -> Position:
     return Position(since, high_water_mark())
 
 
-def read(position: Position, type_ids: Sequence[int], person_ids: Sequence[int] | None = None, limit: int = 300) -> Page:
+def read(
+    position: Position, type_ids: Sequence[int], person_ids: Sequence[int] | None = None, limit: int = 300
+) -> Page:
     """Up to `limit` activities of the types after `position`, ascending by id; three statements.
 
     `person_ids` narrows to these people. `has_more` says that the next page has something now.

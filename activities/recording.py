@@ -153,15 +153,16 @@ class _Batch:
         """
         wanted = {row.activity_type for row in self.rows if isinstance(row.activity_type, int | str)}
         names = [name for name in wanted if isinstance(name, str)]
-        ids = {name: pk for name, pk in ActivityType.objects.filter(api_name__in=names).values_list("api_name", "pk")}
+        ids = dict(ActivityType.objects.filter(api_name__in=names).values_list("api_name", "pk"))
         ids.update({number: number for number in wanted if isinstance(number, int) and 0 < number <= finding.MAX_ID})
-        locks.share([
-            locks.key(locks.Space.PEOPLE),
-            *(locks.key(locks.Space.TYPE, pk) for pk in ids.values()),
-        ])
+        locks.share(
+            [
+                locks.key(locks.Space.PEOPLE),
+                *(locks.key(locks.Space.TYPE, pk) for pk in ids.values()),
+            ]
+        )
         types = {
-            activity_type.pk: activity_type
-            for activity_type in ActivityType.objects.filter(pk__in=set(ids.values()))
+            activity_type.pk: activity_type for activity_type in ActivityType.objects.filter(pk__in=set(ids.values()))
         }
         return {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
 
@@ -172,9 +173,15 @@ class _Batch:
         if activity_type.is_standard != self.standard:
             return Problem("standard_type", _("standard activities are recorded by the product itself"), path)
         if activity_type.live_id is None:
-            return Problem("unapproved_type", _("activity type %(name)s is not approved yet") % {"name": activity_type.api_name}, path)
+            return Problem(
+                "unapproved_type",
+                _("activity type %(name)s is not approved yet") % {"name": activity_type.api_name},
+                path,
+            )
         if activity_type.retired_at:
-            return Problem("retired_type", _("activity type %(name)s is retired") % {"name": activity_type.api_name}, path)
+            return Problem(
+                "retired_type", _("activity type %(name)s is retired") % {"name": activity_type.api_name}, path
+            )
         return schema.of_version(activity_type.live_id)
 
     def _find_people(self) -> dict[Any, int | Problem]:
@@ -191,9 +198,7 @@ class _Batch:
 
     def _look_up(self, field_name: str, lookups: list[Lookup]) -> dict[Any, int | Problem]:
         matches = finding.by_field(field_name, [lookup.value for lookup in lookups])
-        missing = [
-            lookup for lookup in lookups if lookup.create and not matches.get(finding.key_of(lookup.value))
-        ]
+        missing = [lookup for lookup in lookups if lookup.create and not matches.get(finding.key_of(lookup.value))]
         found: dict[Any, int | Problem] = {}
         if missing:
             values = [{field_name: lookup.value} for lookup in missing]
@@ -204,9 +209,7 @@ class _Batch:
                 found[lookup] = _one_of(matches.get(finding.key_of(lookup.value), []), lookup)
         return found
 
-    def _check(
-        self, index: int, schemas: dict[Any, Any], people: dict[Any, int | Problem]
-    ) -> _Ready | None:
+    def _check(self, index: int, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> _Ready | None:
         row = self.rows[index]
         problems: list[Problem] = []
         person = _get(people, row.person) or _unknown_person(row.person)
@@ -238,7 +241,9 @@ class _Batch:
             problems.append(bad_value(error.code, error.expected, value, "occurred_at"))
             return None
         if moment > self.latest:
-            latest = _("a moment no later than %(latest)s") % {"latest": datatypes.moment_text(self.latest.replace(microsecond=0))}
+            latest = _("a moment no later than %(latest)s") % {
+                "latest": datatypes.moment_text(self.latest.replace(microsecond=0))
+            }
             problems.append(bad_value("out_of_range", latest, value, "occurred_at"))
         return moment
 

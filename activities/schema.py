@@ -44,9 +44,7 @@ class Schema:
         # an API name wins over another field's display name
         self._positions.update({name: position for position, name in enumerate(self._names)})
 
-    def check(
-        self, primary_value: Any, attributes: Iterable[tuple[str, Any]], zone: tzinfo = UTC
-    ) -> Checked:
+    def check(self, primary_value: Any, attributes: Iterable[tuple[str, Any]], zone: tzinfo = UTC) -> Checked:
         """Check one activity's values; `attributes` are (API name or display name, raw value) pairs.
 
         Never raises for bad input. Blank values are no values. Zone-less moments are of `zone`.

@@ -59,7 +59,8 @@ TYPES: dict[int, tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]] = 
     46: ("interestingMoment", "Interesting Moment", "Had Interesting Moment", "Has Interesting Moment",
          (("type", "*Type", "string"), ("description", "Description", "text"), ("source", "Source", "string"))),
     110: ("callWebhook", "Call Webhook", "Webhook was Called", "Webhook is Called",
-          (("webhook", "*Webhook", "string"), ("response", "Response", "text"), ("error_type", "Error Type", "string"))),
+          (("webhook", "*Webhook", "string"), ("response", "Response", "text"),
+           ("error_type", "Error Type", "string"))),
 }  # fmt: skip
 
 
@@ -106,9 +107,7 @@ def record_announcement(announcement: announcing.Announcement, source: Source) -
 
 
 def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recording.NewActivity:
-    return recording.NewActivity(
-        person_id, type_id, timezone.now(), primary, [(name, value) for name, value in attributes.items()]
-    )
+    return recording.NewActivity(person_id, type_id, timezone.now(), primary, list(attributes.items()))
 
 
 def _created(announcement: announcing.Created, source: Source) -> Iterable[recording.NewActivity]:

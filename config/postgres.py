@@ -6,6 +6,7 @@ stops it when it ends; others attach. As root the server runs as an unprivileged
 """
 
 import atexit
+import contextlib
 import fcntl
 import json
 import os
@@ -230,10 +231,8 @@ class EmbeddedPostgres:
 
     def _wait_for_end(self, pid: int) -> None:
         for _attempt in range(WAIT_SECONDS * 20):
-            try:
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
             if self._postmaster() is None:
                 return
             time.sleep(0.05)

@@ -87,9 +87,7 @@ def upsert(
     return outcomes
 
 
-def update(
-    person: Person, values: Mapping[str, Any], source: Source, expected_revision: int | None = None
-) -> Outcome:
+def update(person: Person, values: Mapping[str, Any], source: Source, expected_revision: int | None = None) -> Outcome:
     """Change one person's fields. Raises `Conflict` when the person is not at `expected_revision` any more."""
     with transaction.atomic():
         locks.share([locks.key(locks.Space.PEOPLE)])
@@ -309,7 +307,9 @@ class _Batch:
 
     def _announce(self, targets: list[_Target], changes: list[announcing.FieldChange]) -> None:
         created = [
-            target.person.pk for target in targets if self.outcomes[target.rows[0]].status is Status.CREATED  # type: ignore[union-attr]
+            target.person.pk
+            for target in targets
+            if self.outcomes[target.rows[0]].status is Status.CREATED  # type: ignore[union-attr]
         ]
         if created:
             announcing.announce(announcing.Created(created), self.source)

@@ -105,13 +105,18 @@ def _clean_text(value: Any, expected: str | Promise) -> str:
     return value if is_normalized("NFC", value) else normalize("NFC", value)
 
 
+def _is_finite(value: float | Decimal) -> bool:
+    """math.isfinite() takes a Decimal beyond the range of doubles for infinite."""
+    return value.is_finite() if isinstance(value, Decimal) else isfinite(value)
+
+
 def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
     """The plain digits of a JSON number that came where text belongs: 7 is "7", 1.50 is "1.5"."""
     if isinstance(value, int):
         if value.bit_length() > 128:
             raise BadValue("out_of_range", expected)
         return str(value)
-    if not isfinite(value):
+    if not _is_finite(value):
         raise BadValue("wrong_type", expected)
     exact = Decimal(repr(value)) if isinstance(value, float) else value
     if exact.adjusted() > 40 or exact.adjusted() < -40:
@@ -177,7 +182,7 @@ def _parse_integer(value: Any, _zone: tzinfo) -> int:
     elif isinstance(value, bool):
         raise BadValue("wrong_type", _WHOLE_NUMBER)
     elif isinstance(value, float | Decimal):
-        if not isfinite(value):
+        if not _is_finite(value):
             raise BadValue("wrong_type", _WHOLE_NUMBER)
         if abs(value) > MAX_INTEGER:
             raise BadValue("out_of_range", _("a whole number between ±9,007,199,254,740,991"))
@@ -227,7 +232,7 @@ def _parse_currency(value: Any, _zone: tzinfo) -> Decimal:
         if value.bit_length() > 64:
             raise BadValue("out_of_range", _("an amount below 1,000,000,000,000,000"))
         amount = Decimal(value)
-    elif not isfinite(value):
+    elif not _is_finite(value):
         raise BadValue("wrong_type", _AMOUNT)
     else:
         amount = Decimal(repr(value)) if isinstance(value, float) else value
@@ -304,9 +309,7 @@ def _quoted(text: str) -> str:
 
 
 def _text_type(name: str, label: Promise, expects: Promise, example: str, parse: Any, widget: Any) -> DataType:
-    return DataType(
-        name, label, expects, example, parse, encode_basestring, str, "lower({})", TEXT_OPERATORS, widget
-    )
+    return DataType(name, label, expects, example, parse, encode_basestring, str, "lower({})", TEXT_OPERATORS, widget)
 
 
 def _integer_type(name: str, label: Promise, **more: Any) -> DataType:
@@ -371,12 +374,12 @@ class ExactDecoder(json.JSONDecoder):
 def text_key(text: str) -> str:
     """`text` as comparisons see it: NFC, lower case per code point, as PostgreSQL's C.UTF-8 does it.
 
-    str.lower() maps some letters to several ('İ') or by context ('Σ'); simple mapping does neither.
+    str.lower() of a whole text maps 'Σ' by context and 'İ' to two characters; simple mapping does neither.
     """
     if text.isascii():
         return text.lower()
     composed = text if is_normalized("NFC", text) else normalize("NFC", text)
-    return "".join(lowered if len(lowered := character.lower()) == 1 else character for character in composed)
+    return "".join(["i" if character == "İ" else character.lower() for character in composed])
 
 
 def canonical_text(value: Any) -> str:

@@ -57,9 +57,7 @@ class Person(models.Model):
     title = models.CharField(_("Job Title"), max_length=255, null=True, blank=True)
     company = models.CharField(_("Company"), max_length=255, null=True, blank=True)
     industry = models.CharField(_("Industry"), max_length=255, null=True, blank=True)
-    annual_revenue = models.DecimalField(
-        _("Annual Revenue"), max_digits=19, decimal_places=4, null=True, blank=True
-    )
+    annual_revenue = models.DecimalField(_("Annual Revenue"), max_digits=19, decimal_places=4, null=True, blank=True)
     number_of_employees = models.BigIntegerField(_("Number of Employees"), null=True, blank=True)
     phone = models.CharField(_("Phone"), max_length=255, null=True, blank=True)
     mobile_phone = models.CharField(_("Mobile Phone"), max_length=255, null=True, blank=True)
@@ -80,7 +78,9 @@ class Person(models.Model):
     do_not_call = models.BooleanField(_("Do Not Call"), null=True, blank=True)
     do_not_call_reason = models.CharField(_("Do Not Call Reason"), max_length=255, null=True, blank=True)
     # custom person fields by api_name, JSON-typed; an absent key is no value
-    fields = models.JSONField(default=dict, db_default={}, editable=False, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)
+    fields = models.JSONField(
+        default=dict, db_default={}, editable=False, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder
+    )
     created_at = models.DateTimeField(_("Created At"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("Updated At"), db_default=Now(), editable=False)
     # grows with every change, so that the second of two editors is told
@@ -145,9 +145,7 @@ class PersonField(models.Model):
     is_standard = models.BooleanField(_("standard"), default=False, editable=False)
     is_read_only = models.BooleanField(_("read only"), default=False, editable=False)
     is_hidden = models.BooleanField(_("hidden"), default=False)
-    is_unique = models.BooleanField(
-        _("unique"), default=False, help_text=_("No two people may share a value.")
-    )
+    is_unique = models.BooleanField(_("unique"), default=False, help_text=_("No two people may share a value."))
     is_api_created = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True, editable=False)

@@ -85,7 +85,9 @@ def show(value: Any) -> str:
     """`value` as a sentence may quote it: one line, short, without characters that cannot be stored."""
     text = value if isinstance(value, str) else _describe(value)
     text = text.encode("utf-8", "replace").decode("utf-8")
-    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[: MAX_SHOWN + 1])
+    text = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[: MAX_SHOWN + 1]
+    )
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
-    from people.models import Person, PersonField
+    pass
 
 
 class PersonQuerySet(models.QuerySet["Person"]):

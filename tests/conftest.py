@@ -5,13 +5,13 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("EMBEDDED_POSTGRES_FOR_TESTS", "1")
-if not os.environ.get("DATABASE_URL"):
+if not os.environ.get("DATABASE_URL") and "PYTEST_XDIST_WORKER" not in os.environ:
     # a folder that stays, so that the next run finds its server initialised; never the one people work in
     base = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / "var")
     os.environ["DATA_DIR"] = str(base / "test")
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 
-import pytest  # noqa: E402
+import pytest
 
 
 def pytest_configure(config):

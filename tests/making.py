@@ -29,11 +29,15 @@ def names(name: str = "Deposit Check", api_name: str = "depositCheck") -> Names:
     return Names(api_name, name, f"{verb}ed {rest}", f"{verb}s {rest}", "A cheque reached an account")
 
 
-def draft_type(name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS) -> ActivityType:
+def draft_type(
+    name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS
+) -> ActivityType:
     return lifecycle.create(names(name, api_name), fields, None)
 
 
-def approved_type(name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS) -> ActivityType:
+def approved_type(
+    name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS
+) -> ActivityType:
     activity_type = draft_type(name, api_name, fields)
     lifecycle.approve(activity_type, None)
     return ActivityType.objects.get(pk=activity_type.pk)
@@ -46,8 +50,14 @@ def person(**values: object) -> Person:
     return Person.objects.get(pk=outcome.person_id)
 
 
-def activity(person_id: object, activity_type: object = "depositCheck", occurred_at: object = "2026-11-20T10:00:00Z",
-             primary_value: object = "No. 1", external_id: object = None, **attributes: object) -> NewActivity:
+def activity(
+    person_id: object,
+    activity_type: object = "depositCheck",
+    occurred_at: object = "2026-11-20T10:00:00Z",
+    primary_value: object = "No. 1",
+    external_id: object = None,
+    **attributes: object,
+) -> NewActivity:
     return NewActivity(person_id, activity_type, occurred_at, primary_value, list(attributes.items()), external_id)  # fmt: skip
 
 

@@ -66,9 +66,13 @@ def create(name: str, owner: Any, by: Any, rights: Iterable[str] = DEFAULT_RIGHT
     if not name or len(name) > 150:
         raise Refused(Problem("missing_value", _("A client needs a name of at most 150 characters."), ("name",)))
     if ApiClient.objects.filter(name__iexact=name).exists():
-        raise Refused(Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",)))
+        raise Refused(
+            Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
+        )
     client_id, secret = secrets.token_hex(16), secrets.token_urlsafe(24)
-    user = get_user_model().objects.create(username=f"api:{client_id}", first_name=name, is_api_only=True, owner=owner, password="!")
+    user = get_user_model().objects.create(
+        username=f"api:{client_id}", first_name=name, is_api_only=True, owner=owner, password="!"
+    )
     user.user_permissions.set(_permissions(rights))
     client = ApiClient.objects.create(
         name=name, client_id=client_id, client_secret=secret, user=owner, api_user=user,

@@ -66,10 +66,14 @@ def enter_removal(cursor, activity_id):
 
 def test_ids_are_not_chosen_by_hand():
     ann, check = person(), approved_type()
-    assert "generated always" in refused(
-        "insert into activity (id, person_id, activity_type_id, version, occurred_at, door) values (1, %s, %s, 1, now(), 1)"
-        .replace("%s", "{}").format(ann.pk, check.pk)
-    ).lower()
+    assert (
+        "generated always"
+        in refused(
+            "insert into activity (id, person_id, activity_type_id, version, occurred_at, door) values (1, %s, %s, 1, now(), 1)".replace(
+                "%s", "{}"
+            ).format(ann.pk, check.pk)
+        ).lower()
+    )
 
 
 def test_an_approved_version_never_changes():

@@ -190,7 +190,12 @@ def test_each_verb_asks_for_its_right(verb, right):
 def test_a_second_approver_where_required(settings):
     settings.REQUIRE_SECOND_APPROVER = True
     editor = user("add_activitytype", "change_activitytype", "approve_activitytype", name="edith")
-    client = user("change_activitytype", name="client", is_api_only=True, owner=user("approve_activitytype", name="olga"))
+    client = user(
+        "change_activitytype",
+        name="client",
+        is_api_only=True,
+        owner=user("change_activitytype", "approve_activitytype", name="olga"),
+    )
     other = user("approve_activitytype", name="otto")
     check = lifecycle.create(names(), CHECK_FIELDS, editor)
     drafting.edit(check, client, description="by the client")

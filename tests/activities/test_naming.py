@@ -32,7 +32,12 @@ def test_verbs(verb, past_form, present_form):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("Depósito: Check 2", "depositoCheck2"), ("VIP Visit", "vipVisit"), ("attend_webinar", "attendWebinar"), ("日本", "")],
+    [
+        ("Depósito: Check 2", "depositoCheck2"),
+        ("VIP Visit", "vipVisit"),
+        ("attend_webinar", "attendWebinar"),
+        ("日本", ""),
+    ],
 )
 def test_api_names(name, expected):
     assert api_name(name) == expected

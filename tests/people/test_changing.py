@@ -20,7 +20,10 @@ def upsert(*rows, **options):
 
 
 def test_people_are_created_then_updated_by_email_without_case():
-    created, updated = upsert({"email": "ann@example.com"})[0], upsert({"email": "ANN@example.com", "first_name": "Ann"})[0]
+    created, updated = (
+        upsert({"email": "ann@example.com"})[0],
+        upsert({"email": "ANN@example.com", "first_name": "Ann"})[0],
+    )
     assert (created.status, updated.status) == (Status.CREATED, Status.UPDATED)
     assert created.person_id == updated.person_id
     ann = Person.objects.get(pk=created.person_id)
@@ -28,7 +31,9 @@ def test_people_are_created_then_updated_by_email_without_case():
 
 
 def test_one_email_twice_in_a_batch_is_one_person():
-    first, second = upsert({"email": "ann@example.com", "city": "Bilbao"}, {"email": "Ann@example.com", "country": "Spain"})
+    first, second = upsert(
+        {"email": "ann@example.com", "city": "Bilbao"}, {"email": "Ann@example.com", "country": "Spain"}
+    )
     assert first.person_id == second.person_id
     assert [first.status, second.status] == [Status.CREATED, Status.UPDATED]
     assert Person.objects.get().city == "Bilbao"

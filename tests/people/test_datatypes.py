@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -58,7 +59,17 @@ def test_moments_without_a_zone_are_of_the_zone_given(raw, expected):
     assert parse_moment(raw, ZoneInfo("Europe/Madrid")) == expected
 
 
-@pytest.mark.parametrize("raw", ["9999-12-31T23:59:59-23:59", "1900-01-01T00:00:00+23:59", "2026-W47-5", "20261120", "2026-11-20T25:00Z", "2026-11-20T10:00:00+99:00"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "9999-12-31T23:59:59-23:59",
+        "1900-01-01T00:00:00+23:59",
+        "2026-W47-5",
+        "20261120",
+        "2026-11-20T25:00Z",
+        "2026-11-20T10:00:00+99:00",
+    ],
+)
 def test_moments_that_are_none(raw):
     try:
         moment = parse_moment(raw)
@@ -67,13 +78,24 @@ def test_moments_that_are_none(raw):
     assert 1899 <= moment.year <= 2201
 
 
-@pytest.mark.parametrize("raw", ["ann", "ann@", "@x.test", "a b@x.test", "ann@x", "ann@x..test", "😀@x.test", "ann@exämple.com", "a@b.c\0d"])
+@pytest.mark.parametrize(
+    "raw", ["ann", "ann@", "@x.test", "a b@x.test", "ann@x", "ann@x..test", "😀@x.test", "ann@exämple.com", "a@b.c\0d"]
+)
 def test_what_is_no_email_address(raw):
     with pytest.raises(BadValue):
         BY_NAME["email"].parse(raw, UTC)
 
 
-ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals() | st.binary() | st.lists(st.none())
+ANYTHING = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.decimals()
+    | st.binary()
+    | st.lists(st.none())
+)
 
 
 @given(name=st.sampled_from(sorted(BY_NAME)), raw=ANYTHING)
@@ -81,23 +103,19 @@ def test_parsing_gives_a_value_or_says_what_was_expected(name, raw):
     data_type = BY_NAME[name]
     try:
         value = data_type.parse(raw, UTC)
-    except BadValue as error:
-        assert str(error.expected)
+    except BadValue as refusal:
+        assert str(refusal.expected)  # noqa: PT017 (either outcome is fine, but it has to say something)
     else:
         assert data_type.parse(data_type.to_text(value), UTC) == value
         assert data_type.from_json(json.loads(data_type.to_json(value), cls=datatypes.ExactDecoder)) == value
 
 
-@pytest.mark.django_db
-@given(text=st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",))))
-def test_lower_case_is_what_the_database_says(text):
-    import unicodedata
+ASSIGNED = st.characters(blacklist_characters="\0", blacklist_categories=("Cs", "Cn"))  # as Python's Unicode knows them
 
-    composed = unicodedata.normalize("NFC", text)
+
+@pytest.mark.django_db
+@given(text=st.text(ASSIGNED) | st.text("İIıiΣσςßẞÉéǅ"))
+def test_lower_case_is_what_the_database_says(text):
     with connection.cursor() as cursor:
-        cursor.execute("select lower(%s::text)", [composed])
-        (lowered,) = cursor.fetchone()
-    ours = datatypes.text_key(text)
-    # letters that one of the two Unicode versions does not know yet are left alone by it
-    differing = [(a, b) for a, b in zip(ours, lowered, strict=True) if a != b]
-    assert all(unicodedata.category(a) == "Cn" or unicodedata.unidata_version < "16" for a, _b in differing)
+        cursor.execute("select lower(%s::text)", [normalize("NFC", text)])
+        assert cursor.fetchone() == (datatypes.text_key(text),)

@@ -1,0 +1,47 @@
+# `make run` starts the product, `make test` checks it; both install what they need.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONUNBUFFERED := 1
+
+.PHONY: run test lint pins clean install install-test
+
+run: install
+	@python manage.py migrate --verbosity 0
+	@python manage.py collectstatic --noinput --verbosity 0
+	@python manage.py first_start
+	@PORT=$${PORT:-8000} honcho start --no-prefix
+
+test: install-test lint
+	@python manage.py makemigrations --check --dry-run
+	@pytest -n 2
+
+lint: install-test
+	@ruff check .
+	@ruff format --check .
+	@lint-imports
+
+pins:
+	@for set in base test; do uv pip compile --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --no-header requirements/$$set.in -o requirements/$$set.txt; done
+
+install: $(VENV)/base.installed
+install-test: $(VENV)/test.installed
+
+$(VENV)/base.installed: requirements/base.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what the product needs …"
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/base.txt
+	@touch $@
+
+$(VENV)/test.installed: requirements/test.txt $(VENV)/base.installed
+	@echo "Installing what the tests need …"
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
