@@ -210,7 +210,7 @@ def _parse_float(value: Any, _zone: tzinfo) -> float:
         raise BadValue("wrong_type", _NUMBER)
     try:
         number = float(value)
-    except OverflowError:
+    except (OverflowError, ValueError):  # beyond a double, or a signaling NaN
         number = float("inf")
     if not isfinite(number):
         raise BadValue("out_of_range", _("a number that fits 64 bits"))

@@ -1,0 +1,105 @@
+"""How the dialect answers: one envelope, the error codes of Marketo's catalogue, always HTTP 200.
+
+Section numbers are those of the wire-contract sheet, marketo-rest.md.
+"""
+
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+
+from people import datatypes
+from people.problems import Problem
+
+CONTENT_TYPE = "application/json;charset=UTF-8"
+
+
+class Failure(Exception):
+    """The whole request is refused with one of Marketo's codes (§B)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
+    """A reply; members that are None are left out, never sent as null (§A2)."""
+    body = {"requestId": _request_id()}
+    if result is not None:
+        body["result"] = result
+    body.update({name: value for name, value in more.items() if value is not None})
+    return _reply({**body, "success": True})
+
+
+def failure(code: str, message: str) -> HttpResponse:
+    return _reply({"requestId": _request_id(), "success": False, "errors": [{"code": code, "message": message}]})
+
+
+def _reply(body: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(orjson.dumps(body, default=datatypes.canonical_text), content_type=CONTENT_TYPE)
+
+
+def _request_id() -> str:
+    """Random hex, and the moment of the reply in milliseconds, as the service has it (§A2)."""
+    return f"{secrets.randbelow(16**5):x}#{int(time.time() * 1000):x}"
+
+
+TYPE_WORDS = {
+    "string": "String", "text": "Text", "email": "Email", "phone": "Phone", "link": "Link", "boolean": "Boolean",
+    "integer": "Integer", "float": "Float", "currency": "Currency", "date": "Date", "datetime": "DateTime",
+}  # fmt: skip
+# our word for a member of a row: Marketo's
+MEMBERS = {
+    "person": "leadId",
+    "activity_type": "activityTypeId",
+    "occurred_at": "activityDate",
+    "primary_value": "primaryAttributeValue",
+    "external_id": "externalId",
+}
+# [I] §2.6: codes are documented, their use for these problems is not
+ROW_CODES = {
+    "unknown_person": "1004",
+    "missing_value": "1002",
+    "wrong_type": "1001",
+    "out_of_range": "1001",
+    "unknown_field": "1006",
+    "too_large": "1049",
+    "person_exists": "1005",
+    "ambiguous_person": "1007",
+    "unexpected_id": "1003",
+    "read_only_field": "1003",
+    "value_taken": "1003",
+}
+GENERIC = "1003"
+FIXED_MESSAGES = {
+    "unknown_person": "Lead not found",
+    "person_exists": "Lead already exists",
+    "ambiguous_person": "Multiple lead match lookup criteria",
+    "too_large": "Failed to create activity: attributes array longer than 65,536 bytes",
+}
+
+
+def row_errors(problems: Iterable[Problem], names: dict[str, str] | None = None) -> list[dict[str, str]]:
+    """The problems of one row in Marketo's codes and words; `names` maps our field names to the dialect's."""
+    return [_row_error(problem, names or {}) for problem in problems]
+
+
+def _row_error(problem: Problem, names: dict[str, str]) -> dict[str, str]:
+    ours = str(problem.path[-1]) if problem.path else ""
+    name = MEMBERS.get(ours) or names.get(ours, ours)
+    code = ROW_CODES.get(problem.code, GENERIC)
+    if problem.code in FIXED_MESSAGES:
+        message = FIXED_MESSAGES[problem.code]
+    elif code == "1002":
+        message = f"Missing value for the required parameter '{name}'"
+    elif code == "1001":
+        message = f"Invalid value '{problem.got}'. Required of type '{TYPE_WORDS.get(problem.expected, problem.expected)}'"
+    elif code == "1006":
+        message = f"Field '{name}' not found"
+    else:
+        message = f"Invalid data for '{name}': {problem.message}" if name else f"Invalid data: {problem.message}"
+    return {"code": code, "message": message}

@@ -1,0 +1,46 @@
+"""Tokens, as §1 says."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from config.access import clients
+from config.access.models import ApiClient
+from config.marketo.envelope import CONTENT_TYPE
+
+
+@csrf_exempt
+def token(request: HttpRequest) -> HttpResponse:
+    """Give a client its token: GET or POST, parameters in the query or in a form body."""
+    if request.method not in {"GET", "POST"}:
+        return _refuse(405, "invalid_request", f"Request method '{request.method}' not supported")
+    given = {**request.GET.dict(), **request.POST.dict()}
+    if "grant_type" not in given:
+        return _refuse(400, "invalid_request", "Missing grant type")
+    if given["grant_type"] != "client_credentials":
+        return _refuse(400, "unsupported_grant_type", f"Unsupported grant type: {given['grant_type'][:80]}")
+    client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
+    if "\0" in client_id or not ApiClient.objects.filter(client_id=client_id).exists():
+        return _refuse(401, "unauthorized", f"No client with requested id: {client_id[:100]}")
+    client = clients.authenticate(client_id, secret)
+    if client is None:
+        return _refuse(401, "invalid_client", "Bad client credentials")
+    found = clients.token_of(client)
+    return _reply(
+        {
+            "access_token": found.text,
+            "token_type": "bearer",
+            "expires_in": found.expires_in,
+            "scope": found.scope,
+        }
+    )
+
+
+def _refuse(status: int, error: str, description: str) -> HttpResponse:
+    return _reply({"error": error, "error_description": description}, status)
+
+
+def _reply(body: dict[str, Any], status: int = 200) -> HttpResponse:
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)

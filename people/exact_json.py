@@ -1,0 +1,31 @@
+"""JSON as it came in: no digit lost, and one strange value spoils its own row only."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+MAX_DIGITS = 4_000  # Python refuses to convert longer integers from text
+
+
+class InvalidJSON(ValueError):
+    """The text is not JSON, or too deeply nested to be read."""
+
+
+def loads(body: bytes) -> Any:
+    """What `body` (UTF-8) says; numbers with a fraction are Decimal, of a repeated key the last value counts.
+
+    Lone surrogates, NUL characters and numbers of any size come through, for the checks of their row to refuse.
+    Raises InvalidJSON.
+    """
+    try:
+        return json.loads(body.decode(), parse_float=Decimal, parse_int=_integer, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise InvalidJSON(str(error)) from None
+
+
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= MAX_DIGITS else Decimal(digits[:MAX_DIGITS] + "e100")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
