@@ -238,7 +238,7 @@ class _Batch:
         try:
             moment = datatypes.parse_moment(value, self.zone)
         except datatypes.BadValue as error:
-            problems.append(bad_value(error.code, error.expected, value, "occurred_at"))
+            problems.append(bad_value(error.code, error.expected, value, "occurred_at", data_type="datetime"))
             return None
         if moment > self.latest:
             latest = _("a moment no later than %(latest)s") % {

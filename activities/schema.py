@@ -74,7 +74,11 @@ class Schema:
         try:
             return self._prefixes[position] + data_type.to_json(data_type.parse(value, zone))
         except datatypes.BadValue as error:
-            problems.append(bad_value(error.code, error.expected, value, "attributes", self._names[position]))
+            problems.append(
+                bad_value(
+                    error.code, error.expected, value, "attributes", self._names[position], data_type=data_type.name
+                )
+            )
             return None
 
     def _check_primary(self, value: Any, zone: tzinfo, problems: list[Problem]) -> str | None:
@@ -90,7 +94,7 @@ class Schema:
         try:
             text = data_type.to_text(data_type.parse(value, zone))
         except datatypes.BadValue as error:
-            problems.append(bad_value(error.code, error.expected, value, "primary_value"))
+            problems.append(bad_value(error.code, error.expected, value, "primary_value", data_type=data_type.name))
             return None
         if len(text) > MAX_PRIMARY:
             problems.append(bad_value("too_long", _("at most 255 characters"), value, "primary_value"))

@@ -151,7 +151,7 @@ class _Batch:
                 try:
                     values[name] = info.data_type.parse(raw, self.zone)
                 except datatypes.BadValue as error:
-                    problems.append(bad_value(error.code, error.expected, raw, name))
+                    problems.append(bad_value(error.code, error.expected, raw, name, data_type=info.data_type.name))
         problems += self._lookup_problems(self.rows[index], values, bool(problems))
         if problems:
             self._refuse(index, *problems)

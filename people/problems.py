@@ -25,6 +25,7 @@ class Problem:
     path: Path = ()
     expected: str = ""
     got: str = ""
+    data_type: str = ""  # of the field whose value does not fit
 
     def under(self, *prefix: str | int) -> "Problem":
         return replace(self, path=(*prefix, *self.path))
@@ -53,11 +54,11 @@ class Conflict(Refused):
     """Somebody else changed the thing in the meantime; nothing was overwritten."""
 
 
-def bad_value(code: str, expected: Any, value: Any, *path: str | int) -> Problem:
+def bad_value(code: str, expected: Any, value: Any, *path: str | int, data_type: str = "") -> Problem:
     """A value that does not fit: "expected a number, got 'twelve'"."""
     got = show(value)
     message = _("expected %(expected)s, got '%(got)s'") % {"expected": expected, "got": got}
-    return Problem(code, message, path, str(expected), got)
+    return Problem(code, message, path, str(expected), got, data_type)
 
 
 def located(problem: Problem, first_row: int = 1) -> str:

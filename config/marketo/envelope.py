@@ -6,6 +6,7 @@ Section numbers are those of the wire-contract sheet, marketo-rest.md.
 import secrets
 import time
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -40,7 +41,14 @@ def failure(code: str, message: str) -> HttpResponse:
 
 
 def _reply(body: dict[str, Any]) -> HttpResponse:
-    return HttpResponse(orjson.dumps(body, default=datatypes.canonical_text), content_type=CONTENT_TYPE)
+    return HttpResponse(orjson.dumps(body, default=_exactly), content_type=CONTENT_TYPE)
+
+
+def _exactly(value: Any) -> Any:
+    """Amounts as JSON numbers with all their digits; dates as their text."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(datatypes.plain_decimal(value))
+    return datatypes.canonical_text(value)
 
 
 def _request_id() -> str:
@@ -51,6 +59,7 @@ def _request_id() -> str:
 TYPE_WORDS = {
     "string": "String", "text": "Text", "email": "Email", "phone": "Phone", "link": "Link", "boolean": "Boolean",
     "integer": "Integer", "float": "Float", "currency": "Currency", "date": "Date", "datetime": "DateTime",
+    "score": "Score", "percent": "Percent",
 }  # fmt: skip
 # our word for a member of a row: Marketo's
 MEMBERS = {
@@ -97,7 +106,9 @@ def _row_error(problem: Problem, names: dict[str, str]) -> dict[str, str]:
     elif code == "1002":
         message = f"Missing value for the required parameter '{name}'"
     elif code == "1001":
-        message = f"Invalid value '{problem.got}'. Required of type '{TYPE_WORDS.get(problem.expected, problem.expected)}'"
+        message = (
+            f"Invalid value '{problem.got}'. Required of type '{TYPE_WORDS.get(problem.data_type, problem.expected)}'"
+        )
     elif code == "1006":
         message = f"Field '{name}' not found"
     else:

@@ -1,0 +1,188 @@
+"""Custom activity types over the dialect: their life cycle, as §2.7 and §2.8 say."""
+
+from typing import Any
+
+from django.http import HttpResponse
+
+from activities import drafting, lifecycle
+from activities.drafting import FieldSpec, Names
+from activities.models import ActivityField, ActivityType, ActivityVersion
+from config.marketo.activities import timestamp
+from config.marketo.dispatch import Call
+from config.marketo.envelope import Failure, success
+
+STATUS = {
+    ActivityType.State.DRAFT: "draft",
+    ActivityType.State.APPROVED: "approved",
+    ActivityType.State.APPROVED_WITH_DRAFT: "approved with draft",
+    ActivityType.State.RETIRED: "approved",
+    ActivityType.State.DELETED: "deleted",
+}
+NAMES = {"name": "name", "description": "description", "triggerName": "trigger_name", "filterName": "filter_name"}
+
+
+def all_types(call: Call) -> HttpResponse:
+    call.require("activities.view_activitytype")
+    found = ActivityType.objects.custom().existing().with_versions()
+    return success([_row(activity_type, activity_type.shown) for activity_type in found])
+
+
+def describe(call: Call, api_name: str) -> HttpResponse:
+    """The approved version, or the draft when asked for or when there is no other ([I] §2.8)."""
+    call.require("activities.view_activitytype")
+    activity_type = _find(api_name)
+    wants_draft = call.parameters.get("draft", "").lower() == "true"
+    return success([_whole(activity_type, activity_type.draft if wants_draft else None)])
+
+
+def create(call: Call) -> HttpResponse:
+    body = _object(call)
+    primary = body.get("primaryAttribute")
+    if not isinstance(primary, dict):
+        raise Failure("1002", "Missing value for the required parameter 'primaryAttribute'")
+    names = Names(_text(body, "apiName"), **{ours: _text(body, theirs) for theirs, ours in NAMES.items()})
+    created = lifecycle.create(names, [_field(primary, is_primary=True)], call.user)
+    return success([_whole(_find(created.api_name))])
+
+
+def update(call: Call, api_name: str) -> HttpResponse:
+    """Change what is given, a partial primaryAttribute included."""
+    body, activity_type = _object(call), _find(api_name)
+    changes = {ours: _text(body, theirs) for theirs, ours in NAMES.items() if theirs in body}
+    drafting.edit(activity_type, call.user, **changes)
+    primary = body.get("primaryAttribute")
+    if isinstance(primary, dict):
+        _update_primary(_find(api_name), primary, call.user)
+    return success([_whole(_find(api_name), draft=True)])
+
+
+def _update_primary(activity_type: ActivityType, primary: dict[str, Any], by: Any) -> None:
+    version = activity_type.draft or activity_type.live
+    current = version.fields.get(is_primary=True)  # type: ignore[union-attr]
+    drafting.change_fields(activity_type, {current.api_name: _changes(primary, rename=True)}, by)
+
+
+def approve(call: Call, api_name: str) -> HttpResponse:
+    lifecycle.approve(_find(api_name), call.user)
+    return success([_whole(_find(api_name))])
+
+
+def discard_draft(call: Call, api_name: str) -> HttpResponse:
+    lifecycle.discard_draft(_find(api_name), call.user)
+    return success([_whole(_find(api_name))])
+
+
+def delete(call: Call, api_name: str) -> HttpResponse:
+    activity_type = _find(api_name)
+    reply = {**_whole(activity_type), "status": "deleted"}
+    lifecycle.delete(activity_type, call.user)
+    return success([reply])
+
+
+def create_attributes(call: Call, api_name: str) -> HttpResponse:
+    fields = [_field(attribute) for attribute in _attributes(call)]
+    drafting.add_fields(_find(api_name), fields, call.user)
+    return success([_whole(_find(api_name), draft=True)])
+
+
+def update_attributes(call: Call, api_name: str) -> HttpResponse:
+    changes = {_text(attribute, "apiName"): _changes(attribute) for attribute in _attributes(call)}
+    drafting.change_fields(_find(api_name), changes, call.user)
+    return success([_whole(_find(api_name), draft=True)])
+
+
+def delete_attributes(call: Call, api_name: str) -> HttpResponse:
+    gone = [_text(attribute, "apiName") for attribute in _attributes(call)]
+    drafting.remove_fields(_find(api_name), gone, call.user)
+    return success([_whole(_find(api_name), draft=True)])
+
+
+def _find(api_name: str) -> ActivityType:
+    found = ActivityType.objects.custom().existing().with_versions().filter(api_name=api_name).first()
+    if found is None:
+        raise Failure("1013", f"Object not found: '{api_name[:80]}'")
+    return found
+
+
+def _object(call: Call) -> dict[str, Any]:
+    if not isinstance(call.json, dict):
+        raise Failure("1003", "Invalid data: a JSON object is expected")
+    return call.json
+
+
+def _attributes(call: Call) -> list[dict[str, Any]]:
+    attributes = _object(call).get("attributes")
+    if not isinstance(attributes, list) or not attributes or not all(isinstance(entry, dict) for entry in attributes):
+        raise Failure("1002", "Missing value for the required parameter 'attributes'")
+    return attributes
+
+
+def _text(body: dict[str, Any], member: str) -> str:
+    value = body.get(member)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or "\0" in value or (not value.isprintable() and member != "description"):
+        raise Failure("1003", f"Invalid data for '{member}': text is expected")
+    return value.encode("utf-8", "replace").decode()
+
+
+def _field(attribute: dict[str, Any], is_primary: bool = False) -> FieldSpec:
+    # [I] §2.7: the data type defaults to string for the primary field only
+    data_type = _text(attribute, "dataType") or ("string" if is_primary else "")
+    if not data_type:
+        raise Failure("1002", "Missing value for the required parameter 'dataType'")
+    return FieldSpec(
+        _text(attribute, "apiName"),
+        _text(attribute, "name"),
+        data_type,
+        _text(attribute, "description"),
+        is_primary or attribute.get("isPrimary") is True,
+    )
+
+
+def _changes(attribute: dict[str, Any], rename: bool = False) -> dict[str, Any]:
+    members = {"name": "name", "description": "description", "dataType": "data_type"}
+    if rename:
+        members["apiName"] = "api_name"
+    changes: dict[str, Any] = {
+        ours: _text(attribute, theirs) for theirs, ours in members.items() if theirs in attribute
+    }
+    if isinstance(attribute.get("isPrimary"), bool) and not rename:
+        changes["is_primary"] = attribute["isPrimary"]
+    return changes
+
+
+def _row(activity_type: ActivityType, version: ActivityVersion | None) -> dict[str, Any]:
+    assert version is not None  # every existing type has a live version or a draft
+    return {
+        "id": activity_type.pk,
+        "apiName": activity_type.api_name,
+        "name": version.name,
+        "description": version.description,
+        "triggerName": version.trigger_name,
+        "filterName": version.filter_name,
+        "createdAt": timestamp(activity_type.created_at),
+        "updatedAt": timestamp(max(activity_type.updated_at, version.updated_at)),
+        "status": STATUS[activity_type.state],
+    }
+
+
+def _whole(activity_type: ActivityType, draft: ActivityVersion | bool | None = None) -> dict[str, Any]:
+    version = activity_type.draft if draft else None
+    version = version or activity_type.shown
+    row = _row(activity_type, version)
+    fields = list(version.fields.all())  # type: ignore[union-attr]
+    primary = next((field for field in fields if field.is_primary), None)
+    if primary is not None:
+        row["primaryAttribute"] = _attribute(primary)
+    secondary = [_attribute(field) for field in fields if not field.is_primary]
+    return row | ({"attributes": secondary} if secondary else {})
+
+
+def _attribute(field: ActivityField) -> dict[str, str]:
+    return {
+        "apiName": field.api_name,
+        "name": field.name,
+        "description": field.description,
+        "dataType": field.data_type,
+    }
