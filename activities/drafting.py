@@ -189,9 +189,10 @@ def changed_meanwhile() -> Problem:
 
 def check_new(names: Names, fields: Sequence[FieldSpec]) -> None:
     """Raise `Refused` with everything that keeps a new type from being created."""
-    problems = [*_api_name_problems(names.api_name, ("api_name",)), *_name_problems(names, None)]
+    problems = _api_name_problems(names.api_name, ("api_name",))
     if ActivityType.objects.filter(api_name=names.api_name).exists():
         problems.append(_taken(names.api_name))
+    problems += _name_problems(names, None)
     refuse_if([*problems, *_field_problems(fields, None)])
 
 

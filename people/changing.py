@@ -267,14 +267,14 @@ class _Batch:
 
     def _write(self, targets: list[_Target]) -> list[announcing.FieldChange]:
         new = [target for target in targets if target.is_new]
+        known = [target for target in targets if not target.is_new]
         for target in new:
             for name, value in target.values.items():
                 _set(target.person, self.fields[name], value)
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
             announcing.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
-            for target in targets
-            if target not in new
+            for target in known
             for name, value in target.values.items()
             if (old := value_of(target.person, self.fields[name])) != value
         ]

@@ -25,5 +25,5 @@ urlpatterns = [
     path(f"{_TYPE}.json", endpoint(POST=types.update)),
     path("rest/v1/leads.json", endpoint(GET=leads.by_filter, POST=leads.sync)),
     path("rest/v1/lead/<int:person_id>.json", endpoint(GET=leads.by_id)),
-    re_path(r"^(rest|bulk)(/|$)", not_found),
+    re_path(r"^(?:rest|bulk)(?:/|$)", not_found),
 ]

@@ -1,0 +1,98 @@
+"""Activity types as JSON files: to bring them from one installation to another."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from activities import drafting, lifecycle
+from activities.drafting import FieldSpec, Names
+from activities.models import ActivityType
+from people.problems import Problem, Refused
+
+_NAMES = ("api_name", "name", "filter_name", "trigger_name", "description")
+_FIELD = ("api_name", "name", "data_type", "description", "is_primary")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of one type of a file: "created", "changed" or "unchanged"; and whether it was approved."""
+
+    api_name: str
+    what: str
+    is_approved: bool
+
+
+def document(types: Iterable[ActivityType]) -> dict[str, Any]:
+    """The types as `import_types` reads them: the live version, or the draft before the first approval."""
+    return {"activity_types": [_as_dict(activity_type) for activity_type in types]}
+
+
+def _as_dict(activity_type: ActivityType) -> dict[str, Any]:
+    version = activity_type.shown
+    assert version is not None  # every existing type has a live version or a draft
+    names = {"api_name": activity_type.api_name} | {name: getattr(version, name) for name in _NAMES[1:]}
+    return names | {"fields": [asdict(field) for field in drafting.fields_of(version)]}
+
+
+@transaction.atomic
+def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool = False) -> list[Imported]:
+    """Create the types of a document, or change drafts to match; all of them or none.
+
+    Importing the same document again changes nothing. Raises `Refused`, its paths starting with the type.
+    """
+    types = content.get("activity_types") if isinstance(content, dict) else None
+    if not isinstance(types, list) or not all(isinstance(entry, dict) for entry in types):
+        raise Refused(Problem("wrong_type", _("The file must be a JSON object with a list “activity_types”.")))
+    found = [_import_one(entry, by, approve) for entry in types]
+    if dry_run:
+        transaction.set_rollback(True)
+    return found
+
+
+def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
+    names, fields = _parse(entry)
+    activity_type = ActivityType.objects.custom().existing().filter(api_name=names.api_name).first()
+    try:
+        if activity_type is None:
+            activity_type, what = lifecycle.create(names, fields, by), "created"
+        else:
+            what = _bring_up_to_date(activity_type, names, fields, by)
+        activity_type = ActivityType.objects.get(pk=activity_type.pk)
+        if approve and activity_type.draft_id:
+            lifecycle.approve(activity_type, by)
+            return Imported(names.api_name, what, True)
+    except Refused as refusal:
+        raise Refused(*(problem.under(names.api_name or "?") for problem in refusal.problems)) from None
+    return Imported(names.api_name, what, False)
+
+
+def _bring_up_to_date(activity_type: ActivityType, names: Names, fields: list[FieldSpec], by: Any) -> str:
+    version = activity_type.draft or activity_type.live
+    assert version is not None
+    wanted = {name: getattr(names, name) for name in _NAMES[1:]}
+    changes = {name: value for name, value in wanted.items() if value != getattr(version, name)}
+    if changes:
+        drafting.edit(activity_type, by, **changes)
+    if fields != drafting.fields_of(version):
+        drafting.set_fields(activity_type, fields, by)
+        return "changed"
+    return "changed" if changes else "unchanged"
+
+
+def _parse(entry: dict[str, Any]) -> tuple[Names, list[FieldSpec]]:
+    fields = entry.get("fields")
+    if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
+        raise Refused(Problem("missing_value", _("A type needs a list “fields”."), (str(entry.get("api_name", "?")),)))
+    return Names(**_texts(entry, _NAMES)), [
+        FieldSpec(**_texts(field, _FIELD[:4]) | {"is_primary": field.get("is_primary") is True}) for field in fields
+    ]
+
+
+def _texts(entry: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    wrong = [name for name in names if not isinstance(entry.get(name, ""), str)]
+    if wrong:
+        raise Refused(Problem("wrong_type", _("“%(name)s” must be text.") % {"name": wrong[0]}))
+    return {name: entry.get(name, "string" if name == "data_type" else "") for name in names}

@@ -1,0 +1,154 @@
+"""Recording and reading over the dialect."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities.models import Activity
+from config.marketo import activities
+from tests.making import activity, approved_type, person, recorded
+
+EXTERNAL = "/rest/v1/activities/external.json"
+
+
+@pytest.fixture
+def check(db):
+    return approved_type()
+
+
+def row(lead, check, **changes):
+    return {
+        "leadId": lead.pk,
+        "activityDate": "2026-11-20T11:00:00+01:00",
+        "activityTypeId": check.pk,
+        "primaryAttributeValue": "No. 1",
+        "attributes": [{"apiName": "amount", "value": 1250.5}, {"name": "Branch", "value": "Málaga"}],
+    } | changes
+
+
+def test_good_rows_are_added_and_bad_ones_skipped_in_order(dialect, check):
+    ann = person()
+    reply = dialect.post(EXTERNAL, {"input": [
+        row(ann, check),
+        row(ann, check, leadId=999_999),
+        row(ann, check, activityDate=None),
+        row(ann, check, attributes=[{"apiName": "pages", "value": "abc"}]),
+        row(ann, check, attributes=[{"apiName": "colour", "value": "red"}]),
+        row(ann, check, activityTypeId=12),
+        row(ann, check, primaryAttributeValue="x" * 256),
+        row(ann, check, attributes=None),
+    ]})  # fmt: skip
+    assert (reply.status_code, reply["Content-Type"]) == (200, "application/json;charset=UTF-8")
+    body = reply.json()
+    assert body["success"] is True and set(body) == {"requestId", "result", "success"}
+    assert [entry["status"] for entry in body["result"]] == ["added"] + ["skipped"] * 6 + ["added"]
+    assert [entry["errors"][0] for entry in body["result"][1:6]] == [
+        {"code": "1004", "message": "Lead not found"},
+        {"code": "1002", "message": "Missing value for the required parameter 'activityDate'"},
+        {"code": "1001", "message": "Invalid value 'abc'. Required of type 'Integer'"},
+        {"code": "1006", "message": "Field 'colour' not found"},
+        {"code": "1003", "message": "Invalid data for 'activityTypeId': standard activities are recorded by the product itself"},
+    ]  # fmt: skip
+    assert body["result"][6]["errors"][0]["code"] == "1003"
+    stored = Activity.objects.get(pk=body["result"][0]["id"])
+    assert stored.attributes["branch"] == "Málaga" and body["result"][0]["marketoGUID"] == str(stored.pk)
+
+
+def test_an_external_id_sent_again_answers_added_with_the_same_id(dialect, check):
+    ann = person()
+    body = {"input": [row(ann, check, externalId="T-1")]}
+    first, second = (dialect.post(EXTERNAL, body).json()["result"] for _ in range(2))
+    assert first == second
+    assert Activity.objects.filter(activity_type_id=check.pk).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        ("{", "application/json", "609"),
+        (b"\xff", "application/json", "609"),
+        ("[" * 100_000, "application/json", "609"),
+        ('{"input": NaN}', "application/json", "609"),
+        ("{}", "text/plain", "612"),
+        ("{}", "application/json", "1003"),
+        ("[]", "application/json", "1003"),
+        ('{"input": []}', "application/json", "1003"),
+        (json.dumps({"input": [{}] * 301}), "application/json", "1003"),
+    ],
+)
+def test_what_refuses_the_whole_call(dialect, check, body, content_type, code):
+    reply = dialect.post(EXTERNAL, body, content_type)
+    assert reply.status_code == 200
+    assert (reply.json()["success"], reply.json()["errors"][0]["code"]) == (False, code)
+
+
+def test_strange_values_spoil_their_own_row_only(dialect, check):
+    lead = person().pk
+    head = f'"leadId": {lead}, "activityTypeId": {check.pk}, "activityDate": "2026-11-20", "primaryAttributeValue": '
+    rows = [
+        head + '"\\ud800"', head + '"a\\u0000b"', head + '"x", "attributes": [{"apiName": "amount", "value": 1e400}]',
+        head + '"x", "attributes": [{"apiName": "pages", "value": ' + "9" * 100_000 + "}]", head + '"fine"',
+    ]  # fmt: skip
+    reply = dialect.post(EXTERNAL, '{"input": [' + ", ".join("{" + entry + "}" for entry in rows) + "]}").json()
+    assert [entry["status"] for entry in reply["result"]] == ["skipped"] * 4 + ["added"]
+
+
+def test_other_answers(dialect, check):
+    assert dialect.get(EXTERNAL).json()["errors"][0]["code"] == "605"
+    assert dialect.get("/rest/v1/nothing.json").json()["errors"][0]["code"] == "610"
+    assert dialect.post(EXTERNAL, b"x" * 1_048_577).status_code == 413
+    assert dialect.get("/rest/v1/leads.json", filterValues="x" * 9_000).status_code == 414
+
+
+def test_three_hundred_rows_cost_at_most_twelve_statements(dialect, check):
+    leads = [person() for _ in range(10)]
+    dialect.post(EXTERNAL, {"input": [row(leads[0], check)]})
+    body = {"input": [row(leads[i % 10], check, externalId=f"T{i}") for i in range(299)] + [{"leadId": None}]}
+    with CaptureQueriesContext(connection) as queries:
+        assert dialect.post(EXTERNAL, body).json()["success"] is True
+    assert len(queries) <= 12, [query["sql"][:80] for query in queries]
+
+
+@pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
+def test_following_tokens_gives_every_activity_once(dialect, check):
+    ann = person()
+    token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-11-20").json()["nextPageToken"]
+    recorded(*(activity(ann.pk, primary_value=f"No. {i}", amount=i) for i in range(7)))
+    recorded(activity(ann.pk, occurred_at="2001-01-01", primary_value="back-dated"))
+    seen, more = [], True
+    while more:
+        page = dialect.get(
+            "/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk, batchSize=3
+        ).json()
+        seen += [entry["primaryAttributeValue"] for entry in page["result"]]
+        token, more = page["nextPageToken"], page["moreResult"]
+    assert seen == [f"No. {i}" for i in range(7)] + ["back-dated"]
+    recorded(activity(ann.pk, primary_value="later"))
+    page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk).json()
+    (later,) = page["result"]
+    assert later["activityDate"] == "2026-11-20T10:00:00Z" and later["attributes"] == []
+
+
+@pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
+def test_older_activities_before_the_token_are_left_out(dialect, check):
+    ann = person()
+    recorded(
+        activity(ann.pk, occurred_at="2026-01-01", primary_value="old"),
+        activity(ann.pk, primary_value="new", amount="0.1"),
+    )
+    token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-06-01").json()["nextPageToken"]
+    page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=f"{check.pk},1").json()
+    assert [entry["primaryAttributeValue"] for entry in page["result"]] == ["new"]
+    assert page["result"][0]["attributes"] == [{"name": "Amount", "apiName": "amount", "value": 0.1}]
+
+
+@given(token=st.text(max_size=60) | st.binary(max_size=30).map(lambda raw: raw.hex()))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_tampered_token_is_refused(dialect, token):
+    if activities.decode(token.strip()) is None:
+        reply = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=1).json()
+        assert reply["errors"][0]["code"] in {"1002", "1003"}
