@@ -96,6 +96,20 @@ def set_fields(
     return draft
 
 
+@transaction.atomic
+def rewrite(
+    activity_type: ActivityType,
+    names: Names,
+    fields: Sequence[FieldSpec],
+    by: Any,
+    expected_revision: int | None = None,
+) -> ActivityVersion:
+    """Make names and fields of the draft those of one form: both or neither; see `edit` and `set_fields`."""
+    wanted = {name: value for name, value in asdict(names).items() if name != "api_name" or activity_type.live is None}
+    draft = edit(activity_type, by, expected_revision, **wanted)
+    return set_fields(activity_type, fields, by, draft.revision)
+
+
 def fields_of(version: ActivityVersion) -> list[FieldSpec]:
     """The version's fields as specs, primary first, to be changed and given to `set_fields`."""
     return [

@@ -1,0 +1,113 @@
+"""Forms of the activity pages: they carry what was typed; the verbs decide what is right."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from activities import naming
+from activities.drafting import FieldSpec, Names
+from activities.models import ActivityVersion
+from people import datatypes
+from people.problems import Refused
+
+
+def _text(label: Any, help_text: Any = "", required: bool = True) -> forms.CharField:
+    return forms.CharField(
+        label=label, help_text=help_text, required=required, max_length=255, widget=UnfoldAdminTextInputWidget
+    )
+
+
+class NamesForm(forms.Form):
+    """What a type is called. What is left empty is proposed from the name."""
+
+    name = _text(_("Name"), _("As an infinitive: “Deposit Check”."))
+    api_name = _text(
+        _("API name"), _("What programs call it. Fixed at the first approval. Empty: from the name."), False
+    )
+    filter_name = _text(_("Filter name"), _("In the past: “Deposited Check”. Empty: from the name."), False)
+    trigger_name = _text(_("Trigger name"), _("In the present: “Deposits Check”. Empty: from the name."), False)
+    description = forms.CharField(label=_("Description"), required=False, widget=UnfoldAdminTextareaWidget)
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        proposal = naming.propose(cleaned.get("name", ""))
+        for proposed in ("api_name", "filter_name", "trigger_name"):
+            cleaned[proposed] = cleaned.get(proposed) or getattr(proposal, proposed)
+        return cleaned
+
+    @property
+    def names(self) -> Names:
+        return Names(**{name: value for name, value in self.cleaned_data.items() if name != "revision"})
+
+
+class FieldForm(forms.Form):
+    """One field of a type."""
+
+    name = _text(_("Field name"), required=False)
+    api_name = _text(_("API name"), required=False)
+    data_type = forms.ChoiceField(
+        label=_("Data type"), choices=datatypes.CHOICES_FOR_ACTIVITIES, initial="string", widget=UnfoldAdminSelectWidget
+    )
+    description = _text(_("Description"), required=False)
+
+    @property
+    def spec(self) -> FieldSpec | None:
+        """The field, or None for a row that was left empty."""
+        values = self.cleaned_data
+        if not values.get("name") and not values.get("api_name"):
+            return None
+        api_name = values["api_name"] or naming.api_name(values["name"])
+        return FieldSpec(api_name, values["name"] or api_name, values["data_type"], values["description"])
+
+
+FieldFormSet = forms.formset_factory(FieldForm, extra=3, can_delete=True, can_order=False)
+
+
+class TypeForms:
+    """Names, primary field and secondary fields of one type, as one page edits them."""
+
+    def __init__(self, data: Any = None, version: ActivityVersion | None = None, revision: int = 0) -> None:
+        initial, primary, secondary = _initial(version, revision)
+        self.names = NamesForm(data, initial=initial)
+        self.primary = FieldForm(data, initial=primary, prefix="primary", empty_permitted=False)
+        self.fields = FieldFormSet(data, initial=secondary, prefix="fields")
+
+    def is_valid(self) -> bool:
+        return all([self.names.is_valid(), self.primary.is_valid(), self.fields.is_valid()])
+
+    @property
+    def specs(self) -> list[FieldSpec]:
+        primary = self.primary.spec
+        head = (
+            []
+            if primary is None
+            else [FieldSpec(primary.api_name, primary.name, primary.data_type, primary.description, True)]
+        )
+        kept = [form.spec for form in self.fields.forms if form not in self.fields.deleted_forms]
+        return head + [spec for spec in kept if spec is not None]
+
+    def show(self, refusal: Refused) -> None:
+        """Put each problem where it belongs, keeping everything that was typed."""
+        for problem in refusal.problems:
+            place = str(problem.path[0]) if problem.path else ""
+            field = place if place in self.names.fields else None
+            prefix = f"{problem.path[1]}: " if place == "fields" and len(problem.path) > 1 else ""
+            self.names.add_error(field, f"{prefix}{problem.message}")
+
+
+def _initial(
+    version: ActivityVersion | None, revision: int
+) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    if version is None:
+        return {"revision": 0}, {}, []
+    names = {name: getattr(version, name) for name in ("name", "filter_name", "trigger_name", "description")}
+    rows = [
+        (field.is_primary, {name: getattr(field, name) for name in ("name", "api_name", "data_type", "description")})
+        for field in version.fields.all()
+    ]
+    primary = next((row for is_primary, row in rows if is_primary), {})
+    secondary = [row for is_primary, row in rows if not is_primary]
+    return names | {"api_name": version.activity_type.api_name, "revision": revision}, primary, secondary
