@@ -1,0 +1,208 @@
+"""What a marketer does in the admin, page by page, without JavaScript."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from activities.models import Activity, ActivityType
+from people.models import Person
+from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
+
+pytestmark = pytest.mark.django_db
+TYPES = "admin:activities_activitytype"
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
+    return client
+
+
+def role(client, name):
+    user = get_user_model().objects.create_user(name, is_staff=True)
+    user.groups.add(Group.objects.get(name=name))
+    client.force_login(user)
+    return client
+
+
+def form(**changes):
+    management = {"fields-TOTAL_FORMS": "2", "fields-INITIAL_FORMS": "0"}
+    return {
+        "name": "Deposit Check", "api_name": "", "filter_name": "", "trigger_name": "", "description": "", "revision": "0",
+        "primary-name": "Check", "primary-api_name": "", "primary-data_type": "string", "primary-description": "",
+        "fields-0-name": "Amount", "fields-0-api_name": "", "fields-0-data_type": "currency", "fields-0-description": "",
+        "fields-1-name": "", "fields-1-api_name": "", "fields-1-data_type": "string", "fields-1-description": "",
+    } | management | changes  # fmt: skip
+
+
+def step(client, activity_type, name, **data):
+    return client.post(reverse(f"{TYPES}_step", args=[activity_type.pk, name]), data, follow=True)
+
+
+def test_a_type_is_created_with_proposed_names_reviewed_and_approved(admin):
+    reply = admin.post(reverse(f"{TYPES}_add"), form(), follow=True)
+    check = ActivityType.objects.get(api_name="depositCheck")
+    assert (check.draft.filter_name, check.draft.trigger_name) == ("Deposited Check", "Deposits Check")
+    assert list(check.draft.fields.values_list("api_name", "is_primary")) == [("check", True), ("amount", False)]
+    assert "Draft" in reply.text
+    review = admin.get(reverse(f"{TYPES}_step", args=[check.pk, "approve"])).text
+    assert "Deposited Check" in review and "Fixed for ever" in review
+    step(admin, check, "approve", revision=check.draft.revision)
+    assert ActivityType.objects.get(pk=check.pk).state == "approved"
+
+
+def test_changing_an_approved_type_makes_a_draft_that_can_be_discarded(admin):
+    check = approved_type()
+    url = reverse(f"{TYPES}_edit", args=[check.pk])
+    assert admin.get(url).status_code == 200
+    fields = {"primary-api_name": "check", "fields-0-api_name": "amount", "fields-1-name": "Teller"}
+    admin.post(url, form(filter_name="Deposited Check", trigger_name="Deposits Check", **fields))
+    check = ActivityType.objects.get(pk=check.pk)
+    assert check.state == "approved_with_draft" and check.live.fields.count() == 6
+    page = admin.get(reverse(f"{TYPES}_change", args=[check.pk])).text
+    assert "Teller (Text) added" in page and "Branch removed" in page
+    step(admin, check, "discard")
+    assert ActivityType.objects.get(pk=check.pk).state == "approved"
+
+
+def test_mistakes_are_said_at_their_field_and_nothing_typed_is_lost(admin):
+    draft_type()
+    reply = admin.post(reverse(f"{TYPES}_add"), form(description="typed before", **{"fields-1-name": "Amount"}))
+    assert reply.status_code == 200
+    assert "is taken" in reply.text and "too like" in reply.text and "share the name" in reply.text
+    assert "typed before" in reply.text
+
+
+def test_the_second_editor_is_told_and_overwrites_nothing(admin):
+    check = draft_type()
+    seen = check.draft.revision
+    edit_description(check, "by somebody else")
+    reply = admin.post(reverse(f"{TYPES}_edit", args=[check.pk]), form(revision=seen, description="mine"))
+    assert "Somebody else changed this draft" in reply.text and "mine" in reply.text
+    assert ActivityType.objects.get(pk=check.pk).draft.description == "by somebody else"
+
+
+def test_an_approver_who_saw_another_draft_is_told(admin):
+    check = draft_type()
+    reply = step(admin, check, "approve", revision=99)
+    assert "Somebody else changed this draft" in reply.text
+    assert ActivityType.objects.get(pk=check.pk).state == "draft"
+
+
+def test_retire_restore_delete(admin):
+    check = approved_type()
+    for name, state in (("retire", "retired"), ("restore", "approved"), ("delete", "deleted")):
+        step(admin, check, name)
+        assert ActivityType.objects.get(pk=check.pk).state == state
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("Viewer", set()),
+        ("Type editor", {"edit", "discard"}),
+        ("Approver", {"edit", "discard", "approve", "retire", "delete"}),
+    ],
+)
+def test_each_role_is_shown_and_let_do_only_its_own(client, name, allowed):
+    check = approved_type()
+    edit_description(check, "draft")
+    role(client, name)
+    page = client.get(reverse(f"{TYPES}_change", args=[check.pk])).text
+    urls = {one: reverse(f"{TYPES}_step", args=[check.pk, one]) for one in ("approve", "discard", "retire", "delete")}
+    urls["edit"] = reverse(f"{TYPES}_edit", args=[check.pk])
+    for one, url in urls.items():
+        assert (url in page) == (one in allowed), one
+        assert client.get(url).status_code == (200 if one in allowed else 403), one
+
+
+def test_a_timeline_by_day_type_and_date(admin):
+    check, ann = approved_type(), person(first_name="<b>Ann</b>")
+    recorded(
+        activity(ann.pk, occurred_at="2026-11-20T10:00:00Z", amount="12.50", branch="<script>x</script>"),
+        activity(ann.pk, occurred_at="2026-01-05", primary_value="No. 2"),
+    )
+    page = admin.get(reverse("admin:activities_timeline", args=[ann.pk])).text
+    assert page.index("Nov. 20, 2026") < page.index("Jan. 5, 2026")
+    assert "12.5" in page and "&lt;script&gt;x" in page and "<script>x" not in page and "&lt;b&gt;Ann" in page
+    assert "New Person" in page and "Times are of UTC" in page
+    url = reverse("admin:activities_timeline", args=[ann.pk])
+    assert "No. 2" not in admin.get(url, {"since": "2026-02-01"}).text
+    assert "No. 1" not in admin.get(url, {"type": check.pk, "until": "2026-02-01"}).text
+    assert "New Person" not in admin.get(url, {"type": check.pk}).text.split("</form>")[1]
+
+
+def test_a_long_timeline_is_paged_by_keyset(admin):
+    approved_type()
+    ann = person()
+    recorded(*(activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
+    first = admin.get(reverse("admin:activities_timeline", args=[ann.pk]))
+    older = first.text.split("?before=")[1].split('"')[0]
+    second = admin.get(reverse("admin:activities_timeline", args=[ann.pk]) + "?before=" + older)
+    shown = [entry.activity.pk for page in (first, second) for _day, group in page.context["days"] for entry in group]
+    assert len(shown) == len(set(shown)) == 61
+
+
+def test_an_activity_is_recorded_by_hand(admin):
+    check, ann = approved_type(), person()
+    url = reverse("admin:activities_record", args=[ann.pk]) + f"?type={check.pk}"
+    data = {"version": 1, "occurred_at": "2026-11-20T10:00", "field_check": "No. 9", "field_amount": "twelve"}
+    reply = admin.post(url, data)
+    assert "got &#x27;twelve&#x27;" in reply.text and "No. 9" in reply.text
+    admin.post(url, data | {"field_amount": "12.50"})
+    stored = Activity.objects.get(activity_type_id=check.pk)
+    assert (stored.primary_value, stored.attributes["amount"], stored.door) == ("No. 9", 12.5, 1)
+
+
+def test_a_type_approved_while_somebody_fills_the_form(admin):
+    from activities import lifecycle
+
+    check, ann = approved_type(), person()
+    edit_description(check, "two")
+    lifecycle.approve(check, None)
+    url = reverse("admin:activities_record", args=[ann.pk]) + f"?type={check.pk}"
+    reply = admin.post(url, {"version": 1, "occurred_at": "2026-11-20T10:00", "field_check": "kept"})
+    assert "changed in the meantime" in reply.text and "kept" in reply.text
+    assert not Activity.objects.filter(activity_type_id=check.pk).exists()
+
+
+def test_people_are_found_by_the_beginning_of_a_name(admin):
+    person(email="ann@example.com", first_name="Ann", last_name="Ávila")
+    person(email="bob@example.com", first_name="Bob")
+    page = admin.get(reverse("admin:people_person_changelist"), {"q": "ávi ANN"}).text
+    assert "ann@example.com" in page and "bob@example.com" not in page
+
+
+def test_a_person_is_added_and_changed_and_the_second_editor_told(admin):
+    admin.post(
+        reverse("admin:people_person_add"), {"email": "ann@example.com", "first_name": "Ann", "unsubscribed": "unknown"}
+    )
+    ann = Person.objects.get(email="ann@example.com")
+    url = reverse("admin:people_person_change", args=[ann.pk])
+    admin.post(url, {"email": "ann@example.com", "first_name": "Anne", "seen_revision": 1})
+    assert Person.objects.get(pk=ann.pk).first_name == "Anne"
+    reply = admin.post(url, {"email": "ann@example.com", "first_name": "Annie", "seen_revision": 1})
+    assert "Somebody else changed this person" in reply.text
+    assert Person.objects.get(pk=ann.pk).first_name == "Anne"
+    assert Activity.objects.of_person(ann.pk).filter(primary_value="first_name").count() == 1
+
+
+def test_an_api_client_is_made_and_its_secret_shown_once(admin, client):
+    reply = admin.post(reverse("admin:access_apiclient_add"), {"name": "Bank core"})
+    secret = reply.context["credentials"].client_secret
+    assert secret in reply.text
+    from config.access.models import ApiClient
+
+    found = ApiClient.objects.get(name="Bank core")
+    page = admin.get(reverse("admin:access_apiclient_change", args=[found.pk])).text
+    assert secret not in page and "Revoke" in page
+    admin.post(reverse("admin:access_apiclient_revoke", args=[found.pk]))
+    assert ApiClient.objects.get(pk=found.pk).is_revoked
+
+
+@pytest.mark.parametrize("name", ["admin:index", f"{TYPES}_changelist", "admin:people_person_changelist",
+                                  "admin:access_apiclient_changelist", "admin:access_user_changelist",
+                                  "admin:people_personfield_changelist", "admin:people_installation_changelist"])  # fmt: skip
+def test_every_page_of_the_navigation_opens(admin, name):
+    assert admin.get(reverse(name)).status_code == 200
