@@ -62,8 +62,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.contrib.humanize",
-    "rest_framework",
-    "django_filters",
     "oauth2_provider",
     "procrastinate.contrib.django",
     "config.access",
