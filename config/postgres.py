@@ -31,7 +31,7 @@ SUPERUSER = "postgres"
 UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first that exists runs the server when we are root
 MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, PostgreSQL's own part of it included
 SHARED_HOME = Path("/var/lib/custom-activities")
-WAIT_SECONDS = 60
+WAIT_SECONDS = 60.0
 ATTACH_ONLY = "EMBEDDED_POSTGRES_ATTACH"  # set for processes that leave starting to another
 FOR_TESTS = "EMBEDDED_POSTGRES_FOR_TESTS"  # may create databases, does not wait for the disk
 
@@ -137,10 +137,15 @@ class EmbeddedPostgres:
 
     def _initialise(self) -> None:
         location = _choose_location(self.data_dir)
-        data = Path(location.data)
-        if (data / "PG_VERSION").exists() or not data.exists() or any(data.iterdir()):
-            shutil.rmtree(data, ignore_errors=True)  # an initialisation that was interrupted
-        _make_folder(data, location)
+        if not (Path(location.data) / "PG_VERSION").exists():
+            self._initdb(location)
+        _write_private(self.data_dir / "postgres.json", json.dumps(asdict(location)))
+
+    def _initdb(self, location: Location) -> None:
+        """Initialise beside the final folder and rename: one that was interrupted is not taken for a database."""
+        folder = Path(f"{location.data}.new")
+        shutil.rmtree(folder, ignore_errors=True)
+        _make_folder(folder, location)
         password = self._password("database_superuser_password")
         with tempfile.NamedTemporaryFile("w") as file:
             if location.user:
@@ -148,12 +153,12 @@ class EmbeddedPostgres:
             file.write(password)
             file.flush()
             _run(
-                [f"{location.binaries}/initdb", "--pgdata", location.data, "--username", SUPERUSER,
+                [f"{location.binaries}/initdb", "--pgdata", str(folder), "--username", SUPERUSER,
                  "--pwfile", file.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
                  "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"],
                 location,
             )  # fmt: skip
-        _write_private(self.data_dir / "postgres.json", json.dumps(asdict(location)))
+        folder.rename(location.data)
 
     def _start(self) -> None:
         location = self.location
@@ -173,18 +178,24 @@ class EmbeddedPostgres:
             "wal_compression": "on",
             **({"fsync": "off", "full_page_writes": "off"} if os.environ.get(FOR_TESTS) else {}),
         }
+        deadline = time.monotonic() + WAIT_SECONDS
+        process = self._launch(location, options)
+        while not self._answers(SUPERUSER, "database_superuser_password"):
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"the embedded database does not start; see {self.data_dir}/postgres.log")
+            time.sleep(0.05)
+            if process.poll() is not None:  # a killed server's children may hold its memory for a moment
+                time.sleep(1)
+                process = self._launch(location, options)
+
+    def _launch(self, location: Location, options: dict[str, str]) -> "subprocess.Popen[bytes]":
         with open(self.data_dir / "postgres.log", "ab") as log:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [f"{location.binaries}/postgres", "-D", location.data,
                  *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
                 env=_clean_environment(), **location.os_user,  # type: ignore[call-overload]
             )  # fmt: skip
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not self._answers(SUPERUSER, "database_superuser_password"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise DatabaseUnavailable(f"the embedded database does not start; see {self.data_dir}/postgres.log")
-            time.sleep(0.05)
 
     def _make_role_and_database(self) -> None:
         with self._connect(SUPERUSER, "database_superuser_password") as connection:
@@ -231,7 +242,7 @@ class EmbeddedPostgres:
         return pid
 
     def _wait_for_end(self, pid: int) -> None:
-        for _attempt in range(WAIT_SECONDS * 20):
+        for _attempt in range(int(WAIT_SECONDS * 20)):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
             if self._postmaster() is None:

@@ -1,0 +1,94 @@
+"""The embedded server: initialised privately, owned by one process, there again after a crash."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+from config.postgres import DatabaseUnavailable, EmbeddedPostgres
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from config.postgres import EmbeddedPostgres
+EmbeddedPostgres(Path(sys.argv[1])).ensure_running()
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server in a folder with a blank and a name too long for a socket."""
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):  # pytest keeps these to their owner
+        folder.chmod(folder.stat().st_mode | 0o011)
+    found = EmbeddedPostgres(tmp_path / "a folder" / ("long" * 20))
+    yield found
+    found.stop()
+
+
+def connect(server, **changes):
+    return psycopg.connect(**(server.connection_parameters() | {"dbname": "postgres", "connect_timeout": 5} | changes))
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_a_private_server_with_a_role_that_is_no_superuser(server):
+    with pytest.raises(DatabaseUnavailable):
+        server.connection_parameters()
+    server.ensure_running()
+    with connect(server) as connection:
+        rights = "select rolsuper, rolcreaterole from pg_roles where rolname = current_user"
+        assert connection.execute(rights).fetchone() == (False, False)
+        assert connection.execute("show listen_addresses").fetchone() == ("",)
+        assert connection.execute("select lower('ÉÑ')").fetchone() == ("éñ",)
+    assert mode(server.location.data) == mode(server.location.sockets) == 0o700
+    assert mode(server.data_dir / "database_password") == mode(server.data_dir / "postgres.json") == 0o600
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(server, password="wrong")
+    if os.geteuid() == 0:
+        assert os.stat(server.location.data).st_uid != 0
+
+
+def test_another_process_attaches_and_takes_over_from_an_owner_that_was_killed(server):
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(server.data_dir)], stdout=subprocess.PIPE, text=True, cwd=os.getcwd(),
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    assert owner.stdout.readline() == "ready\n"
+    server.ensure_running()  # attaches: the other process owns it
+    with connect(server, dbname="custom_activities") as connection:
+        connection.execute("create table kept as select 1 as n")
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    EmbeddedPostgres.ensure_running(server)  # owns the orphan now
+    with connect(server, dbname="custom_activities") as connection:
+        assert connection.execute("select n from kept").fetchone() == (1,)
+    server.stop()
+    with pytest.raises(psycopg.OperationalError):
+        connect(server)
+
+
+def test_a_server_that_was_killed_is_started_again_with_what_was_committed(server):
+    server.ensure_running()
+    with connect(server, dbname="custom_activities") as connection:
+        connection.execute("create table kept as select 1 as n")
+    os.kill(server._postmaster(), signal.SIGKILL)
+    time.sleep(0.5)
+    server.ensure_running()
+    with connect(server, dbname="custom_activities") as connection:
+        assert connection.execute("select n from kept").fetchone() == (1,)
+
+
+def test_a_process_that_may_only_attach_says_how_to_start(server, monkeypatch):
+    monkeypatch.setenv("EMBEDDED_POSTGRES_ATTACH", "1")
+    monkeypatch.setattr("config.postgres.WAIT_SECONDS", 0.2)
+    with pytest.raises(DatabaseUnavailable, match="make run"):
+        server.ensure_running()
