@@ -24,5 +24,6 @@ def test_the_log_of_edits_and_its_users_stay(sql):
     draft_type()
     assert LogEntry.objects.count() == 1
     with pytest.raises(DatabaseError, match="stay as they are"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set constraints all immediate")  # or TRUNCATE fails for pending checks
         cursor.execute(sql)
     assert LogEntry.objects.count() == 1
