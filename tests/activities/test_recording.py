@@ -271,6 +271,12 @@ def test_three_hundred_rows_cost_few_statements(check):
     assert len(queries) <= 11  # savepoints, types by name and keys included
 
 
+@pytest.mark.parametrize("name", ["\0", "deposit\0Check", "\ud800", "x" * 300, ""])
+def test_a_type_by_a_name_that_cannot_be_one_is_refused(check, name):
+    (outcome,) = recorded(activity(person().pk, name))
+    assert outcome.problems[0].code in {"unknown_type", "missing_value"}
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
