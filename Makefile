@@ -11,6 +11,7 @@ export PYTHONUNBUFFERED := 1
 
 run: install
 	@python manage.py migrate --verbosity 0
+	@python manage.py messages --compile
 	@python manage.py collectstatic --noinput --verbosity 0
 	@python manage.py first_start
 	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix

@@ -26,6 +26,10 @@ def pytest_sessionstart(session):
         from config.postgres import EmbeddedPostgres
 
         EmbeddedPostgres(Path(settings.DATA_DIR)).ensure_running()
+    if not hasattr(session.config, "workerinput"):
+        from config import translations
+
+        translations.compile_catalogue()
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
