@@ -1,0 +1,30 @@
+"""Everything that the product says is there in Spanish, too."""
+
+import re
+
+import pytest
+from django.utils import translation
+
+from config import translations
+
+PLACE = re.compile(r"%\((\w+)\)[sd]|%[sd]")
+
+
+def test_every_message_has_spanish():
+    assert translations.missing() == [], "run `python manage.py messages` and fill the gaps"
+
+
+def test_spanish_has_the_same_places():
+    for message in translations.catalogue():
+        ids = message.id if isinstance(message.id, tuple | list) else [message.id]
+        strings = message.string if isinstance(message.string, tuple | list) else [message.string]
+        for said in strings if message.id else []:
+            assert set(PLACE.findall(said)) <= set(PLACE.findall(ids[-1])) | set(PLACE.findall(ids[0])), message.id
+
+
+@pytest.mark.parametrize(("language", "label"), [("en", "Whole number"), ("es", "Número entero")])
+def test_the_catalogue_is_the_one_django_loads(language, label):
+    from people import datatypes
+
+    with translation.override(language):
+        assert str(datatypes.BY_NAME["integer"].label) == label
