@@ -1,0 +1,214 @@
+"""What is derived from the log: activities per type and day, and the values that short text fields had.
+
+Both tables are fed by reading the log up to its high-water mark, so that every activity is counted exactly
+once; days from which rows were removed are counted again. Both can be thrown away and made anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from activities import standard
+from activities.models import DailyCount, LogPosition, SeenValue
+from activities.reading import high_water_mark
+from people import datatypes, installation
+
+NAME = "rollup"
+CHUNK = 200_000  # ids a transaction: some hundred milliseconds
+SUGGESTED = ("string", "link")  # data types whose values are worth suggesting, and no address of a person
+VALUES_PER_FIELD = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A day whose stored count is not what the log says."""
+
+    activity_type_id: int
+    day: date
+    stored: int
+    in_log: int
+
+
+def catch_up() -> int:
+    """Read the log to its high-water mark; returns how many ids were read.
+
+    Runs side by side with itself without harm: whoever comes second waits, and then finds nothing to do.
+    """
+    position = LogPosition.objects.get_or_create(name=NAME)[0]
+    if position.last_id and position.time_zone != installation.current().time_zone:
+        return rebuild()
+    start = position.last_id
+    mark = high_water_mark()
+    while position.last_id < mark:
+        position = _advance(mark)
+    _recount()
+    LogPosition.objects.filter(name=NAME).update(read_at=timezone.now())
+    return position.last_id - start
+
+
+def rebuild() -> int:
+    """Throw both tables away and read the whole log again; returns how many ids were read."""
+    with transaction.atomic():
+        LogPosition.objects.get_or_create(name=NAME)
+        LogPosition.objects.select_for_update().get(name=NAME)
+        DailyCount.objects.all().delete()
+        SeenValue.objects.all().delete()
+        LogPosition.objects.filter(name=NAME).update(last_id=0, time_zone=installation.current().time_zone)
+    return catch_up()
+
+
+def differences() -> list[Difference]:
+    """Days whose count is not what the log says up to the rollup's position; empty when all is right."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """with p as (select last_id, time_zone from log_position where name = %s),
+            told as (select a.activity_type_id as type, (a.occurred_at at time zone p.time_zone)::date as day, count(*)
+                     from activity a, p where a.id <= p.last_id group by 1, 2)
+            select coalesce(d.activity_type_id, told.type), coalesce(d.day, told.day),
+                   coalesce(d.count, 0), coalesce(told.count, 0)
+            from daily_count d full join told on told.type = d.activity_type_id and told.day = d.day
+            where d.count is distinct from told.count order by 1, 2""",
+            [NAME],
+        )
+        return [Difference(*row) for row in cursor.fetchall()]
+
+
+def read_at() -> datetime | None:
+    """Until when the rollup counts; None before its first reading."""
+    return LogPosition.objects.filter(name=NAME).values_list("read_at", flat=True).first()
+
+
+def daily(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
+    """The number of activities of the types for each day from `first` to `last`, days without any included."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select day, sum(count)::bigint from daily_count
+            where activity_type_id = any(%s) and day between %s and %s group by day""",
+            [list(type_ids), first, last],
+        )
+        found = dict(cursor.fetchall())
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return {day: found.get(day, 0) for day in days}
+
+
+def totals(first: date, last: date) -> dict[int, int]:
+    """The number of activities by type id from day `first` to `last`; types without any are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select activity_type_id, sum(count)::bigint from daily_count
+            where day between %s and %s group by 1""",
+            [first, last],
+        )
+        return dict(cursor.fetchall())
+
+
+def last_seen(type_ids: Sequence[int]) -> dict[int, datetime]:
+    """When each type's latest activity occurred, from the log itself: one look into its index a type."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select t.id, l.occurred_at from unnest(%s::int[]) as t (id), lateral (
+                select a.occurred_at from activity a where a.activity_type_id = t.id
+                order by a.occurred_at desc limit 1) l""",
+            [list(type_ids)],
+        )
+        return dict(cursor.fetchall())
+
+
+def suggest(activity_type_id: int, field: str, beginning: str = "", limit: int = 10) -> list[str]:
+    """Values that the field (API name) had, most frequent first, whose text contains `beginning`, case aside.
+
+    Values that begin so come first. For text fields only; never complete.
+    """
+    wanted = datatypes.text_key(beginning.strip())
+    values = (
+        SeenValue.objects.filter(activity_type_id=activity_type_id, field=field)
+        .order_by("-times", "-last_seen_at", "value")
+        .values_list("value", flat=True)
+    )
+    keyed = [(datatypes.text_key(value), value) for value in values]
+    first = [value for key, value in keyed if key.startswith(wanted)]
+    other = [value for key, value in keyed if wanted in key and not key.startswith(wanted)]
+    return [*first, *other][:limit]
+
+
+@transaction.atomic
+def _advance(mark: int) -> LogPosition:
+    position = LogPosition.objects.select_for_update().get(name=NAME)
+    upto = min(mark, position.last_id + CHUNK)
+    if upto <= position.last_id:
+        return position
+    position.time_zone = position.time_zone or installation.current().time_zone
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into daily_count (activity_type_id, day, count)
+            select activity_type_id, (occurred_at at time zone %s)::date, count(*)
+            from activity where id > %s and id <= %s group by 1, 2
+            on conflict (activity_type_id, day) do update set count = daily_count.count + excluded.count""",
+            [position.time_zone, position.last_id, upto],
+        )
+        _note_values(cursor, position.last_id, upto)
+    position.last_id = upto
+    position.save(update_fields=["last_id", "time_zone"])
+    return position
+
+
+def _note_values(cursor: Any, after: int, upto: int) -> None:
+    """Add the values of the ids after `after` up to `upto`, and keep the most frequent ones of each field.
+
+    Of standard types only the primary field, and not the names of deleted people.
+    """
+    cursor.execute(
+        """with seen as (
+            select a.activity_type_id as type, f.api_name as field, a.occurred_at,
+                   case when f.is_primary then a.primary_value else a.attributes ->> f.api_name end as value
+            from activity a join approved_field f on f.activity_type_id = a.activity_type_id
+            where a.id > %(after)s and a.id <= %(upto)s and f.data_type = any(%(types)s)
+              and (f.is_primary or f.activity_type_id >= 100000) and f.activity_type_id <> %(deleted)s),
+        counted as (
+            select type, field, value, count(*) as times, max(occurred_at) as last_seen_at,
+                   row_number() over (partition by type, field order by count(*) desc, max(occurred_at) desc) as place
+            from seen where value is not null and length(value) <= 255 group by 1, 2, 3)
+        insert into seen_value (activity_type_id, field, value, times, last_seen_at)
+        select type, field, value, times, last_seen_at from counted where place <= %(cap)s
+        on conflict (activity_type_id, field, value) do update set times = seen_value.times + excluded.times,
+            last_seen_at = greatest(seen_value.last_seen_at, excluded.last_seen_at)""",
+        {"after": after, "upto": upto, "types": list(SUGGESTED), "deleted": standard.DELETE_PERSON,
+         "cap": VALUES_PER_FIELD},
+    )  # fmt: skip
+    cursor.execute(
+        """delete from seen_value s using (
+            select activity_type_id, field, value, row_number() over (
+                partition by activity_type_id, field order by times desc, last_seen_at desc) as place
+            from seen_value) r
+        where r.place > %s and (s.activity_type_id, s.field, s.value) = (r.activity_type_id, r.field, r.value)""",
+        [VALUES_PER_FIELD],
+    )
+
+
+@transaction.atomic
+def _recount() -> None:
+    """Count the days again from which rows left the log, up to the position."""
+    position = LogPosition.objects.select_for_update().get(name=NAME)
+    with connection.cursor() as cursor:
+        cursor.execute("delete from day_to_recount returning activity_type_id, day")
+        left = sorted(set(cursor.fetchall()))
+        if not left:
+            return
+        cursor.execute(
+            """with touched as (
+                select distinct t.type, t.day + n as day
+                from unnest(%(types)s::int[], %(days)s::date[]) as t (type, day), generate_series(-1, 1) as n)
+            insert into daily_count (activity_type_id, day, count)
+            select t.type, t.day, c.count from touched t, lateral (
+                select count(*) from activity a where a.activity_type_id = t.type and a.id <= %(last)s
+                  and a.occurred_at >= t.day::timestamp at time zone %(zone)s
+                  and a.occurred_at < (t.day + 1)::timestamp at time zone %(zone)s) c
+            on conflict (activity_type_id, day) do update set count = excluded.count""",
+            {"types": [pk for pk, _day in left], "days": [day for _pk, day in left],
+             "last": position.last_id, "zone": position.time_zone},
+        )  # fmt: skip
+        cursor.execute("delete from daily_count where count = 0")

@@ -1,0 +1,178 @@
+"""The counts per type and day are what the log says, whatever happened to the log."""
+
+import threading
+from datetime import date
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities import rollup
+from activities.models import Activity, DailyCount, SeenValue
+from people import installation
+from people.models import Installation
+from tests.making import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def committed(monkeypatch):
+    """The mark as it would be, were what the test's one transaction recorded committed."""
+
+    def sequence_value():
+        with connection.cursor() as cursor:
+            cursor.execute("select last_value from activity_id_seq")
+            return cursor.fetchone()[0]
+
+    monkeypatch.setattr(rollup, "high_water_mark", sequence_value)
+
+
+FIRST, LAST = date(2026, 1, 1), date(2026, 12, 31)
+
+
+def remove(reason, *ids):
+    """Take rows out of the log as erase, retention and merge do."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
+            select id, person_id, activity_type_id, recorded_at, %s, activity_digest(a) from activity a where id = any(%s)""",
+            [reason, list(ids)],
+        )
+        cursor.execute("delete from activity where id = any(%s)", [list(ids)])
+
+
+def counts(activity_type):
+    return {str(day): count for day, count in rollup.daily([activity_type.pk], FIRST, LAST).items() if count}
+
+
+def test_each_activity_is_counted_once_on_the_day_it_occurred(committed):
+    check, ann = approved_type(), person()
+    recorded(activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"), activity(ann.pk, occurred_at="2026-11-20"))
+    rollup.catch_up()
+    recorded(activity(ann.pk, occurred_at="2026-01-05"))
+    rollup.catch_up()
+    rollup.catch_up()
+    assert counts(check) == {"2026-11-20": 2, "2026-01-05": 1}
+    assert rollup.differences() == []
+
+
+def test_days_are_those_of_the_installation_also_after_it_moved(committed):
+    check, ann = approved_type(), person()
+    recorded(activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"))
+    rollup.catch_up()
+    Installation.objects.update_or_create(id=1, defaults={"time_zone": "Europe/Madrid"})
+    installation.forget()
+    rollup.catch_up()
+    assert counts(check) == {"2026-11-21": 1}
+    assert rollup.differences() == []
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_recorded_removed_and_read_in_between_counts_stay_exact(committed, data):
+    from django.db import transaction
+
+    moments = ["2026-03-01T00:00:00Z", "2026-03-01T23:59:59Z", "2026-03-02T00:00:00Z", "2026-07-04T12:00:00Z"]
+    with transaction.atomic():
+        approved_type()
+        ann = person()
+        for _step in range(data.draw(st.integers(1, 6))):
+            what = data.draw(st.sampled_from(["record", "remove", "read", "rebuild"]))
+            if what == "record":
+                recorded(*(activity(ann.pk, occurred_at=data.draw(st.sampled_from(moments))) for _ in range(3)))
+            elif what == "remove" and (ids := list(Activity.objects.values_list("pk", flat=True))):
+                remove("retention", *data.draw(st.lists(st.sampled_from(ids), max_size=4, unique=True)))
+            else:
+                rollup.rebuild() if what == "rebuild" else rollup.catch_up()
+        rollup.catch_up()
+        assert rollup.differences() == []
+        assert sum(DailyCount.objects.values_list("count", flat=True)) == Activity.objects.count()
+        transaction.set_rollback(True)
+
+
+def test_an_activity_that_commits_late_is_counted_once(transactional_db):
+    check, ann = approved_type(), person()
+    taken, go_on = threading.Event(), threading.Event()
+
+    def record_slowly():
+        from django.db import transaction
+
+        try:
+            with transaction.atomic():
+                recorded(activity(ann.pk, occurred_at="2026-11-20"))
+                taken.set()
+                go_on.wait(10)
+        finally:
+            connection.close()
+
+    slow = threading.Thread(target=record_slowly)
+    slow.start()
+    taken.wait(10)
+    recorded(activity(ann.pk, occurred_at="2026-11-21"))
+    rollup.catch_up()
+    assert counts(check) == {}
+    go_on.set()
+    slow.join()
+    rollup.catch_up()
+    assert counts(check) == {"2026-11-20": 1, "2026-11-21": 1}
+
+
+def test_values_of_short_text_fields_are_suggested_the_frequent_ones_first(committed):
+    check, ann = approved_type(), person()
+    rows = [activity(ann.pk, primary_value=value, branch="Ávila") for value in ("No. 2", "No. 1", "No. 1", "<b>")]
+    recorded(*rows, activity(ann.pk, primary_value="other no. 3", amount="12"))
+    rollup.catch_up()
+    assert rollup.suggest(check.pk, "check", "NO") == ["No. 1", "No. 2", "other no. 3"]
+    assert rollup.suggest(check.pk, "branch", "áv") == ["Ávila"]
+    assert rollup.suggest(check.pk, "amount") == []
+
+
+def test_only_the_most_frequent_values_are_kept(committed, monkeypatch):
+    monkeypatch.setattr(rollup, "VALUES_PER_FIELD", 2)
+    check, ann = approved_type(), person()
+    recorded(*(activity(ann.pk, primary_value=value) for value in "aabbbc"))
+    rollup.catch_up()
+    assert rollup.suggest(check.pk, "check") == ["b", "a"]
+
+
+def test_what_an_erased_person_said_is_suggested_no_more(committed):
+    check, ann = approved_type(), person()
+    recorded(activity(ann.pk, primary_value="Ann's cheque"), activity(ann.pk, primary_value="kept"))
+    rollup.catch_up()
+    remove("erase", Activity.objects.get(primary_value="Ann's cheque").pk)
+    remove("merge", Activity.objects.get(primary_value="kept").pk)
+    assert rollup.suggest(check.pk, "check") == ["kept"]
+
+
+def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed):
+    from activities import recording
+    from people.sources import Door, Source
+
+    ann = person(first_name="Ann")
+    row = recording.NewActivity(ann.pk, 37, "2026-11-20", "Ann Example", [])
+    recording.record([row], Source(Door.SYSTEM), standard=True)
+    rollup.catch_up()
+    assert not SeenValue.objects.filter(activity_type_id=37).exists()
+    assert not SeenValue.objects.exclude(field="attribute_name").filter(activity_type_id__lt=100).exists()
+
+
+def test_the_command_says_what_is_wrong_and_mends_it(committed, capsys):
+    check, ann = approved_type(), person()
+    recorded(activity(ann.pk))
+    call_command("rollup")
+    DailyCount.objects.filter(activity_type_id=check.pk).update(count=7)
+    with pytest.raises(CommandError, match="1 days are wrong"):
+        call_command("rollup", "--check")
+    call_command("rollup", "--rebuild")
+    call_command("rollup", "--check")
+    assert "what the log says" in capsys.readouterr().out
+
+
+def test_last_seen_is_of_the_latest_activity():
+    check, ann = approved_type(), person()
+    assert rollup.last_seen([check.pk]) == {}
+    recorded(activity(ann.pk, occurred_at="2026-11-20"), activity(ann.pk, occurred_at="2026-01-05"))
+    assert rollup.last_seen([check.pk])[check.pk].date() == date(2026, 11, 20)
