@@ -163,7 +163,7 @@ class _Batch:
             number = row.get("id")
             if datatypes.is_blank(number):
                 return [Problem("missing_value", _("the id is missing"), ("id",))]
-            if not _is_id(number):
+            if not finding.is_id(number):
                 return [bad_value("wrong_type", _("the id of a person"), number, "id")]
         elif "id" in row:
             return [Problem("unexpected_id", _("an id can only be given to update by id"), ("id",))]
@@ -315,12 +315,6 @@ class _Batch:
             announcing.announce(announcing.Created(created), self.source)
         if changes:
             announcing.announce(announcing.Changed(changes, self.summarise), self.source)
-
-
-def _is_id(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.isascii() and value.isdigit() and len(value) <= 10 and 0 < int(value) <= finding.MAX_ID
-    return type(value) is int and 0 < value <= finding.MAX_ID
 
 
 def _set(person: Person, info: FieldInfo, value: Any) -> None:

@@ -63,6 +63,13 @@ def key_of(value: Any) -> str:
     return datatypes.text_key(value.strip())
 
 
+def is_id(value: Any) -> bool:
+    """Whether `value` can be the id of a person: a positive 32-bit integer, or exactly its digits."""
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit() and len(value) <= 10 and 0 < int(value) <= MAX_ID
+    return type(value) is int and 0 < value <= MAX_ID
+
+
 def lookup_fields() -> list[str]:
     """The fields besides the id by which people can be looked up."""
     return [*LOOKUP_FIELDS, *PersonField.objects.filter(is_unique=True).values_list("api_name", flat=True)]

@@ -214,6 +214,8 @@ class StaticList(models.Model):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
+    objects = querysets.StaticListQuerySet.as_manager()
+
     class Meta:
         db_table = "static_list"
         verbose_name = _("static list")
@@ -234,6 +236,8 @@ class StaticListMember(models.Model):
     door = models.PositiveSmallIntegerField(choices=Door.choices)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     origin_id = models.BigIntegerField(null=True)
+
+    objects = querysets.StaticListMemberQuerySet.as_manager()
 
     class Meta:
         db_table = "static_list_member"

@@ -26,3 +26,18 @@ class PersonFieldQuerySet(models.QuerySet["PersonField"]):
 
     def shown(self) -> "PersonFieldQuerySet":
         return self.filter(is_hidden=False)
+
+
+class StaticListQuerySet(models.QuerySet["StaticList"]):
+    def shown(self) -> "StaticListQuerySet":
+        """Lists that are not put away."""
+        return self.filter(is_archived=False)
+
+    def of_person(self, person_id: int) -> "StaticListQuerySet":
+        return self.filter(members__person_id=person_id)
+
+
+class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
+    def of_list(self, static_list_id: int) -> "StaticListMemberQuerySet":
+        """Who is on the list, by person id: never somebody deleted, merged or erased."""
+        return self.filter(static_list_id=static_list_id).order_by("person_id")

@@ -11,6 +11,7 @@ _VIEW = (
 _MARKETER = (
     *_VIEW, "people.add_person", "people.change_person", "people.delete_person", "people.merge_person",
     "people.restore_person", "people.add_staticlist", "people.change_staticlist", "people.delete_staticlist",
+    "people.add_folder", "people.change_folder", "people.delete_folder",
     "activities.record_activity",
 )  # fmt: skip
 _EDITOR = (*_VIEW, "activities.add_activitytype", "activities.change_activitytype")

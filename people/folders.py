@@ -1,0 +1,66 @@
+"""Folders: one tree for lists, activity types and campaigns."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from people import audit, names
+from people.models import Folder
+from people.permissions import require
+from people.problems import Problem, Refused
+
+MAX_DEPTH = 8
+
+
+@transaction.atomic
+def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
+    """Make an empty folder. Raises `Refused` (`missing_value`, `name_taken`, `too_deep`), `NotAllowed`."""
+    require(by, "people.add_folder")
+    if parent is not None and len(path(parent)) >= MAX_DEPTH:
+        message = _("Folders go %(limit)s deep at most.") % {"limit": MAX_DEPTH}
+        raise Refused(Problem("too_deep", message, ("parent",)))
+    folder = Folder(name=names.name(name), parent=parent)
+    _save(folder)
+    audit.note(by, folder, "created")
+    return folder
+
+
+@transaction.atomic
+def rename(folder: Folder, by: Any, name: Any) -> Folder:
+    """Give the folder another name; what lies in it stays there."""
+    require(by, "people.change_folder")
+    folder.name = names.name(name)
+    _save(folder)
+    audit.note(by, folder, "changed", what="name")
+    return folder
+
+
+@transaction.atomic
+def delete(folder: Folder, by: Any) -> None:
+    """Delete an empty folder. Raises `Refused` (`not_empty`, saying what lies in it), `NotAllowed`."""
+    require(by, "people.delete_folder")
+    folder = Folder.objects.select_for_update().get(pk=folder.pk)
+    inside = [
+        str(found)
+        for relation in folder._meta.related_objects
+        for found in relation.related_model._default_manager.filter(**{relation.field.name: folder})[:5]
+    ]
+    if inside:
+        message = _("The folder is not empty: %(inside)s. Move that elsewhere first.") % {"inside": ", ".join(inside)}
+        raise Refused(Problem("not_empty", message))
+    audit.note(by, folder, "deleted")
+    folder.delete()
+
+
+def path(folder: Folder) -> list[Folder]:
+    """The folder and those around it, the outermost first."""
+    steps = [folder]
+    while steps[0].parent is not None:
+        steps.insert(0, steps[0].parent)
+    return steps
+
+
+def _save(folder: Folder) -> None:
+    with names.kept_apart("folder_name_is_unique", _("There is a folder of this name here already.")):
+        folder.save()

@@ -1,0 +1,53 @@
+"""Names that people give to things: one line of text, shared by no two things of a kind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from people import datatypes
+from people.problems import Problem, Refused, bad_value
+
+DESCRIPTION_LIMIT = 2_000
+
+
+def name(raw: Any, path: str = "name") -> str:
+    """`raw` as a name, without blanks around it. Raises `Refused` (`missing_value`, `wrong_type`, `too_long`)."""
+    if datatypes.is_blank(raw):
+        raise Refused(Problem("missing_value", _("A name is missing."), (path,)))
+    text = _parsed("string", raw, path).strip()
+    if not text.isprintable():
+        raise Refused(bad_value("wrong_type", _("text on one line"), raw, path))
+    return text
+
+
+def description(raw: Any, path: str = "description") -> str:
+    """`raw` as a description; no value is empty text. Raises `Refused` (`wrong_type`, `too_long`)."""
+    if datatypes.is_blank(raw):
+        return ""
+    text = _parsed("text", raw, path).strip()
+    if len(text) > DESCRIPTION_LIMIT:
+        raise Refused(bad_value("too_long", _("at most 2,000 characters"), raw, path))
+    return text
+
+
+@contextmanager
+def kept_apart(constraint: str, message: str, path: str = "name") -> Iterator[None]:
+    """Write inside: breaking the unique `constraint` is refused as `name_taken`, also when two write at once."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if constraint not in str(error):
+            raise
+        raise Refused(Problem("name_taken", message, (path,))) from None
+
+
+def _parsed(data_type: str, raw: Any, path: str) -> str:
+    try:
+        return datatypes.BY_NAME[data_type].parse(raw, UTC)
+    except datatypes.BadValue as error:
+        raise Refused(bad_value(error.code, error.expected, raw, path)) from None

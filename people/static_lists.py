@@ -1,0 +1,265 @@
+"""Static lists: to make, name, put away and delete them, and to put people on them or take them off.
+
+Verbs about a list take the user they act for and check the right. `add` and `remove` take a source, as
+recording does: their doors check the right to change lists once a call.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import announcing, audit, finding, locks, names, used_by
+from people.models import Folder, StaticList
+from people.permissions import require
+from people.problems import Problem, Refused, bad_value
+from people.sources import Source
+
+MAX_BATCH = 10_000
+MAX_PASTED = 10_000
+CHANGE = "people.change_staticlist"
+
+audit.describe({
+    "archived": (2, gettext_lazy("Archived")),
+    "unarchived": (2, gettext_lazy("Taken out of the archive")),
+    "members_added": (2, gettext_lazy("Added %(count)s people")),
+    "members_removed": (2, gettext_lazy("Removed %(count)s people")),
+})  # fmt: skip
+
+
+class Membership(StrEnum):
+    """What became of one person."""
+
+    ADDED = "added"
+    ALREADY = "already"  # was on the list before, or came twice in this call
+    REMOVED = "removed"
+    ABSENT = "absent"  # was not on the list
+    UNKNOWN = "unknown"  # nobody, or somebody deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """People found in pasted text, each once, and what named nobody or several (path: number of the entry)."""
+
+    person_ids: Sequence[int]
+    problems: Sequence[Problem]
+
+
+@transaction.atomic
+def create(name: Any, by: Any, *, description: Any = "", folder: Folder | None = None) -> StaticList:
+    """Make an empty list. Raises `Refused` (`missing_value`, `name_taken`, …), `NotAllowed`."""
+    require(by, "people.add_staticlist")
+    static_list = StaticList(
+        name=names.name(name), description=names.description(description), folder=folder, created_by=by
+    )
+    _save(static_list)
+    audit.note(by, static_list, "created")
+    return static_list
+
+
+@transaction.atomic
+def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
+    """Change `name`, `description` or `folder`; rules and programs that use the list go on using it.
+
+    Raises `Refused` (`unknown_list`, `name_taken`, …), `NotAllowed`, TypeError for anything else.
+    """
+    require(by, CHANGE)
+    static_list = _hold(static_list)
+    checks = {"name": names.name, "description": names.description, "folder": lambda folder: folder}
+    if unknown := changes.keys() - checks.keys():
+        raise TypeError(f"a static list has no {', '.join(unknown)} to change")
+    changed = {
+        field: new for field, raw in changes.items() if (new := checks[field](raw)) != getattr(static_list, field)
+    }
+    if changed:
+        for field, new in changed.items():
+            setattr(static_list, field, new)
+        _save(static_list, update_fields=[*changed, "updated_at"])
+        audit.note(by, static_list, "changed", what=", ".join(sorted(changed)))
+    return static_list
+
+
+@transaction.atomic
+def archive(static_list: StaticList, by: Any) -> None:
+    """Put the list away: out of pickers and of the page of lists; its members and its uses stay."""
+    _put(static_list, by, is_archived=True)
+
+
+@transaction.atomic
+def unarchive(static_list: StaticList, by: Any) -> None:
+    """Have the list among the others again."""
+    _put(static_list, by, is_archived=False)
+
+
+@transaction.atomic
+def delete(static_list: StaticList, by: Any) -> None:
+    """Delete the list; its people stay. Raises `Refused` (`in_use`, naming the users), `NotAllowed`."""
+    require(by, "people.delete_staticlist")
+    static_list = _hold(static_list)
+    used_by.refuse_if_used(static_list)
+    audit.note(by, static_list, "deleted")
+    static_list.delete()
+
+
+@transaction.atomic
+def add(
+    static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
+) -> list[Membership]:
+    """Put people on the list; one outcome an id, in order. Adding a member again changes nothing.
+
+    A merged person's id means the winner unless `follow_merges` is false. Those who joined are announced.
+    Raises `Refused` (`unknown_list`) and ValueError over 10,000 ids.
+    """
+    known = _hold_people(person_ids, follow_merges)
+    name = _share(static_list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into static_list_member (static_list_id, person_id, door, user_id, origin_id)
+            select %s, id, %s, %s, %s from unnest(%s::int[]) as p (id) order by id
+            on conflict do nothing returning person_id""",
+            [static_list.pk, int(source.door), source.user_id, source.origin_id, sorted(set(known.values()))],
+        )
+        joined = [person_id for (person_id,) in cursor.fetchall()]
+    if joined:
+        announcing.announce(announcing.JoinedList(static_list.pk, name, joined), source)
+    return _outcomes(person_ids, known, set(joined), Membership.ADDED, Membership.ALREADY)
+
+
+@transaction.atomic
+def remove(
+    static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
+) -> list[Membership]:
+    """Take people off the list; one outcome an id, in order. Those who left are announced. As `add`."""
+    known = _hold_people(person_ids, follow_merges)
+    name = _share(static_list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from static_list_member where static_list_id = %s and person_id = any(%s) returning person_id",
+            [static_list.pk, sorted(set(known.values()))],
+        )
+        left = [person_id for (person_id,) in cursor.fetchall()]
+    if left:
+        announcing.announce(announcing.LeftList(static_list.pk, name, left), source)
+    return _outcomes(person_ids, known, set(left), Membership.REMOVED, Membership.ABSENT)
+
+
+def add_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
+    """Put any number of people on the list, a transaction for each 10,000; return how many joined."""
+    return sum(add(static_list, batch, source).count(Membership.ADDED) for batch in _batches(person_ids))
+
+
+def remove_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
+    """Take any number of people off the list, a transaction for each 10,000; return how many left."""
+    return sum(remove(static_list, batch, source).count(Membership.REMOVED) for batch in _batches(person_ids))
+
+
+def find_pasted(text: str) -> Pasted:
+    """The people whom pasted text names by id or e-mail address, separated by anything.
+
+    `Ann <ann@example.com>` is understood. Raises `Refused` (`too_many`) beyond 10,000 entries.
+    """
+    entries = list(islice(_entries(text), MAX_PASTED + 1))
+    if len(entries) > MAX_PASTED:
+        raise Refused(Problem("too_many", _("At most 10,000 people can be pasted at once."), ("people",)))
+    ids = finding.by_id({int(entry) for entry in entries if finding.is_id(entry)})
+    emails = finding.by_field("email", [entry for entry in entries if "@" in entry])
+    found: dict[int, None] = {}
+    problems = []
+    for number, entry in enumerate(entries):
+        matches = emails.get(finding.key_of(entry), []) if "@" in entry else _by_number(entry, ids)
+        if len(matches) == 1:
+            found[matches[0]] = None
+        else:
+            problems.append(_not_one(entry, matches, number))
+    return Pasted(list(found), problems)
+
+
+_BETWEEN = re.compile(r"[\s,;<>\"()]+")
+
+
+def _entries(text: str) -> Iterator[str]:
+    """What names somebody; of a line with an e-mail address only the addresses, the rest being a name."""
+    for line in text.replace("\0", " ").splitlines():
+        parts = [part for part in _BETWEEN.split(line) if part]
+        yield from [part for part in parts if "@" in part] or parts
+
+
+def _by_number(entry: str, ids: dict[int, int]) -> list[int]:
+    person_id = ids.get(int(entry)) if finding.is_id(entry) else None
+    return [] if person_id is None else [person_id]
+
+
+def _not_one(entry: str, matches: Sequence[int], number: int) -> Problem:
+    if matches:
+        message = _("%(count)s people share '%(value)s'; choose by id") % {"count": len(matches), "value": entry[:80]}
+        return Problem("ambiguous_person", message, (number,))
+    return bad_value("unknown_person", _("the id or e-mail address of somebody we know"), entry, number)
+
+
+def _batches(person_ids: Iterable[int]) -> Iterator[list[int]]:
+    remaining = iter(person_ids)
+    return iter(lambda: list(islice(remaining, MAX_BATCH)), [])
+
+
+def _save(static_list: StaticList, **options: Any) -> None:
+    message = _("There is a static list “%(name)s” already.") % {"name": static_list.name}
+    with names.kept_apart("static_list_name_is_unique", message):
+        static_list.save(**options)
+
+
+def _hold(static_list: StaticList) -> StaticList:
+    found = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
+    if found is None:
+        raise _unknown_list()
+    return found
+
+
+def _share(static_list: StaticList) -> str:
+    """The list's name, the list being kept from a delete until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("select name from static_list where id = %s for key share", [static_list.pk])
+        row = cursor.fetchone()
+    if row is None:
+        raise _unknown_list()
+    return row[0]
+
+
+def _unknown_list() -> Refused:
+    return Refused(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
+
+
+def _put(static_list: StaticList, by: Any, *, is_archived: bool) -> None:
+    require(by, CHANGE)
+    static_list = _hold(static_list)
+    if static_list.is_archived != is_archived:
+        static_list.is_archived = is_archived
+        static_list.save(update_fields=["is_archived", "updated_at"])
+        audit.note(by, static_list, "archived" if is_archived else "unarchived")
+
+
+def _hold_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, int]:
+    """Whom the ids name; none of them can be deleted or merged before the transaction ends."""
+    if len(person_ids) > MAX_BATCH:
+        raise ValueError(f"at most {MAX_BATCH} people in one transaction")
+    locks.share([locks.key(locks.Space.PEOPLE)])
+    return finding.by_id({int(one) for one in person_ids if finding.is_id(one)}, follow_merges=follow_merges)
+
+
+def _outcomes(
+    person_ids: Sequence[Any], known: dict[int, int], moved: set[int], done: Membership, nothing: Membership
+) -> list[Membership]:
+    found = []
+    for one in person_ids:
+        person_id = known.get(int(one)) if finding.is_id(one) else None
+        if person_id is None:
+            found.append(Membership.UNKNOWN)
+        else:
+            found.append(done if person_id in moved else nothing)
+            moved.discard(person_id)
+    return found

@@ -1,0 +1,50 @@
+"""Folders: named once a place, deleted when empty."""
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from people import folders, static_lists
+from people.models import Folder
+from people.problems import NotAllowed, Refused
+
+pytestmark = pytest.mark.django_db
+
+
+def code(verb, *args):
+    with pytest.raises(Refused) as caught:
+        verb(*args)
+    return caught.value.code
+
+
+def test_a_name_is_used_once_in_one_place():
+    events = folders.create("Events", None)
+    webinars = folders.create("Webinars", None, events)
+    assert code(folders.create, "EVENTS", None) == "name_taken"
+    assert code(folders.create, "webinars", None, events) == "name_taken"
+    assert folders.create("Webinars", None) != webinars
+    assert [step.name for step in folders.path(webinars)] == ["Events", "Webinars"]
+    folders.rename(webinars, None, "Talks")
+    assert Folder.objects.get(pk=webinars.pk).name == "Talks"
+
+
+def test_only_an_empty_folder_is_deleted():
+    events = folders.create("Events", None)
+    talks = static_lists.create("Talks", None, folder=events)
+    with pytest.raises(Refused) as caught:
+        folders.delete(events, None)
+    assert caught.value.code == "not_empty" and "Talks" in str(caught.value)
+    static_lists.change(talks, None, folder=None)
+    folders.delete(events, None)
+    assert not Folder.objects.exists()
+
+
+def test_folders_go_eight_deep():
+    folder = None
+    for number in range(folders.MAX_DEPTH):
+        folder = folders.create(f"Level {number}", None, folder)
+    assert code(folders.create, "One more", None, folder) == "too_deep"
+
+
+def test_rights_are_checked():
+    with pytest.raises(NotAllowed):
+        folders.create("Mine", get_user_model().objects.create_user("nobody"))

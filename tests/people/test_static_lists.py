@@ -1,0 +1,172 @@
+"""Static lists: made, named, filled, emptied, kept while used."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from activities.models import Activity
+from activities.standard import ADD_TO_LIST, REMOVE_FROM_LIST
+from people import audit, static_lists
+from people.models import Folder, StaticList, StaticListMember
+from people.problems import NotAllowed, Refused
+from people.sources import Door, Source
+from people.static_lists import Membership
+from tests.activities.test_races import InThread
+from tests.making import DIALECT, person
+
+pytestmark = pytest.mark.django_db
+ADDED, ALREADY, REMOVED, ABSENT, UNKNOWN = Membership
+
+
+def make(name="Seeds", **options):
+    return static_lists.create(name, None, **options)
+
+
+def members(static_list):
+    return list(StaticListMember.objects.of_list(static_list.pk).values_list("person_id", flat=True))
+
+
+def refusal(verb, *args, **options):
+    with pytest.raises(Refused) as caught:
+        verb(*args, **options)
+    return caught.value
+
+
+def test_people_join_and_leave_once_and_the_log_says_so():
+    seeds, ann, bob = make(), person(), person()
+    assert static_lists.add(seeds, [ann.pk, bob.pk, ann.pk, 999_999], DIALECT) == [ADDED, ADDED, ALREADY, UNKNOWN]
+    assert static_lists.add(seeds, [ann.pk], DIALECT) == [ALREADY]
+    assert static_lists.remove(seeds, [bob.pk, 0, bob.pk], DIALECT) == [REMOVED, UNKNOWN, ABSENT]
+    assert members(seeds) == [ann.pk]
+    log = Activity.objects.filter(activity_type_id__in=[ADD_TO_LIST, REMOVE_FROM_LIST]).order_by("pk")
+    assert list(log.values_list("person_id", "activity_type_id", "primary_value")) == [
+        (ann.pk, ADD_TO_LIST, "Seeds"), (bob.pk, ADD_TO_LIST, "Seeds"), (bob.pk, REMOVE_FROM_LIST, "Seeds"),
+    ]  # fmt: skip
+
+
+def test_a_membership_says_since_when_and_through_whom():
+    user = get_user_model().objects.create_user("mia")
+    seeds, ann = make(), person()
+    static_lists.add(seeds, [ann.pk], Source(Door.IMPORT, user.pk, 7))
+    member = StaticListMember.objects.get()
+    assert (member.door, member.user, member.origin_id) == (Door.IMPORT, user, 7)
+    assert member.added_at is not None
+
+
+@pytest.mark.parametrize("nobody", [True, -1, 2**31, 10**4000, "١", "1 ", None, 1.0, "x\0"])
+def test_what_is_no_id_is_nobody(nobody):
+    assert static_lists.add(make(), [nobody], DIALECT) == [UNKNOWN]
+
+
+def test_ten_thousand_ids_in_one_call_cost_a_few_statements():
+    seeds = make()
+    ids = [person().pk, *range(1_000_000, 1_009_999)]
+    with CaptureQueriesContext(connection) as queries:
+        outcomes = static_lists.add(seeds, ids, DIALECT)
+    assert outcomes == [ADDED] + [UNKNOWN] * 9_999
+    assert len(queries) <= 16
+    with pytest.raises(ValueError):
+        static_lists.add(seeds, [*ids, 1], DIALECT)
+    assert static_lists.add_all(seeds, iter([*ids, person().pk]), DIALECT) == 1
+    assert static_lists.remove_all(seeds, iter([*ids, 1]), DIALECT) == 1
+
+
+def test_a_list_is_renamed_described_and_moved_under_the_same_id():
+    seeds, folder = make(), Folder.objects.create(name="Events")
+    changed = static_lists.change(seeds, None, name="  Sprouts ", description="Fresh", folder=folder)
+    found = StaticList.objects.get(pk=seeds.pk)
+    assert (found.name, found.description, found.folder) == ("Sprouts", "Fresh", folder) and changed == found
+    entry = LogEntry.objects.latest("pk")
+    assert audit.sentence(entry) == "Changed: description, folder, name"
+    static_lists.change(found, None, name="Sprouts")
+    assert LogEntry.objects.latest("pk") == entry
+
+
+@pytest.mark.parametrize("name", ["", "  ", None, "a\0b", "\ud800", "two\nlines", "x" * 256, 7.5j, ["x"]])
+def test_bad_names_are_refused(name):
+    assert refusal(make, name).problems[0].path == ("name",)
+    assert not StaticList.objects.exists()
+
+
+def test_no_two_lists_share_a_name_whatever_the_case():
+    make("Seeds")
+    other = make("Others")
+    assert refusal(make, "SEEDS").code == "name_taken"
+    assert refusal(static_lists.change, other, None, name="seeds").code == "name_taken"
+
+
+def test_an_archived_list_is_put_away_with_its_members():
+    seeds, ann = make(), person()
+    static_lists.add(seeds, [ann.pk], DIALECT)
+    static_lists.archive(seeds, None)
+    assert not StaticList.objects.shown().exists() and members(seeds) == [ann.pk]
+    static_lists.unarchive(seeds, None)
+    assert StaticList.objects.shown().get() == seeds
+
+
+def test_a_deleted_list_takes_nobody_with_it_and_is_unknown_afterwards():
+    seeds, ann = make(), person()
+    static_lists.add(seeds, [ann.pk], DIALECT)
+    static_lists.delete(seeds, None)
+    ann.refresh_from_db()
+    assert ann.is_live and not StaticListMember.objects.exists()
+    gone = StaticList(pk=seeds.pk or 1)
+    for verb in (static_lists.add, static_lists.remove):
+        assert refusal(verb, gone, [ann.pk], DIALECT).code == "unknown_list"
+    assert refusal(static_lists.change, gone, None, name="x").code == "unknown_list"
+
+
+def test_rights_are_checked_by_the_verbs():
+    nobody, seeds = get_user_model().objects.create_user("nobody"), make()
+    for verb, args in (
+        (static_lists.create, ("Mine", nobody)), (static_lists.change, (seeds, nobody)),
+        (static_lists.archive, (seeds, nobody)), (static_lists.delete, (seeds, nobody)),
+    ):  # fmt: skip
+        with pytest.raises(NotAllowed):
+            verb(*args)
+
+
+def test_pasted_text_names_people_by_id_and_e_mail():
+    ann, bob, eve = person(email="ann@example.com"), person(email="bob@example.com"), person(email="eve@example.com")
+    text = f'Ann Álvarez <ANN@example.com>; bob@example.com,\n"{eve.pk}"\t{ann.pk}\0\n\n'
+    found = static_lists.find_pasted(text)
+    assert (found.person_ids, found.problems) == ([ann.pk, bob.pk, eve.pk], [])
+
+
+def test_pasted_text_that_names_nobody_or_several_is_told_apart():
+    from people import changing
+
+    changing.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=changing.Action.DUPLICATE)
+    found = static_lists.find_pasted("twins@example.com 12345678 nonsense \U0001f600@example.com 99999999999999999999")
+    assert found.person_ids == []
+    assert [(problem.code, problem.path) for problem in found.problems] == [
+        ("ambiguous_person", (0,)),
+        ("unknown_person", (1,)),
+    ]
+    found = static_lists.find_pasted("nonsense\n99999999999999999999\n１２")
+    assert [problem.code for problem in found.problems] == ["unknown_person"] * 3
+    assert refusal(static_lists.find_pasted, "1 " * 10_001).code == "too_many"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delete_waits_for_who_is_adding_and_who_comes_later_is_refused():
+    seeds, ann = make(), person()
+    with transaction.atomic():
+        static_lists.add(seeds, [ann.pk], DIALECT)
+        deleting = InThread(lambda: static_lists.delete(seeds, None))
+        assert deleting.is_waiting()
+    deleting.result()
+    assert not StaticListMember.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_add_the_same_people_in_any_order_add_them_once():
+    seeds, ann, bob = make(), person(), person()
+    with transaction.atomic():
+        first = static_lists.add(seeds, [bob.pk, ann.pk], DIALECT)
+        other = InThread(lambda: static_lists.add(seeds, [ann.pk, bob.pk], DIALECT))
+        assert other.is_waiting()
+    assert (first, other.result()) == ([ADDED, ADDED], [ALREADY, ALREADY])
+    assert Activity.objects.filter(activity_type_id=ADD_TO_LIST).count() == 2
