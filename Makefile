@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test lint pins clean install install-test
+.PHONY: run test lint pins clean install install-test browser
 
 run: install
 	@python manage.py migrate --verbosity 0
@@ -16,14 +16,24 @@ run: install
 	@python manage.py first_start
 	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
 
-test: install-test lint
+test: install-test lint browser
 	@python manage.py makemigrations --check --dry-run
-	@pytest -n 2
+	@pytest -n 2 -rs
 
 lint: install-test
 	@ruff check .
 	@ruff format --check .
 	@lint-imports
+
+# Browser tests need a Chromium: installed where we may, else those tests are skipped and say so.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the browser tests …"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+			>/dev/null 2>&1 || echo "Chromium could not be installed: browser tests are skipped."; \
+	else echo "There is no Chromium, and installing it needs root and apt-get: browser tests are skipped."; fi
 
 pins:
 	@for set in base test; do uv pip compile --python-version 3.11 --universal --generate-hashes \

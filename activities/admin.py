@@ -1,18 +1,19 @@
 """The activity types of the admin: list, type page, form, and the steps of a type's life."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.html import format_html
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from activities import differences, drafting, lifecycle, timeline
+from activities import differences, drafting, lifecycle, naming, timeline
 from activities.forms import TypeForms
 from activities.models import ActivityType
 from people import used_by
@@ -78,6 +79,7 @@ class ActivityTypeAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("names/", wrap(self.names_view), name="activities_activitytype_names"),
             path("<int:pk>/edit/", wrap(self.edit_view), name="activities_activitytype_edit"),
             path("<int:pk>/step/<str:step>/", wrap(self.step_view), name="activities_activitytype_step"),
             path("timeline/<int:person_id>/", wrap(timeline.show), name="activities_timeline"),
@@ -101,6 +103,12 @@ class ActivityTypeAdmin(ModelAdmin):
                 messages.success(request, _("Created as a draft. Approve it when it is right."))
                 return redirect("admin:activities_activitytype_change", created.pk)
         return self._page(request, "form", _("New activity type"), forms=forms)
+
+    def names_view(self, request: HttpRequest) -> HttpResponse:
+        """The names that follow from `name`, while it is typed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return JsonResponse(asdict(naming.propose(request.GET.get("name", "")[:255], get_language() or "en")))
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         activity_type = self._find(request, pk)

@@ -1,8 +1,11 @@
 """Forms of the activity pages: they carry what was typed; the verbs decide what is right."""
 
+import json
 from typing import Any
 
 from django import forms
+from django.urls import reverse_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -19,8 +22,25 @@ def _text(label: Any, help_text: Any = "", required: bool = True) -> forms.CharF
     )
 
 
-class NamesForm(forms.Form):
+class ProposingForm(forms.Form):
+    """A form whose name proposes other names while it is typed (static/js/naming.js); they stay editable."""
+
+    proposed: tuple[str, ...] = ("api_name",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        proposes = {name: self[name].id_for_label for name in self.proposed}
+        self.fields["name"].widget.attrs |= {
+            "data-proposes": json.dumps(proposes),
+            "data-proposals-url": reverse_lazy("admin:activities_activitytype_names"),
+            "autocomplete": "off",
+        }
+
+
+class NamesForm(ProposingForm):
     """What a type is called. What is left empty is proposed from the name."""
+
+    proposed = ("api_name", "filter_name", "trigger_name")
 
     name = _text(_("Name"), _("As an infinitive: “Deposit Check”."))
     api_name = _text(
@@ -33,8 +53,8 @@ class NamesForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        proposal = naming.propose(cleaned.get("name", ""))
-        for proposed in ("api_name", "filter_name", "trigger_name"):
+        proposal = naming.propose(cleaned.get("name", ""), get_language() or "en")
+        for proposed in self.proposed:
             cleaned[proposed] = cleaned.get(proposed) or getattr(proposal, proposed)
         return cleaned
 
@@ -43,7 +63,7 @@ class NamesForm(forms.Form):
         return Names(**{name: value for name, value in self.cleaned_data.items() if name != "revision"})
 
 
-class FieldForm(forms.Form):
+class FieldForm(ProposingForm):
     """One field of a type."""
 
     name = _text(_("Field name"), required=False)

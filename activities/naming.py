@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from unicodedata import combining, normalize
 
+from activities import naming_spanish
+
 # infinitive: past
 IRREGULAR = {
     "be": "was", "become": "became", "begin": "began", "bet": "bet", "bid": "bid", "break": "broke",
@@ -47,17 +49,18 @@ class Proposal:
     trigger_name: str
 
 
-def propose(name: str) -> Proposal:
-    """What to call the API name, filter and trigger of a type called `name`; empty for an empty name."""
+def propose(name: str, language: str = "en") -> Proposal:
+    """What to call the API name, filter and trigger of a type called `name`; empty for an empty name.
+
+    With language "es" a Spanish infinitive is conjugated the Spanish way: "Comprar coche" is "Compró coche".
+    """
     words = name.split()
     if not words:
         return Proposal("", "", "")
     verb, rest = words[0], words[1:]
-    return Proposal(
-        api_name(name),
-        " ".join([_like(verb, past(verb.lower())), *rest]),
-        " ".join([_like(verb, present(verb.lower())), *rest]),
-    )
+    spanish = naming_spanish.conjugate(verb.lower()) if language == "es" else None
+    in_past, in_present = spanish or (past(verb.lower()), present(verb.lower()))
+    return Proposal(api_name(name), " ".join([_like(verb, in_past), *rest]), " ".join([_like(verb, in_present), *rest]))
 
 
 def api_name(name: str) -> str:

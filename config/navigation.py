@@ -24,6 +24,10 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "STYLES": [lambda request: static("css/app.css")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")},
+    ],
+    "SCRIPTS": [lambda request: static("js/naming.js")],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 183)",

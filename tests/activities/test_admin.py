@@ -52,6 +52,17 @@ def test_a_type_is_created_with_proposed_names_reviewed_and_approved(admin):
     assert ActivityType.objects.get(pk=check.pk).state == "approved"
 
 
+def test_names_are_proposed_while_typing_to_those_who_may_see_types(admin, client):
+    address = reverse("admin:activities_activitytype_names")
+    assert admin.get(address, {"name": "Buy car"}).json() == {
+        "api_name": "buyCar", "filter_name": "Bought car", "trigger_name": "Buys car",
+    }  # fmt: skip
+    assert admin.get(address, {"name": "\x00" * 9999}).json()["api_name"] == ""
+    client.logout()
+    assert client.get(address).status_code == 302
+    assert role(client, "Exporter").get(address).status_code == 403
+
+
 def test_changing_an_approved_type_makes_a_draft_that_can_be_discarded(admin):
     check = approved_type()
     url = reverse(f"{TYPES}_edit", args=[check.pk])

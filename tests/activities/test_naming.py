@@ -41,3 +41,23 @@ def test_verbs(verb, past_form, present_form):
 )
 def test_api_names(name, expected):
     assert api_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "filter_name", "trigger_name"),
+    [
+        ("Ingresar cheque", "Ingresó cheque", "Ingresa cheque"),
+        ("Asistir a un seminario", "Asistió a un seminario", "Asiste a un seminario"),
+        ("Registrarse", "Se registró", "Se registra"),
+        ("Darse de baja", "Se dio de baja", "Se da de baja"),
+        ("Devolver pedido", "Devolvió pedido", "Devuelve pedido"),
+        ("Obtener crédito", "Obtuvo crédito", "Obtiene crédito"),
+        ("Construir casa", "Construyó casa", "Construye casa"),
+        ("Distinguir", "Distinguió", "Distingue"),
+        ("VER vídeo", "VIO vídeo", "VE vídeo"),
+        ("Buy car", "Bought car", "Buys car"),
+    ],
+)
+def test_in_spanish_a_spanish_verb_is_conjugated_the_spanish_way(name, filter_name, trigger_name):
+    proposal = propose(name, "es")
+    assert (proposal.filter_name, proposal.trigger_name) == (filter_name, trigger_name)

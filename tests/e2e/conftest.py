@@ -1,0 +1,85 @@
+"""Browser tests: Chromium of the system, driven by Playwright, against the product on a port of its own."""
+
+import os
+import shutil
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.utils import translation
+
+# Playwright's loop runs in the thread of the tests, which also makes the data
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-dev-shm-usage",
+)  # fmt: skip
+PATIENCE = 10_000  # milliseconds
+
+
+def pytest_collection_modifyitems(items):
+    """Every browser test needs the live server, which needs committed data."""
+    for item in items:
+        if "/e2e/" in item.nodeid.replace(os.sep, "/"):
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(scope="package")
+def browser():
+    """One browser for all tests; they are skipped, saying why, where there is none."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(params=["en", "es"])
+def language(request):
+    """Runs a test once in each language of the interface."""
+    with translation.override(request.param):
+        yield request.param
+
+
+@pytest.fixture
+def superuser(transactional_db):
+    return get_user_model().objects.create_superuser("vera", password="a long password")
+
+
+@pytest.fixture
+def new_page(browser, live_server):
+    """Makes pages; a script error or a missing file on any of them fails the test."""
+    contexts, complaints = [], []
+
+    def make(language="en", user=None, **options):
+        locale = {"en": "en-GB", "es": "es-ES"}[language]
+        context = browser.new_context(base_url=live_server.url, locale=locale, timezone_id="UTC", **options)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            session = client.cookies["sessionid"].value
+            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        opened = context.new_page()
+        opened.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
+        opened.on("console", lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None)
+        return opened
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
+
+
+@pytest.fixture
+def page(new_page, superuser, request):
+    """A page of the superuser, in the language of the test (`language`), else in English."""
+    chosen = request.getfixturevalue("language") if "language" in request.fixturenames else "en"
+    return new_page(chosen, superuser)
