@@ -1,0 +1,91 @@
+"""What rules can speak of: activity types and their fields, person fields, lists; read when first needed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from activities.models import ActivityType, ApprovedField
+from people import datatypes, fields
+from people.datatypes import DataType
+from people.models import StaticList
+
+# moments that every activity has, whatever its type; API names cannot begin so
+MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an activity type that rules can name: of the live version or of an earlier one."""
+
+    id: int  # of its ApprovedField; 0 for the moments that every activity has
+    api_name: str
+    name: str
+    data_type: DataType
+    expression: str  # SQL over a row of `activity`
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """One activity type that filters can name."""
+
+    id: int
+    api_name: str
+    name: str
+    filter_name: str
+    is_retired: bool
+    fields: Mapping[str, Field]
+
+
+class Catalogue:
+    """One reading of all names; a later change does not show in it."""
+
+    @cached_property
+    def types(self) -> Mapping[str, Type]:
+        """Approved types by API name, retired ones included, with the fields of all their approved versions."""
+        fields_of: dict[int, list[ApprovedField]] = {}
+        for field in ApprovedField.objects.order_by("-is_primary", "id"):
+            fields_of.setdefault(field.activity_type_id, []).append(field)
+        rows = ActivityType.objects.approved().select_related("live").prefetch_related("live__fields")
+        return {row.api_name: _type(row, fields_of.get(row.pk, [])) for row in rows}
+
+    @cached_property
+    def person_fields(self) -> Mapping[str, fields.FieldInfo]:
+        return fields.catalogue()
+
+    @cached_property
+    def static_lists(self) -> Mapping[int, str]:
+        return dict(StaticList.objects.values_list("pk", "name"))
+
+    @cached_property
+    def smart_lists(self) -> Mapping[int, str]:
+        from smartlists.models import SmartList
+
+        return dict(SmartList.objects.values_list("pk", "name"))
+
+
+def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
+    live = {field.api_name: field.name for field in row.live.fields.all()} if row.live else {}
+    known = {
+        field.api_name: Field(
+            field.pk,
+            field.api_name,
+            live.get(field.api_name, field.api_name),
+            datatypes.BY_NAME[field.data_type],
+            "primary_value" if field.is_primary else f"attributes->>'{field.api_name}'",
+            field.api_name in live,
+        )
+        for field in approved
+    }
+    filter_name = row.live.filter_name if row.live else row.api_name
+    return Type(row.pk, row.api_name, str(row), filter_name, row.retired_at is not None, {**known, **_MOMENT_FIELDS})
+
+
+_MOMENT_FIELDS = {
+    name: Field(0, name, name, datatypes.BY_NAME["datetime"], column, True) for name, column in MOMENTS.items()
+}
+
+
+def expression_of(field: fields.FieldInfo) -> str:
+    """The SQL of a person field over a row of `person`."""
+    return field.api_name if field.is_standard else f"fields->>'{field.api_name}'"

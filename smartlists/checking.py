@@ -1,0 +1,363 @@
+"""Reads rules that came in at a door: every problem is found, each with its path and, for names, the closest one."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from people.datatypes import BadValue, DataType
+from people.problems import Path, Problem, Refused, bad_value, show
+from smartlists import logic, operators, rules
+from smartlists.catalogue import Catalogue, Field, Type
+from smartlists.operators import COUNT_OPERATORS, HOW_MANY, Shape
+from smartlists.periods import Clock
+
+MAX_FILTERS = 200
+MAX_STEPS = 10
+MAX_CONSTRAINTS = 50
+MAX_BYTES = 262_144
+MAX_COUNT = 1_000_000_000
+MAX_WITHIN_DAYS = 10_000
+MAX_PROBLEMS = 100  # nobody reads more, and what is wrong everywhere should be refused quickly
+MAX_LIST_ID = 2**63 - 1
+
+MATCHES = (rules.ALL, rules.ANY, rules.ADVANCED)
+EMPTY = (operators.INCLUDE, operators.EXCLUDE)
+
+
+class Reader:
+    """One reading of one value; `read` raises `Refused` with everything found."""
+
+    def __init__(self, names: Catalogue | None = None) -> None:
+        self.names = names or Catalogue()
+        self.clock = Clock.current()
+        self.problems: list[Problem] = []
+
+    def read(self, value: Any) -> rules.Rules:
+        found = self._whole_list(value)
+        if self.problems or found is None:
+            raise Refused(*self.problems)
+        size = len(json.dumps(rules.dump(found), ensure_ascii=False).encode())
+        if size > MAX_BYTES:
+            raise Refused(Problem("too_large", _("the rules of one list may take at most 256 KB"), (), "", str(size)))
+        return found
+
+    def _whole_list(self, value: Any) -> rules.Rules | None:
+        form = self._object(value, (), ("version", "match", "logic", "filters"))
+        if form is None:
+            return None
+        if form.get("version", rules.VERSION) != rules.VERSION or isinstance(form.get("version"), bool):
+            self._add("unknown_version", _("expected version 1 of the rules"), ("version",), got=form["version"])
+        match = self._one_of(form.get("match", rules.ALL), MATCHES, ("match",), _("match"))
+        items = self._list(form.get("filters", []), ("filters",), MAX_FILTERS, "too_many_filters")
+        filters = [self._filter(item, ("filters", position)) for position, item in enumerate(items)]
+        text = self._logic(form.get("logic"), match, len(filters))
+        return None if None in filters else rules.Rules(match, tuple(filters), text)  # type: ignore[arg-type]
+
+    def _logic(self, text: Any, match: str, filters: int) -> str:
+        if match != rules.ADVANCED:
+            if text not in (None, ""):
+                self._add("bad_logic", _("logic goes with the match “advanced” only"), ("logic",))
+            return ""
+        try:
+            return logic.write(logic.parse(text, filters))
+        except Refused as refused:
+            self.problems.extend(refused.problems)
+            return ""
+
+    # --- filters ---
+
+    def _filter(self, value: Any, path: Path) -> rules.Filter | None:
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            self._object(value, path, ())
+            return None
+        if not isinstance(kind, str) or kind not in _KINDS:
+            self._unknown("unknown_kind", _("kind of filter"), kind, _KINDS, (*path, "kind"))
+            return None
+        keys, read = _KINDS[kind]
+        form = self._object(value, path, ("kind", *keys))
+        return None if form is None else read(self, form, path)
+
+    def _person_field(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
+        known = self.names.person_fields
+        name = form.get("field")
+        if not isinstance(name, str) or name not in known:
+            labels = {info.label: info.api_name for info in known.values()}
+            self._unknown("unknown_field", _("person field"), name, known, (*path, "field"), labels)
+            return None
+        compared = self._comparison(form, known[name].data_type, path)
+        return None if compared is None else rules.PersonField(name, *compared, self._empty(form, compared[0], path))
+
+    def _activity(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
+        did = self._flag(form, "did", path)
+        found = self._type(form.get("type"), (*path, "type"))
+        if found is None:
+            return None
+        constraints = self._constraints(form.get("constraints", []), found, path)
+        count = self._count(form["count"], (*path, "count")) if form.get("count") is not None else None
+        aggregate = None
+        if form.get("aggregate") is not None:
+            aggregate = self._aggregate(form["aggregate"], found, (*path, "aggregate"))
+        return rules.Activity(found.api_name, did, constraints, count, aggregate)
+
+    def _sequence(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
+        items = self._list(form.get("steps", []), (*path, "steps"), MAX_STEPS, "too_many_steps")
+        if len(items) < 2 and isinstance(form.get("steps", []), list):
+            self._add("missing_value", _("a sequence has 2 to 10 steps"), (*path, "steps"))
+            return None
+        steps = [
+            self._step(item, (*path, "steps", position), position, position == len(items) - 1)
+            for position, item in enumerate(items)
+        ]
+        return None if None in steps or not steps else rules.Sequence(tuple(steps))  # type: ignore[arg-type]
+
+    def _step(self, value: Any, path: Path, position: int, is_last: bool) -> rules.Step | None:
+        form = self._object(value, path, ("type", "constraints", "within_days", "not"))
+        found = self._type(form.get("type"), (*path, "type")) if form is not None else None
+        if form is None or found is None:
+            return None
+        is_not = self._flag(form, "not", path, default=False)
+        within = form.get("within_days")
+        if within is not None:
+            within = self._whole(within, (*path, "within_days"), 1, MAX_WITHIN_DAYS)
+            if position == 0:
+                self._add("unexpected_value", _("the first step has nothing to be within"), (*path, "within_days"))
+        if is_not and not is_last:
+            self._add("unexpected_value", _("only the last step of a sequence can be “not”"), (*path, "not"))
+        elif is_not and within is None and "within_days" not in form:
+            message = _("“not followed by” needs the number of days in which nothing may follow")
+            self._add("missing_value", message, (*path, "within_days"))
+        return rules.Step(found.api_name, self._constraints(form.get("constraints", []), found, path), within, is_not)
+
+    def _static_list(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
+        number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
+        return None if number is None else rules.StaticList(number, self._flag(form, "member", path))
+
+    def _smart_list(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
+        number = self._list_id(form.get("list"), self.names.smart_lists, _("smart list"), path)
+        return None if number is None else rules.SmartList(number, self._flag(form, "member", path))
+
+    def _list_id(self, value: Any, known: Mapping[int, str], what: str, path: Path) -> int | None:
+        number = (
+            int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else value
+        )
+        if isinstance(number, int) and not isinstance(number, bool) and number in known:
+            return number
+        names = {name: name for name in known.values()}
+        self._unknown("unknown_list", what, value, (), (*path, "list"), names)
+        return None
+
+    # --- parts of filters ---
+
+    def _type(self, name: Any, path: Path) -> Type | None:
+        known = self.names.types
+        if isinstance(name, str) and name in known:
+            return known[name]
+        labels = {label: found.api_name for found in known.values() for label in (found.name, found.filter_name)}
+        self._unknown("unknown_type", _("approved activity type"), name, known, path, labels)
+        return None
+
+    def _field(self, name: Any, of: Type, path: Path) -> Field | None:
+        if isinstance(name, str) and name in of.fields:
+            return of.fields[name]
+        labels = {field.name: field.api_name for field in of.fields.values()}
+        what = _("field of %(type)s") % {"type": of.api_name}
+        self._unknown("unknown_field", what, name, of.fields, path, labels)
+        return None
+
+    def _constraints(self, value: Any, of: Type, path: Path) -> tuple[rules.Constraint, ...]:
+        items = self._list(value, (*path, "constraints"), MAX_CONSTRAINTS, "too_many_constraints")
+        found = (self._constraint(item, of, (*path, "constraints", position)) for position, item in enumerate(items))
+        return tuple(constraint for constraint in found if constraint is not None)
+
+    def _constraint(self, value: Any, of: Type, path: Path) -> rules.Constraint | None:
+        form = self._object(value, path, ("field", "operator", "values", "empty"))
+        field = self._field(form.get("field"), of, (*path, "field")) if form is not None else None
+        if form is None or field is None:
+            return None
+        compared = self._comparison(form, field.data_type, path)
+        if compared is None:
+            return None
+        return rules.Constraint(field.api_name, *compared, self._empty(form, compared[0], path))
+
+    def _count(self, value: Any, path: Path) -> rules.Count | None:
+        form = self._object(value, path, ("operator", "values"))
+        if form is None:
+            return None
+        operator = self._one_of(
+            form.get("operator"), COUNT_OPERATORS, (*path, "operator"), _("operator for a count"), "unknown_operator"
+        )
+        if operator not in COUNT_OPERATORS:
+            return None
+        items = self._values_list(form, COUNT_OPERATORS[operator], path)
+        numbers = [self._whole(item, (*path, "values", at), 0, MAX_COUNT) for at, item in enumerate(items)]
+        if not numbers or None in numbers:
+            return None
+        if numbers[0] > numbers[-1]:  # type: ignore[operator]
+            self._reversed(path)
+        return rules.Count(operator, tuple(str(number) for number in numbers))
+
+    def _aggregate(self, value: Any, of: Type, path: Path) -> rules.Aggregate | None:
+        form = self._object(value, path, ("function", "field", "operator", "values"))
+        if form is None:
+            return None
+        function = self._one_of(
+            form.get("function"), AGGREGATES, (*path, "function"), _("aggregate function"), "unknown_function"
+        )
+        field = self._field(form.get("field"), of, (*path, "field"))
+        if field is None or function not in AGGREGATES:
+            return None
+        if not AGGREGATES[function](field.data_type):
+            message = _("%(function)s does not go with %(field)s, which is %(type)s")
+            shown = {"function": function, "field": field.api_name, "type": field.data_type.label}
+            self._add("wrong_type", message % shown, (*path, "function"))
+            return None
+        compared = self._comparison(form, aggregate_type(function, field.data_type), path)
+        return None if compared is None else rules.Aggregate(function, field.api_name, *compared)
+
+    def _comparison(
+        self, form: Mapping[str, Any], data_type: DataType, path: Path
+    ) -> tuple[str, tuple[str, ...]] | None:
+        """The operator and its values, as they go with `data_type`; None when there was a problem."""
+        operator = form.get("operator")
+        if not isinstance(operator, str) or operator not in data_type.operators:
+            what = _("operator for %(type)s") % {"type": str(data_type.label).lower()}
+            self._unknown("unknown_operator", what, operator, data_type.operators, (*path, "operator"))
+            return None
+        before = len(self.problems)
+        items = self._values_list(form, operators.shape_of(data_type, operator), path)
+        values = tuple(self._value(item, data_type, operator, (*path, "values", at)) for at, item in enumerate(items))
+        if len(self.problems) > before:
+            return None
+        if operator == "between" and operators.is_reversed(data_type, values, self.clock):
+            self._reversed(path)
+        return operator, values
+
+    def _values_list(self, form: Mapping[str, Any], shape: Shape, path: Path) -> list[Any]:
+        fewest, most = HOW_MANY[shape]
+        items = self._list(form.get("values") or [], (*path, "values"), most, "too_many_values")
+        if len(items) < fewest and isinstance(form.get("values") or [], list):
+            expected = _("two values") if fewest == 2 else _("a value")
+            self._add("missing_value", _("expected %(expected)s") % {"expected": expected}, (*path, "values"))
+        return items
+
+    def _value(self, raw: Any, data_type: DataType, operator: str, path: Path) -> str:
+        try:
+            return operators.canonical(data_type, operator, raw)
+        except BadValue as error:
+            self._append(bad_value(error.code, error.expected, raw, *path, data_type=data_type.name))
+            return ""
+
+    def _empty(self, form: Mapping[str, Any], operator: str, path: Path) -> str | None:
+        value = form.get("empty")
+        if value is None:
+            return None
+        if operators.OPERATORS[operator].shape is Shape.NOTHING:
+            message = _("the operator itself says what becomes of no value")
+            self._add("unexpected_value", message, (*path, "empty"))
+            return None
+        return self._one_of(value, EMPTY, (*path, "empty"), _("word for no value"))
+
+    # --- anything ---
+
+    def _object(self, value: Any, path: Path, keys: Iterable[str]) -> dict[str, Any] | None:
+        if not isinstance(value, dict):
+            self._append(bad_value("wrong_type", _("an object"), value, *path))
+            return None
+        for key in value:
+            if key not in keys:
+                self._unknown("unknown_key", _("key"), key, keys, (*path, show(key)))
+        return value
+
+    def _list(self, value: Any, path: Path, most: int, code: str) -> list[Any]:
+        if not isinstance(value, list | tuple):
+            self._append(bad_value("wrong_type", _("a list"), value, *path))
+            return []
+        if len(value) > most:
+            message = _("at most %(most)s are possible here, got %(got)s") % {"most": most, "got": len(value)}
+            self._append(Problem(code, message, path, str(most), str(len(value))))
+            return []
+        return list(value)
+
+    def _one_of(self, value: Any, known: Iterable[str], path: Path, what: str, code: str = "unknown_word") -> str:
+        if isinstance(value, str) and value in known:
+            return value
+        self._unknown(code, what, value, known, path)
+        return ""
+
+    def _flag(self, form: Mapping[str, Any], key: str, path: Path, default: bool = True) -> bool:
+        value = form.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self._append(bad_value("wrong_type", _("true or false"), value, *path, key))
+        return default
+
+    def _whole(self, value: Any, path: Path, smallest: int, largest: int) -> int | None:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12 else value
+        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 13:
+            number = int(text)
+            if smallest <= number <= largest:
+                return number
+        expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": smallest, "largest": largest}
+        self._append(bad_value("wrong_type", expected, value, *path))
+        return None
+
+    def _reversed(self, path: Path) -> None:
+        self._add("reversed", _("the second value comes before the first, so nothing lies between"), (*path, "values"))
+
+    def _unknown(
+        self, code: str, what: str, got: Any, known: Iterable[str], path: Path, labels: Mapping[str, str] | None = None
+    ) -> None:
+        """A name that means nothing here, with the one it is probably meant to be."""
+        if got is None or got == "":
+            self._add("missing_value", _("the %(what)s is missing") % {"what": what}, path)
+            return
+        shown = show(got)
+        close = _closest(shown, {**{name: name for name in known}, **(labels or {})})
+        if close:
+            message = _("there is no %(what)s “%(got)s”; did you mean “%(close)s”?")
+        else:
+            message = _("there is no %(what)s “%(got)s”")
+        self._append(Problem(code, message % {"what": what, "got": shown, "close": close}, path, close, shown))
+
+    def _add(self, code: str, message: str, path: Path, got: Any = "") -> None:
+        self._append(Problem(code, message, path, "", show(got)))
+
+    def _append(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise Refused(*self.problems)
+
+
+def _closest(got: str, names: Mapping[str, str]) -> str:
+    """The name that `got` is probably meant to be, by itself or by its label; empty when none is near."""
+    lower = {name.lower(): known for name, known in names.items()}
+    close = get_close_matches(got.lower(), lower, n=1, cutoff=0.6)
+    return lower[close[0]] if close else ""
+
+
+def aggregate_type(function: str, data_type: DataType) -> DataType:
+    """The type of what an aggregate function gives."""
+    return operators.NUMBER if function in ("sum", "average") else data_type
+
+
+_Read = Callable[[Reader, Mapping[str, Any], Path], rules.Filter | None]
+_KINDS: Mapping[str, tuple[tuple[str, ...], _Read]] = {
+    "person_field": (("field", "operator", "values", "empty"), Reader._person_field),
+    "activity": (("did", "type", "constraints", "count", "aggregate"), Reader._activity),
+    "sequence": (("steps",), Reader._sequence),
+    "static_list": (("list", "member"), Reader._static_list),
+    "smart_list": (("list", "member"), Reader._smart_list),
+}
+# which fields an aggregate function can be computed of
+AGGREGATES: Mapping[str, Callable[[DataType], bool]] = {
+    "sum": lambda data_type: data_type.is_number,
+    "average": lambda data_type: data_type.is_number,
+    "minimum": lambda data_type: data_type.is_number or data_type.is_moment,
+    "maximum": lambda data_type: data_type.is_number or data_type.is_moment,
+    "first": lambda data_type: True,
+    "last": lambda data_type: True,
+}

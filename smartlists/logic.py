@@ -1,0 +1,235 @@
+"""Rule logic: expressions over the numbers of filters, like `1 and (2 or not 3)`.
+
+`not` binds tightest; mixing `and` with `or` at one level needs parentheses, so nobody has to know which of
+them would win.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.utils.translation import gettext as _
+
+from people.problems import Problem, Refused, show
+
+MAX_LENGTH = 2_000
+MAX_DEPTH = 30
+_TOKEN = re.compile(r"\s*(?:(?P<number>[0-9]{1,9})|(?P<word>[A-Za-z]+)|(?P<mark>[()])|(?P<other>\S))", re.ASCII)
+_KEYWORDS = frozenset({"and", "or", "not"})
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The filter with this number; the first one is 1."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Two or more parts joined by one word: "and" or "or"."""
+
+    word: str
+    parts: tuple["Expression", ...]
+
+
+Expression = Number | Not | Group
+
+
+def parse(text: Any, filters: int) -> Expression:
+    """The expression that `text` writes about filters 1 to `filters`, all of which it must use.
+
+    Raises `Refused` (`bad_logic`) saying the column and what was expected there.
+    """
+    if not isinstance(text, str):
+        raise _refused(_("expected an expression over the numbers of the filters, like “1 and (2 or 3)”"))
+    if len(text) > MAX_LENGTH:
+        raise _refused(_("the logic may take at most 2,000 characters"))
+    parser = _Parser(text, filters)
+    expression = parser.whole()
+    left_out = sorted(set(range(1, filters + 1)) - set(numbers(expression)))
+    if left_out:
+        raise _refused(_("filter %(number)s is left out") % {"number": ", ".join(map(str, left_out))})
+    return expression
+
+
+def write(expression: Expression) -> str:
+    """The one text of an expression; `parse` gives the expression back."""
+    if isinstance(expression, Number):
+        return str(expression.number)
+    if isinstance(expression, Not):
+        return f"not {_enclosed(expression.part)}"
+    return f" {expression.word} ".join(_enclosed(part) for part in expression.parts)
+
+
+def numbers(expression: Expression) -> Iterator[int]:
+    """The filter numbers that the expression uses, in order, as often as it does."""
+    if isinstance(expression, Number):
+        yield expression.number
+    elif isinstance(expression, Not):
+        yield from numbers(expression.part)
+    else:
+        for part in expression.parts:
+            yield from numbers(part)
+
+
+def fold(
+    expression: Expression,
+    leaf: Callable[[int], Value],
+    negate: Callable[[Value], Value],
+    join: Callable[[str, list[Value]], Value],
+) -> Value:
+    """Compute a value bottom-up: `leaf` of a filter's number, `negate` of a part, `join` of a group's parts."""
+    if isinstance(expression, Number):
+        return leaf(expression.number)
+    if isinstance(expression, Not):
+        return negate(fold(expression.part, leaf, negate, join))
+    return join(expression.word, [fold(part, leaf, negate, join) for part in expression.parts])
+
+
+def moved(expression: Expression, number: int, to: int) -> Expression:
+    """The same meaning after the filter `number` became number `to` and those between shifted."""
+
+    def renumbered(old: int) -> int:
+        if old == number:
+            return to
+        if number < old <= to:
+            return old - 1
+        return old + 1 if to <= old < number else old
+
+    return _map(expression, renumbered)
+
+
+def removed(expression: Expression, number: int) -> Expression | None:
+    """The meaning of the other filters after the filter `number` is gone; None when nothing is left."""
+    kept = _without(expression, number)
+    return None if kept is None else _map(kept, lambda old: old - 1 if old > number else old)
+
+
+def added(expression: Expression | None, number: int) -> Expression:
+    """The expression with one more filter that must hold too."""
+    if expression is None:
+        return Number(number)
+    if isinstance(expression, Group) and expression.word == "and":
+        return Group("and", (*expression.parts, Number(number)))
+    return Group("and", (expression, Number(number)))
+
+
+def joined(word: str, filters: int) -> Expression | None:
+    """What "all" (word "and") or "any" ("or") of the filters says."""
+    parts = tuple(Number(number) for number in range(1, filters + 1))
+    return Group(word, parts) if len(parts) > 1 else (parts[0] if parts else None)
+
+
+def _enclosed(part: Expression) -> str:
+    return f"({write(part)})" if isinstance(part, Group) else write(part)
+
+
+def _map(expression: Expression, renumbered: Callable[[int], int]) -> Expression:
+    return fold(
+        expression,
+        lambda number: Number(renumbered(number)),
+        Not,
+        lambda word, parts: Group(word, tuple(parts)),
+    )
+
+
+def _without(expression: Expression, number: int) -> Expression | None:
+    def join(word: str, parts: list[Expression | None]) -> Expression | None:
+        kept = tuple(part for part in parts if part is not None)
+        return Group(word, kept) if len(kept) > 1 else (kept[0] if kept else None)
+
+    return fold(
+        expression,
+        lambda old: None if old == number else Number(old),
+        lambda part: None if part is None else Not(part),
+        join,
+    )
+
+
+def _refused(message: str, expected: str = "", got: str = "") -> Refused:
+    return Refused(Problem("bad_logic", message, ("logic",), expected, got))
+
+
+class _Parser:
+    """One pass over the tokens, one token ahead; knows the column of each."""
+
+    def __init__(self, text: str, filters: int) -> None:
+        self.filters = filters
+        self.end = len(text.rstrip()) + 1
+        self.tokens = [
+            (match.lastgroup, match[match.lastgroup].lower(), match.start(match.lastgroup) + 1)
+            for match in _TOKEN.finditer(text)
+            if match.lastgroup is not None
+        ]
+        self.position = 0
+
+    def whole(self) -> Expression:
+        expression = self._group(0)
+        if self._ahead() is not None:
+            raise self._unexpected(_("“and”, “or” or the end"))
+        return expression
+
+    def _group(self, depth: int) -> Expression:
+        parts, word = [self._part(depth)], None
+        while (ahead := self._ahead()) in ("and", "or"):
+            if word is not None and ahead != word:
+                raise self._mixed()
+            word = ahead
+            self.position += 1
+            parts.append(self._part(depth))
+        return parts[0] if word is None else Group(word, tuple(parts))
+
+    def _part(self, depth: int) -> Expression:
+        is_negated = False
+        while self._ahead() == "not":
+            is_negated = not is_negated
+            self.position += 1
+        part = self._enclosed(depth) if self._ahead() == "(" else self._number()
+        return Not(part) if is_negated else part
+
+    def _enclosed(self, depth: int) -> Expression:
+        if depth == MAX_DEPTH:
+            raise _refused(
+                _("column %(column)s: parentheses may be nested at most 30 deep") % {"column": self._column()}
+            )
+        self.position += 1
+        part = self._group(depth + 1)
+        if self._ahead() != ")":
+            raise self._unexpected(_("“and”, “or” or “)”"))
+        self.position += 1
+        return part
+
+    def _number(self) -> Expression:
+        if self.position >= len(self.tokens) or self.tokens[self.position][0] != "number":
+            raise self._unexpected(_("the number of a filter, “not” or “(”"))
+        number = int(self.tokens[self.position][1])
+        if not 1 <= number <= self.filters:
+            message = _("column %(column)s: there is no filter %(number)s")
+            raise _refused(message % {"column": self._column(), "number": number}, "", str(number))
+        self.position += 1
+        return Number(number)
+
+    def _ahead(self) -> str | None:
+        return self.tokens[self.position][1] if self.position < len(self.tokens) else None
+
+    def _column(self) -> int:
+        return self.tokens[self.position][2] if self.position < len(self.tokens) else self.end
+
+    def _mixed(self) -> Refused:
+        message = _("column %(column)s: “and” and “or” are mixed here; use parentheses to say which belongs together")
+        return _refused(message % {"column": self._column()})
+
+    def _unexpected(self, expected: str) -> Refused:
+        got = self._ahead()
+        shown = show(got) if got is not None else _("the end")
+        message = _("column %(column)s: expected %(expected)s, got “%(got)s”")
+        return _refused(message % {"column": self._column(), "expected": expected, "got": shown}, expected, shown)

@@ -1,0 +1,126 @@
+"""Smart lists, what they use, and what they were found to hold.
+
+Written through `saving` and `evaluating` only.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from activities.models import ActivityType, ApprovedField
+from people.models import Folder, PersonField, StaticList
+from smartlists.rules import Rules, load
+
+
+class SmartList(models.Model):
+    """Rules that say who is on the list: always current."""
+
+    name = models.CharField(_("name"), max_length=255)
+    description = models.TextField(_("description"), blank=True)
+    folder = models.ForeignKey(Folder, models.PROTECT, null=True, blank=True, verbose_name=_("folder"))
+    rules = models.JSONField(_("rules"))  # as smartlists.rules.dump writes them
+    # grows with every change, so that the second of two editors is told
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    is_archived = models.BooleanField(_("archived"), default=False, editable=False)
+    evaluate_every_minutes = models.PositiveIntegerField(_("evaluated every (minutes)"), null=True, blank=True)
+    # what page, export and API show: moved in one guarded update, see evaluating
+    current = models.OneToOneField(
+        "StoredEvaluation", models.SET_NULL, null=True, blank=True, editable=False, related_name="current_of"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
+
+    class Meta:
+        db_table = "smart_list"
+        verbose_name = _("smart list")
+        verbose_name_plural = _("smart lists")
+        constraints = [models.UniqueConstraint(Lower("name"), name="smart_list_name_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def parsed(self) -> Rules:
+        """The rules as objects."""
+        return load(self.rules)
+
+
+class SmartListUse(models.Model):
+    """One thing that a smart list's rules name: protects it for as long as they do."""
+
+    smart_list = models.ForeignKey(SmartList, models.CASCADE, related_name="uses")
+    activity_type = models.ForeignKey(ActivityType, models.PROTECT, null=True, related_name="smart_list_uses")
+    approved_field = models.ForeignKey(ApprovedField, models.PROTECT, null=True, related_name="smart_list_uses")
+    person_field = models.ForeignKey(PersonField, models.PROTECT, null=True, related_name="smart_list_uses")
+    static_list = models.ForeignKey(StaticList, models.PROTECT, null=True, related_name="smart_list_uses")
+    used_list = models.ForeignKey(SmartList, models.PROTECT, null=True, related_name="smart_list_uses")
+
+    class Meta:
+        db_table = "smart_list_use"
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(
+                    activity_type=None, approved_field=None, person_field=None, static_list=None, used_list=None
+                ),
+                name="smart_list_use_names_something",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.smart_list_id}"
+
+    @property
+    def used_by(self) -> SmartList:
+        return self.smart_list
+
+
+class StoredEvaluation(models.Model):
+    """What one evaluation of a smart list found. Its rows are the list's history."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("Waiting")
+        RUNNING = "running", _("Counting")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    smart_list = models.ForeignKey(SmartList, models.CASCADE, related_name="evaluations")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
+    rules = models.JSONField()
+    revision = models.PositiveIntegerField()  # of the list, when its rules were taken
+    requested_at = models.DateTimeField(auto_now_add=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    as_of = models.DateTimeField(_("as of"), null=True)
+    count = models.PositiveIntegerField(_("people"), null=True)
+    per_filter = models.JSONField(default=list)
+    seconds = models.FloatField(null=True)
+    # serialized pyroaring bitmaps of person ids; joined and left since the evaluation before
+    members = models.BinaryField(null=True)
+    joined = models.BinaryField(null=True)
+    left = models.BinaryField(null=True)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "smart_list_evaluation"
+        verbose_name = _("evaluation")
+        verbose_name_plural = _("evaluations")
+        default_permissions = ("view",)
+        indexes = [models.Index("smart_list", models.F("id").desc(), name="smart_list_evaluation_recent")]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="done")
+                | Q(as_of__isnull=False, count__isnull=False, seconds__isnull=False, members__isnull=False),
+                name="smart_list_evaluation_is_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.smart_list_id}: {self.count}"

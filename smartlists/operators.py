@@ -1,0 +1,320 @@
+"""What operators mean: the values they take, and the SQL that says whether a value satisfies them.
+
+Tables of two kinds: how an operator is used (`OPERATORS`), and what it does, one table a family of data types.
+A negative operator is the complement of its positive one, so it also holds where there is no value.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from people import datatypes
+from people.datatypes import BadValue, DataType
+from smartlists import periods
+from smartlists.periods import SMALLEST, Clock
+
+MAX_VALUES = 1_000
+INCLUDE, EXCLUDE = "include", "exclude"
+MANY_RANGES = 8  # more than so many are compared as one multirange
+
+Range = tuple[Any, Any]  # [start, end) of dates or of moments; None is no bound
+
+
+class Shape(StrEnum):
+    """What an operator wants to be given."""
+
+    NOTHING = "nothing"
+    ONE = "one value"
+    TWO = "two values"
+    MANY = "values"
+    PERIOD = "a period"  # "3 weeks"
+    FRAME = "a time frame"  # "last quarter"
+
+
+HOW_MANY: Mapping[Shape, tuple[int, int]] = {
+    Shape.NOTHING: (0, 0),
+    Shape.ONE: (1, 1),
+    Shape.TWO: (2, 2),
+    Shape.MANY: (1, MAX_VALUES),
+    Shape.PERIOD: (1, 1),
+    Shape.FRAME: (1, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """How an operator is used; a negative one names the operator whose complement it is."""
+
+    name: str
+    shape: Shape
+    negates: str = ""
+
+
+OPERATORS: Mapping[str, Operator] = {
+    operator.name: operator
+    for operator in (
+        Operator("is", Shape.MANY),
+        Operator("is not", Shape.MANY, "is"),
+        Operator("starts with", Shape.MANY),
+        Operator("not starts with", Shape.MANY, "starts with"),
+        Operator("ends with", Shape.MANY),
+        Operator("not ends with", Shape.MANY, "ends with"),
+        Operator("contains", Shape.MANY),
+        Operator("not contains", Shape.MANY, "contains"),
+        Operator("is empty", Shape.NOTHING),
+        Operator("is not empty", Shape.NOTHING),
+        Operator("between", Shape.TWO),
+        Operator("greater than", Shape.ONE),
+        Operator("less than", Shape.ONE),
+        Operator("at least", Shape.ONE),
+        Operator("at most", Shape.ONE),
+        Operator("before", Shape.ONE),
+        Operator("after", Shape.ONE),
+        Operator("on or before", Shape.ONE),
+        Operator("on or after", Shape.ONE),
+        Operator("in past", Shape.PERIOD),
+        Operator("in past before", Shape.PERIOD),
+        Operator("in future", Shape.PERIOD),
+        Operator("in future after", Shape.PERIOD),
+        Operator("in time frame", Shape.FRAME),
+    )
+}
+COUNT_OPERATORS: Mapping[str, Shape] = {
+    "at least": Shape.ONE,
+    "at most": Shape.ONE,
+    "exactly": Shape.ONE,
+    "between": Shape.TWO,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of a statement and the values of its %s places."""
+
+    text: str
+    params: tuple[Any, ...] = ()
+
+
+# --- Reading values -------------------------------------------------------------------------------------------
+
+
+def _any_number(value: Any, _zone: tzinfo) -> Decimal:
+    """Any decimal number, as sums and averages give them."""
+    text = value if isinstance(value, str) else datatypes.BY_NAME["string"].parse(value, UTC)
+    if len(text) > 60:
+        raise BadValue("out_of_range", _("a number of at most 60 characters"))
+    number = datatypes.BY_NAME["float"].parse(text, UTC)
+    if abs(number) > 1e40 or (number and abs(number) < 1e-40):
+        raise BadValue("out_of_range", _("a number"))
+    return Decimal(text.strip())
+
+
+# what sums and averages are, whatever the field's own type
+NUMBER = replace(
+    datatypes.BY_NAME["currency"], name="number", label=_("Number"), expects=_("a number"), example="3.5",
+    parse=_any_number,
+)  # fmt: skip
+MOMENT = datatypes.BY_NAME["datetime"]
+
+
+def shape_of(data_type: DataType, operator: str) -> Shape:
+    """What `operator` takes when it compares values of `data_type`."""
+    shape = OPERATORS[operator].shape
+    return Shape.ONE if shape is Shape.MANY and data_type.name == "boolean" else shape
+
+
+def canonical(data_type: DataType, operator: str, raw: Any) -> str:
+    """One value of an operator as rules keep it. Raises `BadValue`."""
+    if datatypes.is_blank(raw):
+        raise BadValue("missing_value", _("a value"))
+    return _READERS.get(shape_of(data_type, operator), _field_value)(data_type, raw)
+
+
+def _field_value(data_type: DataType, raw: Any) -> str:
+    if data_type.operators is datatypes.TEXT_OPERATORS:  # a part of an address is no address
+        return datatypes.BY_NAME["text"].parse(raw, UTC)
+    if data_type.name == "datetime" and isinstance(raw, str) and len(raw.strip()) == len("2026-11-20"):
+        return datatypes.BY_NAME["date"].parse(raw, UTC).isoformat()
+    return datatypes.canonical_text(data_type.parse(raw.strip() if isinstance(raw, str) else raw, UTC))
+
+
+def _period(_data_type: DataType, raw: Any) -> str:
+    found = periods.read(raw) if isinstance(raw, str) else None
+    if found is None:
+        raise BadValue("wrong_type", _("a period like “3 weeks”: 1 to 10,000 hours, days, weeks, months or years"))
+    return periods.text(*found)
+
+
+def _frame(_data_type: DataType, raw: Any) -> str:
+    name = " ".join(raw.lower().split()) if isinstance(raw, str) else ""
+    if name not in periods.FRAMES:
+        raise BadValue("wrong_type", _("a time frame: %(names)s") % {"names": ", ".join(periods.FRAMES)})
+    return name
+
+
+_READERS: Mapping[Shape, Callable[[DataType, Any], str]] = {Shape.PERIOD: _period, Shape.FRAME: _frame}
+
+
+def is_reversed(data_type: DataType, values: Sequence[str], clock: Clock) -> bool:
+    """Whether the two bounds of a `between` leave nothing between them."""
+    if data_type.is_moment:
+        start, end = ranges(data_type, "between", values, clock)[0]
+        return start >= end
+    return Decimal(values[0]) > Decimal(values[1])
+
+
+# --- Moments: every operator is a set of half-open ranges -------------------------------------------------------
+
+
+def ranges(data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> list[Range]:
+    """The stretches of time that a positive operator accepts: of dates or of moments, as `data_type` is."""
+    return _RANGES[operator](_Calendar(data_type.name == "date", clock), values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Calendar:
+    """Turns what rules say about time into ranges: of whole days, or of moments."""
+
+    is_of_days: bool
+    clock: Clock
+
+    def value(self, text: str) -> Range:
+        """The day or the moment that a value names."""
+        if len(text) == len("2026-11-20"):
+            return self.days(date.fromisoformat(text), date.fromisoformat(text) + timedelta(days=1))
+        moment = datetime.fromisoformat(text)
+        return moment, moment + SMALLEST
+
+    def now(self) -> Range:
+        today = self.clock.today
+        return self._point(self.clock.now, today)
+
+    def shifted(self, period: str, sign: int) -> Range:
+        number, unit = periods.read(period) or (0, "day")
+        return self._point(self.clock.shifted(sign * number, unit), self.clock.shifted_day(sign * number, unit))
+
+    def days(self, first: date, following: date) -> Range:
+        if self.is_of_days:
+            return first, following
+        return self.clock.midnight(first), self.clock.midnight(following)
+
+    def _point(self, moment: datetime, day: date) -> Range:
+        return (day, day + timedelta(days=1)) if self.is_of_days else (moment, moment + SMALLEST)
+
+
+_RANGES: Mapping[str, Callable[[_Calendar, Sequence[str]], list[Range]]] = {
+    "is": lambda calendar, values: [calendar.value(value) for value in values],
+    "between": lambda calendar, values: [(calendar.value(values[0])[0], calendar.value(values[1])[1])],
+    "before": lambda calendar, values: [(None, calendar.value(values[0])[0])],
+    "after": lambda calendar, values: [(calendar.value(values[0])[1], None)],
+    "on or before": lambda calendar, values: [(None, calendar.value(values[0])[1])],
+    "on or after": lambda calendar, values: [(calendar.value(values[0])[0], None)],
+    "in past": lambda calendar, values: [(calendar.shifted(values[0], -1)[0], calendar.now()[1])],
+    "in past before": lambda calendar, values: [(None, calendar.shifted(values[0], -1)[0])],
+    "in future": lambda calendar, values: [(calendar.now()[0], calendar.shifted(values[0], 1)[1])],
+    "in future after": lambda calendar, values: [(calendar.shifted(values[0], 1)[1], None)],
+    "in time frame": lambda calendar, values: [calendar.days(*periods.frame(values[0], calendar.clock))],
+}
+
+
+# --- The SQL ----------------------------------------------------------------------------------------------------
+
+
+def condition(
+    expression: str, data_type: DataType, operator: str, values: Sequence[str], empty: str | None, clock: Clock
+) -> Sql:
+    """The SQL that is true where the value of `expression` (text, or of the type itself) passes.
+
+    `empty` overrides what becomes of no value: "include" or "exclude".
+    """
+    if operator in _EMPTINESS:
+        return Sql(f"{expression} {_EMPTINESS[operator]}")
+    negates = OPERATORS[operator].negates
+    compared = data_type.sql.format(expression)
+    plain = _FAMILIES[data_type.operators](compared, data_type, negates or operator, values, clock)
+    if empty == INCLUDE:
+        text = f"({expression} is null or not ({plain.text}))" if negates else f"({expression} is null or {plain.text})"
+    elif negates:
+        text = f"not ({plain.text})" if empty == EXCLUDE else f"({plain.text}) is not true"
+    else:
+        text = plain.text
+    return Sql(text, plain.params)
+
+
+def passes_without_value(operator: str, empty: str | None) -> bool:
+    """Whether "no value" satisfies the operator."""
+    if operator in _EMPTINESS:
+        return operator == "is empty"
+    return empty == INCLUDE or (empty is None and bool(OPERATORS[operator].negates))
+
+
+_EMPTINESS = {"is empty": "is null", "is not empty": "is not null"}
+
+
+def like_pattern(text: str) -> str:
+    """`text` for LIKE, in which nothing is a wildcard."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+_PATTERNS = {"starts with": "{}%", "ends with": "%{}", "contains": "%{}%"}
+
+
+def _text_sql(compared: str, _data_type: DataType, operator: str, values: Sequence[str], _clock: Clock) -> Sql:
+    keys = [datatypes.text_key(value) for value in values]
+    comparison = "="
+    if operator in _PATTERNS:
+        keys = [_PATTERNS[operator].format(like_pattern(key)) for key in keys]
+        comparison = "like"
+    if len(keys) == 1:  # a plain comparison can use an index
+        return Sql(f"{compared} {comparison} %s", (keys[0],))
+    return Sql(f"{compared} {comparison} any(%s::text[])", (keys,))
+
+
+_NUMBER_COMPARISONS = {
+    "is": "= any(%s::numeric[])",
+    "between": "between %s and %s",
+    "greater than": "> %s",
+    "less than": "< %s",
+    "at least": ">= %s",
+    "at most": "<= %s",
+}
+
+
+def _number_sql(compared: str, _data_type: DataType, operator: str, values: Sequence[str], _clock: Clock) -> Sql:
+    numbers = tuple(Decimal(value) for value in values)
+    return Sql(f"{compared} {_NUMBER_COMPARISONS[operator]}", (list(numbers),) if operator == "is" else numbers)
+
+
+def _boolean_sql(compared: str, _data_type: DataType, _operator: str, values: Sequence[str], _clock: Clock) -> Sql:
+    return Sql(f"{compared} = %s", (values[0] == "true",))
+
+
+def _moment_sql(compared: str, data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> Sql:
+    return within(compared, data_type, ranges(data_type, operator, values, clock))
+
+
+def within(compared: str, data_type: DataType, stretches: Sequence[Range]) -> Sql:
+    """The SQL that is true where `compared` lies in any of `stretches`."""
+    if len(stretches) > MANY_RANGES:
+        kind = "datemultirange" if data_type.name == "date" else "tstzmultirange"
+        literal = ",".join(f"[{start.isoformat()},{end.isoformat()})" for start, end in stretches)
+        return Sql(f"{compared} <@ %s::{kind}", (f"{{{literal}}}",))
+    parts, params = [], []
+    for start, end in stretches:
+        bounds = [(">=", start)] * (start is not None) + [("<", end)] * (end is not None)
+        parts.append("(" + " and ".join(f"{compared} {sign} %s" for sign, _bound in bounds) + ")")
+        params += [bound for _sign, bound in bounds]
+    return Sql(parts[0] if len(parts) == 1 else f"({' or '.join(parts)})", tuple(params))
+
+
+_FAMILIES: Mapping[tuple[str, ...], Callable[[str, DataType, str, Sequence[str], Clock], Sql]] = {
+    datatypes.TEXT_OPERATORS: _text_sql,
+    datatypes.NUMBER_OPERATORS: _number_sql,
+    datatypes.BOOLEAN_OPERATORS: _boolean_sql,
+    datatypes.MOMENT_OPERATORS: _moment_sql,
+}

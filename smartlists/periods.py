@@ -1,0 +1,158 @@
+"""From words about time to moments: "3 weeks", "last quarter", a local day.
+
+Days are days of the installation's zone. Every stretch of time is half open, [start, end); None is no bound.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from people import installation
+
+UNITS = ("hour", "day", "week", "month", "year")
+MAX_NUMBER = 10_000
+SMALLEST = timedelta(microseconds=1)  # PostgreSQL's moments are no finer
+_PERIOD = re.compile(rf"\s*([0-9]{{1,6}})\s+({'|'.join(UNITS)})s?\s*", re.IGNORECASE | re.ASCII)
+# no value lies outside (people.datatypes has the years), so going further changes nothing
+_EARLIEST, _LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The one moment, zone and week that an evaluation goes by."""
+
+    now: datetime
+    zone: ZoneInfo
+    week_starts_on: int = 0  # 0 is Monday
+
+    @classmethod
+    def current(cls, now: datetime | None = None) -> "Clock":
+        """This installation's clock, at `now` (aware) or this very moment."""
+        here = installation.current()
+        return cls((now or timezone.now()).astimezone(UTC), ZoneInfo(here.time_zone), here.week_starts_on)
+
+    @property
+    def today(self) -> date:
+        return self.day_of(self.now)
+
+    def day_of(self, moment: datetime) -> date:
+        """The local day in which `moment` lies."""
+        return moment.astimezone(self.zone).date()
+
+    def midnight(self, day: date) -> datetime:
+        """The first moment of a local day, in UTC."""
+        return self._moment(datetime.combine(day, time()))
+
+    def shifted(self, number: int, unit: str) -> datetime:
+        """`number` units from now (negative: ago), in UTC; hours are exact, the others go by the local calendar."""
+        if unit == "hour":
+            return _bounded(self.now.replace(tzinfo=None), timedelta(hours=number)).replace(tzinfo=UTC)
+        return self._moment(self._shifted_local(number, unit))
+
+    def shifted_day(self, number: int, unit: str) -> date:
+        """The local day `number` units from today."""
+        if unit == "hour":
+            return self.day_of(self.shifted(number, unit))
+        return self._shifted_local(number, unit).date()
+
+    def _shifted_local(self, number: int, unit: str) -> datetime:
+        return _SHIFTS[unit](self.now.astimezone(self.zone).replace(tzinfo=None, fold=0), number)
+
+    def _moment(self, local: datetime) -> datetime:
+        local = min(max(local, _EARLIEST), _LATEST)
+        # a local time that clocks skip is read with the offset before the jump, a repeated one is the first
+        return local.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+
+
+def read(text: str) -> tuple[int, str] | None:
+    """(number, unit in the singular) of "3 weeks"; None when it is no period from 1 to 10,000 units."""
+    match = _PERIOD.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= MAX_NUMBER:
+        return None
+    return int(match[1]), match[2].lower()
+
+
+def text(number: int, unit: str) -> str:
+    """The canonical text of a period: "1 day", "3 weeks"."""
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def frame(name: str, clock: Clock) -> tuple[date, date]:
+    """The first day of a time frame and the first day after it."""
+    return FRAMES[name](clock.today, clock.week_starts_on)
+
+
+def _bounded(moment: datetime, step: timedelta) -> datetime:
+    try:
+        return min(max(moment + step, _EARLIEST), _LATEST)
+    except OverflowError:
+        return _EARLIEST if step < timedelta(0) else _LATEST
+
+
+def _months(moment: datetime, number: int) -> datetime:
+    """`number` calendar months on; the 31st becomes a shorter month's last day."""
+    months = moment.year * 12 + moment.month - 1 + number
+    if not 12 <= months < 9999 * 12:
+        return _EARLIEST if number < 0 else _LATEST
+    year, month = divmod(months, 12)
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, _last_day(year, month + 1)))
+
+
+def _last_day(year: int, month: int) -> int:
+    following = date(year + month // 12, month % 12 + 1, 1)
+    return (following - timedelta(days=1)).day
+
+
+_SHIFTS: Mapping[str, Callable[[datetime, int], datetime]] = {
+    "day": lambda moment, number: _bounded(moment, timedelta(days=number)),
+    "week": lambda moment, number: _bounded(moment, timedelta(weeks=number)),
+    "month": _months,
+    "year": lambda moment, number: _months(moment, 12 * number),
+}
+
+
+def _days(offset: int) -> Callable[[date, int], tuple[date, date]]:
+    return lambda today, _week: (today + timedelta(days=offset), today + timedelta(days=offset + 1))
+
+
+def _weeks(offset: int) -> Callable[[date, int], tuple[date, date]]:
+    def bounds(today: date, week_starts_on: int) -> tuple[date, date]:
+        start = today - timedelta(days=(today.weekday() - week_starts_on) % 7) + timedelta(weeks=offset)
+        return start, start + timedelta(weeks=1)
+
+    return bounds
+
+
+def _calendar(months: int, offset: int) -> Callable[[date, int], tuple[date, date]]:
+    """Calendar stretches of `months` months each, `offset` of them from the present one."""
+
+    def bounds(today: date, _week: int) -> tuple[date, date]:
+        first = (today.year * 12 + today.month - 1) // months * months + offset * months
+        return _first_of(first), _first_of(first + months)
+
+    return bounds
+
+
+def _first_of(months: int) -> date:
+    return date(months // 12, months % 12 + 1, 1)
+
+
+FRAMES: Mapping[str, Callable[[date, int], tuple[date, date]]] = {
+    "today": _days(0),
+    "yesterday": _days(-1),
+    "tomorrow": _days(1),
+    **{
+        f"{word} {name}": make(offset)
+        for name, make in (
+            ("week", _weeks),
+            ("month", lambda offset: _calendar(1, offset)),
+            ("quarter", lambda offset: _calendar(3, offset)),
+            ("year", lambda offset: _calendar(12, offset)),
+        )
+        for word, offset in (("this", 0), ("last", -1), ("next", 1))
+    },
+}

@@ -1,0 +1,203 @@
+"""The rules of a smart list: frozen dataclasses, and their JSON form, version 1.
+
+`parse` checks everything and reports every problem with its path; `load` trusts what `dump` wrote. Values are
+canonical text, whatever their type, so that equal rules are equal objects.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from smartlists import logic as rule_logic
+
+VERSION = 1
+ALL, ANY, ADVANCED = "all", "any", "advanced"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A condition on one value of the row that an activity filter looks for."""
+
+    field: str
+    operator: str
+    values: tuple[str, ...] = ()
+    empty: str | None = None  # "include" or "exclude": overrides what becomes of no value
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows; without one an activity filter wants at least one."""
+
+    operator: str
+    values: tuple[str, ...]
+
+    @property
+    def bounds(self) -> tuple[int, int | None]:
+        """The smallest and the largest number of rows that pass; None is no bound."""
+        first, last = int(self.values[0]), int(self.values[-1])
+        return {"at least": (first, None), "at most": (0, first)}.get(self.operator, (first, last))
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A condition on something computed from one field of all the rows that a filter found."""
+
+    function: str
+    field: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonField:
+    field: str
+    operator: str
+    values: tuple[str, ...] = ()
+    empty: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Did, or did not do: the latter is the complement of the whole card."""
+
+    type: str
+    did: bool = True
+    constraints: tuple[Constraint, ...] = ()
+    count: Count | None = None
+    aggregate: Aggregate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One activity of a sequence, at most `within_days` times 24 h after the step before it."""
+
+    type: str
+    constraints: tuple[Constraint, ...] = ()
+    within_days: int | None = None
+    is_not: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StaticList:
+    list: int
+    member: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SmartList:
+    list: int
+    member: bool = True
+
+
+Filter = PersonField | Activity | Sequence | StaticList | SmartList
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All of a list's filters and how they combine; `logic` only where match is "advanced"."""
+
+    match: str = ALL
+    filters: tuple[Filter, ...] = ()
+    logic: str = ""
+
+    @property
+    def expression(self) -> rule_logic.Expression | None:
+        """How the filters combine; None when there are none."""
+        if self.match == ADVANCED:
+            return rule_logic.parse(self.logic, len(self.filters))
+        return rule_logic.joined("or" if self.match == ANY else "and", len(self.filters))
+
+
+def parse(value: Any, names: Any = None) -> Rules:
+    """The rules that a door received as decoded JSON, checked against what there is to name.
+
+    `names` is a `catalogue.Catalogue`, read anew when absent. Raises `Refused` with every problem found.
+    """
+    from smartlists import checking
+
+    return checking.Reader(names).read(value)
+
+
+def load(stored: Mapping[str, Any]) -> Rules:
+    """The rules that `dump` wrote; nothing is checked."""
+    return Rules(stored["match"], tuple(_loaded(item) for item in stored["filters"]), stored.get("logic", ""))
+
+
+def dump(rules: Rules) -> dict[str, Any]:
+    """The JSON form; `parse` and `load` give the rules back."""
+    form: dict[str, Any] = {"version": VERSION, "match": rules.match}
+    if rules.match == ADVANCED:
+        form["logic"] = rules.logic
+    form["filters"] = [dump_filter(item) for item in rules.filters]
+    return form
+
+
+def dump_filter(item: Filter) -> dict[str, Any]:
+    """The JSON form of one filter."""
+    return {"kind": KINDS[type(item)], **_dumped(item)}
+
+
+KINDS: Mapping[type, str] = {
+    PersonField: "person_field",
+    Activity: "activity",
+    Sequence: "sequence",
+    StaticList: "static_list",
+    SmartList: "smart_list",
+}
+_CLASSES = {kind: made for made, kind in KINDS.items()}
+_NAMES = {"is_not": "not"}
+_ALWAYS = frozenset({"did", "member"})  # written also when they are what they are by default
+
+
+def _dumped(item: Any) -> dict[str, Any]:
+    form: dict[str, Any] = {}
+    for part in fields(item):
+        value = getattr(item, part.name)
+        if value != part.default or part.name in _ALWAYS:
+            form[_NAMES.get(part.name, part.name)] = _dumped_value(value)
+    return form
+
+
+def _dumped_value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_dumped_value(part) for part in value]
+    return value if isinstance(value, str | int) else _dumped(value)
+
+
+def _loaded(form: Mapping[str, Any]) -> Filter:
+    return _made(_CLASSES[form["kind"]], {name: value for name, value in form.items() if name != "kind"})
+
+
+_PARTS: Mapping[str, type] = {"constraints": Constraint, "steps": Step, "count": Count, "aggregate": Aggregate}
+
+
+def _made(made: type, form: Mapping[str, Any]) -> Any:
+    return made(**{("is_not" if name == "not" else name): _part(name, value) for name, value in form.items()})
+
+
+def _part(name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_made(_PARTS[name], part) if isinstance(part, dict) else part for part in value)
+    return _made(_PARTS[name], value) if isinstance(value, dict) else value
+
+
+def constraints_of(item: Filter) -> Iterator[tuple[str, Constraint]]:
+    """Each constraint of a filter with the activity type whose row it speaks of."""
+    if isinstance(item, Activity):
+        yield from ((item.type, constraint) for constraint in item.constraints)
+    elif isinstance(item, Sequence):
+        for step in item.steps:
+            yield from ((step.type, constraint) for constraint in step.constraints)
+
+
+def types_of(item: Filter) -> Iterator[str]:
+    """The API names of the activity types that a filter names."""
+    if isinstance(item, Activity):
+        yield item.type
+    elif isinstance(item, Sequence):
+        yield from (step.type for step in item.steps)
