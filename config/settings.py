@@ -122,6 +122,7 @@ if test_database := env.str("TEST_DATABASE_NAME", ""):  # a process that a test 
 AUTH_USER_MODEL = "access.User"
 AUTHENTICATION_BACKENDS = ["config.access.backends.EffectiveRightsBackend"]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
