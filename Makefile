@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test lint pins clean install install-test browser
+.PHONY: run test lint bench pins clean install install-test browser
 
 run: install
 	@python manage.py migrate --verbosity 0
@@ -56,3 +56,6 @@ $(VENV)/test.installed: requirements/test.txt $(VENV)/base.installed
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+bench: install-test
+	@python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))

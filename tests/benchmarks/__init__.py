@@ -1,0 +1,27 @@
+"""`make bench`: how fast the product is, as ratios to what PostgreSQL itself can do on the same machine.
+
+Each line of the table is one figure with its baseline from the same run, their ratio, the target (DESIGN §10) and
+whether it is held. Nothing here is a test: a slow machine fails nothing.
+
+    make bench                          everything, some two minutes
+    SCALE=10 make bench                 ten times the rows
+    make bench ONLY=recording           modules by the beginning of their name
+    python -m tests.benchmarks --json FILE
+
+To add lines, put a module into this folder; every function marked with `measures` is found and run, modules and
+functions in alphabetical order. It gets a `Bench` and yields `Line`s, made with `at_least`, `at_most` or `within`:
+
+    @measures
+    def timeline(bench: Bench) -> Iterator[Line]:
+        person_id = bench.people(1)[0]
+        with bench.queries() as queries: ...
+        yield within("queries of a timeline page", len(queries), 10, "queries")
+
+Its server is its own, under var/bench, made anew by every run, with fsync and synchronous_commit on. What a module
+writes stays for the modules after it; names of types must differ. Take the baseline and the figure in turns
+(`bench.rounds`), so that whatever else the machine does falls on both.
+"""
+
+from tests.benchmarks.harness import Bench, Line, at_least, at_most, measures, within
+
+__all__ = ["Bench", "Line", "at_least", "at_most", "measures", "within"]
