@@ -1,0 +1,106 @@
+"""The text form of a smart list: one list a file, fit for version control. `grammar.lark` is the whole syntax.
+
+    smart list "Big depositors"
+    match all
+    1: did "Deposited Check" where Amount > 500 at least 2 times in past 90 days
+    2: Country is "Spain"
+
+Names are those people see; an API name in backquotes is always understood. `parse(render(rules)) == rules`.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
+from lark import Lark, Tree
+from lark.exceptions import UnexpectedInput
+
+from people.problems import Problem, Refused
+from smartlists import rules
+from smartlists.catalogue import Catalogue
+from smartlists.language_errors import Place, misread, placed
+from smartlists.language_reading import Reader
+from smartlists.language_writing import Writer, quoted
+from smartlists.naming import Naming
+
+MAX_LENGTH = 800_000  # no rules that fit their 256 KB of JSON take more text
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one file says. Name and description are empty where it gives none."""
+
+    rules: rules.Rules
+    name: str = ""
+    description: str = ""
+
+
+def parse(text: str, names: Catalogue | None = None) -> rules.Rules:
+    """The rules that `text` writes. Raises as `read` does."""
+    return read(text, names).rules
+
+
+def read(text: str, names: Catalogue | None = None) -> Document:
+    """What a whole file says; names are looked up in `names`, read anew when absent.
+
+    Raises `Refused`: every problem has the path ("line", n, "column", n) and says the place in its message.
+    """
+    if len(text) > MAX_LENGTH:
+        message = _("the text of one list may have at most %(most)s characters, got %(got)s")
+        shown = {"most": f"{MAX_LENGTH:,}", "got": f"{len(text):,}"}
+        raise Refused(placed(Problem("too_large", message % shown), Place(1, 1)))
+    tree = _tree(text.removeprefix("\ufeff"))
+    naming = Naming(names)
+    reader = Reader(naming)
+    form = reader.document(tree)
+    reader.refuse_if_wrong()
+    try:
+        found = rules.parse(form, naming.catalogue)
+    except Refused as refused:
+        raise Refused(*(placed(problem, reader.place_of(problem.path)) for problem in refused.problems)) from None
+    return Document(found, reader.name, reader.description)
+
+
+def render(found: rules.Rules, name: str = "", description: str = "", names: Catalogue | None = None) -> str:
+    """The one text of `found`, ending with a line end; `read` gives back what went in."""
+    lines = []
+    if name or description:
+        lines.append(f"smart list {quoted(name)}")
+        if description:
+            lines.append(f"description {quoted(description)}")
+        lines.append("")
+    lines.append(f"match {found.logic or found.match}")
+    writer = Writer(Naming(names), is_bare_name)
+    for number, item in enumerate(rules.dump(found)["filters"], start=1):
+        lines.append(f"{number}: {writer.card(item)}")
+    return "\n".join(lines) + "\n"
+
+
+def _tree(text: str) -> Tree:
+    try:
+        return grammar().parse(text)
+    except UnexpectedInput as error:
+        again = grammar().parse_interactive(text)
+        with suppress(UnexpectedInput):
+            again.exhaust_lexer()
+        raise Refused(misread(text, error, again.accepts())) from None
+
+
+def is_bare_name(name: str) -> bool:
+    """Whether a name can be written without quotes."""
+    return _name_pattern().fullmatch(name) is not None
+
+
+@lru_cache(maxsize=1)
+def grammar() -> Lark:
+    return Lark.open(
+        "grammar.lark", rel_to=__file__, parser="lalr", lexer="contextual", propagate_positions=True,
+        maybe_placeholders=False,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _name_pattern() -> re.Pattern[str]:
+    return re.compile(grammar().get_terminal("NAME").pattern.to_regexp())

@@ -1,0 +1,192 @@
+"""What is wrong with a text, and where: line and column, what was expected there, and what was probably meant."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from lark.exceptions import UnexpectedInput, UnexpectedToken
+
+from people.problems import Problem, show
+from smartlists.operators import OPERATORS
+
+
+class Place(NamedTuple):
+    """Both count from 1."""
+
+    line: int
+    column: int
+
+
+def placed(problem: Problem, place: Place) -> Problem:
+    """`problem` of a text, with its place in path and message."""
+    message = _("line %(line)s, column %(column)s: %(message)s")
+    shown = {"line": place.line, "column": place.column, "message": problem.message}
+    return replace(problem, message=message % shown, path=("line", place.line, "column", place.column))
+
+
+def misread(text: str, error: UnexpectedInput, wanted: set[str]) -> Problem:
+    """The problem of a text that does not follow the grammar, which wanted one of the terminals `wanted`."""
+    is_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    start = len(text) if is_end else error.pos_in_stream or 0
+    rest = text[start : start + 200]
+    got = _next_word(rest)
+    expected = ", ".join(dict.fromkeys(str(WORDS[name]) for name in WORDS if name in wanted))
+    problem = Problem("bad_text", _message(wanted, rest, got, expected), (), expected, show(got))
+    return placed(problem, _place_of(text, start))
+
+
+def _message(wanted: set[str], rest: str, got: str, expected: str) -> str:
+    if rest.startswith(('"', "“")) and "\n" in f"{rest}\n"[:200] and not _QUOTED.match(rest):
+        return _("this quote does not end on its line")
+    if got.lower() in ("and", "or"):
+        if wanted <= {"AND", "OR", "RPAR", "CARD", "$END"} and wanted & {"AND", "OR"}:
+            return _("“and” and “or” are mixed here; use parentheses to say which belongs together")
+        if "CARD" in wanted and "AND" not in wanted:
+            return _("filters are combined in the line that begins with “match”, not here")
+    shown = {"expected": expected, "got": show(got), "close": _meant(wanted, rest)}
+    if shown["close"]:
+        return _("expected %(expected)s, got “%(got)s”; did you mean “%(close)s”?") % shown
+    if "QUOTED" in wanted and "BOOLEAN" in wanted and re.match(r"[^\W\d]", rest):
+        return _("expected %(expected)s, got “%(got)s”; text goes in quotes") % shown
+    if not got:
+        return _("expected %(expected)s, got the end of the text") % shown
+    return _("expected %(expected)s, got “%(got)s”") % shown
+
+
+_QUOTED = re.compile(r'"([^"\\\n]|\\[^\n])*"|“([^”\\\n]|\\[^\n])*”')
+
+
+def _meant(wanted: set[str], rest: str) -> str:
+    """The operator or keyword that what stands at the error is probably meant to be."""
+    words = [word.lower() for word in re.findall(r"[^\W\d]+|[<>=!]+", rest.split("\n", 1)[0])[:4]]
+    phrases = [" ".join(words[:length]) for length in range(len(words), 0, -1)]
+    for name, meant in MEANT.items():
+        if name in wanted:
+            for phrase in phrases:
+                if phrase in meant:
+                    return meant[phrase]
+    known = list(_keywords(wanted))
+    for phrase in phrases:
+        close = get_close_matches(phrase, known, n=1, cutoff=0.7)
+        if close:
+            return close[0]
+    return ""
+
+
+def _keywords(wanted: set[str]) -> Iterable[str]:
+    for name, keywords in KEYWORDS.items():
+        if name in wanted:
+            yield from keywords
+
+
+def _next_word(rest: str) -> str:
+    match = re.match(r"\s*(\w+|\S)", rest)
+    return match[1] if match else ""
+
+
+def _place_of(text: str, position: int) -> Place:
+    before = text[:position]
+    return Place(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
+
+
+# what people may write to mean something else, by the terminal that it stands for
+MEANT: Mapping[str, Mapping[str, str]] = {
+    "OPERATOR": {
+        "begins with": "starts with", "begin with": "starts with", "does not start with": "not starts with",
+        "does not begin with": "not starts with", "does not end with": "not ends with",
+        "does not contain": "not contains", "includes": "contains", "has": "contains", "equals": "is", "equal to": "is",
+        "are": "is", "in": "is any of", "isn t": "is not", "over": "greater than", "more than": "greater than",
+        "above": "greater than", "under": "less than", "below": "less than", "fewer than": "less than",
+        "until": "on or before", "since": "on or after", "from": "on or after", "in the past": "in past",
+        "in last": "in past", "in the last": "in past", "in the future": "in future", "in next": "in future",
+        "in the next": "in future", "exists": "is not empty", "missing": "is empty", "=>": ">=", "=<": "<=",
+    },
+    "COUNT_OPERATOR": {
+        "more than": "at least", "over": "at least", "less than": "at most", "fewer than": "at most",
+        "up to": "at most",
+    },
+    "PERIOD_OPERATOR": {
+        "in the past": "in past", "in last": "in past", "in the last": "in past", "in next": "in future",
+        "in the next": "in future", "since": "on or after", "until": "on or before", "from": "on or after",
+    },
+    "BOOLEAN": {"yes": "true", "no": "false"},
+}  # fmt: skip
+
+KEYWORDS: Mapping[str, tuple[str, ...]] = {
+    "OPERATOR": tuple(name for name in OPERATORS if not name.startswith("is ")),
+    "EMPTY_OPERATOR": ("is empty", "is not empty"),
+    "EMPTY_RULE": ("include empty", "exclude empty"),
+    "COUNT_OPERATOR": ("at least", "at most", "exactly"),
+    "PERIOD_OPERATOR": ("in past", "in past before", "in future", "in future after"),
+    "TIME_FRAME_OPERATOR": ("in time frame",),
+    "TIME_FRAME": (
+        "today", "yesterday", "tomorrow",
+        *(f"{which} {unit}" for which in ("this", "last", "next") for unit in ("week", "month", "quarter", "year")),
+    ),
+    "UNIT": ("hours", "days", "weeks", "months", "years"),
+    "TIMES": ("times",),
+    "DAYS": ("days",),
+    "WHERE": ("where",),
+    "WITH": ("with",),
+    "WITHIN": ("within",),
+    "THEN": ("then",),
+    "AND": ("and",),
+    "OR": ("or",),
+    "NOT": ("not",),
+    "MATCH": ("match",),
+    "ALL": ("all",),
+    "ANY": ("any",),
+    "DID": ("did",),
+    "DID_NOT": ("did not",),
+    "SEQUENCE": ("sequence",),
+    "IN_STATIC_LIST": ("in static list", "not in static list"),
+    "IN_SMART_LIST": ("in smart list", "not in smart list"),
+    "FUNCTION": ("sum of", "average of", "minimum of", "maximum of", "first of", "last of"),
+    "DAY_OPERATOR": ("before", "after", "on or before", "on or after"),
+}  # fmt: skip
+
+# what a terminal is called in "expected …", in the order in which they are named
+WORDS: Mapping[str, str | Promise] = {
+    "_SMART_LIST": "smart list",
+    "MATCH": "match",
+    "ALL": "all",
+    "ANY": "any",
+    "INT": gettext_lazy("a number"),
+    "NAME": gettext_lazy("a name"),
+    "OPERATOR": gettext_lazy("an operator such as is, contains, greater than or in past"),
+    "QUOTED": gettext_lazy("text in quotes"),
+    "NUMBER": gettext_lazy("a number"),
+    "DATE": gettext_lazy("a date like 2026-11-20"),
+    "BOOLEAN": gettext_lazy("true or false"),
+    "DID": "did",
+    "SEQUENCE": "sequence",
+    "IN_STATIC_LIST": "in static list",
+    "IN_SMART_LIST": "in smart list",
+    "THEN": "then",
+    "WHERE": "where",
+    "AND": "and",
+    "OR": "or",
+    "NOT": "not",
+    "LPAR": "(",
+    "RPAR": ")",
+    "COMMA": gettext_lazy("a comma"),
+    "EMPTY_RULE": gettext_lazy("include empty or exclude empty"),
+    "COUNT_OPERATOR": gettext_lazy("at least, at most or exactly"),
+    "TIMES": "times",
+    "PERIOD_OPERATOR": gettext_lazy("in past or in future"),
+    "TIME_FRAME_OPERATOR": "in time frame",
+    "TIME_FRAME": gettext_lazy("a time frame like last quarter"),
+    "UNIT": gettext_lazy("hours, days, weeks, months or years"),
+    "WITHIN": "within",
+    "DAYS": "days",
+    "FUNCTION": gettext_lazy("sum of, average of, minimum of, maximum of, first of or last of"),
+    "WITH": "with",
+    "_DESCRIPTION": "description",
+    "CARD": gettext_lazy("the next filter (a number and a colon)"),
+    "$END": gettext_lazy("the end"),
+}

@@ -1,0 +1,347 @@
+"""From the tree of a text to the JSON form of its rules, with the place of every part."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from lark import Token, Tree
+
+from people import datatypes
+from people.problems import Path, Problem, Refused, show
+from smartlists.language_errors import Place, placed
+from smartlists.logic import MAX_DEPTH
+from smartlists.naming import Index, Naming
+
+Json = dict[str, Any]
+
+SYMBOLS = {
+    ">": "greater than", "<": "less than", ">=": "at least", "<=": "at most", "=": "is", "!=": "is not",
+    "<>": "is not", "is none of": "is not",
+}  # fmt: skip
+# moments are before and after, not less and greater
+SYMBOLS_OF_MOMENTS = {">": "after", "<": "before", ">=": "on or after", "<=": "on or before"}
+MOMENTS_OF_ACTIVITIES = {"occurred at": "@occurred_at", "recorded at": "@recorded_at"}
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "”": "”", "“": "“"}
+
+
+def words(token: str) -> str:
+    """A keyword of one or several words as the rules have it."""
+    return " ".join(token.lower().split())
+
+
+class Reader:
+    """One reading of one tree. Problems gather; `refuse_if_wrong` raises them together."""
+
+    def __init__(self, naming: Naming) -> None:
+        self.naming = naming
+        self.name = self.description = ""
+        self.filters = 0
+        self.problems: list[Problem] = []
+        self._places: dict[Path, Place] = {}
+
+    def refuse_if_wrong(self) -> None:
+        if self.problems:
+            raise Refused(*self.problems)
+
+    def place_of(self, path: Path) -> Place:
+        """Where the part of the JSON form at `path` is written, or the nearest part around it."""
+        while path and path not in self._places:
+            path = path[:-1]
+        return self._places.get(path, Place(1, 1))
+
+    def document(self, tree: Tree) -> Json:
+        """The JSON form of the whole text; sets `name` and `description`."""
+        form: Json = {"version": 1, "match": "all", "filters": []}
+        self.filters = sum(part.data == "card" for part in tree.children)
+        for part in tree.children:
+            if part.data == "header":
+                self._header(part)
+            elif part.data == "match":
+                form.update(self._match(part))
+            else:
+                form["filters"].append(self._card(part, len(form["filters"])))
+        return form
+
+    def _header(self, tree: Tree) -> None:
+        self.name = self._text(tree.children[0], "string")
+        if len(tree.children) > 1:
+            self.description = self._text(tree.children[1].children[0], "text")
+
+    def _text(self, token: Token, data_type: str) -> str:
+        try:
+            return datatypes.BY_NAME[data_type].parse(self._unquoted(token), datatypes.UTC)
+        except datatypes.BadValue as error:
+            self._problem(token, error.code, _("expected %(expected)s") % {"expected": error.expected})
+            return ""
+
+    def _match(self, tree: Tree) -> Json:
+        how = tree.children[1]
+        if isinstance(how, Token):
+            return {"match": how.lower()}
+        tokens = sorted(_tokens_of(how), key=lambda token: token.start_pos)
+        self._mark(("logic",), tokens[0])
+        self._check_logic(tokens)
+        return {"match": "advanced", "logic": " ".join(token.lower() for token in tokens)}
+
+    def _check_logic(self, tokens: Iterable[Token]) -> None:
+        """What the grammar lets pass: here it is known where it stands."""
+        depth = 0
+        for token in tokens:
+            depth += (token.type == "LPAR") - (token.type == "RPAR")
+            if depth > MAX_DEPTH:
+                message = _("parentheses may be nested at most %(most)s deep")
+                self._problem(token, "bad_logic", message % {"most": MAX_DEPTH})
+                return
+            if token.type == "INT" and not 1 <= int(token[:9]) <= self.filters:
+                message = _("there is no filter %(number)s")
+                self._problem(token, "bad_logic", message % {"number": token[:9]})
+
+    def _card(self, tree: Tree, position: int) -> Json:
+        token, part = tree.children
+        path = ("filters", position)
+        self._mark(path, token)
+        if int(token.rstrip(" \t:")) != position + 1:
+            message = _("expected filter %(number)s: filters are numbered in their order")
+            self._problem(token, "wrong_number", message % {"number": position + 1})
+        return {"kind": part.data, **_KINDS[part.data](self, part, path)}
+
+    # --- kinds of filters ---
+
+    def _person_field(self, tree: Tree, path: Path) -> Json:
+        fields = self.naming.catalogue.person_fields
+        name = self._subject(tree.children[0], self.naming.person_fields, _("person field"), (*path, "field"))
+        is_moment = name in fields and fields[name].data_type.is_moment
+        return {"field": name, **self._comparison(tree.children[1:], is_moment, path)}
+
+    def _activity(self, tree: Tree, path: Path) -> Json:
+        did, name, *clauses = tree.children
+        form = {"did": words(did) == "did", "type": self._type(name, (*path, "type"))}
+        return {**form, **self._clauses(clauses, form["type"], path)}
+
+    def _sequence(self, tree: Tree, path: Path) -> Json:
+        parts = [part for part in tree.children if isinstance(part, Tree)]
+        return {"steps": [self._step(part, (*path, "steps", place)) for place, part in enumerate(parts)]}
+
+    def _step(self, tree: Tree, path: Path) -> Json:
+        form: Json = {}
+        parts = list(tree.children)
+        if isinstance(parts[0], Token):
+            self._mark((*path, "not"), parts.pop(0))
+            form["not"] = True
+        form["type"] = self._type(parts[0], (*path, "type"))
+        self._mark(path, parts[0].children[0])
+        return {**form, **self._clauses(parts[1:], form["type"], path)}
+
+    def _static_list(self, tree: Tree, path: Path) -> Json:
+        return self._list(tree, self.naming.static_lists, _("static list"), path)
+
+    def _smart_list(self, tree: Tree, path: Path) -> Json:
+        return self._list(tree, self.naming.smart_lists, _("smart list"), path)
+
+    def _list(self, tree: Tree, index: Index, what: str, path: Path) -> Json:
+        membership, which = tree.children
+        self._mark((*path, "list"), which if isinstance(which, Token) else which.children[0])
+        number = int(which) if isinstance(which, Token) and len(which) < 19 else 0
+        if isinstance(which, Tree):
+            number = self._find(which.children[0], index, what)
+        return {"list": number, "member": not words(membership).startswith("not ")}
+
+    # --- parts of filters ---
+
+    def _clauses(self, clauses: Iterable[Tree], activity_type: Any, path: Path) -> Json:
+        """What follows an activity's name, in any order, each at most once; the period is the last constraint."""
+        form: Json = {}
+        when: Tree | None = None
+        for clause in clauses:
+            key, read = _CLAUSES[clause.data]
+            if key in form or (key == "when" and when is not None):
+                self._problem(_first_token(clause), "given_twice", _("given twice"))
+            elif key == "when":
+                when = clause
+            else:
+                form[key] = read(self, clause, activity_type, path)
+        constraints = form.pop("constraints", [])
+        if when is not None:
+            place = (*path, "constraints", len(constraints))
+            self._mark(place, _first_token(when))
+            constraints.append({"field": "@occurred_at", **self._comparison([when], True, place)})
+        return {**form, **({"constraints": constraints} if constraints else {})}
+
+    def _where(self, tree: Tree, activity_type: Any, path: Path) -> list[Json]:
+        parts = [part for part in tree.children if isinstance(part, Tree)]
+        return [
+            self._constraint(part, activity_type, (*path, "constraints", place)) for place, part in enumerate(parts)
+        ]
+
+    def _constraint(self, tree: Tree, activity_type: Any, path: Path) -> Json:
+        self._mark(path, _first_token(tree))
+        name, is_moment = self._field(tree.children[0], activity_type, path)
+        return {"field": name, **self._comparison(tree.children[1:], is_moment, path)}
+
+    def _count(self, tree: Tree, _type: Any, path: Path) -> Json:
+        operator, *rest = (child for child in tree.children if child.type not in ("AND", "TIMES"))
+        self._mark((*path, "count"), operator)
+        return {"operator": words(operator), "values": [str(number) for number in rest]}
+
+    def _aggregate(self, tree: Tree, activity_type: Any, path: Path) -> Json:
+        _with, function, subject, comparison = tree.children
+        path = (*path, "aggregate")
+        self._mark(path, function)
+        name, is_moment = self._field(subject, activity_type, path)
+        function = words(function).removesuffix(" of")
+        return {"function": function, "field": name, **self._comparison([comparison], is_moment, path)}
+
+    def _within(self, tree: Tree, _type: Any, path: Path) -> int | str:
+        self._mark((*path, "within_days"), tree.children[1])
+        number = str(tree.children[1])
+        return int(number) if len(number) < 19 else number
+
+    def _comparison(self, parts: list[Any], is_moment: bool, path: Path) -> Json:
+        """Operator, values and rule for no value, from the tree of a condition and what follows it."""
+        condition, *rest = parts
+        operator, values = _CONDITIONS[condition.data](_flat(condition))
+        self._mark((*path, "operator"), operator)
+        if values:
+            self._mark((*path, "values"), values[0])
+        symbols = {**SYMBOLS, **(SYMBOLS_OF_MOMENTS if is_moment else {})}
+        form: Json = {"operator": symbols.get(words(operator), words(operator))}
+        if condition.data in ("relative", "framed"):
+            form["values"] = [" ".join(words(value) for value in values)]
+        elif values:
+            form["values"] = [self._value(value) for value in values]
+        if rest:
+            self._mark((*path, "empty"), rest[0])
+            form["empty"] = words(rest[0]).split()[0]
+        return form
+
+    def _value(self, token: Token) -> str:
+        if token.type == "QUOTED":
+            return self._unquoted(token)
+        return (
+            token.lower() if token.type == "BOOLEAN" else str(token).upper() if token.type == "MOMENT" else str(token)
+        )
+
+    # --- names ---
+
+    def _type(self, tree: Tree, path: Path) -> Any:
+        token = tree.children[0]
+        self._mark(path, token)
+        return self._find(token, self.naming.types, _("approved activity type"))
+
+    def _field(self, tree: Tree, activity_type: Any, path: Path) -> tuple[Any, bool]:
+        """The API name of a field of `activity_type`, and whether its values are moments."""
+        token = tree.children[0]
+        if token.type == "MOMENT_OF_ACTIVITY":
+            self._mark((*path, "field"), token)
+            return MOMENTS_OF_ACTIVITIES[words(token)], True
+        known = self.naming.catalogue.types.get(activity_type)
+        if known is None:  # the type's name is a problem already
+            return "", False
+        what = _("field of %(type)s") % {"type": known.filter_name}
+        name = self._subject(tree, self.naming.activity_fields(activity_type), what, (*path, "field"))
+        return name, name in known.fields and known.fields[name].data_type.is_moment
+
+    def _subject(self, tree: Tree, index: Index, what: str, path: Path) -> Any:
+        token = tree.children[0]
+        self._mark(path, token)
+        return self._find(token, index, what)
+
+    def _find(self, token: Token, index: Index, what: str) -> Any:
+        """The one thing that a name means, or a problem."""
+        if token.type == "BACKQUOTED":
+            name = token[1:-1]
+            if index.has_api_name(name):
+                return name
+            found = []
+        else:
+            name = self._unquoted(token) if token.type == "QUOTED" else str(token)
+            found = index.find(name)
+        if len(found) == 1:
+            return found[0]
+        shown = {"what": what, "got": show(name), "close": index.closest(name)}
+        if found:
+            shown["names"] = ", ".join(f"`{thing}`" if isinstance(thing, str) else str(thing) for thing in found)
+            message = _("“%(got)s” may be any of several; write which one: %(names)s")
+            self._problem(token, "ambiguous_name", message % shown, got=name)
+        else:
+            message = (
+                _("there is no %(what)s “%(got)s”; did you mean “%(close)s”?")
+                if shown["close"]
+                else _("there is no %(what)s “%(got)s”")
+            )
+            self._problem(token, "unknown_name", message % shown, expected=shown["close"], got=name)
+        return ""
+
+    def _unquoted(self, token: Token) -> str:
+        try:
+            return _ESCAPE.sub(_unescaped, token[1:-1])
+        except ValueError:
+            message = _(r"unknown escape: after a backslash come n, r, t, a quote, a backslash or uXXXX")
+            self._problem(token, "bad_escape", message)
+            return ""
+
+    def _mark(self, path: Path, token: Token) -> None:
+        self._places[path] = Place(token.line, token.column)
+
+    def _problem(self, token: Token, code: str, message: str, expected: str = "", got: str = "") -> None:
+        problem = Problem(code, message, (), expected, show(got))
+        self.problems.append(placed(problem, Place(token.line, token.column)))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    short, long, letter = match.groups()
+    if letter:
+        if letter not in _ESCAPED:
+            raise ValueError(letter)
+        return _ESCAPED[letter]
+    made = chr(int(short or long, 16))
+    made.encode()  # a lone surrogate is no character
+    return made
+
+
+def _tokens_of(tree: Tree) -> Iterable[Token]:
+    """All tokens under `tree`, however deep, in no order."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Token):
+            yield part
+        else:
+            waiting.extend(part.children)
+
+
+def _flat(tree: Tree) -> list[Token]:
+    return [child if isinstance(child, Token) else child.children[0] for child in tree.children]
+
+
+def _first_token(tree: Any) -> Token:
+    while isinstance(tree, Tree):
+        tree = tree.children[0]
+    return tree
+
+
+_CONDITIONS: Mapping[str, Callable[[list[Token]], tuple[Token, list[Token]]]] = {
+    "compared": lambda tokens: (tokens[0], tokens[1:]),
+    "between": lambda tokens: (tokens[0], [tokens[1], tokens[3]]),
+    "relative": lambda tokens: (tokens[0], tokens[1:]),
+    "framed": lambda tokens: (tokens[0], tokens[1:]),
+}
+
+_KINDS: Mapping[str, Callable[[Reader, Tree, Path], Json]] = {
+    "person_field": Reader._person_field,
+    "activity": Reader._activity,
+    "sequence": Reader._sequence,
+    "static_list": Reader._static_list,
+    "smart_list": Reader._smart_list,
+}
+
+_CLAUSES: Mapping[str, tuple[str, Callable[[Reader, Tree, Any, Path], Any]]] = {
+    "where": ("constraints", Reader._where),
+    "count": ("count", Reader._count),
+    "count_between": ("count", Reader._count),
+    "aggregate": ("aggregate", Reader._aggregate),
+    "within": ("within_days", Reader._within),
+    **{kind: ("when", lambda *_arguments: None) for kind in _CONDITIONS},
+}

@@ -1,0 +1,175 @@
+"""From the JSON form of rules to their text."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from people import datatypes
+from smartlists.catalogue import MOMENTS
+from smartlists.naming import Index, Naming
+
+Json = Mapping[str, Any]
+
+LONG_LINE = 110
+MANY_VALUES = 10
+SHORT = {"greater than": ">", "less than": "<", "at least": ">=", "at most": "<="}
+WHEN = frozenset({
+    "between", "before", "after", "on or before", "on or after", "in past", "in past before", "in future",
+    "in future after", "in time frame",
+})  # fmt: skip
+_BARE_VALUE = re.compile(
+    r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?|true|false", re.ASCII
+)
+_BACKSLASHED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", '"': r"\""}
+
+
+def quoted(text: str) -> str:
+    """`text` in quotes, on one line, with everything that cannot be seen escaped."""
+    return '"' + "".join(_escaped(character) for character in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in _BACKSLASHED:
+        return _BACKSLASHED[character]
+    if character.isprintable():
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
+
+
+class Writer:
+    """Writes filters with the names of one reading of the catalogue."""
+
+    def __init__(self, naming: Naming, is_bare_name: Callable[[str], bool]) -> None:
+        self.naming = naming
+        self._is_bare_name = is_bare_name
+
+    def card(self, card: Json) -> str:
+        """One filter, without its number; a long one goes over several lines."""
+        parts = _KINDS[card["kind"]](self, card)
+        line = " ".join(parts)
+        return line if len(line) <= LONG_LINE and "\n" not in line else "\n     ".join(parts)
+
+    def _person_field(self, card: Json) -> list[str]:
+        label = self.naming.person_label(card["field"])
+        subject = self._name(self.naming.person_fields, label, card["field"])
+        field = self.naming.catalogue.person_fields.get(card["field"])
+        return [f"{subject} {_condition(card, _is_text(field))}"]
+
+    def _activity(self, card: Json) -> list[str]:
+        head = f"{'did' if card['did'] else 'did not'} {self._type(card['type'])}"
+        constraints, when = _split(card.get("constraints", ()))
+        return [
+            head,
+            *self._where(card["type"], constraints),
+            *_count(card.get("count")),
+            *when,
+            *self._aggregate(card["type"], card.get("aggregate")),
+        ]
+
+    def _sequence(self, card: Json) -> list[str]:
+        parts = []
+        for position, step in enumerate(card["steps"]):
+            constraints, when = _split(step.get("constraints", ()))
+            start = "then not " if step.get("not") else "then "
+            pieces = [
+                f"{'sequence ' if position == 0 else start}{self._type(step['type'])}",
+                *self._where(step["type"], constraints),
+                *when,
+            ]
+            if step.get("within_days"):
+                pieces.append(f"within {step['within_days']} {'day' if step['within_days'] == 1 else 'days'}")
+            parts.append(" ".join(pieces))
+        return parts
+
+    def _static_list(self, card: Json) -> list[str]:
+        return [self._list(card, "static list", self.naming.static_lists, self.naming.catalogue.static_lists)]
+
+    def _smart_list(self, card: Json) -> list[str]:
+        return [self._list(card, "smart list", self.naming.smart_lists, self.naming.catalogue.smart_lists)]
+
+    def _list(self, card: Json, what: str, index: Index, names: Mapping[int, str]) -> str:
+        name = names.get(card["list"])
+        is_clear = name is not None and index.means_only(name, card["list"])
+        which = quoted(name) if is_clear and name is not None else str(card["list"])
+        return f"{'in' if card['member'] else 'not in'} {what} {which}"
+
+    def _where(self, activity_type: str, constraints: Sequence[Json]) -> Iterable[str]:
+        if constraints:
+            written = (self._constraint(activity_type, constraint) for constraint in constraints)
+            yield "where " + " and ".join(written)
+
+    def _constraint(self, activity_type: str, constraint: Json) -> str:
+        field = self._field(activity_type, constraint["field"])
+        return f"{field} {_condition(constraint, self._is_text(activity_type, constraint['field']))}"
+
+    def _aggregate(self, activity_type: str, aggregate: Json | None) -> Iterable[str]:
+        if aggregate:
+            computed = aggregate["function"] in ("sum", "average")
+            is_text = not computed and self._is_text(activity_type, aggregate["field"])
+            field = self._field(activity_type, aggregate["field"])
+            yield f"with {aggregate['function']} of {field} {_condition(aggregate, is_text)}"
+
+    def _is_text(self, activity_type: str, name: str) -> bool:
+        known = self.naming.catalogue.types.get(activity_type)
+        return _is_text(known.fields.get(name) if known else None)
+
+    def _type(self, api_name: str) -> str:
+        return self._name(self.naming.types, self.naming.type_label(api_name), api_name)
+
+    def _field(self, activity_type: str, api_name: str) -> str:
+        if api_name in MOMENTS:
+            return api_name.removeprefix("@").replace("_", " ")
+        label = self.naming.activity_label(activity_type, api_name)
+        return self._name(self.naming.activity_fields(activity_type), label, api_name)
+
+    def _name(self, index: Index, label: str, api_name: str) -> str:
+        if not index.means_only(label, api_name):
+            return f"`{api_name}`"
+        return label if self._is_bare_name(label) else quoted(label)
+
+
+def _is_text(field: Any) -> bool:
+    """Whether the values of a field (None: an unknown one) are written in quotes."""
+    return field is None or field.data_type.operators is datatypes.TEXT_OPERATORS
+
+
+def _split(constraints: Sequence[Json]) -> tuple[Sequence[Json], list[str]]:
+    """The constraints that go after "where", and the period that stands by itself, if the last one is one."""
+    if constraints:
+        last = constraints[-1]
+        if last["field"] == "@occurred_at" and last["operator"] in WHEN and "empty" not in last:
+            return constraints[:-1], [_condition(last, False)]
+    return constraints, []
+
+
+def _count(count: Json | None) -> Iterable[str]:
+    if count:
+        numbers = " and ".join(count["values"])
+        yield f"{count['operator']} {numbers} {'time' if numbers == '1' else 'times'}"
+
+
+def _condition(condition: Json, is_text: bool) -> str:
+    operator, values = condition["operator"], condition.get("values", ())
+    written = " ".join([SHORT.get(operator, operator), *_values(operator, values, is_text)])
+    return f"{written} {condition['empty']} empty" if condition.get("empty") else written
+
+
+def _values(operator: str, values: Sequence[str], is_text: bool) -> Iterable[str]:
+    if operator.startswith(("in past", "in future", "in time frame")):
+        return values
+    written = [value if not is_text and _BARE_VALUE.fullmatch(value) else quoted(value) for value in values]
+    if operator == "between":
+        return [" and ".join(written)]
+    if len(written) <= 1:
+        return written
+    joint = ",\n         " if len(written) > MANY_VALUES else ", "
+    return ["any of", joint.join(written)]
+
+
+_KINDS: Mapping[str, Callable[[Writer, Json], list[str]]] = {
+    "person_field": Writer._person_field,
+    "activity": Writer._activity,
+    "sequence": Writer._sequence,
+    "static_list": Writer._static_list,
+    "smart_list": Writer._smart_list,
+}

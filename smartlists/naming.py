@@ -1,0 +1,119 @@
+"""What people call the things that rules speak of, and back to the thing itself."""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from activities.drafting import name_key
+from people import datatypes
+from smartlists.catalogue import MOMENTS, Catalogue
+
+
+def plain_key(name: str) -> str:
+    """How names of fields and lists are compared: without case, blanks around them do not count."""
+    return datatypes.text_key(name.strip())
+
+
+class Index:
+    """Things of one kind by what people may write for them.
+
+    `tiers` are tried in turn: an earlier name hides a later one. The last resort are the exact API names.
+    """
+
+    def __init__(
+        self,
+        *tiers: Iterable[tuple[str, Any]],
+        api_names: Iterable[str] = (),
+        key: Callable[[str], str] = plain_key,
+    ) -> None:
+        self._key = key
+        self._tiers: list[dict[str, list[Any]]] = []
+        self._labels: dict[str, str] = {}
+        for tier in tiers:
+            found: dict[str, list[Any]] = {}
+            for label, thing in tier:
+                found.setdefault(key(label), []).append(thing)
+                self._labels.setdefault(key(label), label)
+            self._tiers.append(found)
+        self._api_names = frozenset(api_names)
+
+    def find(self, name: str) -> list[Any]:
+        """The things that `name` may mean: none when it is unknown, several when it is ambiguous."""
+        wanted = self._key(name)
+        for tier in self._tiers:
+            if wanted in tier:
+                return tier[wanted]
+        return [name] if name in self._api_names else []
+
+    def has_api_name(self, name: str) -> bool:
+        return name in self._api_names
+
+    def closest(self, name: str) -> str:
+        """The known name most like `name`, or nothing."""
+        known = {**{self._key(api_name): api_name for api_name in self._api_names}, **self._labels}
+        close = get_close_matches(self._key(name)[:100], known, n=1, cutoff=0.5)
+        return known[close[0]] if close else ""
+
+    def means_only(self, label: str, thing: Any) -> bool:
+        """Whether `label` leads back to `thing` and to nothing else."""
+        return self.find(label) == [thing]
+
+
+class Naming:
+    """The indexes over one reading of the catalogue, each made when first needed."""
+
+    def __init__(self, catalogue: Catalogue | None = None) -> None:
+        self.catalogue = catalogue or Catalogue()
+        self._fields: dict[str, Index] = {}
+
+    @cached_property
+    def types(self) -> Index:
+        types = self.catalogue.types.values()
+        return Index(
+            ((row.filter_name, row.api_name) for row in types),
+            ((row.name, row.api_name) for row in types),
+            api_names=self.catalogue.types,
+            key=name_key,
+        )
+
+    @cached_property
+    def person_fields(self) -> Index:
+        fields = self.catalogue.person_fields
+        return Index(((field.label, name) for name, field in fields.items()), api_names=fields)
+
+    @cached_property
+    def static_lists(self) -> Index:
+        return _of_lists(self.catalogue.static_lists)
+
+    @cached_property
+    def smart_lists(self) -> Index:
+        return _of_lists(self.catalogue.smart_lists)
+
+    def activity_fields(self, activity_type: str) -> Index:
+        """The fields of all approved versions of a type; empty for an unknown type."""
+        if activity_type not in self._fields:
+            known = self.catalogue.types.get(activity_type)
+            fields = [field for field in known.fields.values() if field.api_name not in MOMENTS] if known else []
+            self._fields[activity_type] = Index(
+                ((field.name, field.api_name) for field in fields if field.is_live),
+                api_names=[field.api_name for field in fields],
+            )
+        return self._fields[activity_type]
+
+    def type_label(self, api_name: str) -> str:
+        known = self.catalogue.types.get(api_name)
+        return known.filter_name if known else api_name
+
+    def person_label(self, api_name: str) -> str:
+        known = self.catalogue.person_fields.get(api_name)
+        return known.label if known else api_name
+
+    def activity_label(self, activity_type: str, api_name: str) -> str:
+        known = self.catalogue.types.get(activity_type)
+        field = known.fields.get(api_name) if known else None
+        return field.name if field else api_name
+
+
+def _of_lists(lists: Mapping[int, str]) -> Index:
+    return Index((name, pk) for pk, name in lists.items())

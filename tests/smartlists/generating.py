@@ -1,0 +1,335 @@
+"""Hypothesis strategies: values that tend to meet, people, activities, and rules of every kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from people import datatypes
+from tests.smartlists import oracle
+from tests.smartlists.oracle import World
+from tests.smartlists.worlds import ACTIVITY_FIELDS, PERSON_FIELDS, VERSIONS
+
+Json = dict[str, Any]
+
+TEXTS = (
+    "Madrid", "madrid", "MÁLAGA", "málaga", "ma\u0301laga", "100%", "100", "a_b", "aXb", "%", "_", "\\", "'", "ΣΑΣ",
+    "σας", "İstanbul", "istanbul", "ıstanbul", "STRASSE", "straße", "ẞ", "ß", "ǅ", "ﬁ", "日本", "😀", "Å", "a\nb",
+    "1", "true", "no value",
+)  # fmt: skip
+PIECES = ("m", "a", "Á", "%", "_", "\\", "ΣΑ", "i", "ß", "ma\u0301", "00", "B", "'", "日", " ")
+EMAILS = ("ann@example.com", "ANN@example.com", "bo_b@example.org", "bo%b@example.org")
+LINKS = ("https://example.com/a", "https://example.com/A", "https://example.com/100%25", "/b_c")
+INTEGERS = (-3, -1, 0, 1, 2, 3, 10, 2**53 - 1)
+FLOATS = (-1.5, 0.0, 0.1, 0.3, 1.0, 2.5, 1e-07, 1e22, 1 / 3)
+AMOUNTS = tuple(map(Decimal, ("-2.5", "0", "0.1", "0.3", "1", "1.5", "2", "3.3333", "999999999999999.9999")))
+PERIODS = (
+    (1, "hour"), (36, "hours"), (1, "day"), (2, "days"), (7, "days"), (1, "week"), (3, "weeks"), (1, "month"),
+    (2, "months"), (13, "months"), (1, "year"), (4, "years"), (10_000, "years"), (10_000, "hours"),
+)  # fmt: skip
+FRAMES = (
+    "today", "yesterday", "tomorrow",
+    *(f"{which} {unit}" for which in ("this", "last", "next") for unit in ("week", "month", "quarter", "year")),
+)  # fmt: skip
+
+# (zone, a moment near which something happens there): clocks change, days are skipped, months end
+OCCASIONS = (
+    ("UTC", "2026-11-24T10:00:00Z"),
+    ("Europe/Madrid", "2026-03-29T01:00:00Z"),
+    ("Europe/Madrid", "2026-10-25T01:00:00Z"),
+    ("Europe/Madrid", "2026-03-31T21:59:59.999999Z"),
+    ("America/New_York", "2026-03-08T07:00:00Z"),
+    ("America/New_York", "2026-11-01T06:00:00Z"),
+    ("America/New_York", "2024-03-01T04:59:59Z"),
+    ("Asia/Kathmandu", "2026-02-28T18:15:00Z"),
+    ("Asia/Kathmandu", "2025-12-31T18:15:00Z"),
+    ("Pacific/Apia", "2011-12-30T10:00:00Z"),
+    ("Pacific/Apia", "2021-04-03T14:00:00Z"),
+    ("Australia/Lord_Howe", "2026-04-04T15:00:00Z"),
+    ("Africa/Cairo", "2026-04-23T22:00:00Z"),
+    ("Africa/Cairo", "2026-10-29T21:00:00Z"),
+    ("America/Havana", "2026-03-08T05:00:00Z"),
+    ("America/Havana", "2026-11-01T05:00:00Z"),
+)
+NEAR = tuple(
+    timedelta(**step)
+    for step in (
+        {}, {"microseconds": -1}, {"microseconds": 1}, {"minutes": -20}, {"hours": 1}, {"hours": -3}, {"days": 1},
+        {"days": -1}, {"days": 3, "hours": 5}, {"days": -30}, {"days": 31},
+    )
+)  # fmt: skip
+SMALLEST = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A clock, and the moments that matter by it: pools from which people, activities and rules all draw."""
+
+    now: datetime
+    zone: str
+    week_starts_on: int
+
+    @cached_property
+    def world(self) -> World:
+        return World(self.now, ZoneInfo(self.zone), self.week_starts_on)
+
+    @cached_property
+    def moments(self) -> Sequence[datetime]:
+        found = [self.now]
+        for number, unit in PERIODS[:-2]:
+            found += [oracle.shift(self.world, sign * number, unit.rstrip("s")) for sign in (-1, 1)]
+        for frame in FRAMES:
+            first, last = oracle.time_frame(self.world, frame)
+            found += [self._midnight(first), self._midnight(last + timedelta(days=1))]
+        return [moment + step for moment in found for step in (timedelta(), -SMALLEST, SMALLEST)]
+
+    @cached_property
+    def days(self) -> Sequence[date]:
+        return sorted({self.world.day_of(moment) for moment in self.moments})
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime(day.year, day.month, day.day, tzinfo=self.world.zone).astimezone(UTC)
+
+    @cached_property
+    def pools(self) -> Mapping[str, Sequence[Any]]:
+        """Canonical values by data type."""
+        texts = tuple(datatypes.BY_NAME["text"].parse(text, UTC) for text in TEXTS)
+        return {
+            "string": texts, "text": texts, "phone": texts, "email": EMAILS, "link": LINKS, "boolean": (True, False),
+            "integer": INTEGERS, "score": INTEGERS, "percent": INTEGERS, "float": FLOATS, "currency": AMOUNTS,
+            "date": self.days, "datetime": self.moments,
+        }  # fmt: skip
+
+
+def scenes() -> st.SearchStrategy[Scene]:
+    return st.builds(
+        lambda occasion, step, week: Scene(datetime.fromisoformat(occasion[1]) + step, occasion[0], week),
+        st.sampled_from(OCCASIONS),
+        st.sampled_from(NEAR),
+        st.sampled_from((0, 0, 6, 5)),
+    )
+
+
+def some_values(draw: Any, scene: Scene, shape: Mapping[str, str], always: Sequence[str] = ()) -> Json:
+    """Values for a few of the fields of `shape`, and for those that always have one."""
+    optional = [name for name in shape if name not in always]
+    chosen = draw(st.lists(st.sampled_from(optional), max_size=8, unique=True)) if optional else []
+    return {name: draw(st.sampled_from(scene.pools[shape[name]])) for name in (*always, *chosen)}
+
+
+@st.composite
+def people(draw: Any, scene: Scene) -> Json:
+    return some_values(draw, scene, PERSON_FIELDS, ("created_at",))
+
+
+@st.composite
+def happenings(draw: Any, scene: Scene, count: int) -> Any:
+    """(index of a person, type, version, occurred at, recorded at, values)."""
+    name = draw(st.sampled_from(BUSY_TYPES))
+    version = draw(st.integers(1, len(VERSIONS[name])))
+    shape = VERSIONS[name][version - 1]
+    moments = st.sampled_from(scene.moments)
+    values = some_values(draw, scene, shape, (next(iter(shape)),))
+    return draw(st.integers(0, count - 1)), name, version, draw(moments), draw(moments), values
+
+
+# the first ones more often, so that several activities of one type meet
+BUSY_TYPES = ("depositCheck",) * 5 + ("rateFilm",) * 3 + tuple(VERSIONS)
+
+
+# Rules
+
+
+TEXT_OPERATORS = (
+    "is",
+    "is not",
+    "starts with",
+    "not starts with",
+    "ends with",
+    "not ends with",
+    "contains",
+    "not contains",
+)
+SINGLE_NUMBER = ("greater than", "less than", "at least", "at most")
+SINGLE_MOMENT = ("before", "after", "on or before", "on or after")
+RELATIVE = ("in past", "in past before", "in future", "in future after")
+
+
+def canonical(value: Any) -> str:
+    return datatypes.canonical_text(value)
+
+
+@st.composite
+def comparisons(draw: Any, scene: Scene, data_type: str, can_override: bool = True) -> Json:
+    """Operator and values that go with a data type, now and then with a rule for no value."""
+    form = draw(_comparison(scene, data_type))
+    if can_override and form["operator"] not in ("is empty", "is not empty"):
+        empty = draw(st.sampled_from((None, None, None, "include", "exclude")))
+        if empty:
+            form["empty"] = empty
+    return form
+
+
+@st.composite
+def _comparison(draw: Any, scene: Scene, data_type: str) -> Json:
+    kind = draw(st.sampled_from(KINDS_OF_COMPARISON[data_type]))
+    if kind in ("is empty", "is not empty"):
+        return {"operator": kind}
+    if kind in RELATIVE:
+        number, unit = draw(st.sampled_from(PERIODS))
+        return {"operator": kind, "values": [f"{number} {unit}"]}
+    if kind == "in time frame":
+        return {"operator": kind, "values": [draw(st.sampled_from(FRAMES))]}
+    pool = scene.pools[data_type]
+    if kind == "between":
+        return {"operator": kind, "values": _bounds(draw, scene, data_type, pool)}
+    if data_type in oracle.TEXTS and "is" not in kind.split():
+        pool = (*pool, *(datatypes.BY_NAME["text"].parse(piece, UTC) for piece in PIECES if piece.strip()))
+    if data_type == "datetime":
+        pool = (*pool[::3], *scene.days)
+    most = 1 if data_type == "boolean" or kind in SINGLE_NUMBER or kind in SINGLE_MOMENT else 3
+    values = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=most))
+    return {"operator": kind, "values": [canonical(value) for value in values]}
+
+
+def _bounds(draw: Any, scene: Scene, data_type: str, pool: Sequence[Any]) -> list[str]:
+    first, last = sorted((draw(st.sampled_from(pool)), draw(st.sampled_from(pool))))
+    if data_type == "datetime":
+        as_days = draw(st.tuples(st.booleans(), st.booleans()))
+        first, last = (
+            scene.world.day_of(moment) if as_day else moment
+            for moment, as_day in zip((first, last), as_days, strict=True)
+        )
+    return [canonical(first), canonical(last)]
+
+
+_EMPTY = ("is empty", "is not empty")
+_NUMBER = ("is", "is not", "between", *SINGLE_NUMBER, *_EMPTY)
+_MOMENT = ("is", "is not", "between", *SINGLE_MOMENT, *RELATIVE, *RELATIVE, "in time frame", "in time frame", *_EMPTY)
+KINDS_OF_COMPARISON: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(oracle.TEXTS, (*TEXT_OPERATORS, *_EMPTY)),
+    **dict.fromkeys(oracle.NUMBERS, _NUMBER),
+    "boolean": ("is", *_EMPTY),
+    "date": _MOMENT,
+    "datetime": _MOMENT,
+}
+
+
+@st.composite
+def person_filters(draw: Any, scene: Scene) -> Json:
+    name = draw(st.sampled_from(sorted(PERSON_FIELDS)))
+    return {"kind": "person_field", "field": name, **draw(comparisons(scene, PERSON_FIELDS[name]))}
+
+
+@st.composite
+def constraints(draw: Any, scene: Scene, activity_type: str) -> Json:
+    shape = {**ACTIVITY_FIELDS[activity_type], "@occurred_at": "datetime", "@recorded_at": "datetime"}
+    name = draw(st.sampled_from(list(shape)))
+    return {"field": name, **draw(comparisons(scene, shape[name]))}
+
+
+@st.composite
+def counts(draw: Any) -> Json:
+    operator = draw(st.sampled_from(("at least", "at most", "exactly", "between")))
+    numbers = sorted(draw(st.lists(st.integers(0, 4), min_size=2, max_size=2)))
+    return {"operator": operator, "values": [str(number) for number in numbers[: 2 if operator == "between" else 1]]}
+
+
+@st.composite
+def aggregates(draw: Any, scene: Scene, activity_type: str) -> Json:
+    shape = ACTIVITY_FIELDS[activity_type]
+    function = draw(st.sampled_from(("sum", "average", "minimum", "maximum", "first", "last")))
+    fits = [name for name, data_type in shape.items() if AGGREGATED[function](data_type)]
+    if not fits:
+        function, fits = "last", list(shape)
+    name = draw(st.sampled_from(fits))
+    data_type = "currency" if function in ("sum", "average") else shape[name]
+    return {"function": function, "field": name, **draw(comparisons(scene, data_type, can_override=False))}
+
+
+AGGREGATED = {
+    **dict.fromkeys(("sum", "average"), lambda data_type: data_type in oracle.NUMBERS),
+    **dict.fromkeys(
+        ("minimum", "maximum"), lambda data_type: data_type in oracle.NUMBERS or data_type in ("date", "datetime")
+    ),
+    **dict.fromkeys(("first", "last"), lambda _data_type: True),
+}
+
+
+@st.composite
+def activity_filters(draw: Any, scene: Scene) -> Json:
+    name = draw(st.sampled_from(BUSY_TYPES))
+    form: Json = {"kind": "activity", "did": draw(st.booleans()), "type": name}
+    found = draw(st.lists(constraints(scene, name), max_size=2))
+    if found:
+        form["constraints"] = found
+    if draw(st.booleans()):
+        form["count"] = draw(counts())
+    if draw(st.integers(0, 2)) == 0:
+        form["aggregate"] = draw(aggregates(scene, name))
+    return form
+
+
+@st.composite
+def sequences(draw: Any, scene: Scene) -> Json:
+    length = draw(st.integers(2, 4))
+    steps = []
+    for position in range(length):
+        name = draw(st.sampled_from(("depositCheck", "depositCheck", "rateFilm", *VERSIONS)))
+        step: Json = {"type": name}
+        found = draw(st.lists(constraints(scene, name), max_size=1))
+        if found:
+            step["constraints"] = found
+        is_not = position == length - 1 and draw(st.booleans())
+        if position and (is_not or draw(st.booleans())):
+            step["within_days"] = draw(st.sampled_from((1, 2, 7, 30)))
+        if is_not:
+            step["not"] = True
+        steps.append(step)
+    return {"kind": "sequence", "steps": steps}
+
+
+def filters(scene: Scene, static_lists: Sequence[int], smart_lists: Sequence[int]) -> st.SearchStrategy[Json]:
+    kinds = [person_filters(scene), activity_filters(scene), activity_filters(scene), sequences(scene)]
+    for kind, numbers in (("static_list", static_lists), ("smart_list", smart_lists)):
+        if numbers:
+            kinds.append(
+                st.fixed_dictionaries(
+                    {"kind": st.just(kind), "list": st.sampled_from(numbers), "member": st.booleans()}
+                )
+            )
+    return st.one_of(kinds)
+
+
+@st.composite
+def rules(draw: Any, scene: Scene, static_lists: Sequence[int] = (), smart_lists: Sequence[int] = ()) -> Json:
+    """The JSON form of a whole list."""
+    found = draw(st.lists(filters(scene, static_lists, smart_lists), max_size=4))
+    match = draw(st.sampled_from(("all", "any", "advanced") if found else ("all", "any")))
+    form: Json = {"version": 1, "match": match, "filters": found}
+    if match == "advanced":
+        form["logic"] = draw(_logic(list(range(1, len(found) + 1))))
+    return form
+
+
+@st.composite
+def _logic(draw: Any, numbers: Sequence[int]) -> str:
+    """An expression that uses all of `numbers`, each perhaps more than once."""
+    negation = draw(st.sampled_from(("", "", "not ")))
+    if len(numbers) == 1:
+        text = str(numbers[0])
+        if draw(st.integers(0, 4)) == 0:
+            text = f"({text} {draw(st.sampled_from(('and', 'OR')))} not {text})"
+        return negation + text
+    cut = draw(st.integers(1, len(numbers) - 1))
+    word = draw(st.sampled_from((" and ", " or ")))
+    parts = [f"({draw(_logic(numbers[:cut]))})", f"({draw(_logic(numbers[cut:]))})"]
+    return f"{negation}({word.join(parts)})"
+
+
+__all__ = ["Scene", "filters", "happenings", "people", "rules", "scenes"]

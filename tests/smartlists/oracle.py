@@ -1,0 +1,358 @@
+"""What a smart list means, in plain Python: the definition with which the SQL has to agree.
+
+Works on the JSON form of valid rules and on a `World` of plain values. Slow and simple on purpose, and written
+from the product's definition alone: nothing of `smartlists` is imported.
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from unicodedata import normalize
+from zoneinfo import ZoneInfo
+
+Json = Mapping[str, Any]
+
+TEXTS = {"string", "text", "email", "phone", "link"}
+NUMBERS = {"integer", "float", "currency", "score", "percent"}
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One activity; `values` holds the primary value, too, and no key for what has no value."""
+
+    id: int
+    person: int
+    type: str
+    occurred_at: datetime
+    recorded_at: datetime
+    values: Mapping[str, Any]
+
+
+@dataclass
+class World:
+    """Everything that rules can speak of, at one moment. `people` are the live ones."""
+
+    now: datetime
+    zone: ZoneInfo
+    week_starts_on: int = 0  # 0 is Monday, as date.weekday() has it
+    person_fields: dict[str, str] = field(default_factory=dict)  # API name: data type
+    activity_fields: dict[str, dict[str, str]] = field(default_factory=dict)  # type: {API name: data type}
+    people: dict[int, dict[str, Any]] = field(default_factory=dict)
+    happenings: list[Happening] = field(default_factory=list)
+    static_lists: dict[int, set[int]] = field(default_factory=dict)
+    smart_lists: dict[int, Json] = field(default_factory=dict)
+
+    @property
+    def today(self) -> date:
+        return self.day_of(self.now)
+
+    def day_of(self, moment: datetime) -> date:
+        return moment.astimezone(self.zone).date()
+
+    def rows(self, person: int, activity_type: str) -> list[Happening]:
+        found = [row for row in self.happenings if row.person == person and row.type == activity_type]
+        return sorted(found, key=lambda row: (row.occurred_at, row.id))
+
+
+def members(world: World, rules: Json) -> set[int]:
+    """Who is on the list."""
+    return {person for person in world.people if holds(world, rules, person)}
+
+
+def holds(world: World, rules: Json, person: int) -> bool:
+    return _combine(rules, verdicts(world, rules, person))
+
+
+def verdicts(world: World, rules: Json, person: int) -> list[bool]:
+    """Each filter's answer for one person, in order: what an explanation shows."""
+    return [_FILTERS[card["kind"]](world, card, person) for card in rules["filters"]]
+
+
+def _combine(rules: Json, answers: Sequence[bool]) -> bool:
+    if rules["match"] != "advanced":
+        return {"all": all, "any": any}[rules["match"]](answers)
+    # and, or and not are Python's; only the numbers are ours
+    expression = re.sub(r"[0-9]+", lambda number: str(answers[int(number[0]) - 1]), rules["logic"].lower())
+    return eval(expression)
+
+
+# Filters
+
+
+def _person_field(world: World, card: Json, person: int) -> bool:
+    return satisfies(world, world.person_fields[card["field"]], world.people[person].get(card["field"]), card)
+
+
+def _activity(world: World, card: Json, person: int) -> bool:
+    rows = [row for row in world.rows(person, card["type"]) if _row_satisfies(world, card, row)]
+    done = _counts(card.get("count"), len(rows)) and _aggregates(world, card, rows)
+    return done == card["did"]
+
+
+def _counts(count: Json | None, number: int) -> bool:
+    if count is None:
+        return number >= 1
+    bounds = [int(value) for value in count["values"]]
+    return _COUNTS[count["operator"]](number, *bounds)
+
+
+_COUNTS: dict[str, Callable[..., bool]] = {
+    "at least": lambda number, bound: number >= bound,
+    "at most": lambda number, bound: number <= bound,
+    "exactly": lambda number, bound: number == bound,
+    "between": lambda number, low, high: low <= number <= high,
+}
+
+
+def _aggregates(world: World, card: Json, rows: Sequence[Happening]) -> bool:
+    aggregate = card.get("aggregate")
+    if aggregate is None:
+        return True
+    data_type = _data_type(world, card["type"], aggregate["field"])
+    values = [value for row in rows if (value := _value(row, aggregate["field"])) is not None]
+    result = _AGGREGATES[aggregate["function"]](_comparable(data_type, values)) if values else None
+    result_type = "exact" if aggregate["function"] in {"sum", "average"} else data_type
+    return satisfies(world, result_type, result, aggregate)
+
+
+_AGGREGATES: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "sum": sum,
+    "average": lambda values: sum(values) / Fraction(len(values)),
+    "minimum": min,
+    "maximum": max,
+    "first": lambda values: values[0],
+    "last": lambda values: values[-1],
+}
+
+
+def _comparable(data_type: str, values: Sequence[Any]) -> list[Any]:
+    return [_exact(value) for value in values] if data_type in NUMBERS else list(values)
+
+
+def _row_satisfies(world: World, card: Json, row: Happening) -> bool:
+    return all(
+        satisfies(world, _data_type(world, row.type, constraint["field"]), _value(row, constraint["field"]), constraint)
+        for constraint in card.get("constraints", ())
+    )
+
+
+def _data_type(world: World, activity_type: str, name: str) -> str:
+    return "datetime" if name.startswith("@") else world.activity_fields[activity_type][name]
+
+
+def _value(row: Happening, name: str) -> Any:
+    special = {"@occurred_at": row.occurred_at, "@recorded_at": row.recorded_at}
+    return special[name] if name in special else row.values.get(name)
+
+
+def _sequence(world: World, card: Json, person: int) -> bool:
+    return _continues(world, card["steps"], person, None)
+
+
+def _continues(world: World, steps: Sequence[Json], person: int, before: datetime | None) -> bool:
+    """Whether the steps can follow what happened at `before` (None: they are the first)."""
+    if not steps:
+        return True
+    step, rest = steps[0], steps[1:]
+    window = timedelta(days=step["within_days"]) if step.get("within_days") else None
+    rows = [
+        row
+        for row in world.rows(person, step["type"])
+        if _row_satisfies(world, step, row)
+        and (before is None or row.occurred_at > before)
+        and (before is None or window is None or row.occurred_at - before <= window)
+    ]
+    if step.get("not"):
+        assert before is not None
+        assert window is not None
+        return not rows and world.now - before > window
+    return any(_continues(world, rest, person, row.occurred_at) for row in rows)
+
+
+def _static_list(world: World, card: Json, person: int) -> bool:
+    return (person in world.static_lists[card["list"]]) == card["member"]
+
+
+def _smart_list(world: World, card: Json, person: int) -> bool:
+    return holds(world, world.smart_lists[card["list"]], person) == card["member"]
+
+
+_FILTERS: dict[str, Callable[[World, Json, int], bool]] = {
+    "person_field": _person_field,
+    "activity": _activity,
+    "sequence": _sequence,
+    "static_list": _static_list,
+    "smart_list": _smart_list,
+}
+
+
+# Operators
+
+
+NEGATIVE = {
+    "is not": "is",
+    "not starts with": "starts with",
+    "not ends with": "ends with",
+    "not contains": "contains",
+}
+
+
+def satisfies(world: World, data_type: str, value: Any, condition: Json) -> bool:
+    """Whether a value (None: none) satisfies the condition's operator, values and rule for no value."""
+    operator = condition["operator"]
+    if operator in {"is empty", "is not empty"}:
+        answer = (value is None) == (operator == "is empty")
+    elif value is None:
+        answer = operator in NEGATIVE
+    elif operator in NEGATIVE:
+        answer = not _compare(world, data_type, value, NEGATIVE[operator], condition["values"])
+    else:
+        answer = _compare(world, data_type, value, operator, condition["values"])
+    if value is None and condition.get("empty"):
+        return condition["empty"] == "include"
+    return answer
+
+
+def _compare(world: World, data_type: str, value: Any, operator: str, wanted: Sequence[str]) -> bool:
+    if data_type in TEXTS:
+        return any(_TEXT[operator](_key(value), _key(text)) for text in wanted)
+    if data_type in NUMBERS or data_type == "exact":
+        read = _as_float if data_type == "float" else Fraction
+        return _number(_exact(value), operator, [read(text) for text in wanted])
+    if data_type == "boolean":
+        return value == (wanted[0] == "true")
+    if operator in _RELATIVE:
+        return _RELATIVE[operator](world, value, wanted[0])
+    if operator == "in time frame":
+        first, last = time_frame(world, wanted[0])
+        return first <= (world.day_of(value) if isinstance(value, datetime) else value) <= last
+    if operator == "between":
+        return _moment(world, value, wanted[0]) >= 0 >= _moment(world, value, wanted[1])
+    return any(_SIGNS[operator](_moment(world, value, text)) for text in wanted)
+
+
+def _key(text: str) -> str:
+    """Composed, then each code point's simple lower case (only 'İ' has more than one character in str.lower())."""
+    return "".join(letter.lower()[0] for letter in normalize("NFC", text))
+
+
+_TEXT: dict[str, Callable[[str, str], bool]] = {
+    "is": str.__eq__,
+    "starts with": str.startswith,
+    "ends with": str.endswith,
+    "contains": str.__contains__,
+}
+
+
+def _exact(value: Any) -> Fraction:
+    return value if isinstance(value, Fraction) else Fraction(str(value))
+
+
+def _as_float(text: str) -> Fraction:
+    return Fraction(repr(float(text)))
+
+
+def _number(value: Fraction, operator: str, wanted: Sequence[Fraction]) -> bool:
+    if operator == "between":
+        return wanted[0] <= value <= wanted[1]
+    return any(_NUMBER[operator](value, number) for number in wanted)
+
+
+_NUMBER: dict[str, Callable[[Any, Any], bool]] = {
+    "is": lambda value, number: value == number,
+    "greater than": lambda value, number: value > number,
+    "less than": lambda value, number: value < number,
+    "at least": lambda value, number: value >= number,
+    "at most": lambda value, number: value <= number,
+}
+
+
+# Moments. A comparison is -1, 0 or 1: before, on, or after. A date means the whole local day.
+
+
+def _moment(world: World, value: date, text: str) -> int:
+    if isinstance(value, datetime) and len(text) > len("2026-11-20"):
+        wanted: Any = datetime.fromisoformat(text)
+    else:
+        wanted = date.fromisoformat(text)
+        value = world.day_of(value) if isinstance(value, datetime) else value
+    return (value > wanted) - (value < wanted)
+
+
+_SIGNS: dict[str, Callable[[int], bool]] = {
+    "is": lambda sign: sign == 0,
+    "before": lambda sign: sign < 0,
+    "after": lambda sign: sign > 0,
+    "on or before": lambda sign: sign <= 0,
+    "on or after": lambda sign: sign >= 0,
+}
+
+_RELATIVE: dict[str, Callable[[World, date, str], bool]] = {
+    "in past": lambda world, value, period: _shifted(world, value, period, -1) <= value <= _now(world, value),
+    "in past before": lambda world, value, period: value < _shifted(world, value, period, -1),
+    "in future": lambda world, value, period: _now(world, value) <= value <= _shifted(world, value, period, 1),
+    "in future after": lambda world, value, period: value > _shifted(world, value, period, 1),
+}
+
+
+def _now(world: World, value: date) -> Any:
+    return world.now if isinstance(value, datetime) else world.today
+
+
+def _shifted(world: World, value: date, period: str, sign: int) -> Any:
+    """Now plus or minus a period such as "3 weeks", as a day or as a moment, whichever `value` is."""
+    number, unit = period.split(" ")
+    moment = shift(world, sign * int(number), unit.rstrip("s"))
+    if isinstance(value, datetime):
+        return moment
+    return moment.astimezone(world.zone).date() if EARLIEST < moment < LATEST else moment.date()
+
+
+EARLIEST = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
+LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+
+
+def shift(world: World, number: int, unit: str) -> datetime:
+    """Now plus `number` units: hours on the clock, all others on the local calendar; the calendar has ends."""
+    try:
+        if unit == "hour":
+            return min(max(world.now + timedelta(hours=number), EARLIEST), LATEST)
+        wall = world.now.astimezone(world.zone).replace(tzinfo=None)
+        if unit in {"day", "week"}:
+            wall += timedelta(days=number * {"day": 1, "week": 7}[unit])
+        else:
+            wall = _months_later(wall, number * {"month": 1, "year": 12}[unit])
+        return min(max(_from_wall(world, wall), EARLIEST), LATEST)
+    except (OverflowError, ValueError):
+        return EARLIEST if number < 0 else LATEST
+
+
+def _months_later(wall: Any, months: int) -> Any:
+    year, month = divmod(wall.year * 12 + wall.month - 1 + months, 12)
+    return wall.replace(year=year, month=month + 1, day=min(wall.day, monthrange(year, month + 1)[1]))
+
+
+def _from_wall(world: World, wall: datetime) -> datetime:
+    """The moment when clocks show `wall`: the first of two; for one that was skipped, as if it had not been."""
+    return wall.replace(tzinfo=world.zone, fold=0).astimezone(UTC)
+
+
+def time_frame(world: World, name: str) -> tuple[date, date]:
+    """First and last day of "today", "last quarter", …; both belong to it."""
+    today = world.today
+    if name in {"today", "yesterday", "tomorrow"}:
+        day = today + timedelta(days={"yesterday": -1, "today": 0, "tomorrow": 1}[name])
+        return day, day
+    which, unit = name.split(" ")
+    step = {"last": -1, "this": 0, "next": 1}[which]
+    if unit == "week":
+        first = today - timedelta(days=(today.weekday() - world.week_starts_on) % 7) + timedelta(days=7 * step)
+        return first, first + timedelta(days=6)
+    months = {"month": 1, "quarter": 3, "year": 12}[unit]
+    first = today.replace(month=today.month - (today.month - 1) % months, day=1)
+    first = _months_later(first, step * months)
+    return first, _months_later(first, months) - timedelta(days=1)

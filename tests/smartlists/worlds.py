@@ -1,0 +1,145 @@
+"""A fixed catalogue of types in several versions and of person fields, and quick ways to fill it with people."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+
+from activities import drafting, lifecycle
+from activities.drafting import FieldSpec, Names
+from activities.models import ActivityType
+from people import datatypes, fields, installation
+from people.models import Installation, Person, PersonField, StaticList, StaticListMember
+from people.sources import Door
+from smartlists.models import SmartList
+from tests.smartlists.oracle import Happening, World
+
+STANDARD_PERSON_FIELDS = (
+    "email", "country", "annual_revenue", "number_of_employees", "website", "date_of_birth", "unsubscribed",
+    "unsubscribed_reason", "person_score", "created_at",
+)  # fmt: skip
+PERSON_FIELDS: Mapping[str, str] = {
+    **{name: fields.STANDARD[name][1] for name in STANDARD_PERSON_FIELDS},
+    **{f"my_{data_type}": data_type for data_type in datatypes.BY_NAME},
+}
+
+Shape = dict[str, str]  # field: data type; the first is the primary one
+# every version of a type, oldest first: fields come, go, and come back
+VERSIONS: Mapping[str, Sequence[Shape]] = {
+    "depositCheck": (
+        {"check": "string", "amount": "currency", "branch": "string", "pages": "integer"},
+        {"check": "string", "amount": "currency", "rate": "float", "is_foreign": "boolean", "cleared_at": "datetime"},
+        {"check": "string", "amount": "currency", "branch": "string", "deposited_on": "date", "is_foreign": "boolean"},
+    ),
+    "rateFilm": (
+        {"stars": "integer", "film": "string", "seen_at": "datetime"},
+        {"stars": "integer", "note": "text", "score": "float", "seen_on": "date"},
+    ),
+    "bookVisit": (
+        {"day": "date", "page": "link", "writer": "email", "line": "phone"},
+        {"day": "date", "is_first": "boolean", "price": "currency"},
+    ),
+    "sign_up": ({"is_sure": "boolean", "through": "string"},),
+    "weigh": ({"weight": "float", "at": "datetime"}, {"weight": "float"}),
+    "call": ({"called_at": "datetime", "cost": "currency"},),
+}
+NAMES = {
+    "depositCheck": ("Deposit Check", "Deposited Check"),
+    "rateFilm": ("Rate Film", "Rated Film"),
+    "bookVisit": ("Book Visit", "Booked Visit"),
+    "sign_up": ("Sign Up", "Signed Up"),
+    "weigh": ("Weigh", "Weighed"),
+    "call": ("Call", "Called"),
+}
+ACTIVITY_FIELDS: Mapping[str, Shape] = {
+    name: {field: data_type for shape in shapes for field, data_type in shape.items()}
+    for name, shapes in VERSIONS.items()
+}
+
+
+def field_label(api_name: str) -> str:
+    return api_name.replace("_", " ").title()
+
+
+def make_catalogue() -> None:
+    """Create the person fields and the types, every version approved in its turn."""
+    for api_name, data_type in PERSON_FIELDS.items():
+        if api_name not in fields.STANDARD:
+            PersonField.objects.create(api_name=api_name, label=field_label(api_name), data_type=data_type)
+    for api_name, shapes in VERSIONS.items():
+        name, filter_name = NAMES[api_name]
+        activity_type = lifecycle.create(Names(api_name, name, filter_name, f"{name} now"), _specs(shapes[0]), None)
+        lifecycle.approve(activity_type, None)
+        for shape in shapes[1:]:
+            activity_type = ActivityType.objects.get(pk=activity_type.pk)
+            drafting.set_fields(activity_type, _specs(shape), None)
+            lifecycle.approve(activity_type, None)
+
+
+def _specs(shape: Shape) -> list[FieldSpec]:
+    return [
+        FieldSpec(api_name, field_label(api_name), data_type, is_primary=position == 0)
+        for position, (api_name, data_type) in enumerate(shape.items())
+    ]
+
+
+def set_clock(zone: str, week_starts_on: int) -> None:
+    Installation.objects.update_or_create(pk=1, defaults={"time_zone": zone, "week_starts_on": week_starts_on})
+    installation.forget()
+
+
+def insert_people(people: Sequence[Mapping[str, Any]], states: Sequence[str]) -> list[int]:
+    """Write people as they are, past the verbs; returns their ids."""
+    rows = []
+    for values, state in zip(people, states, strict=True):
+        custom = {
+            name: datatypes.BY_NAME[PERSON_FIELDS[name]].as_json(value)
+            for name, value in values.items()
+            if name not in fields.STANDARD
+        }
+        standard = {name: value for name, value in values.items() if name in fields.STANDARD}
+        rows.append(Person(state=state, fields=custom, **standard))
+    return [person.pk for person in Person.objects.bulk_create(rows)]
+
+
+def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Mapping[str, Any]]]) -> list[int]:
+    """Write activities (person, type, version from 1, occurred at, recorded at, values) as `recording` would,
+    also of versions that are live no more; returns their ids, ascending."""
+    types = dict(ActivityType.objects.values_list("api_name", "pk"))
+    with connection.cursor() as cursor:
+        cursor.execute("select nextval('activity_id_seq') from generate_series(1, %s)", [len(rows)])
+        ids = sorted(pk for (pk,) in cursor.fetchall())
+        with cursor.copy(
+            """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
+            primary_value, attributes, door) from stdin"""
+        ) as copy:
+            for pk, (person, name, version, occurred_at, recorded_at, values) in zip(ids, rows, strict=True):
+                shape = VERSIONS[name][version - 1]
+                primary, *rest = shape
+                attributes = ", ".join(
+                    f'"{field}": {datatypes.BY_NAME[shape[field]].to_json(values[field])}'
+                    for field in rest
+                    if field in values
+                )
+                text = datatypes.BY_NAME[shape[primary]].to_text(values[primary])
+                copy.write_row(
+                    (pk, person, types[name], version, occurred_at, recorded_at, text, f"{{{attributes}}}",
+                     int(Door.API))
+                )  # fmt: skip
+    return ids
+
+
+def insert_static_list(number: int, members: Sequence[int]) -> int:
+    static_list = StaticList.objects.create(name=f"List {number}")
+    StaticListMember.objects.bulk_create(
+        StaticListMember(static_list=static_list, person_id=person, door=Door.API) for person in members
+    )
+    return static_list.pk
+
+
+def insert_smart_list(number: int, rules: Mapping[str, Any]) -> int:
+    return SmartList.objects.create(name=f"Smart {number}", rules=rules).pk
+
+
+__all__ = ["ACTIVITY_FIELDS", "NAMES", "PERSON_FIELDS", "UTC", "VERSIONS", "Happening", "World"]
