@@ -8,7 +8,7 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from activities import standard
+        from activities import importing, standard  # noqa: F401 (takes its place among what files can hold)
         from people import announcing
 
         announcing.subscribe(standard.record_announcement)

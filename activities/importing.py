@@ -1,200 +1,250 @@
-"""Activities from a file: streamed, in batches that commit, each row found good or reported."""
+"""Activities from a file: what its columns can mean, and how a row becomes an activity."""
 
-import csv
-import gzip
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from string import Formatter
-from typing import IO, Any
+from typing import Any
 
-from activities import recording
-from activities.recording import Lookup, NewActivity, Outcome, Status
-from people import exact_json
-from people.problems import located
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import recording, schema
+from activities.models import ActivityField, ActivityType
+from activities.recording import Lookup, NewActivity
+from people import datatypes, exact_json, finding, importing
+from people.importing import ExternalId, Mappable, Plan, Result, Status, Target
+from people.problems import Problem, Refused, bad_value
 from people.sources import Source
+from people.tabular import Shape
 
-BATCH = 5_000
-MAX_CELL = 131_072
-FIRST_ROW = 2  # of a file with a header line
-
-Row = Mapping[str, Any]
-
-
-class BadFile(Exception):
-    """The file cannot be read as what it claims to be; nothing more of it was recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which column says what. `person_template` makes the lookup value: "customer{customer_id}@example.com"."""
-
-    activity_type: str
-    person_template: str
-    occurred_at: str
-    primary_value: str
-    attributes: Mapping[str, str]  # API name of a field: column
-    external_id: str | None = None
-    person_field: str = "email"
-    create_people: bool = False
-
-    def columns(self) -> set[str]:
-        named = {self.occurred_at, self.primary_value, self.external_id, *self.attributes.values()}
-        return {name for name in named if name} | template_columns(self.person_template)
-
-
-@dataclass(slots=True)
-class Report:
-    """How an import went. `failures` holds the first ones; `on_failure` was told of every one."""
-
-    counts: Counter[Status] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def rows(self) -> int:
-        return self.counts.total()
+FIELD = "field."  # before the API name of an activity field, among the names that columns are mapped to
+# the eight columns of Marketo's bulk extract
+MARKETO = {
+    "person": "leadId",
+    "activity_type": "activityTypeId",
+    "occurred_at": "activityDate",
+    "primary_value": "primaryAttributeValue",
+    "attributes": "attributes",
+    "external_id": "marketoGUID",
+}
+_STATUS = {
+    recording.Status.ADDED: Status.ADDED,
+    recording.Status.REPEATED: Status.REPEATED,
+    recording.Status.REFUSED: Status.REFUSED,
+}
 
 
 def template_parts(template: str) -> list[tuple[str, str | None]]:
-    """The (text, column) pairs of a template. Raises BadFile for anything but plain {column} places."""
+    """The (text, column) pairs of a template. Raises `Refused` for anything but plain {column} places."""
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
-        raise BadFile(f"'{template}': {error}") from None
+        raise Refused(Problem("bad_template", f"'{template}': {error}", ("person",))) from None
     if any(name is not None and (not name or spec or conversion) for _text, name, spec, conversion in parts):
-        raise BadFile(f"'{template}': only plain places like {{customer_id}} are understood")
+        message = _("'%(template)s': only plain places like {customer_id} are understood") % {"template": template}
+        raise Refused(Problem("bad_template", message, ("person",)))
     return [(text, name) for text, name, _spec, _conversion in parts]
 
 
-def template_columns(template: str) -> set[str]:
-    """The columns that a template names; see `template_parts`."""
-    return {name for _text, name in template_parts(template) if name}
+def is_marketo(shape: Shape) -> bool:
+    """Whether a file is a bulk extract of Marketo's activities."""
+    return set(MARKETO.values()) <= set(shape.header)
 
 
-def run(
-    rows: Iterable[Row],
-    mapping: Columns,
-    source: Source,
-    *,
-    zone: tzinfo = UTC,
-    dry_run: bool = False,
-    on_failure: Callable[[int, Row, Outcome], None] = lambda number, row, outcome: None,
-    track: Callable[[int], None] = lambda rows: None,
-) -> Report:
-    """Record every row of `rows` by `mapping`; return the counts.
-
-    Commits every 5,000 rows. A row that was recorded before, by its external id, counts as repeated. `track`
-    is told of progress, `on_failure` of each refused row with its number in the file.
-    """
-    report = Report()
-    remaining = iter(rows)
-    template = template_parts(mapping.person_template)
-    while batch := list(islice(remaining, BATCH)):
-        start = report.rows
-        activities = [_new_activity(row, mapping, template) for row in batch]
-        outcomes = recording.record(activities, source, zone=zone, dry_run=dry_run)
-        for index, outcome in enumerate(outcomes):
-            report.counts[outcome.status] += 1
-            if outcome.status is Status.REFUSED:
-                _report(report, start + index, batch[index], outcome, on_failure)
-        track(len(batch))
-    return report
+def marketo_plan(**more: Any) -> Plan:
+    """How a bulk extract is understood: the person by the field `lookup_field` that holds Marketo's id."""
+    columns = {name: column for name, column in MARKETO.items() if name != "person"}
+    person = {"person": "{" + MARKETO["person"] + "}", "lookup_field": "id", "null_text": "null"}
+    return Plan(**{"columns": columns, "external_id": ExternalId.COLUMN, **person, **more})
 
 
-def _report(report: Report, index: int, row: Row, outcome: Outcome, on_failure: Callable[..., None]) -> None:
-    on_failure(index + FIRST_ROW, row, outcome)
-    if len(report.failures) < 20:
-        report.failures += [located(problem.under(index), FIRST_ROW) for problem in outcome.problems]
+class ActivitiesTarget(Target):
+    kind = "activities"
+    label = gettext_lazy("Activities")
+    rights = ("activities.record_activity",)
+    has_external_ids = True
 
+    def mappable(self, subject: str) -> list[Mappable]:
+        live = _fields(subject)
+        primary = next((field for field in live if field.is_primary), None)
+        return [
+            Mappable("occurred_at", _("Occurred at"), "datetime", True, ("date", "activityDate", "timestamp", "fecha")),
+            *([] if subject else [Mappable("activity_type", _("Activity type"), "string", True, ("activityTypeId",))]),
+            Mappable(
+                "primary_value", primary.name if primary else _("Primary field"),
+                primary.data_type if primary else "string", True,
+                (primary.api_name if primary else "", "primaryAttributeValue"),
+            ),
+            *(
+                Mappable(FIELD + field.api_name, field.name, field.data_type, aliases=(field.api_name,))
+                for field in live
+                if not field.is_primary
+            ),
+            Mappable("attributes", _("All other fields, as a JSON object"), aliases=("attributes",)),
+            Mappable("external_id", _("External id"), "string", aliases=("externalId", "marketoGUID")),
+        ]  # fmt: skip
 
-def _new_activity(row: Row, mapping: Columns, template: list[tuple[str, str | None]]) -> NewActivity:
-    get = row.get
-    return NewActivity(
-        _person(row, mapping, template),
-        mapping.activity_type,
-        get(mapping.occurred_at),
-        get(mapping.primary_value),
-        [(name, get(column)) for name, column in mapping.attributes.items()],
-        get(mapping.external_id) if mapping.external_id else None,
-    )
+    def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
+        if plan.subject and _type(plan.subject) is None:
+            message = _("there is no approved activity type '%(name)s'") % {"name": plan.subject}
+            yield Problem("unknown_type", message, ("subject",), "", plan.subject)
+        known = ["id", *finding.lookup_fields()]
+        if plan.lookup_field not in known:
+            message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
+            yield Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(known), plan.lookup_field)
+        yield from _person_problems(plan, shape)
+        if plan.external_id not in set(ExternalId):
+            yield Problem("wrong_type", _("there is no such kind of external id"), ("external_id",))
+        if (plan.external_id == ExternalId.COLUMN) != bool(plan.columns.get("external_id")):
+            message = _("a column for the external id is needed exactly when it is taken from a column")
+            yield Problem("missing_value", message, ("columns", "external_id"))
 
+    def reader(self, plan: Plan, shape: Shape) -> Callable[[Sequence[Any]], Any]:
+        return _Reader(plan, shape).read
 
-def _person(row: Row, mapping: Columns, template: list[tuple[str, str | None]]) -> Any:
-    # by hand, because str.format() would follow attributes of what it is given
-    value = "".join([f"{text}{'' if name is None else row.get(name, '')}" for text, name in template])
-    if mapping.person_field == "id":
-        return int(value) if value.isascii() and value.isdigit() and len(value) < 11 else value
-    return Lookup(value, mapping.person_field, mapping.create_people)
+    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
+        outcomes = recording.record(rows, source, zone=plan.time_zone, dry_run=dry_run)
+        return [
+            Result(
+                _STATUS[outcome.status], outcome.problems,
+                outcome.activity_id if outcome.status is recording.Status.ADDED else None,
+            )
+            for outcome in outcomes
+        ]  # fmt: skip
 
+    def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
+        if datatypes.is_blank(row.external_id):
+            return None
+        key = repr((row.person, row.activity_type, str(row.external_id)))
+        return key, self.hashed(replace(row, external_id=None))
 
-@contextmanager
-def opened(name: str) -> Iterator[IO[bytes]]:
-    """The file called `name`, unzipped if it is gzip; "-" is standard input. Raises BadFile."""
-    if name == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        with open(name, "rb") as file:
-            if file.read(2) == b"\x1f\x8b":
-                file.seek(0)
-                with gzip.open(file) as unzipped:
-                    yield unzipped  # type: ignore[misc]
-            else:
-                file.seek(0)
-                yield file
-    except (OSError, EOFError) as error:
-        raise BadFile(f"{name}: {error}") from None
+    def again(self, is_same: bool, plan: Plan) -> Result:
+        if is_same:
+            return Result(Status.REPEATED)
+        message = _("the external id came before in the file, with other content")
+        return Result(Status.REFUSED, (Problem("external_id_reused", message, ("external_id",)),))
 
+    def hashed(self, row: Any) -> str:
+        return repr((row.person, row.activity_type, row.occurred_at, row.primary_value, row.attributes))
 
-def csv_rows(file: IO[bytes], delimiter: str = ",") -> Iterator[Row]:
-    """The rows of a CSV file in UTF-8, with or without byte order mark, by the names in its first line.
+    def keyed(self, row: Any, external_id: str) -> Any:
+        return replace(row, external_id=external_id)
 
-    Raises BadFile: no header, a name twice, a line with too many or too few cells, other encodings.
-    """
-    csv.field_size_limit(MAX_CELL)
-    lines = (line.decode("utf-8-sig" if number == 0 else "utf-8") for number, line in enumerate(file))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    number = 1
-    try:
-        header = next(reader, None)
-        _check_header(header)
-        width = len(header)  # type: ignore[arg-type]
-        for number, cells in enumerate(reader, FIRST_ROW):
-            if not cells:
-                continue
-            if len(cells) != width:
-                raise BadFile(f"row {number} has {len(cells)} cells, the header {width}")
-            yield dict(zip(header, cells, strict=True))  # type: ignore[arg-type]
-    except UnicodeDecodeError as error:
-        raise BadFile(f"after row {number}: not UTF-8 ({error.reason})") from None
-    except csv.Error as error:
-        raise BadFile(f"after row {number}: {error}") from None
-
-
-def _check_header(header: list[str] | None) -> None:
-    if not header:
-        raise BadFile("the file is empty: a first line with the names of the columns is needed")
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise BadFile(f"the header has '{twice[0]}' twice")
-
-
-def ndjson_rows(file: IO[bytes]) -> Iterator[Row]:
-    """The objects of a file with one JSON object a line. Raises BadFile."""
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
+    def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
+        shown = [(_("Person"), str(getattr(row.person, "value", row.person)))]
         try:
-            row = exact_json.loads(line)
-        except exact_json.InvalidJSON as error:
-            raise BadFile(f"row {number}: {error}") from None
-        if not isinstance(row, dict):
-            raise BadFile(f"row {number} is not a JSON object")
-        yield row
+            moment = datatypes.moment_text(datatypes.parse_moment(row.occurred_at, plan.time_zone))
+        except datatypes.BadValue:
+            moment = str(row.occurred_at)
+        shown.append((_("Occurred at"), moment))
+        found = ActivityType.objects.approved().filter(
+            **({"pk": row.activity_type} if isinstance(row.activity_type, int) else {"api_name": row.activity_type})
+        ).first()  # fmt: skip
+        if found is None or found.live_id is None:
+            return [*shown, (_("Activity type"), str(row.activity_type))]
+        compiled = schema.of_version(found.live_id)
+        checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
+        names = {field.api_name: field.name for field in found.live.fields.all()}  # type: ignore[union-attr]
+        values = datatypes.ExactDecoder().decode(checked.attributes)
+        primary = names.get(compiled.primary.api_name, "") if compiled.primary else ""
+        shown.append((primary or _("Primary field"), str(checked.primary_value or "")))
+        return shown + [(names[name], datatypes.canonical_text(value)) for name, value in values.items()]
 
 
-FORMATS: dict[str, Callable[[IO[bytes]], Iterator[Row]]] = {"csv": csv_rows, "ndjson": ndjson_rows}
+class _Reader:
+    """Makes activities of rows; what can be settled once a file is settled here."""
+
+    def __init__(self, plan: Plan, shape: Shape) -> None:
+        place = {name: shape.header.index(column) for name, column in plan.columns.items()}
+        convention = plan.convention
+        fields = {field.api_name: datatypes.BY_NAME[field.data_type] for field in _fields(plan.subject)}
+        primary = next((field.data_type for field in _fields(plan.subject) if field.is_primary), "string")
+        self.subject = plan.subject
+        self.null = plan.null_text
+        self.type_at = place.get("activity_type")
+        self.moment_at, self.moment = place["occurred_at"], convention.reader(datatypes.BY_NAME["datetime"])
+        self.primary_at, self.primary = place["primary_value"], convention.reader(datatypes.BY_NAME[primary])
+        self.attributes_at = place.get("attributes")
+        self.external_at = place.get("external_id") if plan.external_id == ExternalId.COLUMN else None
+        self.fields = [
+            (name.removeprefix(FIELD), at, convention.reader(fields[name.removeprefix(FIELD)]))
+            for name, at in place.items()
+            if name.startswith(FIELD)
+        ]
+        self.parts = [
+            (text, None if name is None else shape.header.index(name)) for text, name in template_parts(plan.person)
+        ]
+        self.lookup_field = plan.lookup_field
+        self.create = plan.create_people
+
+    def read(self, cells: Sequence[Any]) -> NewActivity | Problem:
+        if self.null:
+            cells = [None if cell == self.null else cell for cell in cells]
+        attributes = [(name, convert(cells[at])) for name, at, convert in self.fields]
+        if self.attributes_at is not None and not datatypes.is_blank(given := cells[self.attributes_at]):
+            whole = _object(given)
+            if whole is None:
+                return bad_value("wrong_type", _("a JSON object"), given, "attributes")
+            attributes += whole
+        return NewActivity(
+            self._person(cells),
+            self.subject or _number_or_name(cells[self.type_at]),  # type: ignore[index]
+            self.moment(cells[self.moment_at]),
+            self.primary(cells[self.primary_at]),
+            attributes,
+            None if self.external_at is None else cells[self.external_at],
+        )
+
+    def _person(self, cells: Sequence[Any]) -> Any:
+        # by hand, because str.format() would follow attributes of what it is given
+        value = "".join([f"{text}{_text(cells[at]) if at is not None else ''}" for text, at in self.parts])
+        if self.lookup_field == "id":
+            return _number_or_name(value)
+        return Lookup(value, self.lookup_field, self.create) if value.strip() else None
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else datatypes.canonical_text(cell).strip() if not isinstance(cell, str) else cell
+
+
+def _number_or_name(cell: Any) -> Any:
+    """An id where the cell can be one."""
+    text = cell.strip() if isinstance(cell, str) else cell
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 11 else text
+
+
+def _object(cell: Any) -> list[tuple[str, Any]] | None:
+    if isinstance(cell, dict):
+        return list(cell.items())
+    try:
+        found = exact_json.loads(str(cell).encode("utf-8", "surrogatepass"))
+    except exact_json.InvalidJSON:
+        return None
+    return list(found.items()) if isinstance(found, dict) else None
+
+
+def _person_problems(plan: Plan, shape: Shape) -> Iterable[Problem]:
+    try:
+        named = [name for _text, name in template_parts(plan.person) if name]
+    except Refused as refusal:
+        yield from refusal.problems
+        return
+    if not named:
+        message = _("say in which column the person is: {email}, or a text with columns in braces")
+        yield Problem("missing_value", message, ("person",))
+    for name in named:
+        if name not in shape.header:
+            message = _("there is no column '%(name)s'") % {"name": name}
+            yield Problem("unknown_column", message, ("person",), ", ".join(shape.header), name)
+
+
+def _type(api_name: str) -> ActivityType | None:
+    return ActivityType.objects.recordable().custom().filter(api_name=api_name).first()
+
+
+def _fields(subject: str) -> list[ActivityField]:
+    found = _type(subject) if subject else None
+    return list(found.live.fields.all()) if found and found.live else []
+
+
+importing.register(ActivitiesTarget())

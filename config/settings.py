@@ -141,6 +141,11 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+FILES_DIR = Path(env.str("FILES_DIR", "") or DATA_DIR / "files")  # uploads and exports: shared by all processes
+FILES_KEPT_DAYS = env.int("FILES_KEPT_DAYS", 7)
+QUARANTINE_DAYS = env.int("QUARANTINE_DAYS", 30)
+EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 

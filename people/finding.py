@@ -37,7 +37,7 @@ def by_field(field: str, values: Iterable[str]) -> Mapping[str, list[int]]:
 
     `field` is "email" or the api_name of a unique person field.
     """
-    wanted = list({key_of(value) for value in values})
+    wanted = [key for key in {key_of(value) for value in values} if _can_be_stored(key)]
     found: dict[str, list[int]] = defaultdict(list)
     if field == "email":
         rows = (
@@ -68,6 +68,11 @@ def is_id(value: Any) -> bool:
     if isinstance(value, str):
         return value.isascii() and value.isdigit() and len(value) <= 10 and 0 < int(value) <= MAX_ID
     return type(value) is int and 0 < value <= MAX_ID
+
+
+def _can_be_stored(text: str) -> bool:
+    """Neither NUL characters nor lone surrogates get to the database, so nobody has such a value."""
+    return "\0" not in text and (text.isascii() or text.encode("utf-8", "ignore").decode() == text)
 
 
 def lookup_fields() -> list[str]:

@@ -16,6 +16,8 @@ class Space(IntEnum):
     TYPE = 2  # recorders share a type's; approve, retire and delete take it alone
     HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
     LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
+    IMPORT = 16  # one run of an import or export; held by the session, not the transaction
+    EXPORT = 17
 
 
 KEY_BITS = 56

@@ -243,3 +243,7 @@ class StaticListMember(models.Model):
         db_table = "static_list_member"
         verbose_name = _("static list member")
         verbose_name_plural = _("static list members")
+
+
+# at the end: they refer to nothing above, and nothing above to them
+from people.transfers import Export, Import, ImportFailure  # noqa: E402, F401

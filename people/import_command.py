@@ -1,0 +1,137 @@
+"""What the commands that import have in common."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from people import import_reports, import_runs, importing
+from people.conventions import DateOrder
+from people.importing import Plan
+from people.problems import Refused, located
+from people.sources import Door
+from people.tabular import DELIMITERS, ENCODINGS, Shape
+from people.transfers import Import
+
+FORMATS = ("csv", "tsv", "ssv", "psv", "ndjson", "xlsx")
+SHOWN_FAILURES = 20
+
+
+class ImportCommand(BaseCommand):
+    """Imports a file of `kind`; a subclass says what its columns mean."""
+
+    kind = ""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", help="“-” is standard input; gzip is understood")
+        parser.add_argument("--format", choices=FORMATS, help="by default guessed")
+        parser.add_argument("--encoding", choices=ENCODINGS, help="by default guessed")
+        parser.add_argument("--zone", default="UTC", help="of moments without a zone (UTC)")
+        parser.add_argument("--dates", choices=list(DateOrder), default="ymd", help="the order in dates like 3/4/2026")
+        parser.add_argument("--decimal", choices=[".", ","], default=".", help="the decimal mark")
+        parser.add_argument("--failures", metavar="FILE", help="write refused rows here, with their reasons")
+        parser.add_argument("--resume", type=int, metavar="IMPORT",
+                            help="go on with an import that stopped, at the row where it stopped")  # fmt: skip
+        parser.add_argument("--dry-run", action="store_true", help="check every row, record none")
+        parser.add_argument("--no-progress", action="store_true")
+
+    def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
+        """How the file is understood. Raises CommandError and `Refused`."""
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._handle(options)
+        except Refused as refusal:
+            raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
+
+    def _handle(self, options: dict[str, Any]) -> None:
+        with _file(options["file"]) as file:
+            job = self._job(file, options)
+            with self._progress(options) as progress:
+                task = progress.add_task("rows", total=None)
+                import_runs.run(job.pk, file, lambda count: progress.advance(task, count))
+        job.refresh_from_db()
+        self._report(job, options)
+        if options["dry_run"]:
+            job.delete()
+
+    def _job(self, file: IO[bytes] | None, options: dict[str, Any]) -> Import:
+        if options["resume"]:
+            job = Import.objects.filter(pk=options["resume"], kind=self.kind).first()
+            if job is None:
+                raise CommandError(f"There is no import {options['resume']}.")
+            if job.state != Import.State.IMPORTING:  # it is still so called when its process was killed
+                importing.step(job, "resume", None, queue=False)
+            return job
+        known = _known(options)
+        if file is None:
+            chunks = iter(lambda: sys.stdin.buffer.read(1 << 20), b"")
+            job = importing.upload(chunks, "standard input", self.kind, None, Door.COMMAND, **known)
+        else:
+            job = _unkept(file, options["file"], self.kind, known)
+        importing.set_plan(job, self.plan(Shape.from_json(job.shape), options), None)
+        importing.step(job, "check" if options["dry_run"] else "start", None, queue=False)
+        return job
+
+    def _report(self, job: Import, options: dict[str, Any]) -> None:
+        if options["failures"] and job.refused:
+            with open(options["failures"], "wb") as report:
+                report.writelines(import_reports.lines(job))
+        for failure in job.failures.order_by("row")[:SHOWN_FAILURES]:
+            self.stderr.write(f"row {failure.row}, {import_reports.sentences(failure)}")
+        if job.error:
+            raise CommandError(
+                f"{job.error}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
+            )
+        self.stdout.write(self.summary(job, options["dry_run"]))
+        if job.refused:
+            raise SystemExit(1)
+
+    def summary(self, job: Import, is_check: bool) -> str:
+        prefix = "Dry run, nothing was recorded: " if is_check else ""
+        updated = f"{job.updated:,} updated" if self.kind == "people" else f"{job.repeated:,} known before"
+        return f"{prefix}{job.rows:,} rows: {job.added:,} added, {updated}, {job.refused:,} refused."
+
+    def _progress(self, options: dict[str, Any]) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=Console(stderr=True), disable=options["no_progress"],
+        )  # fmt: skip
+
+
+@contextmanager
+def _file(name: str) -> Iterator[IO[bytes] | None]:
+    if name == "-":
+        yield None
+        return
+    try:
+        file = open(name, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise CommandError(f"{name}: {error.strerror}") from None
+    with file:
+        yield file
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    """The parts of the file's shape that the operator gave."""
+    known = {"encoding": options["encoding"]} if options["encoding"] else {}
+    if not options["format"]:
+        return known
+    delimiter = {name: mark for mark, name in DELIMITERS.items()}.get(options["format"])
+    return known | ({"format": "csv", "delimiter": delimiter} if delimiter else {"format": options["format"]})
+
+
+def _unkept(file: IO[bytes], name: str, kind: str, known: dict[str, Any]) -> Import:
+    """An import of a file that stays where the operator has it."""
+    shape = importing.guess(file, name, **known)
+    size = file.seek(0, 2)
+    file.seek(0)
+    return Import.objects.create(
+        kind=kind, name=name.rsplit("/", 1)[-1][:255], size=size, door=Door.COMMAND,
+        shape=shape.as_json(), shape_key=importing.shape_key(shape),
+    )  # fmt: skip

@@ -1,0 +1,115 @@
+"""The report of an import: what was refused and why, as a file fit to be corrected and imported again."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from people.importing import REPORT_COLUMNS
+from people.problems import Problem, located
+from people.tabular import Shape
+from people.transfers import Import, ImportFailure
+
+PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of problem, in how many rows it came, and in which first."""
+
+    sentence: str
+    count: int
+    first_row: int
+
+
+def sentences(failure: ImportFailure) -> str:
+    """What was wrong with a row, in one line."""
+    return "; ".join(_located(problem) for problem in failure.problems)
+
+
+def _located(stored: dict[str, Any]) -> str:
+    return located(Problem(stored["code"], stored["message"], tuple(stored["path"])))
+
+
+def faults(job: Import, limit: int = 50) -> list[Fault]:
+    """The commonest problems, those of one field and one kind together."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select p ->> 'code', p -> 'path', count(*), min(row), min(p ->> 'message')
+            from file_import_failure f, jsonb_array_elements(f.problems) p where f.of_id = %s
+            group by 1, 2 order by 3 desc, 4 limit %s""",
+            [job.pk, limit],
+        )
+        rows = cursor.fetchall()
+    return [
+        Fault(_located({"code": code, "message": message, "path": json.loads(path)}), count, first)
+        for code, path, count, first, message in rows
+    ]
+
+
+def lines(job: Import) -> Iterator[bytes]:
+    """The refused rows in the file's own format and columns, each with its number and its problems.
+
+    A workbook's are written as CSV. Importing the file again, corrected or not, ignores the two columns added.
+    """
+    shape = Shape.from_json(job.shape)
+    return _objects(job) if shape.format == "ndjson" else _cells(job, shape)
+
+
+def file_name(job: Import) -> str:
+    shape = Shape.from_json(job.shape)
+    stem = job.name.removesuffix(".gz").rpartition(".")[0] or job.name
+    return f"{stem}-refused.{'ndjson' if shape.format == 'ndjson' else 'csv'}"
+
+
+def _failures(job: Import) -> Iterator[ImportFailure]:
+    last = 0
+    while page := list(job.failures.filter(row__gt=last).order_by("row")[:PAGE]):
+        yield from page
+        last = page[-1].row
+
+
+class _Echo:
+    """A file for `csv` that hands back what is written."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _cells(job: Import, shape: Shape) -> Iterator[bytes]:
+    writer = csv.writer(_Echo(), delimiter=shape.delimiter or ",", lineterminator="\n")
+    yield _encoded(writer.writerow([*shape.header, *REPORT_COLUMNS]))
+    for failure in _failures(job):
+        raw = json.loads(failure.raw)
+        cells = raw if isinstance(raw, list) else [raw]
+        width = len(shape.header)
+        padded = [*cells[:width], *[""] * (width - len(cells))]
+        reason = sentences(failure)
+        if len(cells) > width:
+            reason += " | " + _("more cells: %(cells)s") % {"cells": json.dumps(cells[width:], ensure_ascii=False)}
+        yield _encoded(writer.writerow([*padded, failure.row, reason]))
+
+
+def _objects(job: Import) -> Iterator[bytes]:
+    for failure in _failures(job):
+        raw = json.loads(failure.raw)
+        row = raw if isinstance(raw, dict) else {"import_raw": raw}
+        report = dict(zip(REPORT_COLUMNS, (failure.row, sentences(failure)), strict=True))
+        yield _encoded(json.dumps({**row, **report}) + "\n")
+
+
+def _encoded(text: str) -> bytes:
+    # a byte that could not be read comes back as it was
+    return text.encode("utf-8", "surrogateescape" if _is_escaped(text) else "replace")
+
+
+def _is_escaped(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True

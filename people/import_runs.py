@@ -1,0 +1,300 @@
+"""The work of an import: batch by batch, each with its place in the file in one transaction.
+
+Whatever kills the process, the rows before `Import.position` are recorded and counted, those after it are
+not; a run goes on from there. Two runs of one import never overlap.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import IO, Any
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest, Least
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from people import importing, installation, locks, tabular
+from people.importing import TARGETS, ExternalId, Plan, Result, Status, Target
+from people.problems import Problem
+from people.sources import Door, Source
+from people.tabular import BadFile, Line, Shape
+from people.transfers import Import, ImportFailure
+
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+MAX_RAW = 262_144  # characters of a refused row that are kept
+
+logger = logging.getLogger(__name__)
+State = Import.State
+DONE = {State.CHECKING: State.CHECKED, State.IMPORTING: State.COMPLETE}
+STOPPED = {
+    (State.IMPORTING, Import.Wish.PAUSE): State.PAUSED,
+    (State.IMPORTING, Import.Wish.CANCEL): State.CANCELLED,
+    (State.CHECKING, Import.Wish.CANCEL): State.UPLOADED,
+}
+
+
+class _Stopped(Exception):
+    """Somebody wanted the job to stop, or took it over."""
+
+
+def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = lambda rows: None) -> None:
+    """Do what import `pk` is in the state for, from where it stands to its end; return early when asked to stop.
+
+    `file` when it is not kept by us. Does nothing when another process is at it. Faults of the file end in the
+    state FAILED; a lost database raises, and a later run goes on.
+    """
+    with _alone(pk) as is_mine:
+        job = Import.objects.filter(pk=pk, state__in=DONE).first()
+        if not is_mine or job is None:
+            return
+        try:
+            with translation.override(_language(job)):
+                if file is not None:
+                    _Run(job, track).through(file)
+                else:
+                    with importing.opened(job) as kept:
+                        _Run(job, track).through(kept)
+        except _Stopped:
+            _settle(pk)
+        except (BadFile, OSError) as error:
+            _fail(job, str(error))
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("import %s", pk)
+            _fail(job, _("an unexpected fault; the log of the server has the details"))
+
+
+def _language(job: Import) -> str:
+    """Of the reasons in the report: that of who asked for it; the dialect and commands speak English."""
+    if job.door != Door.ADMIN:
+        return "en"
+    return getattr(job.user, "language", "") or installation.current().language
+
+
+def interrupted() -> list[int]:
+    """Imports of ours that should be running and are not: their process was killed."""
+    found = []
+    for pk in Import.objects.filter(state__in=DONE).exclude(stored_as="").values_list("pk", flat=True):
+        with _alone(pk) as is_mine:
+            if is_mine:
+                found.append(pk)
+    return found
+
+
+@contextmanager
+def _alone(pk: int) -> Iterator[bool]:
+    """Whether no other process is at import `pk`; the lock goes with the connection, so also with the process."""
+    key = locks.key(locks.Space.IMPORT, pk)
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", [key])
+        (is_mine,) = cursor.fetchone()
+    try:
+        yield is_mine
+    finally:
+        if is_mine and connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s)", [key])
+
+
+def _fail(job: Import, error: str) -> None:
+    after = State.FAILED if job.state == State.IMPORTING else State.UPLOADED
+    Import.objects.filter(pk=job.pk, state=job.state).update(
+        state=after, error=error[:2000], finished_at=timezone.now(), wish=""
+    )
+
+
+class _Run:
+    """One run over one file."""
+
+    def __init__(self, job: Import, track: Callable[[int], None]) -> None:
+        self.job = job
+        self.track = track
+        self.state = job.state
+        self.is_check = job.state == State.CHECKING
+        self.plan = Plan.from_json(job.plan)
+        self.shape = Shape.from_json(job.shape)
+        self.target: Target = TARGETS[job.kind]
+        self.source = Source(Door.IMPORT, job.user_id, job.pk)
+        self.read = self.target.reader(self.plan, self.shape)
+        self.is_hashed = self.target.has_external_ids and self.plan.external_id == ExternalId.HASH
+        self.seen = _Seen() if self.is_check or self.is_hashed else None
+
+    def through(self, file: IO[bytes]) -> None:
+        done = 0
+        with tabular.unzipped(file) as plain:
+            for batch in _batches(tabular.rows(plain, self.shape), plain, self.target.batch):
+                # batches need not be cut where they were cut in the run before
+                old = max(0, min(len(batch), self.job.position - done))
+                done += len(batch)
+                self._batch(batch[:old], batch[old:], file.tell() if file.seekable() else 0)
+                self.track(len(batch))
+        changed = Import.objects.filter(pk=self.job.pk, state=self.state).update(
+            state=DONE[self.state], finished_at=timezone.now(), bytes_done=self.job.size, wish=""
+        )
+        if changed:
+            self.job.refresh_from_db()
+
+    def _batch(self, old: Sequence[Line], fresh: Sequence[Line], bytes_done: int) -> None:
+        with transaction.atomic():
+            if old:
+                self._rows(old)  # equal rows before the place where it stopped count for those after it
+            if not fresh:
+                return
+            # in the order of locks: whoever erases holds this one and may wait for our rows
+            locks.share([locks.key(locks.Space.PEOPLE)])
+            results = self._record(fresh)
+            self._keep_failures(fresh, results)
+            self._advance(results, bytes_done)
+
+    def _rows(self, lines: Sequence[Line]) -> list[Any]:
+        """What the target makes of the rows; a problem where a row cannot be read."""
+        read = self.read
+        rows = [line.problem or read(line.cells) for line in lines]
+        if self.is_hashed and self.seen is not None:
+            texts = [None if isinstance(row, Problem) else self.target.hashed(row) for row in rows]
+            for place, external_id in self.seen.ordinals(texts):
+                rows[place] = self.target.keyed(rows[place], external_id)
+        return rows
+
+    def _record(self, lines: Sequence[Line]) -> list[Result]:
+        rows = self._rows(lines)
+        good = [row for row in rows if not isinstance(row, Problem)]
+        recorded = iter(self.target.record(good, self.plan, self.source, dry_run=self.is_check) if good else ())
+        results = [
+            Result(Status.REFUSED, (row,)) if isinstance(row, Problem) else next(recorded)
+            for row in rows
+        ]  # fmt: skip
+        if self.is_check and not self.is_hashed:
+            self._find_repeats(rows, results)
+        return results
+
+    def _find_repeats(self, rows: Sequence[Any], results: list[Result]) -> None:
+        """A check keeps nothing, so what came earlier in the file must be remembered here."""
+        keys = {
+            place: identity
+            for place, row in enumerate(rows)
+            if results[place].status is Status.ADDED and (identity := self.target.identity(row, self.plan))
+        }
+        assert self.seen is not None
+        for place, is_same in self.seen.before(keys):
+            results[place] = self.target.again(is_same, self.plan)
+
+    def _keep_failures(self, lines: Sequence[Line], results: Sequence[Result]) -> None:
+        failures = [
+            ImportFailure(
+                of_id=self.job.pk, row=line.number, raw=_as_text(line.raw),
+                problems=[_as_json(problem) for problem in result.problems],
+            )
+            for line, result in zip(lines, results, strict=True)
+            if result.status is Status.REFUSED
+        ]  # fmt: skip
+        ImportFailure.objects.bulk_create(failures, batch_size=1000)
+
+    def _advance(self, results: Sequence[Result], bytes_done: int) -> None:
+        counts = Counter(result.status for result in results)
+        ids = [result.new_id for result in results if result.new_id is not None and not self.is_check]
+        changes: dict[str, Any] = {str(status): F(str(status)) + number for status, number in counts.items()}
+        if ids:
+            changes |= {"first_id": Least("first_id", min(ids)), "last_id": Greatest("last_id", max(ids))}
+        changed = Import.objects.filter(pk=self.job.pk, state=self.state, wish="").update(
+            position=F("position") + len(results), bytes_done=bytes_done, progressed_at=timezone.now(), **changes
+        )
+        if not changed:
+            raise _Stopped
+
+
+def _settle(pk: int) -> None:
+    """Give the job the state that was asked for while it ran."""
+    for (state, wish), after in STOPPED.items():
+        Import.objects.filter(pk=pk, state=state, wish=wish).update(state=after, wish="", finished_at=timezone.now())
+
+
+def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[list[Line]]:
+    """Rows in batches of at most `limit` rows and some 32 MB of the unzipped file."""
+    batch: list[Line] = []
+    start = file.tell()
+    for line in lines:
+        batch.append(line)
+        if len(batch) >= limit or (len(batch) % 50 == 0 and file.tell() - start > MAX_BATCH_BYTES):
+            yield batch
+            batch, start = [], file.tell()
+    if batch:
+        yield batch
+
+
+def _as_text(raw: Any) -> str:
+    text = json.dumps(raw, default=str)
+    return text if len(text) <= MAX_RAW else json.dumps(text[: MAX_RAW - 100])
+
+
+def _as_json(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code, "message": _storable(str(problem.message)),
+        "path": [part if isinstance(part, int) else _storable(part) for part in problem.path],
+        "expected": _storable(problem.expected), "got": problem.got,
+    }  # fmt: skip
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class _Seen:
+    """What came earlier in the file, in a table of this connection: memory stays flat whatever the file's size."""
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("drop table if exists import_seen")
+            cursor.execute("create temporary table import_seen (key bytea primary key, content bytea, n integer)")
+
+    def ordinals(self, texts: Sequence[str | None]) -> list[tuple[int, str]]:
+        """(place, external id) of each text: its hash, and how many equal ones came before it."""
+        digests = [None if text is None else blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+                   for text in texts]  # fmt: skip
+        counts = Counter(digest for digest in digests if digest is not None)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """insert into import_seen (key, n) select * from unnest(%s::bytea[], %s::int[])
+                on conflict (key) do update set n = import_seen.n + excluded.n returning key, n""",
+                [list(counts), list(counts.values())],
+            )
+            before = {bytes(key): total - counts[bytes(key)] for key, total in cursor.fetchall()}
+        found = []
+        for place, digest in enumerate(digests):
+            if digest is not None:
+                before[digest] += 1
+                found.append((place, f"row:{digest.hex()}:{before[digest]}"))
+        return found
+
+    def before(self, keys: dict[int, tuple[str, str]]) -> list[tuple[int, bool]]:
+        """(place, whether the content is the same) of each key that came before, in this batch or earlier."""
+        digests = {
+            place: tuple(blake2b(part.encode("utf-8", "surrogatepass"), digest_size=16).digest() for part in parts)
+            for place, parts in keys.items()
+        }
+        firsts: dict[bytes, bytes] = {}
+        repeats: list[tuple[int, bool]] = []
+        for place, (key, content) in digests.items():
+            if key in firsts:
+                repeats.append((place, firsts[key] == content))
+            firsts.setdefault(key, content)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """select s.key, s.content from import_seen s join unnest(%s::bytea[]) k (key) using (key)
+                where s.content is not null""",
+                [list(firsts)],
+            )
+            known = {bytes(key): bytes(content) for key, content in cursor.fetchall()}
+            cursor.execute(
+                """insert into import_seen (key, content, n) select *, 1 from unnest(%s::bytea[], %s::bytea[])
+                on conflict (key) do nothing""",
+                [list(firsts), list(firsts.values())],
+            )
+        repeats = [(place, same) for place, same in repeats if digests[place][0] not in known]
+        return repeats + [(place, known[key] == content) for place, (key, content) in digests.items() if key in known]

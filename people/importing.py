@@ -1,0 +1,359 @@
+"""To import a file: one set of verbs for every kind of row and every door; `import_runs` does the work.
+
+A file is uploaded, its columns are mapped by a `Plan`, a check may try the whole of it, and the import records
+it batch by batch. An app above adds what it can take in with `register`.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from people import permissions, tabular
+from people.conventions import Convention, DateOrder
+from people.problems import Problem, Refused, refuse_if
+from people.sources import Door, Source
+from people.tabular import Shape
+from people.transfers import Import
+
+MAX_NAME = 255
+REPORT_COLUMNS = ("import_row", "import_problem")  # that a report of refused rows adds
+
+
+class Status(StrEnum):
+    ADDED = "added"
+    UPDATED = "updated"
+    REPEATED = "repeated"
+    REFUSED = "refused"
+
+
+class Result(NamedTuple):
+    """What became of one row. `new_id` is that of an activity that was added."""
+
+    status: Status
+    problems: Sequence[Problem] = ()
+    new_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mappable:
+    """Something that a column can be mapped to."""
+
+    name: str
+    label: str
+    data_type: str = ""
+    is_required: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+class ExternalId(StrEnum):
+    """Where the key comes from that keeps a row from being recorded twice."""
+
+    NONE = "none"
+    COLUMN = "column"
+    HASH = "hash"  # of the row, and its ordinal among equal rows
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a file is understood. `columns` maps names of `Mappable`s to columns of the file.
+
+    `subject` is what the rows are about (an activity type's API name). `person` is, for activities, a column in
+    braces or a text with some ("customer{id}@example.com"); `lookup_field` is what it is looked up by.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    subject: str = ""
+    person: str = ""
+    lookup_field: str = "email"
+    create_people: bool = False
+    action: str = "upsert"
+    external_id: str = ExternalId.HASH
+    zone: str = "UTC"
+    date_order: str = DateOrder.YMD
+    decimal: str = "."
+    static_list: int | None = None
+    null_text: str = ""  # a cell of just this is no value
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Plan":
+        return cls(**stored)
+
+    @property
+    def convention(self) -> Convention:
+        return Convention(DateOrder(self.date_order), self.decimal)
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+
+class Target:
+    """One kind of row that files can hold: how its columns are called, read and recorded."""
+
+    kind: str
+    label: Any
+    rights: tuple[str, ...]
+    batch = 5_000
+    has_external_ids = False
+
+    def mappable(self, subject: str) -> list[Mappable]:
+        """What columns can be mapped to; `subject` as in `Plan`."""
+        raise NotImplementedError
+
+    def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
+        """What is wrong with the plan besides what holds for every target."""
+        raise NotImplementedError
+
+    def reader(self, plan: Plan, shape: Shape) -> Callable[[Sequence[Any]], Any]:
+        """What turns the cells of one row into a row for `record`, or into a `Problem`."""
+        raise NotImplementedError
+
+    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
+        """Write the rows within the caller's transaction; one result a row, in order."""
+        raise NotImplementedError
+
+    def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
+        """(key, content): rows of one file with the same key mean the same thing; None when a row has no key."""
+        return None
+
+    def again(self, is_same: bool, plan: Plan) -> Result:
+        """What becomes of a row whose key came before in the file, with the same or with other content."""
+        raise NotImplementedError
+
+    def hashed(self, row: Any) -> str:
+        """The content of a row as text, for `ExternalId.HASH`."""
+        raise NotImplementedError
+
+    def keyed(self, row: Any, external_id: str) -> Any:
+        raise NotImplementedError
+
+    def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
+        """(label, value) pairs of a row as it will be stored, for the preview."""
+        raise NotImplementedError
+
+
+TARGETS: dict[str, Target] = {}
+
+
+def register(target: Target) -> None:
+    TARGETS[target.kind] = target
+
+
+def folder() -> Path:
+    """Where uploaded files are; only the application reads them."""
+    found = Path(settings.FILES_DIR) / "imports"
+    found.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return found
+
+
+def upload(chunks: Iterable[bytes], name: str, kind: str, by: Any, door: Door = Door.ADMIN, **known: Any) -> Import:
+    """Keep a file and guess its shape; `known` are parts of the shape that need no guess.
+
+    Raises `Refused` when the file is none (`bad_file`) or cannot be kept (`no_space`); nothing is kept then.
+    """
+    require(kind, by)
+    stored_as = uuid.uuid4().hex
+    path = folder() / stored_as
+    try:
+        size = _keep(chunks, path)
+        with path.open("rb") as file:
+            shape = guess(file, name, **known)
+        return Import.objects.create(
+            kind=kind, name=_shown_name(name), stored_as=stored_as, size=size, door=door, user=by,
+            shape=shape.as_json(), shape_key=shape_key(shape),
+        )  # fmt: skip
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            message = _("The file cannot be kept: %(why)s.") % {"why": error.strerror or error}
+            raise Refused(Problem("no_space", message)) from None
+        raise
+
+
+def _keep(chunks: Iterable[bytes], path: Path) -> int:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def _shown_name(name: str) -> str:
+    text = name.encode("utf-8", "replace").decode().replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(character if character.isprintable() else "_" for character in text)[:MAX_NAME] or "file"
+
+
+def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
+    """The shape of a file with its header. Raises `Refused` (`bad_file`)."""
+    try:
+        with tabular.unzipped(file) as plain:
+            head = plain.read(tabular.SAMPLE_BYTES)
+        shape = tabular.guess(head, name, **known)
+        file.seek(0)
+        with tabular.unzipped(file) as plain:
+            return tabular.with_header(plain, shape)
+    except tabular.BadFile as error:
+        raise Refused(Problem("bad_file", str(error)[:1].upper() + str(error)[1:] + ".")) from None
+    finally:
+        file.seek(0)
+
+
+def reshape(job: Import, **known: Any) -> None:
+    """Read the file in another way than was guessed. Raises `Refused` when it cannot be read so."""
+    with opened(job) as file:
+        shape = guess(file, job.name, **known)
+    job.shape, job.shape_key = shape.as_json(), shape_key(shape)
+    job.save(update_fields=["shape", "shape_key"])
+
+
+def shape_key(shape: Shape) -> str:
+    """Of the columns, so that files alike are mapped alike; a report of refused rows is like the file it is of."""
+    own = [name for name in shape.header if name not in REPORT_COLUMNS]
+    return blake2b("\0".join(own).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+@contextmanager
+def opened(job: Import) -> Iterator[IO[bytes]]:
+    with (folder() / job.stored_as).open("rb") as file:
+        yield file
+
+
+def sample(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
+    """The first rows of the file."""
+    found = []
+    with opened(job) as file, tabular.unzipped(file) as plain:
+        for line in tabular.rows(plain, Shape.from_json(job.shape)):
+            found.append(line)
+            if len(found) >= limit:
+                break
+    return found
+
+
+def require(kind: str, by: Any) -> None:
+    if kind not in TARGETS:
+        message = _("There is nothing called “%(kind)s” to import.") % {"kind": kind}
+        raise Refused(Problem("unknown_kind", message, ("kind",), ", ".join(TARGETS)))
+    for right in TARGETS[kind].rights:
+        permissions.require(by, right)
+
+
+def set_plan(job: Import, plan: Plan, by: Any) -> None:
+    """Keep how the columns are understood. Raises `Refused`, each path naming the part of the plan."""
+    require(job.kind, by)
+    refuse_if(plan_problems(job.kind, plan, Shape.from_json(job.shape)))
+    # a plan that changes after the first row would make two files of one
+    changed = Import.objects.filter(pk=job.pk, position=0).exclude(
+        state__in=(Import.State.CHECKING, Import.State.IMPORTING)
+    )
+    if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
+        raise Refused(Problem("already_started", _("The import has begun: its columns stay as they are.")))
+    job.refresh_from_db()
+
+
+def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
+    target = TARGETS[kind]
+    known = {item.name: item for item in target.mappable(plan.subject)}
+    found = []
+    used: dict[str, str] = {}
+    for name, column in plan.columns.items():
+        path = ("columns", name)
+        if name not in known:
+            found.append(Problem("unknown_field", _("there is no such field"), path, ", ".join(known), name))
+        elif column not in shape.header:
+            message = _("there is no column '%(name)s'") % {"name": column}
+            found.append(Problem("unknown_column", message, path, ", ".join(shape.header), column))
+        elif name in used:
+            found.append(Problem("given_twice", _("given twice"), path))
+        used[name] = column
+    for item in known.values():
+        if item.is_required and not plan.columns.get(item.name):
+            message = _("a column for “%(field)s” is needed") % {"field": item.label}
+            found.append(Problem("missing_value", message, ("columns", item.name)))
+    if plan.zone not in available_timezones():
+        message = _("'%(zone)s' is not a time zone like Europe/Madrid") % {"zone": plan.zone}
+        found.append(Problem("unknown_zone", message, ("zone",), "", plan.zone))
+    if plan.date_order not in set(DateOrder):
+        found.append(Problem("wrong_type", _("the order of dates is missing"), ("date_order",)))
+    if plan.decimal not in (".", ","):
+        found.append(Problem("wrong_type", _("the decimal mark is missing"), ("decimal",)))
+    return [*found, *target.problems(plan, shape)]
+
+
+State = Import.State
+# verb: the states it can be said in, and the state that follows
+STEPS: dict[str, tuple[tuple[str, ...], str]] = {
+    "check": ((State.UPLOADED, State.CHECKED), State.CHECKING),
+    "start": ((State.UPLOADED, State.CHECKED), State.IMPORTING),
+    "resume": ((State.PAUSED, State.FAILED, State.CANCELLED), State.IMPORTING),
+}
+STOPS: dict[str, tuple[tuple[str, ...], str]] = {
+    Import.Wish.PAUSE: ((State.IMPORTING,), State.PAUSED),
+    Import.Wish.CANCEL: ((State.CHECKING, State.IMPORTING, State.PAUSED, State.FAILED), State.CANCELLED),
+}
+
+
+@transaction.atomic
+def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
+    """`check` the whole file without keeping anything, `start` to import it, or `resume` at the row where it stopped.
+
+    The work is queued in the same transaction, unless the caller runs it. Raises `Refused`.
+    """
+    require(job.kind, by)
+    if not job.plan:
+        raise Refused(Problem("no_plan", _("Say first what the columns mean.")))
+    states, following = STEPS[verb]
+    now = timezone.now()
+    fresh = {} if verb == "resume" else {
+        "position": 0, "bytes_done": 0, "added": 0, "updated": 0, "repeated": 0, "refused": 0, "started_at": now,
+    }  # fmt: skip
+    changed = Import.objects.filter(pk=job.pk, state__in=states).update(
+        state=following, wish="", error="", finished_at=None, progressed_at=now, **fresh
+    )
+    if not changed:
+        _refuse_step(job)
+    if verb != "resume":
+        job.failures.all().delete()
+    job.refresh_from_db()
+    if queue:
+        from people.tasks import run_import  # tasks call this module
+
+        run_import.defer(import_id=job.pk)
+
+
+@transaction.atomic
+def stop(job: Import, wish: str, by: Any) -> None:
+    """Have a job paused or cancelled after the batch under way; one that does not run is cancelled at once."""
+    require(job.kind, by)
+    states, following = STOPS[wish]
+    running = Import.objects.filter(pk=job.pk, state__in={*states} & {State.CHECKING, State.IMPORTING})
+    idle = Import.objects.filter(pk=job.pk, state__in={*states} - {State.CHECKING, State.IMPORTING})
+    if not running.update(wish=wish) and not idle.update(state=following, finished_at=timezone.now()):
+        _refuse_step(job)
+    job.refresh_from_db()
+
+
+def _refuse_step(job: Import) -> None:
+    state = Import.objects.get(pk=job.pk).get_state_display()
+    raise Refused(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
+
+
+def remembered(job: Import) -> Plan | None:
+    """How the last file with these columns was understood."""
+    last = Import.objects.filter(kind=job.kind, shape_key=job.shape_key, plan__isnull=False).exclude(pk=job.pk).first()
+    return Plan.from_json(last.plan) if last else None

@@ -1,0 +1,107 @@
+"""People from a file: each row creates somebody or changes who is there."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import changing, datatypes, fields, finding, importing
+from people.changing import Action
+from people.importing import Mappable, Plan, Result, Status, Target
+from people.problems import Problem
+from people.sources import Source
+from people.tabular import Shape
+
+_STATUS = {
+    changing.Status.CREATED: Status.ADDED,
+    changing.Status.UPDATED: Status.UPDATED,
+    changing.Status.REFUSED: Status.REFUSED,
+}
+# what other systems call the standard fields, besides our labels
+_ALIASES = {
+    "email": ("e-mail", "mail", "email address", "correo", "correo electrónico"),
+    "first_name": ("given name", "nombre"),
+    "last_name": ("surname", "family name", "apellidos", "apellido"),
+    "company": ("organization", "account", "empresa"),
+    "country": ("país",),
+    "phone": ("telephone", "teléfono"),
+    "person_score": ("lead score", "score"),
+    "lead_source": ("source",),
+}
+
+
+class PeopleTarget(Target):
+    kind = "people"
+    label = gettext_lazy("People")
+    rights = ("people.add_person", "people.change_person")
+    batch = 2_000
+
+    def mappable(self, subject: str) -> list[Mappable]:
+        writable = [
+            Mappable(info.api_name, info.label, info.data_type.name, aliases=_ALIASES.get(info.api_name, ()))
+            for info in fields.catalogue().values()
+            if not info.is_read_only
+        ]
+        return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
+
+    def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
+        known = ["id", *finding.lookup_fields()]
+        if plan.lookup_field not in known:
+            message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
+            yield Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(known), plan.lookup_field)
+        elif plan.lookup_field not in plan.columns and plan.action != Action.DUPLICATE:
+            message = _("a column for the field by which people are looked up is needed")
+            yield Problem("missing_value", message, ("columns", plan.lookup_field))
+        if plan.action not in set(Action):
+            yield Problem("wrong_type", _("there is no such action"), ("action",), ", ".join(Action), plan.action)
+
+    def reader(self, plan: Plan, shape: Shape) -> Callable[[Sequence[Any]], Any]:
+        catalogue = fields.catalogue()
+        places = []
+        for name, column in plan.columns.items():
+            if name != "id" or plan.lookup_field == "id":
+                data_type = catalogue[name].data_type if name != "id" else datatypes.BY_NAME["integer"]
+                places.append((name, shape.header.index(column), plan.convention.reader(data_type)))
+        null = plan.null_text
+
+        def read(cells: Sequence[Any]) -> dict[str, Any]:
+            return {
+                name: None if null and cells[place] == null else convert(cells[place])
+                for name, place, convert in places
+            }
+
+        return read
+
+    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
+        outcomes = changing.upsert(
+            rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, summarise=True, dry_run=dry_run
+        )
+        return [Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes]
+
+    def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
+        return (finding.key_of(row[plan.lookup_field]), "") if plan.action != Action.DUPLICATE else None
+
+    def again(self, is_same: bool, plan: Plan) -> Result:
+        if plan.action == Action.CREATE:
+            return Result(Status.REFUSED, (Problem("person_exists", _("this person exists already")),))
+        return Result(Status.UPDATED)
+
+    def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
+        catalogue = fields.catalogue()
+        return [
+            (catalogue[name].label, _canonical(value, catalogue[name], plan)) if name != "id" else ("Id", str(value))
+            for name, value in row.items()
+        ]
+
+
+def _canonical(value: Any, info: fields.FieldInfo, plan: Plan) -> str:
+    if datatypes.is_blank(value):
+        return ""
+    try:
+        return info.data_type.to_text(info.data_type.parse(value, plan.time_zone))
+    except datatypes.BadValue:
+        return str(value)
+
+
+importing.register(PeopleTarget())

@@ -1,0 +1,34 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from people import import_guesses, importing_people
+from people.changing import Action
+from people.import_command import ImportCommand
+from people.importing import Plan
+from people.tabular import Shape
+
+
+class Command(ImportCommand):
+    kind = "people"
+    help = (
+        "Create and change people from a file: CSV with any delimiter, NDJSON or XLSX. Columns that are called like "
+        "person fields (by API name or label) are taken; others are named with --field. Safe to run again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        lookup = "how people are found: id (update only), email (default) or a unique field"
+        parser.add_argument("--lookup", default="email", metavar="FIELD", help=lookup)
+        parser.add_argument("--action", choices=list(Action), default=Action.UPSERT)
+        parser.add_argument("--field", action="append", default=[], metavar="API_NAME=COLUMN")
+
+    def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
+        items = importing_people.PeopleTarget().mappable("")
+        given = dict(pair.partition("=")[::2] for pair in options["field"])
+        guessed = import_guesses.columns_for(items, shape)
+        return Plan(
+            columns={name: column for name, column in guessed.items() if column not in given.values()} | given,
+            lookup_field=options["lookup"], action=options["action"], zone=options["zone"],
+            date_order=options["dates"], decimal=options["decimal"],
+        )  # fmt: skip

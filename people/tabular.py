@@ -1,0 +1,328 @@
+"""Files of rows as people have them: CSV and its kin, NDJSON, XLSX, each plain or gzip; streamed.
+
+One bad row is one bad row: what cannot be read of it comes back as a problem with its number, and reading
+goes on with the next. Only a file that is not what it claims to be raises `BadFile`.
+"""
+
+import csv
+import gzip
+import io
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import IO, Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from people import exact_json, spreadsheets
+from people.problems import Problem, show
+from people.spreadsheets import BadFile
+
+MAX_CELL = 131_072
+MAX_LINE = 8 * 1024 * 1024  # a longer one is no line: the file is something else
+MAX_COLUMNS = 2_000
+SAMPLE_BYTES = 1024 * 1024
+SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
+
+DELIMITERS = {",": "csv", ";": "ssv", "\t": "tsv", "|": "psv"}
+# by the names people know them by; the first that fits is guessed
+ENCODINGS = ("utf-8", "windows-1252", "iso-8859-15", "utf-16", "shift_jis", "euc_jp")
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+class Line(NamedTuple):
+    """One row of a file: its number as people count (the header is row 1), its cells in the header's order.
+
+    Of an NDJSON file `raw` is the object; of others the cells as they stand, also when they do not fit the header.
+    """
+
+    number: int
+    cells: Sequence[Any]
+    raw: Any
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What kind of file it is. `format` is "csv" (whatever its delimiter), "ndjson" or "xlsx"."""
+
+    format: str = "csv"
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    header: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Shape":
+        return cls(**{**stored, "header": tuple(stored.get("header", ()))})
+
+
+@contextmanager
+def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """`file` from its beginning, unzipped if it is gzip. Raises BadFile for gzip that is broken."""
+    opened = io.BufferedReader(_Borrowed(file), 1 << 16)
+    if opened.peek(2)[:2] != b"\x1f\x8b":
+        yield opened
+        return
+    try:
+        with gzip.open(opened) as plain:
+            yield plain  # type: ignore[misc]
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadFile(_("the gzip file is broken: %(why)s") % {"why": error}) from None
+
+
+class _Borrowed(io.RawIOBase):
+    """A file that stays open when its readers are done with it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self.file.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def guess(head: bytes, name: str = "", **known: Any) -> Shape:
+    """The shape of a file that begins with `head` (already unzipped) and is called `name`; `known` parts win.
+
+    The header is not read: see `with_header`. Raises BadFile for an empty file.
+    """
+    if not head.strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\0"):
+        raise BadFile(_("the file is empty: a first line with the names of the columns is needed"))
+    format_ = known.get("format") or _format(head, name.removesuffix(".gz").lower())
+    if format_ != "csv":
+        return Shape(format_, "", "utf-8")
+    encoding = known.get("encoding") or _encoding(head)
+    return Shape("csv", known.get("delimiter") or _delimiter(head.decode(_codec(encoding), "replace")), encoding)
+
+
+def _format(head: bytes, name: str) -> str:
+    if head.startswith(b"PK\x03\x04"):
+        return "xlsx"
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    return "ndjson" if name.endswith((".ndjson", ".jsonl")) or first == b"{" else "csv"
+
+
+def _encoding(head: bytes) -> str:
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return encoding
+    if head[1:200:2].count(0) > 90 or (len(head) > 3 and head[1::2].count(0) * 2 > len(head) * 0.9):
+        return "utf-16"
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:  # else it is merely cut within a character
+            return "windows-1252"
+    return "utf-8"
+
+
+def _codec(encoding: str) -> str:
+    return "utf-8-sig" if encoding == "utf-8" else encoding
+
+
+def _delimiter(text: str) -> str:
+    """The candidate that cuts the first lines into the same number of cells, and into the most."""
+    lines = text.splitlines()[: SAMPLE_ROWS // 10]
+    if len(lines) > 1:
+        lines = lines[: max(1, len(lines) - 1)] if len(text) >= SAMPLE_BYTES else lines
+    best, score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        try:
+            widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
+        except csv.Error:
+            continue
+        if widths and widths[0] > 1:
+            found = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
+            if found > score:
+                best, score = delimiter, found
+    return best
+
+
+def with_header(file: IO[bytes], shape: Shape) -> Shape:
+    """`shape` with the names of the columns, read from `file` (unzipped, at its beginning). Raises BadFile."""
+    if shape.format == "ndjson":
+        names: dict[str, None] = {}
+        for number, line in enumerate(READERS["ndjson"](file, shape)):
+            if isinstance(line.raw, dict):
+                names.update(dict.fromkeys(line.raw))
+            if number >= SAMPLE_ROWS:
+                break
+        if not names:
+            raise BadFile(_("there is no JSON object in the first lines of the file"))
+        return replace(shape, header=tuple(names))
+    header = next(_raw_rows(file, shape), None)
+    return replace(shape, header=_checked_header(header))
+
+
+def rows(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+    """Every row of `file` (unzipped, at its beginning) after the header, in the order of `shape.header`."""
+    return READERS[shape.format](file, shape)
+
+
+def _checked_header(header: Sequence[Any] | None) -> tuple[str, ...]:
+    cells = ["" if cell is None else str(cell).strip() for cell in header or ()]
+    while cells and not cells[-1]:
+        cells.pop()
+    if not cells:
+        raise BadFile(_("the file is empty: a first line with the names of the columns is needed"))
+    if len(cells) > MAX_COLUMNS:
+        raise BadFile(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
+    twice = [name for name, count in Counter(cells).items() if count > 1 and name]
+    if twice:
+        raise BadFile(_("the header has '%(name)s' twice") % {"name": show(twice[0])})
+    return tuple(name or f"column {place}" for place, name in enumerate(cells, 1))
+
+
+def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[Sequence[Any]]:
+    if shape.format == "xlsx":
+        yield from spreadsheets.rows(file)
+        return
+    for cells in _Records(file, shape):
+        if isinstance(cells, Problem):
+            raise BadFile(str(cells.message))
+        if cells:
+            yield cells
+
+
+def _csv(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+    header, width = list(shape.header), len(shape.header)
+    has_header = False
+    for number, cells in enumerate(_Records(file, shape), 1):
+        if not cells:
+            continue
+        if not has_header:
+            has_header = True
+        elif isinstance(cells, Problem):
+            yield Line(number, (), [], cells)
+        elif len(cells) == width and cells != header:
+            yield Line(number, cells, cells)
+        else:
+            yield _fitted(number, cells, header)
+
+
+def _fitted(number: int, cells: list[Any], header: list[str]) -> Line:
+    """A row that is not as wide as the header: blank cells at its end are forgiven."""
+    if [str(cell).strip() for cell in cells[: len(header)]] == header:
+        return Line(number, (), cells, Problem("repeated_header", _("is the header again")))
+    if len(cells) > len(header) and not any(str(cell or "").strip() for cell in cells[len(header) :]):
+        return Line(number, cells[: len(header)], cells)
+    message = _("has %(cells)s cells, the header %(header)s") % {"cells": len(cells), "header": len(header)}
+    return Line(number, (), cells, Problem("ragged_row", message, (), str(len(header)), str(len(cells))))
+
+
+class _Records:
+    """The records of a CSV file, or the problem of each that is none.
+
+    A quote that is never closed would swallow everything after it. So when a record cannot be read, its
+    first line alone is bad, and the lines that it swallowed are read again on their own.
+    """
+
+    def __init__(self, file: IO[bytes], shape: Shape) -> None:
+        csv.field_size_limit(MAX_CELL)
+        # a byte that is not of the encoding becomes a lone surrogate, which the checks of its row refuse
+        errors = "surrogateescape" if shape.encoding in ("utf-8", "windows-1252", "iso-8859-15") else "strict"
+        self.text = io.TextIOWrapper(file, _codec(shape.encoding), errors, newline="")
+        self.again: deque[str] = deque()
+        self.taken: list[str] = []
+        self.reader = csv.reader(self._lines(), delimiter=shape.delimiter, strict=True)
+
+    def _lines(self) -> Iterator[str]:
+        readline, taken, again = self.text.readline, self.taken, self.again
+        while True:
+            line = again.popleft() if again else readline(MAX_LINE)
+            if not line:
+                if not again:
+                    return
+                continue
+            if len(line) >= MAX_LINE:
+                raise BadFile(_("a line is longer than %(limit)s characters") % {"limit": MAX_LINE})
+            taken.append(line)
+            yield line
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            while True:
+                self.taken.clear()
+                try:
+                    yield next(self.reader)
+                except csv.Error as error:
+                    yield self._recover(error)
+        except StopIteration:
+            return
+        except UnicodeError as error:
+            raise BadFile(_("the file is not in the encoding given: %(why)s") % {"why": error}) from None
+        finally:
+            self.text.detach()  # the file is the caller's
+
+    def _recover(self, error: csv.Error) -> Problem:
+        swallowed = self.taken[1:]
+        self.again.extendleft(reversed(swallowed))
+        if swallowed:
+            # the reader met the end, or is within a quote: start it afresh
+            self.reader = csv.reader(self._lines(), self.reader.dialect)
+        return Problem("unreadable_row", _("cannot be read: %(why)s") % {"why": error}, (), "", show(self.taken[0]))
+
+
+def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+    header = shape.header
+    number = 0
+    while line := file.readline(MAX_LINE):
+        number += 1
+        if len(line) >= MAX_LINE:
+            raise BadFile(_("a line is longer than %(limit)s characters") % {"limit": MAX_LINE})
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not line.strip():
+            continue
+        try:
+            row = exact_json.loads(line)
+        except exact_json.InvalidJSON as error:
+            yield _bad_json(number, line, _("is not JSON: %(why)s") % {"why": error})
+            continue
+        if isinstance(row, dict):
+            yield Line(number, [row.get(name) for name in header], row)
+        else:
+            yield _bad_json(number, line, _("is not a JSON object"))
+
+
+def _bad_json(number: int, line: bytes, message: str) -> Line:
+    text = line.decode("utf-8", "replace").rstrip("\r\n")
+    return Line(number, (), text, Problem("unreadable_row", message, (), "", show(text)))
+
+
+def _xlsx(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+    header = list(shape.header)
+    has_header = False
+    for number, cells in enumerate(spreadsheets.rows(file), 1):
+        if all(cell is None or cell == "" for cell in cells):
+            continue
+        if not has_header:
+            has_header = True
+            continue
+        # rows end with their last filled cell
+        whole = [*cells, *([None] * (len(header) - len(cells)))]
+        if len(whole) == len(header) and whole != header:
+            yield Line(number, whole, whole)
+        else:
+            yield _fitted(number, ["" if cell is None else cell for cell in whole], header)
+
+
+READERS: dict[str, Callable[[IO[bytes], Shape], Iterator[Line]]] = {"csv": _csv, "ndjson": _ndjson, "xlsx": _xlsx}

@@ -1,0 +1,31 @@
+"""Background jobs of files: they take ids, may run twice, and go on where a killed worker stopped."""
+
+from procrastinate.contrib.django import app
+
+from people import exporting, import_runs, transfer_files
+
+
+@app.task(name="people.run_import", queue="files", pass_context=False)
+def run_import(import_id: int) -> None:
+    import_runs.run(import_id)
+
+
+@app.task(name="people.run_export", queue="files", pass_context=False)
+def run_export(export_id: int) -> None:
+    exporting.run(export_id)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="people.go_on", queue="files", pass_context=False)
+def go_on(timestamp: int) -> None:
+    """Take up what a killed process left."""
+    for pk in import_runs.interrupted():
+        import_runs.run(pk)
+    for pk in exporting.interrupted():
+        exporting.run(pk)
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(name="people.remove_old_files", queue="files", pass_context=False)
+def remove_old_files(timestamp: int) -> None:
+    transfer_files.remove_old()

@@ -1,0 +1,1 @@
+"""Files that have had their time."""

@@ -1,0 +1,148 @@
+"""Files on their way in and out: what `importing` and `exporting` keep of each."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from people.sources import Door
+
+
+class Import(models.Model):
+    """One file that is being brought in, how its columns are understood, and how far it has come."""
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded", _("Uploaded")
+        CHECKING = "checking", _("Checking")
+        CHECKED = "checked", _("Checked")
+        IMPORTING = "importing", _("Importing")
+        PAUSED = "paused", _("Paused")
+        CANCELLED = "cancelled", _("Cancelled")
+        COMPLETE = "complete", _("Complete")
+        FAILED = "failed", _("Stopped by a fault")
+        TAKEN_BACK = "taken_back", _("Taken back")
+
+    class Wish(models.TextChoices):
+        NONE = "", ""
+        PAUSE = "pause", _("Pause")
+        CANCEL = "cancel", _("Cancel")
+
+    kind = models.CharField(_("what"), max_length=16)  # a key of importing.TARGETS
+    name = models.CharField(_("file"), max_length=255)
+    stored_as = models.CharField(max_length=64, blank=True, editable=False)  # empty: the file is not ours
+    size = models.BigIntegerField(_("size"), default=0)
+    shape = models.JSONField(default=dict)  # tabular.Shape
+    shape_key = models.CharField(max_length=32, blank=True)  # of the columns: files alike are mapped alike
+    plan = models.JSONField(null=True)  # importing.Plan
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UPLOADED)
+    wish = models.CharField(max_length=8, choices=Wish.choices, blank=True)  # asked of the job under way
+    position = models.BigIntegerField(default=0)  # rows of the file that are done, written with what they gave
+    bytes_done = models.BigIntegerField(default=0)
+    added = models.BigIntegerField(_("added"), default=0)
+    updated = models.BigIntegerField(_("updated"), default=0)
+    repeated = models.BigIntegerField(_("known before"), default=0)
+    refused = models.BigIntegerField(_("refused"), default=0)
+    first_id = models.BigIntegerField(null=True)  # of what was added: where to look when it is taken back
+    last_id = models.BigIntegerField(null=True)
+    error = models.TextField(_("fault"), blank=True)
+    door = models.PositiveSmallIntegerField(_("through"), choices=Door.choices)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    progressed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        db_table = "file_import"
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["kind", "shape_key", "-id"], name="import_shape"),
+            models.Index(fields=["state"], name="import_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def rows(self) -> int:
+        return self.added + self.updated + self.repeated + self.refused
+
+    @property
+    def percent(self) -> int:
+        """How much of the file is read, from 0 to 100."""
+        if self.state in (self.State.COMPLETE, self.State.CHECKED):
+            return 100
+        return min(99, self.bytes_done * 100 // self.size) if self.size else 0
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in (self.State.CHECKING, self.State.IMPORTING)
+
+
+class ImportFailure(models.Model):
+    """One row that was refused, as it stood in the file, and why."""
+
+    pk = models.CompositePrimaryKey("of_id", "row")
+    of = models.ForeignKey(Import, models.CASCADE, related_name="failures")
+    row = models.BigIntegerField()
+    # JSON as text: jsonb takes neither NUL characters nor lone surrogates, and a bad row may have both
+    raw = models.TextField()
+    problems = models.JSONField()
+
+    class Meta:
+        db_table = "file_import_failure"
+        default_permissions = ()
+
+
+class Export(models.Model):
+    """One file that was asked for: what it holds, and where it is until it expires."""
+
+    class State(models.TextChoices):
+        CREATED = "created", _("Created")
+        QUEUED = "queued", _("Queued")
+        PROCESSING = "processing", _("Being written")
+        COMPLETED = "completed", _("Ready")
+        CANCELLED = "cancelled", _("Cancelled")
+        FAILED = "failed", _("Failed")
+        EXPIRED = "expired", _("Expired")
+
+    key = models.UUIDField(unique=True)  # what the APIs call it
+    kind = models.CharField(_("what"), max_length=16)  # a key of exporting.KINDS
+    parameters = models.JSONField(default=dict)
+    title = models.CharField(_("contents"), max_length=255, blank=True)
+    format = models.CharField(_("format"), max_length=8, default="csv")
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.CREATED)
+    rows = models.BigIntegerField(_("rows"), null=True)
+    size = models.BigIntegerField(_("size"), null=True)
+    checksum = models.CharField(max_length=64, blank=True)  # sha256, hex
+    error = models.TextField(_("fault"), blank=True)
+    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    queued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        db_table = "file_export"
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="export_of_user"),
+            models.Index(fields=["state"], name="export_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or str(self.key)
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.key}.{self.format}"
+
+    def is_visible_to(self, user: Any) -> bool:
+        """Whether `user` may see it: who asked for it, and administrators."""
+        return user.is_superuser or self.user_id == user.pk

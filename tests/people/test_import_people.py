@@ -1,0 +1,100 @@
+"""People from files, by command and by job."""
+
+import gzip
+import io
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from people import import_reports, import_runs, importing
+from people.importing import Plan
+from people.models import Import, Person
+from tests.making import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+
+
+def run(file, *arguments):
+    out = StringIO()
+    call_command("import_people", str(file), "--no-progress", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue().strip()
+
+
+def test_columns_called_like_fields_are_taken(tmp_path):
+    ann = person(email="ann@example.com", company="Old")
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "Email Address;First Name;company;Unsubscribed;shoe\nANN@example.com;Ann;New;no;7\nb@example.com;Bob;;yes;8\n"
+    )
+    assert run(file, "--dry-run") == "Dry run, nothing was recorded: 2 rows: 1 added, 1 updated, 0 refused."
+    assert not Import.objects.exists() and Person.objects.count() == 1
+    assert run(file) == "2 rows: 1 added, 1 updated, 0 refused."
+    assert run(file) == "2 rows: 0 added, 2 updated, 0 refused."
+    ann.refresh_from_db()
+    assert (ann.first_name, ann.company, ann.unsubscribed) == ("Ann", "New", False)
+    assert Person.objects.get(email="b@example.com").unsubscribed is True
+
+
+def test_refused_rows_come_back_with_reasons(tmp_path):
+    (tmp_path / "p.csv").write_text("email,annual_revenue\nann@example.com,1\nno address,2\nbob@example.com,many\n")
+    with pytest.raises(SystemExit):
+        run(tmp_path / "p.csv", "--failures", str(tmp_path / "bad.csv"))
+    lines = (tmp_path / "bad.csv").read_text().splitlines()
+    assert len(lines) == 3 and lines[1].startswith("no address,2,3,") and "field email" in lines[1]
+
+
+def test_gzip_ndjson_from_standard_input(monkeypatch):
+    lines = [{"email": "a@example.com", "first_name": "Ann"}, {"email": "b@example.com", "first_name": 7}]
+    content = gzip.compress("\n".join(json.dumps(line) for line in lines).encode())
+    monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": io.BytesIO(content)}))
+    assert run("-") == "2 rows: 2 added, 0 updated, 0 refused."
+    assert Person.objects.get(email="b@example.com").first_name == "7"
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "said"),
+    [
+        ("name\nAnn\n", (), "looked up is needed"),
+        ("email\na@example.com\n", ("--field", "shoe=email"), "no such field"),
+        ("email\na@example.com\n", ("--lookup", "shoe"), "cannot be looked up"),
+        ("email\na@example.com\n", ("--zone", "Mars"), "not a time zone"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_happens(tmp_path, content, arguments, said):
+    (tmp_path / "p.csv").write_text(content)
+    with pytest.raises(CommandError, match=said):
+        run(tmp_path / "p.csv", *arguments)
+    assert not Person.objects.exists()
+
+
+def test_updating_by_id_never_creates():
+    ann = person(first_name="Ann")
+    job = importing.upload([f"id,first_name\n{ann.pk},Anna\n99999,Bob\nx,Carl\n".encode()], "p.csv", "people", None)
+    importing.set_plan(job, Plan(columns={"id": "id", "first_name": "first_name"}, lookup_field="id"), None)
+    importing.step(job, "start", None, queue=False)
+    import_runs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.added, job.updated, job.refused) == (0, 1, 2)
+    assert [failure.row for failure in job.failures.order_by("row")] == [3, 4]
+    assert import_reports.file_name(job) == "p-refused.csv"
+    ann.refresh_from_db()
+    assert ann.first_name == "Anna"
+
+
+def test_one_person_twice_in_a_file_is_created_once(monkeypatch):
+    monkeypatch.setattr(importing.TARGETS["people"], "batch", 1)
+    job = importing.upload([b"email,city\na@example.com,Rome\nA@Example.com,Paris\n"], "p.csv", "people", None)
+    importing.set_plan(job, Plan(columns={"email": "email", "city": "city"}), None)
+    for verb in ("check", "start"):
+        importing.step(job, verb, None, queue=False)
+        import_runs.run(job.pk)
+        job.refresh_from_db()
+        assert (job.added, job.updated, job.refused) == (1, 1, 0)
+    assert Person.objects.get().city == "Paris"
