@@ -1,8 +1,9 @@
 """To read the log: in the order it was written, each activity exactly once; and a person's timeline."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -10,6 +11,10 @@ from activities.models import Activity
 from people.locks import KEY_BITS, Space
 
 MAX_PAGE = 1_000
+# An activity that occurred later than this after it was recorded is in the index `activity_ahead` (migration).
+AHEAD = timedelta(minutes=10)
+# `recorded_at` grows with the id, but for clocks of servers that differ and for the life of a transaction.
+DISORDER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,14 @@ class Position:
     since: datetime | None
     issued_at_mark: int
     last_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a reader wants besides types and people: SQL about `a`, an activity, and its parameters."""
+
+    sql: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,46 +68,112 @@ def high_water_mark() -> int:
 
 def start(since: datetime | None = None) -> Position:
     """Where a reader begins who wants what occurred at `since` or later, and all that comes in from now on."""
-    return Position(since, high_water_mark())
+    mark = high_water_mark()
+    return Position(since, mark, 0 if since is None else _first_id(since, mark) - 1)
+
+
+def _first_id(since: datetime, mark: int) -> int:
+    """An id below which nothing occurred at `since` or later; one statement, some 30 index probes.
+
+    Any row that was recorded before since - AHEAD - DISORDER proves that all rows before it were recorded
+    before since - AHEAD, and so occurred before since, unless `activity_ahead` has them. A binary search over
+    the ids finds a late one of these rows; it need not be the last one.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """with recursive search (low, high) as (
+                select 0::bigint, %(mark)s::bigint
+                union all
+                select case when found.recorded_at < %(before)s then found.id else low end,
+                       case when found.recorded_at < %(before)s then high else (low + high + 1) / 2 - 1 end
+                from search left join lateral (
+                    select a.id, a.recorded_at from activity a
+                    where a.id >= (low + high + 1) / 2 and a.id <= high order by a.id limit 1) found on true
+                where low < high)
+            select least(
+                (select max(low) from search) + 1,
+                (select min(a.id) from activity a
+                 where a.occurred_at - a.recorded_at > interval '10 minutes' and a.occurred_at >= %(since)s))""",
+            {"mark": mark, "since": since, "before": since - AHEAD - DISORDER},
+        )
+        (first,) = cursor.fetchone()
+    return first
 
 
 def read(
-    position: Position, type_ids: Sequence[int], person_ids: Sequence[int] | None = None, limit: int = 300
+    position: Position,
+    type_ids: Sequence[int],
+    person_ids: Sequence[int] | None = None,
+    limit: int = 300,
+    conditions: Sequence[Condition] = (),
 ) -> Page:
     """Up to `limit` activities of the types after `position`, ascending by id; three statements.
 
-    `person_ids` narrows to these people. `has_more` says that the next page has something now.
+    `person_ids` narrows to these people (a few hundred at most), `conditions` to what meets all of them.
+    `has_more` says that the next page has something now.
     """
     mark = high_water_mark()
-    rows = _after(position, mark, type_ids, person_ids, limit + 1)
+    rows = _after(position, mark, type_ids, person_ids, limit + 1, conditions)
     has_more = len(rows) > limit
     rows = rows[:limit]
     last_id = rows[-1].pk if has_more else max(mark, position.last_id)
     return Page(rows, Position(position.since, position.issued_at_mark, last_id), has_more)
 
 
+def on_list(static_list_id: int) -> Condition:
+    """Of people who are on the static list now."""
+    return Condition(
+        "exists (select from static_list_member m where m.static_list_id = %(list)s and m.person_id = a.person_id)",
+        {"list": static_list_id},
+    )
+
+
 def _after(
-    position: Position, mark: int, type_ids: Sequence[int], person_ids: Sequence[int] | None, limit: int
+    position: Position,
+    mark: int,
+    type_ids: Sequence[int],
+    person_ids: Sequence[int] | None,
+    limit: int,
+    conditions: Sequence[Condition],
 ) -> list[Activity]:
-    """One index range a type, merged: the planner cannot merge them for `= any(types) order by id`."""
-    wanted = "and a.person_id = any(%(people)s)" if person_ids is not None else ""
-    sql = f"""
-        select r.* from unnest(%(types)s::int[]) as t (id), lateral (
-            select a.* from activity a
-            where a.activity_type_id = t.id and a.id > %(last)s and a.id <= %(mark)s
-              and (a.id > %(issued)s or %(since)s::timestamptz is null or a.occurred_at >= %(since)s) {wanted}
-            order by a.id limit %(limit)s) r
-        order by r.id limit %(limit)s"""
-    parameters = {
+    parameters: dict[str, Any] = {
         "types": list(set(type_ids)),
         "last": position.last_id,
         "mark": mark,
-        "issued": position.issued_at_mark,
+        "issued": min(position.issued_at_mark, mark),
         "since": position.since,
         "people": list(person_ids or ()),
         "limit": limit,
     }
-    return list(Activity.objects.raw(sql, parameters))
+    for condition in conditions:
+        parameters.update(condition.parameters)
+    wanted = "".join(f" and {condition.sql}" for condition in conditions)
+    sql = _OF_PEOPLE if person_ids is not None else _BY_TYPE
+    ranges = (sql.format(range=ids, wanted=wanted) for ids in _ranges(position, mark))
+    return list(Activity.objects.raw(f"{' union all '.join(ranges)} order by id limit %(limit)s", parameters))
+
+
+def _ranges(position: Position, mark: int) -> list[str]:
+    """The ids still to be read; those from before the token was made only if they occurred late enough."""
+    if position.since is None:
+        return ["a.id > %(last)s and a.id <= %(mark)s"]
+    ranges = []
+    if position.last_id < position.issued_at_mark:
+        ranges.append("a.id > %(last)s and a.id <= %(issued)s and a.occurred_at >= %(since)s")
+    if mark > position.issued_at_mark:
+        ranges.append("a.id > greatest(%(last)s, %(issued)s) and a.id <= %(mark)s")
+    return ranges or ["false"]
+
+
+# one index range a type, merged: the planner cannot merge them for `= any(types) order by id`
+_BY_TYPE = """(select r.* from unnest(%(types)s::int[]) as t (id), lateral (
+    select a.* from activity a where a.activity_type_id = t.id and {range}{wanted} order by a.id limit %(limit)s) r
+    order by r.id limit %(limit)s)"""
+# the people's own rows, all of them, then sorted: few people have few rows among millions of others'
+_OF_PEOPLE = """(with mine as materialized (
+    select a.* from activity a
+    where a.person_id = any(%(people)s) and a.activity_type_id = any(%(types)s) and {range}{wanted})
+    select * from mine order by id limit %(limit)s)"""
 
 
 def timeline(

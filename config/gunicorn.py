@@ -9,5 +9,21 @@ worker_class = "gthread"
 timeout = 120
 graceful_timeout = 30
 limit_request_line = 0  # the application checks lengths itself, with each API's own answer
-accesslog = None  # request lines can carry tokens
+# request lines, referrers and headers can carry tokens and secrets: the path is enough
+accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "true", "on", "yes"} else None
+access_log_format = "%(h)s %(t)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 control_socket_disable = True  # nothing outside DATA_DIR
+
+
+def post_worker_init(worker):
+    """Django is loaded: have this process write its usage statistics while it serves."""
+    from config.marketo.usage import Flusher
+
+    worker.usage_flusher = Flusher()
+    worker.usage_flusher.start()
+
+
+def worker_exit(_server, worker):
+    if hasattr(worker, "usage_flusher"):
+        worker.usage_flusher.stopping.set()
+        worker.usage_flusher.flush()

@@ -65,12 +65,14 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "procrastinate.contrib.django",
     "config.access",
+    "config.marketo",
     "people",
     "activities",
     "smartlists",
 ]
 
 MIDDLEWARE = [
+    "config.marketo.middleware.DialectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -160,6 +162,13 @@ REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 # The Marketo dialect
 ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", 3600)
 DIALECT_TOKEN_IN_QUERY = env.bool("DIALECT_TOKEN_IN_QUERY", True)
+# Limits for the whole installation; None is no limit. Marketo's are 100 calls in 20 seconds, 10 at once,
+# 50,000 a day, and 25 months of custom activities.
+DIALECT_RATE_LIMIT = env.int("DIALECT_RATE_LIMIT", 0) or None
+DIALECT_RATE_SECONDS = env.int("DIALECT_RATE_SECONDS", 20)
+DIALECT_CONCURRENCY_LIMIT = env.int("DIALECT_CONCURRENCY_LIMIT", 0) or None
+DIALECT_DAILY_QUOTA = env.int("DIALECT_DAILY_QUOTA", 0) or None
+DIALECT_ACTIVITY_MONTHS = env.int("DIALECT_ACTIVITY_MONTHS", 0) or None
 
 LOGGING = {
     "version": 1,

@@ -18,6 +18,7 @@ class Space(IntEnum):
     LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
+    LIMITS = 16  # how many API calls there are, where the installation limits them
 
 
 KEY_BITS = 56

@@ -30,7 +30,8 @@ from people.problems import Problem, Refused
 
 DEFAULT_RIGHTS = (
     "people.view_person", "people.add_person", "people.change_person", "people.view_personfield",
-    "people.view_staticlist", "people.change_staticlist", "people.delete_person", "people.merge_person",
+    "people.add_personfield", "people.change_personfield", "people.view_staticlist", "people.add_staticlist",
+    "people.change_staticlist", "people.delete_staticlist", "people.delete_person", "people.merge_person",
     "activities.view_activity", "activities.record_activity", "activities.view_activitytype",
     "activities.add_activitytype", "activities.change_activitytype", "activities.approve_activitytype",
     "activities.delete_activitytype",
@@ -118,7 +119,12 @@ def token_of(client: ApiClient) -> Token:
         client.token_digest = _digest(_derive(client))
         client.save(update_fields=["token_number", "token_expires_at", "token_digest"])
     remaining = int((client.token_expires_at - now).total_seconds())
-    return Token(_derive(client), max(1, remaining), f"{client.client_id}@api.invalid")
+    return Token(_derive(client), max(1, remaining), scope(client.client_id))
+
+
+def scope(client_id: str) -> str:
+    """What stands for the client's API-only user where an address is expected."""
+    return f"{client_id}@api.invalid"
 
 
 def client_of(token: str) -> tuple[ApiClient | None, bool]:

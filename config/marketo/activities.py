@@ -1,37 +1,34 @@
 """Activities over the dialect: record them (§2.6), read them (§2.1 to §2.3)."""
 
-import base64
-import binascii
-import struct
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
+from django.utils import timezone
 
-from activities import reading, recording
+from activities import reading, recording, standard
 from activities.models import Activity, ActivityField, ActivityType, ActivityVersion
-from activities.reading import Position
+from activities.reading import Condition, Page
 from activities.recording import NewActivity, Outcome, Status
+from config.marketo import paging
 from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, row_errors, success
+from config.marketo.envelope import Failure, invalid, row_errors, success, timestamp
+from config.marketo.names import Names
+from config.marketo.parameters import person_id
 from people import datatypes
+from people.models import StaticList, StaticListMember
 
-MAX_ROWS = 300
 MAX_TYPES, MAX_PEOPLE = 10, 30
-_TOKEN = struct.Struct(">Bqqq")  # form of the token, since (ms, or NEVER), mark when issued, last id
-_TOKEN_FORM = 1
-_NEVER = -(2**62)
+SHORT_LIST = 1_000  # members of so few are read person by person, of more from the log
+DAYS_OF_MONTH = 365.25 / 12
 
 
 def record(call: Call) -> HttpResponse:
     """§2.6: add custom activities; each row is added or skipped on its own."""
     call.require("activities.record_activity")
-    body = call.json
-    rows = body.get("input") if isinstance(body, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise Failure("1003", "Activities not specified")  # [I]
-    if len(rows) > MAX_ROWS:
-        raise Failure("1003", f"Invalid data: at most {MAX_ROWS} activities in one call, got {len(rows)}")  # [I]
+    rows = call.parameters.rows("activities")
     outcomes = recording.record([_new(row) for row in rows], call.source, follow_merges=False)
     return success([_outcome(outcome) for outcome in outcomes])
 
@@ -40,13 +37,19 @@ def _new(row: Any) -> NewActivity:
     if not isinstance(row, dict):
         return NewActivity(None, None, None)
     return NewActivity(
-        person=row.get("leadId"),
-        activity_type=row.get("activityTypeId") if isinstance(row.get("activityTypeId"), int) else None,
+        person=person_id(row.get("leadId")) or row.get("leadId"),
+        activity_type=_type_id(row.get("activityTypeId")),
         occurred_at=row.get("activityDate"),
         primary_value=row.get("primaryAttributeValue"),
         attributes=_pairs(row.get("attributes")),
         external_id=row.get("externalId"),
     )
+
+
+def _type_id(value: Any) -> Any:
+    """[I] §2.6: ids may come as text. A blank before other text keeps it from being taken for an API name."""
+    found = person_id(value)
+    return f" {value}" if found is None and isinstance(value, str) and not datatypes.is_blank(value) else found or value
 
 
 def _pairs(attributes: Any) -> list[tuple[str, Any]]:
@@ -96,93 +99,139 @@ def _field(field: ActivityField, is_custom: bool) -> dict[str, str]:
 def paging_token(call: Call) -> HttpResponse:
     """§2.2: a position in the log from a date on."""
     call.require("activities.view_activity")
-    text = call.parameters.get("sinceDatetime", "")
-    if not text:
-        raise Failure("1002", "Missing value for the required parameter 'sinceDatetime'")  # [I]
+    text = call.parameters.needed("sinceDatetime")
     try:
-        since = datatypes.parse_moment(text.strip())
+        since = datatypes.parse_moment(text)
     except datatypes.BadValue:
-        raise Failure("1001", f"Invalid value '{text[:80]}'. Required of type 'Datetime'") from None  # [I]
-    return success(nextPageToken=encode(reading.start(since)))
+        raise invalid(text, "Datetime") from None  # [I] §2.2
+    return success(nextPageToken=paging.encode(reading.start(since)))
 
 
 def read(call: Call) -> HttpResponse:
     """§2.3: activities after a token, each exactly once, ascending by id."""
     call.require("activities.view_activity")
-    position = _position(call)
-    type_ids, people = call.numbers("activityTypeIds"), call.numbers("leadIds")
+    type_ids = call.parameters.numbers("activityTypeIds")
     if not type_ids:
-        raise Failure("1002", "Missing value for the required parameter 'activityTypeIds'")
-    if len(type_ids) > MAX_TYPES or len(people) > MAX_PEOPLE:  # [I]
-        raise Failure("1003", f"Invalid data: at most {MAX_TYPES} activity types and {MAX_PEOPLE} leads")
-    page = reading.read(position, type_ids, people or None, call.batch_size())
-    names = _Names({row.activity_type_id for row in page.activities})
-    return success(
-        [_activity(row, names) for row in page.activities],
-        nextPageToken=encode(page.position),
-        moreResult=page.has_more,
-    )
+        call.parameters.needed("activityTypeIds")
+    if len(set(type_ids)) > MAX_TYPES:
+        raise Failure("1003", f"Invalid data: at most {MAX_TYPES} activity types")  # [I] §2.3
+    shown = Shown(type_ids)
+    unknown = set(type_ids) - shown.types
+    if unknown:
+        raise Failure("1003", f"Invalid data: there is no activity type {min(unknown)}")  # [I] §2.3
+    page = page_of(call, type_ids, [*_assets(call, type_ids), *_kept(shown.standard)])
+    return reply(page, map(shown.row, page.activities))
 
 
-class _Names:
-    """Display names of the fields that rows of some types may have, whatever their version."""
+def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page:
+    """The next page of the types, narrowed by `leadIds` or `listId`, from the request's token on."""
+    position = paging.position(call)
+    people = call.parameters.numbers("leadIds") or None
+    list_id = call.parameters.id("listId")
+    if people is not None and len(people) > MAX_PEOPLE:
+        raise Failure("1003", f"Invalid data: at most {MAX_PEOPLE} leads")  # [I] §2.3
+    if list_id is not None and people is None:
+        people, on_list = _members(list_id)
+        conditions = [*conditions, *on_list]
+    return reading.read(position, type_ids, people, call.parameters.batch_size(), conditions)
 
-    def __init__(self, type_ids: set[int]) -> None:
-        versions = ActivityVersion.objects.filter(activity_type__in=type_ids, number__isnull=False)
+
+def reply(page: Page, rows: Iterable[dict[str, Any]]) -> HttpResponse:
+    """§2.3: always with a token and `moreResult`, on the last and on an empty page, too."""
+    return success(list(rows), nextPageToken=paging.encode(page.position), moreResult=page.has_more)
+
+
+def _members(list_id: int) -> tuple[list[int] | None, list[Condition]]:
+    """Whose activities are wanted: the members of a short list by name, those of a long one by a condition."""
+    if not StaticList.objects.filter(pk=list_id).exists():
+        raise Failure("1013", f"Object not found: list {list_id}")  # [I] §2.3
+    members = StaticListMember.objects.filter(static_list=list_id).values_list("person_id", flat=True)
+    ids = list(members[: SHORT_LIST + 1])
+    return (ids, []) if len(ids) <= SHORT_LIST else (None, [reading.on_list(list_id)])
+
+
+def _assets(call: Call, type_ids: Sequence[int]) -> list[Condition]:
+    """§2.3: `assetIds` are primary assets, so they need one type that has any: the list of list activities."""
+    ids = call.parameters.numbers("assetIds")
+    if not ids:
+        return []
+    if len(set(type_ids)) != 1:
+        raise Failure("1003", "Invalid data: assetIds needs exactly one activity type")
+    return [Condition(ASSET_SQL.get(type_ids[0], "false"), {"assets": ids, "texts": [str(number) for number in ids]})]
+
+
+def _kept(standard_ids: set[int]) -> list[Condition]:
+    """§2.3: Marketo gives custom activities of the last 25 months; here a setting, off by default."""
+    if settings.DIALECT_ACTIVITY_MONTHS is None:
+        return []
+    oldest = timezone.now() - timedelta(days=settings.DIALECT_ACTIVITY_MONTHS * DAYS_OF_MONTH)
+    condition = "(a.occurred_at >= %(oldest)s or a.activity_type_id = any(%(standard)s::int[]))"
+    return [Condition(condition, {"oldest": oldest, "standard": list(standard_ids)})]
+
+
+# [I] §2.3: which standard activities are about something that has an id, and where it is
+_LIST_TYPES = (standard.ADD_TO_LIST, standard.REMOVE_FROM_LIST)
+ASSET_SQL = {
+    **dict.fromkeys(_LIST_TYPES, "a.attributes->>'list_id' = any(%(texts)s)"),
+    standard.DELETE_PERSON: "a.person_id = any(%(assets)s)",
+}
+
+
+def asset_id(row: Activity) -> int | None:
+    """The id of what the activity is about, where that has one."""
+    if row.activity_type_id in _LIST_TYPES:
+        return row.attributes.get("list_id")
+    return row.person_id if row.activity_type_id == standard.DELETE_PERSON else None
+
+
+class Shown:
+    """How rows of some types look in a reply. Fields are named as in the newest version, as types.json names them."""
+
+    def __init__(self, type_ids: Iterable[int]) -> None:
+        versions = ActivityVersion.objects.filter(activity_type__in=set(type_ids), number__isnull=False)
         rows = versions.order_by("number").values_list(
             "activity_type_id", "activity_type__is_standard", "fields__api_name", "fields__name"
         )
-        # the newest version's name of a field wins: clients match it with the one that types.json gives
-        self.names = {(type_id, api_name): name for type_id, _standard, api_name, name in rows}
-        self.standard = {type_id for type_id, is_standard, _api_name, _name in rows if is_standard}
+        self.types: set[int] = set()
+        self.standard: set[int] = set()
+        self.names: dict[tuple[int, str], str] = {}
+        for type_id, is_standard, api_name, name in rows:
+            self.types.add(type_id)
+            self.names[(type_id, api_name)] = name
+            if is_standard:
+                self.standard.add(type_id)
 
-    def attribute(self, type_id: int, api_name: str, value: Any) -> dict[str, Any]:
-        row = {"name": self.names.get((type_id, api_name), api_name), "value": value}
-        return row if type_id in self.standard else {"name": row["name"], "apiName": api_name, "value": row["value"]}
+    def row(self, row: Activity) -> dict[str, Any]:
+        found = head(row)
+        about = asset_id(row)
+        if about is not None:
+            found["primaryAttributeValueId"] = about
+        if row.primary_value is not None:
+            found["primaryAttributeValue"] = self._primary(row)
+        found["attributes"] = [
+            self._attribute(row.activity_type_id, api_name, value) for api_name, value in row.attributes.items()
+        ]
+        return found
+
+    def _primary(self, row: Activity) -> str:
+        """[I] §2.3: person fields have the names of describe.json, here as in lead changes."""
+        if row.activity_type_id in (standard.CHANGE_DATA_VALUE, standard.CHANGE_SCORE):
+            return ", ".join(Names.of_standard(name) for name in str(row.primary_value).split(", "))
+        return str(row.primary_value)
+
+    def _attribute(self, type_id: int, api_name: str, value: Any) -> dict[str, Any]:
+        name = self.names.get((type_id, api_name), api_name)
+        if type_id in self.standard:
+            return {"name": name, "value": value}
+        return {"name": name, "apiName": api_name, "value": value}
 
 
-def _activity(row: Activity, names: _Names) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def head(row: Activity) -> dict[str, Any]:
+    """What every activity's row begins with."""
+    return {
         "id": row.pk,
         "marketoGUID": str(row.pk),
         "leadId": row.person_id,
         "activityDate": timestamp(row.occurred_at),
         "activityTypeId": row.activity_type_id,
     }
-    if row.primary_value is not None:
-        found["primaryAttributeValue"] = row.primary_value
-    found["attributes"] = [
-        names.attribute(row.activity_type_id, api_name, value) for api_name, value in row.attributes.items()
-    ]
-    return found
-
-
-def timestamp(moment: datetime) -> str:
-    """§A4: UTC, whole seconds; clients parse exactly this."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _position(call: Call) -> Position:
-    token = call.parameters.get("nextPageToken", "").strip()
-    if not token:
-        raise Failure("1002", "Missing value for the required parameter 'nextPageToken'")
-    position = decode(token)
-    if position is None:
-        raise Failure("1003", "Invalid data: the paging token is not one of ours")  # [I]
-    return position
-
-
-def encode(position: Position) -> str:
-    """§2.2: opaque base32; the token is the whole state and never expires."""
-    since = _NEVER if position.since is None else int(position.since.timestamp() * 1000)
-    packed = _TOKEN.pack(_TOKEN_FORM, since, position.issued_at_mark, position.last_id)
-    return base64.b32encode(packed).decode()
-
-
-def decode(token: str) -> Position | None:
-    try:
-        form, since, mark, last_id = _TOKEN.unpack(base64.b32decode(token))
-        moment = None if since == _NEVER else datetime.fromtimestamp(since / 1000, UTC)
-    except (binascii.Error, struct.error, ValueError, OverflowError, OSError):
-        return None
-    return Position(moment, mark, last_id) if form == _TOKEN_FORM and mark >= 0 and last_id >= 0 else None

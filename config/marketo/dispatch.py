@@ -1,25 +1,23 @@
-"""One door for every dialect request: method override, token, permission, body, and the envelope of errors."""
+"""One door for every dialect request: method override, token, permission, limits, and the envelope of errors."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
 from config.access import clients
+from config.marketo import limits, usage
 from config.marketo.envelope import Failure, failure
-from people import exact_json
+from config.marketo.parameters import Parameters
 from people.problems import NotAllowed, Refused
 from people.sources import Door, Source
 
-MAX_BODY = 1_048_576  # §A5
-MAX_URI = 8_192  # §A5
 LAST_USED_EVERY_SECONDS = 60
 
 logger = logging.getLogger(__name__)
@@ -33,16 +31,17 @@ VERB_CODES = {
     "too_many_types": "1027",
     "too_many_fields": "1028",
     "in_use": "1022",
+    "unknown_person": "1004",
 }
 
 
 @dataclass
 class Call:
-    """One authenticated request."""
+    """One authenticated request and what came with it."""
 
     request: HttpRequest
     user: Any
-    body: bytes = field(repr=False)
+    parameters: Parameters
 
     @property
     def source(self) -> Source:
@@ -52,101 +51,90 @@ class Call:
         if not self.user.has_perm(right):
             raise Failure("603", "Access denied")
 
-    @cached_property
-    def json(self) -> Any:
-        """The JSON body; {} when it is empty. Refuses other content types (612) and broken JSON (609)."""
-        if not self.body.strip():
-            return {}
-        if self.request.content_type not in {"application/json", "text/json"}:
-            raise Failure("612", "Invalid Content Type")
-        try:
-            return exact_json.loads(self.body)
-        except exact_json.InvalidJSON:
-            raise Failure("609", "Invalid JSON") from None
-
-    @cached_property
-    def parameters(self) -> QueryDict:
-        """Parameters of the query string and of a form body together (§A3)."""
-        found = self.request.GET.copy()
-        if self.request.content_type == "application/x-www-form-urlencoded":
-            found.update(QueryDict(self.body))
-        return found
-
-    def values(self, name: str) -> list[str]:
-        """A list parameter: comma list, repeated, or mixed (§A3)."""
-        given = self.parameters.getlist(name) + self.parameters.getlist(f"{name}[]")
-        return [part.strip() for text in given for part in text.split(",") if part.strip()]
-
-    def numbers(self, name: str) -> list[int]:
-        numbers = []
-        for text in self.values(name):
-            if not (text.isascii() and text.isdigit() and len(text) <= 10):
-                raise Failure("1001", f"Invalid value '{text[:80]}'. Required of type 'Integer'")
-            numbers.append(int(text))
-        return numbers
-
-    def batch_size(self) -> int:
-        """§A5: 300 by default and at most; [I] more is taken for 300."""
-        given = self.numbers("batchSize")
-        return min(max(given[0], 1), 300) if given else 300
-
 
 View = Callable[..., HttpResponse]
 
 
 def endpoint(**views: View) -> View:
     """A URL's view from one function a method: `endpoint(GET=by_filter, POST=sync)`."""
+    return _dispatcher(views, is_asset=False)
 
+
+def asset_endpoint(**views: View) -> View:
+    """The same in the envelope of the asset API, whose refusals carry `warnings` (§A2)."""
+    return _dispatcher(views, is_asset=True)
+
+
+def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
     @csrf_exempt
     def dispatch(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        if len(request.get_full_path()) > MAX_URI:
-            return HttpResponse("Request-URI Too Long\n", status=414, content_type="text/plain")
-        length = request.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) > MAX_BODY:
-            return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
         with translation.override("en"):  # the dialect's words are Marketo's
-            return _answer(request, views, arguments)
+            reply, user_id = _answer(request, views, arguments, is_asset)
+        usage.count(user_id, getattr(reply, "dialect_code", ""))
+        if settings.DIALECT_DAILY_QUOTA is not None:
+            usage.flush()  # a quota needs the calls of every process
+        return reply
 
     return dispatch
 
 
 def not_found(request: HttpRequest, **_arguments: Any) -> HttpResponse:
+    usage.count(0, "610")
     return failure("610", "Requested resource not found")
 
 
 not_found.csrf_exempt = True  # type: ignore[attr-defined]
 
 
-def _answer(request: HttpRequest, views: dict[str, View], arguments: dict[str, Any]) -> HttpResponse:
+def _answer(
+    request: HttpRequest, views: dict[str, View], arguments: dict[str, Any], is_asset: bool
+) -> tuple[HttpResponse, int]:
+    """The reply, and the id of the user who called (0 while nobody is known)."""
+    user_id = 0
     try:
-        call = Call(request, _authenticate(request), request.body)
-        method = (call.parameters.get("_method") or request.method or "").upper()
-        if method not in views:
-            raise Failure("605", f"Request method '{method[:20]}' not supported")
-        return views[method](call, **arguments)
-    except Failure as error:
-        return failure(error.code, error.message)
-    except NotAllowed:
-        return failure("603", "Access denied")
-    except Refused as refusal:
-        return failure(VERB_CODES.get(refusal.code, "1003"), str(refusal))
-    except RequestDataTooBig:
-        return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
-    except SuspiciousOperation:
-        return failure("1003", "Invalid data")
-    except Exception:
-        logger.exception("dialect request failed: %s %s", request.method, request.path)
-        return failure("611", "System error")
+        parameters = Parameters(request, request.body)
+        user = authenticate(request, parameters)
+        user_id = user.pk
+        view = _view(request, parameters, views)
+        with limits.admitted():
+            return view(Call(request, user, parameters), **arguments), user_id
+    except Exception as error:
+        return _refusal(request, error, is_asset), user_id
 
 
-def _authenticate(request: HttpRequest) -> Any:
+def _view(request: HttpRequest, parameters: Parameters, views: dict[str, View]) -> View:
+    """By the method, or what `_method` says in the query or in a form body (§A3)."""
+    method = (parameters.form.get("_method") or request.method or "").upper()
+    if method not in views:
+        raise Failure("605", f"Request method '{method[:20]}' not supported")
+    return views[method]
+
+
+def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResponse:
+    """Every error in Marketo's words; HTTP 200 but for what is too large."""
+    match error:
+        case Failure():
+            return failure(error.code, error.message, asset=is_asset)
+        case NotAllowed():
+            return failure("603", "Access denied", asset=is_asset)
+        case Refused():
+            return failure(VERB_CODES.get(error.code, "1003"), str(error), asset=is_asset)
+        case RequestDataTooBig():
+            return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
+        case SuspiciousOperation():
+            return failure("1003", "Invalid data", asset=is_asset)
+    logger.error("dialect request failed: %s %s", request.method, request.path, exc_info=error)
+    return failure("611", "System error", asset=is_asset)
+
+
+def authenticate(request: HttpRequest, parameters: Parameters) -> Any:
     """The API-only user whose token came with the request; the header wins over the parameter (§1).
 
-    Without any token the answer is 601, on which clients log in again; 600 and 603 they take for final.
+    [I] §1: without any token the answer is 601, on which clients log in again; 600 and 603 they take for final.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        token = request.GET.get("access_token", "") if settings.DIALECT_TOKEN_IN_QUERY else ""
+        token = parameters.form.get("access_token", "") if settings.DIALECT_TOKEN_IN_QUERY else ""
     client, has_expired = clients.client_of(token.strip()) if token.strip() else (None, False)
     if client is None:
         raise Failure("601", "Access token invalid")

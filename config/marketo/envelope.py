@@ -6,6 +6,7 @@ Section numbers are those of the wire-contract sheet, marketo-rest.md.
 import secrets
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +14,10 @@ import orjson
 from django.http import HttpResponse
 
 from people import datatypes
-from people.problems import Problem
+from people.problems import Problem, show
 
 CONTENT_TYPE = "application/json;charset=UTF-8"
+NO_ASSETS = "No assets found for the given search criteria."
 
 
 class Failure(Exception):
@@ -27,6 +29,14 @@ class Failure(Exception):
         self.message = message
 
 
+def missing(name: str) -> Failure:
+    return Failure("1002", f"Missing value for the required parameter '{name}'")
+
+
+def invalid(value: Any, word: str) -> Failure:
+    return Failure("1001", f"Invalid value '{show(value)}'. Required of type '{word}'")
+
+
 def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
     """A reply; members that are None are left out, never sent as null (§A2)."""
     body = {"requestId": _request_id()}
@@ -36,8 +46,19 @@ def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
     return _reply({**body, "success": True})
 
 
-def failure(code: str, message: str) -> HttpResponse:
-    return _reply({"requestId": _request_id(), "success": False, "errors": [{"code": code, "message": message}]})
+def failure(code: str, message: str, *, asset: bool = False) -> HttpResponse:
+    """A refusal; the asset API's has `warnings` besides."""
+    errors = [{"code": code, "message": printable(message)}]
+    body = {"success": False, "errors": errors, "requestId": _request_id()}
+    reply = _reply(body | {"warnings": []} if asset else body)
+    reply.dialect_code = code  # type: ignore[attr-defined]  # for the error statistics
+    return reply
+
+
+def assets(result: list[Any]) -> HttpResponse:
+    """A reply of the asset API (§A2): without anything found it has no `result`, and clients read the warning."""
+    body: dict[str, Any] = {"success": True, "errors": [], "requestId": _request_id(), "warnings": []}
+    return _reply(body | {"result": result} if result else body | {"warnings": [NO_ASSETS]})
 
 
 def _reply(body: dict[str, Any]) -> HttpResponse:
@@ -54,6 +75,21 @@ def _exactly(value: Any) -> Any:
 def _request_id() -> str:
     """Random hex, and the moment of the reply in milliseconds, as the service has it (§A2)."""
     return f"{secrets.randbelow(16**5):x}#{int(time.time() * 1000):x}"
+
+
+def printable(text: str) -> str:
+    """`text` without lone surrogates, which no JSON can carry in UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def timestamp(moment: datetime) -> str:
+    """§A4: UTC, whole seconds; clients parse exactly this."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def asset_timestamp(moment: datetime) -> str:
+    """§A4: the asset API writes both markers."""
+    return f"{timestamp(moment)}+0000"
 
 
 TYPE_WORDS = {
@@ -113,4 +149,4 @@ def _row_error(problem: Problem, names: dict[str, str]) -> dict[str, str]:
         message = f"Field '{name}' not found"
     else:
         message = f"Invalid data for '{name}': {problem.message}" if name else f"Invalid data: {problem.message}"
-    return {"code": code, "message": message}
+    return {"code": code, "message": printable(message)}

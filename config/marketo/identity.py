@@ -7,7 +7,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from config.access import clients
 from config.access.models import ApiClient
-from config.marketo.envelope import CONTENT_TYPE
+from config.marketo.envelope import CONTENT_TYPE, Failure
+from config.marketo.parameters import Parameters
+from people.problems import show
 
 
 @csrf_exempt
@@ -15,14 +17,18 @@ def token(request: HttpRequest) -> HttpResponse:
     """Give a client its token: GET or POST, parameters in the query or in a form body."""
     if request.method not in {"GET", "POST"}:
         return _refuse(405, "invalid_request", f"Request method '{request.method}' not supported")
-    given = {**request.GET.dict(), **request.POST.dict()}
+    try:
+        given = Parameters(request, request.body).form
+    except Failure as failure:
+        return _refuse(400, "invalid_request", failure.message)
+    # [I] §1: statuses and texts for a wrong or missing grant type
     if "grant_type" not in given:
         return _refuse(400, "invalid_request", "Missing grant type")
     if given["grant_type"] != "client_credentials":
-        return _refuse(400, "unsupported_grant_type", f"Unsupported grant type: {given['grant_type'][:80]}")
+        return _refuse(400, "unsupported_grant_type", f"Unsupported grant type: {show(given['grant_type'])}")
     client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
-    if "\0" in client_id or not ApiClient.objects.filter(client_id=client_id).exists():
-        return _refuse(401, "unauthorized", f"No client with requested id: {client_id[:100]}")
+    if not ApiClient.objects.filter(client_id=client_id).exists():
+        return _refuse(401, "unauthorized", f"No client with requested id: {show(client_id)}")
     client = clients.authenticate(client_id, secret)
     if client is None:
         return _refuse(401, "invalid_client", "Bad client credentials")

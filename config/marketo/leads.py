@@ -1,19 +1,24 @@
 """People over the dialect, where they are leads: sync and read (§3)."""
 
-from collections.abc import Mapping
+import re
 from typing import Any
 
+from django.db.models import QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Lower
 from django.http import HttpResponse
 
-from config.marketo.activities import timestamp
+from config.marketo import paging
 from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, row_errors, success
+from config.marketo.envelope import Failure, invalid, missing, row_errors, success, timestamp
+from config.marketo.names import Names
+from config.marketo.parameters import MAX_BATCH, person_id
 from people import changing, fields, finding
 from people.changing import Action, Outcome, Status
 from people.fields import FieldInfo
 from people.models import Person
+from people.problems import show
 
-MAX_ROWS = 300
 MAX_MATCHES = 1_000  # §3: more is refused
 ACTIONS = {
     "createorupdate": Action.UPSERT,
@@ -22,34 +27,21 @@ ACTIONS = {
     "createduplicate": Action.DUPLICATE,
 }
 DEFAULT_FIELDS = ("id", "firstName", "lastName", "email", "updatedAt", "createdAt")  # order as recorded, §3
-# standard fields whose name is not our API name in camel case
-SPECIAL_NAMES = {"state_or_province": "state", "person_score": "leadScore"}
-
-
-def rest_name(api_name: str) -> str:
-    """What the dialect calls a standard field: first_name is firstName."""
-    first, *rest = api_name.split("_")
-    return SPECIAL_NAMES.get(api_name) or first + "".join(word.capitalize() for word in rest)
-
-
-class Names:
-    """Person fields by the names of the dialect; custom fields have the same name in both worlds."""
-
-    def __init__(self) -> None:
-        self.fields: Mapping[str, FieldInfo] = fields.catalogue()
-        self.rest = {name: rest_name(name) if info.is_standard else name for name, info in self.fields.items()}
-        self.ours = {rest: name for name, rest in self.rest.items()}
+PARTITION = {"id": 1, "name": "Default", "description": "Initial system lead partition"}
+SEARCHABLE = frozenset({"string", "email", "integer"})  # §3: custom fields of these types can be filtered by
+# §3: documented filters by what nobody here has, so that nobody is found
+WITHOUT_VALUES = frozenset({
+    "cookies", "facebookId", "linkedInId", "twitterId", "sfdcAccountId", "sfdcContactId", "sfdcLeadId",
+    "sfdcLeadOwnerId", "sfdcOpptyId",
+})  # fmt: skip
+COOKIE = re.compile(r"(?:id:[0-9A-Za-z-]+(?:&|%26))?token:[0-9A-Za-z._-]+")
 
 
 def sync(call: Call) -> HttpResponse:
     """§3: create or update leads; each row counts on its own."""
-    body = call.json
-    rows = body.get("input") if isinstance(body, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise Failure("1003", "Leads not specified")
-    if len(rows) > MAX_ROWS:
-        raise Failure("1003", f"Invalid data: at most {MAX_ROWS} leads in one call, got {len(rows)}")  # [I]
+    rows, body = call.parameters.rows("leads"), call.parameters.json
     action = _action(body.get("action"))
+    _check_partition(body.get("partitionName"))
     call.require("people.change_person")
     if action is not Action.UPDATE:
         call.require("people.add_person")
@@ -64,8 +56,19 @@ def _action(given: Any) -> Action:
         return Action.UPSERT
     action = ACTIONS.get(given.lower()) if isinstance(given, str) else None
     if action is None:
-        raise Failure("1001", f"Invalid value '{str(given)[:80]}'. Required of type 'Action'")
+        raise invalid(given, "Action")
     return action
+
+
+def _check_partition(given: Any) -> None:
+    """[I] §B: there is one partition; 1008 for any other."""
+    if not (given is None or (isinstance(given, str) and given.strip().lower() in {"", PARTITION["name"].lower()})):  # type: ignore[attr-defined]
+        raise Failure("1008", f"Lead partition '{show(given)}' does not exist")
+
+
+def partitions(call: Call) -> HttpResponse:
+    call.require("people.view_person")
+    return success([PARTITION])
 
 
 def _lookup(given: Any, names: Names) -> str:
@@ -73,7 +76,7 @@ def _lookup(given: Any, names: Names) -> str:
         return "email"
     ours = "id" if given == "id" else names.ours.get(given) if isinstance(given, str) else None
     if ours is None or (ours not in {"id", "email"} and not names.fields[ours].is_unique):
-        raise Failure("1006", f"Lookup field '{str(given)[:80]}' not found")
+        raise Failure("1006", f"Lookup field '{show(given)}' not found")
     return ours
 
 
@@ -81,7 +84,7 @@ def _values(row: Any, names: Names) -> dict[str, Any]:
     """The row in our names; `upsert` refuses an id elsewhere than in an update by id (§3)."""
     if not isinstance(row, dict):
         return {"": row}
-    return {names.ours.get(name, name): value for name, value in row.items()}
+    return {names.translate(name): value for name, value in row.items()}
 
 
 def _outcome(outcome: Outcome, names: Names) -> dict[str, Any]:
@@ -90,70 +93,72 @@ def _outcome(outcome: Outcome, names: Names) -> dict[str, Any]:
     return {"id": outcome.person_id, "status": str(outcome.status)}
 
 
-def by_id(call: Call, person_id: int) -> HttpResponse:
+def by_id(call: Call, lead_id: int) -> HttpResponse:
     call.require("people.view_person")
     names = Names()
-    wanted = _wanted(call, names)
-    person = Person.objects.live().filter(pk=min(person_id, finding.MAX_ID)).first()
+    wanted = wanted_fields(call, names)
+    return success([lead(live_person(lead_id), wanted, names)])
+
+
+def live_person(lead_id: int) -> Person:
+    """[I] §3: an unknown id refuses the whole request."""
+    person = Person.objects.live().filter(pk=min(lead_id, finding.MAX_ID)).first()
     if person is None:
         raise Failure("1004", "Lead not found")
-    return success([_lead(person, wanted, names)])
+    return person
 
 
 def by_filter(call: Call) -> HttpResponse:
     """§3: leads whose field has one of up to 300 values."""
     call.require("people.view_person")
     names = Names()
-    wanted = _wanted(call, names)
-    filter_type, values = call.parameters.get("filterType", ""), call.values("filterValues")
-    if not filter_type or not values:
-        missing = "filterValues" if filter_type else "filterType"
-        raise Failure("1002", f"Missing value for the required parameter '{missing}'")
-    if len(values) > MAX_ROWS:
-        raise Failure("1003", f"Invalid data: at most {MAX_ROWS} filter values")
+    wanted = wanted_fields(call, names)
+    filter_type, values = call.parameters.needed("filterType"), call.parameters.values("filterValues")
+    if not values:
+        raise missing("filterValues")
+    if len(values) > MAX_BATCH:
+        raise Failure("1003", f"Invalid data: at most {MAX_BATCH} filter values")
     people = list(_matching(filter_type, values, names)[: MAX_MATCHES + 1])
     if len(people) > MAX_MATCHES:
         raise Failure("1003", "Too many results match the filter")
-    start = _offset(call)
-    page = people[start : start + call.batch_size()]
+    start = paging.offset(call)
+    page = people[start : start + call.parameters.batch_size()]
     more = str(start + len(page)) if start + len(page) < len(people) else None
-    return success([_lead(person, wanted, names) for person in page], nextPageToken=more)
+    return success([lead(person, wanted, names) for person in page], nextPageToken=more)
 
 
-def _offset(call: Call) -> int:
-    token = call.parameters.get("nextPageToken", "") or "0"
-    if not (token.isascii() and token.isdigit() and len(token) < 6):
-        raise Failure("1003", "Invalid data: the paging token is not one of ours")
-    return int(token)
-
-
-def _matching(filter_type: str, values: list[str], names: Names) -> Any:
+def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Person]:
     people = Person.objects.live().order_by("pk")
     if filter_type == "id":
-        return people.filter(pk__in=[number for value in values if (number := _number(value))])
+        return people.filter(pk__in=[number for value in values if (number := person_id(value))])
+    if filter_type in WITHOUT_VALUES:
+        return people.none()
+    if filter_type == "leadPartitionId":
+        return people if str(PARTITION["id"]) in values else people.none()
     ours = names.ours.get(filter_type)
     if ours == "email":
         return people.with_email(values)
-    if ours is not None and names.fields[ours].is_unique:
-        ids = [pk for found in finding.by_field(ours, values).values() for pk in found]
+    info = names.fields[ours] if ours is not None else None
+    if info is not None and info.is_unique:
+        ids = [pk for found in finding.by_field(info.api_name, values).values() for pk in found]
         return people.filter(pk__in=ids)
+    if info is not None and not info.is_standard and info.data_type.name in SEARCHABLE:
+        text = Lower(KeyTextTransform(info.api_name, "fields"))
+        return people.alias(value=text).filter(value__in=[finding.key_of(value) for value in values])
     raise Failure("1011", f"Field '{filter_type[:80]}' not supported")
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= finding.MAX_ID else None
-
-
-def _wanted(call: Call, names: Names) -> list[str]:
-    wanted = call.values("fields")
+def wanted_fields(call: Call, names: Names) -> list[str]:
+    """The fields a reply shall have, always with the id. Raises 1006."""
+    wanted = call.parameters.values("fields")
     unknown = [name for name in wanted if name != "id" and name not in names.ours]
     if unknown:
         raise Failure("1006", f"Field '{unknown[0][:80]}' not found")
     return ["id", *(name for name in wanted if name != "id")] if wanted else list(DEFAULT_FIELDS)
 
 
-def _lead(person: Person, wanted: list[str], names: Names) -> dict[str, Any]:
-    """§3: what was asked for and always the id; no value is null here."""
+def lead(person: Person, wanted: list[str], names: Names) -> dict[str, Any]:
+    """§3: what was asked for; no value is null here."""
     return {name: person.pk if name == "id" else _shown(person, names.fields[names.ours[name]]) for name in wanted}
 
 
@@ -162,3 +167,14 @@ def _shown(person: Person, info: FieldInfo) -> Any:
     if value is not None and info.data_type.name == "datetime":
         return timestamp(value)
     return value
+
+
+def associate(call: Call, lead_id: int) -> HttpResponse:
+    """§3: tie a browser's cookie to a lead. [I] Nobody's web visits are followed here, so there is nothing to move:
+    lead and cookie are checked, and the reply is that of success."""
+    call.require("people.change_person")
+    cookie = call.parameters.needed("cookie")
+    live_person(lead_id)
+    if not COOKIE.fullmatch(cookie):
+        raise Failure("1012", f"Invalid cookie value '{show(cookie)}'")
+    return success()

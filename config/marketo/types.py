@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse
 
 from activities import drafting, lifecycle
 from activities.drafting import FieldSpec, Names
 from activities.models import ActivityField, ActivityType, ActivityVersion
-from config.marketo.activities import timestamp
 from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, success
+from config.marketo.envelope import Failure, missing, success, timestamp
+from people.problems import show
 
 STATUS = {
     ActivityType.State.DRAFT: "draft",
@@ -31,7 +32,7 @@ def describe(call: Call, api_name: str) -> HttpResponse:
     """The approved version, or the draft when asked for or when there is no other ([I] §2.8)."""
     call.require("activities.view_activitytype")
     activity_type = _find(api_name)
-    wants_draft = call.parameters.get("draft", "").lower() == "true"
+    wants_draft = call.parameters.flag("draft")
     return success([_whole(activity_type, activity_type.draft if wants_draft else None)])
 
 
@@ -39,14 +40,15 @@ def create(call: Call) -> HttpResponse:
     body = _object(call)
     primary = body.get("primaryAttribute")
     if not isinstance(primary, dict):
-        raise Failure("1002", "Missing value for the required parameter 'primaryAttribute'")
+        raise missing("primaryAttribute")
     names = Names(_text(body, "apiName"), **{ours: _text(body, theirs) for theirs, ours in NAMES.items()})
     created = lifecycle.create(names, [_field(primary, is_primary=True)], call.user)
     return success([_whole(_find(created.api_name))])
 
 
+@transaction.atomic
 def update(call: Call, api_name: str) -> HttpResponse:
-    """Change what is given, a partial primaryAttribute included."""
+    """Change what is given, a partial primaryAttribute included: all of it or nothing."""
     body, activity_type = _object(call), _find(api_name)
     changes = {ours: _text(body, theirs) for theirs, ours in NAMES.items() if theirs in body}
     drafting.edit(activity_type, call.user, **changes)
@@ -98,22 +100,24 @@ def delete_attributes(call: Call, api_name: str) -> HttpResponse:
 
 
 def _find(api_name: str) -> ActivityType:
-    found = ActivityType.objects.custom().existing().with_versions().filter(api_name=api_name).first()
+    types = ActivityType.objects.custom().existing().with_versions()
+    found = types.filter(api_name=api_name).first() if drafting.API_NAME.fullmatch(api_name) else None
     if found is None:
-        raise Failure("1013", f"Object not found: '{api_name[:80]}'")
+        raise Failure("1013", f"Object not found: '{show(api_name)}'")
     return found
 
 
 def _object(call: Call) -> dict[str, Any]:
-    if not isinstance(call.json, dict):
+    body = call.parameters.json
+    if not isinstance(body, dict):
         raise Failure("1003", "Invalid data: a JSON object is expected")
-    return call.json
+    return body
 
 
 def _attributes(call: Call) -> list[dict[str, Any]]:
     attributes = _object(call).get("attributes")
     if not isinstance(attributes, list) or not attributes or not all(isinstance(entry, dict) for entry in attributes):
-        raise Failure("1002", "Missing value for the required parameter 'attributes'")
+        raise missing("attributes")
     return attributes
 
 
@@ -130,7 +134,7 @@ def _field(attribute: dict[str, Any], is_primary: bool = False) -> FieldSpec:
     # [I] §2.7: the data type defaults to string for the primary field only
     data_type = _text(attribute, "dataType") or ("string" if is_primary else "")
     if not data_type:
-        raise Failure("1002", "Missing value for the required parameter 'dataType'")
+        raise missing("dataType")
     return FieldSpec(
         _text(attribute, "apiName"),
         _text(attribute, "name"),

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from config.marketo import activities, identity, leads, types
+from config.marketo import activities, changes, identity, lead_fields, leads, statistics, types
 from config.marketo.dispatch import endpoint, not_found
 
 _TYPE = "rest/v1/activities/external/type/<str:api_name>"
@@ -12,6 +12,8 @@ urlpatterns = [
     path("rest/v1/activities.json", endpoint(GET=activities.read)),
     path("rest/v1/activities/types.json", endpoint(GET=activities.types)),
     path("rest/v1/activities/pagingtoken.json", endpoint(GET=activities.paging_token)),
+    path("rest/v1/activities/leadchanges.json", endpoint(GET=changes.lead_changes)),
+    path("rest/v1/activities/deletedleads.json", endpoint(GET=changes.deleted_leads)),
     path("rest/v1/activities/external.json", endpoint(POST=activities.record)),
     path("rest/v1/activities/external/types.json", endpoint(GET=types.all_types)),
     path("rest/v1/activities/external/type.json", endpoint(POST=types.create)),
@@ -24,6 +26,17 @@ urlpatterns = [
     path(f"{_TYPE}/attributes/delete.json", endpoint(POST=types.delete_attributes)),
     path(f"{_TYPE}.json", endpoint(POST=types.update)),
     path("rest/v1/leads.json", endpoint(GET=leads.by_filter, POST=leads.sync)),
-    path("rest/v1/lead/<int:person_id>.json", endpoint(GET=leads.by_id)),
-    re_path(r"^(?:rest|bulk)(?:/|$)", not_found),
+    path("rest/v1/lead/<int:lead_id>.json", endpoint(GET=leads.by_id)),
+    path("rest/v1/leads/<int:lead_id>/associate.json", endpoint(POST=leads.associate)),
+    path("rest/v1/leads/partitions.json", endpoint(GET=leads.partitions)),
+    path("rest/v1/leads/describe.json", endpoint(GET=lead_fields.describe)),
+    path("rest/v1/leads/describe2.json", endpoint(GET=lead_fields.describe2)),
+    path("rest/v1/leads/schema/fields.json", endpoint(GET=lead_fields.schema)),
+    path("rest/v1/leads/schema/fields/<str:name>.json", endpoint(GET=lead_fields.schema_of)),
+    path("rest/v1/stats/usage.json", endpoint(GET=statistics.usage_today)),
+    path("rest/v1/stats/usage/last7days.json", endpoint(GET=statistics.usage_of_week)),
+    path("rest/v1/stats/errors.json", endpoint(GET=statistics.errors_today)),
+    path("rest/v1/stats/errors/last7days.json", endpoint(GET=statistics.errors_of_week)),
+    # the bulk API (§5) comes before this line
+    re_path(r"^(?:rest|bulk|userservice)(?:/|$)", not_found),
 ]

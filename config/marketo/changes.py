@@ -1,0 +1,69 @@
+"""What happened to people: changed fields (§2.4) and deleted people (§2.5)."""
+
+from typing import Any
+
+from django.http import HttpResponse
+
+from activities import standard
+from activities.models import Activity
+from activities.reading import Condition
+from config.marketo.activities import asset_id, head, page_of, reply
+from config.marketo.dispatch import Call
+from config.marketo.envelope import Failure
+from config.marketo.names import Names
+
+TYPES = (standard.NEW_PERSON, standard.CHANGE_DATA_VALUE)
+# the primary value of a change names its field; a summary of a large import names several
+CHANGED = """(a.activity_type_id <> %(change_type)s or string_to_array(a.primary_value, ', ') && %(changed)s)"""
+
+
+def lead_changes(call: Call) -> HttpResponse:
+    """§2.4: new people, and changes of the fields asked for."""
+    call.require("activities.view_activity")
+    names = Names()
+    wanted = call.parameters.values("fields")
+    if not wanted:
+        call.parameters.needed("fields")
+    unknown = [name for name in wanted if name not in names.ours]
+    if unknown:
+        raise Failure("1006", f"Field '{unknown[0][:80]}' not found")
+    changed = [names.ours[name] for name in wanted]
+    parameters = {"change_type": standard.CHANGE_DATA_VALUE, "changed": changed}
+    page = page_of(call, TYPES, [Condition(CHANGED, parameters)])
+    return reply(page, (_change(row, set(changed), names) for row in page.activities))
+
+
+def _change(row: Activity, wanted: set[str], names: Names) -> dict[str, Any]:
+    attributes = row.attributes
+    kept = {"Source Type": "source_type", "Reason": "reason", "Source": "source"}
+    return head(row) | {
+        "fields": [_field(name, row, names) for name in (row.primary_value or "").split(", ") if name in wanted],
+        "attributes": [
+            *({"name": name, "value": attributes[ours]} for name, ours in kept.items() if ours in attributes),
+            {"name": "Lead ID", "value": row.person_id},
+        ],
+    }
+
+
+def _field(name: str, row: Activity, names: Names) -> dict[str, Any]:
+    info = names.fields[name]
+    return {
+        "id": info.id,
+        "name": names.rest[name],
+        "newValue": row.attributes.get("new_value"),
+        "oldValue": row.attributes.get("old_value"),
+    }
+
+
+def deleted_leads(call: Call) -> HttpResponse:
+    """§2.5: who was deleted, with the name as it was."""
+    call.require("activities.view_activity")
+    page = page_of(call, (standard.DELETE_PERSON,), [])
+    return reply(
+        page,
+        (
+            head(row)
+            | {"primaryAttributeValueId": asset_id(row), "primaryAttributeValue": row.primary_value, "attributes": []}
+            for row in page.activities
+        ),
+    )

@@ -1,0 +1,81 @@
+"""Marketo's limits on calls (§A5), for who wants them: settings, off by default.
+
+They hold for the whole installation, whatever the number of server processes, so they live in the database.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from config.marketo import usage
+from config.marketo.envelope import Failure
+from people import locks
+
+
+@contextmanager
+def admitted() -> Iterator[None]:
+    """Let one call in for as long as it lasts. Raises 607 (quota), 606 (rate), 615 (concurrency)."""
+    _check_quota()
+    _check_rate()
+    slot = _take_slot()
+    try:
+        yield
+    finally:
+        if slot is not None:
+            _free_slot(slot)
+
+
+def _check_quota() -> None:
+    quota = settings.DIALECT_DAILY_QUOTA
+    if quota is None:
+        return
+    (today,) = usage.calls(days=1).values()
+    if sum(today.values()) >= quota:
+        raise Failure("607", f"Daily quota '{quota}' reached")
+
+
+def _check_rate() -> None:
+    limit, seconds = settings.DIALECT_RATE_LIMIT, settings.DIALECT_RATE_SECONDS
+    if limit is None:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        locks.take([locks.key(locks.Space.LIMITS)])  # one after the other: nobody counts what another is adding
+        cursor.execute(
+            """with old as (
+                delete from dialect_recent_call where called_at <= clock_timestamp() - make_interval(secs => %(seconds)s)
+            ), recent as (
+                select count(*) as calls from dialect_recent_call
+                where called_at > clock_timestamp() - make_interval(secs => %(seconds)s)
+            )
+            insert into dialect_recent_call (called_at)
+            select clock_timestamp() from recent where calls < %(limit)s returning 1""",
+            {"seconds": seconds, "limit": limit},
+        )
+        if cursor.fetchone() is None:
+            raise Failure("606", f"Max rate limit '{limit}' exceeded with in '{seconds}' secs")  # sic
+
+
+def _take_slot() -> int | None:
+    """A session lock: the database frees it by itself when a server process dies in mid call."""
+    limit = settings.DIALECT_CONCURRENCY_LIMIT
+    if limit is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select %s | slot from generate_series(1, %s) as slot where pg_try_advisory_lock(%s | slot) limit 1",
+            [locks.key(locks.Space.LIMITS), limit, locks.key(locks.Space.LIMITS)],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        raise Failure("615", f"Concurrent access limit '{limit}' reached")
+    return found[0]
+
+
+def _free_slot(slot: int) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_unlock(%s)", [slot])
+    except DatabaseError:
+        connection.close()  # which frees it as well

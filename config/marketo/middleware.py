@@ -1,0 +1,83 @@
+"""Before any view of the dialect: the address as it is meant, its length, and the size of what comes with it."""
+
+import posixpath
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+from django.utils.text import compress_string
+
+ROOTS = ("/rest", "/bulk", "/identity", "/userservice")
+KILOBYTE = 1_024
+# §A5, by the beginning of the path; the last one that fits counts
+MAX_URI = (("/", 8 * KILOBYTE), ("/rest/asset/", 64 * KILOBYTE))
+MAX_BODY = (("/", 1_024 * KILOBYTE), ("/bulk/", 10 * 1_024 * KILOBYTE))
+MULTIPART_FRAME = 64 * KILOBYTE  # the parts around an uploaded file that may be as large as the limit
+GZIP_FROM = 1_024  # §A5: smaller replies are never compressed, nor are bulk files
+
+
+class DialectMiddleware:
+    """Normalises dot segments, refuses what is too long (414) or too large (413), compresses replies.
+
+    A public client really sends `/rest/../bulk/v1/…` (§A1); proxies collapse that, Python servers do not.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if not path.startswith(ROOTS):
+            return self.get_response(request)
+        if "//" in path or "/." in path:
+            path = "/" + posixpath.normpath(path).lstrip("/")
+            request.path = request.path_info = path
+        if len(_raw_uri(request)) > _limit(MAX_URI, path):
+            return _plain("Request-URI Too Long", 414)
+        if not _take_body(request, _limit(MAX_BODY, path)):
+            return _plain("Request Entity Too Large", 413)
+        return _compressed(request, self.get_response(request))
+
+
+def _raw_uri(request: HttpRequest) -> str:
+    """The address as it came in, where the server says; else as Django would write it."""
+    return request.META.get("RAW_URI") or request.get_full_path()
+
+
+def _limit(limits: tuple[tuple[str, int], ...], path: str) -> int:
+    return [limit for prefix, limit in limits if path.startswith(prefix)][-1]
+
+
+def _take_body(request: HttpRequest, limit: int) -> bool:
+    """Whether the body is within `limit`; one of unknown length (chunked) is read to find out."""
+    if request.content_type == "multipart/form-data":
+        limit += MULTIPART_FRAME
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if length.isdigit():
+        return int(length) <= limit
+    if request.META.get("wsgi.input_terminated") and request.META.get("HTTP_TRANSFER_ENCODING"):
+        body = request.META["wsgi.input"].read(limit + 1)
+        request._stream = BytesIO(body)  # type: ignore[attr-defined]
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        return len(body) <= limit
+    return True
+
+
+def _plain(text: str, status: int) -> HttpResponse:
+    return HttpResponse(f"{text}\n", status=status, content_type="text/plain")
+
+
+def _compressed(request: HttpRequest, response: Any) -> HttpResponse:
+    wants = "gzip" in request.headers.get("Accept-Encoding", "").lower()
+    if (
+        not wants or request.path_info.startswith("/bulk/") or response.streaming
+        or response.has_header("Content-Encoding") or len(response.content) < GZIP_FROM
+    ):  # fmt: skip
+        return response
+    response.content = compress_string(response.content)
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Length"] = str(len(response.content))
+    patch_vary_headers(response, ("Accept-Encoding",))
+    return response

@@ -1,0 +1,143 @@
+"""What came with a request, however a client wrote it: every leniency of §A3 is here."""
+
+import re
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.http import HttpRequest, QueryDict
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
+
+from config.marketo.envelope import Failure, invalid, missing
+from people import exact_json, finding
+
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+JSON = frozenset({"application/json", "text/json"})
+MAX_BATCH = 300
+MAX_ASSETS, ASSETS_BY_DEFAULT = 200, 20
+
+
+class Parameters:
+    """Query string, form and JSON of one request."""
+
+    def __init__(self, request: HttpRequest, body: bytes) -> None:
+        self.request = request
+        self.body = body
+
+    @cached_property
+    def form(self) -> QueryDict:
+        """Fields of the query string and of a form body together; also of a GET's or a DELETE's body."""
+        found = self.request.GET.copy()
+        if self.request.content_type == FORM:
+            found.update(QueryDict(self.body))
+        elif self.request.content_type == MULTIPART:
+            found.update(self._multipart())
+        if any("\0" in text for texts in found.lists() for text in texts[1]):
+            raise Failure("1003", "Invalid data: the character NUL")  # nothing stored has it
+        return found
+
+    def _multipart(self) -> QueryDict:
+        try:
+            fields, _files = MultiPartParser(
+                self.request.META, BytesIO(self.body), [MemoryFileUploadHandler(self.request)]
+            ).parse()
+        except (MultiPartParserError, BadRequest):
+            raise Failure("613", "Invalid multipart request") from None
+        return fields
+
+    @cached_property
+    def json(self) -> Any:
+        """The JSON body; {} when it is empty. Refuses other content types (612) and broken JSON (609)."""
+        if not self.body.strip():
+            return {}
+        if self.request.content_type not in JSON:
+            raise Failure("612", "Invalid Content Type")
+        try:
+            return exact_json.loads(self.body)
+        except exact_json.InvalidJSON:
+            raise Failure("609", "Invalid JSON") from None
+
+    @property
+    def has_json(self) -> bool:
+        return bool(self.body.strip()) and self.request.content_type in JSON
+
+    def rows(self, what: str) -> list[Any]:
+        """The `input` array of a JSON body: 1 to 300 entries. [I] §2.6: response-level 1003 otherwise."""
+        body = self.json
+        rows = body.get("input") if isinstance(body, dict) else None
+        if not isinstance(rows, list) or not rows:
+            raise Failure("1003", f"{what.capitalize()} not specified")
+        if len(rows) > MAX_BATCH:
+            raise Failure("1003", f"Invalid data: at most {MAX_BATCH} {what} in one call, got {len(rows)}")
+        return rows
+
+    def text(self, name: str) -> str:
+        return self.form.get(name, "").strip()
+
+    def needed(self, name: str) -> str:
+        """Raises 1002 without it ([I] §2.2)."""
+        text = self.text(name)
+        if not text:
+            raise missing(name)
+        return text
+
+    def flag(self, name: str) -> bool:
+        """`true`, `True`, `TRUE`: Python clients send capitalised words."""
+        return self.text(name).lower() == "true"
+
+    def values(self, name: str) -> list[str]:
+        """A list parameter: comma list, repeated or mixed.
+
+        [I] §A3: `name[0]=a` and `a&name=b` inside one value, which a public client writes, are taken as meant.
+        """
+        indexed = re.compile(rf"{re.escape(name)}(?:\[\d{{0,4}}\])?")
+        given = [text for key in self.form if indexed.fullmatch(key) for text in self.form.getlist(key)]
+        parts = [part.strip() for text in given for part in re.split(rf",|&{re.escape(name)}=", text)]
+        return [part for part in parts if part]
+
+    def numbers(self, name: str) -> list[int]:
+        """A list parameter of ids. Raises 1001."""
+        return [_number(text) for text in self.values(name)]
+
+    def id(self, name: str) -> int | None:
+        found = self.numbers(name)
+        return found[0] if found else None
+
+    def ids(self) -> list[Any]:
+        """Ids of people in the query, a form, or JSON `input` rows (§3); as they came, in order, at most 300."""
+        if self.has_json:
+            return [row.get("id") if isinstance(row, dict) else row for row in self.rows("leads")]
+        found = self.values("id")
+        if not found:
+            raise missing("id")
+        if len(found) > MAX_BATCH:
+            raise Failure("1003", f"Invalid data: at most {MAX_BATCH} leads in one call, got {len(found)}")
+        return found
+
+    def batch_size(self) -> int:
+        """§A5: 300 by default and at most; [I] §A3: more is taken for 300."""
+        given = self.numbers("batchSize")
+        return min(max(given[0], 1), MAX_BATCH) if given else MAX_BATCH
+
+    def window(self) -> tuple[int, int]:
+        """(offset, maxReturn) of an asset search, §A3."""
+        limit, offset = self.numbers("maxReturn"), self.numbers("offset")
+        if limit and limit[0] > MAX_ASSETS:
+            raise Failure("701", f"maxReturn cannot be greater than {MAX_ASSETS}")
+        return offset[0] if offset else 0, limit[0] or ASSETS_BY_DEFAULT if limit else ASSETS_BY_DEFAULT
+
+
+def person_id(value: Any) -> int | None:
+    """The id that JSON or a parameter names, a number or its text; None when it can be nobody's."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 12:
+        value = int(value)
+    is_id = type(value) is int and 0 < value <= finding.MAX_ID
+    return value if is_id else None
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise invalid(text, "Integer")
+    return min(int(text), finding.MAX_ID)

@@ -1,0 +1,130 @@
+"""How much the dialect is used (§6): counted in memory, written every few seconds.
+
+A call costs an addition in memory; what a killed process had not written yet is lost, and nothing else.
+"""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from config.marketo.models import Usage
+
+# [I] §A5: quotas start again at midnight in US Central time, so these are the days of all statistics
+DAY_ZONE = ZoneInfo("America/Chicago")
+KEPT_DAYS = 35
+FLUSH_EVERY_SECONDS = 2.0
+# §A5, §B: what these answer counts neither against the quota nor the rate
+UNCOUNTED = frozenset({"600", "601", "602", "604", "605", "608", "611"})
+
+_counts: Counter[tuple[date, int, str]] = Counter()
+_lock = threading.Lock()
+_purged_on: date | None = None
+
+
+def today() -> date:
+    return timezone.now().astimezone(DAY_ZONE).date()
+
+
+def count(user_id: int, error_code: str = "") -> None:
+    """Count a call of `user_id` (0: nobody known), and its error if it had one."""
+    day = today()
+    with _lock:
+        if user_id and error_code not in UNCOUNTED:
+            _counts[(day, user_id, "")] += 1
+        if error_code:
+            _counts[(day, 0, error_code)] += 1
+
+
+def flush() -> None:
+    """Write what this process has counted; what cannot be written now is kept for the next time."""
+    with _lock:
+        counted = dict(_counts)
+        _counts.clear()
+    if not counted:
+        return
+    try:
+        with transaction.atomic():
+            _add(counted)
+            _purge()
+    except DatabaseError:
+        with _lock:
+            _counts.update(counted)
+
+
+def calls(days: int) -> dict[date, dict[int, int]]:
+    """Calls of each user on each of the last `days` days, today last; days without calls are there, empty."""
+    rows = _since(days).filter(error_code="").values_list("day", "user_id").annotate(total=Sum("count"))
+    return _by_day(days, rows)
+
+
+def errors(days: int) -> dict[date, dict[str, int]]:
+    """Errors by code on each of the last `days` days, today last."""
+    rows = _since(days).exclude(error_code="").values_list("day", "error_code").annotate(total=Sum("count"))
+    return _by_day(days, rows)
+
+
+class Flusher(threading.Thread):
+    """Writes the counts of a server process every few seconds; the connection it needs is closed each time."""
+
+    def __init__(self) -> None:
+        super().__init__(name="usage", daemon=True)
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.wait(FLUSH_EVERY_SECONDS):
+            if _counts:
+                self.flush()
+
+    def flush(self) -> None:
+        try:
+            flush()
+        finally:
+            connection.close()
+
+
+def _since(days: int) -> QuerySet[Usage]:
+    flush()
+    return Usage.objects.filter(day__gt=today() - timedelta(days=days))
+
+
+def _by_day(days: int, rows: Iterable[tuple[date, Any, int]]) -> dict[date, dict[Any, int]]:
+    found: dict[date, dict[Any, int]] = {today() - timedelta(days=back): {} for back in reversed(range(days))}
+    for day, key, total in rows:
+        if day in found:
+            found[day][key] = total
+    return found
+
+
+def _add(counted: dict[tuple[date, int, str], int]) -> None:
+    rows = [(day, user_id, code, number) for (day, user_id, code), number in sorted(counted.items())]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into dialect_usage as u (day, process, user_id, error_code, count)
+            select day, %s, user_id, code, number
+            from unnest(%s::date[], %s::int[], %s::text[], %s::bigint[]) as v (day, user_id, code, number)
+            on conflict (day, process, user_id, error_code) do update set count = u.count + excluded.count""",
+            [_process(os.getpid()), *(list(column) for column in zip(*rows, strict=True))],
+        )
+
+
+def _purge() -> None:
+    """Once a day and process: statistics reach a week back, so five weeks are plenty."""
+    global _purged_on
+    if _purged_on != today():
+        Usage.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()
+        _purged_on = today()
+
+
+@lru_cache(maxsize=1)
+def _process(_pid: int) -> UUID:
+    return uuid4()
