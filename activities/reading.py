@@ -149,8 +149,10 @@ def _after(
         parameters.update(condition.parameters)
     wanted = "".join(f" and {condition.sql}" for condition in conditions)
     sql = _OF_PEOPLE if person_ids is not None else _BY_TYPE
-    ranges = (sql.format(range=ids, wanted=wanted) for ids in _ranges(position, mark))
-    return list(Activity.objects.raw(f"{' union all '.join(ranges)} order by id limit %(limit)s", parameters))
+    parts = [sql.format(range=ids, wanted=wanted) for ids in _ranges(position, mark)]
+    if len(parts) == 1:
+        return list(Activity.objects.raw(parts[0], parameters))
+    return list(Activity.objects.raw(f"({') union all ('.join(parts)}) order by id limit %(limit)s", parameters))
 
 
 def _ranges(position: Position, mark: int) -> list[str]:
@@ -166,14 +168,14 @@ def _ranges(position: Position, mark: int) -> list[str]:
 
 
 # one index range a type, merged: the planner cannot merge them for `= any(types) order by id`
-_BY_TYPE = """(select r.* from unnest(%(types)s::int[]) as t (id), lateral (
+_BY_TYPE = """select r.* from unnest(%(types)s::int[]) as t (id), lateral (
     select a.* from activity a where a.activity_type_id = t.id and {range}{wanted} order by a.id limit %(limit)s) r
-    order by r.id limit %(limit)s)"""
+    order by r.id limit %(limit)s"""
 # the people's own rows, all of them, then sorted: few people have few rows among millions of others'
-_OF_PEOPLE = """(with mine as materialized (
+_OF_PEOPLE = """with mine as materialized (
     select a.* from activity a
     where a.person_id = any(%(people)s) and a.activity_type_id = any(%(types)s) and {range}{wanted})
-    select * from mine order by id limit %(limit)s)"""
+    select * from mine order by id limit %(limit)s"""
 
 
 def timeline(

@@ -32,7 +32,11 @@ VERB_CODES = {
     "too_many_fields": "1028",
     "in_use": "1022",
     "unknown_person": "1004",
+    "unknown_list": "1013",
 }
+# [I] §B: the asset API has codes of its own
+ASSET_CODES = {"missing_value": "701", "wrong_type": "701", "too_long": "701", "unknown_list": "702"}
+ASSET_RULE_BROKEN = "709"
 
 
 @dataclass
@@ -118,7 +122,8 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
         case NotAllowed():
             return failure("603", "Access denied", asset=is_asset)
         case Refused():
-            return failure(VERB_CODES.get(error.code, "1003"), str(error), asset=is_asset)
+            code = ASSET_CODES.get(error.code, ASSET_RULE_BROKEN) if is_asset else VERB_CODES.get(error.code, "1003")
+            return failure(code, str(error), asset=is_asset)
         case RequestDataTooBig():
             return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
         case SuspiciousOperation():

@@ -44,7 +44,8 @@ def _check_rate() -> None:
         locks.take([locks.key(locks.Space.LIMITS)])  # one after the other: nobody counts what another is adding
         cursor.execute(
             """with old as (
-                delete from dialect_recent_call where called_at <= clock_timestamp() - make_interval(secs => %(seconds)s)
+                delete from dialect_recent_call
+                where called_at <= clock_timestamp() - make_interval(secs => %(seconds)s)
             ), recent as (
                 select count(*) as calls from dialect_recent_call
                 where called_at > clock_timestamp() - make_interval(secs => %(seconds)s)

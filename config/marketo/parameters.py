@@ -83,6 +83,13 @@ class Parameters:
             raise missing(name)
         return text
 
+    def not_blank(self, name: str) -> str:
+        """The same in the words of the asset API (701)."""
+        text = self.text(name)
+        if not text:
+            raise Failure("701", f"{name} cannot be blank")
+        return text
+
     def flag(self, name: str) -> bool:
         """`true`, `True`, `TRUE`: Python clients send capitalised words."""
         return self.text(name).lower() == "true"

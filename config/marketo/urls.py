@@ -2,10 +2,22 @@
 
 from django.urls import path, re_path
 
-from config.marketo import activities, changes, identity, lead_fields, leads, statistics, types
-from config.marketo.dispatch import endpoint, not_found
+from config.marketo import (
+    activities,
+    assets,
+    changes,
+    identity,
+    lead_fields,
+    leads,
+    lists,
+    static_lists,
+    statistics,
+    types,
+)
+from config.marketo.dispatch import asset_endpoint, endpoint, not_found
 
 _TYPE = "rest/v1/activities/external/type/<str:api_name>"
+_ASSET = "rest/asset/v1"
 
 urlpatterns = [
     path("identity/oauth/token", identity.token),
@@ -33,10 +45,29 @@ urlpatterns = [
     path("rest/v1/leads/describe2.json", endpoint(GET=lead_fields.describe2)),
     path("rest/v1/leads/schema/fields.json", endpoint(GET=lead_fields.schema)),
     path("rest/v1/leads/schema/fields/<str:name>.json", endpoint(GET=lead_fields.schema_of)),
+    path("rest/v1/leads/<int:lead_id>/listMembership.json", endpoint(GET=lists.of_lead)),
+    path("rest/v1/lists.json", endpoint(GET=lists.all_lists)),
+    path("rest/v1/lists/<int:list_id>.json", endpoint(GET=lists.one)),
+    path("rest/v1/lists/<int:list_id>/leads.json", endpoint(GET=lists.members, POST=lists.add, DELETE=lists.remove)),
+    path("rest/v1/list/<int:list_id>/leads.json", endpoint(GET=lists.members, POST=lists.add, DELETE=lists.remove)),
+    path("rest/v1/lists/<int:list_id>/leads/ismember.json", endpoint(GET=lists.is_member)),
+    path("rest/v1/campaigns.json", endpoint(GET=lists.no_campaigns)),
     path("rest/v1/stats/usage.json", endpoint(GET=statistics.usage_today)),
     path("rest/v1/stats/usage/last7days.json", endpoint(GET=statistics.usage_of_week)),
     path("rest/v1/stats/errors.json", endpoint(GET=statistics.errors_today)),
     path("rest/v1/stats/errors/last7days.json", endpoint(GET=statistics.errors_of_week)),
+    path(f"{_ASSET}/staticLists.json", asset_endpoint(GET=static_lists.all_lists, POST=static_lists.create)),
+    path(f"{_ASSET}/staticList/byName.json", asset_endpoint(GET=static_lists.by_name)),
+    path(f"{_ASSET}/staticList/<int:list_id>.json", asset_endpoint(GET=static_lists.one, POST=static_lists.update)),
+    path(f"{_ASSET}/staticList/<int:list_id>/delete.json", asset_endpoint(POST=static_lists.delete)),
+    path(f"{_ASSET}/folder/byName.json", asset_endpoint(GET=assets.folder_by_name)),
+    # §4: what clients probe before they start
+    path(f"{_ASSET}/programs.json", asset_endpoint(GET=assets.nothing)),
+    path(f"{_ASSET}/segmentation.json", asset_endpoint(GET=assets.nothing)),
+    path(f"{_ASSET}/emails.json", asset_endpoint(GET=assets.nothing)),
+    path(f"{_ASSET}/folder/<int:folder_id>/tokens.json", asset_endpoint(GET=assets.nothing)),
+    path(f"{_ASSET}/program/<int:program_id>/smartList.json", asset_endpoint(GET=assets.nothing)),
+    path(f"{_ASSET}/smartCampaign/<int:campaign_id>/smartList.json", asset_endpoint(GET=assets.nothing)),
     # the bulk API (§5) comes before this line
     re_path(r"^(?:rest|bulk|userservice)(?:/|$)", not_found),
 ]

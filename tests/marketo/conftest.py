@@ -1,9 +1,20 @@
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
 
 from config.access import clients
+from config.marketo import usage
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(autouse=True)
+def _no_counts_from_other_tests():
+    usage._counts.clear()
+    yield
+    usage._counts.clear()
 
 
 @pytest.fixture
@@ -27,10 +38,41 @@ class Dialect:
         return self.client.get(path, parameters, headers=self.headers)
 
     def post(self, path, body=None, content_type="application/json"):
+        return self.request("post", path, body, content_type)
+
+    def delete(self, path, body=None, content_type="application/json"):
+        return self.request("delete", path, body, content_type)
+
+    def form(self, path, **fields):
+        return self.request("post", path, urlencode(fields, doseq=True), FORM)
+
+    def request(self, method, path, body=None, content_type="application/json"):
         data = body if isinstance(body, str | bytes) else json.dumps(body) if body is not None else b""
-        return self.client.post(path, data, content_type=content_type, headers=self.headers)
+        return getattr(self.client, method)(path, data, content_type=content_type, headers=self.headers)
 
 
 @pytest.fixture
 def dialect(client, credentials):
     return Dialect(client, clients.token_of(credentials.client).text)
+
+
+@pytest.fixture
+def dialect_with(client, owner):
+    """A program that has these rights only."""
+
+    def make(*rights):
+        return Dialect(client, clients.token_of(clients.create("Narrow", owner, None, rights).client).text)
+
+    return make
+
+
+def result(reply):
+    body = reply.json()
+    assert body["success"] is True, body
+    return body["result"]
+
+
+def code(reply):
+    assert reply.status_code == 200
+    assert reply.json()["success"] is False, reply.json()
+    return reply.json()["errors"][0]["code"]

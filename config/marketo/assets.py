@@ -1,0 +1,141 @@
+"""What the asset API's modules share: finding, paging and folders (§4), and its stubs."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpResponse
+
+from config.marketo.dispatch import Call
+from config.marketo.envelope import Failure, asset_timestamp, assets, invalid
+from people import datatypes, finding
+from people.models import Folder
+from people.problems import Refused, show
+
+WORKSPACE = "Default"
+ROOT = {"id": 1, "type": "Folder", "name": "Default"}  # [I] where things without a folder are
+# [I] §4: our folders have Marketo's ids from here on, so that none is the root's
+FIRST_FOLDER = 1_000
+_FOLDER_ID = re.compile(r"""["']?id["']?\s*:\s*["']?(\d{1,9})""")
+
+M = TypeVar("M", bound=Model)
+
+
+def search(call: Call, found: QuerySet[M]) -> QuerySet[M]:
+    """A page of `found`: folder, earliestUpdatedAt, latestUpdatedAt, offset and maxReturn as asked for."""
+    offset, limit = call.parameters.window()
+    given = call.parameters.text("folder")
+    if given:
+        folder = folder_of(given)
+        found = found.filter(folder=folder) if folder else found.filter(folder__isnull=True)
+    earliest, latest = _moment(call, "earliestUpdatedAt"), _moment(call, "latestUpdatedAt")
+    if earliest and latest and latest <= earliest:
+        raise Failure("701", "latestUpdatedAt must be after earliestUpdatedAt")
+    if earliest:
+        found = found.filter(updated_at__gte=earliest)
+    if latest:
+        found = found.filter(updated_at__lte=latest)
+    return found.order_by("pk")[offset : offset + limit]
+
+
+def by_id(found: QuerySet[M], number: int) -> M | None:
+    return found.filter(pk=min(number, finding.MAX_ID)).first()
+
+
+def existing(found: QuerySet[M], number: int, kind: str) -> M:
+    """Raises 702; [I] §4: its words."""
+    row = by_id(found, number)
+    if row is None:
+        raise Failure("702", f"{kind} not found for id {min(number, finding.MAX_ID)}")
+    return row
+
+
+def folder_of(given: str) -> Folder | None:
+    """The folder that `{"id": 12, "type": "Folder"}` names, also as a public client misspells it; None: the root.
+
+    Raises 710 when there is none.
+    """
+    try:
+        number = json.loads(given)["id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        found = _FOLDER_ID.search(given)
+        number = int(found[1]) if found else None
+    if type(number) is not int or not 0 < number <= finding.MAX_ID:
+        raise Failure("701", f"folder is invalid: '{show(given)}'")
+    if number == ROOT["id"]:
+        return None
+    folder = Folder.objects.filter(pk=number - FIRST_FOLDER).first()
+    if folder is None:
+        raise Failure("710", f"Parent folder not found for id {number}")
+    return folder
+
+
+def folder_row(folder_id: int | None) -> dict[str, Any]:
+    return {"id": ROOT["id"] if folder_id is None else FIRST_FOLDER + folder_id, "type": "Folder"}
+
+
+def common(row: Any) -> dict[str, Any]:
+    """The members that every asset has; no description when it is empty."""
+    found = {"id": row.pk, "name": row.name}
+    if row.description:
+        found["description"] = row.description
+    return found | {"createdAt": asset_timestamp(row.created_at), "updatedAt": asset_timestamp(row.updated_at)}
+
+
+def page_url(call: Call, fragment: str) -> str:
+    """[I] §4: an address of the form that Marketo gives."""
+    return call.request.build_absolute_uri(f"/#{fragment}")
+
+
+def named(verb: Callable[[], M], kind: str) -> M:
+    """§4: what `verb` makes; the asset API has its own words for a name that is taken."""
+    try:
+        return verb()
+    except Refused as refusal:
+        if refusal.code == "name_taken":
+            raise Failure("709", f"{kind} with the same name already exists") from None
+        raise
+
+
+def _moment(call: Call, name: str) -> datetime | None:
+    text = call.parameters.text(name)
+    try:
+        return datatypes.parse_moment(text) if text else None
+    except datatypes.BadValue:
+        raise invalid(text, "Datetime") from None
+
+
+def nothing(call: Call, **_arguments: Any) -> HttpResponse:
+    """§4: neighbours that clients ask before they start; there are none of these here."""
+    call.parameters.window()
+    return assets([])
+
+
+def folder_by_name(call: Call) -> HttpResponse:
+    call.require("people.view_staticlist")
+    name = call.parameters.not_blank("name")
+    found = Folder.objects.filter(name=name).order_by("pk").first()
+    if found is None:
+        return assets([_folder(ROOT["name"], None, None)] if name == ROOT["name"] else [])  # type: ignore[arg-type]
+    return assets([_folder(found.name, found.pk, found.parent_id)])
+
+
+def _folder(name: str, folder_id: int | None, parent_id: int | None) -> dict[str, Any]:
+    reference = folder_row(folder_id)
+    return {
+        "name": name,
+        "description": None,
+        "url": None,
+        "folderId": reference,
+        "folderType": "List",
+        "parent": folder_row(parent_id),
+        "path": f"/{ROOT['name']}" if folder_id is None else f"/{ROOT['name']}/{name}",
+        "isArchive": False,
+        "isSystem": folder_id is None,
+        "accessZoneId": 1,
+        "workspace": WORKSPACE,
+        "id": reference["id"],
+    }

@@ -1,0 +1,158 @@
+"""Static lists as the lead database sees them, and who is on them (§3)."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+
+from config.marketo import paging
+from config.marketo.dispatch import Call
+from config.marketo.envelope import Failure, success, timestamp
+from config.marketo.leads import lead, live_person, wanted_fields
+from config.marketo.names import Names
+from config.marketo.parameters import person_id
+from people import finding, static_lists
+from people.models import Person, StaticList, StaticListMember
+from people.static_lists import Membership
+
+WORKSPACE = "Default"  # [I] there is one
+
+# what became of one person, in the dialect's words; without a word the row is skipped with these reasons
+WORDS = {
+    Membership.ADDED: "added",
+    Membership.ALREADY: "added",  # §3: adding a member again is `added` again
+    Membership.REMOVED: "removed",
+}
+REASONS = {
+    Membership.ABSENT: {"code": "1015", "message": "Lead not in list"},
+    Membership.UNKNOWN: {"code": "1004", "message": "Lead not found"},
+}
+
+
+def all_lists(call: Call) -> HttpResponse:
+    """Lists by id or name; a token only when there is another page."""
+    call.require("people.view_staticlist")
+    found = StaticList.objects.filter(pk__gt=paging.after(call)).order_by("pk")
+    ids, names = call.parameters.numbers("id"), call.parameters.values("name")
+    if ids:
+        found = found.filter(pk__in=ids)
+    if names:
+        found = found.filter(name__in=names)
+    if _is_elsewhere(call):
+        found = found.none()
+    size = call.parameters.batch_size()
+    page = list(found[: size + 1])
+    more = str(page[size - 1].pk) if len(page) > size else None
+    return success([_row(static_list) for static_list in page[:size]], nextPageToken=more)
+
+
+def _is_elsewhere(call: Call) -> bool:
+    """Whether lists of a program or of another workspace are wanted: there are none."""
+    workspaces = call.parameters.values("workspaceName")
+    return bool(call.parameters.values("programName")) or (bool(workspaces) and WORKSPACE not in workspaces)
+
+
+def one(call: Call, list_id: int) -> HttpResponse:
+    call.require("people.view_staticlist")
+    return success([_row(find(list_id))])
+
+
+def members(call: Call, list_id: int) -> HttpResponse:
+    """The people on a list, by id; a token only when there are more."""
+    call.require("people.view_person")
+    call.require("people.view_staticlist")
+    static_list = find(list_id)
+    names = Names()
+    wanted = wanted_fields(call, names)
+    size = call.parameters.batch_size()
+    found = Person.objects.live().filter(list_memberships__static_list=static_list, pk__gt=paging.after(call))
+    page = list(found.order_by("pk")[: size + 1])
+    more = str(page[size - 1].pk) if len(page) > size else None
+    return success([lead(person, wanted, names) for person in page[:size]], nextPageToken=more)
+
+
+def add(call: Call, list_id: int) -> HttpResponse:
+    return _move(call, list_id, static_lists.add)
+
+
+def remove(call: Call, list_id: int) -> HttpResponse:
+    return _move(call, list_id, static_lists.remove)
+
+
+def _move(call: Call, list_id: int, verb: Any) -> HttpResponse:
+    call.require("people.change_staticlist")
+    static_list = find(list_id)
+    ids = call.parameters.ids()
+    outcomes = verb(static_list, [person_id(one) for one in ids], call.source, follow_merges=False)
+    return success([_moved(one, outcome) for one, outcome in zip(ids, outcomes, strict=True)])
+
+
+def _moved(given: Any, outcome: Membership) -> dict[str, Any]:
+    if outcome in WORDS:
+        return {"id": person_id(given), "status": WORDS[outcome]}
+    return skipped(given, REASONS[outcome])
+
+
+def skipped(given: Any, reason: dict[str, str]) -> dict[str, Any]:
+    """A row that was not done; with its id when that is one."""
+    number = person_id(given)
+    return ({} if number is None else {"id": number}) | {"status": "skipped", "reasons": [reason]}
+
+
+def is_member(call: Call, list_id: int) -> HttpResponse:
+    call.require("people.view_staticlist")
+    static_list = find(list_id)
+    ids = call.parameters.ids()
+    known = finding.by_id([number for one in ids if (number := person_id(one))], follow_merges=False)
+    on_list = set(static_list.members.filter(person__in=known).values_list("person_id", flat=True))
+    return success([_membership(one, known, on_list) for one in ids])
+
+
+def _membership(given: Any, known: dict[int, int], on_list: set[int]) -> dict[str, Any]:
+    number = person_id(given)
+    if number not in known:
+        return skipped(given, REASONS[Membership.UNKNOWN])
+    return {"id": number, "status": "memberof" if number in on_list else "notmemberof"}
+
+
+def of_lead(call: Call, lead_id: int) -> HttpResponse:
+    """The lists that a lead is on, by id of the list."""
+    call.require("people.view_person")
+    call.require("people.view_staticlist")
+    person = live_person(lead_id)
+    size = call.parameters.batch_size()
+    found: QuerySet[StaticListMember] = StaticListMember.objects.filter(
+        person=person, static_list__gt=paging.after(call)
+    )
+    page = list(found.order_by("static_list")[: size + 1])
+    rows = [
+        {"listId": row.static_list_id, "createdAt": timestamp(row.added_at), "updatedAt": timestamp(row.added_at)}
+        for row in page[:size]
+    ]
+    has_more = len(page) > size
+    token = str(rows[-1]["listId"]) if has_more else None
+    return success(rows, nextPageToken=token, moreResult=has_more)
+
+
+def no_campaigns(_call: Call) -> HttpResponse:
+    """§4: clients ask for campaigns before they start; none is offered to programs here."""
+    return success([])
+
+
+def find(list_id: int) -> StaticList:
+    """Raises 1013 (§3)."""
+    found = StaticList.objects.filter(pk=min(list_id, finding.MAX_ID)).first()
+    if found is None:
+        raise Failure("1013", f"Object not found: list {min(list_id, finding.MAX_ID)}")
+    return found
+
+
+def _row(static_list: StaticList) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": static_list.pk, "name": static_list.name}
+    if static_list.description:
+        row["description"] = static_list.description
+    return row | {
+        "workspaceName": WORKSPACE,
+        "createdAt": timestamp(static_list.created_at),
+        "updatedAt": timestamp(static_list.updated_at),
+    }
