@@ -89,9 +89,10 @@ def test_too_many_matches_are_refused(dialect):
 
 def test_partitions(dialect):
     assert result(dialect.get("/rest/v1/leads/partitions.json"))[0]["name"] == "Default"
-    sync = lambda name: dialect.post(
-        "/rest/v1/leads.json", {"input": [{"email": "a@example.com"}], "partitionName": name}
-    )  # noqa: E731
+
+    def sync(name):
+        return dialect.post("/rest/v1/leads.json", {"input": [{"email": "a@example.com"}], "partitionName": name})
+
     assert result(sync("Default"))[0]["status"] == "created"
     assert code(sync("Europe")) == "1008" and code(sync(["x"])) == "1008"
 
