@@ -8,8 +8,9 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from activities import importing, standard  # noqa: F401 (takes its place among what files can hold)
+        from activities import importing, owning, standard  # noqa: F401 (takes its place among what files can hold)
         from people import announcing
 
+        owning.register()
         announcing.subscribe(standard.record_announcement)
         post_migrate.connect(standard.install_after_migration, sender=self)

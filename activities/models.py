@@ -258,6 +258,7 @@ class ActivityKey(models.Model):
     external_id = models.TextField()
     activity_id = models.BigIntegerField()
     digest = models.BinaryField(max_length=16)
+    original_person_id = models.IntegerField(null=True)  # who used it first, where a merge moved it
 
     class Meta:
         db_table = "activity_key"

@@ -8,6 +8,7 @@ class PeopleConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from people import fields, importing_people  # noqa: F401 (takes its place among what files can hold)
+        from people import fields, importing_people, owning  # noqa: F401 (takes its place among what files can hold)
 
+        owning.register()
         post_migrate.connect(fields.install_after_migration, sender=self)

@@ -1,10 +1,14 @@
 """Named reads of people and what describes them."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 if TYPE_CHECKING:
     pass
@@ -41,3 +45,21 @@ class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
     def of_list(self, static_list_id: int) -> "StaticListMemberQuerySet":
         """Who is on the list, by person id: never somebody deleted, merged or erased."""
         return self.filter(static_list_id=static_list_id).order_by("person_id")
+
+
+class PersonDeletionQuerySet(models.QuerySet["PersonDeletion"]):
+    def restorable(self) -> "PersonDeletionQuerySet":
+        """Deletions that can still be taken back, the latest first."""
+        since = timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
+        return self.filter(deleted_at__gt=since).order_by("-deleted_at", "-person_id")
+
+
+class PersonMergeQuerySet(models.QuerySet["PersonMerge"]):
+    def of_people(self, person_ids: Iterable[int]) -> "PersonMergeQuerySet":
+        """Merges, undone ones included, in which one of the people took part."""
+        ids = list(person_ids)
+        return self.filter(Q(winner__in=ids) | Q(loser_ids__overlap=ids))
+
+    def standing(self) -> "PersonMergeQuerySet":
+        """Merges that were not undone, the latest first."""
+        return self.filter(undone_at__isnull=True).order_by("-merged_at", "-pk")

@@ -1,0 +1,49 @@
+"""The values of unique person fields, each held by one live person."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from people import datatypes, finding
+from people.fields import FieldInfo, value_of
+from people.models import Person, PersonKey
+from people.problems import Problem
+
+# what str.strip() takes away
+BLANKS = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+
+
+def release(person_ids: Sequence[int]) -> None:
+    """Let others have these people's values: they are deleted, merged or erased."""
+    PersonKey.objects.filter(person__in=person_ids).delete()
+
+
+def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int, list[Problem]]:
+    """Hold the values that `people` have of the unique ones of `fields`; what somebody else holds is a problem."""
+    wanted = {
+        (info.id, finding.key_of(datatypes.canonical_text(value)), person.pk): name
+        for name, info in fields.items()
+        if info.is_unique
+        for person in people
+        if (value := value_of(person, info)) is not None
+    }
+    problems: dict[int, list[Problem]] = {}
+    for missing in wanted.keys() - _insert(wanted):
+        message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[wanted[missing]].label}
+        problems.setdefault(missing[2], []).append(Problem("value_taken", message, (wanted[missing],)))
+    return problems
+
+
+def _insert(wanted: Iterable[tuple[int, str, int]]) -> set[tuple[int, str, int]]:
+    ordered = sorted(wanted)  # one order for everybody: no deadlock
+    if not ordered:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into person_key (field_id, value, person_id)
+            select * from unnest(%s::bigint[], %s::text[], %s::int[])
+            on conflict (field_id, value) do nothing returning field_id, value, person_id""",
+            [list(column) for column in zip(*ordered, strict=True)],
+        )
+        return set(cursor.fetchall())

@@ -1,0 +1,262 @@
+"""To make one person of several, and to take that back.
+
+The losers' activities, lists and whatever else is registered in `owned` go to the winner; the losers' rows
+keep their values, under their ids, which mean the winner from then on. One transaction that waits for
+recordings and changes under way and keeps others out until it is through.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import announcing, audit, changing, deleting, fields, finding, keys, locks, owned
+from people.fields import FieldInfo, value_of
+from people.models import Person, PersonMerge
+from people.permissions import require
+from people.problems import Problem, Refused, bad_value, refuse_if
+from people.sources import Source
+
+MAX_LOSERS = 25
+MERGE = "people.merge_person"
+# who opted out of something under one address stays out, unless a value is chosen
+OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})
+State = Person.State
+
+audit.describe({
+    "merged": (2, gettext_lazy("Merged people %(losers)s into this person")),
+    "merge_undone": (2, gettext_lazy("Undid the merge with people %(losers)s")),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPreview:
+    """One field of the people to be merged: the value of each, and whose would be taken (None: nobody has one)."""
+
+    info: FieldInfo
+    values: Mapping[int, Any]
+    taken_from: int | None
+
+    @property
+    def differs(self) -> bool:
+        return len({str(value) for value in self.values.values() if value is not None}) > 1
+
+    @property
+    def result(self) -> Any:
+        return None if self.taken_from is None else self.values[self.taken_from]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a merge would do: the people, winner first, every field that somebody has, and rows that move."""
+
+    people: Sequence[Person]
+    fields: Sequence[FieldPreview]
+    rows: Sequence[tuple[str, int]]
+
+
+def preview(winner_id: Any, loser_ids: Sequence[Any], by: Any, choices: Mapping[str, int] | None = None) -> Preview:
+    """Show what `merge` would do with the same arguments; raises as it does."""
+    require(by, MERGE)
+    winner, losers = _people(winner_id, loser_ids)
+    people = [winner, *losers]
+    found = [one for one in _decide(people, choices or {}) if any(value is not None for value in one.values.values())]
+    ids = [loser.pk for loser in losers]
+    rows = [(str(one.label), count) for one in owned.tables() if (count := one.count(ids))]
+    return Preview(people, found, rows)
+
+
+@transaction.atomic
+def merge(
+    winner_id: Any,
+    loser_ids: Sequence[Any],
+    by: Any,
+    source: Source,
+    *,
+    choices: Mapping[str, int] | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> PersonMerge:
+    """Merge up to 25 losers into the winner.
+
+    Of each field the winner gets the value of the person that `choices` names, the raw value in `values`, or
+    else keeps its own, or else takes that of the first loser that has one; who opted out of being addressed
+    stays out. Raises `Refused` (`too_many_losers`, `merge_with_itself`, `unknown_person`, `person_deleted`,
+    `person_merged`, `value_taken`, …) and `NotAllowed`; nothing is changed then.
+    """
+    require(by, MERGE)
+    locks.take([locks.key(locks.Space.PEOPLE)])
+    winner, losers = _people(winner_id, loser_ids)
+    chosen = {one.info.api_name: one.result for one in _decide([winner, *losers], choices or {})}
+    ids = [loser.pk for loser in losers]
+    families = {loser_id: deleting.merged_into([loser_id]) for loser_id in ids}
+    keys.release(ids)
+    _move(ids, State.MERGED, winner.pk)
+    changes = _change(winner, chosen | dict(values or {}), source)
+    merging = owned.Merging(winner.pk, families, source)
+    kept = {one.table: one.merge(merging) for one in owned.tables()}
+    done = PersonMerge.objects.create(
+        winner=winner, loser_ids=ids, door=source.door, user_id=source.user_id, changes=changes,
+        kept={table: what for table, what in kept.items() if what is not None},
+    )  # fmt: skip
+    announcing.announce(announcing.Merged(winner.pk, ids, sorted(changes)), source)
+    audit.note(by, winner, "merged", losers=", ".join(map(str, ids)))
+    return done
+
+
+@transaction.atomic
+def undo(merge_id: int, by: Any, source: Source) -> None:
+    """Take a merge back: the losers are people again, with the activities and lists that were theirs.
+
+    What came to the winner since stays with the winner, and so do values changed since. Refused is a merge that
+    was undone (`merge_undone`), that is too old (`too_late`) or covered by a later one (`merge_covered`), or
+    whose winner is not there (`person_deleted`, `person_merged`), and one of whose losers' unique values
+    somebody has taken (`value_taken`). Raises `NotAllowed`.
+    """
+    require(by, MERGE)
+    locks.take([locks.key(locks.Space.PEOPLE)])
+    done = _undoable(merge_id)
+    merging = owned.Merging(
+        done.winner_id, {loser_id: deleting.merged_into([loser_id]) for loser_id in done.loser_ids}, source
+    )
+    for one in reversed(owned.tables()):
+        one.undo(merging, done.kept.get(one.table))
+    _change_back(done, source)
+    _move(done.loser_ids, State.LIVE, None)
+    losers = list(Person.objects.filter(pk__in=done.loser_ids).order_by("pk"))
+    refuse_if(problem for problems in keys.claim(losers, fields.catalogue()).values() for problem in problems)
+    done.undone_at, done.undone_by, done.changes, done.kept = timezone.now(), by, {}, {}
+    done.save(update_fields=["undone_at", "undone_by", "changes", "kept"])
+    audit.note(by, done.winner, "merge_undone", losers=", ".join(map(str, done.loser_ids)))
+
+
+def why_not_undone(done: PersonMerge) -> Problem | None:
+    """What keeps a merge from being undone now, if anything."""
+    return next(_hindrances(done), None)
+
+
+def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Person]]:
+    """The winner and the losers, each once, all of them live; or `Refused`."""
+    wanted = list(dict.fromkeys(int(one) if finding.is_id(one) else one for one in loser_ids))
+    if not wanted:
+        raise Refused(Problem("missing_value", _("Nobody to be merged is named."), ("losers",)))
+    if len(wanted) > MAX_LOSERS:
+        message = _("At most %(limit)s people can be merged into one at once.") % {"limit": MAX_LOSERS}
+        raise Refused(Problem("too_many_losers", message, ("losers",), str(MAX_LOSERS), str(len(wanted))))
+    winner_id = int(winner_id) if finding.is_id(winner_id) else winner_id
+    if winner_id in wanted:
+        raise Refused(Problem("merge_with_itself", _("A person cannot be merged with themselves."), ("losers",)))
+    found = Person.objects.in_bulk([one for one in [winner_id, *wanted] if finding.is_id(one)])
+    problems = [_hindrance(found.get(winner_id), winner_id, "winner")]
+    problems += [_hindrance(found.get(one), one, "losers", index) for index, one in enumerate(wanted)]
+    refuse_if(problem for problem in problems if problem)
+    return found[winner_id], [found[one] for one in wanted]
+
+
+def _hindrance(person: Person | None, given: Any, *path: str | int) -> Problem | None:
+    """Why somebody can take no part in a merge."""
+    if person is None or person.state == State.ERASED:
+        return bad_value("unknown_person", _("the id of somebody we know"), given, *path)
+    if person.state == State.DELETED:
+        message = _("Person %(id)s is deleted. Restore that person first.") % {"id": person.pk}
+        return Problem("person_deleted", message, path)
+    if person.state == State.MERGED:
+        values = {"id": person.pk, "winner": person.merged_into_id}
+        return Problem("person_merged", _("Person %(id)s was merged into person %(winner)s.") % values, path)
+    return None
+
+
+def _decide(people: Sequence[Person], choices: Mapping[str, int]) -> list[FieldPreview]:
+    """Whose value each field gets; `people` has the winner first."""
+    catalogue = {name: info for name, info in fields.catalogue().items() if not info.is_read_only}
+    ids = [person.pk for person in people]
+    problems = [
+        bad_value("unknown_field", _("a person field that can be changed"), name, "choices")
+        for name in choices
+        if name not in catalogue
+    ]
+    problems += [
+        bad_value("unknown_person", _("the id of one of the people to be merged"), chosen, "choices", name)
+        for name, chosen in choices.items()
+        if chosen not in ids
+    ]
+    refuse_if(problems)
+    found = []
+    for name, info in catalogue.items():
+        values = {person.pk: value_of(person, info) for person in people}
+        holders = [pk for pk in ids if values[pk] is not None]
+        opted_out = [pk for pk in holders if name in OPT_OUTS and values[pk] is True]
+        found.append(FieldPreview(info, values, choices.get(name) or next(iter(opted_out or holders), None)))
+    return found
+
+
+def _change(winner: Person, wanted: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """Give the winner the values; return {field: [before, now]} of those that changed, JSON-typed."""
+    catalogue = fields.catalogue()
+    before = {name: value_of(winner, info) for name, info in catalogue.items()}
+    _write(winner.pk, {name: raw for name, raw in wanted.items() if name not in before or raw != before[name]}, source)
+    now = Person.objects.get(pk=winner.pk)
+    return {
+        name: [_json(before[name], info), _json(value, info)]
+        for name, info in catalogue.items()
+        if not info.is_read_only and (value := value_of(now, info)) != before[name]
+    }
+
+
+def _change_back(done: PersonMerge, source: Source) -> None:
+    """Give the winner back the values that the merge took, where nobody changed them since."""
+    catalogue = fields.catalogue()
+    winner = Person.objects.get(pk=done.winner_id)
+    wanted = {
+        name: None if before is None else catalogue[name].data_type.from_json(before)
+        for name, (before, after) in done.changes.items()
+        if name in catalogue and _json(value_of(winner, catalogue[name]), catalogue[name]) == after
+    }
+    _write(winner.pk, wanted, source)
+
+
+def _write(person_id: int, values: Mapping[str, Any], source: Source) -> None:
+    if not values:
+        return
+    (outcome,) = changing.upsert([{**values, "id": person_id}], source, "id", changing.Action.UPDATE, zone=UTC)
+    refuse_if(outcome.problems)
+
+
+def _json(value: Any, info: FieldInfo) -> Any:
+    return None if value is None else info.data_type.as_json(value)
+
+
+def _move(person_ids: Sequence[int], state: State, winner_id: int | None) -> None:
+    now = timezone.now()
+    Person.objects.filter(pk__in=person_ids).update(
+        state=state, merged_into=winner_id, state_changed_at=now, updated_at=now, revision=F("revision") + 1
+    )
+
+
+def _undoable(merge_id: int) -> PersonMerge:
+    done = PersonMerge.objects.select_for_update(of=("self",)).select_related("winner").filter(pk=merge_id).first()
+    if done is None:
+        raise Refused(Problem("unknown_merge", _("There is no such merge."), ("merge",)))
+    refuse_if(list(_hindrances(done))[:1])
+    return done
+
+
+def _hindrances(done: PersonMerge) -> Iterator[Problem]:
+    if done.undone_at is not None:
+        yield Problem("merge_undone", _("This merge was undone already."), ("merge",))
+    if done.merged_at < timezone.now() - timedelta(days=settings.MERGE_UNDO_DAYS):
+        message = _("Merged more than %(days)s days ago: too late to undo.") % {"days": settings.MERGE_UNDO_DAYS}
+        yield Problem("too_late", message, ("merge",))
+    if problem := _hindrance(done.winner, done.winner_id, "winner"):
+        yield problem
+    later = PersonMerge.objects.standing().filter(winner=done.winner_id, pk__gt=done.pk).first()
+    if later is not None:
+        message = _("Person %(id)s was merged with others since (people %(losers)s). Undo that merge first.")
+        values = {"id": done.winner_id, "losers": ", ".join(map(str, later.loser_ids))}
+        yield Problem("merge_covered", message % values, ("merge",))

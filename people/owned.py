@@ -1,0 +1,130 @@
+"""Everything that belongs to a person, wherever it lies: the registry by which merge, erase and export know it.
+
+Each app registers its own tables when it starts and says for each what merging, erasing and exporting a
+person means there. A test finds every column of the database that holds a person's id, and fails when it is
+not registered here. Functions run inside the verb's transaction, while nobody else records or changes people.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from django.utils.functional import Promise
+
+from people.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """A merge, or its undoing: each loser with everybody who had been merged into it before (itself included)."""
+
+    winner_id: int
+    families: Mapping[int, Sequence[int]]
+    source: Source
+
+    @property
+    def loser_ids(self) -> list[int]:
+        return list(self.families)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """People to forget: the person with everybody merged into it, and texts that name nobody else.
+
+    `texts` (e-mail addresses, phone numbers, values of unique fields; lower case) are for what holds no id:
+    refused rows, replies, files.
+    """
+
+    person_ids: Sequence[int]
+    texts: Sequence[str]
+    source: Source
+
+
+def nothing(*_what: Any) -> None:
+    """Rows stay as they are."""
+
+
+def no_rows(_person_ids: Sequence[int]) -> Iterable[Mapping[str, Any]]:
+    """Rows say nothing that is the person's own."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """One table that holds ids of people.
+
+    `merge` moves what the losers have to the winner and returns, as JSON, what `undo` needs to put it back.
+    `erase` leaves no row of the people, `export` gives each row as JSON, `count` says how many rows an erase
+    takes. `keeps_ids` names the columns in which an id, and nothing else of the person, outlives an erase.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    label: str | Promise
+    merge: Callable[[Merging], Any]
+    undo: Callable[[Merging, Any], None]
+    erase: Callable[[Erasing], None]
+    export: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]]
+    count: Callable[[Sequence[int]], int]
+    texts: Callable[[Sequence[int]], Iterable[str]] = field(default=lambda _person_ids: ())
+    keeps_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedFiles:
+    """Files under DATA_DIR in which people can be named; `erase` deletes or rewrites those that name them."""
+
+    label: str | Promise
+    paths: Callable[[], Iterable[Path]]
+    erase: Callable[[Erasing], None]
+
+
+_tables: dict[str, Owned] = {}
+_files: list[OwnedFiles] = []
+
+
+def register(*owned: Owned) -> None:
+    """Make tables known; a later registration of the same table takes the place of the earlier one."""
+    for one in owned:
+        _tables[one.table] = one
+
+
+def register_files(files: OwnedFiles) -> None:
+    """Make a kind of files known."""
+    _files.append(files)
+
+
+def tables() -> Sequence[Owned]:
+    """Every registered table, in the order of registration."""
+    return list(_tables.values())
+
+
+def files() -> Sequence[OwnedFiles]:
+    return list(_files)
+
+
+def delete_rows(table: str, *columns: str) -> Callable[[Erasing], None]:
+    """An `erase` that deletes the rows whose `columns` name one of the people."""
+
+    def erase(erasing: Erasing) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"delete from {table} where {_any(columns)}", {"ids": list(erasing.person_ids)})
+
+    return erase
+
+
+def count_rows(table: str, *columns: str) -> Callable[[Sequence[int]], int]:
+    """A `count` of the rows whose `columns` name one of the people."""
+
+    def count(person_ids: Sequence[int]) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(f"select count(*) from {table} where {_any(columns)}", {"ids": list(person_ids)})
+            return cursor.fetchone()[0]
+
+    return count
+
+
+def _any(columns: Sequence[str]) -> str:
+    return " or ".join(f"{column} = any(%(ids)s)" for column in columns)

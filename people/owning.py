@@ -1,0 +1,104 @@
+"""What merging, erasing and exporting a person means for the tables of `people` itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from people import deleting, fields, memberships, owned
+from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
+from people.owned import Owned
+
+
+def register() -> None:
+    """Make the tables known; called when the app starts."""
+    owned.register(
+        Owned(
+            table="person",
+            columns=("id", "merged_into_id"),
+            label=_("people with their fields"),
+            merge=owned.nothing,  # `merging` itself changes the winner; the losers keep their values for the undo
+            undo=owned.nothing,
+            erase=deleting.make_nameless,
+            export=_export_people,
+            count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
+            keeps_ids=("id",),
+        ),
+        Owned(
+            table="person_key",
+            columns=("person_id",),
+            label=_("values of unique fields"),
+            merge=owned.nothing,  # released and claimed by `merging`
+            undo=owned.nothing,
+            erase=owned.delete_rows("person_key", "person_id"),
+            export=owned.no_rows,  # the values are the person's fields
+            count=owned.count_rows("person_key", "person_id"),
+        ),
+        Owned(
+            table="static_list_member",
+            columns=("person_id",),
+            label=_("places on static lists"),
+            merge=memberships.merge,
+            undo=memberships.unmerge,
+            erase=owned.delete_rows("static_list_member", "person_id"),
+            export=_export_memberships,
+            count=owned.count_rows("static_list_member", "person_id"),
+        ),
+        Owned(
+            table="person_deletion",
+            columns=("person_id",),
+            label=_("notes for restoring"),
+            merge=owned.nothing,  # only live people are merged
+            undo=owned.nothing,
+            erase=owned.delete_rows("person_deletion", "person_id"),
+            export=_export_deletions,
+            count=owned.count_rows("person_deletion", "person_id"),
+        ),
+        Owned(
+            table="person_merge",
+            columns=("winner_id", "loser_ids"),
+            label=_("notes of merges"),
+            merge=owned.nothing,  # a loser's own merges stay, and can be undone once it is a person again
+            undo=owned.nothing,
+            erase=_erase_merges,
+            export=_export_merges,
+            count=_count_merges,
+        ),
+    )
+
+
+def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    catalogue = fields.catalogue()
+    for person in Person.objects.filter(pk__in=person_ids).order_by("pk"):
+        values = {name: fields.value_of(person, info) for name, info in catalogue.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        yield {"id": person.pk, "state": person.state, "merged_into": person.merged_into_id, **known}
+
+
+def _export_memberships(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    rows = StaticListMember.objects.filter(person_id__in=person_ids).select_related("static_list")
+    for row in rows.order_by("static_list_id", "person_id"):
+        yield {
+            "person_id": row.person_id, "static_list_id": row.static_list_id, "static_list": row.static_list.name,
+            "added_at": row.added_at, "door": row.get_door_display(),
+        }  # fmt: skip
+
+
+def _export_deletions(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    for row in PersonDeletion.objects.filter(pk__in=person_ids).order_by("pk"):
+        yield {"person_id": row.pk, "deleted_at": row.deleted_at, "static_lists": row.memberships}
+
+
+def _export_merges(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    for row in PersonMerge.objects.of_people(person_ids).order_by("pk"):
+        yield {
+            "winner": row.winner_id, "losers": row.loser_ids, "merged_at": row.merged_at, "undone_at": row.undone_at,
+        }  # fmt: skip
+
+
+def _erase_merges(erasing: owned.Erasing) -> None:
+    PersonMerge.objects.of_people(erasing.person_ids).delete()
+
+
+def _count_merges(person_ids: Sequence[int]) -> int:
+    return PersonMerge.objects.of_people(person_ids).count()

@@ -1,0 +1,194 @@
+"""Deleting, restoring and erasing people."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.db.models import F
+
+from activities.models import Activity, ActivityKey, ActivityRemoval
+from activities.recording import Status as Recorded
+from activities.standard import DELETE_PERSON
+from people import audit, deleting, finding, merging, static_lists, traces
+from people.deleting import Status
+from people.models import Person, PersonDeletion, PersonField, PersonKey, StaticListMember
+from people.problems import NotAllowed, Refused
+from tests.making import DIALECT, activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+def delete(*ids):
+    return [_said(outcome) for outcome in deleting.delete(ids, None, DIALECT)]
+
+
+def restore(*ids):
+    return [_said(outcome) for outcome in deleting.restore(ids, None, DIALECT)]
+
+
+def _said(outcome):
+    return outcome.problems[0].code if outcome.problems else outcome.status
+
+
+def refusal(verb, *args):
+    with pytest.raises(Refused) as caught:
+        verb(*args)
+    return caught.value.code
+
+
+def test_a_deleted_person_is_nowhere_but_in_the_log():
+    approved_type()
+    ann, seeds = person(email="ann@example.com", first_name="Ann", last_name="Lee"), static_lists.create("Seeds", None)
+    static_lists.add(seeds, [ann.pk], DIALECT)
+    recorded(activity(ann.pk, external_id="T-1"))
+    before = Activity.objects.of_person(ann.pk).count()
+    assert delete(ann.pk) == [Status.DELETED]
+    assert not Person.objects.live().exists() and not StaticListMember.objects.exists()
+    assert finding.by_id([ann.pk]) == {} and not finding.by_field("email", ["ann@example.com"])
+    last = Activity.objects.of_person(ann.pk).latest("pk")
+    assert (last.activity_type_id, last.primary_value) == (DELETE_PERSON, "Ann Lee")
+    assert Activity.objects.of_person(ann.pk).count() == before + 1
+    assert recorded(activity(ann.pk))[0].status is Recorded.REFUSED
+
+
+def test_who_is_deleted_twice_or_unknown_costs_the_others_nothing():
+    ann, bob = person(), person()
+    delete(bob.pk)
+    assert delete(ann.pk, bob.pk, ann.pk, 999_999, "x", 10**50) == [Status.DELETED] + ["unknown_person"] * 5
+    assert Activity.objects.filter(activity_type_id=DELETE_PERSON).count() == 2
+
+
+def test_restoring_brings_back_lists_as_they_were_and_nothing_else():
+    ann, kept, gone = person(), static_lists.create("Kept", None), static_lists.create("Gone", None)
+    static_lists.add(kept, [ann.pk], DIALECT)
+    static_lists.add(gone, [ann.pk], DIALECT)
+    before = StaticListMember.objects.filter(static_list=kept).values_list("added_at", "door", "user_id")[0]
+    revision = Person.objects.get(pk=ann.pk).revision
+    delete(ann.pk)
+    static_lists.delete(gone, None)
+    log = Activity.objects.count()
+    assert restore(ann.pk) == [Status.RESTORED]
+    found = StaticListMember.objects.get()
+    assert (found.static_list_id, found.added_at, found.door, found.user_id) == (kept.pk, *before)
+    ann.refresh_from_db()
+    assert ann.is_live and ann.revision > revision and Activity.objects.count() == log
+    assert not PersonDeletion.objects.exists()
+    assert restore(ann.pk, 999_999) == ["not_deleted", "not_deleted"]
+
+
+def test_restoring_is_for_thirty_days():
+    ann = person()
+    delete(ann.pk)
+    PersonDeletion.objects.update(deleted_at=F("deleted_at") - timedelta(days=30, minutes=1))
+    assert restore(ann.pk) == ["too_late"]
+    assert not PersonDeletion.objects.restorable().exists()
+
+
+def test_a_unique_value_is_free_after_a_delete_and_keeps_its_old_owner_out():
+    PersonField.objects.create(api_name="number", label="Number", data_type="string", is_unique=True)
+    ann = person(number="C-1")
+    delete(ann.pk)
+    bob = person(number="c-1")
+    assert restore(ann.pk) == ["value_taken"]
+    assert PersonKey.objects.get().person_id == bob.pk
+    delete(bob.pk)
+    assert restore(ann.pk, bob.pk) == [Status.RESTORED, "value_taken"]
+
+
+def test_one_audit_entry_a_call_without_names():
+    ann, bob = person(first_name="Ann"), person()
+    delete(ann.pk, bob.pk)
+    entry = LogEntry.objects.latest("pk")
+    assert audit.sentence(entry) == "Deleted 2 people" and entry.object_repr == f"Person {ann.pk}"
+    deleting.restore([ann.pk], None, DIALECT)
+    assert audit.sentence(LogEntry.objects.latest("pk")) == "Restored"
+    assert "Ann" not in "".join(LogEntry.objects.values_list("object_repr", flat=True))
+
+
+def test_every_verb_needs_its_right():
+    nobody, ann = get_user_model().objects.create_user("nobody"), person()
+    for verb in (deleting.delete, deleting.restore, deleting.erase):
+        with pytest.raises(NotAllowed):
+            verb([ann.pk], nobody, DIALECT)
+    with pytest.raises(NotAllowed):
+        deleting.preview_erase([ann.pk], nobody)
+
+
+def rich_person():
+    """Somebody with everything that can be had: lists, keys, merges, activities, changed addresses."""
+    from people import changing
+
+    PersonField.objects.create(api_name="customerNumber", label="Customer number", data_type="string", is_unique=True)
+    zoe = person(
+        email="zoe.first@example.com", first_name="Zoë", last_name="Ünal", phone="+34 600 987 654",
+        customerNumber="CUST-77", address='Calle "Mayor" 7\\b',
+    )  # fmt: skip
+    twin = person(email="zoe.twin@example.com", mobile_phone="+34 600 111 222")
+    seeds = static_lists.create("Seeds", None)
+    static_lists.add(seeds, [zoe.pk, twin.pk], DIALECT)
+    changing.update(zoe, {"email": "zoe.second@example.com"}, DIALECT)
+    recorded(activity(zoe.pk, external_id="T-1"), activity(twin.pk, external_id="T-2"))
+    done = merging.merge(zoe.pk, [twin.pk], None, DIALECT)
+    merging.undo(done.pk, None, DIALECT)
+    merging.merge(zoe.pk, [twin.pk], None, DIALECT)
+    return zoe, twin
+
+
+def test_after_an_erase_nothing_is_found_in_any_table():
+    approved_type()
+    zoe, twin = rich_person()
+    other = person(email="other@example.com", first_name="Other", last_name="One")
+    recorded(activity(other.pk, external_id="T-1"))
+    assert len(traces.find(traces.identity([zoe.pk, twin.pk]))) > 8
+    preview = deleting.preview_erase([zoe.pk], None)
+    assert preview.person_ids == [zoe.pk, twin.pk] and dict(preview.rows)["activities"] >= 8
+    identity = deleting.erase([zoe.pk], None, DIALECT)
+    assert {"zoe.first@example.com", "zoe.second@example.com", "zoe.twin@example.com", "cust-77"} <= set(identity.texts)
+    assert traces.find(identity) == []
+    for tombstone in Person.objects.filter(pk__in=[zoe.pk, twin.pk]):
+        assert (tombstone.state, str(tombstone), tombstone.fields) == ("erased", f"Person {tombstone.pk}", {})
+    assert Activity.objects.of_person(other.pk).count() == 2 and ActivityKey.objects.get().person_id == other.pk
+    assert ActivityRemoval.objects.filter(reason="erase").count() == dict(preview.rows)["activities"]
+    assert audit.sentence(LogEntry.objects.latest("pk")) == "Erased for good"
+
+
+def test_a_deleted_person_can_be_erased_and_then_not_restored():
+    ann = person()
+    delete(ann.pk)
+    deleting.erase([ann.pk], None, DIALECT)
+    assert restore(ann.pk) == ["not_deleted"]
+    assert refusal(deleting.erase, [ann.pk], None, DIALECT) == "unknown_person"
+
+
+def test_an_erase_of_several_is_all_or_nothing():
+    ann, bob, eve = person(), person(), person()
+    merging.merge(ann.pk, [bob.pk], None, DIALECT)
+    assert refusal(deleting.erase, [eve.pk, bob.pk], None, DIALECT) == "person_merged"
+    assert refusal(deleting.erase, [eve.pk, 0], None, DIALECT) == "unknown_person"
+    assert refusal(deleting.erase, [], None, DIALECT) == "missing_value"
+    assert Person.objects.get(pk=eve.pk).is_live
+
+
+def test_what_others_have_too_is_no_trace():
+    ann, bob = person(email="ann@example.com", phone="555 12 34"), person(email="bob@example.com", phone="555 12 34")
+    assert deleting.preview_erase([ann.pk], None).shared == 0
+    identity = deleting.erase([ann.pk], None, DIALECT)
+    assert identity.texts == ["ann@example.com"] and traces.find(identity) == []
+    assert Person.objects.get(pk=bob.pk).phone == "555 12 34"
+
+
+def test_an_id_or_address_in_any_json_is_a_trace():
+    from people.models import StaticList
+
+    ann = person(email="ann.trace@example.com")
+    identity = traces.identity([ann.pk])
+    deleting.erase([ann.pk], None, DIALECT)
+    StaticList.objects.create(name="Mails", description="wrote to Ann.Trace@Example.com")
+    bob = person()
+    delete(bob.pk)
+    PersonDeletion.objects.update(memberships=[{"deep": {"person_ids": [1_000_000, ann.pk]}}])
+    assert {trace.place for trace in traces.find(identity)} == {
+        "static_list.description",
+        "person_deletion.memberships",
+    }

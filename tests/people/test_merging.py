@@ -1,0 +1,281 @@
+"""Merging people and taking it back."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import F
+
+from activities.models import Activity, ActivityKey, ActivityRemoval
+from activities.recording import Status as Recorded
+from activities.recording import record
+from activities.standard import CHANGE_DATA_VALUE, MERGE_PEOPLE
+from people import audit, changing, deleting, finding, merging, static_lists
+from people.models import Person, PersonField, PersonKey, PersonMerge, StaticListMember
+from people.problems import NotAllowed, Refused
+from tests.making import DIALECT, activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+def merge(winner, *losers, **options):
+    return merging.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT, **options)
+
+
+def undo(done):
+    merging.undo(done.pk, None, DIALECT)
+
+
+def refusal(verb, *args, **options):
+    with pytest.raises(Refused) as caught:
+        verb(*args, **options)
+    return caught.value
+
+
+def rows(query="select *, activity_digest(a) from activity a order by id, person_id"):
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def test_activities_move_with_their_ids_and_say_whose_they_were():
+    check = approved_type()
+    ann, bob = person(), person()
+    mine, theirs = recorded(activity(ann.pk, amount="1.5"), activity(bob.pk, amount="2.50"))
+    merge(ann, bob)
+    found = Activity.objects.filter(activity_type_id=check.pk).order_by("pk")
+    assert list(found.values_list("pk", "person_id", "original_person_id")) == [
+        (mine.activity_id, ann.pk, None), (theirs.activity_id, ann.pk, bob.pk),
+    ]  # fmt: skip
+    assert not Activity.objects.of_person(bob.pk).exists()
+    entry = Activity.objects.of_person(ann.pk).get(activity_type_id=MERGE_PEOPLE)
+    assert entry.attributes["merge_ids"] == str(bob.pk)
+
+
+def test_removals_account_for_every_moved_row():
+    approved_type()
+    ann, bob = person(), person()
+    recorded(activity(bob.pk), activity(bob.pk))
+    before = sum(row[-1] for row in rows())
+    done = merge(ann, bob)
+    undo(done)
+    removed = ActivityRemoval.objects.filter(reason="merge")
+    assert removed.count() == 6  # three there (one is New Person), three back
+    now = sum(row[-1] for row in rows() if row[2] != MERGE_PEOPLE)
+    assert before == now
+    assert sum(entry.digest - entry.replacement_digest for entry in removed) == 0
+
+
+def test_an_undo_puts_every_row_back_exactly():
+    approved_type()
+    ann, bob, eve = person(first_name="Ann"), person(last_name="Lee", city="Vigo"), person(city="Lugo")
+    lists = [static_lists.create(name, None) for name in ("One", "Two")]
+    static_lists.add(lists[0], [ann.pk, bob.pk], DIALECT)
+    static_lists.add(lists[1], [bob.pk, eve.pk], DIALECT)
+    recorded(*(activity(one.pk, external_id="T-1", primary_value=str(one.pk)) for one in (ann, bob, eve)))
+    queries = [
+        "select * from activity_key order by 1, 2, 3", "select * from static_list_member order by 1, 2",
+        "select * from person_key order by field_id, value",
+        "select id, email, first_name, last_name, city, state, merged_into_id from person order by id",
+        f"select * from activity where activity_type_id not in ({MERGE_PEOPLE}, {CHANGE_DATA_VALUE}) order by id",
+    ]  # fmt: skip
+    before = [rows(query) for query in queries]
+    done = merge(ann, bob, eve)
+    ann.refresh_from_db()
+    assert (ann.first_name, ann.last_name, ann.city) == ("Ann", "Lee", "Vigo")
+    assert [rows(query) for query in queries] != before
+    undo(done)
+    assert [rows(query) for query in queries] == before
+
+
+def test_a_losers_id_means_the_winner_natively_and_nobody_without_following():
+    approved_type()
+    ann, bob, eve = person(), person(), person()
+    merge(bob, eve)
+    merge(ann, bob)
+    assert finding.by_id([bob.pk, eve.pk]) == {bob.pk: ann.pk, eve.pk: ann.pk}
+    assert recorded(activity(eve.pk))[0].status is Recorded.ADDED
+    assert Activity.objects.latest("pk").person_id == ann.pk
+    assert record([activity(eve.pk)], DIALECT, follow_merges=False)[0].problems[0].code == "unknown_person"
+
+
+def test_lists_combine_and_the_earliest_membership_counts():
+    seeds, ann, bob, eve = static_lists.create("Seeds", None), person(), person(), person()
+    static_lists.add(seeds, [bob.pk], DIALECT)
+    static_lists.add(seeds, [eve.pk], DIALECT)
+    StaticListMember.objects.filter(person=eve).update(added_at=F("added_at") - timedelta(days=3))
+    earliest = StaticListMember.objects.get(person=eve).added_at
+    done = merge(ann, bob, eve)
+    found = StaticListMember.objects.get()
+    assert (found.person_id, found.added_at) == (ann.pk, earliest)
+    static_lists.remove(seeds, [ann.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk], DIALECT)
+    undo(done)
+    assert set(StaticListMember.objects.values_list("person_id", flat=True)) == {ann.pk, bob.pk, eve.pk}
+
+
+def test_values_are_chosen_typed_or_filled_and_opt_outs_survive():
+    PersonField.objects.create(api_name="shoeSize", label="Shoe size", data_type="float")
+    ann = person(first_name="Ann", city="Vigo", unsubscribed=False, person_score=3)
+    bob = person(first_name="Robert", city="Lugo", unsubscribed=True, shoeSize=42, person_score=9)
+    done = merge(ann, bob, choices={"city": bob.pk}, values={"title": "Chief"})
+    found = Person.objects.get(pk=ann.pk)
+    assert (found.first_name, found.city, found.title, found.unsubscribed) == ("Ann", "Lugo", "Chief", True)
+    assert (found.fields["shoeSize"], found.person_score) == (42, 3)
+    changed = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
+    assert set(changed.values_list("primary_value", flat=True)) == {"city", "title", "unsubscribed", "shoeSize"}
+    changing.update(found, {"title": "Boss"}, DIALECT)
+    undo(done)
+    found = Person.objects.get(pk=ann.pk)
+    assert (found.city, found.title, found.unsubscribed, found.fields) == ("Vigo", "Boss", False, {})
+    assert changing.update(bob, {"city": "Soria"}, DIALECT).person_id == bob.pk
+
+
+def test_a_preview_shows_values_and_whose_are_taken():
+    ann, bob = person(first_name="Ann"), person(first_name="Bob", last_name="Lee")
+    shown = {one.info.api_name: one for one in merging.preview(ann.pk, [bob.pk], None).fields}
+    assert set(shown) == {"email", "first_name", "last_name"}
+    assert (shown["first_name"].taken_from, shown["first_name"].differs) == (ann.pk, True)
+    assert (shown["last_name"].taken_from, shown["last_name"].differs) == (bob.pk, False)
+    chosen = merging.preview(ann.pk, [bob.pk], None, {"first_name": bob.pk}).fields
+    assert next(one for one in chosen if one.info.api_name == "first_name").result == "Bob"
+    assert Person.objects.live().count() == 2
+
+
+def test_unique_values_go_to_the_winner_and_back():
+    PersonField.objects.create(api_name="number", label="Number", data_type="string", is_unique=True)
+    ann, bob = person(), person(number="C-1")
+    done = merge(ann, bob)
+    assert PersonKey.objects.get().person_id == ann.pk
+    undo(done)
+    assert PersonKey.objects.get().person_id == bob.pk and Person.objects.get(pk=ann.pk).fields == {}
+    done = merge(ann, bob)
+    changing.update(ann, {"number": None}, DIALECT)
+    eve = person(number="C-1")
+    assert refusal(undo, done).code == "value_taken"
+    assert Person.objects.get(pk=bob.pk).state == "merged" and PersonKey.objects.get().person_id == eve.pk
+
+
+def test_of_two_activities_with_one_external_id_both_stay_and_the_winners_answers():
+    approved_type()
+    ann, bob, eve = person(), person(), person()
+    first, second, third = recorded(
+        activity(ann.pk, external_id="T-1"), activity(bob.pk, external_id="T-1"), activity(eve.pk, external_id="T-2")
+    )
+    merge(ann, bob, eve)
+    (again,) = recorded(activity(bob.pk, external_id="T-1"))
+    assert (again.status, again.activity_id) == (Recorded.REPEATED, first.activity_id)
+    (again,) = recorded(activity(ann.pk, external_id="T-2"))
+    assert (again.status, again.activity_id) == (Recorded.REPEATED, third.activity_id)
+    assert Activity.objects.filter(pk__in=[first.activity_id, second.activity_id]).count() == 2
+    assert ActivityKey.objects.filter(person_id=bob.pk).get().activity_id == second.activity_id
+
+
+def test_keys_come_back_although_their_activities_were_kept_long_enough():
+    approved_type()
+    ann, bob = person(), person()
+    (old,) = recorded(activity(bob.pk, external_id="T-1"))
+    done = merge(ann, bob)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
+            select id, person_id, activity_type_id, recorded_at, 'retention', activity_digest(a) from activity a where id = %s""",
+            [old.activity_id],
+        )
+        cursor.execute("delete from activity where id = %s", [old.activity_id])
+    undo(done)
+    assert recorded(activity(bob.pk, external_id="T-1"))[0].status is Recorded.REPEATED
+
+
+def test_nested_merges_are_undone_from_the_outside_in():
+    check = approved_type()
+    ann, bob, eve = person(), person(), person()
+    (deep,) = recorded(activity(eve.pk))
+    inner = merge(bob, eve)
+    outer = merge(ann, bob)
+    assert (Activity.objects.get(pk=deep.activity_id).original_person_id) == eve.pk
+    assert refusal(undo, inner).code == "person_merged"
+    undo(outer)
+    found = Activity.objects.get(pk=deep.activity_id)
+    assert (found.person_id, found.original_person_id) == (bob.pk, eve.pk)
+    undo(inner)
+    found = Activity.objects.get(activity_type_id=check.pk)
+    assert (found.person_id, found.original_person_id) == (eve.pk, None)
+    assert refusal(undo, inner).code == "merge_undone" and refusal(undo, outer).code == "merge_undone"
+
+
+def test_merges_of_one_winner_are_undone_latest_first():
+    ann, bob, eve = person(), person(), person()
+    first, second = merge(ann, bob), merge(ann, eve)
+    assert refusal(undo, first).code == "merge_covered"
+    undo(second)
+    undo(first)
+    assert Person.objects.live().count() == 3
+
+
+def test_what_came_since_stays_with_the_winner():
+    approved_type()
+    ann, bob = person(), person()
+    done = merge(ann, bob)
+    (since,) = recorded(activity(bob.pk))
+    undo(done)
+    assert Activity.objects.get(pk=since.activity_id).person_id == ann.pk
+
+
+@pytest.mark.parametrize("winner_state", ["deleted", "merged", "erased"])
+def test_no_undo_while_the_winner_is_gone(winner_state):
+    ann, bob, eve = person(), person(), person()
+    done = merge(ann, bob)
+    if winner_state == "deleted":
+        deleting.delete([ann.pk], None, DIALECT)
+    elif winner_state == "merged":
+        merge(eve, ann)
+    else:
+        deleting.erase([ann.pk], None, DIALECT)
+    expected = {"deleted": "person_deleted", "merged": "person_merged", "erased": "unknown_merge"}
+    assert refusal(undo, done).code == expected[winner_state]
+
+
+def test_an_undo_is_for_thirty_days():
+    done = merge(person(), person())
+    PersonMerge.objects.update(merged_at=F("merged_at") - timedelta(days=30, minutes=1))
+    assert refusal(undo, done).code == "too_late"
+    assert merging.why_not_undone(PersonMerge.objects.get()).code == "too_late"
+
+
+def test_who_cannot_be_merged():
+    ann, bob, gone, lost = person(), person(), person(), person()
+    deleting.delete([gone.pk], None, DIALECT)
+    merge(bob, lost)
+    cases = [
+        (ann.pk, [ann.pk], "merge_with_itself"), (ann.pk, [bob.pk, ann.pk], "merge_with_itself"),
+        (ann.pk, [], "missing_value"), (ann.pk, range(1000, 1026), "too_many_losers"),
+        (gone.pk, [ann.pk], "person_deleted"), (ann.pk, [gone.pk], "person_deleted"),
+        (lost.pk, [ann.pk], "person_merged"), (ann.pk, [lost.pk], "person_merged"), (bob.pk, [lost.pk], "person_merged"),
+        (ann.pk, [10**30], "unknown_person"), (None, [ann.pk], "unknown_person"), (ann.pk, ["x\0"], "unknown_person"),
+    ]  # fmt: skip
+    for winner, losers, code in cases:
+        assert refusal(merging.merge, winner, list(losers), None, DIALECT).code == code
+    assert refusal(merge, ann, bob, choices={"nonsense": bob.pk}).code == "unknown_field"
+    assert refusal(merge, ann, bob, choices={"city": 999}).code == "unknown_person"
+    assert refusal(merge, ann, bob, values={"email": "nonsense"}).code == "wrong_type"
+    assert refusal(merge, ann, bob, values={"nonsense": 1}).code == "unknown_field"
+    assert refusal(merging.undo, 999, None, DIALECT).code == "unknown_merge"
+    assert PersonMerge.objects.count() == 1 and Person.objects.live().count() == 2
+    with pytest.raises(NotAllowed):
+        merging.merge(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), DIALECT)
+
+
+def test_twenty_five_losers_cost_few_statements_and_one_audit_entry(django_assert_max_num_queries):
+    approved_type()
+    ann, losers = person(), [person(city="Vigo") for _ in range(25)]
+    recorded(*(activity(one.pk) for one in losers))
+    entries = LogEntry.objects.count()
+    with django_assert_max_num_queries(80):
+        done = merge(ann, *losers)
+    assert LogEntry.objects.count() == entries + 1
+    assert audit.sentence(LogEntry.objects.latest("pk")).startswith("Merged people ")
+    undo(done)
+    assert Person.objects.live().count() == 26

@@ -1,0 +1,46 @@
+"""The registry of everything that belongs to a person knows the whole database."""
+
+import pytest
+from django.db import connection
+
+from people import owned
+
+pytestmark = pytest.mark.django_db
+
+
+def columns_with_person_ids():
+    """Every column that holds ids of people: by name, or by a foreign key to `person`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+            where c.relkind in ('r', 'p') and c.relnamespace = current_schema()::regnamespace
+              and not c.relispartition and a.attnum > 0 and not a.attisdropped
+              and (a.attname ~ '(person|people|lead|winner|loser|member)_?ids?$' or exists (
+                  select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f'
+                  and k.confrelid = 'person'::regclass and a.attnum = any(k.conkey)))"""
+        )
+        return set(cursor.fetchall())
+
+
+def test_every_column_with_ids_of_people_is_registered():
+    registered = {(one.table, column) for one in owned.tables() for column in one.columns}
+    missing = columns_with_person_ids() - registered
+    assert not missing, f"tell people.owned what merge, erase and export mean for {sorted(missing)}"
+
+
+def test_every_registered_column_is_there():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select table_name, column_name from information_schema.columns where table_schema = current_schema()"
+        )
+        there = set(cursor.fetchall())
+    assert {(one.table, column) for one in owned.tables() for column in one.columns} <= there
+    assert all(set(one.keeps_ids) <= set(one.columns) for one in owned.tables())
+
+
+def test_a_table_that_nobody_registered_is_noticed():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "create table survey (id int, person_id int); create table panel (id int, p int references person)"
+        )
+    assert {("survey", "person_id"), ("panel", "p")} <= columns_with_person_ids()

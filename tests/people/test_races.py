@@ -1,0 +1,135 @@
+"""What happens to people at the same moment: two real connections."""
+
+import pytest
+from django.db import transaction
+
+from activities import reading
+from activities.models import Activity
+from activities.recording import Status as Recorded
+from people import changing, deleting, merging, static_lists
+from people.models import Person, PersonMerge, StaticListMember
+from people.problems import Refused
+from tests.activities.test_races import InThread
+from tests.making import DIALECT, activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def merge(winner, *losers):
+    return merging.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT)
+
+
+def undo(done):
+    merging.undo(done.pk, None, DIALECT)
+
+
+def delete(ann):
+    return deleting.delete([ann.pk], None, DIALECT)
+
+
+def erase(ann):
+    return deleting.erase([ann.pk], None, DIALECT)
+
+
+def test_a_reader_sees_each_activity_once_whatever_moves_meanwhile():
+    check, ann, bob = approved_type(), person(), person()
+    ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 4))]
+    start = reading.Position(None, 0)
+    seen, position, done = [], start, None
+    for _step in range(4):
+        page = reading.read(position, [check.pk], limit=2)
+        seen += [row.pk for row in page.activities]
+        position = page.position
+        done = undo(done) if done else merge(ann, bob)
+    assert seen == ids and not reading.read(position, [check.pk]).activities
+    assert [row.pk for row in reading.read(start, [check.pk], limit=100).activities] == ids
+
+
+def test_a_reader_in_the_middle_of_a_merge_neither_loses_nor_repeats():
+    check, ann, bob = approved_type(), person(), person()
+    ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 3))]
+    first = reading.read(reading.Position(None, 0), [check.pk], limit=2)
+    with transaction.atomic():
+        merge(ann, bob)
+        during = InThread(lambda: reading.read(first.position, [check.pk], limit=2)).result()
+    after = reading.read(during.position, [check.pk], limit=100)
+    assert [row.pk for page in (first, during, after) for row in page.activities] == ids
+    assert {row.person_id for row in after.activities} == {ann.pk}
+
+
+def test_a_merge_waits_for_a_recording_and_takes_it_along():
+    check, ann, bob = approved_type(), person(), person()
+    with transaction.atomic():
+        recorded(activity(bob.pk))
+        merger = InThread(lambda: merge(ann, bob))
+        assert merger.is_waiting()
+    merger.result()
+    assert Activity.objects.get(activity_type_id=check.pk).person_id == ann.pk
+
+
+def test_a_recording_during_a_merge_goes_to_the_winner():
+    check, ann, bob = approved_type(), person(), person()
+    with transaction.atomic():
+        merge(ann, bob)
+        recorder = InThread(lambda: recorded(activity(bob.pk)))
+        assert recorder.is_waiting()
+    assert recorder.result()[0].status is Recorded.ADDED
+    assert Activity.objects.get(activity_type_id=check.pk).person_id == ann.pk
+
+
+@pytest.mark.parametrize("verb", [delete, erase])
+def test_nothing_is_recorded_for_somebody_once_gone(verb):
+    check, ann = approved_type(), person()
+    with transaction.atomic():
+        verb(ann)
+        recorder = InThread(lambda: recorded(activity(ann.pk)))
+        changer = InThread(lambda: changing.upsert([{"email": ann.email, "id": ann.pk}], DIALECT, "id"))
+        assert recorder.is_waiting() and changer.is_waiting()
+    assert recorder.result()[0].problems[0].code == "unknown_person"
+    assert changer.result()[0].problems[0].code == "unknown_person"
+    assert not Activity.objects.filter(activity_type_id=check.pk).exists()
+
+
+@pytest.mark.parametrize(("verb", "left"), [(delete, 1), (erase, 0)])
+def test_who_is_recording_is_waited_for(verb, left):
+    check, ann = approved_type(), person()
+    with transaction.atomic():
+        recorded(activity(ann.pk))
+        remover = InThread(lambda: verb(ann))
+        assert remover.is_waiting()
+    remover.result()
+    assert Activity.objects.filter(activity_type_id=check.pk).count() == left
+    assert not Person.objects.live().exists()
+
+
+def test_somebody_erased_joins_no_list():
+    seeds, ann = static_lists.create("Seeds", None), person()
+    with transaction.atomic():
+        erase(ann)
+        joiner = InThread(lambda: static_lists.add(seeds, [ann.pk], DIALECT))
+        assert joiner.is_waiting()
+    assert joiner.result() == [static_lists.Membership.UNKNOWN]
+    assert not StaticListMember.objects.exists()
+
+
+def test_of_two_merges_of_one_loser_the_second_is_refused():
+    ann, bob, eve = person(), person(), person()
+    with transaction.atomic():
+        merge(ann, bob)
+        second = InThread(lambda: merge(eve, bob))
+        assert second.is_waiting()
+    with pytest.raises(Refused) as caught:
+        second.result()
+    assert caught.value.code == "person_merged" and PersonMerge.objects.count() == 1
+
+
+def test_of_two_undos_the_second_is_refused():
+    ann, bob = person(), person()
+    done = merge(ann, bob)
+    with transaction.atomic():
+        undo(done)
+        second = InThread(lambda: undo(done))
+        assert second.is_waiting()
+    with pytest.raises(Refused) as caught:
+        second.result()
+    assert caught.value.code == "merge_undone"
