@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 
 from activities import lifecycle, reading
@@ -162,7 +163,7 @@ def test_what_was_acknowledged_is_there_once_after_kill_9(django_db_blocker):
         recorder = subprocess.Popen(
             [sys.executable, "-c", RECORDER, str(ann.pk), str(check.pk)],
             stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "TEST_DATABASE_NAME": connection.settings_dict["NAME"]},
+            env={**os.environ, "DATA_DIR": str(settings.DATA_DIR), "TEST_DATABASE_NAME": connection.settings_dict["NAME"]},
         )  # fmt: skip
         lines = [recorder.stdout.readline() for _ in range(3)]
         time.sleep(0.01 * _round)
