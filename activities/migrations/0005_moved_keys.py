@@ -10,6 +10,6 @@ BACKWARD = "alter table activity_key drop column original_person_id;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0003_rollup")]
+    dependencies = [("activities", "0004_ahead")]
 
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
