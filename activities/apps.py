@@ -8,7 +8,7 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from activities import importing, owning, standard  # noqa: F401 (takes its place among what files can hold)
+        from activities import exporting, importing, owning, standard  # noqa: F401 (what files can hold)
         from people import announcing
 
         owning.register()

@@ -1,6 +1,278 @@
-def interrupted():
-    return []
+"""To export: one statement a kind of file, copied out as a stream; memory is flat whatever the size.
+
+A file appears whole or not at all: it is written beside its place and renamed. An app above adds what it can
+give with `register`.
+"""
+
+import csv
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from psycopg import errors
+
+from people import locks, permissions
+from people.problems import Problem, Refused
+from people.sources import Door
+from people.transfers import Export
+
+MAX_RUNNING = 2
+State = Export.State
 
 
-def run(pk):
-    pass
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a file: its name and the SQL of its value. Only text can be a formula to a spreadsheet."""
+
+    name: str
+    sql: str
+    is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a file holds: columns of `source` (everything after FROM), with its parameters by name."""
+
+    columns: Sequence[Column]
+    source: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of file. `statement` checks the parameters it is given and raises `Refused`.
+
+    `null` stands for no value. `rights` are what a user needs to ask for such a file.
+    """
+
+    name: str
+    label: Any
+    rights: tuple[str, ...]
+    statement: Callable[[Mapping[str, Any]], Statement]
+    null: str = ""
+
+
+KINDS: dict[str, Kind] = {}
+DELIMITERS = {"csv": ",", "tsv": "\t", "ssv": ";"}
+FORMATS = (*DELIMITERS, "ndjson", "parquet")
+CONTENT_TYPES = {
+    "csv": "text/csv;charset=UTF-8", "tsv": "text/tab-separated-values;charset=UTF-8", "ssv": "text/csv;charset=UTF-8",
+    "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
+}  # fmt: skip
+
+
+def register(kind: Kind) -> None:
+    KINDS[kind.name] = kind
+
+
+def write(statement: Statement, format: str, out: IO[bytes], *, excel_safe: bool = False, null: str = "") -> int:
+    """Write what `statement` gives to `out`, in UTF-8; return the number of rows.
+
+    With `excel_safe` no text is a formula to a spreadsheet: a ' before it says that it is text.
+    """
+    if format == "ndjson":
+        return _copy(_as_json(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
+    if format == "parquet":
+        from people.parquet import write_parquet  # needs pyarrow, which the product does not bring
+
+        return write_parquet(statement, out)
+    delimiter = DELIMITERS[format]
+    names = [_safe_text(column.name) if excel_safe else column.name for column in statement.columns]
+    out.write(_csv_line(names, delimiter))
+    options = f"(format csv, delimiter '{delimiter}', null '{null}')"
+    return _copy(select(statement, excel_safe), statement, options, out)
+
+
+def select(statement: Statement, excel_safe: bool = False) -> str:
+    """The statement as SQL, with places for its parameters."""
+    values = [
+        f"{_safe_sql(column.sql) if excel_safe and column.is_text else column.sql} as {_quoted(column.name)}"
+        for column in statement.columns
+    ]
+    return f"select {', '.join(values)} from {statement.source}"
+
+
+def _as_json(statement: Statement) -> str:
+    return f"select row_to_json(r) from ({select(statement)}) r"
+
+
+# what a spreadsheet takes for a formula; plain numbers are none
+_FORMULA, _NUMBER = r"^[=+\-@|%%\t\r]", r"^[-+]?[0-9][0-9.,]*$"  # as placeholders want it: %% is %
+
+
+def _safe_sql(sql: str) -> str:
+    return f"case when ({sql}) ~ '{_FORMULA}' and ({sql}) !~ '{_NUMBER}' then '''' || ({sql}) else {sql} end"
+
+
+def _safe_text(text: str) -> str:
+    return f"'{text}" if text[:1] in "=+-@|%\t\r" else text
+
+
+def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(cells)
+    return line.getvalue().encode("utf-8", "replace")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+
+def _copy(select: str, statement: Statement, options: str, out: IO[bytes]) -> int:
+    # the driver's errors are raised while rows are read, where Django does not translate them
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        with cursor.copy(f"copy ({select}) to stdout with {options}", dict(statement.parameters)) as copy:
+            for data in copy:
+                out.write(data)
+        return cursor.rowcount
+
+
+def moment(sql: str) -> str:
+    """SQL of a moment as ISO 8601 text in UTC; a fraction only where there is one."""
+    whole = """'YYYY-MM-DD"T"HH24:MI:SS"Z"'"""
+    exact = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+    in_utc = f"({sql}) at time zone 'UTC'"
+    return f"to_char({in_utc}, case when date_trunc('second', {sql}) = {sql} then {whole} else {exact} end)"
+
+
+def folder() -> Path:
+    found = Path(settings.FILES_DIR) / "exports"
+    found.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return found
+
+
+def path_of(export: Export) -> Path:
+    return folder() / export.file_name
+
+
+def create(
+    kind: str, parameters: Mapping[str, Any], by: Any, door: Door, *, format: str = "csv", title: str = ""
+) -> Export:
+    """Ask for a file; it is written once `enqueue` has been called. Raises `Refused` for what cannot be."""
+    found = KINDS.get(kind)
+    if found is None:
+        message = _("There is nothing called “%(kind)s” to export.") % {"kind": kind}
+        raise Refused(Problem("unknown_kind", message, ("kind",), ", ".join(KINDS)))
+    for right in found.rights:
+        permissions.require(by, right)
+    if format not in FORMATS:
+        message = _("There is no format “%(format)s”.") % {"format": str(format)[:80]}
+        raise Refused(Problem("unknown_format", message, ("format",), ", ".join(FORMATS)))
+    found.statement(parameters)
+    return Export.objects.create(
+        key=uuid.uuid4(), kind=kind, parameters=dict(parameters), format=format, title=title[:255], door=door, user=by
+    )
+
+
+@transaction.atomic
+def enqueue(export: Export) -> None:
+    """Have the file written. Raises `Refused`: `already_queued`, `too_many_jobs`."""
+    waiting = Export.objects.filter(state__in=(State.QUEUED, State.PROCESSING)).count()
+    if waiting >= settings.EXPORT_MAX_QUEUED:
+        raise Refused(Problem("too_many_jobs", _("Too many exports are waiting. Try again when some are ready.")))
+    changed = Export.objects.filter(pk=export.pk, state=State.CREATED).update(
+        state=State.QUEUED, queued_at=timezone.now()
+    )
+    if not changed:
+        raise Refused(Problem("already_queued", _("This export was queued already.")))
+    export.refresh_from_db()
+    from people.tasks import run_export  # tasks call this module
+
+    run_export.defer(export_id=export.pk)
+
+
+def cancel(export: Export) -> None:
+    """Stop an export before it is ready; one that is being written ends at once. Raises `Refused` (`wrong_state`)."""
+    waiting = (State.CREATED, State.QUEUED, State.PROCESSING)
+    changed = Export.objects.filter(pk=export.pk, state__in=waiting).update(
+        state=State.CANCELLED, finished_at=timezone.now()
+    )
+    export.refresh_from_db()
+    if not changed:
+        message = _("The export is: %(state)s.") % {"state": export.get_state_display()}
+        raise Refused(Problem("wrong_state", message))
+    with connection.cursor() as cursor:
+        # whoever writes it holds its lock; the statement under way is cancelled, nothing else
+        cursor.execute(
+            """select pg_cancel_backend(pid) from pg_locks where locktype = 'advisory' and objsubid = 1 and granted
+            and ((classid::bigint << 32) | objid::bigint) = %s
+            and database = (select oid from pg_database where datname = current_database())""",
+            [locks.key(locks.Space.EXPORT, export.pk)],
+        )
+
+
+def run(pk: int) -> None:
+    """Write the file of export `pk`, from its beginning; nothing when it is not wanted or another process is at it."""
+    with locks.alone(locks.Space.EXPORT, pk) as is_mine:
+        export = Export.objects.filter(pk=pk, state__in=(State.QUEUED, State.PROCESSING)).first()
+        if not is_mine or export is None:
+            return
+        others = Export.objects.filter(state=State.PROCESSING).exclude(pk=pk).count()
+        if export.state == State.QUEUED and others >= MAX_RUNNING:
+            return  # the next minute's look takes it up
+        now = timezone.now()
+        if not Export.objects.filter(pk=pk, state=export.state).update(state=State.PROCESSING, started_at=now):
+            return
+        part = path_of(export).with_suffix(".part")
+        try:
+            _finish(export, part)
+        except (OSError, Refused, DatabaseError) as error:
+            if isinstance(error, OperationalError) and not isinstance(error.__cause__, errors.QueryCanceled):
+                raise  # the database is gone: a later run begins anew
+            reason = getattr(error, "strerror", None) or str(error)
+            Export.objects.filter(pk=pk, state=State.PROCESSING).update(
+                state=State.FAILED, error=reason[:2000], finished_at=timezone.now()
+            )
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _finish(export: Export, part: Path) -> None:
+    kind = KINDS[export.kind]
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+        safe = bool(export.parameters.get("excel_safe"))
+        rows = write(
+            kind.statement(export.parameters), export.format, _Hashing(file, digest),  # type: ignore[arg-type]
+            excel_safe=safe, null=kind.null,
+        )  # fmt: skip
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+    os.replace(part, path_of(export))
+    changed = Export.objects.filter(pk=export.pk, state=State.PROCESSING).update(
+        state=State.COMPLETED, rows=rows, size=size, checksum=digest.hexdigest(), finished_at=timezone.now()
+    )
+    if not changed:  # cancelled at the last moment
+        path_of(export).unlink(missing_ok=True)
+
+
+class _Hashing:
+    """A file whose content is hashed on its way."""
+
+    def __init__(self, file: IO[bytes], digest: Any) -> None:
+        self.file = file
+        self.digest = digest
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+
+def interrupted() -> list[int]:
+    """Exports that should be written and are not: still waiting for their turn, or their process was killed."""
+    found = []
+    for pk in Export.objects.filter(state__in=(State.QUEUED, State.PROCESSING)).values_list("pk", flat=True):
+        with locks.alone(locks.Space.EXPORT, pk) as is_mine:
+            if is_mine:
+                found.append(pk)
+    return sorted(found)

@@ -8,7 +8,6 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import blake2b
 from typing import IO, Any
 
@@ -48,7 +47,7 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
     `file` when it is not kept by us. Does nothing when another process is at it. Faults of the file end in the
     state FAILED; a lost database raises, and a later run goes on.
     """
-    with _alone(pk) as is_mine:
+    with locks.alone(locks.Space.IMPORT, pk) as is_mine:
         job = Import.objects.filter(pk=pk, state__in=DONE).first()
         if not is_mine or job is None:
             return
@@ -81,25 +80,10 @@ def interrupted() -> list[int]:
     """Imports of ours that should be running and are not: their process was killed."""
     found = []
     for pk in Import.objects.filter(state__in=DONE).exclude(stored_as="").values_list("pk", flat=True):
-        with _alone(pk) as is_mine:
+        with locks.alone(locks.Space.IMPORT, pk) as is_mine:
             if is_mine:
                 found.append(pk)
     return found
-
-
-@contextmanager
-def _alone(pk: int) -> Iterator[bool]:
-    """Whether no other process is at import `pk`; the lock goes with the connection, so also with the process."""
-    key = locks.key(locks.Space.IMPORT, pk)
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s)", [key])
-        (is_mine,) = cursor.fetchone()
-    try:
-        yield is_mine
-    finally:
-        if is_mine and connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", [key])
 
 
 def _fail(job: Import, error: str) -> None:

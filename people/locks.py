@@ -1,10 +1,11 @@
-"""Advisory locks, all of which end with the transaction.
+"""Advisory locks; all but those of `alone` end with the transaction.
 
 PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte says what a key is about.
 Order, to be free of deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from hashlib import blake2b
 
@@ -37,6 +38,21 @@ def share(keys: Iterable[int]) -> None:
 def take(keys: Iterable[int]) -> None:
     """Take exclusive locks, in the order above, until the transaction ends; waits for every other holder."""
     _take("pg_advisory_xact_lock", keys)
+
+
+@contextmanager
+def alone(space: Space, number: int) -> Iterator[bool]:
+    """Whether nobody else is within such a block for this key; the lock goes with the connection and the process."""
+    name = key(space, number)
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", [name])
+        (is_mine,) = cursor.fetchone()
+    try:
+        yield is_mine
+    finally:
+        if is_mine and connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s)", [name])
 
 
 def number_of(*parts: str) -> int:

@@ -1,0 +1,80 @@
+"""Activities as a file: of some types, of a stretch of time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities.models import ActivityType, ApprovedField
+from people import datatypes, exporting
+from people.exporting import Column, Kind, Statement, moment
+from people.exporting_people import TEXTS
+from people.problems import Problem, Refused, bad_value
+
+_HEAD = (
+    Column("id", "a.id"),
+    Column("person_id", "a.person_id"),
+    Column("email", "p.email", True),
+    Column("activity_type", "t.api_name"),
+    Column("occurred_at", moment("a.occurred_at")),
+    Column("recorded_at", moment("a.recorded_at")),
+)
+
+
+def statement(parameters: Mapping[str, Any]) -> Statement:
+    """`types`: API names; `since` (included) and `until` (not): moments when it occurred.
+
+    Of one type each field has a column, called by its API name, whatever version had it; of several, one column
+    has them all as a JSON object.
+    """
+    types = _types(parameters.get("types"))
+    conditions, given = ["a.activity_type_id = any(%(types)s)"], {"types": [found.pk for found in types]}
+    for name, comparison in (("since", ">="), ("until", "<")):
+        if parameters.get(name):
+            conditions.append(f"a.occurred_at {comparison} %({name})s")
+            given[name] = _moment(parameters[name], name)
+    source = (
+        "activity a join activity_type t on t.id = a.activity_type_id left join person p on p.id = a.person_id where "
+        + " and ".join(conditions)
+    )
+    return Statement([*_HEAD, *_fields(types)], source, given)
+
+
+def _types(names: Any) -> list[ActivityType]:
+    known = ActivityType.objects.approved()
+    if not names:
+        return list(known.custom())
+    found = list(known.filter(api_name__in=names))
+    missing = set(names) - {activity_type.api_name for activity_type in found}
+    if missing:
+        message = _("there is no approved activity type '%(name)s'") % {"name": str(min(missing))[:100]}
+        raise Refused(Problem("unknown_type", message, ("types",)))
+    return found
+
+
+def _moment(value: Any, name: str) -> Any:
+    try:
+        return datatypes.parse_moment(value)
+    except datatypes.BadValue as error:
+        raise Refused(bad_value(error.code, error.expected, value, name)) from None
+
+
+def _fields(types: list[ActivityType]) -> list[Column]:
+    if len(types) != 1:
+        return [Column("primary_value", "a.primary_value", True), Column("attributes", "a.attributes")]
+    fields = list(ApprovedField.objects.filter(activity_type=types[0]).order_by("-is_primary", "pk"))
+    taken = {column.name for column in _HEAD}
+    return [
+        Column(
+            f"field_{field.api_name}" if field.api_name in taken else field.api_name,
+            "a.primary_value" if field.is_primary else f"(a.attributes ->> '{field.api_name}')",
+            field.data_type in TEXTS,
+        )
+        for field in fields
+    ]
+
+
+exporting.register(
+    Kind("activities", gettext_lazy("Activities"), ("people.export_person", "activities.view_activity"), statement)
+)

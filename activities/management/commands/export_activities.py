@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from activities import exporting as activities_exporting
+from people.export_command import ExportCommand
+from people.exporting import Statement
+
+
+class Command(ExportCommand):
+    help = "Write activities to a file. Of one type each field has a column; of several, one column has them all."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--type", action="append", dest="types", metavar="API_NAME",
+                            help="may be repeated; by default every custom type")  # fmt: skip
+        parser.add_argument("--since", metavar="MOMENT", help="occurred then or later")
+        parser.add_argument("--until", metavar="MOMENT", help="occurred before then")
+
+    def statement(self, options: dict[str, Any]) -> Statement:
+        return activities_exporting.statement({name: options[name] for name in ("types", "since", "until")})

@@ -1,0 +1,73 @@
+"""What the commands that export have in common."""
+
+import contextlib
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from people import exporting
+from people.exporting import Statement
+from people.problems import Refused, located
+
+
+class ExportCommand(BaseCommand):
+    """Writes a file; a subclass says what is in it."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", help="“-” is standard output; gzip when it ends in .gz")
+        parser.add_argument("--format", choices=exporting.FORMATS, help="by default by the file's name")
+        parser.add_argument("--excel-safe", action="store_true",
+                            help="mark text that a spreadsheet would take for a formula")  # fmt: skip
+
+    def statement(self, options: dict[str, Any]) -> Statement:
+        """What to write. Raises `Refused` and CommandError."""
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        format = options["format"] or _format(options["file"])
+        if format == "parquet" and find_spec("pyarrow") is None:
+            raise CommandError("Parquet needs the Python package pyarrow, which is not installed.")
+        try:
+            statement = self.statement(options)
+            with _opened(options["file"]) as file:
+                rows = exporting.write(statement, format, file, excel_safe=options["excel_safe"])
+        except Refused as refusal:
+            raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
+        except OSError as error:
+            raise CommandError(f"{options['file']}: {error.strerror or error}") from None
+        summary = self.stderr if options["file"] == "-" else self.stdout
+        summary.write(f"{rows:,} rows written.")
+
+
+def _format(name: str) -> str:
+    ending = name.removesuffix(".gz").rpartition(".")[2]
+    return {"jsonl": "ndjson"}.get(ending, ending if ending in exporting.FORMATS else "csv")
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[IO[bytes]]:
+    """The file to write; it appears whole or not at all."""
+    if name == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = f"{name}.part"
+    try:
+        with open(part, "wb") as file:
+            if name.endswith(".gz"):
+                with gzip.open(file, "wb", compresslevel=6) as zipped:
+                    yield zipped  # type: ignore[misc]
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, name)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)

@@ -1,0 +1,61 @@
+"""People as a file: everybody, or those on a static list, with the fields that were chosen."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import exporting, fields
+from people.exporting import Column, Kind, Statement, moment
+from people.fields import FieldInfo
+from people.models import PersonField, StaticList
+from people.problems import Problem, Refused
+
+TEXTS = frozenset({"string", "text", "email", "phone", "link"})
+# how the column of a standard field is written; the others are text as they stand
+_WRITTEN: Mapping[str, Callable[[str], str]] = {
+    "boolean": "case {0} when true then 'true' when false then 'false' end".format,
+    "currency": "trim_scale({0})".format,
+    "datetime": moment,
+}
+
+
+def column_of(info: FieldInfo, name: str | None = None) -> Column:
+    """A person field of table `p` as a column called `name` (its API name)."""
+    kind = info.data_type.name
+    sql = _WRITTEN.get(kind, str)(f"p.{info.api_name}") if info.is_standard else f"(p.fields ->> '{info.api_name}')"
+    return Column(name or info.api_name, sql, kind in TEXTS)
+
+
+def columns(names: Sequence[str] | None) -> list[Column]:
+    """The id and the fields called `names`; None: every field that is shown. Raises `Refused` (`unknown_field`)."""
+    catalogue = fields.catalogue()
+    if names is None:
+        names = list(PersonField.objects.shown().values_list("api_name", flat=True))
+    unknown = [name for name in names if name not in catalogue and name != "id"]
+    if unknown:
+        message = _("there is no person field '%(name)s'") % {"name": str(unknown[0])[:100]}
+        raise Refused(Problem("unknown_field", message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100]))
+    return [Column("id", "p.id"), *(column_of(catalogue[name]) for name in names if name != "id")]
+
+
+def statement(parameters: Mapping[str, Any]) -> Statement:
+    """`fields`: API names; `static_list`: the id of a list, for its members only."""
+    source, given = "person p where p.state = 'live'", {}
+    if (number := parameters.get("static_list")) is not None:
+        if not StaticList.objects.filter(pk=number).exists():
+            message = _("There is no static list %(id)s.") % {"id": number}
+            raise Refused(Problem("unknown_list", message, ("static_list",)))
+        source += " and p.id in (select m.person_id from static_list_member m where m.static_list_id = %(list)s)"
+        given["list"] = number
+    return Statement(columns(parameters.get("fields")), f"{source} order by p.id", given)
+
+
+def of_people(ids: bytes | Sequence[int], names: Sequence[str] | None) -> Statement:
+    """The people with `ids`, ascending; for whoever has found them already."""
+    source = "person p join unnest(%(ids)s::int[]) as wanted (id) using (id) where p.state = 'live' order by p.id"
+    return Statement(columns(names), source, {"ids": list(ids)})
+
+
+exporting.register(Kind("people", gettext_lazy("People"), ("people.export_person",), statement))

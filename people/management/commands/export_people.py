@@ -1,0 +1,26 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from people import exporting_people
+from people.export_command import ExportCommand
+from people.exporting import Statement
+from people.models import StaticList
+
+
+class Command(ExportCommand):
+    help = "Write people to a file, as `import_people` reads it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--fields", nargs="+", metavar="API_NAME", help="by default every field that is shown")
+        parser.add_argument("--static-list", metavar="NAME", help="only its members")
+
+    def statement(self, options: dict[str, Any]) -> Statement:
+        parameters: dict[str, Any] = {"fields": options["fields"]}
+        if options["static_list"]:
+            found = StaticList.objects.filter(name__iexact=options["static_list"]).first()
+            if found is None:
+                raise CommandError(f"There is no static list '{options['static_list']}'.")
+            parameters["static_list"] = found.pk
+        return exporting_people.statement(parameters)

@@ -1,0 +1,250 @@
+"""Files out: exact, whole or not there, and read back by the imports."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from activities.models import Activity
+from people import exporting
+from people.exporting import Column, Kind, Statement
+from people.models import Export
+from people.problems import NotAllowed, Refused
+from people.sources import Door
+from tests.activities.test_races import InThread
+from tests.making import activity, approved_type, person, recorded
+
+State = Export.State
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+
+
+@pytest.fixture
+def checks(db):
+    approved_type()
+    ann = person(email="ann@example.com", first_name="=Ann", annual_revenue="1250.50", unsubscribed=True)
+    bob = person(email="bob@example.com", first_name='B, "ob"\n', phone="+34 600")
+    recorded(
+        activity(ann.pk, amount="1250.50", branch='Ma"in, 1', is_foreign=True, pages=3, deposited_on="2026-11-19"),
+        activity(bob.pk, occurred_at="2026-11-20T10:00:00.25Z", primary_value="@No. 2", branch="-12"),
+        activity(bob.pk, occurred_at="2026-11-21T10:00:00Z", primary_value="-5"),
+    )
+    return ann, bob
+
+
+def export(command, *arguments):
+    out = StringIO()
+    call_command(command, *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue().strip()
+
+
+def cells(path):
+    content = Path(path).read_bytes()
+    text = (gzip.decompress(content) if str(path).endswith(".gz") else content).decode()
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_activities_of_one_type_have_a_column_a_field(checks, tmp_path):
+    assert export("export_activities", str(tmp_path / "a.csv"), "--type", "depositCheck") == "3 rows written."
+    header, *rows = cells(tmp_path / "a.csv")
+    assert header[:6] == ["id", "person_id", "email", "activity_type", "occurred_at", "recorded_at"]
+    assert header[6:] == ["check", "amount", "branch", "deposited_on", "is_foreign", "pages"]
+    assert rows[0][4] == "2026-11-20T10:00:00Z"
+    assert rows[0][6:] == ["No. 1", "1250.5", 'Ma"in, 1', "2026-11-19", "true", "3"]
+    assert rows[1][4] == "2026-11-20T10:00:00.250000Z"
+
+
+def test_what_was_exported_is_imported_and_known(checks, tmp_path):
+    export("export_activities", str(tmp_path / "a.csv.gz"), "--type", "depositCheck")
+    arguments = [
+        str(tmp_path / "a.csv.gz"), "--type", "depositCheck", "--person", "{person_id}", "--person-field", "id",
+        "--occurred-at", "occurred_at", "--primary", "check", "--external-id", "id", "--no-progress",
+    ]  # fmt: skip
+    assert export("import_activities", *arguments) == "3 rows: 3 added, 0 known before, 0 refused."
+    found = Activity.objects.filter(activity_type_id__gt=100_000).order_by("id").values_list("occurred_at", "primary_value", "attributes")  # fmt: skip
+    assert list(found[:3]) == list(found[3:])
+
+
+def test_several_types_share_a_column_of_json(checks, tmp_path):
+    approved_type("Open Account", "openAccount")
+    export(
+        "export_activities", str(tmp_path / "a.ndjson"), "--since", "2026-11-20T10:00:00.1Z", "--until", "2026-11-21"
+    )
+    rows = [json.loads(line) for line in (tmp_path / "a.ndjson").read_text().splitlines()]
+    assert [(row["primary_value"], row["attributes"], row["email"]) for row in rows] == [
+        ("@No. 2", {"branch": "-12"}, "bob@example.com")
+    ]
+
+
+def test_formulas_are_text_when_asked_for_and_numbers_stay_numbers(checks, tmp_path):
+    export("export_activities", str(tmp_path / "a.csv"), "--type", "depositCheck", "--excel-safe")
+    assert [row[6] for row in cells(tmp_path / "a.csv")[1:]] == ["No. 1", "'@No. 2", "-5"]
+    export(
+        "export_people", str(tmp_path / "p.csv"), "--fields", "first_name", "phone", "annual_revenue", "--excel-safe"
+    )
+    assert cells(tmp_path / "p.csv") == [
+        ["id", "first_name", "phone", "annual_revenue"],
+        [str(checks[0].pk), "'=Ann", "", "1250.5"],
+        [str(checks[1].pk), 'B, "ob"\n', "'+34 600", ""],
+    ]
+
+
+def test_people_of_a_file_are_the_same_when_they_come_back(checks, tmp_path):
+    export("export_people", str(tmp_path / "p.csv"))
+    header, ann, _bob = cells(tmp_path / "p.csv")
+    assert dict(zip(header, ann, strict=True))["unsubscribed"] == "true"
+    arguments = ["--no-progress", "--lookup", "id"]
+    said = export("import_people", str(tmp_path / "p.csv"), *arguments)
+    assert said == "2 rows: 0 added, 2 updated, 0 refused."
+    assert [found.revision for found in checks[0]._meta.model.objects.order_by("pk")] == [1, 1]  # nothing changed
+
+
+def test_standard_output(checks, capfdbinary, monkeypatch):
+    target = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", type("Stdout", (), {"buffer": target}))
+    export("export_people", "-", "--fields", "email", "--format", "tsv")
+    assert target.getvalue().decode().splitlines()[1].endswith("\tann@example.com")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        ("export_people", ["--fields", "shoe"], "no person field 'shoe'"),
+        ("export_people", ["--static-list", "VIP"], "no static list 'VIP'"),
+        ("export_activities", ["--type", "none"], "no approved activity type 'none'"),
+        ("export_activities", ["--since", "soon"], "expected a date"),
+        ("export_activities", ["--format", "parquet"], "pyarrow"),
+    ],
+)
+def test_what_cannot_be_leaves_no_file(checks, tmp_path, command, arguments, said):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(CommandError, match=said):
+        export(command, str(tmp_path / "out" / "f.csv"), *arguments)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def queued(kind="people", **parameters):
+    job = exporting.create(kind, parameters, None, Door.ADMIN)
+    exporting.enqueue(job)
+    return job
+
+
+def test_an_export_job_leaves_a_file_with_its_checksum(checks):
+    job = queued(fields=["email"])
+    assert job.state == State.QUEUED
+    exporting.run(job.pk)
+    job.refresh_from_db()
+    content = exporting.path_of(job).read_bytes()
+    assert (job.state, job.rows, job.size) == (State.COMPLETED, 2, len(content))
+    assert job.checksum == hashlib.sha256(content).hexdigest()
+    with pytest.raises(Refused, match="queued already"):
+        exporting.enqueue(job)
+    with pytest.raises(Refused, match="Ready"):
+        exporting.cancel(job)
+
+
+def test_no_more_exports_wait_than_is_allowed(checks, settings):
+    settings.EXPORT_MAX_QUEUED = 2
+    queued(), queued()
+    with pytest.raises(Refused, match="Too many exports"):
+        queued()
+
+
+def test_a_full_disk_fails_the_export_and_leaves_nothing(checks, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    job = queued()
+    monkeypatch.setattr("people.exporting.os.fsync", full)
+    exporting.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (State.FAILED, "No space left on device")
+    assert not list(exporting.folder().iterdir())
+
+
+def test_who_may_not_export_people_may_not_ask(checks, django_user_model):
+    with pytest.raises(NotAllowed):
+        exporting.create("people", {}, django_user_model.objects.create_user("vera"), Door.ADMIN)
+
+
+@pytest.fixture
+def slow():
+    columns = [Column("n", "n"), Column("nap", "pg_sleep(0.01)")]
+    exporting.register(Kind("slow", "slow", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n")))
+    yield
+    del exporting.KINDS["slow"]
+
+
+def wait_for(job, state):
+    deadline = time.monotonic() + 15
+    while job.state != state and time.monotonic() < deadline:
+        time.sleep(0.05)
+        job.refresh_from_db()
+    assert job.state == state
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_that_is_being_written_can_be_cancelled(slow):
+    job = queued("slow")
+    writer = InThread(lambda: exporting.run(job.pk))
+    wait_for(job, State.PROCESSING)
+    time.sleep(0.3)
+    exporting.cancel(job)
+    writer.result()
+    job.refresh_from_db()
+    assert job.state == State.CANCELLED and not list(exporting.folder().iterdir())
+
+
+RUN = """
+import sys, django
+django.setup()
+from people import exporting
+from people.exporting import Column, Kind, Statement
+columns = [Column("n", "n"), Column("nap", "pg_sleep(0.01)")]
+exporting.register(Kind("slow", "slow", (), lambda _: Statement(columns, "generate_series(1, 3000) n")))
+print("ready", flush=True)
+exporting.run(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kill_9_in_the_middle_leaves_no_half_file_and_the_export_is_written_anew(settings, tmp_path, slow):
+    job = queued("slow")
+    environment = {
+        **os.environ, "FILES_DIR": str(settings.FILES_DIR), "DJANGO_SETTINGS_MODULE": "config.settings",
+        "TEST_DATABASE_NAME": connection.settings_dict["NAME"], "EMBEDDED_POSTGRES_ATTACH": "1",
+        "DATA_DIR": str(settings.DATA_DIR), "PYTHONPATH": str(settings.BASE_DIR),
+    }  # fmt: skip
+    writer = subprocess.Popen([sys.executable, "-c", RUN, str(job.pk)], stdout=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+    writer.stdout.readline()
+    wait_for(job, State.PROCESSING)
+    time.sleep(0.3)
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert not exporting.path_of(job).exists()
+    deadline = time.monotonic() + 20
+    while job.pk not in exporting.interrupted() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert exporting.interrupted() == [job.pk]
+    quick = Statement([Column("n", "n")], "generate_series(1, 3000) n")
+    exporting.register(Kind("slow", "slow", (), lambda _parameters: quick))
+    exporting.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.rows) == (State.COMPLETED, 3000)
+    assert exporting.path_of(job).read_text() == "n\n" + "".join(f"{n}\n" for n in range(1, 3001))
+    assert [path.name for path in exporting.folder().iterdir()] == [job.file_name]
