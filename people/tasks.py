@@ -16,7 +16,7 @@ def run_export(export_id: int) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(name="people.go_on", queue="files", pass_context=False)
+@app.task(name="people.go_on", queue="files", queueing_lock="people.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
     """Take up what a killed process left."""
     for pk in import_runs.interrupted():
