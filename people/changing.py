@@ -75,12 +75,11 @@ def upsert(
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
-    fields = catalogue()
-    known = {"id", *finding.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
-    if lookup_field not in known:
-        message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
-        raise Refused(Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(sorted(known))))
     with transaction.atomic():
+        # held before the fields are read, so that none is deleted or made unique meanwhile
+        locks.share([locks.key(locks.Space.PEOPLE)])
+        fields = catalogue()
+        _check_lookup(lookup_field, fields)
         outcomes = _Batch(rows, source, fields, lookup_field, action, zone, summarise).run()
         if dry_run:
             transaction.set_rollback(True)
@@ -96,6 +95,13 @@ def update(person: Person, values: Mapping[str, Any], source: Source, expected_r
             message = _("Somebody else changed this person in the meantime. Look again; nothing was overwritten.")
             raise Conflict(Problem("conflict", message))
         return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE)[0]
+
+
+def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
+    known = {"id", *finding.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
+    if lookup_field not in known:
+        message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
+        raise Refused(Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(sorted(known))))
 
 
 class _Batch:
@@ -181,7 +187,6 @@ class _Batch:
             for name in names
             if values.get(name) is not None
         }
-        locks.share([locks.key(locks.Space.PEOPLE)])
         locks.take([locks.key(locks.Space.LOOKUP, number) for number in numbers])
 
     def _targets(self, parsed: Mapping[int, dict[str, Any]]) -> list[_Target]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from people import datatypes, finding
 from people.fields import FieldInfo, value_of
-from people.models import Person, PersonKey
+from people.models import Person, PersonField, PersonKey
 from people.problems import Problem
 
 # what str.strip() takes away
@@ -33,6 +33,31 @@ def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int
         message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[wanted[missing]].label}
         problems.setdefault(missing[2], []).append(Problem("value_taken", message, (wanted[missing],)))
     return problems
+
+
+def shared_values(field: PersonField, limit: int = 10) -> list[list[int]]:
+    """The ids of live people who share a value of an added field, a list for each such value, the first few."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select (array_agg(id order by id))[1:%(limit)s] from ({_LIVE_VALUES}) v
+            group by value having count(*) > 1 order by min(id) limit %(limit)s""",
+            {"name": field.api_name, "blanks": BLANKS, "limit": limit},
+        )
+        return [ids for (ids,) in cursor.fetchall()]
+
+
+def fill(field: PersonField) -> None:
+    """Hold all the values that live people have of a field that becomes unique; nobody may share one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"insert into person_key (field_id, value, person_id) select %(field)s, value, id from ({_LIVE_VALUES}) v",
+            {"name": field.api_name, "blanks": BLANKS, "field": field.pk},
+        )
+
+
+# as finding.key_of() has them
+_LIVE_VALUES = """select id, lower(btrim(fields ->> %(name)s, %(blanks)s)) as value from person
+    where state = 'live' and fields ? %(name)s"""
 
 
 def _insert(wanted: Iterable[tuple[int, str, int]]) -> set[tuple[int, str, int]]:

@@ -1,8 +1,8 @@
-"""Background jobs of files: they take ids, may run twice, and go on where a killed worker stopped."""
+"""Background jobs: they take ids, may run twice, and go on where a killed worker stopped."""
 
 from procrastinate.contrib.django import app
 
-from people import exporting, import_runs, transfer_files
+from people import defining, exporting, import_runs, transfer_files
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
@@ -29,3 +29,9 @@ def go_on(timestamp: int) -> None:
 @app.task(name="people.remove_old_files", queue="files", pass_context=False)
 def remove_old_files(timestamp: int) -> None:
     transfer_files.remove_old()
+
+
+@app.task(name="people.clear_field", queue="people", pass_context=False)
+def clear_field(api_name: str) -> None:
+    """Take away the values of a person field that was deleted."""
+    defining.clear(api_name)

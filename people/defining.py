@@ -1,0 +1,232 @@
+"""To define what can be known of a person: create, change and delete person fields.
+
+Changers of people read the fields while they share the lock that is taken alone here, so that nobody writes
+under a definition that is gone. Every verb checks the right of the user it acts for and leaves one audit entry.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import audit, datatypes, keys, locks, names, used_by
+from people.fields import STANDARD
+from people.models import Person, PersonField, PersonKey
+from people.permissions import require
+from people.problems import Problem, Refused, bad_value, refuse_if
+
+API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+UNIQUE_TYPES = frozenset({"string", "email", "phone", "integer"})
+MAX_CHOICES = 500
+CLEARED_AT_ONCE = 5_000
+SHOWN = 5  # people with one value, named in a refusal
+
+audit.describe({
+    "made_unique": (2, gettext_lazy("Made unique")),
+    "made_shareable": (2, gettext_lazy("No longer unique")),
+})  # fmt: skip
+
+
+def _camel(api_name: str) -> str:
+    first, *rest = api_name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+# what programs call standard things, in either API
+RESERVED = frozenset(
+    name.lower() for name in ("id", "state", "leadScore", "lead_id", "person_id", *STANDARD, *map(_camel, STANDARD))
+)
+
+
+@transaction.atomic
+def create(
+    label: Any,
+    data_type: Any,
+    by: Any,
+    *,
+    api_name: Any = None,
+    description: Any = "",
+    choices: Iterable[Any] = (),
+    is_unique: bool = False,
+    is_hidden: bool = False,
+    is_api_created: bool = False,
+) -> PersonField:
+    """Add a field. Without an API name one is made of the label ("Shoe size": shoeSize).
+
+    Raises `Refused` (`missing_value`, `bad_name`, `api_name_taken`, `name_taken`, `unknown_data_type`,
+    `cannot_be_unique`, …), `NotAllowed`.
+    """
+    require(by, "people.add_personfield")
+    label = names.name(label, "label")
+    api_name = proposed_api_name(label) if datatypes.is_blank(api_name) else str(api_name)
+    _check_api_name(api_name)
+    if not isinstance(data_type, str) or data_type not in datatypes.BY_NAME:
+        raise Refused(bad_value("unknown_data_type", ", ".join(datatypes.BY_NAME), data_type, "data_type"))
+    field = PersonField(
+        api_name=api_name, label=label, data_type=data_type, description=names.description(description),
+        is_hidden=bool(is_hidden), is_api_created=is_api_created,
+    )  # fmt: skip
+    field.choices = _choices(choices, field)
+    _save(field)
+    audit.note(by, field, "created")
+    if is_unique:
+        _make_unique(field)
+    return field
+
+
+@transaction.atomic
+def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
+    """Change `label`, `description`, `choices`, `is_hidden` or `is_unique`; what uses the field goes on using it.
+
+    Becoming unique is refused while people share a value (`value_shared`, naming some). API name and data type
+    are for ever. Raises `Refused`, `NotAllowed`, TypeError for anything else.
+    """
+    require(by, "people.change_personfield")
+    field = _hold(field)
+    checks = {
+        "label": lambda raw: names.name(raw, "label"),
+        "description": names.description,
+        "choices": lambda raw: _choices(raw, field),
+        "is_hidden": bool,
+    }
+    is_unique = bool(changes.pop("is_unique", field.is_unique))
+    if unknown := changes.keys() - checks.keys():
+        raise TypeError(f"a person field has no {', '.join(unknown)} to change")
+    changed = {name: new for name, raw in changes.items() if (new := checks[name](raw)) != getattr(field, name)}
+    if changed:
+        for name, new in changed.items():
+            setattr(field, name, new)
+        _save(field, update_fields=[*changed, "updated_at"])
+        audit.note(by, field, "changed", what=", ".join(sorted(changed)))
+    if is_unique != field.is_unique:
+        (_make_unique if is_unique else _make_shareable)(field)
+        audit.note(by, field, "made_unique" if is_unique else "made_shareable")
+    return field
+
+
+@transaction.atomic
+def delete(field: PersonField, by: Any) -> None:
+    """Delete a field that the team added; its values are cleared by a job.
+
+    Raises `Refused` (`in_use`, naming the users; `standard_field`), `NotAllowed`.
+    """
+    from people.tasks import clear_field  # tasks call this module
+
+    require(by, "people.delete_personfield")
+    field = _hold(field)
+    if field.is_standard:
+        message = _("Standard fields belong to the product. A field that nobody needs can be hidden.")
+        raise Refused(Problem("standard_field", message))
+    used_by.refuse_if_used(field)
+    _alone()
+    audit.note(by, field, "deleted")
+    PersonKey.objects.filter(field=field).delete()
+    PersonField.objects.filter(pk=field.pk).delete()
+    clear_field.defer(api_name=field.api_name)
+
+
+def clear(api_name: str) -> None:
+    """Take the values of a deleted field away, a few thousand people a transaction; safe to run twice."""
+    last = 0
+    while not PersonField.objects.filter(api_name=api_name).exists():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """with batch as (select id from person where id > %(last)s and fields ? %(name)s
+                    order by id limit %(limit)s for update),
+                cleared as (update person p set fields = p.fields - %(name)s from batch where p.id = batch.id)
+                select max(id) from batch""",
+                {"last": last, "name": api_name, "limit": CLEARED_AT_ONCE},
+            )
+            (found,) = cursor.fetchone()
+        if found is None:
+            return
+        last = found
+
+
+def proposed_api_name(label: str) -> str:
+    """The API name that a label suggests: letters and digits in camel case ("Shoe size": shoeSize)."""
+    words = re.findall(r"[A-Za-z0-9]+", _without_accents(label))
+    joined = "".join(word[:1].upper() + word[1:] for word in words).lstrip("0123456789")
+    return joined[:1].lower() + joined[1:100]
+
+
+def _without_accents(text: str) -> str:
+    from unicodedata import normalize
+
+    return normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def _check_api_name(api_name: str) -> None:
+    if not API_NAME.fullmatch(api_name):
+        expected = _("a letter, then letters, digits and underscores, at most 100")
+        raise Refused(bad_value("bad_name", expected, api_name, "api_name"))
+    if api_name.lower() in RESERVED or PersonField.objects.filter(api_name__iexact=api_name).exists():
+        message = _("The API name “%(name)s” is taken.") % {"name": api_name}
+        raise Refused(Problem("api_name_taken", message, ("api_name",)))
+    if Person.objects.filter(fields__has_key=api_name).exists():
+        message = _("Values of a deleted field “%(name)s” are being cleared. Try again later.") % {"name": api_name}
+        raise Refused(Problem("api_name_taken", message, ("api_name",)))
+
+
+def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
+    """The suggested values as canonical text, each once."""
+    data_type = datatypes.BY_NAME[field.data_type]
+    found: dict[str, None] = {}
+    problems = []
+    for number, one in enumerate(raw):
+        if datatypes.is_blank(one):
+            continue
+        try:
+            found[datatypes.canonical_text(data_type.parse(one, datatypes.UTC))] = None
+        except datatypes.BadValue as error:
+            problems.append(bad_value(error.code, error.expected, one, "choices", number))
+    if len(found) > MAX_CHOICES:
+        message = _("At most %(limit)s choices can be suggested.") % {"limit": MAX_CHOICES}
+        problems.append(Problem("too_many", message, ("choices",)))
+    refuse_if(problems)
+    return list(found)
+
+
+def _save(field: PersonField, **options: Any) -> None:
+    message = _("There is a person field “%(name)s” already.") % {"name": field.label}
+    with names.kept_apart("person_field_label_is_unique", message, "label"):
+        field.save(**options)
+
+
+def _hold(field: PersonField) -> PersonField:
+    found = PersonField.objects.select_for_update().filter(pk=field.pk).first()
+    if found is None:
+        raise Refused(Problem("unknown_field", _("This person field does not exist any more.")))
+    return found
+
+
+def _alone() -> None:
+    locks.take([locks.key(locks.Space.PEOPLE)])
+
+
+def _make_unique(field: PersonField) -> None:
+    if field.is_standard or field.data_type not in UNIQUE_TYPES:
+        types = ", ".join(str(datatypes.BY_NAME[name].label) for name in sorted(UNIQUE_TYPES))
+        message = _("Only added fields of the data types %(types)s can be unique.") % {"types": types}
+        raise Refused(Problem("cannot_be_unique", message, ("is_unique",)))
+    _alone()
+    if shared := keys.shared_values(field):
+        groups = "; ".join(", ".join(map(str, ids)) for ids in shared[:SHOWN])
+        message = _("People share values of this field: %(groups)s. Give them values of their own, or merge them.")
+        raise Refused(Problem("value_shared", message % {"groups": groups}, ("is_unique",)))
+    keys.fill(field)
+    _set_unique(field, True)
+
+
+def _make_shareable(field: PersonField) -> None:
+    _alone()
+    PersonKey.objects.filter(field=field).delete()
+    _set_unique(field, False)
+
+
+def _set_unique(field: PersonField, is_unique: bool) -> None:
+    field.is_unique = is_unique
+    field.save(update_fields=["is_unique", "updated_at"])
