@@ -162,6 +162,8 @@ REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 # How long what was done to people can be taken back
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)
 MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", 30)
+# How long the statements of one evaluation may take together
+SMART_LIST_TIMEOUT_SECONDS = env.float("SMART_LIST_TIMEOUT_SECONDS", 60.0)
 
 # The Marketo dialect
 ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", 3600)

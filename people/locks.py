@@ -17,6 +17,7 @@ class Space(IntEnum):
     TYPE = 2  # recorders share a type's; approve, retire and delete take it alone
     HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
     LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
+    SMART_LISTS = 5  # who changes the rules of any list, so that no two close a circle together
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
     LIMITS = 16  # how many API calls there are, where the installation limits them

@@ -112,6 +112,8 @@ class Person(models.Model):
             models.Index(OpClass(Lower("company"), name="text_pattern_ops"), name="person_company_lower"),
             models.Index("updated_at", name="person_updated_at"),
             models.Index("created_at", name="person_created_at"),
+            # smart lists take the few who are gone out of everybody
+            models.Index("id", name="person_not_live", condition=~Q(state="live")),
         ]
         constraints = [
             models.CheckConstraint(

@@ -186,13 +186,15 @@ def _part(name: str, value: Any) -> Any:
     return _made(_PARTS[name], value) if isinstance(value, dict) else value
 
 
-def constraints_of(item: Filter) -> Iterator[tuple[str, Constraint]]:
-    """Each constraint of a filter with the activity type whose row it speaks of."""
+def fields_of(item: Filter) -> Iterator[tuple[str, str]]:
+    """(activity type, field) for every field of an activity that a filter names."""
     if isinstance(item, Activity):
-        yield from ((item.type, constraint) for constraint in item.constraints)
+        yield from ((item.type, constraint.field) for constraint in item.constraints)
+        if item.aggregate:
+            yield item.type, item.aggregate.field
     elif isinstance(item, Sequence):
         for step in item.steps:
-            yield from ((step.type, constraint) for constraint in step.constraints)
+            yield from ((step.type, constraint.field) for constraint in step.constraints)
 
 
 def types_of(item: Filter) -> Iterator[str]:

@@ -6,13 +6,14 @@ from django.contrib.auth.models import Group, Permission
 
 _VIEW = (
     "people.view_person", "people.view_personfield", "people.view_staticlist", "activities.view_activitytype",
-    "activities.view_activity",
+    "activities.view_activity", "smartlists.view_smartlist",
 )  # fmt: skip
 _MARKETER = (
     *_VIEW, "people.add_person", "people.change_person", "people.delete_person", "people.merge_person",
     "people.restore_person", "people.add_staticlist", "people.change_staticlist", "people.delete_staticlist",
     "people.add_folder", "people.change_folder", "people.delete_folder",
-    "activities.record_activity",
+    "activities.record_activity", "smartlists.add_smartlist", "smartlists.change_smartlist",
+    "smartlists.delete_smartlist",
 )  # fmt: skip
 _EDITOR = (*_VIEW, "activities.add_activitytype", "activities.change_activitytype")
 _DEVELOPER = (

@@ -1,0 +1,145 @@
+"""Who satisfies rules: each filter becomes a bitmap of person ids, and the rule logic combines the bitmaps.
+
+Everything in one evaluation, nested lists included, is seen in one snapshot of the database and at one moment.
+Only live people are ever found.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from pyroaring import BitMap
+
+from smartlists import logic, nesting, statements
+from smartlists.catalogue import Catalogue
+from smartlists.operators import Sql
+from smartlists.periods import Clock
+from smartlists.rules import ANY, Filter, Rules, SmartList
+from smartlists.snapshot import Snapshot, snapshot
+
+FEW = 5_000  # people that are named to the database rather than picked out of its answer
+
+ALL_PEOPLE = Sql("(select id as person from person) found")
+NOT_LIVE = Sql("(select id as person from person where state <> 'live') found")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one filter found, by itself."""
+
+    count: int
+    seconds: float  # 0 where the answer was there already
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What rules hold at a moment: members, and how many people each filter finds by itself."""
+
+    members: BitMap
+    per_filter: tuple[Found, ...]
+    as_of: datetime
+    seconds: float
+    statements: int = field(compare=False, default=0)
+
+    @property
+    def count(self) -> int:
+        return len(self.members)
+
+
+def members(rules: Rules, among: Iterable[int] | None = None, now: datetime | None = None) -> BitMap:
+    """The live people who satisfy `rules`; of `among` only, when given. Raises `Refused` (`timeout`, `cycle`)."""
+    return evaluate(rules, among, now).members
+
+
+def evaluate(
+    rules: Rules,
+    among: Iterable[int] | None = None,
+    now: datetime | None = None,
+    *,
+    seconds: float | None = None,
+    tag: str = "",
+    names: Catalogue | None = None,
+) -> Evaluation:
+    """Evaluate `rules` as of `now` (default: this moment).
+
+    At most `seconds` (default: the setting) of statements; `snapshot.cancel(tag)` ends it before. Raises
+    `Refused` (`timeout`, `cancelled`, `cycle`).
+    """
+    started = time.monotonic()
+    clock = Clock.current(now)
+    with snapshot(seconds, tag) as view:
+        run = Run(view, clock, None if among is None else BitMap(among), names or Catalogue())
+        found = run.evaluate(rules)
+        per_filter = tuple(run.found(item) for item in rules.filters)
+    return Evaluation(found, per_filter, clock.now, time.monotonic() - started, view.statements)
+
+
+class Run:
+    """One evaluation under way: what it has found so far is found once."""
+
+    def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
+        self.view = view
+        self.among = among
+        is_small = among is not None and len(among) <= FEW
+        self.context = statements.Context(names, clock, list(among) if among is not None and is_small else None)
+        self.answers: dict[Filter, BitMap] = {}
+        self.seconds: dict[Filter, float] = {}
+        self.nested: dict[int, BitMap] = {}
+
+    def evaluate(self, rules: Rules) -> BitMap:
+        """The live people who satisfy `rules`; the lists that they name come first, each once."""
+        for list_id, nested in nesting.inside_out(rules):
+            self.nested[list_id] = self._combined(nested)
+        return self._combined(rules)
+
+    def found(self, item: Filter) -> Found:
+        return Found(len(self.answer(item)), self.seconds.pop(item, 0.0))
+
+    def answer(self, item: Filter) -> BitMap:
+        """The live people whom one filter finds."""
+        if item not in self.answers:
+            started = time.monotonic()
+            self.answers[item] = self._nested(item) if isinstance(item, SmartList) else self._asked(item)
+            self.seconds[item] = time.monotonic() - started
+        return self.answers[item]
+
+    @cached_property
+    def live(self) -> BitMap:
+        """Everybody whom this evaluation may find."""
+        if self.context.among is not None:
+            named = Sql("(select id as person from person where id = any(%s::int[]) and state = 'live') found",
+                        (self.context.among,))  # fmt: skip
+            return self.view.people(named)
+        everybody = self.view.people(ALL_PEOPLE) - self.gone
+        return everybody if self.among is None else everybody & self.among
+
+    @cached_property
+    def gone(self) -> BitMap:
+        """People who were deleted, merged or erased: their activities are there, they are not."""
+        return self.view.people(NOT_LIVE)
+
+    def _combined(self, rules: Rules) -> BitMap:
+        expression = rules.expression
+        if expression is None:
+            return BitMap() if rules.match == ANY else BitMap(self.live)
+        sets = [self.answer(item) for item in rules.filters]
+        return logic.fold(
+            expression, lambda number: sets[number - 1], lambda found: self.live - found,
+            lambda word, found: (BitMap.intersection if word == "and" else BitMap.union)(*found),
+        )  # fmt: skip
+
+    def _asked(self, item: Filter) -> BitMap:
+        statement = statements.of_filter(item, self.context)
+        found = BitMap() if statement.source is None else self.view.people(statement.source)
+        if statement.is_complement:
+            return self.live - found
+        if self.context.among is not None:
+            return found & self.live
+        found -= self.gone
+        return found if self.among is None else found & self.among
+
+    def _nested(self, item: SmartList) -> BitMap:
+        found = self.nested[item.list]
+        return found if item.member else self.live - found

@@ -1,0 +1,266 @@
+"""To make and change smart lists: the only door through which their rules get in.
+
+Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in
+one transaction and leaves one audit entry. What rules name is protected by real rows for as long as they do.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities.models import ActivityType
+from people import audit, locks, used_by
+from people.datatypes import BY_NAME, BadValue, is_blank
+from people.models import Folder
+from people.permissions import require
+from people.problems import Conflict, Problem, Refused, bad_value, refuse_if
+from smartlists import nesting, rules
+from smartlists.catalogue import Catalogue
+from smartlists.models import SmartList, SmartListUse
+
+audit.describe({
+    "rules_changed": (2, gettext_lazy("Changed the rules")),
+    "renamed": (2, gettext_lazy("Renamed from %(old)s")),
+    "archived": (2, gettext_lazy("Archived")),
+    "unarchived": (2, gettext_lazy("Taken out of the archive")),
+    "scheduled": (2, gettext_lazy("Evaluated every %(minutes)s minutes")),
+    "unscheduled": (2, gettext_lazy("No longer evaluated on a schedule")),
+})  # fmt: skip
+
+CHANGE = "smartlists.change_smartlist"
+MAX_SCHEDULE_MINUTES = 60 * 24 * 31
+
+
+@transaction.atomic
+def create(name: Any, value: Any, by: Any, *, description: str = "", folder: Folder | None = None) -> SmartList:
+    """Create a smart list; `value` are its rules as decoded JSON or as `Rules`.
+
+    Raises `Refused` with every problem (`missing_value`, `name_taken`, whatever `rules.parse` finds), `NotAllowed`.
+    """
+    require(by, "smartlists.add_smartlist")
+    problems: list[Problem] = []
+    name = _checked_name(name, None, problems)
+    description = _checked_text(description, problems)
+    names = Catalogue()
+    parsed = _held_rules(value, names, problems)
+    refuse_if(problems)
+    made = SmartList(
+        name=name, description=description, folder=folder, rules=rules.dump(parsed), created_by=by, updated_by=by
+    )
+    _save(made)
+    _write_uses(made, parsed, names)
+    audit.note(by, made, "created")
+    return made
+
+
+@transaction.atomic
+def change(
+    smart_list: SmartList, by: Any, *, expected_revision: int | None = None, name: Any = None, value: Any = None,
+    description: str | None = None,
+) -> SmartList:  # fmt: skip
+    """Give the list another name, description or rules (`value`); what is None stays.
+
+    Raises `Refused` like `create`, with `cycle` naming the circle, and `Conflict` when the list is not at
+    `expected_revision`, the one that the editor saw.
+    """
+    require(by, CHANGE)
+    problems: list[Problem] = []
+    names = Catalogue()
+    parsed = _held_rules(value, names, problems) if value is not None else None
+    changed = _lock(smart_list, expected_revision)
+    before = (changed.name, changed.description, changed.rules)
+    if name is not None:
+        changed.name = _checked_name(name, changed, problems)
+    if description is not None:
+        changed.description = _checked_text(description, problems)
+    refuse_if(problems)
+    if parsed is not None:
+        deque(nesting.inside_out(parsed, changed.pk), maxlen=0)  # refuses circles
+        changed.rules = rules.dump(parsed)
+        changed.uses.all().delete()
+        _write_uses(changed, parsed, names)
+    changed.revision += 1
+    changed.updated_by = by
+    _save(changed)
+    _note_changes(changed, before, by)
+    return changed
+
+
+def rename(smart_list: SmartList, name: Any, by: Any, expected_revision: int | None = None) -> SmartList:
+    """Give the list another name. Raises as `change` does."""
+    return change(smart_list, by, name=name, expected_revision=expected_revision)
+
+
+@transaction.atomic
+def move(smart_list: SmartList, folder: Folder | None, by: Any) -> SmartList:
+    """Put the list into a folder, or at the top (None)."""
+    require(by, CHANGE)
+    changed = _lock(smart_list)
+    changed.folder = folder
+    changed.save(update_fields=["folder", "updated_at"])
+    return changed
+
+
+@transaction.atomic
+def copy(smart_list: SmartList, name: Any, by: Any) -> SmartList:
+    """A new list with the same rules, description and folder."""
+    return create(name, smart_list.parsed, by, description=smart_list.description, folder=smart_list.folder)
+
+
+@transaction.atomic
+def archive(smart_list: SmartList, by: Any) -> SmartList:
+    """Take the list out of sight; what uses it goes on using it, schedules pause."""
+    return _set_archived(smart_list, by, True)
+
+
+@transaction.atomic
+def unarchive(smart_list: SmartList, by: Any) -> SmartList:
+    """Bring an archived list back."""
+    return _set_archived(smart_list, by, False)
+
+
+@transaction.atomic
+def delete(smart_list: SmartList, by: Any) -> None:
+    """Remove a list with its history. Raises `Refused` (`in_use`, naming the users) while anything uses it."""
+    require(by, "smartlists.delete_smartlist")
+    gone = _lock(smart_list)
+    used_by.refuse_if_used(gone)
+    audit.note(by, gone, "deleted")
+    gone.delete()
+
+
+@transaction.atomic
+def schedule(smart_list: SmartList, minutes: int | None, by: Any) -> SmartList:
+    """Have the list evaluated every `minutes` from now on; None: only when somebody asks."""
+    require(by, CHANGE)
+    changed = _lock(smart_list)
+    if minutes is not None and not 1 <= minutes <= MAX_SCHEDULE_MINUTES:
+        raise Refused(bad_value("out_of_range", _("1 to 44,640 minutes"), minutes, "evaluate_every_minutes"))
+    changed.evaluate_every_minutes = minutes
+    changed.save(update_fields=["evaluate_every_minutes", "updated_at"])
+    audit.note(by, changed, "scheduled" if minutes else "unscheduled", minutes=minutes)
+    return changed
+
+
+def _set_archived(smart_list: SmartList, by: Any, is_archived: bool) -> SmartList:
+    require(by, CHANGE)
+    changed = _lock(smart_list)
+    if changed.is_archived != is_archived:
+        changed.is_archived = is_archived
+        changed.save(update_fields=["is_archived", "updated_at"])
+        audit.note(by, changed, "archived" if is_archived else "unarchived")
+    return changed
+
+
+def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartList:
+    """The list as it is now, its row locked. Raises `Refused` when it is gone, `Conflict` when it has moved on."""
+    found = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
+    if found is None:
+        raise Refused(Problem("unknown_list", _("The smart list is no longer there.")))
+    if expected_revision is not None and found.revision != expected_revision:
+        message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
+        raise Conflict(
+            Problem("changed_meanwhile", message, ("revision",), str(found.revision), str(expected_revision))
+        )
+    return found
+
+
+def _save(smart_list: SmartList) -> None:
+    try:
+        with transaction.atomic():
+            smart_list.save()
+    except IntegrityError as error:
+        if "smart_list_name_is_unique" not in str(error):
+            raise
+        raise Refused(_name_taken(smart_list.name)) from None
+
+
+def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> str:
+    if is_blank(name):
+        problems.append(Problem("missing_value", _("The list needs a name."), ("name",)))
+        return ""
+    try:
+        text = BY_NAME["string"].parse(name.strip() if isinstance(name, str) else name, UTC)
+    except BadValue as error:
+        problems.append(bad_value(error.code, error.expected, name, "name"))
+        return ""
+    others = SmartList.objects.exclude(pk=of.pk if of else None)
+    if others.filter(name__iexact=text).exists():
+        problems.append(_name_taken(text))
+    return text
+
+
+def _checked_text(text: Any, problems: list[Problem]) -> str:
+    if is_blank(text):
+        return ""
+    try:
+        return BY_NAME["text"].parse(text, UTC)
+    except BadValue as error:
+        problems.append(bad_value(error.code, error.expected, text, "description"))
+        return ""
+
+
+def _name_taken(name: str) -> Problem:
+    return Problem("name_taken", _("There is a smart list “%(name)s” already.") % {"name": name}, ("name",), "", name)
+
+
+def _held_rules(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
+    """The rules, checked; until the transaction ends nothing that they name goes away."""
+    parsed = _parsed(value, Catalogue(), problems)
+    if problems:
+        return parsed
+    # approving and deleting take a type's lock alone, and look at the uses then; no two close a circle together
+    known = _types_in(parsed)
+    locks.share(locks.key(locks.Space.TYPE, pk) for pk in known.values_list("pk", flat=True))
+    if nesting.named_in(parsed):
+        locks.take([locks.key(locks.Space.SMART_LISTS)])
+    return _parsed(value, names, problems)
+
+
+def _types_in(parsed: rules.Rules) -> Any:
+    """The activity types that rules name."""
+    wanted = {api_name for item in parsed.filters for api_name in rules.types_of(item)}
+    return ActivityType.objects.filter(api_name__in=wanted)
+
+
+def _parsed(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
+    try:
+        return rules.parse(rules.dump(value) if isinstance(value, rules.Rules) else value, names)
+    except Refused as refused:
+        problems.extend(problem.under("rules") for problem in refused.problems)
+        return rules.Rules()
+
+
+def _note_changes(changed: SmartList, before: tuple[str, str, Any], by: Any) -> None:
+    old_name, old_description, old_rules = before
+    if changed.name != old_name:
+        audit.note(by, changed, "renamed", old=old_name)
+    if changed.rules != old_rules:
+        audit.note(by, changed, "rules_changed")
+    if changed.description != old_description:
+        audit.note(by, changed, "changed", what="description")
+
+
+def _write_uses(smart_list: SmartList, parsed: rules.Rules, names: Catalogue) -> None:
+    uses = {key for item in parsed.filters for key in _uses(item, names)}
+    SmartListUse.objects.bulk_create(SmartListUse(smart_list=smart_list, **{name: pk}) for name, pk in sorted(uses))
+
+
+def _uses(item: rules.Filter, names: Catalogue) -> Iterator[tuple[str, int]]:
+    """What one filter names, as columns of the reference rows."""
+    for api_name in rules.types_of(item):
+        yield "activity_type_id", names.types[api_name].id
+    for api_name, field_name in rules.fields_of(item):
+        if field_id := names.types[api_name].fields[field_name].id:
+            yield "approved_field_id", field_id
+    if isinstance(item, rules.PersonField):
+        yield "person_field_id", names.person_fields[item.field].id
+    if isinstance(item, rules.StaticList):
+        yield "static_list_id", item.list
+    if isinstance(item, rules.SmartList):
+        yield "used_list_id", item.list

@@ -1,0 +1,133 @@
+"""One view of the database for a whole evaluation, limited in time, and cancelled by its tag."""
+
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+from psycopg.pq import Format
+from pyroaring import BitMap
+
+from people.problems import Problem, Refused
+from smartlists.operators import Sql
+
+PREFIX = "smart list "  # of the application names of evaluations under way
+MAX_TAG = 40
+# beyond so many rows one value of ids could come near PostgreSQL's limit of 1 GB
+MANY_ROWS = 50_000_000
+WORK_MEMORY = "64MB"
+
+
+class Cancelled(Refused):
+    """The answer is no longer wanted: somebody cancelled the evaluation by its tag."""
+
+
+class Snapshot:
+    """Runs statements that all see the same state of the database."""
+
+    def __init__(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+        self.seconds = seconds
+        self.statements = 0
+        self.in_ranges = _activity_rows() > MANY_ROWS
+
+    def people(self, source: Sql) -> BitMap:
+        """The people that `source` (what follows `from`, with a column `person`) finds; one statement."""
+        ranges = " group by person >> 20" if self.in_ranges else ""
+        found = BitMap()
+        for (ids,) in self.rows(f"select string_agg(int4send(person), '') from {source.text}{ranges}", source.params):
+            if ids:
+                found |= bitmap_of(ids)
+        return found
+
+    def rows(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement. Raises `Refused` (`timeout`) when its time is up, `Cancelled` when told."""
+        self.statements += 1
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise _too_slow(self.seconds)
+        # Django's own cursors give bytes as hexadecimal text, which takes twice the time of the whole query
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            cursor.execute("select set_config('statement_timeout', %s, true)", [f"{max(1, int(left * 1000))}ms"])
+            cursor.format = Format.BINARY
+            try:
+                return cursor.execute(sql, params).fetchall()
+            except psycopg.errors.QueryCanceled:
+                if time.monotonic() >= self.deadline - 0.01:
+                    raise _too_slow(self.seconds) from None
+                raise Cancelled(Problem("cancelled", _("The evaluation was cancelled."))) from None
+
+
+@contextmanager
+def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
+    """A view of the database as it is now, for at most `seconds` (default: the setting) of statements.
+
+    Outside of a transaction it is one snapshot (REPEATABLE READ, read only). Inside one it shows what that
+    transaction sees, its own changes included, and stays consistent only as far as its isolation goes.
+    `cancel(tag)` from another connection ends the statement under way.
+    """
+    seconds = settings.SMART_LIST_TIMEOUT_SECONDS if seconds is None else seconds
+    is_nested = connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not is_nested:
+            cursor.execute("set transaction isolation level repeatable read, read only")
+        before = _set(cursor, {
+            "application_name": (PREFIX + tag[:MAX_TAG]) if tag else None,
+            "work_mem": WORK_MEMORY,
+            "jit": "off",  # compiling costs more than it saves at this size
+            "statement_timeout": "0",
+        })  # fmt: skip
+        yield Snapshot(seconds)
+        # a transaction around this one goes on with its own settings; an error has undone them already
+        _set(cursor, before)
+
+
+def cancel(tag: str) -> bool:
+    """End the evaluations that run under `tag`; whether there was one."""
+    found = False
+    for _attempt in range(20):  # one that is between two statements is met in its next
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """select pg_cancel_backend(pid) from pg_stat_activity
+                where application_name = %s and pid <> pg_backend_pid() and datname = current_database()""",
+                [PREFIX + tag[:MAX_TAG]],
+            )
+            if not cursor.fetchall():
+                return found
+        found = True
+        time.sleep(0.02)
+    return found
+
+
+def bitmap_of(ids: bytes) -> BitMap:
+    """The bitmap of person ids that PostgreSQL sent one after another, in its byte order."""
+    numbers = array("I", ids)
+    numbers.byteswap()
+    return BitMap(numbers)
+
+
+def _set(cursor: Any, values: dict[str, str | None]) -> dict[str, str | None]:
+    """Set what has a value for the rest of the transaction; the values there were before."""
+    names = [name for name, value in values.items() if value is not None]
+    cursor.execute(f"select {', '.join('current_setting(%s)' for _name in names)}", names)
+    before = dict(zip(names, cursor.fetchone(), strict=True))
+    places = ", ".join("set_config(%s, %s, true)" for _name in names)
+    cursor.execute(f"select {places}", [part for name in names for part in (name, values[name])])
+    return before
+
+
+def _activity_rows() -> float:
+    """About how many activities there are, as PostgreSQL's statistics have it."""
+    with connection.cursor() as cursor:
+        cursor.execute("select reltuples from pg_class where oid = 'activity'::regclass")
+        return cursor.fetchone()[0]
+
+
+def _too_slow(seconds: float) -> Refused:
+    message = _("This takes longer than %(seconds)s seconds. Narrow the filters, for example to a shorter time.")
+    return Refused(Problem("timeout", message % {"seconds": f"{seconds:g}"}))

@@ -1,0 +1,209 @@
+"""One filter, one statement: the SQL that finds the people of a filter.
+
+Pure translation: nothing here talks to the database. A statement gives person ids, with repeats: the bitmap
+that takes them in drops those faster than `distinct` would. Fewer rows never mean more people here, so what
+speaks of absence (did not, at most, not on a list) is found by its opposite and marked as a complement.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smartlists import operators, rules
+from smartlists.catalogue import Catalogue, Field, Type, expression_of
+from smartlists.checking import aggregate_type
+from smartlists.operators import Sql
+from smartlists.periods import Clock
+
+DAY = 24  # hours: a sequence counts them, whatever the clocks do
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`source` is what follows `from`, with a column called `person`; None finds nobody."""
+
+    source: Sql | None
+    is_complement: bool = False
+
+    @property
+    def opposite(self) -> "Statement":
+        return Statement(self.source, not self.is_complement)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a translation goes by; with `among` only these people are looked at."""
+
+    names: Catalogue
+    clock: Clock
+    among: Sequence[int] | None = None
+
+    def only_among(self, column: str) -> list[Sql]:
+        return [] if self.among is None else [Sql(f"{column} = any(%s::int[])", (list(self.among),))]
+
+
+def joined(parts: Sequence[Sql], word: str = " and ") -> Sql:
+    """Several pieces of SQL as one."""
+    return Sql(word.join(part.text for part in parts), tuple(value for part in parts for value in part.params))
+
+
+def of_filter(item: rules.Filter, context: Context) -> Statement:
+    """The statement of any filter but a smart list, which is an evaluation of its own."""
+    return _STATEMENTS[type(item)](item, context)
+
+
+def person_field(item: rules.PersonField, context: Context) -> Statement:
+    field = context.names.person_fields[item.field]
+    condition = operators.condition(
+        expression_of(field), field.data_type, item.operator, item.values, item.empty, context.clock
+    )
+    where = joined([condition, *context.only_among("id")])
+    return Statement(Sql(f"(select id as person from person where {where.text}) found", where.params))
+
+
+def static_list(item: rules.StaticList, context: Context) -> Statement:
+    where = joined([Sql("static_list_id = %s", (item.list,)), *context.only_among("person_id")])
+    source = Sql(f"(select person_id as person from static_list_member where {where.text}) found", where.params)
+    return Statement(source, is_complement=not item.member)
+
+
+def activity(item: rules.Activity, context: Context) -> Statement:
+    of = context.names.types[item.type]
+    rows = rows_of(of, item.constraints, context)
+    found = _grouped(item, of, rows, context)
+    return found if item.did else found.opposite
+
+
+def rows_of(of: Type, constraints: Sequence[rules.Constraint], context: Context) -> Sql:
+    """The condition on `activity` for the rows that satisfy all constraints."""
+    return joined(
+        [
+            Sql("activity_type_id = %s", (of.id,)),
+            *(constraint(item, of, context.clock) for item in constraints),
+            *context.only_among("person_id"),
+        ]
+    )
+
+
+def constraint(item: rules.Constraint, of: Type, clock: Clock) -> Sql:
+    """The condition of one constraint on a row of `activity` of that type."""
+    field = of.fields[item.field]
+    return operators.condition(field.expression, field.data_type, item.operator, item.values, item.empty, clock)
+
+
+def _grouped(item: rules.Activity, of: Type, rows: Sql, context: Context) -> Statement:
+    """The people whose rows are so many and whose aggregate is such; grouped only when that is asked."""
+    fewest, most = item.count.bounds if item.count else (1, None)
+    aggregate = aggregate_condition(item.aggregate, of, context.clock) if item.aggregate else None
+    without_rows = fewest == 0 and (
+        item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
+    )
+    if fewest <= 1 and most is None and aggregate is None:
+        return Statement(None if without_rows else _plain(rows), is_complement=without_rows)
+    wanted = _count_condition(max(fewest, 0 if without_rows else 1), most)
+    having = joined([*wanted, *([aggregate] if aggregate else [])]) if wanted or aggregate else Sql("true")
+    if without_rows:
+        having = Sql(f"({having.text}) is not true", having.params)
+    source = Sql(
+        f"(select person_id as person from activity where {rows.text} group by person_id having {having.text}) found",
+        (*rows.params, *having.params),
+    )
+    return Statement(source, is_complement=without_rows)
+
+
+def _plain(rows: Sql) -> Sql:
+    return Sql(f"(select person_id as person from activity where {rows.text}) found", rows.params)
+
+
+def _count_condition(fewest: int, most: int | None) -> list[Sql]:
+    found = [Sql("count(*) >= %s", (fewest,))] if fewest > 1 else []
+    return found if most is None else [*found, Sql("count(*) <= %s", (most,))]
+
+
+def aggregate_condition(item: rules.Aggregate, of: Type, clock: Clock) -> Sql:
+    """The condition on a group of rows that an aggregate states."""
+    field = of.fields[item.field]
+    compared = aggregate_type(item.function, field.data_type)
+    return operators.condition(aggregate_of(item.function, field), compared, item.operator, item.values, None, clock)
+
+
+def aggregate_of(function: str, field: Field) -> str:
+    """The SQL of an aggregate over the rows of one person."""
+    return _AGGREGATES[function].format(value=field.data_type.sql.format(field.expression), raw=field.expression)
+
+
+_AGGREGATES: Mapping[str, str] = {
+    "sum": "sum({value})",
+    # more places than a value to compare with can have, so that no third is taken for 0.3333333333333333
+    "average": "(round(sum({value}), 80) / count({value}))",
+    "minimum": "min({value})",
+    "maximum": "max({value})",
+    "first": "(array_agg({raw} order by occurred_at, id) filter (where {raw} is not null))[1]",
+    "last": "(array_agg({raw} order by occurred_at desc, id desc) filter (where {raw} is not null))[1]",
+}
+
+
+# --- Sequences ------------------------------------------------------------------------------------------------
+
+
+def sequence(item: rules.Sequence, context: Context) -> Statement:
+    """One pass over the rows of all steps, in order of time, that carries along the last row of each step.
+
+    Of several rows that complete a step the latest before a row is the one that counts: if any is near enough,
+    it is. Rows of the same moment are peers, of which none comes before another.
+    """
+    rows = joined([_step_rows(number, step, context) for number, step in enumerate(item.steps, 1)], " union all ")
+    steps = item.steps
+    last = len(steps)
+    if last == 2 and steps[1].within_days is None:
+        return Statement(
+            Sql(
+                f"(select person as person from ({rows.text}) rows group by person"
+                " having min(at) filter (where step = 1) < max(at) filter (where step = 2)) found",
+                rows.params,
+            )
+        )
+    chained = last - 1 if steps[-1].is_not else last
+    text = f"({rows.text}) rows"
+    for number in range(2, chained + 1):
+        text = (
+            f"(select *, max(at) filter (where {_completes(number - 1, steps)}) over"
+            f" (partition by person order by at groups between unbounded preceding and 1 preceding) as before_{number}"
+            f" from {text}) rows"
+        )
+    if not steps[-1].is_not:
+        return Statement(Sql(f"(select person from {text} where {_completes(last, steps)}) found", rows.params))
+    text = (
+        f"(select *, min(at) filter (where step = {last}) over"
+        f" (partition by person order by at desc groups between unbounded preceding and 1 preceding) as following"
+        f" from {text}) rows"
+    )
+    hours = f"interval '{steps[-1].within_days * DAY} hours'"  # type: ignore[operator]
+    where = f"{_completes(chained, steps)} and at + {hours} < %s and (following is null or following > at + {hours})"
+    source = Sql(f"(select person from {text} where {where}) found", (*rows.params, context.clock.now))
+    return Statement(source)
+
+
+def _step_rows(number: int, step: rules.Step, context: Context) -> Sql:
+    rows = rows_of(context.names.types[step.type], step.constraints, context)
+    return Sql(
+        f"select person_id as person, occurred_at as at, {number} as step from activity where {rows.text}", rows.params
+    )
+
+
+def _completes(number: int, steps: Sequence[rules.Step]) -> str:
+    """The SQL that is true for a row with which the first `number` steps are done."""
+    if number == 1:
+        return "step = 1"
+    within = steps[number - 1].within_days
+    if within is None:
+        return f"step = {number} and before_{number} is not null"
+    return f"step = {number} and before_{number} >= at - interval '{within * DAY} hours'"
+
+
+_STATEMENTS: Mapping[type, Callable[[Any, Context], Statement]] = {
+    rules.PersonField: person_field,
+    rules.Activity: activity,
+    rules.Sequence: sequence,
+    rules.StaticList: static_list,
+}
