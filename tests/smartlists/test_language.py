@@ -42,6 +42,7 @@ def refused(text):
 @QUIET
 @given(data=st.data(), scene=generating.scenes())
 def test_every_list_goes_to_text_and_back(names, data, scene):
+    worlds.set_clock(scene.zone, scene.week_starts_on)
     form = data.draw(generating.rules(scene, list(names.static_lists), list(names.smart_lists)))
     found = rules.parse(form, names)
     name, description = data.draw(st.sampled_from((("", ""), ('A "list"\\n', "Why…\u202e\n"), ("é", ""))))
