@@ -1,0 +1,261 @@
+"""What rules say, as sentences in the active language: for cards, mails and everybody who did not write them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext
+
+from people import installation
+from people.datatypes import BY_NAME, DataType
+from smartlists import operators, rules
+from smartlists.catalogue import MOMENTS, Catalogue
+from smartlists.checking import aggregate_type
+from smartlists.naming import Naming
+from smartlists.spoken_values import joined, spoken, spoken_period
+
+
+def sentence(item: rules.Filter, names: Catalogue | None = None) -> str:
+    """One filter, with what becomes of people without a value or an activity, and with the zone of its days."""
+    return _Speaker(Naming(names)).card(item)
+
+
+def constraint_sentence(item: rules.Constraint, activity_type: str, names: Catalogue | None = None) -> str:
+    """One constraint of an activity filter or of a step, without a full stop."""
+    return _Speaker(Naming(names)).constraint(item, activity_type)
+
+
+def list_sentence(found: rules.Rules, names: Catalogue | None = None) -> str:
+    """A whole list: how its filters combine, then each on a line of its own, with its number."""
+    if not found.filters:
+        return _("Nobody.") if found.match == rules.ANY else _("All people.")
+    speaker = _Speaker(Naming(names))
+    lines = [f"{number}. {speaker.card(item)}" for number, item in enumerate(found.filters, start=1)]
+    return "\n".join([_how(found), *lines]) if len(lines) > 1 or found.match == rules.ADVANCED else lines[0][3:]
+
+
+def _how(found: rules.Rules) -> str:
+    if found.match == rules.ADVANCED:
+        spoken_logic = re.sub("and|or|not", lambda word: str(LOGIC[word[0]]()), found.logic)
+        return _("People for whom this holds: %(logic)s.") % {"logic": spoken_logic}
+    if found.match == rules.ANY:
+        return _("People for whom at least one of these holds:")
+    return _("People for whom all of these hold:")
+
+
+LOGIC: Mapping[str, Callable[[], str]] = {
+    "and": lambda: pgettext("logic", "and"),
+    "or": lambda: pgettext("logic", "or"),
+    "not": lambda: pgettext("logic", "not"),
+}
+
+
+@dataclass
+class _Speaker:
+    """Says cards one after another; `zone_matters` tells whether the one under way spoke of days or clocks."""
+
+    naming: Naming
+    zone_matters: bool = field(default=False, init=False)
+
+    def card(self, item: rules.Filter) -> str:
+        self.zone_matters = False
+        said = [part for part in _CARDS[type(item)](self, item) if part]
+        if self.zone_matters:
+            said.append(_("Days and times are those of %(zone)s.") % {"zone": installation.current().time_zone})
+        return " ".join(said)
+
+    def person_field(self, item: rules.PersonField) -> list[str]:
+        known = self.naming.catalogue.person_fields.get(item.field)
+        label = self.naming.person_label(item.field)
+        told = self._predicate(label, known.data_type if known else BY_NAME["string"], item)
+        return [_stopped(told), self._without_value(label, item)]
+
+    def _without_value(self, label: str, item: rules.PersonField) -> str:
+        if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING:
+            return ""
+        if operators.passes_without_value(item.operator, item.empty):
+            return _("People without a value for %(field)s are included.") % {"field": label}
+        return _("People without a value for %(field)s are not included.") % {"field": label}
+
+    def activity(self, item: rules.Activity) -> list[str]:
+        is_plain = item.count is None and item.aggregate is None
+        shown = {"activity": self.naming.type_label(item.type)}
+        told = _("Has no activity “%(activity)s”") % shown if is_plain and not item.did else self._counted(item, shown)
+        told = self._where(told, item.constraints, item.type)
+        if item.aggregate:
+            told = _("%(card)s; over these activities %(aggregate)s") % {
+                "card": told, "aggregate": self._aggregated(item.aggregate, item.type),
+            }  # fmt: skip
+        if not item.did and not is_plain:
+            told = _("Everybody except people for whom this holds: %(card)s") % {"card": told}
+        return [_stopped(told), "" if is_plain else self._without_activity(item)]
+
+    def _counted(self, item: rules.Activity, shown: Mapping[str, str]) -> str:
+        operator, values = (item.count.operator, item.count.values) if item.count else ("at least", ("1",))
+        template = COUNTS[operator](int(values[-1]))
+        return template % {**shown, "number": values[-1], "first": values[0]}
+
+    def _without_activity(self, item: rules.Activity) -> str:
+        """Whether people who never did this are on the list, where it is worth saying."""
+        fewest, _most = item.count.bounds if item.count else (1, None)
+        none_passes = fewest == 0 and (
+            item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
+        )
+        if none_passes == item.did:
+            return _("People without any such activity are included.")
+        return "" if fewest and item.did else _("People without any such activity are not included.")
+
+    def _aggregated(self, item: rules.Aggregate, activity_type: str) -> str:
+        label = AGGREGATES[item.function] % {"field": self._activity_label(item.field, activity_type)}
+        data_type = aggregate_type(item.function, self._data_type(item.field, activity_type))
+        return self._predicate(label, data_type, item)
+
+    def _where(self, told: str, constraints: Sequence[rules.Constraint], activity_type: str) -> str:
+        if not constraints:
+            return told
+        parts = [self.constraint(item, activity_type) for item in constraints]
+        return _("%(card)s where %(constraints)s") % {"card": told, "constraints": joined(parts, "and")}
+
+    def constraint(self, item: rules.Constraint, activity_type: str) -> str:
+        label = self._activity_label(item.field, activity_type)
+        told = self._predicate(label, self._data_type(item.field, activity_type), item)
+        if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING or item.field in MOMENTS:
+            return told
+        if operators.passes_without_value(item.operator, item.empty):
+            return _("%(condition)s (or has no value)") % {"condition": told}
+        if operators.OPERATORS[item.operator].negates:
+            return _("%(condition)s (and has a value)") % {"condition": told}
+        return told
+
+    def sequence(self, item: rules.Sequence) -> list[str]:
+        parts = []
+        for position, step in enumerate(item.steps):
+            template = _("Has an activity “%(activity)s”") if position == 0 else _following(step)
+            told = template % {
+                "activity": self.naming.type_label(step.type),
+                "period": spoken_period(step.within_days or 1, "day"),
+            }
+            parts.append(self._where(told, step.constraints, step.type))
+        has_days = any(step.within_days for step in item.steps)
+        return [_stopped("; ".join(parts)), _("A day is 24 hours here.") if has_days else ""]
+
+    def static_list(self, item: rules.StaticList) -> list[str]:
+        name = self.naming.catalogue.static_lists.get(item.list, str(item.list))
+        template = _("Is on the static list “%(name)s”") if item.member else _("Is not on the static list “%(name)s”")
+        return [_stopped(template % {"name": name})]
+
+    def smart_list(self, item: rules.SmartList) -> list[str]:
+        name = self.naming.catalogue.smart_lists.get(item.list, str(item.list))
+        template = _("Is on the smart list “%(name)s”") if item.member else _("Is not on the smart list “%(name)s”")
+        return [_stopped(template % {"name": name})]
+
+    def _predicate(self, label: str, data_type: DataType, item: Any) -> str:
+        """What an operator says of `label`, with its values."""
+        shape = operators.shape_of(data_type, item.operator)
+        is_day = data_type.name == "date"
+        if shape in (operators.Shape.PERIOD, operators.Shape.FRAME):
+            self.zone_matters |= is_day or not item.values[0].endswith(("hour", "hours"))
+        elif data_type.name == "datetime" and item.values:
+            self.zone_matters = True
+        template = (DAY_PREDICATES if is_day else {}).get(item.operator, PREDICATES[item.operator])
+        said = [spoken(data_type, value, shape) for value in item.values]
+        word = "nor" if operators.OPERATORS[item.operator].negates else "or"
+        shown = {"field": label, "values": joined(said, word)}
+        if shape is operators.Shape.TWO:
+            shown |= {"first": said[0], "last": said[1]}
+        return str(template) % shown
+
+    def _activity_label(self, name: str, activity_type: str) -> str:
+        return str(MOMENT_LABELS[name]) if name in MOMENTS else self.naming.activity_label(activity_type, name)
+
+    def _data_type(self, name: str, activity_type: str) -> DataType:
+        known = self.naming.catalogue.types.get(activity_type)
+        found = known.fields.get(name) if known else None
+        return found.data_type if found else BY_NAME["string"]
+
+
+def _following(step: rules.Step) -> str:
+    if step.is_not:
+        return _("and after that for %(period)s, which must be over, no activity “%(activity)s”")
+    if step.within_days:
+        return _("after that, within %(period)s, an activity “%(activity)s”")
+    return _("after that an activity “%(activity)s”")
+
+
+def _stopped(told: str) -> str:
+    return _("%(sentence)s.") % {"sentence": told}
+
+
+_CARDS: Mapping[type, Callable[[_Speaker, Any], list[str]]] = {
+    rules.PersonField: _Speaker.person_field,
+    rules.Activity: _Speaker.activity,
+    rules.Sequence: _Speaker.sequence,
+    rules.StaticList: _Speaker.static_list,
+    rules.SmartList: _Speaker.smart_list,
+}
+
+MOMENT_LABELS = {
+    "@occurred_at": gettext_lazy("the date of the activity"),
+    "@recorded_at": gettext_lazy("the date of recording"),
+}
+
+COUNTS: Mapping[str, Callable[[int], str]] = {
+    "at least": lambda number: ngettext(
+        "Has at least %(number)s activity “%(activity)s”", "Has at least %(number)s activities “%(activity)s”", number
+    ),
+    "at most": lambda number: ngettext(
+        "Has at most %(number)s activity “%(activity)s”", "Has at most %(number)s activities “%(activity)s”", number
+    ),
+    "exactly": lambda number: ngettext(
+        "Has exactly %(number)s activity “%(activity)s”", "Has exactly %(number)s activities “%(activity)s”", number
+    ),
+    "between": lambda number: ngettext(
+        "Has %(first)s to %(number)s activity “%(activity)s”", "Has %(first)s to %(number)s activities “%(activity)s”",
+        number,
+    ),
+}  # fmt: skip
+
+AGGREGATES = {
+    "sum": gettext_lazy("the sum of %(field)s"),
+    "average": gettext_lazy("the average of %(field)s"),
+    "minimum": gettext_lazy("the smallest value of %(field)s"),
+    "maximum": gettext_lazy("the largest value of %(field)s"),
+    "first": gettext_lazy("the first value of %(field)s"),
+    "last": gettext_lazy("the last value of %(field)s"),
+}
+
+
+PREDICATES: Mapping[str, Promise] = {
+    "is": gettext_lazy("%(field)s is %(values)s"),
+    "is not": gettext_lazy("%(field)s is not %(values)s"),
+    "starts with": gettext_lazy("%(field)s starts with %(values)s"),
+    "not starts with": gettext_lazy("%(field)s does not start with %(values)s"),
+    "ends with": gettext_lazy("%(field)s ends with %(values)s"),
+    "not ends with": gettext_lazy("%(field)s does not end with %(values)s"),
+    "contains": gettext_lazy("%(field)s contains %(values)s"),
+    "not contains": gettext_lazy("%(field)s does not contain %(values)s"),
+    "is empty": gettext_lazy("%(field)s has no value"),
+    "is not empty": gettext_lazy("%(field)s has a value"),
+    "between": gettext_lazy("%(field)s is between %(first)s and %(last)s, both included"),
+    "greater than": gettext_lazy("%(field)s is greater than %(values)s"),
+    "less than": gettext_lazy("%(field)s is less than %(values)s"),
+    "at least": gettext_lazy("%(field)s is at least %(values)s"),
+    "at most": gettext_lazy("%(field)s is at most %(values)s"),
+    "before": gettext_lazy("%(field)s is before %(values)s"),
+    "after": gettext_lazy("%(field)s is after %(values)s"),
+    "on or before": gettext_lazy("%(field)s is on or before %(values)s"),
+    "on or after": gettext_lazy("%(field)s is on or after %(values)s"),
+    "in past": gettext_lazy("%(field)s is in the past %(values)s, up to now"),
+    "in past before": gettext_lazy("%(field)s is more than %(values)s ago"),
+    "in future": gettext_lazy("%(field)s is in the next %(values)s, from now on"),
+    "in future after": gettext_lazy("%(field)s is more than %(values)s ahead"),
+    "in time frame": gettext_lazy("%(field)s is %(values)s"),
+}
+# of dates, which end with today
+DAY_PREDICATES: Mapping[str, Promise] = {
+    "in past": gettext_lazy("%(field)s is in the past %(values)s, up to today"),
+    "in future": gettext_lazy("%(field)s is in the next %(values)s, from today on"),
+}

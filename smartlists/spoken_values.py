@@ -1,0 +1,99 @@
+"""Values of rules as sentences say them, in the active language and its formats."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from people import installation
+from people.datatypes import DataType, parse_moment
+from smartlists import periods
+from smartlists.operators import Shape
+
+MOST_VALUES = 10  # more are only counted
+
+
+def spoken(data_type: DataType, value: str, shape: Shape = Shape.ONE) -> str:
+    """One value of an operator: canonical text as rules keep it."""
+    if shape is Shape.PERIOD:
+        number, unit = value.split(" ")
+        return spoken_period(int(number), unit.removesuffix("s"))
+    if shape is Shape.FRAME:
+        return FRAMES[value]()
+    if data_type.is_moment:
+        return _spoken_moment(value)
+    if data_type.name == "boolean":
+        return _("yes") if value == "true" else _("no")
+    if data_type.is_number:
+        return _spoken_number(data_type, value)
+    return pgettext("a value", "“%(text)s”") % {"text": value}
+
+
+def spoken_period(number: int, unit: str) -> str:
+    """ "3 weeks"; the unit is in the singular."""
+    return PERIODS[unit](number) % {"number": number}
+
+
+def joined(said: Sequence[str], word: str) -> str:
+    """A list in words; `word` is "and", "or" or "nor". Of a long one only the beginning, and how many more."""
+    if len(said) > MOST_VALUES:
+        more = len(said) - MOST_VALUES
+        left_out = ngettext("%(number)s more", "%(number)s more", more) % {"number": more}
+        said = [*said[:MOST_VALUES], left_out]
+    if len(said) < 2:
+        return "".join(said)
+    return JOINTS[word]() % {"first": ", ".join(said[:-1]), "last": said[-1]}
+
+
+def _spoken_moment(value: str) -> str:
+    if len(value) == len("2026-11-20"):
+        return formats.date_format(date.fromisoformat(value), "DATE_FORMAT")
+    moment: datetime = installation.local(parse_moment(value))
+    if moment.second or moment.microsecond:
+        return f"{formats.date_format(moment, 'DATE_FORMAT')}, {moment.time().isoformat()}"
+    return formats.date_format(moment, "DATETIME_FORMAT")
+
+
+def _spoken_number(data_type: DataType, value: str) -> str:
+    number = formats.number_format(Decimal(value), use_l10n=True, force_grouping=True)
+    if data_type.name == "currency":
+        return _("%(amount)s %(currency)s") % {"amount": number, "currency": installation.current().currency}
+    return number
+
+
+JOINTS: Mapping[str, Callable[[], str]] = {
+    "and": lambda: _("%(first)s and %(last)s"),
+    "or": lambda: _("%(first)s or %(last)s"),
+    "nor": lambda: _("%(first)s nor %(last)s"),
+}
+
+PERIODS: Mapping[str, Callable[[int], str]] = {
+    "hour": lambda number: ngettext("%(number)s hour", "%(number)s hours", number),
+    "day": lambda number: ngettext("%(number)s day", "%(number)s days", number),
+    "week": lambda number: ngettext("%(number)s week", "%(number)s weeks", number),
+    "month": lambda number: ngettext("%(number)s month", "%(number)s months", number),
+    "year": lambda number: ngettext("%(number)s year", "%(number)s years", number),
+}
+
+# after "is": "is today", "is in last quarter"
+FRAMES: Mapping[str, Callable[[], str]] = {
+    "today": lambda: pgettext("time frame", "today"),
+    "yesterday": lambda: pgettext("time frame", "yesterday"),
+    "tomorrow": lambda: pgettext("time frame", "tomorrow"),
+    "this week": lambda: pgettext("time frame", "in this week"),
+    "last week": lambda: pgettext("time frame", "in last week"),
+    "next week": lambda: pgettext("time frame", "in next week"),
+    "this month": lambda: pgettext("time frame", "in this month"),
+    "last month": lambda: pgettext("time frame", "in last month"),
+    "next month": lambda: pgettext("time frame", "in next month"),
+    "this quarter": lambda: pgettext("time frame", "in this quarter"),
+    "last quarter": lambda: pgettext("time frame", "in last quarter"),
+    "next quarter": lambda: pgettext("time frame", "in next quarter"),
+    "this year": lambda: pgettext("time frame", "in this year"),
+    "last year": lambda: pgettext("time frame", "in last year"),
+    "next year": lambda: pgettext("time frame", "in next year"),
+}
+assert FRAMES.keys() == periods.FRAMES.keys()
