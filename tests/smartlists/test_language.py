@@ -18,7 +18,7 @@ from tests.smartlists import generating, worlds
 
 pytestmark = pytest.mark.django_db
 QUIET = settings(
-    max_examples=100, deadline=None,
+    max_examples=80, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 

@@ -1,0 +1,165 @@
+"""The JSON Schema (2020-12) of the JSON form of rules: what can be said without knowing any name.
+
+It is for editors and programs; `rules.parse` alone decides, since only it knows fields, types and lists.
+"""
+
+from typing import Any
+
+from smartlists import checking, logic, operators, rules
+from smartlists.operators import COUNT_OPERATORS, OPERATORS, Shape
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+TITLE = "Rules of a smart list"
+
+Json = dict[str, Any]
+
+
+def document() -> Json:
+    """The schema as a JSON object, made from the tables by which rules are read."""
+    return {
+        "$schema": DIALECT,
+        "title": TITLE,
+        "description": "Version 1. Values are canonical text; JSON numbers and booleans are accepted and made so.",
+        "type": "object",
+        "properties": {
+            "version": {"const": rules.VERSION, "default": rules.VERSION},
+            "match": {"enum": list(checking.MATCHES), "default": rules.ALL},
+            "logic": {
+                "description": "An expression over the numbers of the filters, such as “1 and (2 or not 3)”.",
+                "type": "string",
+                "maxLength": logic.MAX_LENGTH,
+            },
+            "filters": {"type": "array", "items": {"$ref": "#/$defs/filter"}, "maxItems": checking.MAX_FILTERS},
+        },
+        "additionalProperties": False,
+        "if": {"properties": {"match": {"const": rules.ADVANCED}}, "required": ["match"]},
+        "then": {"required": ["logic"], "properties": {"logic": {"minLength": 1}}},
+        "else": {"properties": {"logic": {"maxLength": 0}}},
+        "$defs": {
+            "filter": {
+                "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in rules.KINDS.values()],
+            },
+            **_filters(),
+            **_parts(),
+        },
+    }
+
+
+def _filters() -> Json:
+    """The schema of each kind of filter."""
+    compared = {"$ref": "#/$defs/comparison"}
+    return {
+        "person_field": _object("person_field", {"field": _name()}, ["field"], allOf=[compared]),
+        "activity": _object(
+            "activity",
+            {
+                "did": {"type": "boolean", "default": True},
+                "type": _name(),
+                "constraints": {"$ref": "#/$defs/constraints"},
+                "count": {"$ref": "#/$defs/count"},
+                "aggregate": {"$ref": "#/$defs/aggregate"},
+            },
+            ["type"],
+        ),
+        "sequence": _object(
+            "sequence",
+            {
+                "steps": {
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/step"},
+                    "minItems": 2,
+                    "maxItems": checking.MAX_STEPS,
+                }
+            },
+            ["steps"],
+        ),
+        "static_list": _membership("static_list"),
+        "smart_list": _membership("smart_list"),
+    }
+
+
+def _parts() -> Json:
+    """The schemas of what filters are made of."""
+    compared = {"$ref": "#/$defs/comparison"}
+    return {
+        "value": {"type": ["string", "number", "boolean"]},
+        "comparison": {
+            "properties": {
+                "operator": {"enum": list(OPERATORS)},
+                "values": {"type": "array", "items": {"$ref": "#/$defs/value"}, "maxItems": operators.MAX_VALUES},
+                "empty": {
+                    "description": "What becomes of no value, whatever the operator says.",
+                    "enum": list(checking.EMPTY),
+                },
+            },
+            "required": ["operator"],
+            "allOf": [_values_of(shape) for shape in Shape],
+        },
+        "constraints": {
+            "description": "All of them speak of the same activity.",
+            "type": "array",
+            "items": {
+                **_object(None, {"field": _name(special=True)}, ["field"], allOf=[compared]),
+            },
+            "maxItems": checking.MAX_CONSTRAINTS,
+        },
+        "count": {
+            **_object(None, {"operator": {"enum": list(COUNT_OPERATORS)}, "values": _counts()}, ["operator", "values"]),
+            "if": {"properties": {"operator": {"const": "between"}}, "required": ["operator"]},
+            "then": {"properties": {"values": {"minItems": 2}}},
+            "else": {"properties": {"values": {"maxItems": 1}}},
+        },
+        "aggregate": _object(
+            None,
+            {"function": {"enum": list(checking.AGGREGATES)}, "field": _name(special=True), "empty": False},
+            ["function", "field"],
+            allOf=[compared],
+        ),
+        "step": _object(
+            None,
+            {
+                "type": _name(),
+                "constraints": {"$ref": "#/$defs/constraints"},
+                "within_days": {"type": "integer", "minimum": 1, "maximum": checking.MAX_WITHIN_DAYS},
+                "not": {"type": "boolean", "default": False},
+            },
+            ["type"],
+        ),
+    }
+
+
+def _object(kind: str | None, properties: Json, required: list[str], **more: Any) -> Json:
+    """A closed object; with a kind where filters are told apart by it."""
+    if kind is not None:
+        properties = {"kind": {"const": kind}, **properties}
+        required = ["kind", *required]
+    # unevaluated, not additional: a comparison brings properties of its own
+    return {"type": "object", "properties": properties, "required": required, "unevaluatedProperties": False, **more}
+
+
+def _membership(kind: str) -> Json:
+    return _object(
+        kind,
+        {"list": {"type": "integer", "minimum": 1}, "member": {"type": "boolean", "default": True}},
+        ["list"],
+    )
+
+
+def _name(special: bool = False) -> Json:
+    moments = "|@occurred_at|@recorded_at" if special else ""
+    return {"type": "string", "pattern": f"^([A-Za-z0-9_]+{moments})$"}
+
+
+def _counts() -> Json:
+    number = {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,10}$"}, {"type": "integer", "minimum": 0}]}
+    return {"type": "array", "items": number, "minItems": 1, "maxItems": 2}
+
+
+def _values_of(shape: Shape) -> Json:
+    """How many values the operators of one shape take."""
+    names = [operator.name for operator in OPERATORS.values() if operator.shape is shape]
+    fewest, most = operators.HOW_MANY[shape]
+    then: Json = {"properties": {"values": {"minItems": fewest, "maxItems": most}}}
+    if fewest:
+        then["required"] = ["values"]
+    return {"if": {"properties": {"operator": {"enum": names}}, "required": ["operator"]}, "then": then}
