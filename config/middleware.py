@@ -1,4 +1,4 @@
-"""Language and time zone of whoever looks."""
+"""Language and time zone of whoever looks, and the way of the first administrator to the setup page."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from people import installation
@@ -36,3 +38,16 @@ class UserTimeZoneMiddleware:
             return self.get_response(request)
         with timezone.override(ZoneInfo(user.time_zone or installation.current().time_zone)):
             return self.get_response(request)
+
+
+class SetupMiddleware:
+    """Until this installation is set up, its administrator's home page is the page that does it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = getattr(request, "user", None)
+        if user and user.is_superuser and request.path == reverse("admin:index") and not installation.is_set_up():
+            return redirect("setup")
+        return self.get_response(request)

@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.UserTimeZoneMiddleware",
+    "config.middleware.SetupMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -118,6 +119,7 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
     OPTIONS={**DATABASES["default"].get("OPTIONS", {}), "options": DATABASE_OPTIONS},
 )
+WITH_DEMO = env.bool("DEMO", DATABASE_IS_EMBEDDED)  # at the first start
 if test_database := env.str("TEST_DATABASE_NAME", ""):  # a process that a test starts works on the test's database
     DATABASES["default"]["NAME"] = test_database
 

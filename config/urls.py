@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config import setup
 from config.health import healthz
 
 urlpatterns = [
@@ -9,5 +10,6 @@ urlpatterns = [
     path("healthz", healthz),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("config.marketo.urls")),
+    path("setup/", admin.site.admin_view(setup.view), name="setup"),
     path("admin/", admin.site.urls),
 ]

@@ -15,6 +15,11 @@ def current() -> Installation:
     return _at(int(monotonic() / FRESH_FOR_SECONDS))
 
 
+def is_set_up() -> bool:
+    """Whether somebody, or the environment at the first start, said what holds here."""
+    return not current()._state.adding
+
+
 def forget() -> None:
     """Have the next `current()` read the row again: for who changed it, and for tests."""
     _at.cache_clear()

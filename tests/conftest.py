@@ -1,15 +1,6 @@
 """Tests run on real PostgreSQL: DATABASE_URL, or an embedded server of their own."""
 
-import os
-import tempfile
 from pathlib import Path
-
-os.environ.setdefault("EMBEDDED_POSTGRES_FOR_TESTS", "1")
-if not os.environ.get("DATABASE_URL") and "PYTEST_XDIST_WORKER" not in os.environ:
-    # a folder that stays, so that the next run finds its server initialised; never the one people work in
-    base = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / "var")
-    os.environ["DATA_DIR"] = str(base / "test")
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 
 import pytest
 
@@ -30,8 +21,6 @@ def pytest_sessionstart(session):
         from config import translations
 
         translations.compile_catalogue()
-    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import translation
 
+from people.models import Installation
+
 # Playwright's loop runs in the thread of the tests, which also makes the data
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
@@ -49,6 +51,7 @@ def language(request):
 
 @pytest.fixture
 def superuser(transactional_db):
+    Installation.objects.create()  # else the first page is the setup
     return get_user_model().objects.create_superuser("vera", password="a long password")
 
 
@@ -59,7 +62,7 @@ def new_page(browser, live_server):
 
     def make(language="en", user=None, **options):
         locale = {"en": "en-GB", "es": "es-ES"}[language]
-        context = browser.new_context(base_url=live_server.url, locale=locale, timezone_id="UTC", **options)
+        context = browser.new_context(**{"base_url": live_server.url, "locale": locale, "timezone_id": "UTC"} | options)
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         if user is not None:

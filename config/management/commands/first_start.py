@@ -3,44 +3,62 @@ import secrets
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import translation
 
+from config import demo
+from people import installation
 from people.models import Installation
+
+USERNAME = "admin"
 
 
 class Command(BaseCommand):
     help = (
-        "Make the first administrator and this installation's settings, once. ADMIN_PASSWORD, INSTANCE_TIME_ZONE, "
-        "INSTANCE_CURRENCY and INSTANCE_LANGUAGE are honoured."
+        "Make the first administrator, once, and load the demo (DEMO=0: do not). With ADMIN_PASSWORD or one of "
+        "INSTANCE_TIME_ZONE, INSTANCE_CURRENCY, INSTANCE_LANGUAGE the installation is set up from the environment; "
+        "else its page asks the administrator at the first visit."
     )
 
-    @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        self._make_installation()
-        users = get_user_model().objects
-        if users.filter(is_superuser=True).exists():
+        if get_user_model().objects.filter(is_superuser=True).exists():
             self.stdout.write("First start: done before.")
             return
         given = os.environ.get("ADMIN_PASSWORD", "")
         password = given or secrets.token_urlsafe(12)
-        users.create_superuser("admin", password=password)
+        with transaction.atomic():
+            get_user_model().objects.create_superuser(USERNAME, password=password)
+            self._make_installation()
+            loaded = self._load_demo() if settings.WITH_DEMO else None
         shown = "the one in ADMIN_PASSWORD" if given else password
-        self.stdout.write(f"First start: user admin, password {shown} (not shown again).")
+        self.stdout.write(f"First start: user {USERNAME}, password {shown} (not shown again).")
+        if loaded:
+            self.stdout.write(
+                f"First start: loaded the demo, {len(loaded.person_ids)} people and {loaded.activities:,} activities "
+                "(python manage.py remove_demo takes them away)."
+            )
 
     def _make_installation(self) -> None:
-        zone = os.environ.get("INSTANCE_TIME_ZONE", "UTC")
-        currency = os.environ.get("INSTANCE_CURRENCY", "USD").upper()
-        language = os.environ.get("INSTANCE_LANGUAGE", "en")
+        names = ("TIME_ZONE", "CURRENCY", "LANGUAGE")
+        given = {name.lower(): value for name in names if (value := os.environ.get(f"INSTANCE_{name}"))}
+        if not given and not os.environ.get("ADMIN_PASSWORD"):
+            return
+        settings_of = {"time_zone": "UTC", "currency": "USD", "language": "en"} | given
+        zone, currency = settings_of["time_zone"], settings_of["currency"].upper()
         try:
             ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise CommandError(f"INSTANCE_TIME_ZONE: '{zone}' is not a time zone like Europe/Madrid.") from None
-        if len(currency) != 3 or not currency.isalpha():
+        if len(currency) != 3 or not (currency.isalpha() and currency.isascii()):
             raise CommandError(f"INSTANCE_CURRENCY: '{currency}' is not a code like EUR.")
-        if language not in {"en", "es"}:
-            raise CommandError(f"INSTANCE_LANGUAGE: '{language}' is neither en nor es.")
-        Installation.objects.get_or_create(
-            pk=1, defaults={"time_zone": zone, "currency": currency, "language": language}
-        )
+        if settings_of["language"] not in dict(settings.LANGUAGES):
+            raise CommandError(f"INSTANCE_LANGUAGE: '{settings_of['language']}' is neither en nor es.")
+        Installation.objects.get_or_create(pk=1, defaults=settings_of | {"currency": currency})
+        installation.forget()
+
+    def _load_demo(self) -> demo.Loaded:
+        with translation.override(installation.current().language):
+            return demo.load(None)

@@ -6,6 +6,17 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+_WELCOME = """
+  Custom Activities is running at {address}
+
+  Log in      {address}/admin/ as “admin”; the password was printed at the first start
+              (a new one: python manage.py changepassword admin)
+  Try         People: open a timeline, record an activity by hand
+              Activity types → Add: define one of your own and approve it
+              README.md: record activities from a program, with curl; load a real file
+  Ctrl-C stops everything; make run goes on where you left.
+"""
+
 
 class Command(BaseCommand):
     help = "Wait until the web server answers, say where it is, then wait to be stopped (for `make run`)."
@@ -19,13 +30,7 @@ class Command(BaseCommand):
             time.sleep(0.1)
         else:
             self.stderr.write(f"{address} does not answer within a minute; the lines above say why.")
-        self.stdout.write(
-            f"\n  Custom Activities is running at {address}\n"
-            f"  Log in at {address}/admin/ as “admin”; the password was printed at the first start\n"
-            "  (a new one: python manage.py changepassword admin).\n"
-            "  Try: Activity types → Add; the README shows how to record activities with curl.\n"
-            "  Ctrl-C stops everything.\n"
-        )
+        self.stdout.write(_WELCOME.format(address=address))
         signal.pause()
 
     def _answers(self, address: str) -> bool:

@@ -1,0 +1,143 @@
+"""What the demo's people did in the year that ends yesterday, and the types of it."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from activities import naming
+from activities.drafting import FieldSpec, Names
+
+SEED = 2112
+DAYS = 365
+Text = Mapping[str, str]  # by language
+
+
+@dataclass(frozen=True, slots=True)
+class DemoField:
+    api_name: str
+    name: Text
+    data_type: str = "string"
+
+    def spec(self, language: str, is_primary: bool = False) -> FieldSpec:
+        return FieldSpec(self.api_name, self.name[language], self.data_type, "", is_primary)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoType:
+    """One type; the first field is the primary one. `values` makes the values of one activity, in that order."""
+
+    name: Text
+    description: Text
+    fields: Sequence[DemoField]
+    number: int = 0
+    values: Callable[[random.Random, date], Sequence[Any]] = lambda chance, day: ()
+    in_next_version: Sequence[DemoField] = ()
+
+    def names(self, api_name: str, language: str) -> Names:
+        proposal = naming.propose(self.name[language], language)
+        return Names(
+            api_name, self.name[language], proposal.filter_name, proposal.trigger_name, self.description[language]
+        )
+
+    def specs(self, language: str) -> list[FieldSpec]:
+        return [field.spec(language, is_primary=not place) for place, field in enumerate(self.fields)]
+
+
+WEBINARS = (
+    "Spring collection preview", "Lead scoring without tears", "E-mail that gets opened", "Año nuevo, datos nuevos",
+    "From list to campaign", "Datenschutz für Einsteiger", "Ask us anything",
+)  # fmt: skip
+MODELS = {"Brisa": 18_400, "Brisa Plus": 22_900, "Terrano": 31_500, "Terrano Hybrid": 36_200, "Volta": 41_800}
+COLOURS = ("white", "red", "graphite", "sea blue", "olive")
+SERVICES = {"Inspection": 189, "Tyres": 420, "Brakes": 310, "Air conditioning": 140, "Bodywork": 860}
+BRANCHES = ("Centre", "North", "Harbour", "Airport")
+
+
+def _webinar(chance: random.Random, day: date) -> Sequence[Any]:
+    minutes = min(60, max(3, round(chance.gauss(41, 15))))
+    return chance.choice(WEBINARS), minutes, chance.random() < 0.3, chance.choice((None, None, 3, 4, 4, 5, 5))
+
+
+def _car(chance: random.Random, day: date) -> Sequence[Any]:
+    model = chance.choice(list(MODELS))
+    price = f"{MODELS[model] + chance.randrange(-15, 60) * 100}.00"
+    delivery = (day + timedelta(days=chance.randint(10, 120))).isoformat()
+    return model, price, chance.choice(COLOURS), delivery, chance.random() < 0.6
+
+
+def _service(chance: random.Random, day: date) -> Sequence[Any]:
+    work = chance.choice(list(SERVICES))
+    amount = f"{SERVICES[work] * chance.uniform(0.7, 1.8):.2f}"
+    return work, amount, chance.randint(2_000, 160_000), chance.choice(BRANCHES)
+
+
+WATCHED = DemoField("watchedRecording", {"en": "Watched recording", "es": "Vio la grabación"}, "boolean")
+TYPES: Mapping[str, DemoType] = {
+    "attendWebinar": DemoType(
+        {"en": "Attend Webinar", "es": "Asistir a seminario web"},
+        {"en": "Was in a webinar, by the webinar platform.", "es": "Estuvo en un seminario web, según la plataforma."},
+        (
+            DemoField("webinar", {"en": "Webinar", "es": "Seminario"}),
+            DemoField("minutes", {"en": "Minutes", "es": "Minutos"}, "integer"),
+            DemoField("askedQuestion", {"en": "Asked question", "es": "Hizo una pregunta"}, "boolean"),
+            DemoField("rating", {"en": "Rating", "es": "Valoración"}, "integer"),
+        ),
+        2_200, _webinar, (WATCHED,),
+    ),
+    "bookService": DemoType(
+        {"en": "Book Service", "es": "Reservar taller"},
+        {"en": "Booked the workshop for a car.", "es": "Reservó el taller para un coche."},
+        (
+            DemoField("work", {"en": "Work", "es": "Trabajo"}),
+            DemoField("amount", {"en": "Amount", "es": "Importe"}, "currency"),
+            DemoField("kilometres", {"en": "Kilometres", "es": "Kilómetros"}, "integer"),
+            DemoField("branch", {"en": "Branch", "es": "Sucursal"}),
+        ),
+        900, _service,
+    ),
+    "buyCar": DemoType(
+        {"en": "Buy Car", "es": "Comprar coche"},
+        {"en": "Signed for a new car.", "es": "Firmó la compra de un coche nuevo."},
+        (
+            DemoField("model", {"en": "Model", "es": "Modelo"}),
+            DemoField("price", {"en": "Price", "es": "Precio"}, "currency"),
+            DemoField("colour", {"en": "Colour", "es": "Color"}),
+            DemoField("deliveryDate", {"en": "Delivery date", "es": "Fecha de entrega"}, "date"),
+            DemoField("testDrive", {"en": "Had test drive", "es": "Hizo prueba de conducción"}, "boolean"),
+        ),
+        240, _car,
+    ),
+    "redeemVoucher": DemoType(
+        {"en": "Redeem Voucher", "es": "Canjear vale"},
+        {"en": "Gave a voucher in; not approved yet.", "es": "Entregó un vale; sin aprobar todavía."},
+        (
+            DemoField("voucher", {"en": "Voucher", "es": "Vale"}),
+            DemoField("value", {"en": "Value", "es": "Valor"}, "currency"),
+            DemoField("expires", {"en": "Expires", "es": "Caduca"}, "date"),
+        ),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One thing that the person with that index did."""
+
+    person: int
+    occurred_at: datetime
+    values: Sequence[Any]
+
+
+def activities(demo_type: DemoType, people: int, last_day: date, zone: tzinfo) -> Iterator[Done]:
+    """What happened until the end of `last_day`, in working hours of `zone`; a few people do much of it."""
+    chance = random.Random(f"{SEED} {demo_type.name['en']}")
+    weights = [chance.paretovariate(1.6) for _person in range(people)]
+    for person in chance.choices(range(people), weights=weights, k=demo_type.number):
+        # the square root leans to the end of the year: business is growing
+        day = last_day - timedelta(days=DAYS - 1 - int(chance.random() ** 0.5 * DAYS))
+        if day.weekday() == 6 and day < last_day:  # Sundays are quiet
+            day += timedelta(days=1)
+        clock = time(chance.randint(8, 19), chance.randrange(60), chance.randrange(60))
+        yield Done(person, datetime.combine(day, clock, zone), demo_type.values(chance, day))

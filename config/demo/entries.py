@@ -1,0 +1,34 @@
+"""What the demo put in is kept in its audit entry: nobody can change that."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+
+from people import audit, installation
+from people.models import Installation
+
+LOADED, REMOVED = "demo_loaded", "demo_removed"
+
+
+def current() -> Mapping[str, Any] | None:
+    """Ids of what is loaded now (`person_ids`, `type_ids`); None when there is no demo."""
+    kept = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(Installation), change_message__startswith='{"action": "demo_'
+    )
+    last = kept.order_by("-id").first()
+    found = json.loads(last.change_message) if last else {}
+    return found if found.get("action") == LOADED else None
+
+
+def note_loaded(by: Any, loaded: Any) -> None:
+    audit.note(
+        by, installation.current(), LOADED, people=len(loaded.person_ids), activities=loaded.activities,
+        person_ids=list(loaded.person_ids), type_ids=list(loaded.type_ids),
+    )  # fmt: skip
+
+
+def note_removed(by: Any, removed: Any) -> None:
+    audit.note(by, installation.current(), REMOVED, people=removed.people, activities=removed.activities)

@@ -1,0 +1,89 @@
+"""To load the demo."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import drafting, lifecycle, recording
+from activities.models import ActivityType
+from activities.recording import NewActivity
+from config.demo import entries
+from config.demo.activities import TYPES, DemoType, activities
+from config.demo.people import people
+from people import audit, changing, installation, locks
+from people.problems import Problem, Refused
+from people.sources import Door, Source
+
+audit.describe({
+    "demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities")),
+})  # fmt: skip
+
+KEY = "demo-{number}"  # external ids: by them the demo's activities are known
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    person_ids: Sequence[int]
+    type_ids: Sequence[int]
+    activities: int
+
+
+@transaction.atomic
+def load(by: Any) -> Loaded:
+    """Load it all or nothing. Raises `Refused` (`demo_is_there`) when it was loaded and not removed since."""
+    locks.take([locks.key(locks.Space.PEOPLE)])
+    if entries.current() is not None:
+        raise Refused(Problem("demo_is_there", _("The demo is there already.")))
+    language = installation.current().language
+    source = Source(Door.COMMAND, by.pk if by else None)
+    outcomes = changing.upsert(list(people()), source, action=changing.Action.DUPLICATE)
+    person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
+    type_ids, done = [], 0
+    numbers = itertools.count(1)
+    for api_name, demo_type in TYPES.items():
+        made = _make_type(api_name, demo_type, language, by)
+        type_ids.append(made.pk)
+        done += _record(made, demo_type, person_ids, numbers, source)
+        if demo_type.in_next_version:
+            drafting.add_fields(made, [field.spec(language) for field in demo_type.in_next_version], by)
+    loaded = Loaded(person_ids, type_ids, done)
+    entries.note_loaded(by, loaded)
+    return loaded
+
+
+def _make_type(api_name: str, demo_type: DemoType, language: str, by: Any) -> ActivityType:
+    """A type of that API name, or, where it was used before, of that name and the first free number."""
+    taken = set(ActivityType.objects.filter(api_name__startswith=api_name).values_list("api_name", flat=True))
+    free = next(
+        name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in taken
+    )
+    made = lifecycle.create(demo_type.names(free, language), demo_type.specs(language), by)
+    if demo_type.number:
+        lifecycle.approve(made, by)
+    return made
+
+
+def _record(
+    made: ActivityType, demo_type: DemoType, person_ids: Sequence[int], numbers: "itertools.count[int]", source: Source
+) -> int:
+    yesterday = installation.local(timezone.now()).date() - timedelta(days=1)
+    names = [field.api_name for field in demo_type.fields]
+    rows = [
+        NewActivity(
+            person_ids[done.person], made.pk, done.occurred_at, done.values[0],
+            list(zip(names[1:], done.values[1:], strict=True)), KEY.format(number=next(numbers)),
+        )
+        for done in activities(demo_type, len(person_ids), yesterday, installation.zone())
+    ]  # fmt: skip
+    outcomes = recording.record(rows, source)
+    refused = next((outcome for outcome in outcomes if outcome.status is recording.Status.REFUSED), None)
+    if refused is not None:
+        raise Refused(*refused.problems)
+    return len(outcomes)

@@ -1,0 +1,86 @@
+"""To take the demo away, leaving what the team made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import correcting, lifecycle
+from activities.models import Activity, ActivityKey, ActivityType
+from config.demo import entries
+from people import audit, deleting, locks
+from people.models import Person
+from people.problems import Problem, Refused
+from people.sources import Door, Source
+
+audit.describe({
+    "demo_removed": (3, gettext_lazy("Removed the demo: %(people)s people, %(activities)s activities")),
+})  # fmt: skip
+
+
+@dataclass(slots=True)
+class Removed:
+    """What went, and what stays because something of the team's own needs it (each a whole sentence)."""
+
+    people: int = 0
+    types: int = 0
+    activities: int = 0
+    kept: list[str] = field(default_factory=list)
+
+
+@transaction.atomic
+def remove(by: Any) -> Removed:
+    """Erase the demo's people, activities and types, all or nothing.
+
+    A person whom somebody recorded an activity of their own for stays, with that activity; so does a type that a
+    list or an activity of the team's own uses. Raises `Refused` (`no_demo`) when there is none, `NotAllowed`.
+    """
+    locks.take([locks.key(locks.Space.PEOPLE)])
+    loaded = entries.current()
+    if loaded is None:
+        raise Refused(Problem("no_demo", _("There is no demo to remove.")))
+    source = Source(Door.COMMAND, by.pk if by else None)
+    removed = Removed()
+    removed.activities = correcting.remove(_activities_of(loaded["type_ids"]), by, source)
+    removed.people = _erase_people(loaded["person_ids"], by, source, removed)
+    for activity_type in ActivityType.objects.existing().with_versions().filter(pk__in=loaded["type_ids"]):
+        _delete_type(activity_type, by, removed)
+    entries.note_removed(by, removed)
+    return removed
+
+
+def _activities_of(type_ids: Sequence[int]) -> list[int]:
+    """Those that the demo brought, by their external ids, whoever's they are by now."""
+    keys = ActivityKey.objects.filter(activity_type_id__in=type_ids, external_id__startswith="demo-")
+    return list(keys.values_list("activity_id", flat=True))
+
+
+def _erase_people(person_ids: Sequence[int], by: Any, source: Source, removed: Removed) -> int:
+    erasable = Person.objects.filter(pk__in=person_ids, state__in=[Person.State.LIVE, Person.State.DELETED])
+    own = set(
+        Activity.objects.filter(person_id__in=person_ids, activity_type_id__in=ActivityType.objects.custom())
+        .values_list("person_id", flat=True)
+        .distinct()
+    )
+    found = [person for person in erasable if person.pk not in own]
+    if found:
+        deleting.erase([person.pk for person in found], by, source)
+    if own:
+        removed.kept.append(_("%(count)s people have activities of your own and stay.") % {"count": len(own)})
+    return len(found)
+
+
+def _delete_type(activity_type: ActivityType, by: Any, removed: Removed) -> None:
+    if Activity.objects.filter(activity_type_id=activity_type.pk).exists():
+        removed.kept.append(_("%(name)s has activities of your own and stays.") % {"name": activity_type})
+        return
+    try:
+        with transaction.atomic():
+            lifecycle.delete(activity_type, by)
+    except Refused as refusal:
+        removed.kept.append(f"{activity_type}: {refusal}")
+    else:
+        removed.types += 1

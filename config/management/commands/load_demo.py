@@ -1,0 +1,23 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config import demo
+from people.problems import Refused
+
+
+class Command(BaseCommand):
+    help = "Load the demo: some 300 people, four activity types and what happened in a year. See remove_demo."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            loaded = demo.load(None)
+        except Refused as refusal:
+            if refusal.code == "demo_is_there":
+                self.stdout.write("Demo: loaded before.")
+                return
+            raise CommandError(str(refusal)) from None
+        self.stdout.write(
+            f"Demo: loaded {len(loaded.person_ids):,} people, {len(loaded.type_ids)} activity types and "
+            f"{loaded.activities:,} activities."
+        )

@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config import demo
+from people.problems import Refused
+
+
+class Command(BaseCommand):
+    help = "Remove what load_demo brought: people, activity types, activities. What you made yourself stays."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            removed = demo.remove(None)
+        except Refused as refusal:
+            if refusal.code == "no_demo":
+                self.stdout.write("Demo: there is none to remove.")
+                return
+            raise CommandError(str(refusal)) from None
+        for sentence in removed.kept:
+            self.stderr.write(sentence)
+        self.stdout.write(
+            f"Demo: removed {removed.people:,} people, {removed.types} activity types and "
+            f"{removed.activities:,} activities."
+        )

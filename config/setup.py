@@ -1,0 +1,128 @@
+"""The first visit of the first administrator: what holds for this installation, and whether the demo stays."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import get_territory_currencies
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model, password_validation, update_session_auth_hash
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from config import demo
+from config.demo import entries
+from people import installation
+from people.models import Installation
+
+NO_ZONES = ("posix/", "right/", "Etc/", "SystemV/")
+_INPUT = {"class": "ca-input"}
+
+
+class SetupForm(forms.ModelForm):
+    username = forms.CharField(label=gettext_lazy("User name"), max_length=150)
+    password = forms.CharField(
+        label=gettext_lazy("New password"), required=False, strip=False,
+        help_text=gettext_lazy("Empty: the one that you logged in with stays."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )  # fmt: skip
+    with_demo = forms.TypedChoiceField(
+        label=gettext_lazy("Start with"), coerce=lambda chosen: chosen == "demo", widget=forms.RadioSelect,
+        choices=[
+            ("demo", gettext_lazy("the demo: people, activity types and a year of activities; can be removed later")),
+            ("empty", gettext_lazy("nothing: an empty installation")),
+        ],
+    )  # fmt: skip
+
+    class Meta:
+        model = Installation
+        fields = ("company", "time_zone", "currency", "language", "week_starts_on")
+
+    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.user = user
+        names = Locale.parse(get_language() or "en").currencies
+        codes = sorted(_currencies())
+        self.fields["time_zone"] = forms.ChoiceField(
+            label=self.fields["time_zone"].label, help_text=self.fields["time_zone"].help_text,
+            choices=[(zone, zone.replace("_", " ")) for zone in _zones()],
+        )  # fmt: skip
+        self.fields["currency"] = forms.ChoiceField(
+            label=self.fields["currency"].label, help_text=self.fields["currency"].help_text,
+            choices=[(code, f"{code}, {names.get(code, code)}") for code in codes],
+        )  # fmt: skip
+        self.fields["language"] = forms.ChoiceField(label=self.fields["language"].label, choices=settings.LANGUAGES)
+        for field in self.fields.values():
+            field.widget.attrs.update({} if isinstance(field.widget, forms.RadioSelect) else _INPUT)
+
+    def clean_username(self) -> str:
+        name = self.cleaned_data["username"].strip()
+        get_user_model().username_validator(name)
+        if get_user_model().objects.filter(username__iexact=name).exclude(pk=self.user.pk).exists():
+            raise ValidationError(_("There is a user of that name already."))
+        return name
+
+    def clean_password(self) -> str:
+        password = self.cleaned_data["password"]
+        if password:
+            password_validation.validate_password(password, self.user)
+        return password
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """Ask once; afterwards the same things are on the page of the installation."""
+    if not request.user.is_superuser:
+        raise PermissionDenied
+    if installation.is_set_up():
+        return redirect("admin:index")
+    initial = {
+        "username": request.user.get_username(),
+        "language": get_language(),
+        "with_demo": "demo" if entries.current() else "empty",
+    }
+    form = SetupForm(request.POST or None, instance=Installation(), initial=initial, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        _set_up(request, form)
+        messages.success(request, _("This installation is set up."))
+        reply = redirect("admin:index")
+        reply.set_cookie(settings.LANGUAGE_COOKIE_NAME, form.cleaned_data["language"])
+        return reply
+    return render(request, "config/setup.html", {
+        **admin.site.each_context(request), "title": _("Set up this installation"), "form": form,
+    })  # fmt: skip
+
+
+@transaction.atomic
+def _set_up(request: HttpRequest, form: SetupForm) -> None:
+    chosen, user = form.cleaned_data, request.user
+    form.save()
+    installation.forget()
+    user.username = chosen["username"]
+    if chosen["password"]:
+        user.set_password(chosen["password"])
+    user.save()
+    update_session_auth_hash(request, user)
+    with translation.override(chosen["language"]):
+        if chosen["with_demo"] and entries.current() is None:
+            demo.load(user)
+        elif not chosen["with_demo"] and entries.current() is not None:
+            demo.remove(user)
+
+
+def _zones() -> list[str]:
+    """Zones that people live in, UTC first."""
+    zones = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NO_ZONES)}
+    return ["UTC", *sorted(zones)]
+
+
+def _currencies() -> set[str]:
+    """Codes of the currencies that are legal tender somewhere today."""
+    return {code for territory in get_global("territory_currencies") for code in get_territory_currencies(territory)}

@@ -1,0 +1,91 @@
+"""The demo comes and goes as a whole, and takes nothing of anybody's own with it."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from activities import reading
+from activities.models import Activity, ActivityRemoval, ActivityType
+from config import demo
+from config.demo.people import people
+from people.models import Person
+from people.problems import Refused
+from tests.making import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+def demo_types():
+    return {found.api_name: found for found in ActivityType.objects.custom().existing().with_versions()}
+
+
+def test_what_is_there_after_loading():
+    loaded = demo.load(None)
+    assert len(loaded.person_ids) == 300 and 3000 <= loaded.activities <= 4000
+    states = Counter(str(found.state) for found in demo_types().values())
+    assert states == {"approved": 2, "approved_with_draft": 1, "draft": 1}
+    moments = Activity.objects.filter(activity_type_id__in=loaded.type_ids).order_by("occurred_at")
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert today - timedelta(days=366) <= moments.first().occurred_at <= today - timedelta(days=330)
+    assert today - timedelta(days=4) <= moments.last().occurred_at < today
+    assert len(set(moments.values_list("activity_type_id", flat=True))) == 3
+
+
+def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_own():
+    first = list(people())
+    assert first == list(people())
+    assert len({values["email"] for values in first}) == len(first)
+    assert all(values["email"].isascii() and "@" in values["email"] for values in first)
+    assert len({values["country"] for values in first}) >= 10
+
+
+def test_removing_leaves_nothing_of_it_and_accounts_for_every_activity():
+    before = Activity.objects.count(), Person.objects.live().count()
+    loaded = demo.load(None)
+    removed = demo.remove(None)
+    assert (removed.people, removed.activities, removed.types, removed.kept) == (300, loaded.activities, 4, [])
+    assert (Activity.objects.count(), Person.objects.live().count()) == before
+    assert demo_types() == {}
+    assert ActivityRemoval.objects.filter(reason="correction").count() == loaded.activities
+    assert not Person.objects.filter(pk__in=loaded.person_ids, email__isnull=False).exists()
+
+
+def test_what_somebody_made_themselves_stays_with_what_it_needs():
+    own_type, own_person = approved_type(), person()
+    (own,) = recorded(activity(own_person.pk))
+    loaded = demo.load(None)
+    theirs, other = loaded.person_ids[0], loaded.person_ids[1]
+    (on_theirs,) = recorded(activity(theirs))
+    (by_hand,) = recorded(activity(own_person.pk, "buyCar", primary_value="Volta"))
+    removed = demo.remove(None)
+    assert removed.people == 299 and removed.types == 3 and len(removed.kept) == 2
+    assert set(demo_types()) == {own_type.api_name, "buyCar"}
+    assert Person.objects.live().filter(pk__in=[own_person.pk, theirs, other]).count() == 2
+    custom = Activity.objects.filter(activity_type_id__in=ActivityType.objects.custom())
+    assert set(custom.values_list("pk", flat=True)) == {own.activity_id, on_theirs.activity_id, by_hand.activity_id}
+    assert [found.pk for found in reading.timeline(theirs, type_ids=[own_type.pk])] == [on_theirs.activity_id]
+
+
+def test_once_is_enough_and_it_can_come_back_under_new_api_names():
+    demo.load(None)
+    with pytest.raises(Refused, match="there already"):
+        demo.load(None)
+    demo.remove(None)
+    with pytest.raises(Refused, match="no demo"):
+        demo.remove(None)
+    demo.load(None)
+    assert set(demo_types()) == {"attendWebinar2", "bookService2", "buyCar2", "redeemVoucher"}
+
+
+def test_the_commands_say_what_they_did_and_are_safe_to_run_again(capsys):
+    for command, said in [
+        ("load_demo", "loaded 300 people, 4 activity types and 3,340 activities"),
+        ("load_demo", "loaded before"),
+        ("remove_demo", "removed 300 people, 4 activity types and 3,340 activities"),
+        ("remove_demo", "none to remove"),
+    ]:
+        call_command(command)
+        assert said in capsys.readouterr().out

@@ -1,0 +1,16 @@
+"""The settings, in a data folder of the tests' own: they never meet the server or the files that people work with."""
+
+import os
+import tempfile
+from pathlib import Path
+
+if "EMBEDDED_POSTGRES_FOR_TESTS" not in os.environ:  # else we are a child of somebody who has done this
+    # a folder that stays, so that the next run finds its server initialised
+    base = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / "var")
+    os.environ |= {"EMBEDDED_POSTGRES_FOR_TESTS": "1", "DATA_DIR": str(base / "test")}
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+
+from config.settings import *  # noqa: F403
+
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
