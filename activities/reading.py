@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from activities.models import Activity
+from people.datatypes import ExactDecoder
 from people.locks import KEY_BITS, Space
 
 MAX_PAGE = 1_000
@@ -39,9 +40,30 @@ class Condition:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+class ActivityRow(NamedTuple):
+    """An activity as readers of the log get it: what the model has, without the cost of models."""
+
+    id: int
+    person_id: int
+    activity_type_id: int
+    version: int
+    occurred_at: datetime
+    recorded_at: datetime
+    primary_value: str | None
+    door: int
+    user_id: int | None
+    origin_id: int | None
+    original_person_id: int | None
+    attributes: dict[str, Any]
+
+    @property
+    def pk(self) -> int:
+        return self.id
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    activities: Sequence[Activity]
+    activities: Sequence[ActivityRow]
     position: Position  # where to go on
     has_more: bool
 
@@ -89,11 +111,11 @@ def _first_id(since: datetime, mark: int) -> int:
                 from search left join lateral (
                     select a.id, a.recorded_at from activity a
                     where a.id >= (low + high + 1) / 2 and a.id <= high order by a.id limit 1) found on true
-                where low < high)
-            select least(
-                (select max(low) from search) + 1,
-                (select min(a.id) from activity a
-                 where a.occurred_at - a.recorded_at > interval '10 minutes' and a.occurred_at >= %(since)s))""",
+                where low < high),
+            ahead as materialized (  -- all of them: for the smallest id alone the planner would walk the primary key
+                select a.id from activity a
+                where a.occurred_at - a.recorded_at > interval '10 minutes' and a.occurred_at >= %(since)s)
+            select least((select max(low) from search) + 1, (select min(id) from ahead))""",
             {"mark": mark, "since": since, "before": since - AHEAD - DISORDER},
         )
         (first,) = cursor.fetchone()
@@ -135,9 +157,10 @@ def _after(
     person_ids: Sequence[int] | None,
     limit: int,
     conditions: Sequence[Condition],
-) -> list[Activity]:
+) -> list[ActivityRow]:
+    types = sorted({int(type_id) for type_id in type_ids})
     parameters: dict[str, Any] = {
-        "types": list(set(type_ids)),
+        "types": types,
         "last": position.last_id,
         "mark": mark,
         "issued": min(position.issued_at_mark, mark),
@@ -147,12 +170,34 @@ def _after(
     }
     for condition in conditions:
         parameters.update(condition.parameters)
-    wanted = "".join(f" and {condition.sql}" for condition in conditions)
-    sql = _OF_PEOPLE if person_ids is not None else _BY_TYPE
-    parts = [sql.format(range=ids, wanted=wanted) for ids in _ranges(position, mark)]
-    if len(parts) == 1:
-        return list(Activity.objects.raw(parts[0], parameters))
-    return list(Activity.objects.raw(f"({') union all ('.join(parts)}) order by id limit %(limit)s", parameters))
+    wanted = [" and ".join([ids, *(condition.sql for condition in conditions)]) for ids in _ranges(position, mark)]
+    sql = _of_types(types, wanted) if person_ids is None else _of_people(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [ActivityRow(*row[:-1], _decode(row[-1])) for row in cursor.fetchall()]
+
+
+_ROW = f"select {', '.join(f'a.{column}' for column in ActivityRow._fields)} from activity a"
+_decode = ExactDecoder().decode
+
+
+def _of_types(types: Sequence[int], wanted: Sequence[str]) -> str:
+    """A branch for each type, each in the order of its index, which the planner then merges and soon stops; for
+    `= any(types) order by id` it would sort all that is left of the log."""
+    branches = [
+        f"({_ROW} where a.activity_type_id = {type_id} and {ids} order by a.id limit %(limit)s)"
+        for type_id in types
+        for ids in wanted
+    ]
+    found = " union all ".join(branches or [f"({_ROW} where false)"])
+    return f"select * from ({found}) as found order by id limit %(limit)s"
+
+
+def _of_people(wanted: Sequence[str]) -> str:
+    """All rows of these people, then sorted: few people have few rows among millions of others'."""
+    mine = f"{_ROW} where a.person_id = any(%(people)s) and a.activity_type_id = any(%(types)s)"
+    return f"""with mine as materialized ({mine} and ({" or ".join(wanted)}))
+        select * from mine order by id limit %(limit)s"""
 
 
 def _ranges(position: Position, mark: int) -> list[str]:
@@ -165,17 +210,6 @@ def _ranges(position: Position, mark: int) -> list[str]:
     if mark > position.issued_at_mark:
         ranges.append("a.id > greatest(%(last)s, %(issued)s) and a.id <= %(mark)s")
     return ranges or ["false"]
-
-
-# one index range a type, merged: the planner cannot merge them for `= any(types) order by id`
-_BY_TYPE = """select r.* from unnest(%(types)s::int[]) as t (id), lateral (
-    select a.* from activity a where a.activity_type_id = t.id and {range}{wanted} order by a.id limit %(limit)s) r
-    order by r.id limit %(limit)s"""
-# the people's own rows, all of them, then sorted: few people have few rows among millions of others'
-_OF_PEOPLE = """with mine as materialized (
-    select a.* from activity a
-    where a.person_id = any(%(people)s) and a.activity_type_id = any(%(types)s) and {range}{wanted})
-    select * from mine order by id limit %(limit)s"""
 
 
 def timeline(

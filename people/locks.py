@@ -6,12 +6,13 @@ Order, to be free of deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (asce
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from enum import IntEnum
+from enum import IntEnum, unique
 from hashlib import blake2b
 
 from django.db import connection
 
 
+@unique
 class Space(IntEnum):
     PEOPLE = 1  # recorders and changers share it; delete, erase and merge take it alone
     TYPE = 2  # recorders share a type's; approve, retire and delete take it alone
@@ -20,7 +21,7 @@ class Space(IntEnum):
     SMART_LISTS = 5  # who changes the rules of any list, so that no two close a circle together
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
-    LIMITS = 16  # how many API calls there are, where the installation limits them
+    LIMITS = 18  # how many API calls there are, where the installation limits them
 
 
 KEY_BITS = 56

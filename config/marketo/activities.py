@@ -9,8 +9,8 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from activities import reading, recording, standard
-from activities.models import Activity, ActivityField, ActivityType, ActivityVersion
-from activities.reading import Condition, Page
+from activities.models import ActivityField, ActivityType, ActivityVersion
+from activities.reading import ActivityRow, Condition, Page
 from activities.recording import NewActivity, Outcome, Status
 from config.marketo import paging
 from config.marketo.dispatch import Call
@@ -177,7 +177,7 @@ ASSET_SQL = {
 }
 
 
-def asset_id(row: Activity) -> int | None:
+def asset_id(row: ActivityRow) -> int | None:
     """The id of what the activity is about, where that has one."""
     if row.activity_type_id in _LIST_TYPES:
         return row.attributes.get("list_id")
@@ -201,7 +201,7 @@ class Shown:
             if is_standard:
                 self.standard.add(type_id)
 
-    def row(self, row: Activity) -> dict[str, Any]:
+    def row(self, row: ActivityRow) -> dict[str, Any]:
         found = head(row)
         about = asset_id(row)
         if about is not None:
@@ -213,7 +213,7 @@ class Shown:
         ]
         return found
 
-    def _primary(self, row: Activity) -> str:
+    def _primary(self, row: ActivityRow) -> str:
         """[I] §2.3: person fields have the names of describe.json, here as in lead changes."""
         if row.activity_type_id in (standard.CHANGE_DATA_VALUE, standard.CHANGE_SCORE):
             return ", ".join(Names.of_standard(name) for name in str(row.primary_value).split(", "))
@@ -226,7 +226,7 @@ class Shown:
         return {"name": name, "apiName": api_name, "value": value}
 
 
-def head(row: Activity) -> dict[str, Any]:
+def head(row: ActivityRow) -> dict[str, Any]:
     """What every activity's row begins with."""
     return {
         "id": row.pk,

@@ -5,8 +5,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from activities import standard
-from activities.models import Activity
-from activities.reading import Condition
+from activities.reading import ActivityRow, Condition
 from config.marketo.activities import asset_id, head, page_of, reply
 from config.marketo.dispatch import Call
 from config.marketo.envelope import Failure
@@ -33,7 +32,7 @@ def lead_changes(call: Call) -> HttpResponse:
     return reply(page, (_change(row, set(changed), names) for row in page.activities))
 
 
-def _change(row: Activity, wanted: set[str], names: Names) -> dict[str, Any]:
+def _change(row: ActivityRow, wanted: set[str], names: Names) -> dict[str, Any]:
     attributes = row.attributes
     kept = {"Source Type": "source_type", "Reason": "reason", "Source": "source"}
     return head(row) | {
@@ -45,7 +44,7 @@ def _change(row: Activity, wanted: set[str], names: Names) -> dict[str, Any]:
     }
 
 
-def _field(name: str, row: Activity, names: Names) -> dict[str, Any]:
+def _field(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
     info = names.fields[name]
     return {
         "id": info.id,
