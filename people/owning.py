@@ -1,8 +1,9 @@
 """What merging, erasing and exporting a person means for the tables of `people` itself."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from people import deleting, fields, memberships, owned
@@ -64,7 +65,48 @@ def register() -> None:
             export=_export_merges,
             count=_count_merges,
         ),
+        *(
+            Owned(
+                table=table,
+                columns=("person_ids",),
+                label=label,
+                merge=owned.nothing,  # who is gone when it is looked at again is passed over
+                undo=owned.nothing,
+                erase=_take_out_of(table),
+                export=owned.no_rows,
+                count=_count_in(table),
+            )
+            for table, label in (
+                ("duplicate_group", _("suspicions of duplicates")),
+                ("bulk_part", _("places in bulk actions under way")),
+            )
+        ),
     )
+
+
+def _take_out_of(table: str) -> Callable[[owned.Erasing], None]:
+    """Take the people out of the arrays of a table, which keep their order."""
+
+    def erase(erasing: owned.Erasing) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""update {table} set person_ids = array(
+                    select id from unnest(person_ids) with ordinality as p (id, place)
+                    where id <> all(%(ids)s) order by place)
+                where person_ids && %(ids)s::int[]""",
+                {"ids": list(erasing.person_ids)},
+            )
+
+    return erase
+
+
+def _count_in(table: str) -> Callable[[Sequence[int]], int]:
+    def count(person_ids: Sequence[int]) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(f"select count(*) from {table} where person_ids && %s::int[]", [list(person_ids)])
+            return cursor.fetchone()[0]
+
+    return count
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:

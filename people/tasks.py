@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from people import defining, exporting, import_runs, transfer_files
+from people import bulk, defining, duplicates, exporting, import_runs, transfer_files
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
@@ -25,6 +25,14 @@ def go_on(timestamp: int) -> None:
         exporting.run(pk)
 
 
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="people.go_on_in_bulk", queue="people", queueing_lock="people.go_on_in_bulk", pass_context=False)
+def go_on_in_bulk(timestamp: int) -> None:
+    """Take up the bulk actions that a killed process left."""
+    for pk in bulk.interrupted():
+        bulk.run(pk)
+
+
 @app.periodic(cron="17 3 * * *")
 @app.task(name="people.remove_old_files", queue="files", pass_context=False)
 def remove_old_files(timestamp: int) -> None:
@@ -35,3 +43,19 @@ def remove_old_files(timestamp: int) -> None:
 def clear_field(api_name: str) -> None:
     """Take away the values of a person field that was deleted."""
     defining.clear(api_name)
+
+
+@app.task(name="people.run_bulk_action", queue="people", pass_context=False)
+def run_bulk_action(action_id: int) -> None:
+    bulk.run(action_id)
+
+
+@app.periodic(cron="43 2 * * *")
+@app.task(name="people.search_duplicates_nightly", queue="people", pass_context=False)
+def search_duplicates_nightly(timestamp: int) -> None:
+    duplicates.search()
+
+
+@app.task(name="people.search_duplicates", queue="people", pass_context=False)
+def search_duplicates() -> None:
+    duplicates.search()

@@ -1,0 +1,62 @@
+"""Everything about one person as one JSON document: for whoever asks what is known of them."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import audit, datatypes, deleting, finding, owned
+from people.models import Person
+from people.permissions import require
+from people.problems import Problem, Refused
+
+FORMAT = "person-archive/1"
+audit.describe({"exported": (2, gettext_lazy("Exported everything about this person"))})
+
+
+def export(person_id: Any, by: Any) -> Iterator[str]:
+    """The document piece by piece: the person with everybody merged into it, table by table, as `owned` says.
+
+    Deleted people are exported, too. Raises `Refused` (`unknown_person`, `person_merged`) and `NotAllowed` at
+    once, before the first piece; leaves an audit entry.
+    """
+    require(by, "people.export_person")
+    person = Person.objects.filter(pk=int(person_id)).first() if finding.is_id(person_id) else None
+    if person is None or person.state == Person.State.ERASED:
+        raise Refused(Problem("unknown_person", _("There is no such person."), ("id",)))
+    if person.state == Person.State.MERGED:
+        values = {"id": person.pk, "winner": person.merged_into_id}
+        raise Refused(Problem("person_merged", _("Person %(id)s was merged into person %(winner)s.") % values, ("id",)))
+    audit.note(by, person, "exported")
+    return _document(person)
+
+
+def _document(person: Person) -> Iterator[str]:
+    family = deleting.merged_into([person.pk])
+    head = {"format": FORMAT, "exported_at": timezone.now(), "person_ids": family}
+    yield from (
+        f"{'{' if not number else ', '}{_text(name)}: {_text(value)}"
+        for number, (name, value) in enumerate(head.items())
+    )
+    yield ', "tables": {'
+    for number, one in enumerate(owned.tables()):
+        yield f"{', ' if number else ''}{_text(one.table)}: ["
+        for index, row in enumerate(one.export(family)):
+            yield f"{', ' if index else ''}{_text(row)}"
+        yield "]"
+    yield "}}\n"
+
+
+def _text(value: Any) -> str:
+    return datatypes.dump_json(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return datatypes.canonical_text(value) if isinstance(value, date | datetime) else value

@@ -1,0 +1,145 @@
+"""The same thing done to many people by a job, with progress: a part of them a transaction.
+
+Parts still to do are rows, deleted in the transaction that does them, so a killed job goes on where it stopped
+and does nothing twice.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import deleting, locks, static_lists
+from people.models import BulkAction, BulkPart, StaticList
+from people.permissions import require
+from people.problems import Problem, Refused
+from people.sources import Door, Source
+
+PART = 1_000
+MAX_PEOPLE = 1_000_000
+QUIET_MINUTES = 5
+State = BulkAction.State
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One thing to do: the right it needs, and what does it to some people and says to how many it did it.
+
+    `is_alone`: it takes the people's lock alone, as `run` will.
+    """
+
+    label: str | Promise
+    right: str
+    run: Callable[[BulkAction, Sequence[int], Any, Source], int]
+    is_alone: bool = False
+    needs_list: bool = False
+
+
+def _add(action: BulkAction, ids: Sequence[int], _by: Any, source: Source) -> int:
+    return static_lists.add(StaticList(pk=action.static_list_id), ids, source).count(static_lists.Membership.ADDED)
+
+
+def _remove(action: BulkAction, ids: Sequence[int], _by: Any, source: Source) -> int:
+    return static_lists.remove(StaticList(pk=action.static_list_id), ids, source).count(static_lists.Membership.REMOVED)
+
+
+def _delete(_action: BulkAction, ids: Sequence[int], by: Any, source: Source) -> int:
+    return sum(outcome.status is deleting.Status.DELETED for outcome in deleting.delete(ids, by, source))
+
+
+def _restore(_action: BulkAction, ids: Sequence[int], by: Any, source: Source) -> int:
+    return sum(outcome.status is deleting.Status.RESTORED for outcome in deleting.restore(ids, by, source))
+
+
+KINDS: dict[str, Kind] = {
+    "add_to_list": Kind(gettext_lazy("Add to a static list"), static_lists.CHANGE, _add, needs_list=True),
+    "remove_from_list": Kind(gettext_lazy("Remove from a static list"), static_lists.CHANGE, _remove, needs_list=True),
+    "delete": Kind(gettext_lazy("Delete"), "people.delete_person", _delete, is_alone=True),
+    "restore": Kind(gettext_lazy("Restore"), "people.restore_person", _restore, is_alone=True),
+}
+
+
+@transaction.atomic
+def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList | None = None) -> BulkAction:
+    """Have a job do `kind` to the people. Raises `Refused` (`missing_value`, `too_many`), `NotAllowed`."""
+    from people.tasks import run_bulk_action  # tasks call this module
+
+    require(by, KINDS[kind].right)
+    ids = list(dict.fromkeys(person_ids))
+    if not ids:
+        raise Refused(Problem("missing_value", _("Nobody is named."), ("people",)))
+    if len(ids) > MAX_PEOPLE:
+        message = _("At most %(limit)s people at once.") % {"limit": MAX_PEOPLE}
+        raise Refused(Problem("too_many", message, ("people",)))
+    if KINDS[kind].needs_list and static_list is None:
+        raise Refused(Problem("missing_value", _("Choose a static list."), ("static_list",)))
+    action = BulkAction.objects.create(kind=kind, total=len(ids), user=by, static_list=static_list)
+    BulkPart.objects.bulk_create(
+        BulkPart(action=action, person_ids=ids[first : first + PART]) for first in range(0, len(ids), PART)
+    )
+    run_bulk_action.defer(action_id=action.pk)
+    return action
+
+
+def run(action_id: int) -> None:
+    """Do what is left of the action; safe to run twice, also at the same time."""
+    while _step(action_id):
+        pass
+
+
+@transaction.atomic
+def cancel(action: BulkAction, by: Any) -> None:
+    """Leave the rest undone; what was done stays. Raises `NotAllowed`."""
+    require(by, KINDS[action.kind].right)
+    held = BulkAction.objects.select_for_update().filter(pk=action.pk, state=State.RUNNING).first()
+    if held is not None:
+        _finish(held, State.CANCELLED)
+
+
+def interrupted() -> list[int]:
+    """Actions that no job has worked on for a while: their process was killed."""
+    quiet_since = timezone.now() - timedelta(minutes=QUIET_MINUTES)
+    return list(
+        BulkAction.objects.filter(state=State.RUNNING, progressed_at__lt=quiet_since).values_list("pk", flat=True)
+    )
+
+
+@transaction.atomic
+def _step(action_id: int) -> bool:
+    """Do it to the next part; whether there may be more."""
+    kind = KINDS[BulkAction.objects.values_list("kind", flat=True).get(pk=action_id)]
+    (locks.take if kind.is_alone else locks.share)([locks.key(locks.Space.PEOPLE)])
+    action = BulkAction.objects.select_for_update().get(pk=action_id)
+    if action.state != State.RUNNING:
+        return False
+    part = action.parts.order_by("pk").first()
+    if part is None:
+        _finish(action, State.DONE)
+        return False
+    source = Source(Door.ADMIN, action.user_id, action.pk)
+    by = get_user_model().objects.filter(pk=action.user_id).first()
+    try:
+        with transaction.atomic():
+            action.done += kind.run(action, part.person_ids, by, source)
+    except Refused as refusal:
+        action.problem = str(refusal)
+        _finish(action, State.FAILED)
+        return False
+    action.progress += len(part.person_ids)
+    action.progressed_at = timezone.now()
+    action.save(update_fields=["progress", "done", "progressed_at"])
+    part.delete()
+    return True
+
+
+def _finish(action: BulkAction, state: State) -> None:
+    action.state, action.finished_at = state, timezone.now()
+    action.save(update_fields=["state", "finished_at", "problem"])
+    action.parts.all().delete()

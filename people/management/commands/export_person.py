@@ -1,0 +1,28 @@
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from people import archive
+from people.problems import Refused
+
+
+class Command(BaseCommand):
+    help = "Write everything that is known about one person as JSON (“-”: to standard output)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("person_id", help="the id of the person")
+        parser.add_argument("file", nargs="?", default="-")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            pieces = archive.export(options["person_id"], None)
+        except Refused as refusal:
+            raise CommandError(str(refusal)) from None
+        if options["file"] == "-":
+            for piece in pieces:
+                sys.stdout.write(piece)
+            return
+        with open(options["file"], "w", encoding="utf-8") as file:
+            size = sum(file.write(piece) for piece in pieces)
+        self.stdout.write(f"Person {options['person_id']} written to {options['file']}, {size} characters.")

@@ -1,0 +1,100 @@
+"""The same thing done to many people by a job."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db.models import F
+
+from people import bulk, deleting, static_lists
+from people.models import BulkAction, BulkPart, Person, StaticListMember
+from people.problems import NotAllowed, Refused
+from tests.making import DIALECT, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def vera():
+    return get_user_model().objects.create_superuser("vera")
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(bulk, "PART", 2)
+
+
+def found(action):
+    action.refresh_from_db()
+    return action.state, action.progress, action.done, action.percent
+
+
+def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_parts):
+    seeds, ids = static_lists.create("Seeds", None), [person().pk for _ in range(5)]
+    static_lists.add(seeds, ids[:1], DIALECT)
+    action = bulk.start("add_to_list", [*ids, ids[0], 999_999], vera, seeds)
+    assert found(action) == ("running", 0, 0, 0) and action.total == 6
+    assert bulk._step(action.pk)
+    assert found(action) == ("running", 2, 1, 33) and not bulk.interrupted()
+    BulkAction.objects.update(progressed_at=F("progressed_at") - timedelta(minutes=6))
+    assert bulk.interrupted() == [action.pk]
+    bulk.run(action.pk)
+    assert found(action) == ("done", 6, 4, 100) and not BulkPart.objects.exists()
+    assert StaticListMember.objects.count() == 5
+    assert StaticListMember.objects.filter(user=vera, origin_id=action.pk).count() == 4
+    bulk.run(action.pk)
+    assert found(action) == ("done", 6, 4, 100)
+    bulk.run(bulk.start("remove_from_list", ids[:2], vera, seeds).pk)
+    assert StaticListMember.objects.count() == 3
+
+
+def test_people_are_deleted_and_restored(vera):
+    ids = [person().pk for _ in range(3)]
+    bulk.run(bulk.start("delete", ids, vera).pk)
+    assert not Person.objects.live().exists()
+    bulk.run(bulk.start("restore", ids, vera).pk)
+    assert Person.objects.live().count() == 3
+
+
+def test_a_cancelled_action_leaves_the_rest(vera, small_parts):
+    action = bulk.start("delete", [person().pk for _ in range(4)], vera)
+    bulk._step(action.pk)
+    bulk.cancel(action, vera)
+    bulk.run(action.pk)
+    assert found(action)[:3] == ("cancelled", 2, 2) and Person.objects.live().count() == 2
+
+
+def test_a_refusal_stops_it_and_is_told(vera):
+    seeds = static_lists.create("Seeds", None)
+    action = bulk.start("add_to_list", [person().pk], vera, seeds)
+    static_lists.delete(seeds, None)
+    bulk.run(action.pk)
+    assert found(action)[0] == "failed" and "does not exist" in action.problem
+
+
+def test_who_lost_the_right_meanwhile_stops_it(vera):
+    action = bulk.start("delete", [person().pk], vera)
+    get_user_model().objects.filter(pk=vera.pk).update(is_superuser=False)
+    bulk.run(action.pk)
+    assert found(action)[0] == "failed" and Person.objects.live().exists()
+
+
+def test_an_erase_takes_people_out_of_what_is_left(vera, small_parts):
+    ids = [person().pk for _ in range(4)]
+    action = bulk.start("delete", ids, vera)
+    deleting.erase([ids[2]], None, DIALECT)
+    assert [part.person_ids for part in action.parts.order_by("pk")] == [ids[:2], ids[3:]]
+    bulk.run(action.pk)
+    assert found(action) == ("done", 3, 3, 100)
+
+
+def test_what_cannot_be_started(vera, monkeypatch):
+    monkeypatch.setattr(bulk, "MAX_PEOPLE", 2)
+    for kind, ids, code in (
+        ("delete", [], "missing_value"), ("add_to_list", [1], "missing_value"), ("delete", [1, 2, 3], "too_many"),
+    ):  # fmt: skip
+        with pytest.raises(Refused) as caught:
+            bulk.start(kind, ids, vera)
+        assert caught.value.code == code
+    with pytest.raises(NotAllowed):
+        bulk.start("delete", [1], get_user_model().objects.create_user("nobody"))

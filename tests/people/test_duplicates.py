@@ -1,0 +1,56 @@
+"""People who may be the same."""
+
+import pytest
+
+from people import changing, deleting, duplicates
+from people.models import DuplicateGroup, Person
+from tests.making import DIALECT, person
+
+pytestmark = pytest.mark.django_db
+
+
+def twins(**values):
+    outcomes = changing.upsert([values, values], DIALECT, action=changing.Action.DUPLICATE)
+    return [outcome.person_id for outcome in outcomes]
+
+
+def test_a_search_finds_groups_of_each_kind():
+    by_email = twins(email="twins@example.com")
+    phones = [
+        person(phone="+34 600-123-456").pk,
+        person(mobile_phone="600 12 34 56").pk,
+        person(phone="0034600123456").pk,
+    ]
+    names = [
+        person(first_name="Zoë", last_name="O'Neil", company="Acme, Inc.").pk,
+        person(first_name="zoë", last_name="ONEIL", company="ACME inc").pk,
+    ]
+    person(first_name="Zoë", last_name="O'Neil")
+    person(phone="123")
+    gone = person(email="x@example.com")
+    twins(email="x@example.com")
+    deleting.delete([gone.pk], None, DIALECT)
+    assert duplicates.search() == 4
+    found = {kind: [group.person_ids for group in duplicates.groups(kind)] for kind in duplicates.KINDS}
+    assert found["email"][0] == by_email and len(found["email"]) == 2
+    assert (found["phone"], found["name"]) == ([phones], [names])
+    assert duplicates.search() == 4 and DuplicateGroup.objects.count() == 4
+
+
+def test_one_person_is_compared_at_once(django_assert_num_queries):
+    ids = twins(email="twins@example.com", first_name="Ann", last_name="Lee", company="Acme")
+    third = person(first_name="ANN", last_name="lee", company="ACME")
+    ann = Person.objects.get(pk=ids[0])
+    with django_assert_num_queries(2):
+        found = duplicates.of_person(ann)
+    assert [(one.person.pk, one.labels) for one in found] == [
+        (ids[1], ["Same e-mail", "Same name and company"]), (third.pk, ["Same name and company"]),
+    ]  # fmt: skip
+    assert duplicates.of_person(Person(pk=0)) == []
+
+
+def test_an_erased_person_is_in_no_group():
+    ids = twins(email="twins@example.com")
+    duplicates.search()
+    deleting.erase(ids[:1], None, DIALECT)
+    assert DuplicateGroup.objects.get().person_ids == ids[1:]
