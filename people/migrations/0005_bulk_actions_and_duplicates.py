@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("people", "0003_deletions_and_merges"),
+        ("people", "0004_person_not_live"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
