@@ -235,3 +235,20 @@ def timeline(
     if before is not None:
         activities = activities.extra(where=["(occurred_at, id) < (%s, %s)"], params=list(before))
     return list(activities[:limit])
+
+
+def latest(type_id: int, limit: int) -> list[Activity]:
+    """The activities of a type that occurred last, the newest first; one look into its index."""
+    return list(Activity.objects.filter(activity_type_id=type_id).order_by("-occurred_at")[:limit])
+
+
+def top_primary_values(type_id: int, among: int, limit: int = 8) -> list[tuple[str, int]]:
+    """The most frequent primary values among the type's `among` activities recorded last, with their counts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select primary_value, count(*) from (
+                select primary_value from activity where activity_type_id = %s order by id desc limit %s) recorded
+            where primary_value is not null group by 1 order by 2 desc, 1 limit %s""",
+            [type_id, among, limit],
+        )
+        return cursor.fetchall()

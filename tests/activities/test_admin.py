@@ -36,8 +36,8 @@ def form(**changes):
     } | management | changes  # fmt: skip
 
 
-def step(client, activity_type, name, **data):
-    return client.post(reverse(f"{TYPES}_step", args=[activity_type.pk, name]), data, follow=True)
+def step(client, activity_type, verb, **data):
+    return client.post(reverse(f"{TYPES}_step", args=[activity_type.pk, verb]), data, follow=True)
 
 
 def test_a_type_is_created_with_proposed_names_reviewed_and_approved(admin):
@@ -104,8 +104,14 @@ def test_an_approver_who_saw_another_draft_is_told(admin):
 def test_retire_restore_delete(admin):
     check = approved_type()
     for name, state in (("retire", "retired"), ("restore", "approved"), ("delete", "deleted")):
-        step(admin, check, name)
+        step(admin, check, name, name=" deposit check ")
         assert ActivityType.objects.get(pk=check.pk).state == state
+
+
+def test_deleting_asks_for_the_name(admin):
+    check = approved_type()
+    assert "not the name" in step(admin, check, "delete", name="Deposit").text
+    assert ActivityType.objects.get(pk=check.pk).state == "approved"
 
 
 @pytest.mark.parametrize(
