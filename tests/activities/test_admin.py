@@ -6,7 +6,8 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from activities.models import Activity, ActivityType
-from people.models import Person
+from people import installation
+from people.models import Installation, Person
 from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -222,4 +223,6 @@ def test_an_api_client_is_made_and_its_secret_shown_once(admin, client):
                                   "admin:access_apiclient_changelist", "admin:access_user_changelist",
                                   "admin:people_personfield_changelist", "admin:people_installation_changelist"])  # fmt: skip
 def test_every_page_of_the_navigation_opens(admin, name):
+    Installation.objects.get_or_create(pk=1)
+    installation.forget()
     assert admin.get(reverse(name)).status_code == 200
