@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class SmartlistsConfig(AppConfig):
     name = "smartlists"
     verbose_name = _("Smart lists")
+
+    def ready(self) -> None:
+        from smartlists import owning
+
+        owning.register()

@@ -8,10 +8,16 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from pyroaring import BitMap
 
 from activities.models import ActivityType, ApprovedField
 from people.models import Folder, PersonField, StaticList
 from smartlists.rules import Rules, load
+
+
+def bitmap(stored: bytes | memoryview | None) -> BitMap:
+    """The bitmap that a column holds; an empty one for no value."""
+    return BitMap.deserialize(bytes(stored)) if stored else BitMap()
 
 
 class SmartList(models.Model):
@@ -97,13 +103,14 @@ class StoredEvaluation(models.Model):
     rules = models.JSONField()
     revision = models.PositiveIntegerField()  # of the list, when its rules were taken
     requested_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     as_of = models.DateTimeField(_("as of"), null=True)
     count = models.PositiveIntegerField(_("people"), null=True)
     per_filter = models.JSONField(default=list)
     seconds = models.FloatField(null=True)
     # serialized pyroaring bitmaps of person ids; joined and left since the evaluation before
-    members = models.BinaryField(null=True)
+    members = models.BinaryField(null=True)  # dropped from old ones, see evaluating.KEPT
     joined = models.BinaryField(null=True)
     left = models.BinaryField(null=True)
     problem = models.TextField(blank=True)
@@ -116,11 +123,20 @@ class StoredEvaluation(models.Model):
         indexes = [models.Index("smart_list", models.F("id").desc(), name="smart_list_evaluation_recent")]
         constraints = [
             models.CheckConstraint(
-                condition=~Q(state="done")
-                | Q(as_of__isnull=False, count__isnull=False, seconds__isnull=False, members__isnull=False),
+                condition=~Q(state="done") | Q(as_of__isnull=False, count__isnull=False, seconds__isnull=False),
                 name="smart_list_evaluation_is_whole",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.smart_list_id}: {self.count}"
+
+    @property
+    def has_other_rules(self) -> bool:
+        """Whether the list's rules were changed since."""
+        return self.rules != self.smart_list.rules
+
+    @property
+    def person_ids(self) -> BitMap:
+        """The members' ids. Empty for one so old that only its count was kept."""
+        return bitmap(self.members)

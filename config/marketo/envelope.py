@@ -118,8 +118,6 @@ ROW_CODES = {
     "unexpected_id": "1003",
     "read_only_field": "1003",
     "value_taken": "1003",
-    "api_name_taken": "1017",
-    "name_taken": "1017",
 }
 GENERIC = "1003"
 FIXED_MESSAGES = {

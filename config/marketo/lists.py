@@ -23,8 +23,10 @@ WORDS = {
     Membership.ALREADY: "added",  # §3: adding a member again is `added` again
     Membership.REMOVED: "removed",
 }
-NOT_FOUND = {"code": "1004", "message": "Lead not found"}
-REASONS = {Membership.ABSENT: {"code": "1015", "message": "Lead not in list"}, Membership.UNKNOWN: NOT_FOUND}
+REASONS = {
+    Membership.ABSENT: {"code": "1015", "message": "Lead not in list"},
+    Membership.UNKNOWN: {"code": "1004", "message": "Lead not found"},
+}
 
 
 def all_lists(call: Call) -> HttpResponse:
@@ -109,7 +111,7 @@ def is_member(call: Call, list_id: int) -> HttpResponse:
 def _membership(given: Any, known: dict[int, int], on_list: set[int]) -> dict[str, Any]:
     number = person_id(given)
     if number not in known:
-        return skipped(given, NOT_FOUND)
+        return skipped(given, REASONS[Membership.UNKNOWN])
     return {"id": number, "status": "memberof" if number in on_list else "notmemberof"}
 
 

@@ -1,0 +1,211 @@
+"""Stored evaluations: what page, export and API show, so that all show the same number as of the same moment.
+
+An evaluation is asked for, run by whoever is first, and stored whole; then the list points to it, in one update
+that never goes back to an older one. Its rows are the list's history: who joined, who left.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from pyroaring import BitMap
+
+from people import audit, locks, static_lists
+from people.models import Person, StaticList
+from people.permissions import require
+from people.problems import Problem, Refused
+from people.sources import Source
+from smartlists import evaluation, rules, snapshot
+from smartlists.evaluation import Evaluation
+from smartlists.models import SmartList, StoredEvaluation, bitmap
+
+State = StoredEvaluation.State
+VIEW = "smartlists.view_smartlist"
+KEPT = 100  # evaluations of a list that keep their members; older ones keep their counts
+GRACE = timedelta(minutes=2)  # beyond its time limit, until one that is still running counts as dead
+
+
+def shown(smart_list: SmartList, by: Any) -> StoredEvaluation:
+    """What everybody sees of the list: its current evaluation; a new one where there is none of its present rules.
+
+    Raises `Refused` (`timeout`), `NotAllowed`.
+    """
+    require(by, VIEW)
+    current = StoredEvaluation.objects.select_related("smart_list").filter(current_of=smart_list.pk).first()
+    return current if current is not None and not current.has_other_rules else evaluate(smart_list, by)
+
+
+def evaluate(smart_list: SmartList, by: Any, seconds: float | None = None) -> StoredEvaluation:
+    """Evaluate the list here and now, and show the result from now on.
+
+    Raises `Refused` (`timeout`, `cancelled`, `unknown_list`), `NotAllowed`.
+    """
+    stored = _ask(smart_list, by)
+    return run(stored.pk, seconds) or stored
+
+
+@transaction.atomic
+def request(smart_list: SmartList, by: Any) -> StoredEvaluation:
+    """Have the list evaluated in the background; one that waits already with the same rules is as good."""
+    require(by, VIEW)
+    waiting = smart_list.evaluations.filter(state=State.PENDING, rules=smart_list.rules).first()
+    if waiting is not None:
+        return waiting
+    from smartlists.tasks import run_evaluation  # tasks call this module
+
+    stored = _ask(smart_list, by)
+    run_evaluation.defer(evaluation_id=stored.pk)
+    return stored
+
+
+def run(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | None:
+    """Do what was asked for; None when somebody else does it or has done it.
+
+    What goes wrong is kept with the evaluation and raised (`Refused`).
+    """
+    claimed = StoredEvaluation.objects.filter(pk=evaluation_id, state=State.PENDING).update(
+        state=State.RUNNING, started_at=timezone.now()
+    )
+    if not claimed:
+        return None
+    stored = StoredEvaluation.objects.get(pk=evaluation_id)
+    try:
+        found = evaluation.evaluate(rules.load(stored.rules), seconds=seconds, tag=str(evaluation_id))
+    except Exception as error:
+        problem = str(error) if isinstance(error, Refused) else type(error).__name__
+        StoredEvaluation.objects.filter(pk=evaluation_id).update(state=State.FAILED, problem=problem[:2000])
+        raise
+    return _store(stored, found)
+
+
+def cancel(stored: StoredEvaluation, by: Any) -> bool:
+    """End an evaluation whose answer is no longer wanted; whether there was something to end."""
+    require(by, VIEW)
+    waiting = StoredEvaluation.objects.filter(pk=stored.pk, state=State.PENDING)
+    if waiting.update(state=State.FAILED, problem=_("The evaluation was cancelled.")):
+        return True
+    return snapshot.cancel(str(stored.pk))
+
+
+def count(value: Any, by: Any, tag: str, seconds: float | None = None) -> Evaluation:
+    """How many people rules that are not saved would find; an older count under the same `tag` ends.
+
+    `value` is the JSON form or `Rules`. Raises `Refused`: `cancelled` when a newer count took its place.
+    """
+    require(by, VIEW)
+    parsed = value if isinstance(value, rules.Rules) else rules.parse(value)
+    snapshot.cancel(f"count {tag}")
+    return evaluation.evaluate(parsed, seconds=seconds, tag=f"count {tag}")
+
+
+def page_of(stored: StoredEvaluation, start: int, size: int) -> list[int]:
+    """The ids of some members, in ascending order from the `start`-th on."""
+    return list(stored.person_ids[start : start + size])
+
+
+def changes_of(stored: StoredEvaluation) -> tuple[BitMap, BitMap]:
+    """Who joined and who left the list since the evaluation before this one."""
+    return bitmap(stored.joined), bitmap(stored.left)
+
+
+def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by: Any) -> int:
+    """Put the members whom everybody sees now on a static list, to stay; return how many joined it.
+
+    Doing it again adds only who is missing. Raises as `shown` and `static_lists.add` do.
+    """
+    require(by, static_lists.CHANGE)
+    joined = static_lists.add_all(static_list, shown(smart_list, by).person_ids, source)
+    audit.note(by, static_list, "members_added", count=joined)
+    return joined
+
+
+def due(now: datetime | None = None) -> Sequence[SmartList]:
+    """Lists whose schedule wants an evaluation now: none was asked for within their interval."""
+    now = now or timezone.now()
+    scheduled = SmartList.objects.filter(evaluate_every_minutes__isnull=False, is_archived=False)
+    recent = StoredEvaluation.objects.filter(
+        requested_at__gt=now - timedelta(minutes=1) * F("smart_list__evaluate_every_minutes")
+    )
+    return list(scheduled.exclude(pk__in=recent.values("smart_list")))
+
+
+def give_up_dead(now: datetime | None = None) -> int:
+    """Mark evaluations whose process was killed as failed; return how many."""
+    limit = (now or timezone.now()) - timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) - GRACE
+    return StoredEvaluation.objects.filter(state=State.RUNNING, started_at__lt=limit).update(
+        state=State.FAILED, problem=_("The process that counted was ended.")
+    )
+
+
+def take_out(person_ids: Iterable[int]) -> None:
+    """Take people who are no longer there off what lists show now; earlier evaluations stay as they were."""
+    _without(StoredEvaluation.objects.filter(current_of__isnull=False), BitMap(person_ids), ("members",))
+
+
+def forget(person_ids: Iterable[int]) -> None:
+    """Take people out of every evaluation there ever was."""
+    _without(StoredEvaluation.objects.all(), BitMap(person_ids), ("members", "joined", "left"))
+
+
+def naming(person_ids: Iterable[int]) -> list[StoredEvaluation]:
+    """The evaluations in which any of the people occur, oldest first."""
+    gone = BitMap(person_ids)
+    rows = StoredEvaluation.objects.filter(state=State.DONE).select_related("smart_list").order_by("pk")
+    return [
+        row for row in rows.iterator(100)
+        if any(gone.intersect(bitmap(part)) for part in (row.members, row.joined, row.left))
+    ]  # fmt: skip
+
+
+def _ask(smart_list: SmartList, by: Any) -> StoredEvaluation:
+    require(by, VIEW)
+    now = SmartList.objects.filter(pk=smart_list.pk).first()
+    if now is None:
+        raise Refused(Problem("unknown_list", _("The smart list is no longer there.")))
+    return StoredEvaluation.objects.create(smart_list=now, rules=now.rules, revision=now.revision, requested_by=by)
+
+
+@transaction.atomic
+def _store(stored: StoredEvaluation, found: Evaluation) -> StoredEvaluation:
+    # whoever is deleted meanwhile leaves what lists show, so a deletion under way has to be waited for
+    locks.share([locks.key(locks.Space.PEOPLE)])
+    smart_list = SmartList.objects.select_for_update().get(pk=stored.smart_list_id)
+    gone = BitMap(Person.objects.exclude(state=Person.State.LIVE).values_list("pk", flat=True))
+    members = found.members - gone
+    earlier = smart_list.evaluations.filter(state=State.DONE, pk__lt=stored.pk, members__isnull=False)
+    before = earlier.order_by("-pk").first()
+    known = before.person_ids if before else BitMap()
+    stored.state, stored.as_of, stored.seconds = State.DONE, found.as_of, found.seconds
+    stored.per_filter = [part.count for part in found.per_filter]
+    stored.count = len(members)
+    stored.members = _stored(members)
+    stored.joined, stored.left = _stored(members - known), _stored(known - members)
+    stored.save()
+    SmartList.objects.filter(Q(current__isnull=True) | Q(current__lt=stored.pk), pk=smart_list.pk).update(
+        current=stored
+    )
+    old = smart_list.evaluations.filter(members__isnull=False).order_by("-pk").values("pk")[KEPT:]
+    StoredEvaluation.objects.filter(pk__in=list(old.values_list("pk", flat=True))).update(members=None)
+    return stored
+
+
+def _stored(people: BitMap) -> bytes:
+    people.run_optimize()
+    return people.serialize()
+
+
+def _without(rows: Any, gone: BitMap, columns: Sequence[str]) -> None:
+    for row in rows.select_for_update().order_by("pk").iterator(100):
+        parts = {name: bitmap(getattr(row, name)) for name in columns if getattr(row, name) is not None}
+        if not any(gone.intersect(part) for part in parts.values()):
+            continue
+        for name, part in parts.items():
+            setattr(row, name, _stored(part - gone))
+        if row.members is not None and row.count is not None:
+            row.count = len(row.person_ids)
+        row.save(update_fields=[*parts, "count"])

@@ -1,0 +1,27 @@
+"""Background work of smart lists: jobs take ids and can run twice without harm."""
+
+import logging
+
+from procrastinate.contrib.django import app
+
+from people.problems import Refused
+from smartlists import evaluating
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(name="smartlists.run_evaluation", queue="lists", pass_context=False)
+def run_evaluation(evaluation_id: int) -> None:
+    try:
+        evaluating.run(evaluation_id)
+    except Refused as refused:  # kept with the evaluation, where whoever asked finds it
+        logger.warning("evaluation %s: %s", evaluation_id, refused)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="smartlists.go_on", queue="lists", queueing_lock="smartlists.go_on", pass_context=False)
+def go_on(timestamp: int) -> None:
+    """Evaluate the lists whose time has come; give up what a killed process left."""
+    evaluating.give_up_dead()
+    for smart_list in evaluating.due():
+        evaluating.request(smart_list, None)
