@@ -13,12 +13,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--owner", default="admin", help="the user whose rights it can never exceed (admin)")
+        parser.add_argument("--owner", help="the user whose rights it can never exceed (the first administrator)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        owner = get_user_model().objects.filter(username=options["owner"], is_api_only=False).first()
+        wanted = {"username": options["owner"]} if options["owner"] else {"is_superuser": True, "is_active": True}
+        owner = get_user_model().objects.filter(is_api_only=False, **wanted).order_by("pk").first()
         if owner is None:
-            raise CommandError(f"There is no user '{options['owner']}'.")
+            raise CommandError(f"There is no user '{options['owner'] or 'admin'}'.")
         try:
             credentials = clients.create(options["name"], owner, None)
         except Refused as refusal:
