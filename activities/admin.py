@@ -1,70 +1,81 @@
-"""The activity types of the admin: list, type page, form, and the steps of a type's life."""
+"""The activity types of the admin: their list, their form, and where their other pages are."""
 
-from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.db.models import OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from activities import differences, drafting, lifecycle, naming, timeline
+from activities import drafting, timeline
 from activities.forms import TypeForms
-from activities.models import ActivityType
-from people import used_by
+from activities.models import Activity, ActivityType, DailyCount
+from activities.pages import find_type, organise, show, steps, type_fields, type_page, wizard
 from people.problems import Refused
 
-# step: (button, verb, what to say when it is done)
-STEPS: dict[str, tuple[Any, Any, Any]] = {
-    "approve": (
-        gettext_lazy("Approve"),
-        lifecycle.approve,
-        gettext_lazy("Approved: the filter and the trigger exist now."),
-    ),
-    "discard": (
-        gettext_lazy("Discard draft"),
-        lifecycle.discard_draft,
-        gettext_lazy("The draft is gone; the live version is unchanged."),
-    ),
-    "retire": (
-        gettext_lazy("Retire"),
-        lifecycle.retire,
-        gettext_lazy("Retired: no new activities; what was recorded stays."),
-    ),
-    "restore": (
-        gettext_lazy("Restore"),
-        lifecycle.restore,
-        gettext_lazy("Restored: activities can be recorded again."),
-    ),
-    "delete": (gettext_lazy("Delete"), lifecycle.delete, gettext_lazy("Deleted.")),
-}
-State = ActivityType.State
-# the next steps of each state, the primary one first
-NEXT: dict[str, tuple[str, ...]] = {
-    State.DRAFT: ("approve", "edit", "delete"),
-    State.APPROVED: ("edit", "retire", "delete"),
-    State.APPROVED_WITH_DRAFT: ("approve", "edit", "discard", "retire", "delete"),
-    State.RETIRED: ("restore", "delete"),
-    State.DELETED: (),
-}
+SHOWN_DAYS = 30
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = gettext_lazy("state")
+    parameter_name = "state"
+    states = {
+        "draft": Q(is_standard=False, live=None),
+        "approved": Q(is_standard=False, live__isnull=False, draft=None, retired_at=None),
+        "approved_with_draft": Q(live__isnull=False, draft__isnull=False, retired_at=None),
+        "retired": Q(retired_at__isnull=False),
+        "standard": Q(is_standard=True),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        labels = dict(ActivityType.State.choices) | {"standard": _("Standard")}
+        return [(state, labels[state]) for state in self.states]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        wanted = self.states.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)
 
 
 @admin.register(ActivityType)
 class ActivityTypeAdmin(ModelAdmin):
-    list_display = ("shown_name", "state_badge", "api_name", "id")
-    search_fields = ("api_name", "live__name", "draft__name")
-    search_help_text = gettext_lazy("Name or API name")
-    list_select_related = ("live", "draft")
+    list_display = ("shown_name", "state_badge", "in_past_days", "last_seen", "folder", "owner", "api_name", "id")
+    list_display_links = ("shown_name",)
+    list_filter = (StateFilter, "folder", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_filter_submit = False
+    search_fields = ("api_name", "live__name", "draft__name", "live__filter_name", "live__trigger_name")
+    search_help_text = gettext_lazy("Name, API name, filter or trigger")
+    list_select_related = ("live", "draft", "folder", "owner")
+    list_before_template = "activities/_list_actions.html"
     show_full_result_count = False
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).existing().order_by("is_standard", "-id")
+        latest = Activity.objects.filter(activity_type_id=OuterRef("pk")).order_by("-occurred_at")
+        since = timezone.now().date() - timedelta(days=SHOWN_DAYS - 1)
+        counts = DailyCount.objects.filter(activity_type_id=OuterRef("pk"), day__gte=since)
+        summed = counts.order_by().values("activity_type_id").annotate(sum=Sum("count")).values("sum")
+        return (
+            super().get_queryset(request).existing()
+            .annotate(
+                last_occurred_at=Subquery(latest.values("occurred_at")[:1]),
+                recent=Coalesce(Subquery(summed), 0),
+            )
+        )  # fmt: skip
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("is_standard", "-pk")
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:
@@ -72,16 +83,40 @@ class ActivityTypeAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("State"))
     def state_badge(self, activity_type: ActivityType) -> str:
-        state = activity_type.state
-        label = _("Standard") if activity_type.is_standard else state.label
+        state = "standard" if activity_type.is_standard else activity_type.state
+        label = _("Standard") if activity_type.is_standard else activity_type.state.label
         return format_html('<span class="ca-badge ca-badge--{}">{}</span>', state, label)
 
+    @admin.display(description=gettext_lazy("Past 30 days"), ordering="recent")
+    def in_past_days(self, activity_type: Any) -> str:
+        return f"{activity_type.recent:n}"
+
+    @admin.display(description=gettext_lazy("Last seen"), ordering="last_occurred_at", empty_value="—")
+    def last_seen(self, activity_type: Any) -> Any:
+        moment = activity_type.last_occurred_at
+        return moment and format_html('<span title="{}">{}</span>', localize(localtime(moment)), naturaltime(moment))
+
     def get_urls(self) -> list[URLPattern]:
+        pages = (
+            ("add/", wizard.add, "add"),
+            ("check/", wizard.check, "check"),
+            ("names/", wizard.names, "names"),
+            ("export/", organise.export, "export"),
+            ("import/", organise.bring_in, "import"),
+            ("<int:pk>/change/", type_page.overview, "change"),
+            ("<int:pk>/fields/", type_fields.fields, "fields"),
+            ("<int:pk>/fields/add/", type_fields.field, "new_field"),
+            ("<int:pk>/fields/<str:api_name>/", type_fields.field, "field"),
+            ("<int:pk>/versions/", type_page.versions, "versions"),
+            ("<int:pk>/used-by/", type_page.uses, "used_by"),
+            ("<int:pk>/developers/", type_page.developers, "developers"),
+            ("<int:pk>/place/", organise.place, "place"),
+            ("<int:pk>/edit/", edit, "edit"),
+            ("<int:pk>/step/<str:step>/", steps.step, "step"),
+        )
         wrap = self.admin_site.admin_view
         return [
-            path("names/", wrap(self.names_view), name="activities_activitytype_names"),
-            path("<int:pk>/edit/", wrap(self.edit_view), name="activities_activitytype_edit"),
-            path("<int:pk>/step/<str:step>/", wrap(self.step_view), name="activities_activitytype_step"),
+            *(path(route, wrap(view), name=f"activities_activitytype_{name}") for route, view, name in pages),
             path("timeline/<int:person_id>/", wrap(timeline.show), name="activities_timeline"),
             path("record/<int:person_id>/", wrap(timeline.record), name="activities_record"),
             *super().get_urls(),
@@ -90,98 +125,22 @@ class ActivityTypeAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is a step of the type page, not Django's own page
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        forms = TypeForms(request.POST or None)
-        if request.method == "POST" and forms.is_valid():
-            try:
-                created = lifecycle.create(forms.names.names, forms.specs, request.user)
-            except Refused as refusal:
-                forms.show(refusal)
-            else:
-                messages.success(request, _("Created as a draft. Approve it when it is right."))
-                return redirect("admin:activities_activitytype_change", created.pk)
-        return self._page(request, "form", _("New activity type"), forms=forms)
 
-    def names_view(self, request: HttpRequest) -> HttpResponse:
-        """The names that follow from `name`, while it is typed."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return JsonResponse(asdict(naming.propose(request.GET.get("name", "")[:255], get_language() or "en")))
-
-    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        activity_type = self._find(request, pk)
-        if not self.has_change_permission(request, activity_type) or activity_type.is_standard:
-            raise PermissionDenied
-        revision = activity_type.draft.revision if activity_type.draft else 0
-        forms = TypeForms(request.POST or None, activity_type.draft or activity_type.live, revision)
-        if request.method == "POST" and forms.is_valid():
-            try:
-                names = forms.names
-                drafting.rewrite(activity_type, names.names, forms.specs, request.user, names.cleaned_data["revision"])
-            except Refused as refusal:
-                forms.show(refusal)
-            else:
-                messages.success(request, _("Saved in the draft."))
-                return redirect("admin:activities_activitytype_change", pk)
-        return self._page(
-            request, "form", _("Change %(name)s") % {"name": activity_type}, forms=forms, activity_type=activity_type
-        )
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        activity_type = self._find(request, int(object_id) if object_id.isdigit() else 0)
-        following = () if activity_type.is_standard else NEXT[activity_type.state]
-        steps = [step for step in following if self._may(request, step)]
-        return self._page(
-            request, "type", str(activity_type), activity_type=activity_type, version=activity_type.shown,
-            steps=[(step, STEPS[step][0] if step in STEPS else _("Change")) for step in steps],
-            changes=_changes(activity_type), history=activity_type.versions.exclude(number=None).order_by("-number"),
-            uses=used_by.users_of(activity_type, *activity_type.approved_fields.all()),
-        )  # fmt: skip
-
-    def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
-        """Show what a step will do; do it on POST."""
-        activity_type = self._find(request, pk)
-        if step not in STEPS or activity_type.is_standard or not self._may(request, step):
-            raise PermissionDenied
-        button, verb, done = STEPS[step]
-        if request.method == "POST":
-            revision = request.POST.get("revision", "")
-            try:
-                if step == "approve":
-                    verb(activity_type, request.user, int(revision) if revision.isdigit() else None)
-                else:
-                    verb(activity_type, request.user)
-            except Refused as refusal:
-                messages.error(request, str(refusal))
-                return redirect("admin:activities_activitytype_change", pk)
-            messages.success(request, done)
-            if step == "delete":
-                return redirect("admin:activities_activitytype_changelist")
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Names and fields of the draft in one form."""
+    activity_type = find_type(request, pk, "activities.change_activitytype")
+    if activity_type.is_standard:
+        raise PermissionDenied
+    revision = activity_type.draft.revision if activity_type.draft else 0
+    forms = TypeForms(request.POST or None, activity_type.draft or activity_type.live, revision)
+    if request.method == "POST" and forms.is_valid():
+        try:
+            names = forms.names
+            drafting.rewrite(activity_type, names.names, forms.specs, request.user, names.cleaned_data["revision"])
+        except Refused as refusal:
+            forms.show(refusal)
+        else:
+            messages.success(request, _("Saved in the draft."))
             return redirect("admin:activities_activitytype_change", pk)
-        return self._page(
-            request, "step", f"{button}: {activity_type}", activity_type=activity_type, step=step, button=button,
-            changes=_changes(activity_type), version=activity_type.draft or activity_type.live,
-            removed=lifecycle.fields_to_be_removed(activity_type),
-        )  # fmt: skip
-
-    def _may(self, request: HttpRequest, step: str) -> bool:
-        rights = {"edit": lifecycle.EDIT, "discard": lifecycle.EDIT, "delete": "activities.delete_activitytype"}
-        return request.user.has_perm(rights.get(step, lifecycle.APPROVE))
-
-    def _find(self, request: HttpRequest, pk: int) -> ActivityType:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return get_object_or_404(ActivityType.objects.existing().with_versions(), pk=pk)
-
-    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
-        return render(request, f"activities/{name}.html", {
-            **self.admin_site.each_context(request), "title": title, "opts": self.opts, **context,
-        })  # fmt: skip
-
-
-def _changes(activity_type: ActivityType) -> list[str]:
-    return differences.between(activity_type.live, activity_type.draft) if activity_type.draft else []
+    title = _("Change %(name)s") % {"name": activity_type}
+    return show(request, "form", title, forms=forms, activity_type=activity_type)

@@ -6,6 +6,7 @@ Changing an approved type opens a draft; the live version stays as it is until t
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion, ApprovedField
 from people import audit, datatypes
 from people.permissions import require
-from people.problems import Conflict, Problem, Refused, refuse_if
+from people.problems import Conflict, Problem, Refused, bad_value, refuse_if
 
 MAX_NAME = 255
 MAX_FIELDS = 500  # a guard against runaway programs; Marketo stops at 20 (setting ACTIVITY_FIELDS_LIMIT)
@@ -203,11 +204,15 @@ def changed_meanwhile() -> Problem:
 
 def check_new(names: Names, fields: Sequence[FieldSpec]) -> None:
     """Raise `Refused` with everything that keeps a new type from being created."""
+    refuse_if([*faults_of_names(names), *_field_problems(fields, None)])
+
+
+def faults_of_names(names: Names) -> list[Problem]:
+    """What keeps a new type from being called so."""
     problems = _api_name_problems(names.api_name, ("api_name",))
-    if ActivityType.objects.filter(api_name=names.api_name).exists():
+    if not problems and ActivityType.objects.filter(api_name=names.api_name).exists():
         problems.append(_taken(names.api_name))
-    problems += _name_problems(names, None)
-    refuse_if([*problems, *_field_problems(fields, None)])
+    return [*problems, *_name_problems(names, None)]
 
 
 def check_complete(draft: ActivityVersion) -> None:
@@ -322,8 +327,17 @@ def _text_problems(text: str, path: tuple[str | int, ...]) -> list[Problem]:
     return []
 
 
+def _description_problems(text: str, path: tuple[str | int, ...]) -> list[Problem]:
+    """Any text that can be stored, line breaks included."""
+    try:
+        datatypes.BY_NAME["text"].parse(text, UTC)
+    except datatypes.BadValue as error:
+        return [bad_value(error.code, error.expected, text, *path)]
+    return []
+
+
 def _name_problems(names: Names, activity_type: ActivityType | None) -> list[Problem]:
-    problems = []
+    problems = _description_problems(names.description, ("description",))
     for kind in NAME_KINDS:
         name = getattr(names, kind)
         faults = _text_problems(name, (kind,))
@@ -370,6 +384,7 @@ def _field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | N
     for field in fields:
         path = ("fields", field.api_name)
         problems += _api_name_problems(field.api_name, path) + _text_problems(field.name, path)
+        problems += _description_problems(field.description, path)
         if field.data_type not in datatypes.BY_NAME or not datatypes.BY_NAME[field.data_type].for_activities:
             problems.append(_unknown_data_type(field, path))
         for key in {field.api_name, f"name:{name_key(field.name)}"}:

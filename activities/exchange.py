@@ -54,7 +54,9 @@ def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool 
 
 def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
     names, fields = _parse(entry)
-    activity_type = ActivityType.objects.custom().existing().filter(api_name=names.api_name).first()
+    # what cannot be an API name is not looked up: `create` says what is wrong with it
+    known = ActivityType.objects.custom().existing() if drafting.API_NAME.fullmatch(names.api_name) else None
+    activity_type = known.filter(api_name=names.api_name).first() if known is not None else None
     try:
         if activity_type is None:
             activity_type, what = lifecycle.create(names, fields, by), "created"

@@ -75,6 +75,16 @@ def _fields(types: list[ActivityType]) -> list[Column]:
     ]
 
 
+def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
+    """One type, with a column a field, or all custom types."""
+    types = ActivityType.objects.approved().custom().select_related("live").order_by("live__name")
+    found = [(one.api_name, _("Activities: %(type)s") % {"type": one}, {"types": [one.api_name]}) for one in types]
+    return [*found, ("", _("Activities of all custom types"), {})] if found else []
+
+
 exporting.register(
-    Kind("activities", gettext_lazy("Activities"), ("people.export_person", "activities.view_activity"), statement)
-)
+    Kind(
+        "activities", gettext_lazy("Activities"), ("people.export_person", "activities.view_activity"), statement,
+        choices=choices, has_dates=True,
+    )
+)  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.urls import reverse_lazy
+from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -29,7 +30,7 @@ class ProposingForm(forms.Form):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        proposes = {name: self[name].id_for_label for name in self.proposed}
+        proposes = {name: str(self.auto_id) % self.add_prefix(name) for name in self.proposed}
         self.fields["name"].widget.attrs |= {
             "data-proposes": json.dumps(proposes),
             "data-proposals-url": reverse_lazy("admin:activities_activitytype_names"),
@@ -48,7 +49,9 @@ class NamesForm(ProposingForm):
     )
     filter_name = _text(_("Filter name"), _("In the past: “Deposited Check”. Empty: from the name."), False)
     trigger_name = _text(_("Trigger name"), _("In the present: “Deposits Check”. Empty: from the name."), False)
-    description = forms.CharField(label=_("Description"), required=False, widget=UnfoldAdminTextareaWidget)
+    description = forms.CharField(
+        label=_("Description"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    )
     revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
@@ -63,13 +66,19 @@ class NamesForm(ProposingForm):
         return Names(**{name: value for name, value in self.cleaned_data.items() if name != "revision"})
 
 
+TYPES_WITH_EXAMPLES = [
+    (name, format_lazy("{label}: {example}", label=label, example=datatypes.BY_NAME[name].example))
+    for name, label in datatypes.CHOICES_FOR_ACTIVITIES
+]
+
+
 class FieldForm(ProposingForm):
     """One field of a type."""
 
     name = _text(_("Field name"), required=False)
     api_name = _text(_("API name"), required=False)
     data_type = forms.ChoiceField(
-        label=_("Data type"), choices=datatypes.CHOICES_FOR_ACTIVITIES, initial="string", widget=UnfoldAdminSelectWidget
+        label=_("Data type"), choices=TYPES_WITH_EXAMPLES, initial="string", widget=UnfoldAdminSelectWidget
     )
     description = _text(_("Description"), required=False)
 
@@ -89,11 +98,33 @@ FieldFormSet = forms.formset_factory(FieldForm, extra=3, can_delete=True, can_or
 class TypeForms:
     """Names, primary field and secondary fields of one type, as one page edits them."""
 
-    def __init__(self, data: Any = None, version: ActivityVersion | None = None, revision: int = 0) -> None:
+    def __init__(
+        self,
+        data: Any = None,
+        version: ActivityVersion | None = None,
+        revision: int = 0,
+        names: dict[str, Any] | None = None,
+    ) -> None:
         initial, primary, secondary = _initial(version, revision)
-        self.names = NamesForm(data, initial=initial)
+        self.names = NamesForm(data, initial=initial | (names or {}))
         self.primary = FieldForm(data, initial=primary, prefix="primary", empty_permitted=False)
         self.fields = FieldFormSet(data, initial=secondary, prefix="fields")
+
+    @classmethod
+    def again(cls, data: Any, more_rows: int = 0) -> "TypeForms":
+        """Forms that show what was posted without judging it, with `more_rows` empty rows added."""
+        forms, posted = cls(), cls(data)
+        forms.names.initial = {name: posted.names[name].value() for name in posted.names.fields}
+        forms.primary.initial = {name: posted.primary[name].value() for name in posted.primary.fields}
+        rows = [{name: form[name].value() for name in form.fields} for form in posted.fields.forms]
+        forms.fields = FieldFormSet(initial=rows, prefix="fields")
+        forms.fields.extra = more_rows
+        return forms
+
+    @property
+    def errors(self) -> list[str]:
+        """What is wrong as a whole; what is wrong with one field stands there."""
+        return list(self.names.non_field_errors()) if self.names.is_bound else []
 
     def is_valid(self) -> bool:
         return all([self.names.is_valid(), self.primary.is_valid(), self.fields.is_valid()])

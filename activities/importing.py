@@ -64,6 +64,11 @@ class ActivitiesTarget(Target):
     rights = ("activities.record_activity",)
     has_external_ids = True
 
+    def subjects(self) -> list[tuple[str, Any]]:
+        types = ActivityType.objects.recordable().custom().select_related("live").order_by("live__name")
+        found = [(one.api_name, _("Activities: %(type)s") % {"type": one}) for one in types]
+        return [*found, ("", _("Activities of several types (a bulk extract of Marketo)"))]
+
     def mappable(self, subject: str) -> list[Mappable]:
         live = _fields(subject)
         primary = next((field for field in live if field.is_primary), None)

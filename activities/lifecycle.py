@@ -18,6 +18,7 @@ from activities import drafting
 from activities.drafting import FieldSpec, Names
 from activities.models import ActivityField, ActivityType, ActivityVersion, ApprovedField
 from people import audit, locks, used_by
+from people.models import Folder
 from people.permissions import require
 from people.problems import Conflict, Problem, Refused
 
@@ -165,6 +166,16 @@ def delete(activity_type: ActivityType, by: Any) -> None:
     activity_type.deleted_at = timezone.now()
     activity_type.save(update_fields=["deleted_at", "updated_at"])
     activity_type.names.all().delete()
+
+
+@transaction.atomic
+def arrange(activity_type: ActivityType, by: Any, folder: Folder | None, owner: Any) -> None:
+    """Put the type into `folder` (None: none) and make it `owner`'s (None: nobody's); no version changes."""
+    require(by, EDIT)
+    activity_type = _hold(activity_type)
+    activity_type.folder, activity_type.owner = folder, owner
+    activity_type.save(update_fields=["folder", "owner", "updated_at"])
+    audit.note(by, activity_type, "changed", what="folder, owner")
 
 
 def fields_to_be_removed(activity_type: ActivityType) -> list[ApprovedField]:

@@ -5,7 +5,9 @@ Convention (Marketo): the name is an infinitive ("Deposit Check"), the filter sp
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from unicodedata import combining, normalize
 
 from activities import naming_spanish
@@ -116,3 +118,9 @@ def _like(original: str, word: str) -> str:
     if original.isupper() and len(original) > 1:
         return word.upper()
     return word[0].upper() + word[1:] if original[:1].isupper() else word
+
+
+def alike(name: str, others: Iterable[str], limit: int = 3) -> list[str]:
+    """Those of `others` that look so much like `name` that the same may be meant, most alike first."""
+    keys = {" ".join(re.findall(r"\w+", other.lower())): other for other in others}
+    return [keys[key] for key in get_close_matches(" ".join(re.findall(r"\w+", name.lower())), keys, limit, 0.8)]

@@ -1,13 +1,15 @@
 """To read the log: in the order it was written, each activity exactly once; and a person's timeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from activities.models import Activity
+from activities.querysets import ActivityQuerySet
 from people.datatypes import ExactDecoder
 from people.locks import KEY_BITS, Space
 
@@ -16,6 +18,8 @@ MAX_PAGE = 1_000
 AHEAD = timedelta(minutes=10)
 # `recorded_at` grows with the id, but for clocks of servers that differ and for the life of a transaction.
 DISORDER = timedelta(hours=1)
+# `search` looks through so many ids at once at first, and no longer than this for one page
+SEARCH_SPAN, SEARCH_SECONDS = 50_000, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class ActivityRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    activities: Sequence[ActivityRow]
+    activities: Sequence[ActivityRow | Activity]
     position: Position  # where to go on
     has_more: bool
 
@@ -148,6 +152,23 @@ def on_list(static_list_id: int) -> Condition:
         "exists (select from static_list_member m where m.static_list_id = %(list)s and m.person_id = a.person_id)",
         {"list": static_list_id},
     )
+
+
+def search(position: Position, rows: ActivityQuerySet, limit: int = 300) -> Page:
+    """Like `read`, for any filter on the log: up to `limit` of `rows` after `position`, ascending by id.
+
+    Looks on for a second at most. A page may so be short, even empty, and still have more after it.
+    """
+    mark = high_water_mark()
+    found: list[Activity] = []
+    last, span, start = position.last_id, SEARCH_SPAN, monotonic()
+    while last < mark and len(found) <= limit and (now := monotonic()) < start + SEARCH_SECONDS:
+        upper = min(mark, last + span)
+        found += rows.filter(pk__gt=last, pk__lte=upper).order_by("pk")[: limit + 1 - len(found)]
+        last, span = upper, span * 4 if monotonic() - now < SEARCH_SECONDS / 10 else span
+    if len(found) > limit:
+        return Page(found[:limit], replace(position, last_id=found[limit - 1].pk), True)
+    return Page(found, replace(position, last_id=max(last, position.last_id)), last < mark)
 
 
 def _after(
@@ -235,3 +256,20 @@ def timeline(
     if before is not None:
         activities = activities.extra(where=["(occurred_at, id) < (%s, %s)"], params=list(before))
     return list(activities[:limit])
+
+
+def latest(type_id: int, limit: int) -> list[Activity]:
+    """The activities of a type that occurred last, the newest first; one look into its index."""
+    return list(Activity.objects.filter(activity_type_id=type_id).order_by("-occurred_at")[:limit])
+
+
+def top_primary_values(type_id: int, among: int, limit: int = 8) -> list[tuple[str, int]]:
+    """The most frequent primary values among the type's `among` activities recorded last, with their counts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select primary_value, count(*) from (
+                select primary_value from activity where activity_type_id = %s order by id desc limit %s) recorded
+            where primary_value is not null group by 1 order by 2 desc, 1 limit %s""",
+            [type_id, among, limit],
+        )
+        return cursor.fetchall()

@@ -8,6 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config.api.settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 (settings)
 from config.navigation import UNFOLD  # noqa: F401 (a setting)
 
 env = environ.Env()
@@ -44,7 +45,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 IS_HTTPS = env.bool("HTTPS", False)  # behind a proxy that ends TLS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TRUST_PROXY", False) else None
+TRUST_PROXY = env.bool("TRUST_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -63,6 +65,10 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.humanize",
     "oauth2_provider",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "procrastinate.contrib.django",
     "config.access",
     "config.marketo",
@@ -83,6 +89,7 @@ MIDDLEWARE = [
     "config.middleware.UserTimeZoneMiddleware",
     "config.middleware.SetupMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.api.door.ApiDoor",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -177,6 +184,11 @@ DIALECT_RATE_SECONDS = env.int("DIALECT_RATE_SECONDS", 20)
 DIALECT_CONCURRENCY_LIMIT = env.int("DIALECT_CONCURRENCY_LIMIT", 0) or None
 DIALECT_DAILY_QUOTA = env.int("DIALECT_DAILY_QUOTA", 0) or None
 DIALECT_ACTIVITY_MONTHS = env.int("DIALECT_ACTIVITY_MONTHS", 0) or None
+
+# The native API
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 6_000)  # of one client
+API_MAX_BODY = 10 * 1024 * 1024  # streams are not bound
+IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", 24)
 
 LOGGING = {
     "version": 1,

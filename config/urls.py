@@ -11,5 +11,6 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("config.marketo.urls")),
     path("setup/", admin.site.admin_view(setup.view), name="setup"),
+    path("api/", include("config.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -151,3 +151,6 @@ class InstallationAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         installation.forget()
+
+
+from people import export_admin, import_admin  # noqa: E402, F401 (their pages register themselves)

@@ -89,6 +89,11 @@ def _same(value: Any) -> Any:
     return value
 
 
+def is_date(text: str) -> bool:
+    """Whether `text` looks like a date, with or without a time, in some order."""
+    return bool(_PARTED.fullmatch(text))
+
+
 def possible_orders(values: Iterable[Any]) -> list[DateOrder]:
     """The orders in which every date among `values` makes sense; several: the team must say which.
 

@@ -11,16 +11,28 @@ class InvalidJSON(ValueError):
     """The text is not JSON, or too deeply nested to be read."""
 
 
-def loads(body: bytes) -> Any:
+class Repeated(dict[str, Any]):
+    """An object in which a key came more than once; it has the last value of each."""
+
+
+def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
     """What `body` (UTF-8) says; numbers with a fraction are Decimal, of a repeated key the last value counts.
 
-    Lone surrogates, NUL characters and numbers of any size come through, for the checks of their row to refuse.
-    Raises InvalidJSON.
+    Lone surrogates, NUL characters and numbers of any size come through, for the checks of their row to refuse;
+    with `mark_repeats` objects with a repeated key do so as `Repeated`. Raises InvalidJSON.
     """
+    hook = _object if mark_repeats else None
     try:
-        return json.loads(body.decode(), parse_float=Decimal, parse_int=_integer, parse_constant=_refuse)
+        return json.loads(
+            body.decode(), parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=hook
+        )
     except (ValueError, RecursionError) as error:
         raise InvalidJSON(str(error)) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Repeated(found)
 
 
 def _integer(digits: str) -> int | Decimal:

@@ -51,7 +51,8 @@ class Statement:
 class Kind:
     """One kind of file. `statement` checks the parameters it is given and raises `Refused`.
 
-    `null` stands for no value. `rights` are what a user needs to ask for such a file.
+    `null` stands for no value. `rights` are what a user needs to ask for such a file. `choices` are what pages
+    offer: (key, label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Kind:
     rights: tuple[str, ...]
     statement: Callable[[Mapping[str, Any]], Statement]
     null: str = ""
+    choices: Callable[[], Sequence[tuple[str, Any, Mapping[str, Any]]]] = tuple
+    has_dates: bool = False
 
 
 KINDS: dict[str, Kind] = {}

@@ -58,4 +58,13 @@ def of_people(ids: bytes | Sequence[int], names: Sequence[str] | None) -> Statem
     return Statement(columns(names), source, {"ids": list(ids)})
 
 
-exporting.register(Kind("people", gettext_lazy("People"), ("people.export_person",), statement))
+def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
+    """Everybody, or one static list."""
+    lists = [
+        (str(one.pk), _("People on the list “%(list)s”") % {"list": one.name}, {"static_list": one.pk})
+        for one in StaticList.objects.filter(is_archived=False).order_by("name")
+    ]
+    return [("all", _("All people"), {}), *lists]
+
+
+exporting.register(Kind("people", gettext_lazy("People"), ("people.export_person",), statement, choices=choices))

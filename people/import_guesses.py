@@ -1,8 +1,8 @@
 """What the columns of a file probably mean, and what only the team can say."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from people import conventions, importing
@@ -34,31 +34,31 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
     if last and last.subject == subject:
         return Guess(last, open_questions(last, items, shape, lines), True)
     columns = columns_for(items, shape)
+    moments = _moments(shape, lines)
+    for item in items:  # what happened when is needed, and hardly ever called as we call it
+        if item.is_required and item.data_type == "datetime" and item.name not in columns:
+            free = [column for column in moments if column not in columns.values()]
+            columns |= {item.name: free[0]} if free else {}
     person = _person(shape) if job.kind == "activities" else ""
+    orders = conventions.possible_orders(value for values in moments.values() for value in values)
+    decimal = conventions.likely_decimal(_amounts(columns, items, shape, lines))
     plan = Plan(
-        columns=columns, subject=subject, person=person, zone=zone,
+        columns=columns, subject=subject, person=person, zone=zone, date_order=orders[0], decimal=decimal or ".",
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,
         lookup_field="id" if _is_id(person) or (job.kind == "people" and "email" not in columns) else "email",
     )  # fmt: skip
-    samples = _samples(plan, items, shape, lines)
-    orders = conventions.possible_orders(_of(samples, lambda item: item.data_type in ("date", "datetime")))
-    decimal = conventions.likely_decimal(_of(samples, lambda item: item.data_type in ("float", "currency")))
-    plan = replace(plan, date_order=orders[0], decimal=decimal or ".")
     return Guess(plan, open_questions(plan, items, shape, lines))
 
 
 def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> frozenset[str]:
     """What the sample leaves open: each must be answered by a person."""
-    samples = _samples(plan, items, shape, lines)
-    moments = _of(samples, lambda item: item.data_type in ("date", "datetime"))
-    timed = _of(samples, lambda item: item.data_type == "datetime")
-    numbers = _of(samples, lambda item: item.data_type in ("float", "currency"))
+    moments = [value for values in _moments(shape, lines).values() for value in values]
     questions = set()
     if len(conventions.possible_orders(moments)) > 1:
         questions.add("date_order")
-    if conventions.likely_decimal(numbers) is None:
+    if conventions.likely_decimal(_amounts(plan.columns, items, shape, lines)) is None:
         questions.add("decimal")
-    if any(isinstance(value, str) and _CLOCK.fullmatch(value) and not _ZONED.fullmatch(value) for value in timed):
+    if any(_CLOCK.fullmatch(value) and not _ZONED.fullmatch(value) for value in moments):
         questions.add("zone")
     return frozenset(questions)
 
@@ -93,17 +93,25 @@ def _is_id(person: str) -> bool:
     return _key(person) in ("personid", "leadid", "id")
 
 
-def _samples(
-    plan: Plan, items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]
-) -> list[tuple[Mappable, list[Any]]]:
-    known: Mapping[str, Mappable] = {item.name: item for item in items}
-    found = []
-    for name, column in plan.columns.items():
-        if name in known and column in shape.header:
-            place = shape.header.index(column)
-            found.append((known[name], [line.cells[place] for line in lines if not line.problem]))
+def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
+    """The columns that hold dates, or dates and times, and nothing else; with their values."""
+    found = {}
+    for column, values in _by_column(shape, lines):
+        texts = [value for value in values if value not in (None, "")]
+        if texts and all(isinstance(value, str) and conventions.is_date(value) for value in texts):
+            found[column] = texts
     return found
 
 
-def _of(samples: Sequence[tuple[Mappable, list[Any]]], is_wanted: Callable[[Mappable], bool]) -> list[Any]:
-    return [value for item, values in samples if is_wanted(item) for value in values]
+def _amounts(
+    columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]
+) -> list[Any]:  # fmt: skip
+    fractions = {item.name for item in items if item.data_type in ("float", "currency")}
+    wanted = {column for name, column in columns.items() if name in fractions}
+    return [value for column, values in _by_column(shape, lines) if column in wanted for value in values]
+
+
+def _by_column(shape: Shape, lines: Sequence[Line]) -> Iterator[tuple[str, list[Any]]]:
+    good = [line.cells for line in lines if not line.problem]
+    for place, column in enumerate(shape.header):
+        yield column, [cells[place] for cells in good]

@@ -111,6 +111,10 @@ class Target:
     batch = 5_000
     has_external_ids = False
 
+    def subjects(self) -> list[tuple[str, Any]]:
+        """(subject, label) of each thing that the rows of one file can be about."""
+        return [("", self.label)]
+
     def mappable(self, subject: str) -> list[Mappable]:
         """What columns can be mapped to; `subject` as in `Plan`."""
         raise NotImplementedError

@@ -22,6 +22,7 @@ class Space(IntEnum):
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
     LIMITS = 18  # how many API calls there are, where the installation limits them
+    IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 
 KEY_BITS = 56

@@ -75,6 +75,25 @@ def located(problem: Problem, first_row: int = 1) -> str:
     return f"{', '.join(places)}: {problem.message}" if places else str(problem.message)
 
 
+def fault(problem: Problem, in_query: bool = False) -> dict[str, str]:
+    """One fault: `path` is a JSON pointer into the body, `parameter` the name of a query parameter."""
+    shown = {"code": problem.code, "message": str(problem.message)}
+    if in_query and problem.path:
+        shown["parameter"] = str(problem.path[0])
+    elif problem.path:
+        shown["path"] = pointer(problem.path)
+    if problem.expected:
+        shown["expected"] = str(problem.expected)
+    if problem.got:
+        shown["got"] = problem.got
+    return shown
+
+
+def pointer(path: Path) -> str:
+    """RFC 6901: /2/attributes/amount."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
 def refuse_if(problems: Iterable[Problem]) -> None:
     """Raise `Refused` with all of `problems`, if there are any."""
     found = tuple(problems)

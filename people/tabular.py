@@ -129,7 +129,7 @@ def _encoding(head: bytes) -> str:
     try:
         head.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:  # else it is merely cut within a character
+        if len(head) < SAMPLE_BYTES or error.start < len(head) - 4:  # else it is merely cut within a character
             return "windows-1252"
     return "utf-8"
 

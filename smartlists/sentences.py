@@ -13,7 +13,6 @@ from people import installation
 from people.datatypes import BY_NAME, DataType
 from smartlists import operators, rules
 from smartlists.catalogue import MOMENTS, Catalogue
-from smartlists.checking import aggregate_type
 from smartlists.naming import Naming
 from smartlists.spoken_values import joined, spoken, spoken_period
 
@@ -110,8 +109,8 @@ class _Speaker:
 
     def _aggregated(self, item: rules.Aggregate, activity_type: str) -> str:
         label = AGGREGATES[item.function] % {"field": self._activity_label(item.field, activity_type)}
-        data_type = aggregate_type(item.function, self._data_type(item.field, activity_type))
-        return self._predicate(label, data_type, item)
+        # not of the type of what is computed: a sum of money is money
+        return self._predicate(label, self._data_type(item.field, activity_type), item)
 
     def _where(self, told: str, constraints: Sequence[rules.Constraint], activity_type: str) -> str:
         if not constraints:

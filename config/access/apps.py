@@ -9,7 +9,8 @@ class AccessConfig(AppConfig):
     verbose_name = _("Access")
 
     def ready(self) -> None:
-        from config.access import roles
+        from config.access import owning, roles
 
         # after every app: the rights of all of them exist only once the last one is migrated
         post_migrate.connect(roles.install_after_migration)
+        owning.register()

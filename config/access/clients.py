@@ -18,7 +18,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import Permission
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,16 +25,21 @@ from django.utils.translation import gettext_lazy
 from config.access.models import ApiClient
 from people import audit
 from people.permissions import require
-from people.problems import Problem, Refused
+from people.problems import Problem, Refused, refuse_if, show
 
 DEFAULT_RIGHTS = (
     "people.view_person", "people.add_person", "people.change_person", "people.view_personfield",
     "people.add_personfield", "people.change_personfield", "people.view_staticlist", "people.add_staticlist",
     "people.change_staticlist", "people.delete_staticlist", "people.delete_person", "people.merge_person",
+    "smartlists.view_smartlist", "smartlists.add_smartlist", "smartlists.delete_smartlist",
     "activities.view_activity", "activities.record_activity", "activities.view_activitytype",
     "activities.add_activitytype", "activities.change_activitytype", "activities.approve_activitytype",
     "activities.delete_activitytype",
 )  # fmt: skip
+
+OWN_APPS = ("people", "activities", "smartlists", "access")
+MAX_OVERLAP = timedelta(days=7)
+LAST_USED_EVERY = timedelta(minutes=1)
 
 audit.describe({
     "secret_rotated": (2, gettext_lazy("Gave it a new secret")),
@@ -63,13 +67,7 @@ class Token:
 def create(name: str, owner: Any, by: Any, rights: Iterable[str] = DEFAULT_RIGHTS) -> Credentials:
     """Create a client that acts within `owner`'s rights. Raises `Refused` without a name or when it is taken."""
     require(by, "access.add_apiclient")
-    name = name.strip()
-    if not name or len(name) > 150:
-        raise Refused(Problem("missing_value", _("A client needs a name of at most 150 characters."), ("name",)))
-    if ApiClient.objects.filter(name__iexact=name).exists():
-        raise Refused(
-            Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
-        )
+    name = _free_name(name)
     client_id, secret = secrets.token_hex(16), secrets.token_urlsafe(24)
     user = get_user_model().objects.create(
         username=f"api:{client_id}", first_name=name, is_api_only=True, owner=owner, password="!"
@@ -87,16 +85,29 @@ def create(name: str, owner: Any, by: Any, rights: Iterable[str] = DEFAULT_RIGHT
 def revoke(client: ApiClient, by: Any) -> None:
     """Let the client get in no more, its present token included."""
     require(by, "access.change_apiclient")
-    ApiClient.objects.filter(pk=client.pk).update(is_revoked=True, token_digest=None, token_expires_at=None)
+    ApiClient.objects.filter(pk=client.pk).update(
+        is_revoked=True, token_digest=None, token_expires_at=None, previous_secret="", previous_secret_ends_at=None
+    )
+    client.tokens.all().delete()
     audit.note(by, client, "revoked")
 
 
 @transaction.atomic
-def rotate_secret(client: ApiClient, by: Any) -> Credentials:
-    """Give the client a new secret; the old one ends at once, a token that lives goes on."""
+def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0)) -> Credentials:
+    """Give the client a new secret; the old one goes on for `overlap`, a token that lives to its end.
+
+    Raises `Refused` (`revoked_client`, `out_of_range` beyond a week).
+    """
     require(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
-    secret = client.client_secret = secrets.token_urlsafe(24)
+    if client.is_revoked:
+        raise Refused(Problem("revoked_client", _("The client is revoked.")))
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise Refused(Problem("out_of_range", _("The old secret can go on for at most a week."), ("overlap_hours",)))
+    secret = secrets.token_urlsafe(24)
+    client.previous_secret = client.client_secret if overlap else ""
+    client.previous_secret_ends_at = timezone.now() + overlap if overlap else None
+    client.client_secret = secret
     client.save()
     audit.note(by, client, "secret_rotated")
     return Credentials(client, client.client_id, secret)
@@ -104,8 +115,13 @@ def rotate_secret(client: ApiClient, by: Any) -> Credentials:
 
 def authenticate(client_id: str, client_secret: str) -> ApiClient | None:
     """The client with these credentials, unless it is revoked or one of its users is inactive."""
-    client = _usable().filter(client_id=client_id).first()
-    return client if client is not None and check_password(client_secret, client.client_secret) else None
+    client = None if "\0" in client_id else _usable().filter(client_id=client_id).first()
+    if client is None:
+        return None
+    secrets_now = [client.client_secret]
+    if client.previous_secret_ends_at is not None and client.previous_secret_ends_at > timezone.now():
+        secrets_now.append(client.previous_secret)
+    return client if any(check_password(client_secret, secret) for secret in secrets_now) else None
 
 
 @transaction.atomic
@@ -135,6 +151,49 @@ def client_of(token: str) -> tuple[ApiClient | None, bool]:
     return client, client.token_expires_at <= timezone.now()
 
 
+@transaction.atomic
+def change(client: ApiClient, by: Any, name: str | None = None, rights: Iterable[str] | None = None) -> ApiClient:
+    """Rename a client or give it other rights, effective at once. Raises `Refused` (`unknown_right`, names)."""
+    require(by, "access.change_apiclient")
+    client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
+    if name is not None and name.strip() != client.name:
+        client.name = client.api_user.first_name = _free_name(name)
+        client.save(update_fields=["name", "updated"])
+        client.api_user.save(update_fields=["first_name"])
+    if rights is not None:
+        client.api_user.user_permissions.set(_permissions(rights))
+    audit.note(by, client, "changed", what=", ".join(_changed(name, rights)))
+    return client
+
+
+def note_use(client: ApiClient) -> None:
+    """Remember that the client was here; at most one write a minute."""
+    now = timezone.now()
+    if client.last_used_at is None or now - client.last_used_at > LAST_USED_EVERY:
+        ApiClient.objects.filter(pk=client.pk).update(last_used_at=now)
+
+
+def rights_of(client: ApiClient) -> list[str]:
+    """What the client was given, as "app.codename", ascending; its owner's rights narrow it further."""
+    rows = client.api_user.user_permissions.values_list("content_type__app_label", "codename")
+    return sorted(f"{app}.{codename}" for app, codename in rows)
+
+
+def _changed(name: str | None, rights: Iterable[str] | None) -> list[str]:
+    return [word for word, given in (("name", name), ("rights", rights)) if given is not None]
+
+
+def _free_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 150 or not name.isprintable():
+        raise Refused(Problem("missing_value", _("A client needs a name of at most 150 characters."), ("name",)))
+    if ApiClient.objects.filter(name__iexact=name).exists():
+        raise Refused(
+            Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
+        )
+    return name
+
+
 def _usable() -> Any:
     return ApiClient.objects.filter(is_revoked=False, api_user__is_active=True, api_user__owner__is_active=True)
 
@@ -150,8 +209,18 @@ def _digest(token: str) -> bytes:
 
 
 def _permissions(rights: Iterable[str]) -> list[Permission]:
-    wanted = Q(pk__in=[])
-    for right in rights:
-        app, codename = right.split(".")
-        wanted |= Q(content_type__app_label=app, codename=codename)
-    return list(Permission.objects.filter(wanted))
+    rows = Permission.objects.select_related("content_type").filter(content_type__app_label__in=OWN_APPS)
+    known = {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
+    rights = list(rights)
+    refuse_if(
+        Problem("unknown_right", _("there is no right '%(right)s'") % {"right": show(right)}, ("rights", index))
+        for index, right in enumerate(rights)
+        if right not in known
+    )
+    return [known[right] for right in rights]
+
+
+def known_rights() -> list[str]:
+    """Every right that a client or a token can be given, ascending."""
+    rows = Permission.objects.filter(content_type__app_label__in=OWN_APPS)
+    return sorted(f"{app}.{codename}" for app, codename in rows.values_list("content_type__app_label", "codename"))

@@ -1,8 +1,12 @@
 """Who may do what: users, and the API clients that act for them."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
@@ -25,9 +29,16 @@ class User(AbstractUser):
     )
     language = models.CharField(_("language"), max_length=8, blank=True)
 
+    # of the present request: whether it came with a token, and the rights that this is narrowed to (None: not)
+    has_token = False
+    scopes: frozenset[str] | None = None
+
     class Meta(AbstractUser.Meta):
         verbose_name = _("user")
         verbose_name_plural = _("users")
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return (self.scopes is None or perm in self.scopes) and super().has_perm(perm, obj)
 
 
 class ApiClient(AbstractApplication):
@@ -42,7 +53,69 @@ class ApiClient(AbstractApplication):
     token_expires_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
     is_revoked = models.BooleanField(_("revoked"), default=False)
+    # after a rotation the old secret goes on for a while, so that a program can be changed without a gap
+    previous_secret = models.CharField(max_length=255, blank=True, editable=False)
+    previous_secret_ends_at = models.DateTimeField(null=True, editable=False)
 
     class Meta(AbstractApplication.Meta):
         verbose_name = _("API client")
         verbose_name_plural = _("API clients")
+
+
+class ApiToken(models.Model):
+    """A bearer token of the native API: of a client for an hour, or of a user for scripts (personal)."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="api_tokens")
+    client = models.ForeignKey(ApiClient, models.CASCADE, null=True, related_name="tokens")
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=150), null=True, help_text=_("Empty: every right of the user."))
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+
+    class Meta:
+        db_table = "api_token"
+        verbose_name = _("token")
+        verbose_name_plural = _("tokens")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name or f"token {self.pk}"
+
+
+class IdempotentReply(models.Model):
+    """What a request with an Idempotency-Key was answered; committed together with what it did."""
+
+    caller = models.CharField(max_length=64)
+    key = models.CharField(max_length=255)
+    digest = models.BinaryField(max_length=32)  # of method, path and body
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(null=True)  # null: erased with somebody it spoke of
+    person_ids = ArrayField(models.IntegerField(), default=list)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "idempotent_reply"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("caller", "key", name="idempotent_reply_key_is_unique")]
+        indexes = [models.Index("created_at", name="idempotent_reply_created_at")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class CallCount(models.Model):
+    """How often one caller called in its present minute. Unlogged: a crash forgives."""
+
+    caller = models.CharField(max_length=64, primary_key=True)
+    window = models.BigIntegerField()
+    count = models.IntegerField()
+
+    class Meta:
+        db_table = "call_count"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.caller

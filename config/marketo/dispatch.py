@@ -33,6 +33,9 @@ VERB_CODES = {
     "in_use": "1022",
     "unknown_person": "1004",
     "unknown_list": "1013",
+    "person_deleted": "1004",
+    "person_merged": "1004",
+    "too_many_losers": "1080",
 }
 # [I] §B: the asset API has codes of its own
 ASSET_CODES = {"missing_value": "701", "wrong_type": "701", "too_long": "701", "unknown_list": "702"}

@@ -118,6 +118,8 @@ ROW_CODES = {
     "unexpected_id": "1003",
     "read_only_field": "1003",
     "value_taken": "1003",
+    "api_name_taken": "1017",
+    "name_taken": "1017",
 }
 GENERIC = "1003"
 FIXED_MESSAGES = {

@@ -6,13 +6,13 @@ from django.http import HttpResponse
 
 from config.marketo import paging
 from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, success
+from config.marketo.envelope import Failure, printable, row_errors, success
 from config.marketo.names import Names
 from config.marketo.parameters import MAX_BATCH
-from people import datatypes
+from people import datatypes, defining
 from people.fields import FieldInfo
 from people.models import PersonField
-from people.problems import show
+from people.problems import NotAllowed, Problem, Refused, bad_value, show
 
 # §3: words of describe.json for our data types, where they differ
 DATA_TYPES = {"link": "url"}
@@ -20,6 +20,15 @@ LENGTHS = {
     "string": datatypes.MAX_STRING, "email": datatypes.MAX_STRING, "phone": datatypes.MAX_STRING,
     "link": datatypes.MAX_LINK, "text": datatypes.MAX_TEXT_BYTES,
 }  # fmt: skip
+# §3: what a program can create, by Marketo's word
+CREATABLE = {
+    word: {"url": "link"}.get(word, word)
+    for word in (
+        "boolean", "currency", "date", "datetime", "email", "float", "integer", "percent", "phone", "score", "string",
+        "url", "text",
+    )
+}  # fmt: skip
+MEMBERS = {"label": "displayName", "description": "description", "is_hidden": "isHidden"}
 ID_FIELD = 1_000_000  # the id is no row of `person_field`; no field has this number
 ID_ROW = {"id": ID_FIELD, "displayName": "Id", "dataType": "integer", "rest": {"name": "id", "readOnly": True}}
 
@@ -78,6 +87,61 @@ def schema_of(call: Call, name: str) -> HttpResponse:
     call.require("people.view_personfield")
     names = Names()
     return success([_schema(find(name, names), names)])
+
+
+def create(call: Call) -> HttpResponse:
+    """Add fields; each is created or skipped on its own."""
+    call.require("people.add_personfield")
+    return success([_created(row, call) for row in call.parameters.rows("fields")])
+
+
+def _created(row: Any, call: Call) -> dict[str, Any]:
+    given = row if isinstance(row, dict) else {}
+    name, data_type = given.get("name"), given.get("dataType")
+    try:
+        if datatypes.is_blank(name):
+            raise Refused(Problem("missing_value", "", ("api_name",)))
+        if not isinstance(name, str):
+            raise Refused(bad_value("bad_name", "a name", name, "api_name"))
+        if not isinstance(data_type, str) or data_type not in CREATABLE:
+            raise Refused(bad_value("unknown_data_type", ", ".join(CREATABLE), data_type, "data_type"))
+        made = defining.create(
+            given.get("displayName"), CREATABLE[data_type], call.user, api_name=name,
+            description=given.get("description"), is_hidden=given.get("isHidden") is True, is_api_created=True,
+        )  # fmt: skip
+    except Refused as refusal:
+        return _skipped(given, refusal)
+    return {"name": made.api_name, "status": "created"}
+
+
+def update(call: Call, name: str) -> HttpResponse:
+    """Change a field's display name, description or whether it is hidden; its name and data type are for ever."""
+    call.require("people.change_personfield")
+    names = Names()
+    field = find(name, names)
+    (row, *more) = call.parameters.rows("fields")
+    if more or not isinstance(row, dict):
+        raise Failure("1003", "Invalid data: exactly one field is expected")
+    fixed = {"name": name, "dataType": _type(names.fields[field.api_name])["dataType"]}
+    for member in fixed.keys() & row.keys():
+        if row[member] != fixed[member]:
+            raise Failure("1003", f"Invalid data for '{member}': it cannot change")
+    changes = {ours: row[theirs] for ours, theirs in MEMBERS.items() if theirs in row}
+    if "is_hidden" in changes:
+        changes["is_hidden"] = changes["is_hidden"] is True
+    try:
+        defining.change(field, call.user, **changes)
+    except Refused as refusal:
+        return success([_skipped(row, refusal)])
+    return success([{"name": name, "status": "updated"}])
+
+
+def _skipped(row: dict[str, Any], refusal: Refused) -> dict[str, Any]:
+    if isinstance(refusal, NotAllowed):
+        raise refusal
+    name = {"name": printable(row["name"])} if isinstance(row.get("name"), str) else {}
+    words = MEMBERS | {"api_name": "name", "data_type": "dataType"}
+    return name | {"status": "skipped", "reasons": row_errors(refusal.problems, words)}
 
 
 def find(name: str, names: Names) -> PersonField:

@@ -23,10 +23,8 @@ WORDS = {
     Membership.ALREADY: "added",  # §3: adding a member again is `added` again
     Membership.REMOVED: "removed",
 }
-REASONS = {
-    Membership.ABSENT: {"code": "1015", "message": "Lead not in list"},
-    Membership.UNKNOWN: {"code": "1004", "message": "Lead not found"},
-}
+NOT_FOUND = {"code": "1004", "message": "Lead not found"}
+REASONS = {Membership.ABSENT: {"code": "1015", "message": "Lead not in list"}, Membership.UNKNOWN: NOT_FOUND}
 
 
 def all_lists(call: Call) -> HttpResponse:
@@ -111,7 +109,7 @@ def is_member(call: Call, list_id: int) -> HttpResponse:
 def _membership(given: Any, known: dict[int, int], on_list: set[int]) -> dict[str, Any]:
     number = person_id(given)
     if number not in known:
-        return skipped(given, REASONS[Membership.UNKNOWN])
+        return skipped(given, NOT_FOUND)
     return {"id": number, "status": "memberof" if number in on_list else "notmemberof"}
 
 

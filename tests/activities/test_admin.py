@@ -6,7 +6,8 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from activities.models import Activity, ActivityType
-from people.models import Person
+from people import installation
+from people.models import Installation, Person
 from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -36,8 +37,8 @@ def form(**changes):
     } | management | changes  # fmt: skip
 
 
-def step(client, activity_type, name, **data):
-    return client.post(reverse(f"{TYPES}_step", args=[activity_type.pk, name]), data, follow=True)
+def step(client, activity_type, verb, **data):
+    return client.post(reverse(f"{TYPES}_step", args=[activity_type.pk, verb]), data, follow=True)
 
 
 def test_a_type_is_created_with_proposed_names_reviewed_and_approved(admin):
@@ -104,8 +105,14 @@ def test_an_approver_who_saw_another_draft_is_told(admin):
 def test_retire_restore_delete(admin):
     check = approved_type()
     for name, state in (("retire", "retired"), ("restore", "approved"), ("delete", "deleted")):
-        step(admin, check, name)
+        step(admin, check, name, name=" deposit check ")
         assert ActivityType.objects.get(pk=check.pk).state == state
+
+
+def test_deleting_asks_for_the_name(admin):
+    check = approved_type()
+    assert "not the name" in step(admin, check, "delete", name="Deposit").text
+    assert ActivityType.objects.get(pk=check.pk).state == "approved"
 
 
 @pytest.mark.parametrize(
@@ -216,4 +223,6 @@ def test_an_api_client_is_made_and_its_secret_shown_once(admin, client):
                                   "admin:access_apiclient_changelist", "admin:access_user_changelist",
                                   "admin:people_personfield_changelist", "admin:people_installation_changelist"])  # fmt: skip
 def test_every_page_of_the_navigation_opens(admin, name):
+    Installation.objects.get_or_create(pk=1)
+    installation.forget()
     assert admin.get(reverse(name)).status_code == 200

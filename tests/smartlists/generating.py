@@ -91,6 +91,12 @@ class Scene:
         return [moment + step for moment in found for step in (timedelta(), -SMALLEST, SMALLEST)]
 
     @cached_property
+    def apart(self) -> Sequence[datetime]:
+        """Moments that lie whole windows of sequences apart, and a little more or less."""
+        found = [self.now - timedelta(days=days) for days in (0, 1, 2, 7, 8)]
+        return [moment + step for moment in found for step in (timedelta(), -SMALLEST, SMALLEST)]
+
+    @cached_property
     def days(self) -> Sequence[date]:
         return sorted({self.world.day_of(moment) for moment in self.moments})
 
@@ -106,7 +112,7 @@ class Scene:
             "string": texts, "text": texts, "phone": texts, "email": EMAILS, "link": LINKS, "boolean": (True, False),
             "integer": integers, "score": integers, "percent": integers, "float": self._some(FLOATS, 5),
             "currency": self._some(AMOUNTS, 5), "date": self._some(self.days, 12),
-            "datetime": self._some(self.moments, 40),
+            "datetime": [*self.apart, *self._some(self.moments, 24)],
         }  # fmt: skip
 
     def _some(self, values: Sequence[Any], most: int) -> Sequence[Any]:
@@ -201,7 +207,7 @@ def _comparison(draw: Any, scene: Scene, data_type: str) -> Json:
     if data_type in oracle.TEXTS and "is" not in kind.split():
         pool = (*pool, *(datatypes.BY_NAME["text"].parse(piece, UTC) for piece in PIECES if piece.strip()))
     if data_type == "datetime":
-        pool = (*pool[::3], *scene.pools["date"])
+        pool = (*pool[::2], *scene.pools["date"])
     most = 1 if data_type == "boolean" or kind in SINGLE_NUMBER or kind in SINGLE_MOMENT else 3
     values = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=most))
     return {"operator": kind, "values": [canonical(value) for value in values]}
@@ -298,7 +304,7 @@ def sequences(draw: Any, scene: Scene) -> Json:
             step["constraints"] = [draw(constraints(scene, name))]
         is_not = position == length - 1 and draw(st.booleans())
         if position and (is_not or draw(st.booleans())):
-            step["within_days"] = draw(st.sampled_from((1, 2, 7, 30)))
+            step["within_days"] = draw(st.sampled_from((1, 1, 2, 7, 30)))
         if is_not:
             step["not"] = True
         steps.append(step)

@@ -1,0 +1,172 @@
+"""Filters of the native API's lists of activity types and activities."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Case, F, Q, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from activities import drafting
+from activities.models import Activity, ActivityType, ApprovedField
+from people.filtering import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
+from people.models import Person
+from people.problems import show
+from people.sources import Door
+
+MAX_VALUES = 300
+ATTRIBUTE = "attributes."
+
+STATES = {
+    "draft": Q(live=None, retired_at=None),
+    "approved": Q(live__isnull=False, draft=None, retired_at=None),
+    "approved_with_draft": Q(live__isnull=False, draft__isnull=False, retired_at=None),
+    "retired": Q(retired_at__isnull=False),
+}
+
+
+def _shown(attribute: str) -> Coalesce:
+    """Of the version people see: the live one, or the draft before the first approval."""
+    return Coalesce(F(f"live__{attribute}"), F(f"draft__{attribute}"))
+
+
+class ActivityTypeFilters(Filters):
+    class Meta:
+        model = ActivityType
+        fields = ()
+
+    state = WordsFilter(STATES)
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "api_name": Column("string", is_nullable=False),
+        "name": Column("string", _shown("name"), is_nullable=False),
+        "filter_name": Column("string", _shown("filter_name"), is_nullable=False),
+        "trigger_name": Column("string", _shown("trigger_name"), is_nullable=False),
+        "description": Column("text", _shown("description"), is_nullable=False, operators=("contains",)),
+        "is_standard": Column("boolean", is_nullable=False),
+        "live": Column("integer", "live__number", operators=("", "isempty")),
+        "draft": Column("integer", "draft", operators=("isempty",)),
+        "folder": Column("integer", "folder", operators=("", "in", "isempty")),
+        "owner": Column("string", "owner__username", operators=("", "in", "isempty")),
+        "created_at": Column("datetime", is_nullable=False),
+        "updated_at": Column("datetime", is_nullable=False),
+        "retired_at": Column("datetime"),
+    }
+    unfiltered = {"deleted_at": "deleted types are on no list"}
+
+
+class TypesField(forms.Field):
+    """Reads a list with commas of activity types, by API name or id, into their ids."""
+
+    def clean(self, value: Any) -> Any:
+        if value is None:
+            return None
+        given = value.split(",")
+        if len(given) > MAX_VALUES:
+            raise forms.ValidationError(_("at most 300 values"), "too_many_values")
+        names = [word for word in given if drafting.API_NAME.fullmatch(word)]
+        numbers = [int(word) for word in given if word.isascii() and word.isdigit() and len(word) <= 9]
+        found = dict(
+            ActivityType.objects.existing()
+            .filter(Q(api_name__in=names) | Q(pk__in=numbers))
+            .values_list("api_name", "pk")
+        )
+        known = {*found, *(str(pk) for pk in found.values())}
+        for word in given:
+            if word not in known:
+                parameters = {"expected": _("an activity type's API name or id"), "got": show(word)}
+                raise forms.ValidationError(_("there is no activity type '%(got)s'"), "unknown_type", parameters)
+        return sorted(found.values())
+
+
+class TypesFilter(django_filters.Filter):
+    field_class = TypesField
+    description = "API names or ids."
+    schema = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        return queryset if value is None else queryset.filter(activity_type_id__in=value)
+
+
+class EmailFilter(TypedFilter):
+    """Activities of the people who have an e-mail address."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "email", Column("email").taken()[0], "Of everybody with this address.")
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        if value is None:
+            return queryset
+        people = Person.objects.live().with_email([value]).values_list("pk", flat=True)[:MAX_VALUES]
+        return queryset.filter(person_id__in=list(people))
+
+
+class ActivityFilters(Filters):
+    """`attributes.amount__gt=500` compares a field that some approved version has, as its data type does."""
+
+    class Meta:
+        model = Activity
+        fields = ()
+
+    activity_type = TypesFilter(label="is")
+    person__email = EmailFilter()
+    source = WordsFilter({door.name.lower(): Q(door=door) for door in Door}, "By which door it came in.")
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "person": Column("integer", "person_id", is_nullable=False, operators=("", "in")),
+        "version": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "occurred_at": Column("datetime", is_nullable=False),
+        "recorded_at": Column("datetime", is_nullable=False),
+        "primary_value": Column("string"),
+        "user": Column("integer", "user_id", operators=("", "in", "isempty")),
+        "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
+        "original_person": Column("integer", "original_person_id", operators=("", "in", "isempty")),
+    }
+    unfiltered = {"attributes": "filtered by field: attributes.<api_name>", "door": "filtered by its word: source"}
+
+    @cached_property
+    def type_ids(self) -> list[int] | None:
+        return self.form.cleaned_data.get("activity_type")
+
+    def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
+        wanted = {name.removeprefix(ATTRIBUTE).partition("__")[0] for name in data if name.startswith(ATTRIBUTE)}
+        wanted = {name for name in wanted if drafting.API_NAME.fullmatch(name)}
+        if not wanted:
+            return {}
+        known: dict[str, dict[str, list[ApprovedField]]] = {}
+        for field in ApprovedField.objects.filter(api_name__in=wanted).select_related("activity_type"):
+            if _is_asked_for(field.activity_type, data.get("activity_type")):
+                known.setdefault(field.api_name, {}).setdefault(field.data_type, []).append(field)
+        filters: dict[str, django_filters.Filter] = {}
+        for name, by_type in known.items():
+            # of two types whose fields share a name and not a data type, the first of the data types is meant
+            data_type, fields = next(iter(sorted(by_type.items())))
+            filters.update(typed_filters(ATTRIBUTE + name, _attribute(name, data_type, fields), Column(data_type)))
+        return {name: one for name, one in filters.items() if name in data}
+
+    @classmethod
+    def known(cls) -> list[str]:
+        return [*super().known(), f"{ATTRIBUTE}<api_name>"]
+
+
+def _is_asked_for(activity_type: ActivityType, given: str | None) -> bool:
+    return given is None or not {activity_type.api_name, str(activity_type.pk)}.isdisjoint(given.split(","))
+
+
+def _attribute(name: str, data_type: str, fields: list[ApprovedField]) -> Case:
+    """The value of a field, only cast in rows of the types that have it with this data type."""
+    branches = []
+    for is_primary, text in ((False, KeyTextTransform(name, "attributes")), (True, F("primary_value"))):
+        ids = [field.activity_type_id for field in fields if field.is_primary is is_primary]
+        if ids:
+            branches.append(When(activity_type_id__in=ids, then=cast(data_type, text)))
+    return Case(*branches, default=None)
+
+
+def narrows_by_more_than_the_log_orders(data: Any) -> bool:
+    """Whether the parameters ask for more than types and people, which the log's indexes serve."""
+    return not set(data) <= {"activity_type", "person", "person__in", "cursor", "page_size", "ordering", "fields"}

@@ -1,0 +1,131 @@
+"""Requests for one type, ready to run, and what recording would answer to a payload."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DataError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from activities import recording, schema
+from activities.models import ActivityVersion
+from people import datatypes
+from people.problems import Problem, located
+from people.sources import Door, Source
+
+LONGEST = 100_000  # characters that the box takes
+SHOWN = 20  # attributes of an example
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    token: str
+    curl: str
+    python: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a payload would be recorded, and if not, why."""
+
+    is_good: bool
+    problems: list[str]
+
+
+def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
+    """Examples with this type's id and fields, for the person, against `host` (no slash at the end)."""
+    fields = list(version.fields.all())
+    primary = next((field for field in fields if field.is_primary), None)
+    secondary = [field for field in fields if not field.is_primary][:SHOWN]
+    moment = timezone.now().replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    dialect = {
+        "leadId": person_id,
+        "activityTypeId": version.activity_type_id,
+        "activityDate": moment,
+        "primaryAttributeValue": _value(primary.data_type) if primary else None,
+        "attributes": [{"apiName": field.api_name, "value": _value(field.data_type)} for field in secondary],
+    }
+    payload = {
+        "person": person_id,
+        "occurred_at": moment,
+        "primary_value": dialect["primaryAttributeValue"],
+        "attributes": {field.api_name: _value(field.data_type) for field in secondary},
+    }
+    body = f'{{"input": [{_lines(dialect)}]}}'
+    return Examples(
+        f"export TOKEN=$(curl -s '{host}/identity/oauth/token?grant_type=client_credentials"
+        "&client_id='$CLIENT_ID'&client_secret='$CLIENT_SECRET \\\n"
+        "  | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])')",
+        f"curl -s '{host}/rest/v1/activities/external.json' \\\n"
+        '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
+        f"  --data-binary @- <<'JSON'\n{body}\nJSON",
+        "import json, os, urllib.request\n\n"
+        f"activity = {_python(_lines(dialect))}\n"
+        "request = urllib.request.Request(\n"
+        f'    "{host}/rest/v1/activities/external.json",\n'
+        '    data=json.dumps({"input": [activity]}).encode(),\n'
+        '    headers={"Authorization": f"Bearer {os.environ[\'TOKEN\']}", "Content-Type": "application/json"},\n'
+        ")\n"
+        "print(json.load(urllib.request.urlopen(request)))",
+        json.dumps(payload, indent=2, ensure_ascii=False),
+    )
+
+
+def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
+    """What recording the payload would answer; nothing is kept. A draft's values are checked against the draft."""
+    try:
+        found = json.loads(text[:LONGEST], cls=datatypes.ExactDecoder)
+    except (ValueError, RecursionError) as error:
+        return Verdict(False, [_("This is not JSON: %(error)s") % {"error": error}])
+    if not isinstance(found, dict) or not isinstance(found.get("attributes", {}), dict):
+        return Verdict(
+            False, [_("Expected a JSON object with “person”, “occurred_at”, “primary_value”, “attributes”.")]
+        )
+    unknown = sorted(set(found) - {"person", "occurred_at", "primary_value", "attributes", "external_id"})
+    problems = [Problem("unknown_field", _("There is no such name here."), (name[:80],)) for name in unknown]
+    attributes = list(found.get("attributes", {}).items())
+    try:
+        problems += (
+            _recorded(version, found, attributes, by)
+            if version.activity_type.is_recordable
+            else schema.Schema(version).check(found.get("primary_value"), attributes).problems
+        )
+    except DataError:  # what no column can hold
+        problems.append(Problem("wrong_type", _("A value cannot be stored.")))
+    return Verdict(not problems, [located(problem) for problem in problems])
+
+
+def _recorded(version: ActivityVersion, found: dict[str, Any], attributes: list[Any], by: Any) -> list[Problem]:
+    row = recording.NewActivity(
+        found.get("person"), version.activity_type_id, found.get("occurred_at"), found.get("primary_value"),
+        attributes, found.get("external_id"),
+    )  # fmt: skip
+    (outcome,) = recording.record([row], Source(Door.ADMIN, by.pk), dry_run=True)
+    return list(outcome.problems)
+
+
+def _value(data_type: str) -> Any:
+    """The example of a data type as JSON has it."""
+    kind = datatypes.BY_NAME[data_type]
+    if kind.is_number or data_type == "boolean":
+        return json.loads(kind.example)
+    return kind.example
+
+
+def _lines(value: dict[str, Any]) -> str:
+    """JSON of an object, one name a line; a list's entries stand one a line, too."""
+    lines = []
+    for name, item in value.items():
+        text = json.dumps(item, ensure_ascii=False)
+        if isinstance(item, list) and item:
+            entries = ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in item)
+            text = f"[\n{entries}\n  ]"
+        lines.append(f'  "{name}": {text}')
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _python(text: str) -> str:
+    """The same object as Python source."""
+    return text.replace(": true", ": True").replace(": false", ": False").replace(": null", ": None")

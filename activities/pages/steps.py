@@ -1,0 +1,146 @@
+"""The steps of a type's life: each shows what it will do before it does it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import differences, lifecycle
+from activities.models import ActivityField, ActivityType, ApprovedField
+from activities.pages import find_type, number, show
+from people import used_by
+from people.problems import Refused
+
+State = ActivityType.State
+DELETE = "activities.delete_activitytype"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its button, the right it needs, the verb, and what to say when it is done."""
+
+    label: Any
+    right: str
+    verb: Callable[..., Any] | None = None
+    done: Any = ""
+    hint: Any = ""
+    is_dangerous: bool = False
+
+
+def _approve(activity_type: ActivityType, request: HttpRequest) -> None:
+    lifecycle.approve(activity_type, request.user, number(request.POST.get("revision")))
+
+
+def _return(activity_type: ActivityType, request: HttpRequest) -> None:
+    lifecycle.return_draft(activity_type, request.user, request.POST.get("reason", ""))
+
+
+def _plain(verb: Callable[..., Any]) -> Callable[[ActivityType, HttpRequest], None]:
+    return lambda activity_type, request: verb(activity_type, request.user)
+
+
+STEPS: dict[str, Step] = {
+    "approve": Step(
+        gettext_lazy("Approve"), lifecycle.APPROVE, _approve,
+        gettext_lazy("Approved: the filter and the trigger exist now."), gettext_lazy("In Marketo: publish"),
+    ),
+    "return": Step(
+        gettext_lazy("Return with a reason"), lifecycle.APPROVE, _return,
+        gettext_lazy("Returned: its editors see your reason."),
+    ),
+    "edit": Step(gettext_lazy("Change"), lifecycle.EDIT),
+    "discard": Step(
+        gettext_lazy("Discard draft"), lifecycle.EDIT, _plain(lifecycle.discard_draft),
+        gettext_lazy("The draft is gone; the live version is unchanged."), is_dangerous=True,
+    ),
+    "retire": Step(
+        gettext_lazy("Retire"), lifecycle.APPROVE, _plain(lifecycle.retire),
+        gettext_lazy("Retired: no new activities; what was recorded stays."), is_dangerous=True,
+    ),
+    "restore": Step(
+        gettext_lazy("Restore"), lifecycle.APPROVE, _plain(lifecycle.restore),
+        gettext_lazy("Restored: activities can be recorded again."),
+    ),
+    "delete": Step(
+        gettext_lazy("Delete"), DELETE, _plain(lifecycle.delete), gettext_lazy("Deleted."), is_dangerous=True
+    ),
+}  # fmt: skip
+# the next steps of each state, the primary one first
+NEXT: dict[str, tuple[str, ...]] = {
+    State.DRAFT: ("approve", "edit", "return", "delete"),
+    State.APPROVED: ("edit", "retire", "delete"),
+    State.APPROVED_WITH_DRAFT: ("approve", "edit", "return", "discard", "retire", "delete"),
+    State.RETIRED: ("restore", "delete"),
+    State.DELETED: (),
+}
+
+
+def next_steps(request: HttpRequest, activity_type: ActivityType) -> list[tuple[str, Step]]:
+    """What the user may do with the type now, the primary step first."""
+    if activity_type.is_standard:
+        return []
+    return [(name, STEPS[name]) for name in NEXT[activity_type.state] if request.user.has_perm(STEPS[name].right)]
+
+
+def step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
+    """Show what a step will do; do it on POST."""
+    activity_type = find_type(request, pk)
+    chosen = STEPS.get(step)
+    if chosen is None or chosen.verb is None or activity_type.is_standard or not request.user.has_perm(chosen.right):
+        raise PermissionDenied
+    problem = ""
+    if request.method == "POST":
+        problem = _name_problem(activity_type, request) if step == "delete" else ""
+        if not problem:
+            try:
+                chosen.verb(activity_type, request)
+            except Refused as refusal:
+                problem = str(refusal)
+            else:
+                messages.success(request, chosen.done)
+                if step == "delete":
+                    return redirect("admin:activities_activitytype_changelist")
+                return redirect("admin:activities_activitytype_change", pk)
+    title = _("%(step)s: %(type)s") % {"step": chosen.label, "type": activity_type}
+    return show(
+        request, "step", title, activity_type=activity_type, step=step, chosen=chosen, problem=problem,
+        typed=request.POST, **_consequences(activity_type, request, step),
+    )  # fmt: skip
+
+
+def _name_problem(activity_type: ActivityType, request: HttpRequest) -> str:
+    """Deleting asks for the name; what was typed must be it, blanks around it and case aside."""
+    typed = request.POST.get("name", "").strip().casefold()
+    return "" if typed == str(activity_type).strip().casefold() else _("That is not the name of this type.")
+
+
+def _consequences(activity_type: ActivityType, request: HttpRequest, step: str) -> dict[str, Any]:
+    version = activity_type.draft or activity_type.live
+    removed = lifecycle.fields_to_be_removed(activity_type)
+    uses = used_by.users_of(activity_type, *activity_type.approved_fields.all())
+    blockers = used_by.users_of(*removed) if step == "approve" else uses if step == "delete" else []
+    needs_other = step == "approve" and not lifecycle.may_approve(activity_type, request.user)
+    return {
+        "version": version,
+        "changes": differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        "removed": removed,
+        "fixed": newly_fixed(activity_type),
+        "uses": uses,
+        "blockers": blockers,
+        "needs_other": needs_other,
+        "is_blocked": bool(blockers) or needs_other,
+    }
+
+
+def newly_fixed(activity_type: ActivityType) -> Sequence[ActivityField]:
+    """The draft's fields that no version had before: approval fixes their API names and data types."""
+    if activity_type.draft is None:
+        return []
+    known: set[str] = set(ApprovedField.objects.filter(activity_type=activity_type).values_list("api_name", flat=True))
+    return [field for field in activity_type.draft.fields.all() if field.api_name not in known]

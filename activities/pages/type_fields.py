@@ -1,0 +1,162 @@
+"""The fields of a type: add, change, reorder, remove; all of it in the draft."""
+
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import drafting, lifecycle, naming
+from activities.drafting import FieldSpec
+from activities.forms import FieldForm
+from activities.models import ActivityType, ActivityVersion
+from activities.pages import find_type, number, put_problems, show
+from activities.pages.type_page import show_tab
+from people import used_by
+from people.problems import Refused
+
+FIXED = gettext_lazy("Fixed since this field was approved: programs and stored activities rely on it.")
+
+
+class OneFieldForm(FieldForm):
+    """One field with what it may still change; what approval fixed is shown and says why."""
+
+    is_primary = forms.BooleanField(
+        label=gettext_lazy("Primary field: what the activity is about"), required=False, widget=forms.CheckboxInput
+    )
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, fixed: bool, primary_is_fixed: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["name"].required = True
+        self.fields["api_name"].help_text = gettext_lazy("What programs call it. Empty: from the name.")
+        for name in ("api_name", "data_type") if fixed else ():
+            self.fields[name].disabled = True
+            self.fields[name].help_text = FIXED
+        if primary_is_fixed:
+            self.fields["is_primary"].disabled = True
+            self.fields["is_primary"].help_text = gettext_lazy(
+                "Which field is primary is fixed since the first approval."
+            )
+
+    @property
+    def spec(self) -> FieldSpec:
+        values = self.cleaned_data
+        api_name = values["api_name"] or naming.api_name(values["name"])
+        return FieldSpec(api_name, values["name"], values["data_type"], values["description"], values["is_primary"])
+
+
+def fields(request: HttpRequest, pk: int) -> HttpResponse:
+    """The fields in their order; buttons move and remove them."""
+    activity_type = find_type(request, pk)
+    may_edit = request.user.has_perm(lifecycle.EDIT) and not activity_type.is_standard and not activity_type.retired_at
+    problem = ""
+    if request.method == "POST":
+        find_type(request, pk, lifecycle.EDIT)
+        try:
+            return _changed(activity_type, request)
+        except Refused as refusal:
+            problem = str(refusal)
+    version = activity_type.draft or activity_type.live
+    assert version is not None  # every existing type has one
+    fixed = _fixed(activity_type)
+    live = {field.api_name: field for field in activity_type.live.fields.all()} if activity_type.live else {}
+    rows = [
+        (field, field.api_name in fixed, _mark(live.get(field.api_name), field, bool(live)))
+        for field in version.fields.all()
+    ]
+    gone = set(live) - {field.api_name for field, _is_fixed, _mark in rows}
+    return show_tab(
+        request, activity_type, "fields", rows=rows, gone=[live[name] for name in live if name in gone],
+        of_version=version, may_edit=may_edit, problem=problem, moved=request.GET.get("moved", ""),
+        revision=activity_type.draft.revision if activity_type.draft else 0,
+    )  # fmt: skip
+
+
+def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
+    """A form for one field: a new one, or the one called `api_name`."""
+    activity_type = find_type(request, pk, lifecycle.EDIT)
+    version = activity_type.draft or activity_type.live
+    assert version is not None
+    current = next((spec for spec in drafting.fields_of(version) if spec.api_name == api_name), None)
+    if (api_name and current is None) or activity_type.is_standard:
+        raise Http404
+    fixed = _fixed(activity_type)
+    form = OneFieldForm(
+        request.POST or None, initial=_initial(current, activity_type), fixed=api_name in fixed,
+        primary_is_fixed=activity_type.live_id is not None or bool(current and current.is_primary),
+    )  # fmt: skip
+    if request.method == "POST" and form.is_valid():
+        try:
+            _save(activity_type, version, current, form, request)
+        except Refused as refusal:
+            put_problems(form, refusal, {form.spec.api_name: "name"})
+        else:
+            messages.success(request, _("Saved in the draft."))
+            return redirect("admin:activities_activitytype_fields", pk)
+    title = _("Field %(name)s") % {"name": current.name} if current else _("New field")
+    users = used_by.users_of(*activity_type.approved_fields.filter(api_name=api_name)) if api_name else []
+    return show(request, "field", title, activity_type=activity_type, form=form, current=current, users=users)
+
+
+def _initial(current: FieldSpec | None, activity_type: ActivityType) -> dict[str, Any]:
+    revision = {"revision": activity_type.draft.revision if activity_type.draft else 0}
+    if current is None:
+        return revision
+    names = ("name", "api_name", "data_type", "description", "is_primary")
+    return revision | {name: getattr(current, name) for name in names}
+
+
+def _save(
+    activity_type: ActivityType, version: ActivityVersion, current: FieldSpec | None, form: OneFieldForm, request: Any
+) -> None:
+    """Put the form's field in the place of `current`, or at the end; only one stays primary."""
+    wanted, specs = form.spec, drafting.fields_of(version)
+    if wanted.is_primary:
+        specs = [replace(spec, is_primary=False) for spec in specs]
+    if current is None:
+        specs.append(wanted)
+    else:
+        specs = [wanted if spec.api_name == current.api_name else spec for spec in specs]
+    drafting.set_fields(activity_type, specs, request.user, form.cleaned_data["revision"])
+
+
+def _changed(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
+    """Do what the pressed button says: move a field up or down, or remove it."""
+    revision = number(request.POST.get("revision"))
+    page = reverse("admin:activities_activitytype_fields", args=[activity_type.pk])
+    if name := request.POST.get("remove"):
+        drafting.remove_fields(activity_type, [name], request.user, revision)
+        messages.success(request, _("Removed in the draft; activities recorded before keep their values."))
+        return redirect(page)
+    up = request.POST.get("up", "")
+    name, step = (up, -1) if up else (request.POST.get("down", ""), 1)
+    version = activity_type.draft or activity_type.live
+    assert version is not None
+    specs = drafting.fields_of(version)
+    place = next((index for index, spec in enumerate(specs) if spec.api_name == name), None)
+    if place is None:
+        raise Http404
+    other = place + step
+    if 0 <= other < len(specs) and not specs[other].is_primary and not specs[place].is_primary:
+        specs[place], specs[other] = specs[other], specs[place]
+        drafting.set_fields(activity_type, specs, request.user, revision)
+    return redirect(f"{page}?moved={'up' if step < 0 else 'down'}-{name}")
+
+
+def _fixed(activity_type: ActivityType) -> set[str]:
+    return set(activity_type.approved_fields.values_list("api_name", flat=True))
+
+
+def _mark(old: Any, new: Any, is_live: bool) -> str:
+    """How the draft's field differs from the live one: "new", "changed", or nothing."""
+    if not is_live:
+        return ""
+    if old is None:
+        return "new"
+    return "changed" if (old.name, old.description) != (new.name, new.description) else ""

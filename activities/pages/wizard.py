@@ -1,0 +1,138 @@
+"""A new type in three steps: what happens, what filter and trigger are called, which fields it has.
+
+The page carries all that was typed, so that going back and forth loses nothing and needs no script.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from activities import drafting, lifecycle, naming
+from activities.forms import TypeForms
+from activities.models import ActivityType
+from activities.pages import find_type, number, require, show
+from people.problems import Problem, Refused
+
+ADD = "activities.add_activitytype"
+# number: (title, the names it asks for)
+STEPS: dict[int, tuple[Any, tuple[str, ...]]] = {
+    1: (gettext_lazy("What happens"), ("name", "api_name", "description")),
+    2: (gettext_lazy("Filter and trigger"), ("filter_name", "trigger_name")),
+    3: (gettext_lazy("Fields"), ()),
+}
+LAST = 3
+PROPOSED = ("api_name", "filter_name", "trigger_name")
+MORE_ROWS = 3
+
+
+def add(request: HttpRequest) -> HttpResponse:
+    """Show a step; a pressed button says where to go: to another step, to more rows, or to the finished type."""
+    require(request, ADD)
+    if request.method != "POST":
+        return _page(request, 1, _begin(request))
+    data = _with_proposals(request.POST)
+    here, go = number(data.get("step"), LAST) or LAST, data.get("go", "save")
+    if go == "save":
+        return _create(request, TypeForms(data))
+    if go == "more":
+        return _page(request, here, TypeForms.again(data, MORE_ROWS))
+    there = min(number(go, here) or here, LAST)
+    if there > here:
+        forms = TypeForms(data)
+        if not _is_right(forms, here):
+            return _page(request, here, forms)
+    return _page(request, there, TypeForms.again(data))
+
+
+def names(request: HttpRequest) -> HttpResponse:
+    """The names that follow from `name`, while it is typed."""
+    require(request, "activities.view_activitytype")
+    return JsonResponse(asdict(_proposal(request.GET.get("name", ""))))
+
+
+def check(request: HttpRequest) -> HttpResponse:
+    """What would be wrong with the names typed so far, and types that look like this one."""
+    require(request, ADD)
+    data = _with_proposals(request.POST)
+    problems = [found for found in _name_problems(data) if data.get(str(found.path[0]), "").strip()]
+    return render(request, "activities/_checks.html", {"problems": problems, "similar": _similar(data.get("name", ""))})
+
+
+def _begin(request: HttpRequest) -> TypeForms:
+    """Empty forms, or those of the type that is to be duplicated."""
+    like = number(request.GET.get("like"))
+    if like is None:
+        return TypeForms()
+    activity_type = find_type(request, like)
+    name = _("%(name)s copy") % {"name": activity_type}
+    return TypeForms(version=activity_type.shown, names={"name": name, **asdict(_proposal(name))})
+
+
+def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
+    if not forms.is_valid():
+        return _page(request, 1 if forms.names.errors else LAST, forms)
+    try:
+        created = lifecycle.create(forms.names.names, forms.specs, request.user)
+    except Refused as refusal:
+        forms.show(refusal)
+        places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
+        step = next((step for step, (_title, asked) in STEPS.items() if places & set(asked)), LAST)
+        return _page(request, step, forms)
+    messages.success(request, _("Created as a draft. Approve it when it is right."))
+    return redirect("admin:activities_activitytype_change", created.pk)
+
+
+def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
+    asked = STEPS[step][1]
+    return show(
+        request, "wizard", _("New activity type"), forms=forms, step=step, last=LAST, errors=forms.errors,
+        steps=[(one, title) for one, (title, _asked) in STEPS.items()],
+        asked=[forms.names[name] for name in asked],
+        carried=[field for field in forms.names if field.name not in asked],
+        similar=_similar(str(forms.names["name"].value() or "")) if step == 1 else [],
+    )  # fmt: skip
+
+
+def _is_right(forms: TypeForms, step: int) -> bool:
+    """Whether what the step asked for can stay; what cannot is said at its field."""
+    forms.names.is_valid()
+    asked = STEPS[step][1]
+    for problem in _name_problems(forms.names.data):
+        if problem.path[0] in asked and problem.path[0] not in forms.names.errors:
+            forms.names.add_error(str(problem.path[0]), str(problem.message))
+    return not any(name in forms.names.errors for name in asked)
+
+
+def _name_problems(data: Any) -> list[Problem]:
+    asked = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
+    return [problem for problem in drafting.faults_of_names(drafting.Names(**asked)) if problem.path]
+
+
+def _with_proposals(posted: QueryDict) -> QueryDict:
+    """What was posted, with names that nobody wrote themselves brought up to the type's present name."""
+    data = posted.copy()
+    name, before = data.get("name", ""), data.get("proposed_from", "")
+    old, new = asdict(_proposal(before)), asdict(_proposal(name))
+    for proposed in PROPOSED:
+        if data.get(proposed, "").strip() in {"", old[proposed]}:
+            data[proposed] = new[proposed]
+    data["proposed_from"] = name
+    return data
+
+
+def _proposal(name: str) -> naming.Proposal:
+    return naming.propose(name[: drafting.MAX_NAME], get_language() or "en")
+
+
+def _similar(name: str) -> list[ActivityType]:
+    """Existing types whose name or API name looks like `name`."""
+    if len(name.strip()) < 3:
+        return []
+    types = list(ActivityType.objects.existing().select_related("live", "draft"))
+    alike = naming.alike(name, [str(found) for found in types])
+    return [found for found in types if str(found) in alike]

@@ -1,0 +1,97 @@
+"""Activities as the native API takes them in: from JSON to `NewActivity`, checked for structure only."""
+
+from datetime import UTC
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from activities.recording import Lookup, NewActivity
+from people import datatypes, finding
+from people.exact_json import Repeated
+from people.problems import Problem, bad_value, show
+
+MEMBERS = ("activity_type", "person", "occurred_at", "primary_value", "attributes", "external_id", "create_person")
+CREATE = "people.add_person"
+
+
+class Receiver:
+    """Translates the rows of one request; knows by which fields people can be looked up."""
+
+    def __init__(self, user: Any) -> None:
+        self.may_create = user.has_perm(CREATE)
+        self.lookup_fields = ("id", *finding.lookup_fields())
+
+    def translate(self, row: Any) -> NewActivity | list[Problem]:
+        """The row as `recording.record` takes it, or what is wrong with its structure."""
+        if not isinstance(row, dict):
+            return [bad_value("wrong_type", _("an object"), row)]
+        problems = [
+            Problem("unknown_member", _("Unknown; there are %(known)s.") % {"known": ", ".join(MEMBERS)}, (show(name),))
+            for name in row
+            if name not in MEMBERS
+        ][:20]
+        if isinstance(row, Repeated):
+            problems.append(Problem("given_twice", _("A name is given twice.")))
+        attributes = self._attributes(row.get("attributes"), problems)
+        person = self._person(row.get("person"), self._create(row.get("create_person"), problems), problems)
+        activity_type = row.get("activity_type")
+        if isinstance(activity_type, bool) or not isinstance(activity_type, str | int | None):
+            problems.append(bad_value("wrong_type", _("an activity type's API name"), activity_type, "activity_type"))
+        if problems:
+            return problems
+        return NewActivity(
+            person, activity_type, row.get("occurred_at"), row.get("primary_value"), attributes, row.get("external_id")
+        )
+
+    def _attributes(self, given: Any, problems: list[Problem]) -> list[tuple[str, Any]]:
+        if given is None:
+            return []
+        if not isinstance(given, dict):
+            problems.append(bad_value("wrong_type", _("an object of fields and their values"), given, "attributes"))
+            return []
+        if isinstance(given, Repeated):
+            problems.append(Problem("given_twice", _("A name is given twice."), ("attributes",)))
+        return list(given.items())
+
+    def _create(self, given: Any, problems: list[Problem]) -> bool:
+        if given is None or given is False:
+            return False
+        if given is not True:
+            problems.append(bad_value("wrong_type", _("true or false"), given, "create_person"))
+        elif not self.may_create:
+            message = _("To create people needs a right that is missing.")
+            problems.append(Problem("not_allowed", message, ("create_person",), CREATE))
+        return True
+
+    def _person(self, given: Any, create: bool, problems: list[Problem]) -> Any:
+        if not isinstance(given, dict):
+            if given is not None and type(given) is not int:
+                expected = _('an id or one field, like {"email": …}')
+                problems.append(bad_value("wrong_type", expected, given, "person"))
+            return given
+        if len(given) != 1 or isinstance(given, Repeated):
+            message = _("exactly one field is needed to look a person up")
+            problems.append(Problem("wrong_type", message, ("person",)))
+            return None
+        ((field, value),) = given.items()
+        if field not in self.lookup_fields:
+            problems.append(_unknown_lookup(field, self.lookup_fields))
+            return None
+        if field == "id":
+            return value if type(value) is int else self._refuse(value, problems, "id")
+        return self._lookup(field, value, create, problems)
+
+    def _lookup(self, field: str, value: Any, create: bool, problems: list[Problem]) -> Lookup | None:
+        try:
+            text = datatypes.BY_NAME["string"].parse(value, UTC)
+        except datatypes.BadValue:
+            return self._refuse(value, problems, field)
+        return self._refuse(value, problems, field) if datatypes.is_blank(text) else Lookup(text, field, create)
+
+    def _refuse(self, value: Any, problems: list[Problem], field: str) -> None:
+        problems.append(bad_value("wrong_type", _("a value of this field"), value, "person", field))
+
+
+def _unknown_lookup(field: str, known: Any) -> Problem:
+    message = _("People cannot be looked up by '%(field)s'.") % {"field": show(field)}
+    return Problem("unknown_lookup_field", message, ("person", show(field)), ", ".join(known), show(field))

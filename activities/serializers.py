@@ -1,0 +1,205 @@
+"""Activity types and activities as the native API's JSON has them.
+
+A serializer's `fields` member below is the JSON member of that name: REST framework takes declared fields out of
+the class, so it does not hide `Serializer.fields`.
+"""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from activities import naming
+from activities.drafting import FieldSpec, Names
+from activities.models import Activity, ActivityType
+from people import datatypes
+from people.rest import MAX_BATCH, Moment, Strict, Text, YesNo
+from people.sources import Door
+
+DATA_TYPES = [name for name, data_type in datatypes.BY_NAME.items() if data_type.for_activities]
+MAX_TEXT = 30_000
+
+
+class FieldShown(Strict):
+    api_name = serializers.CharField()
+    name = serializers.CharField()
+    data_type = serializers.CharField()
+    description = serializers.CharField()
+    is_primary = serializers.BooleanField()
+
+
+class VersionShown(Strict):
+    """One shape of a type; the draft has no number."""
+
+    number = serializers.IntegerField(allow_null=True)
+    name = serializers.CharField()
+    description = serializers.CharField()
+    filter_name = serializers.CharField()
+    trigger_name = serializers.CharField()
+    fields = FieldShown(many=True)
+    created_at = Moment()
+    approved_at = Moment(allow_null=True)
+    return_reason = serializers.CharField(help_text="Why an approver sent the draft back.")
+
+
+class TypeShown(Strict):
+    id = serializers.IntegerField()
+    api_name = serializers.CharField()
+    name = serializers.CharField(source="shown.name", help_text="Of the live version, or of a first draft.")
+    state = serializers.ChoiceField([state.value for state in ActivityType.State])
+    is_standard = serializers.BooleanField()
+    live = VersionShown(allow_null=True)
+    draft = VersionShown(allow_null=True)
+    folder = serializers.IntegerField(source="folder_id", allow_null=True)
+    owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
+    created_at = Moment()
+    updated_at = Moment()
+    retired_at = Moment(allow_null=True)
+
+
+class FieldChange(Strict):
+    name = Text(max_length=255)
+    data_type = serializers.ChoiceField(DATA_TYPES)
+    description = Text(max_length=MAX_TEXT, allow_blank=True)
+
+
+class FieldGiven(Strict):
+    api_name = Text(max_length=255, required=False, help_text="Proposed from the name by default.")
+    name = Text(max_length=255)
+    data_type = serializers.ChoiceField(DATA_TYPES, default="string")
+    description = Text(max_length=MAX_TEXT, allow_blank=True, default="")
+    is_primary = YesNo(default=False)
+
+
+def spec(given: dict[str, Any]) -> FieldSpec:
+    return FieldSpec(**{"api_name": naming.api_name(given["name"]), **given})
+
+
+class NamesGiven(Strict):
+    name = Text(max_length=255)
+    description = Text(max_length=MAX_TEXT, allow_blank=True)
+    filter_name = Text(max_length=255)
+    trigger_name = Text(max_length=255)
+    api_name = Text(max_length=255, help_text="Fixed at the first approval.")
+
+
+class TypeGiven(Strict):
+    """What is left out of the names is proposed from `name`: "Deposit Check" is filtered as "Deposited Check"."""
+
+    name = Text(max_length=255)
+    api_name = Text(max_length=255, required=False)
+    filter_name = Text(max_length=255, required=False)
+    trigger_name = Text(max_length=255, required=False)
+    description = Text(max_length=MAX_TEXT, allow_blank=True, default="")
+    fields = FieldGiven(many=True, help_text="Exactly one is primary.")
+
+
+def names(given: dict[str, Any]) -> Names:
+    proposed = naming.propose(given["name"])
+    return Names(
+        given.get("api_name", proposed.api_name),
+        given["name"],
+        given.get("filter_name", proposed.filter_name),
+        given.get("trigger_name", proposed.trigger_name),
+        given["description"],
+    )
+
+
+class FieldsGiven(Strict):
+    fields = FieldGiven(many=True, allow_empty=False)
+
+
+class ReasonGiven(Strict):
+    reason = Text(max_length=MAX_TEXT)
+
+
+class ActivityShown(Strict):
+    id = serializers.IntegerField()
+    person = serializers.IntegerField(source="person_id")
+    activity_type = serializers.SerializerMethodField(help_text="API name.")
+    version = serializers.IntegerField(help_text="The version of the type that checked it.")
+    occurred_at = Moment()
+    recorded_at = Moment()
+    primary_value = serializers.CharField(allow_null=True)
+    attributes = serializers.SerializerMethodField()
+    source = serializers.SerializerMethodField(help_text="By which door it came in.")
+    user = serializers.IntegerField(source="user_id", allow_null=True)
+    origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import or campaign.")
+    original_person = serializers.IntegerField(source="original_person_id", allow_null=True)
+
+    def get_activity_type(self, activity: Activity) -> str:
+        return self.context["api_names"][activity.activity_type_id]
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_attributes(self, activity: Activity) -> dict[str, Any]:
+        return activity.attributes
+
+    @extend_schema_field({"type": "string", "enum": [door.name.lower() for door in Door]})
+    def get_source(self, activity: Activity) -> str:
+        return Door(activity.door).name.lower()
+
+
+PERSON = {
+    "description": "An id, or one field that tells people apart: e-mail or a unique person field.",
+    "oneOf": [
+        {"type": "integer", "minimum": 1, "maximum": 2_147_483_647},
+        {
+            "type": "object", "minProperties": 1, "maxProperties": 1,
+            "properties": {"email": {"type": "string", "format": "email"}},
+            "additionalProperties": {"type": ["string", "integer"]},
+        },
+    ],
+    "examples": [{"email": "ann@example.com"}],
+}  # fmt: skip
+
+
+@extend_schema_field(PERSON)
+class PersonGiven(serializers.JSONField):
+    """Documents how a row names its person; `receiving` reads it."""
+
+
+class ActivityGiven(Strict):
+    """Documents one activity to record; `receiving` reads it, and the type's live version checks it."""
+
+    activity_type = serializers.CharField(help_text="API name of an approved type.")
+    person = PersonGiven()
+    occurred_at = serializers.DateTimeField(help_text="ISO 8601; UTC without a zone.")
+    primary_value = serializers.JSONField(required=False, help_text="What it is about.")
+    attributes = serializers.DictField(required=False, help_text="Secondary fields by API name.")
+    external_id = serializers.CharField(
+        max_length=255, required=False, allow_null=True, help_text="Your key: stored once for ever, however often sent."
+    )
+    create_person = serializers.BooleanField(required=False, help_text="Create the person when there is none.")
+
+
+class BatchGiven(Strict):
+    activities = ActivityGiven(many=True, min_length=1, max_length=MAX_BATCH)
+
+
+class FaultShown(Strict):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    path = serializers.CharField(required=False)
+    expected = serializers.CharField(required=False)
+    got = serializers.CharField(required=False)
+
+
+class OutcomeShown(Strict):
+    index = serializers.IntegerField()
+    status = serializers.ChoiceField(["added", "repeated", "refused", "valid"])
+    id = serializers.IntegerField(required=False)
+    errors = FaultShown(many=True, required=False)
+
+
+class BatchShown(Strict):
+    added = serializers.IntegerField()
+    repeated = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    results = OutcomeShown(many=True, help_text="One a row, in order.")
+
+
+class ValidatedShown(Strict):
+    valid = serializers.IntegerField()
+    repeated = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    results = OutcomeShown(many=True)

@@ -1,0 +1,121 @@
+"""To record a stream: any number of lines, in constant memory, committed in chunks.
+
+Outcomes are spooled while the body is read and answered after it, one line each. Sent again, a stream completes
+what a hang-up cut off: rows with an external id are there already, and with a key every row has one.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+import orjson
+from django.utils.translation import gettext as _
+
+from activities import recording
+from activities.recording import NewActivity, Status
+from people import datatypes, exact_json
+from people.problems import Problem, fault
+from people.sources import Source
+
+CHUNK_LINES, CHUNK_BYTES = 1_000, 4 * 1024 * 1024
+MAX_LINE = 1024 * 1024
+READ_BYTES = 64 * 1024
+SPOOL_BYTES = 1024 * 1024
+
+Reader = Callable[[int], bytes]
+# a parsed line, checked for its structure: what to record, or what is wrong with it
+Translate = Callable[[Any], NewActivity | list[Problem]]
+
+
+@dataclass(slots=True)
+class Line:
+    """One line that is not blank: its number from 1 and its text; None when it is too long to be kept."""
+
+    number: int
+    text: bytes | None
+
+
+def record(read: Reader, source: Source, translate: Translate, key: str = "") -> IO[bytes]:
+    """Record every line of what `read` gives; return the outcomes as NDJSON, rewound, ending with their sum.
+
+    With `key` a row without an external id gets "<key>:<line number>". A last line without a line break counts
+    unless the body was cut off, which `read` says by raising OSError: what was committed by then stays.
+    """
+    spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 (the reply closes it)
+    counts: Counter[str] = Counter()
+    for chunk in _chunks(lines(read)):
+        for row in _record_chunk(chunk, source, translate, key):
+            counts[row["status"]] += 1
+            spool.write(orjson.dumps(row) + b"\n")
+    total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in Status}}
+    spool.write(orjson.dumps({"summary": total}) + b"\n")
+    spool.seek(0)
+    return spool
+
+
+def lines(read: Reader) -> Iterator[Line]:
+    """The lines of a body that are not blank, at most MAX_LINE of it in memory at once."""
+    number, rest, is_skipping = 0, b"", False
+    while block := read(READ_BYTES):
+        *whole, rest = (rest + block).split(b"\n")
+        for text in whole:
+            number += 1
+            if is_skipping:
+                is_skipping = False
+                yield Line(number, None)
+            elif text.strip():
+                yield Line(number, text if len(text) <= MAX_LINE else None)
+        if len(rest) > MAX_LINE:
+            rest, is_skipping = b"", True
+    if is_skipping or rest.strip():
+        yield Line(number + 1, None if is_skipping else rest)
+
+
+def _chunks(found: Iterator[Line]) -> Iterator[list[Line]]:
+    chunk: list[Line] = []
+    size = 0
+    for line in found:
+        chunk.append(line)
+        size += len(line.text or b"")
+        if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: str) -> Iterator[dict[str, Any]]:
+    translated = [(line.number, _translate(line, translate)) for line in chunk]
+    rows = [_with_key(row, key, number) for number, row in translated if isinstance(row, NewActivity)]
+    outcomes = iter(recording.record(rows, source))
+    for number, row in translated:
+        if isinstance(row, NewActivity):
+            yield {"line": number, **shown(next(outcomes))}
+        else:
+            yield {"line": number, **refused(row)}
+
+
+def _translate(line: Line, translate: Translate) -> NewActivity | list[Problem]:
+    if line.text is None:
+        return [Problem("too_large", _("a line may have at most 1,048,576 bytes"))]
+    try:
+        return translate(exact_json.loads(line.text, mark_repeats=True))
+    except exact_json.InvalidJSON as error:
+        return [Problem("invalid_json", _("the line is not JSON: %(fault)s") % {"fault": error})]
+
+
+def _with_key(row: NewActivity, key: str, number: int) -> NewActivity:
+    return replace(row, external_id=f"{key}:{number}") if key and datatypes.is_blank(row.external_id) else row
+
+
+def shown(outcome: recording.Outcome) -> dict[str, Any]:
+    """What became of one row, as batches and streams answer it."""
+    if outcome.status is Status.REFUSED:
+        return refused(outcome.problems)
+    return {"status": str(outcome.status), "id": outcome.activity_id}
+
+
+def refused(problems: Any) -> dict[str, Any]:
+    return {"status": str(Status.REFUSED), "errors": [fault(problem) for problem in problems]}

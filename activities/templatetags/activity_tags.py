@@ -1,0 +1,32 @@
+"""What the activity pages ask of fields and values."""
+
+from django import template
+from django.forms import BoundField, CheckboxInput
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from activities.models import ActivityField
+from people import datatypes
+
+register = template.Library()
+
+
+@register.filter
+def example(field: ActivityField) -> str:
+    """A value of the field's data type, as an example: “like 1250.50”."""
+    return _("like %(example)s") % {"example": datatypes.BY_NAME[field.data_type].example}
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    return isinstance(field.field.widget, CheckboxInput)
+
+
+@register.filter
+def described(field: BoundField) -> SafeString:
+    """The field's widget, tied to its help and its errors for those who cannot see where they stand."""
+    parts = [f"{field.auto_id}_help"] * bool(field.help_text) + [f"{field.auto_id}_error"] * bool(field.errors)
+    attributes = {"aria-describedby": " ".join(parts)} if parts else {}
+    if field.errors:
+        attributes["aria-invalid"] = "true"
+    return field.as_widget(attrs=attributes)

@@ -1,0 +1,233 @@
+"""API clients, tokens and oneself over the native API."""
+
+import base64
+import binascii
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from config.access import clients, tokens
+from config.access.filters import ApiClientFilters
+from config.access.models import ApiClient, ApiToken
+from people.problems import Problem
+from people.refusals import NotFound
+from people.rest import Moment, Resource, Strict, Text, Whole
+
+
+@csrf_exempt
+def token(request: HttpRequest) -> HttpResponse:
+    """OAuth2 (RFC 6749 §4.4): client credentials for a bearer token; its faults are OAuth2's, not problems."""
+    if request.method != "POST":
+        return _oauth_fault(405, "invalid_request", "POST a form", {"Allow": "POST"})
+    given = request.POST
+    if given.get("grant_type") != "client_credentials":
+        code = "unsupported_grant_type" if given.get("grant_type") else "invalid_request"
+        return _oauth_fault(400, code, "grant_type must be client_credentials")
+    client_id, secret = _basic(request) or (given.get("client_id", ""), given.get("client_secret", ""))
+    client = clients.authenticate(client_id, secret)
+    if client is None:
+        return _oauth_fault(401, "invalid_client", "unknown client or secret", {"WWW-Authenticate": "Basic"})
+    try:
+        scopes = given["scope"].split() if given.get("scope", "").strip() else None
+        issued = tokens.issue(client, scopes)
+    except tokens.Refused as refusal:
+        return _oauth_fault(400, "invalid_scope", str(refusal))
+    clients.note_use(client)
+    scope = issued.token.scopes if scopes is not None else clients.rights_of(client)
+    body = {
+        "access_token": issued.text,
+        "token_type": "Bearer",
+        "expires_in": tokens.seconds_left(issued.token),
+        "scope": " ".join(scope),
+    }
+    return JsonResponse(body, headers={"Cache-Control": "no-store"})
+
+
+def _basic(request: HttpRequest) -> tuple[str, str] | None:
+    scheme, _blank, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, colon, secret = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return (client_id, secret) if colon else ("", "")
+
+
+def _oauth_fault(status: int, error: str, description: str, headers: dict[str, str] | None = None) -> HttpResponse:
+    body = {"error": error, "error_description": description}
+    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+class ApiClientShown(Strict):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    client_id = serializers.CharField()
+    owner = serializers.CharField(source="user.username", help_text="Whose rights it can never exceed.")
+    rights = serializers.SerializerMethodField()
+    created_at = Moment(source="created")
+    last_used_at = Moment(allow_null=True)
+    is_revoked = serializers.BooleanField()
+
+    @extend_schema_field({"type": "array", "items": {"type": "string"}})
+    def get_rights(self, client: ApiClient) -> list[str]:
+        rows = client.api_user.user_permissions.all()
+        return sorted(f"{row.content_type.app_label}.{row.codename}" for row in rows)
+
+
+class ApiClientWithSecret(ApiClientShown):
+    client_secret = serializers.CharField(help_text="Shown this once.")
+
+
+class NewApiClient(Strict):
+    name = Text(max_length=150)
+    rights = serializers.ListField(child=Text(max_length=150), required=False, help_text="The usual ones by default.")
+
+
+class Rotation(Strict):
+    overlap_hours = Whole(
+        min_value=0, max_value=168, default=24, help_text="How long the old secret goes on; 0 ends it at once."
+    )
+
+
+class ApiClients(Resource):
+    """Programs that may get tokens."""
+
+    queryset = ApiClient.objects.select_related("user", "api_user").prefetch_related(
+        "api_user__user_permissions__content_type"
+    )
+    serializer_class = ApiClientShown
+    filterset_class = ApiClientFilters
+    orderings = ("id", "-id")
+    rights = {
+        "list": "access.view_apiclient",
+        "retrieve": "access.view_apiclient",
+        "create": "access.add_apiclient",
+        "partial_update": "access.change_apiclient",
+        "rotate_secret": "access.change_apiclient",
+        "revoke": "access.change_apiclient",
+    }
+
+    def revision(self, client: ApiClient) -> str:
+        rights = sorted(row.pk for row in client.api_user.user_permissions.all())
+        return tokens.short_digest(f"{client.pk}:{client.updated}:{client.is_revoked}:{rights}")
+
+    @extend_schema(request=NewApiClient, responses={201: ApiClientWithSecret})
+    def create(self, request: Any) -> Response:
+        """Create a client; its secret is in this reply and never again."""
+        given = self.given(NewApiClient)
+        owner = request.user.owner or request.user
+        credentials = clients.create(given["name"], owner, request.user, given.get("rights", clients.DEFAULT_RIGHTS))
+        return self._with_secret(credentials, 201)
+
+    @extend_schema(request=NewApiClient, responses=ApiClientShown)
+    def partial_update(self, request: Any, pk: int) -> Response:
+        """Rename a client or give it other rights, effective at once."""
+        client = self.get_object()
+        given = self.given(NewApiClient, partial=True)
+        self.require_match(client)
+        clients.change(client, request.user, **given)
+        return self.shown(self.get_object())
+
+    @extend_schema(request=Rotation, responses=ApiClientWithSecret)
+    @action(["POST"], detail=True, url_path="rotate-secret")
+    def rotate_secret(self, request: Any, pk: int) -> Response:
+        """Give a client a new secret, in this reply and never again; the old one goes on for a while."""
+        client = self.get_object()
+        overlap = timedelta(hours=self.given(Rotation)["overlap_hours"])
+        return self._with_secret(clients.rotate_secret(client, request.user, overlap), 200)
+
+    @extend_schema(request=None, responses=ApiClientShown)
+    @action(["POST"], detail=True)
+    def revoke(self, request: Any, pk: int) -> Response:
+        """Let a client in no more; its tokens end at once."""
+        clients.revoke(self.get_object(), request.user)
+        return self.shown(self.get_object())
+
+    def _with_secret(self, credentials: clients.Credentials, status: int) -> Response:
+        client = self.get_queryset().get(pk=credentials.client.pk)
+        shown = self.get_serializer(client).data
+        return Response({**shown, "client_secret": credentials.client_secret}, status, headers=self._headers(client))
+
+
+class TokenShown(Strict):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    created_at = Moment()
+    expires_at = Moment()
+    last_used_at = Moment(allow_null=True)
+
+
+class TokenWithText(TokenShown):
+    token = serializers.CharField(help_text="Shown this once.")
+
+
+class NewToken(Strict):
+    name = Text(max_length=150)
+    days = Whole(min_value=1, max_value=tokens.MAX_PERSONAL_DAYS, default=90)
+    scopes = serializers.ListField(child=Text(max_length=150), required=False, help_text="All your rights by default.")
+
+
+class MeShown(Strict):
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    is_api_only = serializers.BooleanField()
+    api_client = serializers.SerializerMethodField()
+    rights = serializers.SerializerMethodField(help_text="What this request may do, its token's scopes considered.")
+
+    @extend_schema_field({"type": ["integer", "null"]})
+    def get_api_client(self, user: Any) -> int | None:
+        holder = self.context["request"].auth
+        return holder.client.pk if holder is not None and holder.client is not None else None
+
+    @extend_schema_field({"type": "array", "items": {"type": "string"}})
+    def get_rights(self, user: Any) -> list[str]:
+        return [right for right in clients.known_rights() if user.has_perm(right)]
+
+
+class Me(Resource):
+    """Whoever is asking."""
+
+    queryset = ApiToken.objects.none()
+    serializer_class = MeShown
+    rights = {"list": None, "tokens": None, "token": None}
+    pagination_class = None
+    filter_backends = ()
+
+    @extend_schema(responses=MeShown, operation_id="me")
+    def list(self, request: Any) -> Response:
+        """Who am I, and what may I do?"""
+        return Response(self.show(request.user))
+
+    @extend_schema(methods=["GET"], responses=TokenShown(many=True), operation_id="me_tokens")
+    @extend_schema(methods=["POST"], request=NewToken, responses={201: TokenWithText}, operation_id="me_tokens_create")
+    @action(["GET", "POST"], detail=False)
+    def tokens(self, request: Any) -> Response:
+        """My personal tokens, for scripts that act as me. Made by people who are logged in only."""
+        if request.method == "GET":
+            return Response(TokenShown(self._tokens(), many=True).data)
+        given = self.given(NewToken)
+        issued = tokens.create_personal(request.user, given["name"], given["days"], given.get("scopes"))
+        issued.token.refresh_from_db()
+        return Response({**TokenShown(issued.token).data, "token": issued.text}, 201)
+
+    @extend_schema(request=None, responses={204: None}, operation_id="me_tokens_revoke")
+    @action(["DELETE"], detail=False, url_path="tokens/<int:token_id>")
+    def token(self, request: Any, token_id: int) -> Response:
+        """End one of my tokens at once."""
+        found = self._tokens().filter(pk=token_id).first()
+        if found is None:
+            raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+        tokens.revoke_personal(found, request.user)
+        return Response(status=204)
+
+    def _tokens(self) -> Any:
+        return ApiToken.objects.filter(user=self.request.user, client=None).order_by("pk")

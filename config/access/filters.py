@@ -1,0 +1,32 @@
+"""Filters of the native API's list of API clients."""
+
+from config.access.models import ApiClient
+from people.filtering import NUMBER_KEY, Column, Filters
+
+
+class ApiClientFilters(Filters):
+    class Meta:
+        model = ApiClient
+        fields = ()
+
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": Column("string", is_nullable=False),
+        "client_id": Column("string", is_nullable=False, operators=("", "in")),
+        "owner": Column("string", "user__username", is_nullable=False, operators=("", "in")),
+        "is_revoked": Column("boolean", is_nullable=False),
+        "created_at": Column("datetime", "created", is_nullable=False),
+        "last_used_at": Column("datetime"),
+    }
+    unfiltered = {
+        "user": "filtered by its name: owner",
+        "updated": "says when its secret changed, which nobody looks up",
+        "api_user": "its own user, one a client",
+        **dict.fromkeys(("client_secret", "previous_secret", "previous_secret_ends_at"), "secret"),
+        **dict.fromkeys(("token_number", "token_digest", "token_expires_at"), "the Marketo API's own token"),
+        **dict.fromkeys(
+            ("redirect_uris", "post_logout_redirect_uris", "client_type", "authorization_grant_type", "algorithm",
+             "skip_authorization", "hash_client_secret", "allowed_origins", "registration_source", "cimd_expires_at"),
+            "the same for every client: only client credentials are given out",
+        ),
+    }  # fmt: skip

@@ -1,0 +1,151 @@
+"""Bearer tokens of the native API, kept as digests only, and who a token stands for."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.access import clients
+from config.access.models import ApiClient, ApiToken
+from people import audit
+from people.problems import NotAllowed, Problem, Refused, refuse_if, show
+
+MAX_PERSONAL_DAYS = 366
+MAX_PERSONAL_TOKENS = 50
+
+audit.describe({
+    "token_created": (2, gettext_lazy("Created the personal token “%(name)s”")),
+    "token_revoked": (2, gettext_lazy("Revoked the personal token “%(name)s”")),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token with its text, which is shown this once."""
+
+    token: ApiToken
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who came in with a token: the user it acts as, narrowed to its scopes, and its client if it has one."""
+
+    user: Any
+    client: ApiClient | None
+    token: ApiToken | None
+
+    @property
+    def caller(self) -> str:
+        """What calls are counted and idempotency keys kept under."""
+        return f"client:{self.client.pk}" if self.client else f"user:{self.user.pk}"
+
+
+@transaction.atomic
+def issue(client: ApiClient, scopes: Iterable[str] | None = None) -> Issued:
+    """A new token of the client, for ACCESS_TOKEN_SECONDS; with `scopes` it can do no more than these.
+
+    Raises `Refused` (`unknown_right`) for a scope that the client has not.
+    """
+    wanted = None if scopes is None else sorted(set(scopes))
+    if wanted is not None:
+        _refuse_unknown(wanted, clients.rights_of(client))
+    ApiToken.objects.filter(client=client, expires_at__lt=timezone.now()).delete()
+    return _keep(
+        "cat_", timedelta(seconds=settings.ACCESS_TOKEN_SECONDS), user=client.api_user, client=client, scopes=wanted
+    )
+
+
+@transaction.atomic
+def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | None = None) -> Issued:
+    """A token with which a script acts as `user`. Raises `Refused`; tokens cannot beget tokens."""
+    _refuse_programs(user)
+    if not name.strip() or len(name) > 150 or not name.isprintable():
+        raise Refused(Problem("missing_value", _("A token needs a name of at most 150 characters."), ("name",)))
+    if not 1 <= days <= MAX_PERSONAL_DAYS:
+        raise Refused(Problem("out_of_range", _("A token lives from 1 to 366 days."), ("days",)))
+    if user.api_tokens.filter(client=None).count() >= MAX_PERSONAL_TOKENS:
+        raise Refused(Problem("too_many_tokens", _("At most 50 tokens a user: revoke one first.")))
+    wanted = None if scopes is None else sorted(set(scopes))
+    if wanted is not None:
+        _refuse_unknown(wanted, clients.known_rights())
+    issued = _keep("cap_", timedelta(days=days), user=user, name=name.strip(), scopes=wanted)
+    audit.note(user, user, "token_created", name=issued.token.name)
+    return issued
+
+
+@transaction.atomic
+def revoke_personal(token: ApiToken, by: Any) -> None:
+    """End a token of `by`'s own at once."""
+    _refuse_programs(by)
+    token.delete()
+    audit.note(by, by, "token_revoked", name=token.name)
+
+
+def holder_of(text: str) -> Holder | None:
+    """Who holds the token `text`, a native one or the dialect's; None when it is unknown, over or of nobody active."""
+    token = (
+        ApiToken.objects.select_related("user__owner", "client")
+        .filter(digest=_digest(text), expires_at__gt=timezone.now(), user__is_active=True)
+        .first()
+    )
+    if token is None:
+        client, has_expired = clients.client_of(text)
+        return None if client is None or has_expired else Holder(client.api_user, client, None)
+    if token.client is not None and (token.client.is_revoked or not token.user.owner.is_active):
+        return None
+    token.user.has_token = True
+    token.user.scopes = None if token.scopes is None else frozenset(token.scopes)
+    return Holder(token.user, token.client, token)
+
+
+def note_use(holder: Holder) -> None:
+    """Remember that token and client were here; at most one write a minute each."""
+    now = timezone.now()
+    if holder.client is not None:
+        clients.note_use(holder.client)
+    token = holder.token
+    if token is not None and (token.last_used_at is None or now - token.last_used_at > clients.LAST_USED_EVERY):
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+
+
+def _keep(prefix: str, life: timedelta, **values: Any) -> Issued:
+    text = prefix + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(digest=_digest(text), expires_at=timezone.now() + life, **values)
+    return Issued(token, text)
+
+
+def _refuse_programs(user: Any) -> None:
+    if user.is_api_only or user.has_token:
+        message = _("Personal tokens are made and revoked by people who are logged in, not with a token.")
+        raise NotAllowed(Problem("not_allowed", message, (), "session"))
+
+
+def _refuse_unknown(wanted: list[str], known: Iterable[str]) -> None:
+    known = set(known)
+    refuse_if(
+        Problem("unknown_right", _("there is no right '%(right)s' to give") % {"right": show(right)}, ("scopes", index))
+        for index, right in enumerate(wanted)
+        if right not in known
+    )
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "replace")).digest()
+
+
+def seconds_left(token: ApiToken) -> int:
+    return max(1, round((token.expires_at - timezone.now()).total_seconds()))
+
+
+def short_digest(text: str) -> str:
+    """What stands for a state in an ETag."""
+    return sha256(text.encode()).hexdigest()[:20]

@@ -1,0 +1,36 @@
+"""Who asks, and may they?"""
+
+from typing import Any
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from config.api.problems import BEARER
+from people.permissions import require
+
+
+class BearerAuthentication(BaseAuthentication):
+    """The holder of the token that the door found (see `config.api.door`)."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        holder = getattr(request._request, "holder", None)
+        return None if holder is None else (holder.user, holder)
+
+    def authenticate_header(self, request: Request) -> str:
+        return BEARER
+
+
+class HasNamedRight(BasePermission):
+    """The right that the view's table `rights` names for the action; what is not in the table is refused."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not request.user or not request.user.is_authenticated:
+            return False
+        action = getattr(view, "action", None)
+        if action is None:  # a method that the view does not take: 405 follows
+            return True
+        right = view.rights[action]
+        if right is not None:
+            require(request.user, right)
+        return True

@@ -1,0 +1,120 @@
+"""What surrounds every call of the native API: sizes, the token, the call count, the Idempotency-Key."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+
+from config.access import tokens
+from config.access.tokens import Holder
+from config.api import idempotency, limits, problems
+from people.problems import Problem, Refused
+from people.refusals import TooLarge, Unauthorized
+
+PREFIX = "/api/v1/"
+MAX_ADDRESS = 8_192
+STREAM = "application/x-ndjson"
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class ApiDoor:
+    """Middleware for the addresses under /api/v1/; everything else passes by.
+
+    Sets `request.holder`: who came in with a bearer token, None without one. Session users are those of
+    Django's own middleware, which stands before this one.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(PREFIX):
+            return self.get_response(request)
+        request.holder = None  # type: ignore[attr-defined]
+        allowance = None
+        try:
+            _check_address(request)
+            holder, fault = _holder(request)
+            request.holder = holder  # type: ignore[attr-defined]
+            caller = _caller(request, holder)
+            allowance = limits.count(caller)
+            allowance.require()
+            if fault is not None:
+                raise fault
+            _bound_body(request)
+            reply = self._answer(request, caller)
+        except limits.TooMany as error:
+            reply = problems.respond(429, *error.problems)
+        except Refused as error:
+            reply = problems.refusal(error)
+        except RequestDataTooBig:
+            reply = problems.respond(413, _too_large())
+        except UnreadablePostError:
+            reply = problems.respond(400, Problem("incomplete_body", _("The body ended before its time.")))
+        for name, value in (allowance.headers if allowance else {}).items():
+            reply[name] = value
+        patch_vary_headers(reply, ["Authorization"])
+        reply.setdefault("Cache-Control", "no-store")
+        return reply
+
+    def _answer(self, request: HttpRequest, caller: str) -> HttpResponse:
+        if request.method not in idempotency.METHODS:
+            return self.get_response(request)
+        key = request.idempotency_key = idempotency.key_of(request)  # type: ignore[attr-defined]
+        if key is None or caller.startswith("address:") or request.content_type == STREAM:
+            return self.get_response(request)
+        return idempotency.once(request, caller, key, self.get_response)
+
+
+def _check_address(request: HttpRequest) -> None:
+    if len(request.get_full_path()) > MAX_ADDRESS:
+        raise Refused(Problem("address_too_long", _("At most 8,192 bytes of address are taken.")))
+
+
+def _holder(request: HttpRequest) -> tuple[Holder | None, Unauthorized | None]:
+    scheme, _blank, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None, None
+    holder = tokens.holder_of(text.strip())
+    if holder is None:
+        message = _("The token is unknown, revoked or over. Get a new one.")
+        return None, Unauthorized(Problem("invalid_token", message))
+    tokens.note_use(holder)
+    return holder, None
+
+
+def _caller(request: HttpRequest, holder: Holder | None) -> str:
+    if holder is not None:
+        return holder.caller
+    user: Any = getattr(request, "user", None)
+    return f"user:{user.pk}" if user is not None and user.is_authenticated else limits.address_of(request)
+
+
+def _bound_body(request: HttpRequest) -> None:
+    """Have large bodies refused before they are read, and chunked ones read at all.
+
+    Django takes a body without Content-Length for empty; behind a server that marks the end of its input
+    (`wsgi.input_terminated`) it can be read to that end.
+    """
+    length = request.headers.get("Content-Length", "")
+    if request.content_type == STREAM:
+        return
+    if length.isdigit() and int(length) > settings.API_MAX_BODY:
+        raise TooLarge(_too_large())
+    if not length and request.META.get("wsgi.input_terminated"):
+        body = request.META["wsgi.input"].read(settings.API_MAX_BODY + 1)
+        if len(body) > settings.API_MAX_BODY:
+            raise TooLarge(_too_large())
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        request._body, request._stream = body, BytesIO(body)  # type: ignore[attr-defined]
+
+
+def _too_large() -> Problem:
+    message = _("The body is larger than is taken here. Send several calls, or a stream.")
+    return Problem("too_large", message, (), str(settings.API_MAX_BODY))

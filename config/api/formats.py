@@ -1,0 +1,59 @@
+"""How bodies are read and written: exact numbers, and faults that name their place."""
+
+from typing import Any
+
+import orjson
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
+
+from people import datatypes, exact_json
+
+
+class ExactJSONParser(BaseParser):
+    """JSON whose amounts keep all their digits."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            return exact_json.loads(stream.read(), mark_repeats=True)
+        except exact_json.InvalidJSON as error:
+            raise ParseError(_("The body is not JSON: %(fault)s") % {"fault": error}, "invalid_json") from None
+
+
+class ExactJSONRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else dump(data)
+
+
+def dump(data: Any) -> bytes:
+    """JSON text; amounts as numbers with all their digits, dates as their text."""
+    return orjson.dumps(data, default=_exactly)
+
+
+def _exactly(value: Any) -> Any:
+    if isinstance(value, dict | list | tuple):  # subclasses, which orjson does not take
+        return dict(value) if isinstance(value, dict) else list(value)
+    if hasattr(value, "adjusted"):
+        return orjson.Fragment(datatypes.plain_decimal(value))
+    return datatypes.canonical_text(value)
+
+
+class PageRenderer(BrowsableAPIRenderer):
+    """The replies as pages, for people who are logged in; requests are tried on the documentation page."""
+
+    def get_default_renderer(self, view: Any) -> Any:
+        return ExactJSONRenderer()
+
+    def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
+        return False
+
+    def get_filter_form(self, data: Any, view: Any, request: Any) -> None:
+        return None

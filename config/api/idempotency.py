@@ -1,0 +1,98 @@
+"""Idempotency-Key: the same request sent again does nothing twice and gets the first reply.
+
+What a request did and what it was answered are committed together, so a crash leaves neither. A refused request
+did nothing; its reply is not kept.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from config.access.models import IdempotentReply
+from people import locks
+from people.problems import Conflict, Problem
+from people.refusals import BadQuery, Gone, Unprocessable
+
+METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def key_of(request: HttpRequest) -> str | None:
+    """The request's key, without the quotes it may stand in. Raises `BadQuery` for what cannot be one."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    key = given.strip().removeprefix('"').removesuffix('"')
+    if not _KEY.fullmatch(key):
+        message = _("1 to 200 visible ASCII characters are needed.")
+        raise BadQuery(Problem("bad_idempotency_key", message, ("Idempotency-Key",)))
+    return key
+
+
+def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+    """The reply to `request`: a new one, kept with what it did, or the one that was kept.
+
+    Raises `Conflict` while the first request is under way, `Unprocessable` when the key came with another
+    request, `Gone` when the reply spoke of somebody who was erased.
+    """
+    digest = sha256(
+        b"\0".join([(request.method or "").encode(), request.get_full_path().encode(), request.body])
+    ).digest()
+    with transaction.atomic():
+        if not _try_lock(caller, key):
+            message = _("A request with this Idempotency-Key is under way. Ask again in a moment.")
+            raise Conflict(Problem("idempotency_key_in_use", message))
+        kept = IdempotentReply.objects.filter(caller=caller, key=key).first()
+        if kept is not None and kept.created_at > timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS):
+            return _replay(kept, digest)
+        reply = answer(request)
+        if reply.status_code >= 400:
+            transaction.set_rollback(True)
+            return reply
+        _keep(request, reply, caller, key, digest)
+    return reply
+
+
+def forget_old() -> int:
+    """Delete the replies whose time is over; how many."""
+    oldest = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
+    return IdempotentReply.objects.filter(created_at__lte=oldest).delete()[0]
+
+
+def _try_lock(caller: str, key: str) -> bool:
+    with connection.cursor() as cursor:
+        number = locks.key(locks.Space.IDEMPOTENCY, locks.number_of(caller, key))
+        cursor.execute("select pg_try_advisory_xact_lock(%s)", [number])
+        return bool(cursor.fetchone()[0])
+
+
+def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
+    if bytes(kept.digest) != digest:
+        message = _("This Idempotency-Key came before with another request. Take a new key for a new request.")
+        raise Unprocessable(Problem("idempotency_key_reused", message))
+    if kept.body is None:
+        raise Gone(Problem("reply_erased", _("The request was done. Its reply was erased with a person.")))
+    return HttpResponse(bytes(kept.body), status=kept.status, headers={**kept.headers, "Idempotent-Replay": "true"})
+
+
+def _keep(request: HttpRequest, reply: HttpResponse, caller: str, key: str, digest: bytes) -> None:
+    IdempotentReply.objects.update_or_create(
+        caller=caller,
+        key=key,
+        defaults={
+            "digest": digest,
+            "status": reply.status_code,
+            "headers": {name: reply[name] for name in KEPT_HEADERS if name in reply},
+            "body": reply.content,
+            "person_ids": sorted(getattr(request, "person_ids", ())),
+            "created_at": timezone.now(),
+        },
+    )

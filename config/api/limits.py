@@ -1,0 +1,64 @@
+"""How much one caller may ask: calls a minute, counted in the database for all web processes together."""
+
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from people.problems import Problem, Refused
+
+WINDOW_SECONDS = 60
+
+
+class TooMany(Refused):
+    """The caller's minute is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of the caller's minute, as the RateLimit headers say it."""
+
+    limit: int
+    used: int
+    seconds_left: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        left = max(0, self.limit - self.used)
+        headers = {
+            "RateLimit-Policy": f'"calls";q={self.limit};w={WINDOW_SECONDS}',
+            "RateLimit": f'"calls";r={left};t={self.seconds_left}',
+        }
+        return headers | ({"Retry-After": str(self.seconds_left)} if self.used > self.limit else {})
+
+    def require(self) -> None:
+        """Raise `TooMany` when nothing is left."""
+        if self.used > self.limit:
+            message = _("More than %(limit)s calls in a minute. Go on in %(seconds)s seconds.") % {
+                "limit": self.limit, "seconds": self.seconds_left,
+            }  # fmt: skip
+            raise TooMany(Problem("too_many_calls", message, (), str(self.limit), str(self.used)))
+
+
+def count(caller: str, limit: int | None = None) -> Allowance:
+    """Count one call of `caller`; one statement."""
+    now = int(time.time())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into call_count as c (caller, "window", count) values (%s, %s, 1)
+            on conflict (caller) do update set "window" = excluded."window",
+                count = case when c."window" = excluded."window" then c.count + 1 else 1 end
+            returning count""",
+            [caller[:64], now // WINDOW_SECONDS],
+        )
+        (used,) = cursor.fetchone()
+    return Allowance(limit or settings.API_CALLS_PER_MINUTE, used, WINDOW_SECONDS - now % WINDOW_SECONDS)
+
+
+def address_of(request: HttpRequest) -> str:
+    """The caller's network address; what our own proxy says of it where there is one."""
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.TRUST_PROXY else ""
+    return f"address:{forwarded.rpartition(',')[2].strip() or request.META.get('REMOTE_ADDR', '')}"

@@ -1,0 +1,135 @@
+"""Pages by key: each starts after the last row of the one before, whatever was written meanwhile."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from rest_framework.pagination import BasePagination
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from people.problems import Problem, bad_value, show
+from people.refusals import BadQuery, NotFound
+
+DEFAULT_SIZE, MAX_SIZE = 100, 1_000
+
+
+class KeysetPagination(BasePagination):
+    """`?page_size=`, `?ordering=` one of the view's `orderings`, `?cursor=` of the page before.
+
+    Rows that stay are seen exactly once; new ones are seen when they sort after the cursor.
+    """
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
+        self.request, self.view = request, view
+        size = self.size()
+        ordering = self.ordering()
+        field, is_descending = ordering.lstrip("-"), ordering.startswith("-")
+        key = view.key
+        cursor = self.decoded()
+        if cursor is not None:
+            queryset = queryset.filter(self._after(queryset.model, ordering, field, key, is_descending, cursor))
+        order = dict.fromkeys((field, key))
+        rows = list(queryset.order_by(*(f"-{name}" if is_descending else name for name in order))[: size + 1])
+        self.has_more = len(rows) > size
+        rows = rows[:size]
+        last = rows[-1] if rows else None
+        self.cursor = self.encoded([ordering, *(_plain(getattr(last, name)) for name in order)]) if last else None
+        return rows
+
+    def size(self) -> int:
+        given = self.request.query_params.get("page_size", str(DEFAULT_SIZE))
+        if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MAX_SIZE):
+            raise BadQuery(bad_value("out_of_range", _("a number from 1 to 1,000"), given, "page_size"))
+        return int(given)
+
+    def encoded(self, state: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps(state, separators=(",", ":")).encode()).decode().rstrip("=")
+
+    def decoded(self) -> list[Any] | None:
+        """What `encoded` was given, as far as can be seen here; None without a cursor."""
+        given = self.request.query_params.get("cursor")
+        if given is None:
+            return None
+        try:
+            padded = given.encode("ascii") + b"=" * (-len(given) % 4)
+            state = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        except (ValueError, binascii.Error, RecursionError):
+            raise self.bad_cursor() from None
+        if not isinstance(state, list) or len(state) < 2:
+            raise self.bad_cursor()
+        return state
+
+    def bad_cursor(self) -> NotFound:
+        message = _("There is no such page: this cursor is not one of this list, in this order.")
+        return NotFound(Problem("bad_cursor", message, (), "", show(self.request.query_params["cursor"])))
+
+    def ordering(self) -> str:
+        wanted = self.request.query_params.get("ordering", self.view.orderings[0])
+        if wanted not in self.view.orderings:
+            raise BadQuery(bad_value("unknown_ordering", ", ".join(self.view.orderings), wanted, "ordering"))
+        return wanted
+
+    def _after(self, model: Any, ordering: str, field: str, key: str, is_descending: bool, cursor: Any) -> Q:
+        names = list(dict.fromkeys((field, key)))
+        if len(cursor) != len(names) + 1 or cursor[0] != ordering:
+            raise self.bad_cursor()
+        try:
+            values = [
+                model._meta.get_field(name).to_python(value) for name, value in zip(names, cursor[1:], strict=True)
+            ]
+        except (ValidationError, ValueError, TypeError):
+            raise self.bad_cursor() from None
+        if None in values:
+            raise self.bad_cursor()
+        beyond = "lt" if is_descending else "gt"
+        if len(names) == 1:
+            return Q(**{f"{field}__{beyond}": values[0]})
+        # the first condition is what the index serves
+        return Q(**{f"{field}__{beyond}e": values[0]}) & (
+            Q(**{f"{field}__{beyond}": values[0]}) | Q(**{f"{key}__{beyond}": values[1]})
+        )
+
+    def get_paginated_response(self, data: Any) -> Response:
+        following = None
+        if self.has_more:
+            following = replace_query_param(self.request.build_absolute_uri(), "cursor", self.cursor)
+        return Response({"results": data, "next": following, "cursor": self.cursor})
+
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "required": ["results", "next", "cursor"],
+            "properties": {
+                "results": {"type": "array", "items": schema},
+                "next": {
+                    "type": ["string", "null"], "format": "uri",
+                    "description": "Address of the next page; null when this one was the last.",
+                },
+                "cursor": {"type": ["string", "null"], "description": "Where the next page starts."},
+            },
+        }  # fmt: skip
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            _parameter("cursor", {"type": "string", "pattern": "^[A-Za-z0-9_=-]+$"}, "From the page before."),
+            _parameter(
+                "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE}, ""
+            ),
+            _parameter(
+                "ordering", {"type": "string", "enum": list(view.orderings), "default": view.orderings[0]},
+                "What an index serves; - for descending.",
+            ),
+        ]  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | str) or value is None else value.isoformat()
+
+
+def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}

@@ -1,0 +1,182 @@
+"""Faults as RFC 9457 has them: one shape for everything that goes wrong in the native API."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from people.problems import Conflict, NotAllowed, Path, Problem, Refused, fault
+from people.refusals import BadQuery, Gone, NotFound, PreconditionFailed, TooLarge, Unauthorized
+
+CONTENT_TYPE = "application/problem+json"
+BEARER = 'Bearer realm="custom-activities"'
+
+TITLES = {
+    400: gettext_lazy("The request cannot be understood"),
+    401: gettext_lazy("Who is asking?"),
+    403: gettext_lazy("Not allowed"),
+    404: gettext_lazy("There is no such thing"),
+    405: gettext_lazy("The resource does not take this method"),
+    406: gettext_lazy("No such representation"),
+    409: gettext_lazy("In conflict with how things stand"),
+    410: gettext_lazy("It was there once"),
+    412: gettext_lazy("It has changed in the meantime"),
+    413: gettext_lazy("Too large"),
+    414: gettext_lazy("The address is too long"),
+    415: gettext_lazy("The body has an unknown media type"),
+    422: gettext_lazy("Something in the body does not fit"),
+    429: gettext_lazy("Too many calls"),
+    500: gettext_lazy("A fault of ours"),
+}
+# refusals of verbs that are about how things stand, not about what was sent
+STATUS_BY_CODE = {
+    "in_use": 409,
+    "name_taken": 409,
+    "api_name_taken": 409,
+    "value_taken": 409,
+    "person_exists": 409,
+    "conflict": 409,
+    "no_draft": 409,
+    "never_approved": 409,
+    "retired_type": 409,
+    "not_retired": 409,
+    "standard_type": 409,
+    "too_many_types": 409,
+    "external_id_reused": 409,
+    "revoked_client": 409,
+    "too_many_tokens": 409,
+    "not_deleted": 409,
+    "second_approver": 403,
+    "address_too_long": 414,
+    "unknown_type": 404,
+}
+# what serializers call their faults
+OUR_CODES = {
+    "required": "missing_value",
+    "null": "missing_value",
+    "blank": "missing_value",
+    "empty": "missing_value",
+    "invalid": "wrong_type",
+    "invalid_choice": "wrong_type",
+    "not_a_list": "wrong_type",
+    "not_a_dict": "wrong_type",
+    "max_length": "too_long",
+    "min_value": "out_of_range",
+    "max_value": "out_of_range",
+    "parse_error": "invalid_json",
+}
+_STATUS_BY_CLASS: tuple[tuple[type[Refused], int], ...] = (
+    (BadQuery, 400),
+    (Unauthorized, 401),
+    (NotAllowed, 403),
+    (NotFound, 404),
+    (Gone, 410),
+    (PreconditionFailed, 412),
+    (TooLarge, 413),
+    (Conflict, 409),
+)
+
+logger = logging.getLogger(__name__)
+
+
+def handle(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Every exception of a view as a problem; what nobody foresaw is logged and answered 500."""
+    status, problems, headers = _faults(error, context.get("request"))
+    request = context.get("request")
+    renderer = getattr(request, "accepted_renderer", None)
+    content_type = CONTENT_TYPE if getattr(renderer, "format", "json") == "json" else None
+    return Response(body(status, problems), status, headers=headers, content_type=content_type)
+
+
+def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """A problem from outside any view: middleware, unknown addresses."""
+    return HttpResponse(
+        orjson.dumps(body(status, problems)), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
+    )
+
+
+def refusal(error: Refused) -> HttpResponse:
+    return respond(status_of(error), *error.problems, headers=_headers(error))
+
+
+def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResponse:
+    return respond(404, Problem("not_found", _("There is nothing at this address.")))
+
+
+def status_of(error: Refused) -> int:
+    by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
+    return by_class or STATUS_BY_CODE.get(error.code, 422)
+
+
+def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
+    """The members of a problem; `errors` has one entry a fault."""
+    problems = list(problems)
+    in_query = status == 400
+    return {
+        "type": "about:blank",
+        "title": str(TITLES.get(status, status)),
+        "status": status,
+        "code": problems[0].code if problems else "error",
+        "detail": " ".join(str(problem.message) for problem in problems[:3]),
+        "errors": [fault(problem, in_query) for problem in problems],
+    }
+
+
+def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
+    if isinstance(error, Refused):
+        return status_of(error), list(error.problems), _headers(error)
+    if isinstance(error, RequestDataTooBig):
+        return 413, [Problem("too_large", _("The body is larger than is taken here."))], {}
+    if isinstance(error, Http404):
+        return 404, [Problem("not_found", _("There is nothing at this address."))], {}
+    if isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if isinstance(error, exceptions.ValidationError):
+        return 422, list(_of_serializer(error.get_full_details(), ())), {}
+    if isinstance(error, exceptions.APIException):
+        return error.status_code, [_of_framework(error)], _headers_of_framework(error, request)
+    logger.exception("native API request failed", exc_info=error)
+    return 500, [Problem("error", _("Something went wrong here; it was written down. Try again later."))], {}
+
+
+def _of_framework(error: exceptions.APIException) -> Problem:
+    code = error.get_codes()
+    return Problem(code if isinstance(code, str) else "error", str(error.detail))
+
+
+def _of_serializer(details: Any, path: Path) -> Iterable[Problem]:
+    """The faults that serializers found, with their places."""
+    if isinstance(details, dict) and set(details) == {"message", "code"}:
+        code = str(details["code"])
+        yield Problem(OUR_CODES.get(code, code), str(details["message"]), path)
+    elif isinstance(details, dict):
+        for name, inner in details.items():
+            yield from _of_serializer(inner, path if name == "non_field_errors" else (*path, name))
+    elif isinstance(details, list):
+        is_many = any(isinstance(inner, dict) and set(inner) != {"message", "code"} for inner in details)
+        for index, inner in enumerate(details):
+            if inner:
+                yield from _of_serializer(inner, (*path, index) if is_many else path)
+
+
+def _headers(error: Refused) -> dict[str, str]:
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": f'{BEARER}, error="{error.code}"'}
+    return {}
+
+
+def _headers_of_framework(error: exceptions.APIException, request: Any) -> dict[str, str]:
+    headers = {}
+    if isinstance(error, exceptions.MethodNotAllowed) and request is not None:
+        view = request.parser_context["view"]
+        headers["Allow"] = ", ".join(view.allowed_methods)
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    return headers

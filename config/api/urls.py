@@ -1,0 +1,28 @@
+"""The native API: every app's resources under one roof, its document, its pages."""
+
+from django.contrib.auth.decorators import login_required
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+from activities.api import Activities, ActivityTypes
+from config.access import api as access
+from config.api import problems
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("activity-types", ActivityTypes)
+router.register("activities", Activities)
+router.register("api-clients", access.ApiClients)
+router.register("me", access.Me, basename="me")
+
+urlpatterns = [
+    path("v1/oauth/token", access.token, name="api-token"),
+    path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("v1/", include(router.urls)),
+    re_path(r"^v1/.*$", problems.not_found),
+    path(
+        "docs/",
+        login_required(SpectacularSwaggerSplitView.as_view(url_name="openapi", title="Custom Activities")),
+        name="api-docs",
+    ),
+]

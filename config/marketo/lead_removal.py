@@ -1,0 +1,35 @@
+"""To delete and to merge leads (§3)."""
+
+from typing import Any
+
+from django.http import HttpResponse
+
+from config.marketo.dispatch import Call
+from config.marketo.envelope import missing, success
+from config.marketo.lists import NOT_FOUND, skipped
+from config.marketo.parameters import person_id
+from people import deleting, merging
+from people.deleting import Outcome, Status
+
+
+def delete(call: Call) -> HttpResponse:
+    """In all three spellings; each lead is deleted or skipped on its own."""
+    call.require("people.delete_person")
+    ids = call.parameters.ids()
+    outcomes = deleting.delete([person_id(one) for one in ids], call.user, call.source)
+    return success([_deleted(one, outcome) for one, outcome in zip(ids, outcomes, strict=True)])
+
+
+def _deleted(given: Any, outcome: Outcome) -> dict[str, Any]:
+    if outcome.status is Status.REFUSED:
+        return skipped(given, NOT_FOUND)
+    return {"id": person_id(given), "status": "deleted"}
+
+
+def merge(call: Call, lead_id: int) -> HttpResponse:
+    """The lead in the path wins. There is no CRM here, so `mergeInCRM` says nothing."""
+    losers = call.parameters.numbers("leadIds") + call.parameters.numbers("leadId")
+    if not losers:
+        raise missing("leadId")
+    merging.merge(lead_id, losers, call.user, call.source)
+    return success()

@@ -1,0 +1,115 @@
+"""A smart list's rules in the shape that Marketo documents for activity filters.
+
+[I] §4, §11.5: one sample of an activity filter is all the evidence there is. What it has no place for (person
+fields, lists, sequences, counts, aggregates) is here in the same members, with rule types of our own.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from smartlists import rules
+from smartlists.catalogue import Catalogue
+
+# conditions that every activity has, by the number that Marketo gives (the first) or that follows on
+MOMENTS = {"@occurred_at": (-101, "Date of Activity"), "@recorded_at": (-102, "Date Recorded")}
+TIMES = (-103, "Min. Number of Times")
+COUNTED = (-103, "Number of Times")
+AGGREGATED = -104
+ACTIVITY, PERSON, LIST, SEQUENCE = "Activity", "Attribute", "List", "Sequence"
+
+
+def shown(found: rules.Rules) -> dict[str, Any]:
+    """Match type in lower case, no triggers (a list has none), and the filters by their numbers."""
+    names = Catalogue()
+    form: dict[str, Any] = {"filterMatchType": found.match, "triggers": []}
+    if found.match == rules.ADVANCED:
+        form["filterCustomRuleLogic"] = found.logic
+    form["filters"] = [
+        {"id": number, **_SHAPES[type(item)](item, names)} for number, item in enumerate(found.filters, start=1)
+    ]
+    return form
+
+
+def _filter(name: str, type_id: int, kind: str, operator: str, conditions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": name, "ruleTypeId": type_id, "ruleType": kind, "operator": operator, "conditions": list(conditions),
+    }  # fmt: skip
+
+
+def _condition(
+    number: int, name: str, operator: str, values: Sequence[str], is_primary: bool = False
+) -> dict[str, Any]:
+    return {
+        "activityAttributeId": number,
+        "activityAttributeName": name,
+        "operator": operator,
+        "values": list(values),
+        "isPrimary": is_primary,
+    }
+
+
+def _activity(item: rules.Activity, names: Catalogue) -> dict[str, Any]:
+    kind = names.types[item.type]
+    conditions = [_constraint(constraint, item.type, names) for constraint in item.constraints]
+    if item.count is not None:
+        number, name = TIMES if item.count.operator == "at least" else COUNTED
+        conditions.append(_condition(number, name, item.count.operator, item.count.values))
+    if item.aggregate is not None:
+        wanted = item.aggregate
+        name = f"{wanted.function.capitalize()} of {kind.fields[wanted.field].name}"
+        conditions.append(_condition(AGGREGATED, name, wanted.operator, wanted.values))
+    return _filter(kind.filter_name, kind.id, ACTIVITY, "occurs" if item.did else "does not occur", conditions)
+
+
+def _constraint(item: rules.Constraint, type_name: str, names: Catalogue) -> dict[str, Any]:
+    if item.field in MOMENTS:
+        return _condition(*MOMENTS[item.field], item.operator, item.values)
+    field = names.types[type_name].fields[item.field]
+    is_primary = field.expression == "primary_value"
+    return _condition(field.id, field.name, item.operator, item.values, is_primary)
+
+
+def _person_field(item: rules.PersonField, names: Catalogue) -> dict[str, Any]:
+    info = names.person_fields[item.field]
+    condition = _condition(info.id, info.label, item.operator, item.values, is_primary=True)
+    return _filter(info.label, info.id, PERSON, item.operator, [condition])
+
+
+def _static_list(item: rules.StaticList, names: Catalogue) -> dict[str, Any]:
+    return _list("Member of List", item, names.static_lists)
+
+
+def _smart_list(item: rules.SmartList, names: Catalogue) -> dict[str, Any]:
+    return _list("Member of Smart List", item, names.smart_lists)
+
+
+def _list(name: str, item: rules.StaticList | rules.SmartList, lists: Any) -> dict[str, Any]:
+    operator = "in" if item.member else "not in"
+    condition = _condition(item.list, name, operator, [lists.get(item.list, str(item.list))], is_primary=True)
+    return _filter(name, item.list, LIST, operator, [condition])
+
+
+def _sequence(item: rules.Sequence, names: Catalogue) -> dict[str, Any]:
+    first, *later = item.steps
+    found = _filter("Sequence", names.types[first.type].id, SEQUENCE, "occurs", [])
+    return found | {"steps": [_step(first, names, "occurs"), *(_step(step, names, _followed(step)) for step in later)]}
+
+
+def _step(step: rules.Step, names: Catalogue, operator: str) -> dict[str, Any]:
+    kind = names.types[step.type]
+    conditions = [_constraint(constraint, step.type, names) for constraint in step.constraints]
+    return _filter(kind.filter_name, kind.id, ACTIVITY, operator, conditions)
+
+
+def _followed(step: rules.Step) -> str:
+    told = "not followed by" if step.is_not else "followed by"
+    return told if step.within_days is None else f"{told} within {step.within_days} days"
+
+
+_SHAPES: dict[type, Any] = {
+    rules.Activity: _activity,
+    rules.PersonField: _person_field,
+    rules.StaticList: _static_list,
+    rules.SmartList: _smart_list,
+    rules.Sequence: _sequence,
+}

@@ -1,0 +1,70 @@
+"""Smart lists as the asset API sees them (§4): read, clone, delete. Their members come by bulk export only."""
+
+from typing import Any
+
+from django.http import HttpResponse
+
+from config.marketo.assets import (
+    WORKSPACE,
+    by_id,
+    common,
+    existing,
+    folder_of,
+    folder_row,
+    named,
+    page_url,
+    search,
+)
+from config.marketo.dispatch import Call
+from config.marketo.envelope import assets
+from config.marketo.smart_list_rules import shown
+from smartlists import saving
+from smartlists.models import SmartList
+
+KIND = "Smart List"
+
+
+def all_lists(call: Call) -> HttpResponse:
+    call.require("smartlists.view_smartlist")
+    return assets([_row(call, smart_list) for smart_list in search(call, SmartList.objects.all())])
+
+
+def one(call: Call, list_id: int) -> HttpResponse:
+    """With its rules where `includeRules` says so. [I] §4: an unknown id is a search that finds nothing."""
+    call.require("smartlists.view_smartlist")
+    found = by_id(SmartList.objects.all(), list_id)
+    if found is None:
+        return assets([])
+    rules = {"rules": shown(found.parsed)} if call.parameters.flag("includeRules") else {}
+    return assets([_row(call, found) | rules])
+
+
+def by_name(call: Call) -> HttpResponse:
+    call.require("smartlists.view_smartlist")
+    found = SmartList.objects.filter(name=call.parameters.not_blank("name"))
+    return assets([_row(call, smart_list) for smart_list in found])
+
+
+def clone(call: Call, list_id: int) -> HttpResponse:
+    """A new list with the same rules; a public client sends name and folder in the query."""
+    call.require("smartlists.view_smartlist")
+    smart_list = existing(SmartList.objects.all(), list_id, KIND)
+    name, folder = call.parameters.not_blank("name"), folder_of(call.parameters.not_blank("folder"))
+    description = call.parameters.text("description")
+    made = named(
+        lambda: saving.create(name, smart_list.parsed, call.user, description=description, folder=folder), KIND
+    )
+    return assets([_row(call, made)])
+
+
+def delete(call: Call, list_id: int) -> HttpResponse:
+    saving.delete(existing(SmartList.objects.all(), list_id, KIND), call.user)
+    return assets([{"id": list_id}])
+
+
+def _row(call: Call, smart_list: SmartList) -> dict[str, Any]:
+    return common(smart_list) | {
+        "url": page_url(call, f"SL{smart_list.pk}A1LA1"),
+        "folder": folder_row(smart_list.folder_id),
+        "workspace": WORKSPACE,
+    }

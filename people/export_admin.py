@@ -1,0 +1,150 @@
+"""Exports in the admin: ask for a file, see it being written, fetch it."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from people import exporting
+from people.exporting import KINDS
+from people.models import Export
+from people.problems import Refused
+from people.sources import Door
+from people.transfer_admin import TransferAdmin, attachment, badge_of
+
+State = Export.State
+FORMATS = {"csv": gettext_lazy("CSV, comma"), "ssv": gettext_lazy("CSV, semicolon"), "ndjson": "NDJSON"}
+
+
+class ExportForm(forms.Form):
+    """What the file holds."""
+
+    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.offers = {
+            f"{kind.name}:{key}": (kind, label, parameters)
+            for kind in KINDS.values()
+            if all(user.has_perm(right) for right in kind.rights)
+            for key, label, parameters in kind.choices()
+        }
+        look = {"class": "ca-input"}
+        date = {**look, "type": "date"}
+        self.fields["contents"] = forms.ChoiceField(
+            label=_("Contents"), choices=[(key, label) for key, (_kind, label, _given) in self.offers.items()],
+            widget=forms.Select(attrs=look),
+        )  # fmt: skip
+        for name, label in (("since", _("Occurred from")), ("until", _("Occurred up to"))):
+            help_text = _("Only for activities; days of %(zone)s.") % {"zone": timezone.get_current_timezone_name()}
+            self.fields[name] = forms.DateField(
+                label=label, required=False, help_text=help_text, widget=forms.DateInput(attrs=date)
+            )
+        self.fields["format"] = forms.ChoiceField(
+            label=_("Format"), choices=list(FORMATS.items()), widget=forms.Select(attrs=look)
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        """As `exporting.create` takes them; text is neutralised, for the file is made for a spreadsheet."""
+        kind, _label, given = self.offers[self.cleaned_data["contents"]]
+        found = {**given, "excel_safe": self.cleaned_data["format"] != "ndjson"}
+        if kind.has_dates:
+            for name, days in (("since", 0), ("until", 1)):
+                if day := self.cleaned_data[name]:
+                    midnight = datetime.combine(day + timedelta(days=days), time(), timezone.get_current_timezone())
+                    found[name] = midnight.isoformat()
+        return found
+
+
+@admin.register(Export)
+class ExportAdmin(TransferAdmin):
+    list_display = ("__str__", "format", "badge", "rows", "user", "created_at", "download")
+    list_filter = ("state",)
+    list_select_related = ("user",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Export | None = None) -> bool:
+        allowed = request.user.has_perm("people.export_person")
+        return allowed and (obj is None or obj.is_visible_to(request.user))
+
+    has_add_permission = has_view_permission
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_queryset(request)
+        return found if request.user.is_superuser else found.filter(user=request.user)
+
+    @admin.display(description=gettext_lazy("File"))
+    def download(self, export: Export) -> str:
+        if export.state != State.COMPLETED:
+            return "—"
+        return format_html('<a href="{}">{}</a>', reverse("admin:people_export_file", args=[export.pk]), _("Download"))
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/file/", wrap(self.file_view), name="people_export_file"),
+            path("<int:pk>/progress/", wrap(self.progress_view), name="people_export_progress"),
+            path("<int:pk>/cancel/", wrap(require_POST(self.cancel_view)), name="people_export_cancel"),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ExportForm(request.POST or None, user=request.user)
+        if request.method == "POST" and form.is_valid():
+            kind, label, _given = form.offers[form.cleaned_data["contents"]]
+            try:
+                export = exporting.create(
+                    kind.name, form.parameters(), request.user, Door.ADMIN,
+                    format=form.cleaned_data["format"], title=str(label),
+                )  # fmt: skip
+                exporting.enqueue(export)
+            except Refused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                return redirect("admin:people_export_change", export.pk)
+        return self._page(request, "export_new", _("New export"), form=form)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        export = self._find(request, int(object_id) if object_id.isdigit() else 0)
+        return self._page(request, "export_job", str(export), export=export, badge=badge_of(export))
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        export = self._find(request, pk)
+        return render(request, "people/_export_progress.html", {"export": export, "badge": badge_of(export)})
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        try:
+            exporting.cancel(self._find(request, pk))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return redirect("admin:people_export_change", pk)
+
+    def file_view(self, request: HttpRequest, pk: int) -> FileResponse:
+        export = self._find(request, pk)
+        if export.state != State.COMPLETED:
+            raise Http404
+        try:
+            file = exporting.path_of(export).open("rb")
+        except FileNotFoundError:
+            raise Http404 from None
+        response = FileResponse(file, content_type=exporting.CONTENT_TYPES[export.format])
+        ending = "csv" if export.format in exporting.DELIMITERS else export.format
+        response["Content-Disposition"] = attachment(f"{export.kind}-{export.created_at:%Y-%m-%d}.{ending}")
+        return response
+
+    def _find(self, request: HttpRequest, pk: int) -> Export:
+        export = get_object_or_404(Export.objects.select_related("user"), pk=pk)
+        if not self.has_view_permission(request, export):
+            raise PermissionDenied
+        return export

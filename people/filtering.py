@@ -1,0 +1,257 @@
+"""Filters of the native API's lists: every field with the operators of its type.
+
+`?last_name__startswith=Mc&created_at__gte=2026-01-01`. Text is compared without case; `__in` takes a list with
+commas; `__isempty=true` finds what has no value. A negative operator finds what has no value, too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import django_filters
+from django import forms
+from django.db import models
+from django.db.models import F, Func, Q
+from django.db.models.functions import Lower
+from django.db.models.lookups import (
+    Contains,
+    EndsWith,
+    Exact,
+    GreaterThan,
+    GreaterThanOrEqual,
+    In,
+    IsNull,
+    LessThan,
+    LessThanOrEqual,
+    StartsWith,
+)
+from django.utils.translation import gettext as _
+
+from people import datatypes, json_schema
+from people.problems import Problem, show
+
+MAX_VALUES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """`suffix` as it stands in the parameter's name; `condition` of the left side and the canonical value(s)."""
+
+    suffix: str
+    condition: Callable[[Any, Any], Any]
+    is_list: bool = False
+    is_flag: bool = False
+
+    def name(self, field: str) -> str:
+        return f"{field}__{self.suffix}" if self.suffix else field
+
+
+_IS = Operator("", Exact)
+_IS_NOT = Operator("not", lambda left, value: Q(IsNull(left, True)) | ~Q(Exact(left, value)))
+_IN = Operator("in", In, is_list=True)
+_IS_EMPTY = Operator("isempty", IsNull, is_flag=True)
+_ORDER = (
+    Operator("gt", GreaterThan),
+    Operator("gte", GreaterThanOrEqual),
+    Operator("lt", LessThan),
+    Operator("lte", LessThanOrEqual),
+)
+_TEXT = (
+    _IS, _IS_NOT, _IN, Operator("startswith", StartsWith), Operator("endswith", EndsWith),
+    Operator("contains", Contains),
+)  # fmt: skip
+
+
+def _operators(data_type: datatypes.DataType) -> tuple[Operator, ...]:
+    if data_type.is_number:
+        return (_IS, _IS_NOT, _IN, *_ORDER)
+    if data_type.is_moment:
+        return (_IS, *_ORDER)
+    return (_IS,) if data_type.name == "boolean" else _TEXT
+
+
+_OUTPUT: Mapping[str, type[models.Field]] = {
+    "boolean": models.BooleanField,
+    "date": models.DateField,
+    "datetime": models.DateTimeField,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a filter compares: a column by its name, or an expression whose text `data_type` casts."""
+
+    data_type: str
+    source: Any = ""
+    is_nullable: bool = True
+    operators: Sequence[str] | None = None  # fewer than those of the type
+
+    def taken(self) -> tuple[Operator, ...]:
+        operators = (*_operators(datatypes.BY_NAME[self.data_type]), *((_IS_EMPTY,) if self.is_nullable else ()))
+        return tuple(one for one in operators if self.operators is None or one.suffix in self.operators)
+
+    def left(self, name: str) -> Any:
+        column = F(self.source or name) if isinstance(self.source, str) else self.source
+        return Lower(column) if is_text(self.data_type) else column
+
+
+NUMBER_KEY = ("", "in", "gt", "gte", "lt", "lte")
+
+
+def is_text(data_type: str) -> bool:
+    return datatypes.BY_NAME[data_type].operators is datatypes.TEXT_OPERATORS
+
+
+def cast(data_type: str, text: Any) -> Func:
+    """The SQL that compares values of `data_type` whose text is the expression `text`."""
+    kind = datatypes.BY_NAME[data_type]
+    output = models.DecimalField() if kind.is_number else _OUTPUT.get(data_type, models.TextField)()
+    return Func(text, template=kind.sql.format("%(expressions)s"), output_field=output)
+
+
+def _read_as(data_type: str, operator: Operator) -> str:
+    """Questions are taken wider than values: part of an address is text, any number compares with an amount."""
+    if operator.is_flag:
+        return "boolean"
+    if is_text(data_type):
+        return "string"
+    return "float" if data_type == "currency" else data_type
+
+
+class ValueField(forms.Field):
+    """Reads one value of a data type, or a list with commas."""
+
+    def __init__(self, *, data_type: str, operator: Operator, **options: Any) -> None:
+        super().__init__(**options)
+        self.data_type = datatypes.BY_NAME[data_type]
+        self.operator = operator
+
+    def clean(self, value: Any) -> Any:
+        if value is None:
+            return None
+        if not self.operator.is_list:
+            return self._value(value)
+        parts = value.split(",")
+        if len(parts) > MAX_VALUES:
+            raise forms.ValidationError(_("at most 300 values"), "too_many_values")
+        return [self._value(part) for part in parts]
+
+    def _value(self, raw: str) -> Any:
+        if datatypes.is_blank(raw):
+            raise forms.ValidationError(_("a value is needed; __isempty=true finds what has none"), "missing_value")
+        try:
+            value = self.data_type.parse(raw, UTC)
+        except datatypes.BadValue as error:
+            message = _("expected %(expected)s, got '%(got)s'")
+            parameters = {"expected": str(error.expected), "got": show(raw)}
+            raise forms.ValidationError(message, error.code, parameters) from None
+        if isinstance(value, float):
+            return Decimal(repr(value))
+        return datatypes.text_key(value) if isinstance(value, str) else value
+
+
+class TypedFilter(django_filters.Filter):
+    """One operator on one column."""
+
+    field_class = ValueField
+
+    def __init__(self, left: Any, data_type: str, operator: Operator, description: str = "") -> None:
+        data_type = _read_as(data_type, operator)
+        super().__init__(label=operator.suffix or "is", data_type=data_type, operator=operator)
+        self.left = left
+        self.operator = operator
+        self.description = description
+        one = json_schema.of(data_type)
+        one = {**one, "minLength": 1, "pattern": r"\S"} if data_type == "string" else one
+        self.schema = {"type": "array", "items": one, "minItems": 1} if operator.is_list else one
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        return queryset if value is None else queryset.filter(self.operator.condition(self.left, value))
+
+
+class WordsField(forms.Field):
+    """Reads a list with commas of words that are known."""
+
+    def __init__(self, *, words: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.words = words
+
+    def clean(self, value: Any) -> Any:
+        if value is None:
+            return None
+        given = value.split(",")
+        for word in given:
+            if word not in self.words:
+                parameters = {"expected": ", ".join(self.words), "got": show(word)}
+                raise forms.ValidationError(_("expected %(expected)s, got '%(got)s'"), "wrong_type", parameters)
+        return given
+
+
+class WordsFilter(django_filters.Filter):
+    """`?state=draft,retired`: what any of the words' conditions holds for."""
+
+    field_class = WordsField
+
+    def __init__(self, conditions: Mapping[str, Q], description: str = "") -> None:
+        super().__init__(label="is", words=list(conditions))
+        self.conditions = conditions
+        self.description = description
+        self.schema = {"type": "array", "items": {"type": "string", "enum": list(conditions)}, "minItems": 1}
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        if value is None:
+            return queryset
+        wanted = Q()
+        for word in value:
+            wanted |= self.conditions[word]
+        return queryset.filter(wanted)
+
+
+def typed_filters(name: str, left: Any, column: Column) -> dict[str, TypedFilter]:
+    return {one.name(name): TypedFilter(left, column.data_type, one) for one in column.taken()}
+
+
+class Filters(django_filters.FilterSet):
+    """A list's filters: those of the table `typed`, those declared one by one, and `dynamic` ones.
+
+    `unfiltered` names the model's fields that have no filter, each with the reason.
+    """
+
+    typed: ClassVar[Mapping[str, Column]] = {}
+    unfiltered: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def get_filters(cls) -> Any:
+        filters = super().get_filters()
+        for name, column in cls.typed.items():
+            filters.update(typed_filters(name, column.left(name), column))
+        return filters
+
+    def __init__(self, data: Any = None, queryset: Any = None, **options: Any) -> None:
+        # only what is asked for is set up: a list may have hundreds
+        self.base_filters = {name: one for name, one in type(self).base_filters.items() if name in (data or {})}
+        self.base_filters.update(self.dynamic(data or {}))
+        super().__init__(data, queryset, **options)
+
+    def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
+        """Filters on fields that the team defined, for the parameters in `data`; unknown ones are left out."""
+        return {}
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """The parameters' names, to be told to who gave an unknown one."""
+        return list(cls.base_filters)
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the values given."""
+        return [_problem(name, error) for name, errors in self.form.errors.as_data().items() for error in errors]
+
+
+def _problem(name: str, error: Any) -> Problem:
+    parameters = error.params or {}
+    return Problem(
+        error.code or "wrong_type", " ".join(error.messages), (name,),
+        str(parameters.get("expected", "")), str(parameters.get("got", "")),
+    )  # fmt: skip

@@ -1,0 +1,195 @@
+"""Imports in the admin: upload, map, preview, check, import, report."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from people import import_guesses, import_reports, importing, installation
+from people.importing import TARGETS, Plan
+from people.models import Import
+from people.problems import Problem, Refused, located, show
+from people.sources import Door, Source
+from people.tabular import Shape
+from people.transfer_admin import TransferAdmin, attachment, badge_of
+from people.transfer_forms import PlanForm, ShapeForm, UploadForm, contents
+
+PREVIEW_ROWS = 10
+State = Import.State
+
+
+@admin.register(Import)
+class ImportAdmin(TransferAdmin):
+    list_display = ("name", "contents", "badge", "counted", "user", "created_at")
+    list_filter = ("state",)
+    search_fields = ("name",)
+    list_select_related = ("user",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Import | None = None) -> bool:
+        targets = TARGETS.values() if obj is None else [TARGETS[obj.kind]]
+        return any(all(request.user.has_perm(right) for right in target.rights) for target in targets)
+
+    has_add_permission = has_view_permission
+
+    @admin.display(description=gettext_lazy("Contents"))
+    def contents(self, job: Import) -> str:
+        subject = (job.plan or {}).get("subject")
+        return f"{TARGETS[job.kind].label}: {subject}" if subject else str(TARGETS[job.kind].label)
+
+    @admin.display(description=gettext_lazy("Rows"))
+    def counted(self, job: Import) -> str:
+        counts = [
+            (job.added, _("%(count)s added")), (job.updated, _("%(count)s updated")),
+            (job.repeated, _("%(count)s known before")), (job.refused, _("%(count)s refused")),
+        ]  # fmt: skip
+        return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count) or "—"
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/step/<str:step>/", wrap(require_POST(self.step_view)), name="people_import_step"),
+            path("<int:pk>/progress/", wrap(self.progress_view), name="people_import_progress"),
+            path("<int:pk>/report/", wrap(self.report_view), name="people_import_report"),
+            path("<int:pk>/columns/", wrap(self.columns_view), name="people_import_columns"),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Upload a file."""
+        choices = contents(request.user)
+        if not choices:
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None, contents=choices)
+        if request.method == "POST" and form.is_valid():
+            kind, _colon, subject = form.cleaned_data["contents"].partition(":")
+            file = form.cleaned_data["file"]
+            try:
+                job = importing.upload(file.chunks(), file.name or "", kind, request.user)
+            except Refused as refusal:
+                form.add_error("file", str(refusal))
+            else:
+                return _to_columns(job, subject)
+        return self._page(request, "import_upload", _("Import a file"), form=form, current=1)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Where the import stands: progress, and the report."""
+        job = self._find(request, int(object_id) if object_id.isdigit() else 0)
+        if not job.plan:
+            return _to_columns(job, request.GET.get("subject", ""))
+        return self._page(request, "import_job", job.name, current=_STEP_OF.get(job.state, 4), **_progress(job))
+
+    def columns_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say what the columns mean; the same page shows rows as they will be stored."""
+        job = self._find(request, pk)
+        if not job.stored_as or job.is_running or job.position:
+            return redirect("admin:people_import_change", pk)
+        subject = request.POST.get("subject", request.GET.get("subject", (job.plan or {}).get("subject", "")))
+        if "reshape" in request.POST:
+            self._reshape(request, job)
+            return _to_columns(job, subject)
+        lines = importing.sample(job)
+        guess = import_guesses.guess_plan(job, subject, installation.current().time_zone, lines)
+        if job.plan and job.plan["subject"] == subject:
+            guess = import_guesses.Guess(Plan.from_json(job.plan), guess.questions, True)
+        shape = Shape.from_json(job.shape)
+        target = TARGETS[job.kind]
+        form = PlanForm(
+            request.POST or None, kind=job.kind, shape=shape, items=target.mappable(subject), guess=guess, lines=lines
+        )
+        preview = None
+        if request.method == "POST" and form.is_valid():
+            try:
+                importing.set_plan(job, form.plan(subject), request.user)
+            except Refused as refusal:
+                form.show(refusal)
+            else:
+                preview = _preview(job, lines[:PREVIEW_ROWS])
+        return self._page(
+            request, "import_columns", job.name, job=job, form=form, subject=subject, guess=guess, preview=preview,
+            shape=shape, shape_form=ShapeForm(shape=shape) if shape.format == "csv" else None,
+            label=dict(target.subjects()).get(subject, target.label), current=3 if preview else 2,
+        )  # fmt: skip
+
+    def _reshape(self, request: HttpRequest, job: Import) -> None:
+        form = ShapeForm(request.POST, shape=Shape.from_json(job.shape))
+        if not form.is_valid():
+            return
+        try:
+            importing.reshape(job, format="csv", **form.cleaned_data)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+
+    def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
+        job = self._find(request, pk)
+        try:
+            if step in importing.STEPS:
+                importing.step(job, step, request.user)
+            elif step in importing.STOPS:
+                importing.stop(job, step, request.user)
+            else:
+                raise Http404
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return redirect("admin:people_import_change", pk)
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The part of the page that changes while the job runs; it is fetched anew until the job has ended."""
+        return render(request, "people/_import_progress.html", _progress(self._find(request, pk)))
+
+    def report_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """The refused rows as a file."""
+        job = self._find(request, pk)
+        response = StreamingHttpResponse(import_reports.lines(job), content_type="text/plain;charset=UTF-8")
+        response["Content-Disposition"] = attachment(import_reports.file_name(job))
+        return response
+
+    def _find(self, request: HttpRequest, pk: int) -> Import:
+        job = get_object_or_404(Import.objects.select_related("user"), pk=pk)
+        if not self.has_view_permission(request, job):
+            raise PermissionDenied
+        return job
+
+
+_STEP_OF = {State.UPLOADED: 3, State.CHECKING: 3, State.CHECKED: 3}
+
+
+def _to_columns(job: Import, subject: str) -> HttpResponse:
+    response = redirect("admin:people_import_columns", job.pk)
+    response["Location"] += f"?subject={subject}"
+    return response
+
+
+def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
+    """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
+    target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
+    read = target.reader(plan, Shape.from_json(job.shape))
+    rows = [line.problem or read(line.cells) for line in lines]
+    good = [row for row in rows if not isinstance(row, Problem)]
+    results = iter(target.record(good, plan, Source(Door.IMPORT, job.user_id), dry_run=True) if good else ())
+    found = []
+    for line, row in zip(lines, rows, strict=True):
+        problems = [row] if isinstance(row, Problem) else next(results).problems
+        stored = () if isinstance(row, Problem) else target.stored(row, plan)
+        values = [(label, show(value)) for label, value in stored]
+        found.append({"number": line.number, "values": values, "problems": [located(one) for one in problems]})
+    return found
+
+
+def _progress(job: Import) -> dict[str, Any]:
+    faults = [] if job.is_running else import_reports.faults(job, 20)
+    failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
+    shown = [(failure.row, import_reports.sentences(failure)) for failure in failures]
+    return {
+        "job": job, "faults": faults, "failures": shown, "badge": badge_of(job), "is_check": job.state == State.CHECKED,
+        "may": {step for step, (states, _to) in {**importing.STEPS, **importing.STOPS}.items() if job.state in states},
+        "label": TARGETS[job.kind].label,
+    }  # fmt: skip

@@ -1,0 +1,217 @@
+"""What the resources of the native API have in common: faults, strict bodies, rights, sparse fields, ETags.
+
+A resource translates a request into a verb and a thing into JSON; it holds no rule of its own.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Any, ClassVar
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework import serializers, viewsets
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from people.exact_json import Repeated
+from people.permissions import require
+from people.problems import Problem, bad_value, show
+from people.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Unprocessable
+from people.sources import Door, Source
+
+MAX_BATCH = 1_000
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+class Text(serializers.CharField):
+    """Text and nothing that merely looks like it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if not _is_storable(data):
+            raise ValidationError(_("Text without NUL and without lone surrogates is needed."), "invalid")
+        return data
+
+
+class YesNo(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=show(data))
+        return data
+
+
+class Whole(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class Moment(serializers.DateTimeField):
+    """A moment, always shown in UTC."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"default_timezone": UTC, **options})
+
+
+class Strict(serializers.Serializer):
+    """A body's or a reply's members; a member that is not declared is a fault, not something to skip."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Repeated):
+            raise ValidationError({"non_field_errors": [_repeated()]})
+        if isinstance(data, Mapping):
+            known = [name for name, field in self.fields.items() if not field.read_only]
+            unknown = [name for name in data if name not in known]
+            if unknown:
+                raise ValidationError({show(name): [_unknown_member(known)] for name in unknown[:20]})
+        return super().to_internal_value(data)
+
+
+def _repeated() -> ValidationError:
+    return serializers.ErrorDetail(_("A name is given twice."), "given_twice")  # type: ignore[return-value]
+
+
+def _unknown_member(known: Iterable[str]) -> Any:
+    message = _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}
+    return serializers.ErrorDetail(message, "unknown_member")
+
+
+def _is_storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+class Resource(viewsets.GenericViewSet):
+    """One kind of thing at one address.
+
+    `rights` names the right each action needs (None: being logged in is enough); an action that is not in it
+    is refused. `orderings` are what an index serves, the first by default; `key` breaks their ties.
+    """
+
+    rights: ClassVar[Mapping[str, str | None]] = {}
+    orderings: ClassVar[Sequence[str]] = ("id",)
+    key: ClassVar[str] = "id"
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")
+    lookup_value_converter = "int"
+
+    @property
+    def source(self) -> Source:
+        return Source(Door.API, self.request.user.pk)
+
+    def require(self, right: str) -> None:
+        """Raise `NotAllowed` without the right; for actions whose methods need different ones."""
+        require(self.request.user, right)
+
+    def revision(self, thing: Any) -> str | None:
+        """What changes whenever `thing` does; None for things that nobody edits."""
+        return None
+
+    def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.show_all(page))
+
+    def retrieve(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
+        thing = self.get_object()
+        if self._etag(thing) is not None and self._etag(thing) in _tags(request.headers.get("If-None-Match", "")):
+            return Response(status=304, headers=self._headers(thing))
+        return self.shown(thing)
+
+    def get_object(self) -> Any:
+        try:
+            return super().get_object()
+        except (Http404, OverflowError):
+            raise NotFound(Problem("not_found", _("There is nothing at this address."))) from None
+
+    def show(self, thing: Any) -> Any:
+        """`thing` as JSON, only with the fields that were asked for."""
+        serializer = self.get_serializer(thing)
+        self._keep_wanted(serializer)
+        return serializer.data
+
+    def show_all(self, things: Iterable[Any]) -> Any:
+        serializer = self.get_serializer(things, many=True)
+        self._keep_wanted(serializer.child)
+        return serializer.data
+
+    def shown(self, thing: Any, status: int = 200, **headers: str) -> Response:
+        """The reply that shows `thing`, with its ETag."""
+        return Response(self.show(thing), status, headers=headers | self._headers(thing))
+
+    def given(self, serializer_class: type[serializers.Serializer], partial: bool = False) -> Any:
+        """The checked body. Raises ValidationError with all its faults."""
+        serializer = serializer_class(data=self.request.data, partial=partial, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def require_match(self, thing: Any) -> None:
+        """Raise `PreconditionFailed` when If-Match names another state of `thing` than the present one."""
+        wanted = self.request.headers.get("If-Match", "")
+        if wanted.strip() in {"", "*"}:
+            return
+        if self._etag(thing) not in _tags(wanted):
+            message = _("It has changed since you read it. Read it again; nothing was overwritten.")
+            raise PreconditionFailed(Problem("precondition_failed", message, (), self._etag(thing) or "", show(wanted)))
+
+    def _keep_wanted(self, serializer: Any) -> None:
+        if "fields" not in self.request.query_params:
+            return
+        wanted = {name.strip() for name in self.request.query_params["fields"].split(",")}
+        known = list(serializer.fields)
+        for name in sorted(wanted - set(known)):
+            message = _("there is no field '%(name)s'; there are %(known)s") % {
+                "name": show(name), "known": ", ".join(known),
+            }  # fmt: skip
+            raise BadQuery(Problem("unknown_field", message, ("fields",), ", ".join(known), show(name)))
+        for name in set(known) - wanted:
+            del serializer.fields[name]
+
+    def _etag(self, thing: Any) -> str | None:
+        revision = self.revision(thing)
+        return None if revision is None else f'"{revision}"'
+
+    def _headers(self, thing: Any) -> dict[str, str]:
+        etag = self._etag(thing)
+        return {} if etag is None else {"ETag": etag}
+
+
+def _tags(header: str) -> set[str]:
+    return {f'"{tag}"' for tag in _ETAG.findall(header)}
+
+
+def rows_of(body: Any, name: str) -> list[Any]:
+    """The list under `name` of a batch's body, 1 to 1,000 rows. Raises `Unprocessable` or `TooLarge`."""
+    rows = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(rows, list) or not rows:
+        expected = _("a list of 1 to 1,000 under “%(name)s”") % {"name": name}
+        raise Unprocessable(bad_value("missing_value", expected, rows, name))
+    if len(rows) > MAX_BATCH:
+        message = _("At most 1,000 in one call; there are %(count)s. Send several calls, or a stream.") % {
+            "count": len(rows)
+        }
+        raise TooLarge(Problem("too_many_rows", message, (name,), "1000", str(len(rows))))
+    return rows
+
+
+def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
+    """Raise `Unprocessable` when the object `body` has members that nobody reads."""
+    known = list(known)
+    if not isinstance(body, dict):
+        raise Unprocessable(bad_value("wrong_type", _("an object"), body))
+    problems = [
+        Problem("unknown_member", _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}, (show(name),))
+        for name in body
+        if name not in known
+    ]
+    if isinstance(body, Repeated):
+        problems.append(Problem("given_twice", _("A name is given twice.")))
+    if problems:
+        raise Unprocessable(*problems[:20])

@@ -1,0 +1,56 @@
+"""What the pages of imports and of exports have in common."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+
+from people.models import Export, Import
+from people.paging import UncountedPaginator
+
+BADGES = {
+    Import.State.COMPLETE: "good", Import.State.FAILED: "bad", Import.State.CANCELLED: "bad",
+    Import.State.PAUSED: "wait", Import.State.IMPORTING: "info", Import.State.CHECKING: "info",
+    Export.State.COMPLETED: "good", Export.State.PROCESSING: "info", Export.State.QUEUED: "info",
+}  # fmt: skip
+
+
+def badge_of(thing: Import | Export) -> str:
+    kind = BADGES.get(thing.state, "")
+    return format_html('<span class="ca-badge ca-badge--{}">{}</span>', kind, thing.get_state_display())
+
+
+class TransferAdmin(ModelAdmin):
+    """What the lists of imports and of exports have in common."""
+
+    paginator = UncountedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    actions = None
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    @admin.display(description=gettext_lazy("State"))
+    def badge(self, thing: Import | Export) -> str:
+        return badge_of(thing)
+
+    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
+        shell = self.admin_site.each_context(request)
+        return render(request, f"people/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
+
+
+def attachment(name: str) -> str:
+    """The Content-Disposition of a file to keep."""
+    plain = name.encode("ascii", "replace").decode().replace('"', "'").replace("?", "_")
+    return f'attachment; filename="{plain}"'

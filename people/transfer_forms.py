@@ -1,0 +1,184 @@
+"""Forms of the import pages: they carry what was chosen; `importing` decides what is right."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import finding, tabular
+from people.conventions import DateOrder
+from people.fields import catalogue
+from people.import_guesses import Guess
+from people.importing import TARGETS, ExternalId, Mappable, Plan
+from people.problems import Refused, show
+from people.tabular import Line, Shape
+
+COLUMN = "column_"
+SAMPLES = 3
+DATE_ORDERS = {
+    DateOrder.YMD: gettext_lazy("Year, month, day: 2026-04-03"),
+    DateOrder.DMY: gettext_lazy("Day, month, year: 3/4/2026 is 3 April"),
+    DateOrder.MDY: gettext_lazy("Month, day, year: 4/3/2026 is 3 April"),
+}
+DECIMALS = {".": gettext_lazy("Point: 1250.50"), ",": gettext_lazy("Comma: 1250,50")}
+EXTERNAL_IDS = {
+    ExternalId.HASH: gettext_lazy("The row itself: a file imported twice adds nothing"),
+    ExternalId.COLUMN: gettext_lazy("The column mapped to “External id”"),
+    ExternalId.NONE: gettext_lazy("Nothing: importing the file again records everything again"),
+}
+ACTIONS = {
+    "upsert": gettext_lazy("Change people who are known, create the others"),
+    "update": gettext_lazy("Only change people who are known"),
+    "create": gettext_lazy("Only create people who are not known"),
+}
+DELIMITER_NAMES = {
+    ",": gettext_lazy("Comma"), ";": gettext_lazy("Semicolon"), "\t": gettext_lazy("Tabulator"),
+    "|": gettext_lazy("Bar |"),
+}  # fmt: skip
+
+
+def _select(label: Any, choices: Any, help_text: Any = "", required: bool = True) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label, choices=choices, help_text=help_text, required=required,
+        widget=forms.Select(attrs={"class": "ca-input"}),
+    )  # fmt: skip
+
+
+class UploadForm(forms.Form):
+    """A file, and what is in it."""
+
+    def __init__(self, *args: Any, contents: Sequence[tuple[str, Any]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["contents"] = _select(_("What is in the file?"), contents)
+        self.fields["file"] = forms.FileField(
+            label=_("File"), allow_empty_file=True,
+            help_text=_("CSV with any delimiter, XLSX or NDJSON, also as .gz. The first line names the columns."),
+            widget=forms.FileInput(attrs={"class": "ca-input", "accept": ".csv,.tsv,.txt,.xlsx,.ndjson,.jsonl,.gz"}),
+        )  # fmt: skip
+
+
+class ShapeForm(forms.Form):
+    """How the file is to be read."""
+
+    def __init__(self, *args: Any, shape: Shape, **options: Any) -> None:
+        super().__init__(*args, initial={"delimiter": shape.delimiter, "encoding": shape.encoding}, **options)
+        self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
+        self.fields["encoding"] = _select(_("Encoding"), [(name, name) for name in tabular.ENCODINGS])
+
+
+class PlanForm(forms.Form):
+    """What each column means, and how the file writes what can be written in several ways."""
+
+    def __init__(
+        self, data: Any, *, kind: str, shape: Shape, items: Sequence[Mappable], guess: Guess, lines: Sequence[Line]
+    ) -> None:
+        super().__init__(data)
+        self.kind, self.shape, self.items, self.guess, self.lines = kind, shape, items, guess, lines
+        plan = guess.plan
+        by_column = {column: name for name, column in plan.columns.items()}
+        choices = [("", _("— ignore —")), *((item.name, _labelled(item)) for item in items)]
+        for place, column in enumerate(shape.header):
+            field = _select(column, choices, required=False)
+            field.initial = by_column.get(column, "")
+            self.fields[f"{COLUMN}{place}"] = field
+        lookups = [("id", _("Person id")), *((name, catalogue()[name].label) for name in finding.lookup_fields())]
+        self._add("lookup_field", _select(_("People are found by"), lookups), plan.lookup_field)
+        getattr(self, f"_add_{kind}")(plan)
+        self._add_conventions(plan, guess)
+
+    def _add(self, name: str, field: forms.Field, initial: Any) -> None:
+        field.initial = initial
+        self.fields[name] = field
+
+    def _add_activities(self, plan: Plan) -> None:
+        example = _("A column in braces, like {email}, or a text with columns in it: customer{number}@example.com")
+        person = forms.CharField(
+            label=_("The person is in"), help_text=example, required=False,
+            widget=forms.TextInput(attrs={"class": "ca-input", "list": "person-columns"}),
+        )  # fmt: skip
+        self._add("person", person, plan.person)
+        tick = forms.CheckboxInput(attrs={"class": "ca-input"})
+        create = forms.BooleanField(label=_("Create people who are not known yet"), required=False, widget=tick)
+        self._add("create_people", create, plan.create_people)
+        external = _select(_("What keeps a row from being recorded twice?"), list(EXTERNAL_IDS.items()))
+        self._add("external_id", external, plan.external_id)
+
+    def _add_people(self, plan: Plan) -> None:
+        self._add("action", _select(_("What to do"), list(ACTIONS.items())), plan.action)
+
+    def _add_conventions(self, plan: Plan, guess: Guess) -> None:
+        asked = frozenset() if guess.is_remembered else guess.questions
+        for name, label, choices in (
+            ("date_order", _("Dates are written"), DATE_ORDERS),
+            ("decimal", _("Decimal mark"), DECIMALS),
+        ):
+            blank = [("", _("— please choose —"))] if name in asked else []
+            self._add(name, _select(label, [*blank, *choices.items()]), "" if blank else getattr(plan, name))
+        zones = [(name, name) for name in sorted(available_timezones())]
+        self._add("zone", _select(_("Times without a zone are of"), zones), plan.zone)
+
+    def columns(self) -> Iterable[dict[str, Any]]:
+        """Each column of the file with its first values and the field that says what it means."""
+        for place, column in enumerate(self.shape.header):
+            values = [line.cells[place] for line in self.lines[:SAMPLES] if not line.problem]
+            yield {
+                "name": column,
+                "samples": ["" if value is None else show(value) for value in values],
+                "field": self[f"{COLUMN}{place}"],
+            }
+
+    def settings(self) -> list[forms.BoundField]:
+        return [field for field in self if not field.name.startswith(COLUMN)]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        first: dict[str, str] = {}
+        for place, column in enumerate(self.shape.header):
+            name = cleaned.get(f"{COLUMN}{place}")
+            if name and name in first:
+                message = _("“%(first)s” is mapped to this already.") % {"first": first[name]}
+                self.add_error(f"{COLUMN}{place}", message)
+            elif name:
+                first[name] = column
+        return cleaned
+
+    def plan(self, subject: str) -> Plan:
+        """The plan that was chosen; ask once the form is valid."""
+        values = self.cleaned_data
+        columns = {
+            values[f"{COLUMN}{place}"]: column
+            for place, column in enumerate(self.shape.header)
+            if values.get(f"{COLUMN}{place}")
+        }
+        names = ("person", "lookup_field", "create_people", "external_id", "action", "zone", "date_order", "decimal")
+        chosen = {name: values[name] for name in names if name in values}
+        return Plan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
+
+    def show(self, refusal: Refused) -> None:
+        """Put each problem beside what it is about."""
+        for problem in refusal.problems:
+            place = self._place(problem.path)
+            message = str(problem.message)
+            self.add_error(place, message[:1].upper() + message[1:] + ("" if message.endswith(".") else "."))
+
+    def _place(self, path: Sequence[Any]) -> str | None:
+        if path[:1] == ("columns",):
+            names = [f"{COLUMN}{place}" for place in range(len(self.shape.header))]
+            return next((name for name in names if self.cleaned_data.get(name) == path[1]), None)
+        return path[0] if path and path[0] in self.fields else None
+
+
+def _labelled(item: Mappable) -> str:
+    return _("%(field)s (needed)") % {"field": item.label} if item.is_required else str(item.label)
+
+
+def contents(user: Any) -> list[tuple[str, Any]]:
+    """What `user` may import: (kind and subject, label) pairs."""
+    found: list[tuple[str, Any]] = []
+    for target in TARGETS.values():
+        if all(user.has_perm(right) for right in target.rights):
+            found += [(f"{target.kind}:{subject}", label) for subject, label in target.subjects()]
+    return found

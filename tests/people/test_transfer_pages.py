@@ -1,0 +1,176 @@
+"""The pages of imports and exports, as a marketer walks through them."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from activities.models import Activity
+from people import exporting, import_runs
+from people.models import Export, Import, Person
+from tests.making import approved_type, person
+
+pytestmark = pytest.mark.django_db
+TEXT = "Customer,Day,Check,Amount\n1,3/4/2026,A,1\n2,3/4/2026,<b>B</b>,x\n"
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+
+
+def user(role):
+    found = get_user_model().objects.create_user(role.lower(), password="x", is_staff=True)
+    found.groups.add(Group.objects.get(name=role))
+    return found
+
+
+@pytest.fixture
+def marketer(client):
+    approved_type()
+    client.force_login(user("Marketer"))
+    return client
+
+
+def upload(client, text=TEXT, contents="activities:depositCheck", name="checks.csv"):
+    data = {"contents": contents, "file": SimpleUploadedFile(name, text if isinstance(text, bytes) else text.encode())}
+    return client.post(reverse("admin:people_import_add"), data)
+
+
+CHOICES = {
+    "column_0": "", "column_1": "occurred_at", "column_2": "primary_value", "column_3": "field.amount",
+    "person": "c{Customer}@example.com", "create_people": "on", "lookup_field": "email", "external_id": "hash",
+    "date_order": "dmy", "decimal": ".", "zone": "Europe/Madrid", "subject": "depositCheck",
+}  # fmt: skip
+
+
+def test_a_file_goes_through_every_step(marketer):
+    answer = upload(marketer)
+    assert answer.status_code == 302
+    columns = marketer.get(answer.url)
+    page = columns.content.decode()
+    assert "leaves open" in page and "— please choose —" in page and "Check (needed)" in page
+    job = Import.objects.get()
+    unanswered = marketer.post(answer.url, {**CHOICES, "date_order": ""}).content.decode()
+    assert "This field is required" in unanswered and not Import.objects.get().plan
+    preview = marketer.post(answer.url, CHOICES).content.decode()
+    assert "2026-04-02T22:00:00Z" in preview and "c1@example.com" in preview and "field Amount" not in preview
+    assert "expected an amount" in preview and "&lt;b&gt;B&lt;/b&gt;" in preview and not Activity.objects.exists()
+    marketer.post(reverse("admin:people_import_step", args=[job.pk, "check"]))
+    fragment = marketer.get(reverse("admin:people_import_progress", args=[job.pk])).content.decode()
+    assert 'hx-trigger="every 1s"' in fragment
+    import_runs.run(job.pk)
+    checked = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
+    assert "would be added" in checked and "Import the good rows" in checked and "every 1s" not in checked
+    marketer.post(reverse("admin:people_import_step", args=[job.pk, "start"]))
+    import_runs.run(job.pk)
+    report = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
+    assert "Complete" in report and "expected an amount" in report
+    download = marketer.get(reverse("admin:people_import_report", args=[job.pk]))
+    assert b"2,3/4/2026,<b>B</b>,x,3," in b"".join(download)
+    assert download["Content-Disposition"] == 'attachment; filename="checks-refused.csv"'
+    assert download["Content-Type"].startswith("text/plain")
+    assert "1 added, 1 refused" in marketer.get(reverse("admin:people_import_changelist")).content.decode()
+    assert Person.objects.filter(email="c1@example.com").exists()
+
+
+def test_the_next_file_of_that_shape_is_understood_at_once(marketer):
+    marketer.post(upload(marketer).url, CHOICES)
+    page = marketer.get(upload(marketer, TEXT.replace("A,1", "C,7")).url).content.decode()
+    assert "was imported before" in page and "c{Customer}@example.com" in page and "— please choose —" not in page
+
+
+def test_a_field_mapped_twice_is_told_beside_the_column(marketer):
+    page = marketer.post(upload(marketer).url, {**CHOICES, "column_0": "field.amount"}).content.decode()
+    assert "“Customer” is mapped to this already." in page
+
+
+def test_what_is_missing_in_the_plan_is_told(marketer):
+    page = marketer.post(upload(marketer).url, {**CHOICES, "person": "", "column_2": ""}).content.decode()
+    assert "Say in which column the person is" in page and "A column for “Check” is needed." in page
+    assert not Import.objects.get().plan
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty"), (b"a,a\n", "twice"), (b"PK\x03\x04zip", "workbook"), (b"\x1f\x8bx", "gzip file is broken")],
+)
+def test_files_that_are_none_are_refused_on_the_page(marketer, content, said):
+    assert said in upload(marketer, content).content.decode()
+    assert not Import.objects.exists()
+
+
+def test_a_file_can_be_read_again_in_another_way(marketer):
+    answer = upload(marketer, "a;b\n1,5;2\n")
+    assert "ca-table" in marketer.get(answer.url).content.decode()
+    again = marketer.post(
+        answer.url, {"reshape": "1", "delimiter": ",", "encoding": "utf-8", "subject": "depositCheck"}
+    )
+    assert again.status_code == 302
+    assert Import.objects.get().shape["header"] == ["a;b"]
+
+
+def test_people_from_a_workbook_of_another_name(marketer, tmp_path):
+    answer = upload(marketer, "Email;Vorname\nann@example.com;Änn\n".encode("windows-1252"), "people:", "../../p.csv")
+    values = {"column_0": "email", "column_1": "first_name", "lookup_field": "email", "action": "upsert",
+              "date_order": "ymd", "decimal": ".", "zone": "UTC", "subject": ""}  # fmt: skip
+    page = marketer.post(answer.url, values).content.decode()
+    assert "Änn" in page and Import.objects.get().name == "p.csv"
+
+
+def test_who_may_not_sees_nothing(client, marketer):
+    upload(marketer)
+    job = Import.objects.get()
+    client.force_login(user("Viewer"))
+    for name, arguments in (
+        ("changelist", []), ("add", []), ("change", [job.pk]), ("columns", [job.pk]), ("report", [job.pk])
+    ):  # fmt: skip
+        assert client.get(reverse(f"admin:people_import_{name}", args=arguments)).status_code == 403
+    assert client.post(reverse("admin:people_import_step", args=[job.pk, "start"])).status_code == 403
+    for name in ("changelist", "add"):
+        assert client.get(reverse(f"admin:people_export_{name}")).status_code == 403
+
+
+@pytest.fixture
+def exporter(client):
+    client.force_login(user("Exporter"))
+    return client
+
+
+def test_an_export_is_asked_for_written_and_fetched(exporter):
+    person(email="ann@example.com", first_name="=1+1")
+    answer = exporter.post(reverse("admin:people_export_add"), {"contents": "people:all", "format": "csv"})
+    export = Export.objects.get()
+    assert 'hx-trigger="every 1s"' in exporter.get(answer.url).content.decode()
+    assert exporter.get(reverse("admin:people_export_file", args=[export.pk])).status_code == 404
+    exporting.run(export.pk)
+    assert "Download" in exporter.get(answer.url).content.decode()
+    file = exporter.get(reverse("admin:people_export_file", args=[export.pk]))
+    assert b",'=1+1," in b"".join(file) and file["Content-Disposition"].startswith('attachment; filename="people-')
+    assert "Download" in exporter.get(reverse("admin:people_export_changelist")).content.decode()
+
+
+def test_nobody_else_sees_an_export(exporter, client):
+    exporter.post(reverse("admin:people_export_add"), {"contents": "people:all", "format": "csv"})
+    export = Export.objects.get()
+    exporting.run(export.pk)
+    other = get_user_model().objects.create_user("eva", is_staff=True)
+    other.groups.add(Group.objects.get(name="Exporter"))
+    client.force_login(other)
+    assert client.get(reverse("admin:people_export_file", args=[export.pk])).status_code == 403
+    assert client.get(reverse("admin:people_export_change", args=[export.pk])).status_code == 403
+
+
+def test_an_export_of_days_means_days_of_the_user(exporter, client):
+    approved_type()
+    exporter_user = get_user_model().objects.get(username="exporter")
+    exporter_user.groups.add(Group.objects.get(name="Viewer"))
+    exporter_user.time_zone = "Europe/Madrid"
+    exporter_user.save()
+    exporter.post(
+        reverse("admin:people_export_add"),
+        {"contents": "activities:depositCheck", "format": "csv", "since": "2026-11-20", "until": "2026-11-20"},
+    )
+    parameters = Export.objects.get().parameters
+    assert (parameters["since"], parameters["until"]) == ("2026-11-20T00:00:00+01:00", "2026-11-21T00:00:00+01:00")
