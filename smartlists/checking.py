@@ -238,8 +238,9 @@ class Reader:
 
     def _values_list(self, form: Mapping[str, Any], shape: Shape, path: Path) -> list[Any]:
         fewest, most = HOW_MANY[shape]
-        items = self._list(form.get("values") or [], (*path, "values"), most, "too_many_values")
-        if len(items) < fewest and isinstance(form.get("values") or [], list):
+        given = form.get("values") or []
+        items = self._list(given, (*path, "values"), most, "too_many_values")
+        if isinstance(given, list | tuple) and len(given) < fewest:
             expected = _("two values") if fewest == 2 else _("a value")
             self._add("missing_value", _("expected %(expected)s") % {"expected": expected}, (*path, "values"))
         return items

@@ -25,7 +25,10 @@ from smartlists.language_reading import Reader
 from smartlists.language_writing import Writer, quoted
 from smartlists.naming import Naming
 
-MAX_LENGTH = 800_000  # no rules that fit their 256 KB of JSON take more text
+# no rules that fit their 256 KB of JSON take more text, or more words
+MAX_LENGTH = 800_000
+MAX_WORDS = 120_000
+_WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\w.:+-]+|[^\s\w]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,7 @@ def read(text: str, names: Catalogue | None = None) -> Document:
 
     Raises `Refused`: every problem has the path ("line", n, "column", n) and says the place in its message.
     """
-    if len(text) > MAX_LENGTH:
-        message = _("the text of one list may have at most %(most)s characters, got %(got)s")
-        shown = {"most": f"{MAX_LENGTH:,}", "got": f"{len(text):,}"}
-        raise Refused(placed(Problem("too_large", message % shown), Place(1, 1)))
+    _refuse_if_large(text)
     tree = _tree(text.removeprefix("\ufeff"))
     naming = Naming(names)
     reader = Reader(naming)
@@ -76,6 +76,18 @@ def render(found: rules.Rules, name: str = "", description: str = "", names: Cat
     for number, item in enumerate(rules.dump(found)["filters"], start=1):
         lines.append(f"{number}: {writer.card(item)}")
     return "\n".join(lines) + "\n"
+
+
+def _refuse_if_large(text: str) -> None:
+    if len(text) > MAX_LENGTH:
+        message = _("the text of one list may have at most %(most)s characters, got %(got)s")
+        shown = {"most": f"{MAX_LENGTH:,}", "got": f"{len(text):,}"}
+    elif (words := sum(1 for _word in _WORD.finditer(text))) > MAX_WORDS:
+        message = _("the text of one list may have at most %(most)s words, got %(got)s")
+        shown = {"most": f"{MAX_WORDS:,}", "got": f"{words:,}"}
+    else:
+        return
+    raise Refused(placed(Problem("too_large", message % shown), Place(1, 1)))
 
 
 def _tree(text: str) -> Tree:

@@ -9,6 +9,7 @@ from lark import Token, Tree
 
 from people import datatypes
 from people.problems import Path, Problem, Refused, show
+from smartlists.checking import MAX_FILTERS, MAX_PROBLEMS
 from smartlists.language_errors import Place, placed
 from smartlists.logic import MAX_DEPTH
 from smartlists.naming import Index, Naming
@@ -54,7 +55,13 @@ class Reader:
     def document(self, tree: Tree) -> Json:
         """The JSON form of the whole text; sets `name` and `description`."""
         form: Json = {"version": 1, "match": "all", "filters": []}
-        self.filters = sum(part.data == "card" for part in tree.children)
+        cards = [part for part in tree.children if part.data == "card"]
+        self.filters = len(cards)
+        if self.filters > MAX_FILTERS:
+            message = _("at most %(most)s are possible here, got %(got)s")
+            shown = {"most": MAX_FILTERS, "got": self.filters}
+            self._problem(cards[MAX_FILTERS].children[0], "too_many_filters", message % shown)
+            self.refuse_if_wrong()
         for part in tree.children:
             if part.data == "header":
                 self._header(part)
@@ -288,6 +295,8 @@ class Reader:
     def _problem(self, token: Token, code: str, message: str, expected: str = "", got: str = "") -> None:
         problem = Problem(code, message, (), expected, show(got))
         self.problems.append(placed(problem, Place(token.line, token.column)))
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.refuse_if_wrong()
 
 
 def _unescaped(match: re.Match[str]) -> str:

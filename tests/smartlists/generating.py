@@ -133,6 +133,18 @@ class Scene:
             self.random.choice(people), name, version, self.random.choice(moments), self.random.choice(moments), values
         )  # fmt: skip
 
+    def grid(self, people: Sequence[int]) -> list[tuple[int, str, int, datetime, datetime, Json]]:
+        """A few activities of each person, half days apart before now: windows often end just there."""
+        rows = []
+        for person in people:
+            for _row in range(self.random.randint(1, 4)):
+                name = self.random.choice(("depositCheck", "depositCheck", "rateFilm"))
+                moment = self.now - timedelta(hours=12 * self.random.randint(0, 9))
+                rows.append(
+                    (person, name, 1, moment, moment, self._values(VERSIONS[name][0], next(iter(VERSIONS[name][0]))))
+                )
+        return rows
+
     def _values(self, shape: Mapping[str, str], always: str) -> Json:
         return {
             name: self.random.choice(self.pools[data_type])
@@ -208,7 +220,8 @@ def _comparison(draw: Any, scene: Scene, data_type: str) -> Json:
         pool = (*pool, *(datatypes.BY_NAME["text"].parse(piece, UTC) for piece in PIECES if piece.strip()))
     if data_type == "datetime":
         pool = (*pool[::2], *scene.pools["date"])
-    most = 1 if data_type == "boolean" or kind in SINGLE_NUMBER or kind in SINGLE_MOMENT else 3
+    is_single = data_type == "boolean" or kind in SINGLE_NUMBER or kind in SINGLE_MOMENT
+    most = 1 if is_single else draw(st.sampled_from((1, 2, 3, 12)))
     values = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=most))
     return {"operator": kind, "values": [canonical(value) for value in values]}
 
@@ -294,21 +307,33 @@ def activity_filters(draw: Any, scene: Scene) -> Json:
 @st.composite
 def sequences(draw: Any, scene: Scene) -> Json:
     length = draw(st.sampled_from((2, 2, 3, 4)))
+    types = ("depositCheck", "depositCheck", "depositCheck", "rateFilm", "rateFilm", *VERSIONS)
     steps = []
     for position in range(length):
-        name = draw(
-            st.sampled_from(("depositCheck", "depositCheck", "depositCheck", "rateFilm", "rateFilm", *VERSIONS))
-        )
-        step: Json = {"type": name}
-        if draw(st.integers(0, 3)) == 0:
-            step["constraints"] = [draw(constraints(scene, name))]
-        is_not = position == length - 1 and draw(st.booleans())
-        if position and (is_not or draw(st.booleans())):
-            step["within_days"] = draw(st.sampled_from((1, 1, 2, 7, 30)))
-        if is_not:
-            step["not"] = True
-        steps.append(step)
+        name = draw(st.sampled_from(types))
+        found = [draw(constraints(scene, name))] if draw(st.integers(0, 3)) == 0 else []
+        steps.append(draw(_step(name, position, position == length - 1, (1, 1, 2, 7, 30), found)))
     return {"kind": "sequence", "steps": steps}
+
+
+@st.composite
+def plain_sequences(draw: Any) -> Json:
+    """Of the types and windows of `Scene.grid`, without constraints."""
+    length = draw(st.sampled_from((2, 2, 3)))
+    names = [draw(st.sampled_from(("depositCheck", "rateFilm"))) for _step in range(length)]
+    steps = [draw(_step(name, position, position == length - 1, (1, 2, 3), [])) for position, name in enumerate(names)]
+    return {"kind": "sequence", "steps": steps}
+
+
+@st.composite
+def _step(draw: Any, name: str, position: int, is_last: bool, windows: Sequence[int], found: Sequence[Json]) -> Json:
+    step: Json = {"type": name, **({"constraints": found} if found else {})}
+    is_not = is_last and draw(st.booleans())
+    if position and (is_not or draw(st.booleans())):
+        step["within_days"] = draw(st.sampled_from(windows))
+    if is_not:
+        step["not"] = True
+    return step
 
 
 def filters(scene: Scene, static_lists: Sequence[int], smart_lists: Sequence[int]) -> st.SearchStrategy[Json]:

@@ -4,14 +4,16 @@ ORACLE_EXAMPLES=5000 makes a long run of it. Every example is a world of its own
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
-from smartlists import evaluation, rules
+from smartlists import evaluation, rules, snapshot
 from smartlists.catalogue import Catalogue
 from tests.smartlists import generating, oracle, worlds
 from tests.smartlists.generating import Scene
@@ -20,6 +22,7 @@ from tests.smartlists.oracle import Happening, World
 pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "80"))
 LISTS = 5  # lists an example
+LIMITS = ((evaluation.FEW, snapshot.MANY_ROWS), (0, snapshot.MANY_ROWS), (0, -2), (evaluation.FEW, -2))
 STATES = ("live", "live", "live", "live", "deleted")
 DRAWS = settings(
     max_examples=EXAMPLES,
@@ -45,27 +48,51 @@ def test_evaluation_agrees_with_the_oracle(catalogue, data, scene):
         names = Catalogue()
         for _list in range(LISTS):
             form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
-            agree(world, rules.parse(form, names), form, names)
+            agree(world, rules.parse(form, names), form, names, *data.draw(st.sampled_from(LIMITS)))
         transaction.set_rollback(True)
 
 
-def populate(data: st.DataObject, scene: Scene) -> World:
-    """A world drawn by hypothesis, and the same in the database."""
-    random = scene.random
-    people = [scene.person() for _person in range(random.randint(3, 9))]
-    states = random.choices(STATES, k=len(people))
-    ids = worlds.insert_people(people, states)
-    rows = [scene.happening(ids) for _happening in range(random.randint(0, 90))]
-    world = World(
+@settings(DRAWS, max_examples=max(EXAMPLES // 8, 10))
+@given(data=st.data(), scene=generating.scenes())
+def test_sequences_agree_at_the_ends_of_their_windows(catalogue, data, scene):
+    with transaction.atomic():
+        worlds.set_clock(scene.zone, scene.week_starts_on)
+        people = [scene.person() for _person in range(20)]
+        ids = worlds.insert_people(people, ["live"] * len(people))
+        world = empty_world(scene)
+        world.people = dict(zip(ids, people, strict=True))
+        world.happenings = insert(scene.grid(ids))
+        names = Catalogue()
+        for _list in range(10):
+            form = {"version": 1, "match": "all", "filters": [data.draw(generating.plain_sequences())]}
+            agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+        transaction.set_rollback(True)
+
+
+def empty_world(scene: Scene) -> World:
+    return World(
         scene.now, scene.world.zone, scene.week_starts_on, dict(worlds.PERSON_FIELDS), dict(worlds.ACTIVITY_FIELDS)
     )
-    world.people = {pk: row for pk, row, state in zip(ids, people, states, strict=True) if state == "live"}
-    world.happenings = [
+
+
+def insert(rows: Sequence[Any]) -> list[Happening]:
+    return [
         Happening(pk, person, name, occurred_at, recorded_at, values)
         for pk, (person, name, _version, occurred_at, recorded_at, values) in zip(
             worlds.insert_happenings(rows), rows, strict=True
         )
     ]
+
+
+def populate(data: st.DataObject, scene: Scene) -> World:
+    """A world full of everything, and the same in the database."""
+    random = scene.random
+    people = [scene.person() for _person in range(random.randint(3, 9))]
+    states = random.choices(STATES, k=len(people))
+    ids = worlds.insert_people(people, states)
+    world = empty_world(scene)
+    world.people = {pk: row for pk, row, state in zip(ids, people, states, strict=True) if state == "live"}
+    world.happenings = insert([scene.happening(ids) for _happening in range(random.randint(0, 90))])
     for number in (1, 2):
         members = set(random.sample(ids, random.randint(0, len(ids))))
         world.static_lists[worlds.insert_static_list(number, sorted(members))] = members
@@ -77,7 +104,8 @@ def populate(data: st.DataObject, scene: Scene) -> World:
     return world
 
 
-def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalogue) -> None:
+def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalogue, most: int, rows: int) -> None:
+    """`most` people are named to the database rather than picked out; from `rows` on answers come in ranges."""
     expected = oracle.members(world, form)
     verdicts = {person: oracle.verdicts(world, form, person) for person in world.people}
     counts = [sum(answers[position] for answers in verdicts.values()) for position in range(len(form["filters"]))]
@@ -86,4 +114,5 @@ def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalog
     assert set(evaluated.members) == expected
     assert [one.count for one in evaluated.per_filter] == counts
     few = sorted(world.people)[::2]
-    assert set(evaluation.members(found, among=few, now=world.now)) == expected & set(few)
+    with patch.object(evaluation, "FEW", most), patch.object(snapshot, "MANY_ROWS", rows):
+        assert set(evaluation.members(found, among=few, now=world.now)) == expected & set(few)
