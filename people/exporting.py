@@ -7,6 +7,7 @@ give with `register`.
 import csv
 import hashlib
 import io
+import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from people.sources import Door
 from people.transfers import Export
 
 MAX_RUNNING = 2
+logger = logging.getLogger(__name__)
 State = Export.State
 
 
@@ -49,7 +51,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of file. `statement` checks the parameters it is given and raises `Refused`.
+    """One kind of file. `statement` checks the parameters it is given and raises `Refused`; so does `check`, which
+    is given where making the statement is itself work.
 
     `null` stands for no value. `rights` are what a user needs to ask for such a file. `choices` are what pages
     offer: (key, label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
@@ -59,6 +62,7 @@ class Kind:
     label: Any
     rights: tuple[str, ...]
     statement: Callable[[Mapping[str, Any]], Statement]
+    check: Callable[[Mapping[str, Any]], Any] | None = None
     null: str = ""
     choices: Callable[[], Sequence[tuple[str, Any, Mapping[str, Any]]]] = tuple
     has_dates: bool = False
@@ -170,7 +174,7 @@ def create(
     if format not in FORMATS:
         message = _("There is no format “%(format)s”.") % {"format": str(format)[:80]}
         raise Refused(Problem("unknown_format", message, ("format",), ", ".join(FORMATS)))
-    found.statement(parameters)
+    (found.check or found.statement)(parameters)
     return Export.objects.create(
         key=uuid.uuid4(), kind=kind, parameters=dict(parameters), format=format, title=title[:255], door=door, user=by
     )
@@ -228,9 +232,11 @@ def run(pk: int) -> None:
         part = path_of(export).with_suffix(".part")
         try:
             _finish(export, part)
-        except (OSError, Refused, DatabaseError) as error:
+        except Exception as error:
             if isinstance(error, OperationalError) and not isinstance(error.__cause__, errors.QueryCanceled):
                 raise  # the database is gone: a later run begins anew
+            if not isinstance(error, OSError | Refused | DatabaseError):
+                logger.exception("export %s", pk)
             reason = getattr(error, "strerror", None) or str(error)
             Export.objects.filter(pk=pk, state=State.PROCESSING).update(
                 state=State.FAILED, error=reason[:2000], finished_at=timezone.now()

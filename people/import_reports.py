@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,14 @@ def lines(job: Import) -> Iterator[bytes]:
     A workbook's are written as CSV. Importing the file again, corrected or not, ignores the two columns added.
     """
     shape = Shape.from_json(job.shape)
-    return _objects(job) if shape.format == "ndjson" else _cells(job, shape)
+    return (
+        _objects(job) if shape.format == "ndjson" else _cells(job, shape, REPORT_COLUMNS, lambda row, why: [row, why])
+    )
+
+
+def with_reasons(job: Import, column: str) -> Iterator[bytes]:
+    """The same for a delimited file with the reason alone, in a column called `column`."""
+    return _cells(job, Shape.from_json(job.shape), (column,), lambda _row, why: [why])
 
 
 def file_name(job: Import) -> str:
@@ -80,9 +87,11 @@ class _Echo:
         return text
 
 
-def _cells(job: Import, shape: Shape) -> Iterator[bytes]:
+def _cells(
+    job: Import, shape: Shape, more: Sequence[str], tail: Callable[[int, str], list[Any]]
+) -> Iterator[bytes]:  # fmt: skip
     writer = csv.writer(_Echo(), delimiter=shape.delimiter or ",", lineterminator="\n")
-    yield _encoded(writer.writerow([*shape.header, *REPORT_COLUMNS]))
+    yield _encoded(writer.writerow([*shape.header, *more]))
     for failure in _failures(job):
         raw = json.loads(failure.raw)
         cells = raw if isinstance(raw, list) else [raw]
@@ -91,7 +100,7 @@ def _cells(job: Import, shape: Shape) -> Iterator[bytes]:
         reason = sentences(failure)
         if len(cells) > width:
             reason += " | " + _("more cells: %(cells)s") % {"cells": json.dumps(cells[width:], ensure_ascii=False)}
-        yield _encoded(writer.writerow([*padded, failure.row, reason]))
+        yield _encoded(writer.writerow([*padded, *tail(failure.row, reason)]))
 
 
 def _objects(job: Import) -> Iterator[bytes]:

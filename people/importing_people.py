@@ -6,9 +6,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import changing, datatypes, fields, finding, importing
+from people import changing, datatypes, fields, finding, importing, static_lists
 from people.changing import Action
 from people.importing import Mappable, Plan, Result, Status, Target
+from people.models import StaticList
 from people.problems import Problem
 from people.sources import Source
 from people.tabular import Shape
@@ -53,6 +54,9 @@ class PeopleTarget(Target):
         elif plan.lookup_field not in plan.columns and plan.action != Action.DUPLICATE:
             message = _("a column for the field by which people are looked up is needed")
             yield Problem("missing_value", message, ("columns", plan.lookup_field))
+        if plan.static_list is not None and not StaticList.objects.filter(pk=plan.static_list).exists():
+            message = _("There is no static list %(id)s.") % {"id": plan.static_list}
+            yield Problem("unknown_list", message, ("static_list",))
         if plan.action not in set(Action):
             yield Problem("wrong_type", _("there is no such action"), ("action",), ", ".join(Action), plan.action)
 
@@ -77,6 +81,9 @@ class PeopleTarget(Target):
         outcomes = changing.upsert(
             rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, summarise=True, dry_run=dry_run
         )
+        if plan.static_list is not None and not dry_run:
+            known = [outcome.person_id for outcome in outcomes if outcome.person_id is not None]
+            static_lists.add(StaticList.objects.get(pk=plan.static_list), known, source)
         return [Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes]
 
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:

@@ -7,6 +7,6 @@ class SmartlistsConfig(AppConfig):
     verbose_name = _("Smart lists")
 
     def ready(self) -> None:
-        from smartlists import owning
+        from smartlists import exporting, owning  # noqa: F401 (what files can hold)
 
         owning.register()

@@ -5,3 +5,6 @@ class MarketoConfig(AppConfig):
     name = "config.marketo"
     label = "marketo"
     verbose_name = "Marketo API"
+
+    def ready(self) -> None:
+        from config.marketo import bulk_statements  # noqa: F401 (what files can hold)

@@ -41,7 +41,7 @@ def sync(call: Call) -> HttpResponse:
     """§3: create or update leads; each row counts on its own."""
     rows, body = call.parameters.rows("leads"), call.parameters.json
     action = _action(body.get("action"))
-    _check_partition(body.get("partitionName"))
+    check_partition(body.get("partitionName"))
     call.require("people.change_person")
     if action is not Action.UPDATE:
         call.require("people.add_person")
@@ -60,7 +60,7 @@ def _action(given: Any) -> Action:
     return action
 
 
-def _check_partition(given: Any) -> None:
+def check_partition(given: Any) -> None:
     """[I] §B: there is one partition; 1008 for any other."""
     if not (given is None or (isinstance(given, str) and given.strip().lower() in {"", PARTITION["name"].lower()})):  # type: ignore[attr-defined]
         raise Failure("1008", f"Lead partition '{show(given)}' does not exist")

@@ -1,10 +1,12 @@
 """The dialect's addresses: case-sensitive, ending in .json, as Marketo spells them."""
 
-from django.urls import path, re_path
+from django.urls import URLPattern, path, re_path, register_converter
 
 from config.marketo import (
     activities,
     assets,
+    bulk_exports,
+    bulk_imports,
     changes,
     identity,
     lead_fields,
@@ -20,6 +22,30 @@ from config.marketo.dispatch import asset_endpoint, endpoint, not_found
 
 _TYPE = "rest/v1/activities/external/type/<str:api_name>"
 _ASSET = "rest/asset/v1"
+_EXPORT = "bulk/v1/<bulk_kind:kind>/export"
+
+
+class BulkKind:
+    """What can be exported in bulk (§5.1)."""
+
+    regex = "|".join(bulk_exports.KINDS)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    to_url = to_python
+
+
+def _batches(base: str, kind: str, status: str) -> list[URLPattern]:
+    given = {"kind": kind}
+    return [
+        path(f"{base}{status}", endpoint(GET=bulk_imports.status), given),
+        path(f"{base}/failures.json", endpoint(GET=bulk_imports.failures), given),
+        path(f"{base}/warnings.json", endpoint(GET=bulk_imports.warnings), given),
+    ]
+
+
+register_converter(BulkKind, "bulk_kind")
 
 urlpatterns = [
     path("identity/oauth/token", identity.token),
@@ -77,6 +103,15 @@ urlpatterns = [
     path(f"{_ASSET}/folder/<int:folder_id>/tokens.json", asset_endpoint(GET=assets.nothing)),
     path(f"{_ASSET}/program/<int:program_id>/smartList.json", asset_endpoint(GET=assets.nothing)),
     path(f"{_ASSET}/smartCampaign/<int:campaign_id>/smartList.json", asset_endpoint(GET=assets.nothing)),
-    # the bulk API (§5) comes before this line
+    path(f"{_EXPORT}/create.json", endpoint(POST=bulk_exports.create)),
+    path(f"{_EXPORT}/<uuid:key>/enqueue.json", endpoint(POST=bulk_exports.enqueue)),
+    path(f"{_EXPORT}/<uuid:key>/cancel.json", endpoint(POST=bulk_exports.cancel)),
+    path(f"{_EXPORT}/<uuid:key>/status.json", endpoint(GET=bulk_exports.status)),
+    path(f"{_EXPORT}/<uuid:key>/file.json", endpoint(GET=bulk_exports.file)),
+    path(f"{_EXPORT}.json", endpoint(GET=bulk_exports.listed)),
+    path("bulk/v1/leads.json", endpoint(POST=bulk_imports.import_leads)),
+    *_batches("bulk/v1/leads/batch/<int:batch_id>", "people", ".json"),
+    path("bulk/v1/activities/import.json", endpoint(POST=bulk_imports.import_activities)),
+    *_batches("bulk/v1/activities/import/<int:batch_id>", "activities", "/status.json"),
     re_path(r"^(?:rest|bulk|userservice)(?:/|$)", not_found),
 ]

@@ -1,0 +1,25 @@
+"""What the bulk API's exports and imports have in common (§5)."""
+
+from collections.abc import Mapping
+
+from config.marketo.dispatch import Call
+from config.marketo.envelope import Failure, invalid
+
+FORMATS: Mapping[str, str] = {"csv": ",", "tsv": "\t", "ssv": ";"}  # [I] §5.1: the S of SSV is the semicolon
+
+
+def format_of(given: object) -> str:
+    """CSV unless another one is asked for, in any case."""
+    text = "csv" if given in (None, "") else given
+    if not isinstance(text, str) or text.lower() not in FORMATS:
+        raise invalid(given, "Format")
+    return text.lower()
+
+
+def format_parameter(call: Call) -> str:
+    return format_of(call.parameters.text("format"))
+
+
+def unknown_job() -> Failure:
+    """[I] §5: who asks for a job that is not theirs."""
+    return Failure("1013", "Job not found")

@@ -1,0 +1,164 @@
+"""Bulk export over the dialect (§5.1): jobs, and their files in whole or in ranges."""
+
+import re
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.utils import timezone
+
+from config.marketo import bulk, paging
+from config.marketo.dispatch import Call
+from config.marketo.envelope import Failure, success, timestamp
+from people import exporting
+from people.models import Export
+from people.problems import Refused
+from people.sources import Door
+
+KINDS = {"activities": "bulk_activities", "leads": "bulk_leads"}
+STATUS = {
+    Export.State.CREATED: "Created",
+    Export.State.QUEUED: "Queued",
+    Export.State.PROCESSING: "Processing",
+    Export.State.CANCELLED: "Cancelled",
+    Export.State.COMPLETED: "Completed",
+    Export.State.EXPIRED: "Completed",  # its file is gone, its status stays for those who ask
+    Export.State.FAILED: "Failed",
+}
+LISTED = timedelta(days=7)
+STATUS_KEPT = timedelta(days=30)
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+
+def create(call: Call, kind: str) -> HttpResponse:
+    body = call.parameters.json
+    if not isinstance(body, dict):
+        raise Failure("1003", "Invalid data: a JSON object is expected")
+    asked = {name: body[name] for name in ("fields", "columnHeaderNames", "filter") if body.get(name) is not None}
+    export = exporting.create(
+        KINDS[kind], asked, call.user, Door.DIALECT, format=bulk.format_of(body.get("format")), title=f"{kind}, bulk"
+    )
+    return success([_row(export)])
+
+
+def enqueue(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+    export = _find(call, kind, key)
+    try:
+        exporting.enqueue(export)
+    except Refused as refusal:
+        message = {"too_many_jobs": "Too many jobs in queue", "already_queued": "Job already queued"}
+        raise Failure("1029", message.get(refusal.code, str(refusal))) from None
+    return success([_row(export)])
+
+
+def cancel(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+    export = _find(call, kind, key)
+    try:
+        exporting.cancel(export)
+    except Refused:
+        raise Failure("1029", f"Job is {STATUS[export.state]}") from None  # type: ignore[index]
+    return success([_row(export)])
+
+
+def status(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+    return success([_row(_find(call, kind, key))])
+
+
+def listed(call: Call, kind: str) -> HttpResponse:
+    """Own jobs of the last seven days, oldest first."""
+    jobs = _own(call, kind).filter(created_at__gt=timezone.now() - LISTED, pk__gt=paging.after(call)).order_by("pk")
+    wanted = {word.lower().replace("canceled", "cancelled") for word in call.parameters.values("status")}
+    if wanted:
+        jobs = jobs.filter(state__in=[state for state, word in STATUS.items() if word.lower() in wanted])
+    size = call.parameters.batch_size()
+    found = list(jobs[: size + 1])
+    token = str(found[size - 1].pk) if len(found) > size else None
+    return success([_row(export) for export in found[:size]], nextPageToken=token)
+
+
+def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+    """The file; [D] plain 404 where there is none, and 206 for a range."""
+    export = _own(call, kind).filter(key=key, state=Export.State.COMPLETED).first()
+    path = exporting.path_of(export) if export else None
+    if path is None or not path.exists():
+        return HttpResponse("Not Found\n", status=404, content_type="text/plain")
+    opened = path.open("rb")
+    size = path.stat().st_size
+    span = _span(call.request, size)
+    if span is None:
+        opened.close()
+        reply = HttpResponse("Requested Range Not Satisfiable\n", status=416, content_type="text/plain")
+        reply["Content-Range"] = f"bytes */{size}"
+        return reply
+    first, last, is_part = span
+    opened.seek(first)
+    answer = FileResponse(_Part(opened, last - first + 1), status=206 if is_part else 200)
+    answer["Content-Type"] = exporting.CONTENT_TYPES[export.format]  # type: ignore[union-attr]
+    answer["Content-Length"] = str(last - first + 1)
+    answer["Accept-Ranges"] = "bytes"
+    if is_part:
+        answer["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return answer
+
+
+class _Part:
+    """A stretch of an open file."""
+
+    def __init__(self, opened: Any, length: int) -> None:
+        self.opened = opened
+        self.left = length
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.opened.read(self.left if size < 0 else min(size, self.left))
+        self.left -= len(data)
+        return data
+
+    def close(self) -> None:
+        self.opened.close()
+
+
+def _span(request: HttpRequest, size: int) -> tuple[int, int, bool] | None:
+    """(first byte, last byte, whether it is a part); None for a range outside the file. Odd headers are ignored."""
+    found = RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if not found or found.groups() == ("", ""):
+        return 0, size - 1, False
+    first, last = found.groups()
+    if not first:  # the last so many bytes
+        return (max(0, size - int(last)), size - 1, True) if int(last) else None
+    end = min(int(last), size - 1) if last else size - 1
+    if last and int(last) < int(first):
+        return 0, size - 1, False
+    return (int(first), end, True) if int(first) < size else None
+
+
+def _own(call: Call, kind: str) -> Any:
+    call.require({"activities": "activities.view_activity", "leads": "people.view_person"}[kind])
+    return Export.objects.filter(
+        kind=KINDS[kind], door=Door.DIALECT, user=call.user, created_at__gt=timezone.now() - STATUS_KEPT
+    )
+
+
+def _find(call: Call, kind: str, key: uuid.UUID) -> Export:
+    found = _own(call, kind).filter(key=key).first()
+    if found is None:
+        raise bulk.unknown_job()
+    return found
+
+
+def _row(export: Export) -> dict[str, Any]:
+    """A job; moments appear once they are reached."""
+    row: dict[str, Any] = {
+        "exportId": str(export.key), "format": export.format.upper(), "status": STATUS[export.state],  # type: ignore[index]
+        "createdAt": timestamp(export.created_at),
+    }  # fmt: skip
+    for name, moment in (("queuedAt", export.queued_at), ("startedAt", export.started_at)):
+        if moment:
+            row[name] = timestamp(moment)
+    if export.state in (Export.State.COMPLETED, Export.State.EXPIRED, Export.State.FAILED) and export.finished_at:
+        row["finishedAt"] = timestamp(export.finished_at)
+    if export.rows is not None:
+        row |= {
+            "numberOfRecords": export.rows, "fileSize": export.size, "fileChecksum": f"sha256:{export.checksum}",
+        }  # fmt: skip
+    return row | ({"errorMsg": export.error} if export.state == Export.State.FAILED else {})

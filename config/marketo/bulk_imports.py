@@ -1,0 +1,196 @@
+"""Bulk import over the dialect: leads as §5.2 has it, and custom activities in the same shape, which are ours."""
+
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
+from django.utils import timezone
+
+from activities.importing import FIELD
+from activities.models import ActivityType
+from config.marketo import bulk
+from config.marketo.dispatch import Call
+from config.marketo.envelope import Failure, missing, success
+from config.marketo.leads import check_partition
+from config.marketo.names import Names
+from people import exporting, import_reports, importing
+from people.importing import ExternalId, Plan
+from people.models import Import, StaticList
+from people.problems import Refused, show
+from people.sources import Door
+from people.tabular import Shape
+
+MAX_QUEUED = 10
+KEPT = timedelta(days=7)
+REASON = "Import Failure Reason"  # [I] §5.2
+State = Import.State
+STATUS = {
+    State.UPLOADED: "Queued", State.IMPORTING: "Importing", State.COMPLETE: "Complete", State.FAILED: "Failed",
+    State.CANCELLED: "Failed", State.PAUSED: "Importing", State.TAKEN_BACK: "Complete",
+}  # fmt: skip
+# what the header of a file of activities may say, and what it means
+ACTIVITY_COLUMNS = {
+    "activityDate": "occurred_at", "primaryAttributeValue": "primary_value", "attributes": "attributes",
+    "externalId": "external_id",
+}  # fmt: skip
+
+
+def import_leads(call: Call) -> HttpResponse:
+    """§5.2: upsert from a file with REST names in its header; `lookupField=id` updates only."""
+    parameters = call.parameters
+    check_partition(parameters.text("partitionName") or None)
+    names = Names()
+    lookup = _lookup(parameters.text("lookupField") or "email", names)
+    static_list = _static_list(call)
+    job = _upload(call, "people")
+    header = Shape.from_json(job.shape).header
+    unknown = [column for column in header if column != "id" and column not in names.ours]
+    if unknown:
+        job.delete()
+        raise Failure("1006", f"Field '{show(unknown[0])}' not found")
+    columns = {"id" if column == "id" else names.ours[column]: column for column in header}
+    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list and static_list.pk)
+    return success([_queued(call, job, plan)])
+
+
+def import_activities(call: Call) -> HttpResponse:
+    """Activities of one type: `activityDate`, `primaryAttributeValue`, fields by API name or name, who by lookupField.
+
+    `externalId` keeps a row from being recorded twice; without it the row itself does. With `createLeads=true`
+    unknown people are created.
+    """
+    parameters = call.parameters
+    number = parameters.id("activityTypeId")
+    if number is None:
+        raise missing("activityTypeId")
+    activity_type = ActivityType.objects.recordable().custom().with_versions().filter(pk=number).first()
+    if activity_type is None:
+        raise Failure("1013", f"Object not found: '{number}'")
+    names = Names()
+    given = parameters.text("lookupField") or "id"
+    lookup = "id" if given == "leadId" else _lookup(given, names)
+    job = _upload(call, "activities")
+    header = Shape.from_json(job.shape).header
+    person = "leadId" if lookup == "id" and "leadId" in header else given
+    plan = Plan(
+        columns=_activity_columns(activity_type, header), subject=activity_type.api_name, person="{" + person + "}",
+        lookup_field=lookup, create_people=parameters.flag("createLeads"), null_text="null",
+        external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
+    )  # fmt: skip
+    return success([{**_queued(call, job, plan), "activityTypeId": activity_type.pk}])
+
+
+def _activity_columns(activity_type: ActivityType, header: tuple[str, ...]) -> dict[str, str]:
+    version = activity_type.live
+    assert version is not None  # recordable types have one
+    found = {meaning: column for column, meaning in ACTIVITY_COLUMNS.items() if column in header}
+    for field in version.fields.all():
+        column = next((name for name in (field.api_name, field.name) if name in header), None)
+        meaning = "primary_value" if field.is_primary else FIELD + field.api_name
+        if column and meaning not in found and column not in found.values():
+            found[meaning] = column
+    return found
+
+
+def _lookup(given: str, names: Names) -> str:
+    ours = "id" if given == "id" else names.ours.get(given)
+    if ours is None or (ours not in {"id", "email"} and not names.fields[ours].is_unique):
+        raise Failure("1006", f"Lookup field '{show(given)}' not found")
+    return ours
+
+
+def _static_list(call: Call) -> StaticList | None:
+    number = call.parameters.id("listId")
+    if number is None:
+        return None
+    found = StaticList.objects.filter(pk=number).first()
+    if found is None:
+        raise Failure("1013", f"Object not found: '{number}'")
+    return found
+
+
+def _upload(call: Call, kind: str) -> Import:
+    """The part `file` of the request, kept. Raises 1016 when too many imports are waiting."""
+    waiting = Import.objects.filter(door=Door.DIALECT, state=State.IMPORTING).count()
+    if waiting >= MAX_QUEUED:
+        raise Failure("1016", "Too many imports")
+    fields, file = _parts(call)
+    format = bulk.format_of(fields.get("format") or call.parameters.text("format"))
+    known = {"format": "csv", "delimiter": bulk.FORMATS[format]}
+    return importing.upload(file.chunks(), file.name or "file", kind, call.user, Door.DIALECT, **known)
+
+
+def _parts(call: Call) -> tuple[Any, Any]:
+    request = call.request
+    try:
+        handlers = [TemporaryFileUploadHandler(request)]
+        fields, files = MultiPartParser(request.META, BytesIO(call.parameters.body), handlers).parse()
+    except (MultiPartParserError, BadRequest):
+        raise Failure("613", "Invalid multipart request") from None
+    if "file" not in files:
+        raise missing("file")
+    return fields, files["file"]
+
+
+def _queued(call: Call, job: Import, plan: Plan) -> dict[str, Any]:
+    try:
+        importing.set_plan(job, plan, call.user)
+        importing.step(job, "start", call.user)
+    except Refused:
+        job.delete()
+        raise
+    return {"batchId": job.pk, "importId": str(job.pk), "status": "Queued"}
+
+
+def status(call: Call, kind: str, batch_id: int) -> HttpResponse:
+    job = _find(call, kind, batch_id)
+    state = STATUS[job.state]  # type: ignore[index]
+    if job.state == State.IMPORTING and not job.position:
+        state = "Queued"
+    done = job.added + job.updated + job.repeated
+    row: dict[str, Any] = {"batchId": job.pk, "importId": str(job.pk), "status": state}
+    if kind == "activities":
+        row["operation"] = "import"
+    counts = {"numOfLeadsProcessed" if kind == "people" else "numOfRowsProcessed": done}
+    row |= counts | {"numOfRowsFailed": job.refused, "numOfRowsWithWarning": 0}
+    return success([row | ({"message": _message(job, done)} if state in ("Complete", "Failed") else {})])
+
+
+def _message(job: Import, done: int) -> str:
+    if job.state == State.FAILED:
+        return f"Import failed: {job.error}"
+    members = f" ({done} members)" if (job.plan or {}).get("static_list") else ""
+    if job.refused:
+        return f"Import completed with errors, {done} records imported{members}, {job.refused} failed"
+    return f"Import succeeded, {done} records imported{members}"
+
+
+def failures(call: Call, kind: str, batch_id: int) -> HttpResponse:
+    """The failed rows in the file's own format, with the reason in a column more; [I] nothing when none failed."""
+    job = _find(call, kind, batch_id)
+    format = {mark: name for name, mark in bulk.FORMATS.items()}[job.shape["delimiter"]]
+    content_type = exporting.CONTENT_TYPES[format]
+    if not job.failures.exists():
+        return HttpResponse(b"", content_type=content_type)
+    return StreamingHttpResponse(import_reports.with_reasons(job, REASON), content_type=content_type)  # type: ignore[return-value]
+
+
+def warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:
+    """Rows are imported or they fail: there is nothing in between."""
+    _find(call, kind, batch_id)
+    return HttpResponse(b"", content_type=exporting.CONTENT_TYPES["csv"])
+
+
+def _find(call: Call, kind: str, batch_id: int) -> Import:
+    for right in importing.TARGETS[kind].rights:
+        call.require(right)
+    found = Import.objects.filter(
+        pk=min(batch_id, 2**62), kind=kind, door=Door.DIALECT, user=call.user, created_at__gt=timezone.now() - KEPT
+    ).first()
+    if found is None:
+        raise bulk.unknown_job()
+    return found

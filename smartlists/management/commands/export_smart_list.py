@@ -1,0 +1,23 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from people.export_command import ExportCommand
+from people.exporting import Statement
+from smartlists import exporting as list_exporting
+from smartlists.models import SmartList
+
+
+class Command(ExportCommand):
+    help = "Write the people on a smart list to a file: those that its page shows."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="of the smart list")
+        super().add_arguments(parser)
+        parser.add_argument("--fields", nargs="+", metavar="API_NAME", help="by default every field that is shown")
+
+    def statement(self, options: dict[str, Any]) -> Statement:
+        found = SmartList.objects.filter(name__iexact=options["name"]).first()
+        if found is None:
+            raise CommandError(f"There is no smart list '{options['name']}'.")
+        return list_exporting.statement({"smart_list": found.pk, "fields": options["fields"]})
