@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from activities import drafting, timeline
+from activities import drafting
 from activities.forms import TypeForms
 from activities.models import Activity, ActivityType, DailyCount
-from activities.pages import find_type, organise, show, steps, type_fields, type_page, wizard
+from activities.pages import by_hand, find_type, organise, show, steps, timeline, type_fields, type_page, wizard
 from people.problems import Refused
 
 SHOWN_DAYS = 30
@@ -117,8 +117,9 @@ class ActivityTypeAdmin(ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             *(path(route, wrap(view), name=f"activities_activitytype_{name}") for route, view, name in pages),
-            path("timeline/<int:person_id>/", wrap(timeline.show), name="activities_timeline"),
-            path("record/<int:person_id>/", wrap(timeline.record), name="activities_record"),
+            path("timeline/<int:person_id>/", wrap(timeline.timeline), name="activities_timeline"),
+            path("timeline/<int:person_id>/export/", wrap(timeline.export), name="activities_timeline_export"),
+            path("record/<int:person_id>/", wrap(by_hand.record), name="activities_record"),
             *super().get_urls(),
         ]
 

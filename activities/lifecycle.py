@@ -27,6 +27,7 @@ audit.describe({
     "draft_discarded": (2, gettext_lazy("Discarded the draft")),
     "draft_returned": (2, gettext_lazy("Returned the draft: %(reason)s")),
     "retired": (2, gettext_lazy("Retired")),
+    "log_exported": (2, gettext_lazy("Exported the activities of this person")),
 })  # fmt: skip
 
 EDIT = "activities.change_activitytype"

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 
+from people import datatypes
+
 if TYPE_CHECKING:
     pass
 
@@ -33,3 +35,10 @@ class ActivityQuerySet(models.QuerySet["Activity"]):
 
     def newest_first(self) -> "ActivityQuerySet":
         return self.order_by("-occurred_at", "-id")
+
+    def with_value_containing(self, text: str) -> "ActivityQuerySet":
+        """Activities with a value that has `text` in it, case aside. For the rows of one person: no index helps."""
+        key = datatypes.text_key(text)
+        condition = """(strpos(lower(primary_value), %s) > 0 or exists (
+            select from jsonb_each_text(attributes) as v where strpos(lower(v.value), %s) > 0))"""
+        return self.extra(where=[condition], params=[key, key])

@@ -237,6 +237,7 @@ def timeline(
     person_id: int,
     *,
     type_ids: Sequence[int] | None = None,
+    containing: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     before: tuple[datetime, int] | None = None,
@@ -244,11 +245,14 @@ def timeline(
 ) -> list[Activity]:
     """One person's activities, newest first; one statement.
 
-    `since` is included, `until` is not. `before` is (occurred_at, id) of the last one seen: keyset paging.
+    `containing` keeps those with a value that has the text in it, case aside. `since` is included, `until` is
+    not. `before` is (occurred_at, id) of the last one seen: keyset paging.
     """
     activities = Activity.objects.of_person(person_id).newest_first()
     if type_ids is not None:
         activities = activities.filter(activity_type_id__in=type_ids)
+    if containing is not None:
+        activities = activities.with_value_containing(containing)
     if since is not None:
         activities = activities.filter(occurred_at__gte=since)
     if until is not None:
@@ -256,6 +260,15 @@ def timeline(
     if before is not None:
         activities = activities.extra(where=["(occurred_at, id) < (%s, %s)"], params=list(before))
     return list(activities[:limit])
+
+
+def types_of(person_id: int, among: int = 2_000) -> set[int]:
+    """The ids of the types of the person's `among` latest activities."""
+    newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id")[:among]
+    with connection.cursor() as cursor:
+        sql, parameters = newest.query.sql_with_params()
+        cursor.execute(f"select distinct activity_type_id from ({sql}) latest", parameters)
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def latest(type_id: int, limit: int) -> list[Activity]:

@@ -1,7 +1,11 @@
 """What the activity pages ask of fields and values."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
 from django.forms import BoundField, CheckboxInput
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -30,3 +34,22 @@ def described(field: BoundField) -> SafeString:
     if field.errors:
         attributes["aria-invalid"] = "true"
     return field.as_widget(attrs=attributes)
+
+
+@register.filter
+def marked(text: str, wanted: str | None) -> SafeString:
+    """`text` with every place marked where `wanted` stands, case aside."""
+    key = datatypes.text_key((wanted or "").strip())
+    folded = datatypes.text_key(text)
+    if not key or len(folded) != len(text):
+        return conditional_escape(text)
+    parts, start = [], 0
+    while (place := folded.find(key, start)) >= 0:
+        parts += [conditional_escape(text[start:place]), format_html("<mark>{}</mark>", text[place : place + len(key)])]
+        start = place + len(key)
+    return SafeString("".join([*parts, conditional_escape(text[start:])]))
+
+
+@register.filter
+def item(mapping: Mapping[Any, Any], key: Any) -> Any:
+    return mapping.get(key)

@@ -1,6 +1,11 @@
 """What a marketer does in the admin, page by page, without JavaScript."""
 
+import csv
+import io
+from urllib.parse import quote
+
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.urls import reverse
@@ -148,7 +153,8 @@ def test_a_timeline_by_day_type_and_date(admin):
     url = reverse("admin:activities_timeline", args=[ann.pk])
     assert "No. 2" not in admin.get(url, {"since": "2026-02-01"}).text
     assert "No. 1" not in admin.get(url, {"type": check.pk, "until": "2026-02-01"}).text
-    assert "New Person" not in admin.get(url, {"type": check.pk}).text.split("</form>")[1]
+    shown = admin.get(url, {"type": check.pk}).context["days"]
+    assert {entry.name for _day, found in shown for entry in found} == {"Deposit Check"}
 
 
 def test_a_long_timeline_is_paged_by_keyset(admin):
@@ -156,10 +162,59 @@ def test_a_long_timeline_is_paged_by_keyset(admin):
     ann = person()
     recorded(*(activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
     first = admin.get(reverse("admin:activities_timeline", args=[ann.pk]))
-    older = first.text.split("?before=")[1].split('"')[0]
+    older = first.context["older"].removeprefix("before=")
     second = admin.get(reverse("admin:activities_timeline", args=[ann.pk]) + "?before=" + older)
     shown = [entry.activity.pk for page in (first, second) for _day, group in page.context["days"] for entry in group]
     assert len(shown) == len(set(shown)) == 61
+
+
+def entries(reply):
+    return [entry.activity.primary_value for _day, found in reply.context["days"] for entry in found]
+
+
+def test_a_timeline_is_searched_in_all_values_and_jumped_through(admin):
+    approved_type()
+    ann = person()
+    recorded(
+        activity(ann.pk, primary_value="<i>Ávila</i>", occurred_at="2026-11-01"),
+        activity(ann.pk, primary_value="other", branch="in ÁVILA", occurred_at="2026-11-02T23:59:00Z"),
+        activity(ann.pk, primary_value="avila", occurred_at="2026-11-03"),
+    )
+    url = reverse("admin:activities_timeline", args=[ann.pk])
+    found = admin.get(url, {"q": "áVILA"})
+    assert entries(found) == ["other", "<i>Ávila</i>"]
+    assert "&lt;i&gt;<mark>Ávila</mark>&lt;/i&gt;" in found.text
+    assert entries(admin.get(url, {"at": "2026-11-02"})) == ["other", "<i>Ávila</i>"]
+    assert len(entries(admin.get(url, {"at": "9999-12-31", "since": "x", "before": "x,y"}))) == 4
+
+
+@pytest.mark.parametrize("value", ["\x00", "%", "_", "\\", "'", "9" * 5_000, "\ud800"])
+def test_odd_searches_of_a_timeline_find_nothing_and_break_nothing(admin, value):
+    approved_type()
+    ann = person()
+    recorded(activity(ann.pk, primary_value="plain"))
+    query = f"q={quote(value.encode('utf-8', 'surrogatepass'))}&type=x&before=0001-01-01T00:00:00,1"
+    assert admin.get(reverse("admin:activities_timeline", args=[ann.pk]) + "?" + query).status_code == 200
+
+
+def test_the_log_of_a_person_is_exported_as_the_page_shows_it(admin):
+    approved_type()
+    ann = person()
+    recorded(
+        activity(ann.pk, primary_value="=1+1", branch="a, b\n", amount="12.50"), activity(ann.pk, primary_value="x")
+    )
+    reply = admin.get(reverse("admin:activities_timeline_export", args=[ann.pk]), {"q": "=1"})
+    head, row = csv.reader(io.StringIO(reply.getvalue().decode("utf-8-sig"), newline=""))
+    assert head[:3] == ["id", "activity_type", "occurred_at"]
+    assert row[4] == "'=1+1" and row[2] == "2026-11-20T10:00:00Z" and "Amount: 12.5" in row[5]
+    assert LogEntry.objects.latest("pk").object_repr == f"Person {ann.pk}"
+
+
+def test_only_who_may_export_people_exports_a_log(client):
+    approved_type()
+    ann = person()
+    role(client, "Marketer")
+    assert client.get(reverse("admin:activities_timeline_export", args=[ann.pk])).status_code == 403
 
 
 def test_an_activity_is_recorded_by_hand(admin):
@@ -182,6 +237,9 @@ def test_a_type_approved_while_somebody_fills_the_form(admin):
     url = reverse("admin:activities_record", args=[ann.pk]) + f"?type={check.pk}"
     reply = admin.post(url, {"version": 1, "occurred_at": "2026-11-20T10:00", "field_check": "kept"})
     assert "changed in the meantime" in reply.text and "kept" in reply.text
+    gone = {"version": 2, "occurred_at": "2026-11-20T10:00", "field_check": "kept", "field_old": "<homeless>"}
+    reply = admin.post(url, gone | {"version": 1})
+    assert "old: &lt;homeless&gt;" in reply.text
     assert not Activity.objects.filter(activity_type_id=check.pk).exists()
 
 

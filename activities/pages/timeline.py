@@ -1,0 +1,154 @@
+"""The timeline of a person: what happened, newest first, narrowed by type, words and dates."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from defusedcsv import csv
+from django import forms
+from django.contrib.auth import get_user_model
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+
+from activities import reading
+from activities.models import ActivityType
+from activities.pages import require, show
+from activities.timeline import Entry, entries
+from people import audit, datatypes
+from people.models import Person
+
+PAGE = 50
+CHUNK = 1_000  # activities of an export held at once
+VIEW = ("activities.view_activity", "people.view_person")
+COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value", "values")
+
+
+class FilterForm(forms.Form):
+    type = forms.TypedMultipleChoiceField(required=False, coerce=int)
+    q = forms.CharField(required=False, max_length=255)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+    at = forms.DateField(required=False)
+
+    def __init__(self, *args: Any, types: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["type"].choices = [(pk, pk) for pk in types]  # type: ignore[attr-defined]
+
+
+def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Newest first, grouped by the day of the reader's zone; older ones by keyset."""
+    person = find_person(request, person_id, *VIEW)
+    types = {found.pk: found for found in ActivityType.objects.approved().select_related("live").order_by("-id")}
+    form = FilterForm(request.GET, types=types)
+    form.is_valid()
+    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
+    before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
+    found = reading.timeline(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
+    shown = entries(found[:PAGE])
+    older = request.GET.copy()
+    if len(found) > PAGE:
+        last = found[PAGE - 1]
+        older["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
+    present = reading.types_of(person.pk)
+    return show(
+        request, "timeline", str(person), person=person, days=_by_day(shown), form=form, chosen=chosen,
+        chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
+        older=older.urlencode() if len(found) > PAGE else "", filtered=any(chosen.values()),
+        goes_on=_goes_on(request, before, shown), users=_users(shown), query=_without(request, "before", "at"),
+        zone=timezone.get_current_timezone_name(), opts=None,
+        recordable=[found for found in types.values() if not found.is_standard and found.is_recordable],
+    )  # fmt: skip
+
+
+def export(request: HttpRequest, person_id: int) -> HttpResponse:
+    """The log of a person, narrowed as the page is, as CSV; cells cannot become formulas."""
+    person = find_person(request, person_id, *VIEW, "people.export_person")
+    form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
+    form.is_valid()
+    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
+    audit.note(request.user, person, "log_exported")
+    name = f'attachment; filename="person-{person.pk}-activities.csv"'
+    lines = _lines(person.pk, narrowed(chosen))
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
+
+
+def narrowed(chosen: dict[str, Any]) -> dict[str, Any]:
+    """What the form asks for, as `reading.timeline` takes it; days are those of the active zone."""
+    return {
+        "type_ids": chosen.get("type") or None,
+        "containing": (chosen.get("q") or "").strip() or None,
+        "since": _midnight(chosen.get("since")),
+        "until": _midnight(chosen["until"] + timedelta(days=1)) if chosen.get("until") else None,
+    }
+
+
+def find_person(request: HttpRequest, person_id: int, *rights: str) -> Person:
+    require(request, *rights)
+    person = Person.objects.live().filter(pk=person_id).first() if person_id < 2**31 else None
+    if person is None:
+        raise Http404
+    return person
+
+
+class _Echo:
+    """A file for csv.writer that hands every line straight on."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(COLUMNS)
+    before = None
+    while True:
+        found = reading.timeline(person_id, **conditions, before=before, limit=CHUNK)
+        for entry in entries(found, plain=True):
+            activity = entry.activity
+            values = "; ".join(f"{value.name}: {value.text}" for value in entry.values)
+            moments = (datatypes.moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
+            yield writer.writerow([activity.pk, entry.name, *moments, activity.primary_value or "", values])
+        if len(found) < CHUNK:
+            return
+        before = found[-1].occurred_at, found[-1].pk
+
+
+def _by_day(shown: list[Entry]) -> list[tuple[date, list[Entry]]]:
+    return [(day, list(group)) for day, group in groupby(shown, key=lambda entry: entry.occurred_at.date())]
+
+
+def _users(shown: list[Entry]) -> dict[int, str]:
+    ids = {entry.activity.user_id for entry in shown} - {None}
+    return dict(get_user_model().objects.filter(pk__in=ids).values_list("pk", "username"))
+
+
+def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, shown: list[Entry]) -> bool:
+    """Whether the first day shown stands on the page already to which these entries are added."""
+    is_added = "HX-Request" in request.headers and "before" in request.GET and before is not None
+    return bool(is_added and shown and timezone.localtime(before[0]).date() == shown[0].occurred_at.date())  # type: ignore[index]
+
+
+def _without(request: HttpRequest, *names: str) -> str:
+    query = request.GET.copy()
+    for name in names:
+        query.pop(name, None)
+    return query.urlencode()
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=timezone.get_current_timezone())
+
+
+def _end_of(day: date | None) -> tuple[datetime, int] | None:
+    moment = _midnight(day + timedelta(days=1)) if day and day < date.max else None
+    return (moment, 0) if moment else None
+
+
+def _before(text: str) -> tuple[datetime, int] | None:
+    moment, _comma, number = text.rpartition(",")
+    try:
+        found = datetime.fromisoformat(moment).astimezone(UTC), int(number)
+    except (ValueError, OverflowError):
+        return None
+    return found if 0 <= found[1] < 2**63 else None
