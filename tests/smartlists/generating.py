@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from random import Random
 from typing import Any
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -127,11 +128,14 @@ class Scene:
         name = self.random.choice(BUSY_TYPES)
         version = self.random.randint(1, len(VERSIONS[name]))
         shape = VERSIONS[name][version - 1]
-        moments = self.pools["datetime"]
         values = self._values(shape, next(iter(shape)))
-        return (
-            self.random.choice(people), name, version, self.random.choice(moments), self.random.choice(moments), values
-        )  # fmt: skip
+        occurred_at, recorded_at = self._moment(), self._moment()
+        return self.random.choice(people), name, version, occurred_at, recorded_at, values
+
+    def _moment(self) -> datetime:
+        """Any moment of the pool; often one of a few, so that activities fall together."""
+        moments = self.pools["datetime"]
+        return self.random.choice(moments if self.random.random() < 0.6 else moments[-3:])
 
     def grid(self, people: Sequence[int]) -> list[tuple[int, str, int, datetime, datetime, Json]]:
         """A few activities of each person, half days apart before now: windows often end just there."""
@@ -247,6 +251,27 @@ KINDS_OF_COMPARISON: Mapping[str, Sequence[str]] = {
     "date": _MOMENT,
     "datetime": _MOMENT,
 }
+
+
+def any_text() -> st.SearchStrategy[str]:
+    """Text as people have it: NFC, not blank; no characters that only a newer Unicode knows."""
+    letters = st.one_of(
+        st.sampled_from("aAbBéÉíÍıIiİσςΣßẞǅǆﬁÅ%_\\ \u0301\u0327\u0130"),
+        st.characters(exclude_categories=("Cs", "Cn", "Co"), exclude_characters="\0"),
+    )
+    composed = st.text(letters, min_size=1, max_size=12).map(lambda text: normalize("NFC", text))
+    return composed.filter(lambda text: not datatypes.is_blank(text))
+
+
+@st.composite
+def parts(draw: Any, texts: Sequence[str]) -> str:
+    """A piece of one of `texts`, in this or another case, or any text."""
+    text = draw(st.sampled_from(texts))
+    start = draw(st.integers(0, len(text) - 1))
+    piece = text[start : draw(st.integers(start + 1, len(text)))]
+    change = draw(st.sampled_from((str, str.lower, str.upper, str.swapcase, str.casefold)))
+    found = normalize("NFC", change(piece))
+    return draw(any_text()) if datatypes.is_blank(found) else found
 
 
 @st.composite

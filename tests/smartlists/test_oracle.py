@@ -5,6 +5,8 @@ ORACLE_EXAMPLES=5000 makes a long run of it. Every example is a world of its own
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -20,7 +22,7 @@ from tests.smartlists.generating import Scene
 from tests.smartlists.oracle import Happening, World
 
 pytestmark = pytest.mark.django_db
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "60"))
 LISTS = 5  # lists an example
 LIMITS = ((evaluation.FEW, snapshot.MANY_ROWS), (0, snapshot.MANY_ROWS), (0, -2), (evaluation.FEW, -2))
 STATES = ("live", "live", "live", "live", "deleted")
@@ -65,6 +67,24 @@ def test_sequences_agree_at_the_ends_of_their_windows(catalogue, data, scene):
         names = Catalogue()
         for _list in range(10):
             form = {"version": 1, "match": "all", "filters": [data.draw(generating.plain_sequences())]}
+            agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+        transaction.set_rollback(True)
+
+
+@settings(DRAWS, max_examples=max(EXAMPLES // 2, 20))
+@given(data=st.data(), texts=st.lists(generating.any_text(), min_size=4, max_size=8))
+def test_any_text_is_compared_as_the_oracle_does(catalogue, data, texts):
+    scene = Scene(datetime(2026, 11, 24, tzinfo=UTC), "UTC", 0, Random(0))
+    with transaction.atomic():
+        people = [{"country": text, "created_at": scene.now} for text in texts]
+        ids = worlds.insert_people(people, ["live"] * len(people))
+        world = empty_world(scene)
+        world.people = dict(zip(ids, people, strict=True))
+        names = Catalogue()
+        for operator in generating.TEXT_OPERATORS:
+            values = [data.draw(generating.parts(texts)) for _value in range(data.draw(st.integers(1, 2)))]
+            item = {"kind": "person_field", "field": "country", "operator": operator, "values": values}
+            form = {"version": 1, "match": "all", "filters": [item]}
             agree(world, rules.parse(form, names), form, names, *LIMITS[0])
         transaction.set_rollback(True)
 
