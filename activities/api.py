@@ -36,7 +36,7 @@ from activities.serializers import (
 )
 from people.problems import Conflict, NotAllowed, Problem
 from people.refusals import BadQuery, NotFound, PreconditionFailed, Unprocessable
-from people.rest import Resource, refuse_unknown_members, rows_of
+from people.rest import Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
 EDIT = lifecycle.EDIT
@@ -44,7 +44,7 @@ APPROVE = lifecycle.APPROVE
 STREAM = "application/x-ndjson"
 
 
-class ActivityTypes(Resource):
+class ActivityTypes(Listed, Retrieved):
     """What can happen. Changes go to a draft; people and programs see the live version until it is approved."""
 
     queryset = (
@@ -249,7 +249,7 @@ class Lines(BaseParser):
         return stream
 
 
-class Activities(Resource):
+class Activities(Listed, Retrieved):
     """What people did. Written once, never changed."""
 
     queryset = Activity.objects.all()

@@ -126,7 +126,11 @@ class ActivityFilters(Filters):
         "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
         "original_person": Column("integer", "original_person_id", operators=("", "in", "isempty")),
     }
-    unfiltered = {"attributes": "filtered by field: attributes.<api_name>", "door": "filtered by its word: source"}
+    unfiltered = {
+        "attributes": "filtered by field: attributes.<api_name>",
+        "door": "filtered by its word: source",
+        "activity_type_id": "filtered by API name or id: activity_type",
+    }
 
     @cached_property
     def type_ids(self) -> list[int] | None:

@@ -115,16 +115,6 @@ class Resource(viewsets.GenericViewSet):
         """What changes whenever `thing` does; None for things that nobody edits."""
         return None
 
-    def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.show_all(page))
-
-    def retrieve(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
-        thing = self.get_object()
-        if self._etag(thing) is not None and self._etag(thing) in _tags(request.headers.get("If-None-Match", "")):
-            return Response(status=304, headers=self._headers(thing))
-        return self.shown(thing)
-
     def get_object(self) -> Any:
         try:
             return super().get_object()
@@ -181,6 +171,24 @@ class Resource(viewsets.GenericViewSet):
     def _headers(self, thing: Any) -> dict[str, str]:
         etag = self._etag(thing)
         return {} if etag is None else {"ETag": etag}
+
+
+class Listed(Resource):
+    """With the list of all of them, in pages."""
+
+    def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.show_all(page))
+
+
+class Retrieved(Resource):
+    """With each of them at an address of its own."""
+
+    def retrieve(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
+        thing = self.get_object()
+        if self._etag(thing) is not None and self._etag(thing) in _tags(request.headers.get("If-None-Match", "")):
+            return Response(status=304, headers=self._headers(thing))
+        return self.shown(thing)
 
 
 def _tags(header: str) -> set[str]:

@@ -18,7 +18,7 @@ from config.access.filters import ApiClientFilters
 from config.access.models import ApiClient, ApiToken
 from people.problems import Problem
 from people.refusals import NotFound
-from people.rest import Moment, Resource, Strict, Text, Whole
+from people.rest import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
 
 
 @csrf_exempt
@@ -97,7 +97,7 @@ class Rotation(Strict):
     )
 
 
-class ApiClients(Resource):
+class ApiClients(Listed, Retrieved):
     """Programs that may get tokens."""
 
     queryset = ApiClient.objects.select_related("user", "api_user").prefetch_related(

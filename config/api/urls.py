@@ -8,10 +8,15 @@ from rest_framework.routers import SimpleRouter
 from activities.api import Activities, ActivityTypes
 from config.access import api as access
 from config.api import problems
+from people.api import People, PersonFields, StaticListMembers, StaticLists
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypes)
 router.register("activities", Activities)
+router.register("people", People)
+router.register("person-fields", PersonFields)
+router.register("static-lists", StaticLists)
+router.register("static-lists/<int:static_list>/members", StaticListMembers)
 router.register("api-clients", access.ApiClients)
 router.register("me", access.Me, basename="me")
 

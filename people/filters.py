@@ -1,0 +1,124 @@
+"""Filters of the native API's lists of people, person fields, static lists and their members."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import django_filters
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.fields.json import KeyTextTransform
+
+from people import datatypes
+from people.fields import STANDARD
+from people.filtering import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
+from people.models import Person, PersonField, StaticList, StaticListMember
+from people.sources import Door
+
+CUSTOM = "fields."
+
+
+class OnListFilter(TypedFilter):
+    """People who are on one of some static lists."""
+
+    def __init__(self) -> None:
+        operator = Column("integer").taken()[2]
+        super().__init__(None, "integer", operator, "Ids of static lists: on any of them.")
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        if value is None:
+            return queryset
+        members = StaticListMember.objects.filter(person_id=OuterRef("pk"), static_list_id__in=value)
+        return queryset.filter(Exists(members))
+
+
+class PersonFilters(Filters):
+    """`fields.plan=gold` compares a field that the team added, as its data type does."""
+
+    class Meta:
+        model = Person
+        fields = ()
+
+    static_list = OnListFilter()
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        **{
+            name: Column(data_type, is_nullable=name not in {"created_at", "updated_at"})
+            for name, (_label, data_type) in STANDARD.items()
+        },
+    }
+    unfiltered = {
+        "fields": "filtered by field: fields.<api_name>",
+        "revision": "stands in the ETag",
+        "state": "only live people are listed",
+        "state_changed_at": "only live people are listed",
+        "merged_into": "only live people are listed",
+    }
+
+    def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
+        wanted = {name.removeprefix(CUSTOM).partition("__")[0] for name in data if name.startswith(CUSTOM)}
+        wanted = {name for name in wanted if name.isascii() and name.isprintable()}
+        filters: dict[str, django_filters.Filter] = {}
+        for field in PersonField.objects.custom().filter(api_name__in=wanted) if wanted else ():
+            left = cast(field.data_type, KeyTextTransform(field.api_name, "fields"))
+            filters.update(typed_filters(CUSTOM + field.api_name, left, Column(field.data_type)))
+        return {name: one for name, one in filters.items() if name in data}
+
+    @classmethod
+    def known(cls) -> list[str]:
+        return [*super().known(), f"{CUSTOM}<api_name>"]
+
+
+class PersonFieldFilters(Filters):
+    class Meta:
+        model = PersonField
+        fields = ()
+
+    data_type = WordsFilter({name: Q(data_type=name) for name in datatypes.BY_NAME})
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "api_name": Column("string", is_nullable=False),
+        "label": Column("string", is_nullable=False),
+        "description": Column("text", is_nullable=False, operators=("contains",)),
+        "is_standard": Column("boolean", is_nullable=False),
+        "is_read_only": Column("boolean", is_nullable=False),
+        "is_hidden": Column("boolean", is_nullable=False),
+        "is_unique": Column("boolean", is_nullable=False),
+        "is_api_created": Column("boolean", is_nullable=False),
+        "created_at": Column("datetime", is_nullable=False),
+        "updated_at": Column("datetime", is_nullable=False),
+    }
+    unfiltered = {"choices": "suggestions for people who type, not something to look a field up by"}
+
+
+class StaticListFilters(Filters):
+    class Meta:
+        model = StaticList
+        fields = ()
+
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": Column("string", is_nullable=False),
+        "description": Column("text", is_nullable=False, operators=("contains",)),
+        "folder": Column("integer", operators=("", "in", "isempty")),
+        "is_archived": Column("boolean", is_nullable=False),
+        "created_by": Column("string", "created_by__username", operators=("", "in", "isempty")),
+        "created_at": Column("datetime", is_nullable=False),
+        "updated_at": Column("datetime", is_nullable=False),
+    }
+
+
+class MemberFilters(Filters):
+    class Meta:
+        model = StaticListMember
+        fields = ()
+
+    source = WordsFilter({door.name.lower(): Q(door=door) for door in Door}, "Through which door they came.")
+    typed = {
+        "person": Column("integer", "person_id", is_nullable=False, operators=NUMBER_KEY),
+        "added_at": Column("datetime", is_nullable=False),
+        "user": Column("integer", "user_id", operators=("", "in", "isempty")),
+        "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
+    }
+    unfiltered = {
+        "static_list": "stands in the address",
+        "door": "filtered by its word: source",
+    }

@@ -1,0 +1,173 @@
+"""People, their fields and static lists as the native API's JSON has them."""
+
+from typing import Any
+
+from drf_spectacular.drainage import set_override
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from people import datatypes, json_schema
+from people.changing import Action
+from people.fields import READ_ONLY, STANDARD
+from people.rest import MAX_BATCH, Moment, Strict, Text, Whole, YesNo
+from people.sources import Door
+
+MAX_TEXT = 2_000
+FREE_FIELDS = {"type": "object", "additionalProperties": True}
+DOORS = {"type": "string", "enum": [door.name.lower() for door in Door]}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+class Value(serializers.Field):
+    """The value of a person field; the verbs check it when it comes in."""
+
+    def __init__(self, data_type: str, **options: Any) -> None:
+        super().__init__(allow_null=True, required=False, **options)
+        schema = json_schema.of(data_type)
+        set_override(self, "field", schema if self.read_only and not self.allow_null else _or_null(schema))
+
+    def to_representation(self, value: Any) -> Any:
+        return value if isinstance(value, int | str) or hasattr(value, "adjusted") else datatypes.canonical_text(value)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
+class PersonShown(Strict):
+    """A person. `fields` has those that the team added, by API name; what is not there has no value."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        standard = {name: Value(data_type, read_only=True) for name, (_label, data_type) in STANDARD.items()}
+        return {"id": serializers.IntegerField(), **standard, "fields": FreeFields(read_only=True)}
+
+
+@extend_schema_field(FREE_FIELDS)
+class FreeFields(serializers.JSONField):
+    """Person fields that the team added, by API name."""
+
+
+class PersonGiven(Strict):
+    """A person's fields; null takes a value away."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        standard = {name: Value(data_type) for name, (_label, data_type) in STANDARD.items() if name not in READ_ONLY}
+        return {**standard, "fields": FreeFields(required=False)}
+
+
+class PersonRow(PersonGiven):
+    """A person's fields; `id` only where people are looked up by it."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {"id": serializers.IntegerField(required=False), **super().get_fields()}
+
+
+class PeopleGiven(Strict):
+    people = PersonRow(many=True, min_length=1, max_length=MAX_BATCH)
+    lookup_field = Text(default="email", help_text="id, email or a unique person field.")
+    action = serializers.ChoiceField([str(action) for action in Action], default=str(Action.UPSERT))
+
+
+class FaultShown(Strict):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    path = serializers.CharField(required=False)
+    expected = serializers.CharField(required=False)
+    got = serializers.CharField(required=False)
+
+
+class PersonOutcome(Strict):
+    index = serializers.IntegerField()
+    status = serializers.ChoiceField(["created", "updated", "refused"])
+    id = serializers.IntegerField(required=False)
+    errors = FaultShown(many=True, required=False)
+
+
+class PeopleShown(Strict):
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    results = PersonOutcome(many=True, help_text="One a row, in order.")
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+class Choices(serializers.DictField):
+    """Field by field, whose value is kept."""
+
+
+class MergeGiven(Strict):
+    losers = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=25)
+    choices = Choices(child=Whole(), required=False, help_text="Field by field, the person whose value is kept.")
+
+
+class MergeShown(Strict):
+    merge = serializers.IntegerField(help_text="To undo it: POST /people/merges/{merge}/undo.")
+    person = PersonShown()
+
+
+class FieldShown(Strict):
+    id = serializers.IntegerField()
+    api_name = serializers.CharField()
+    label = serializers.CharField()
+    data_type = serializers.ChoiceField(list(datatypes.BY_NAME))
+    description = serializers.CharField()
+    choices = serializers.ListField(child=serializers.CharField(), help_text="Suggested values.")
+    is_standard = serializers.BooleanField()
+    is_read_only = serializers.BooleanField()
+    is_hidden = serializers.BooleanField()
+    is_unique = serializers.BooleanField()
+    created_at = Moment()
+    updated_at = Moment()
+
+
+class FieldChange(Strict):
+    label = Text(max_length=255)
+    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
+    choices = serializers.ListField(child=Text(max_length=255), max_length=500, required=False)
+    is_hidden = YesNo(required=False)
+    is_unique = YesNo(required=False, help_text="No two people may share a value.")
+
+
+class FieldGiven(FieldChange):
+    api_name = Text(max_length=100, required=False, help_text="Made of the label by default; for ever.")
+    data_type = serializers.ChoiceField(list(datatypes.BY_NAME), help_text="For ever.")
+
+
+class ListShown(Strict):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    folder = serializers.IntegerField(source="folder_id", allow_null=True)
+    is_archived = serializers.BooleanField()
+    created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
+    created_at = Moment()
+    updated_at = Moment()
+
+
+class ListGiven(Strict):
+    name = Text(max_length=255)
+    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
+    folder = Whole(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
+
+
+class MemberShown(Strict):
+    person = serializers.IntegerField(source="person_id")
+    added_at = Moment()
+    source = serializers.SerializerMethodField()
+    user = serializers.IntegerField(source="user_id", allow_null=True)
+
+    @extend_schema_field(DOORS)
+    def get_source(self, member: Any) -> str:
+        return Door(member.door).name.lower()
+
+
+class MembersGiven(Strict):
+    people = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="Ids.")
+
+
+class MembersShown(Strict):
+    results = serializers.ListField(
+        child=serializers.ChoiceField(["added", "already", "removed", "absent", "unknown"]), help_text="One an id."
+    )
