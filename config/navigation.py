@@ -51,6 +51,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype"),
                     _item(_("People"), "group", "people_person", "people.view_person"),
+                    _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
                     _item(_("Exports"), "download", "people_export", "people.export_person"),
                 ],

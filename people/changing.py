@@ -86,7 +86,14 @@ def upsert(
     return outcomes
 
 
-def update(person: Person, values: Mapping[str, Any], source: Source, expected_revision: int | None = None) -> Outcome:
+def update(
+    person: Person,
+    values: Mapping[str, Any],
+    source: Source,
+    expected_revision: int | None = None,
+    *,
+    zone: tzinfo = UTC,
+) -> Outcome:
     """Change one person's fields. Raises `Conflict` when the person is not at `expected_revision` any more."""
     with transaction.atomic():
         locks.share([locks.key(locks.Space.PEOPLE)])
@@ -94,7 +101,7 @@ def update(person: Person, values: Mapping[str, Any], source: Source, expected_r
         if expected_revision is not None and revision != expected_revision:
             message = _("Somebody else changed this person in the meantime. Look again; nothing was overwritten.")
             raise Conflict(Problem("conflict", message))
-        return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE)[0]
+        return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE, zone=zone)[0]
 
 
 def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:

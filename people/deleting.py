@@ -199,6 +199,11 @@ def _return_memberships(deletions: Iterable[PersonDeletion]) -> None:
     PersonDeletion.objects.filter(pk__in=[deletion.pk for deletion in found]).delete()
 
 
+def restore_days() -> int:
+    """For how many days deleted people can be restored."""
+    return settings.PEOPLE_RESTORE_DAYS
+
+
 def _restorable_since() -> Any:
     return timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
 

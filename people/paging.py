@@ -1,16 +1,28 @@
 """Pages of big tables: no total rather than a slow or wrong one."""
 
 from functools import cached_property
+from typing import Any
 
 from django.core.paginator import Paginator
+from django.http import HttpRequest
 
 LOOK_AHEAD = 10
 
 
 class UncountedPaginator(Paginator):
-    """Counts no further than a few pages ahead of the ones people turn."""
+    """Counts no further than a few pages ahead of the page that is shown."""
+
+    page_shown = 1
 
     @cached_property
     def count(self) -> int:  # type: ignore[override]
-        limit = self.per_page * LOOK_AHEAD
+        limit = self.per_page * (self.page_shown + LOOK_AHEAD)
         return len(self.object_list.order_by().values_list("pk")[:limit])  # type: ignore[union-attr]
+
+    @classmethod
+    def of_request(cls, request: HttpRequest, queryset: Any, per_page: int) -> "UncountedPaginator":
+        """The paginator of a list page of the admin, whose page is the parameter `p`."""
+        paginator = cls(queryset, per_page)
+        page = request.GET.get("p", "")
+        paginator.page_shown = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
+        return paginator

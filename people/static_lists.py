@@ -180,14 +180,16 @@ def find_pasted(text: str) -> Pasted:
     return Pasted(list(found), problems)
 
 
-_BETWEEN = re.compile(r"[\s,;<>\"()]+")
+_FIELDS = re.compile(r"[,;\t\r\n\x0b\x0c\x85\u2028\u2029]+")
+_WORDS = re.compile(r"[\s<>\"()\0]+")
 
 
 def _entries(text: str) -> Iterator[str]:
-    """What names somebody; of a line with an e-mail address only the addresses, the rest being a name."""
-    for line in text.replace("\0", " ").splitlines():
-        parts = [part for part in _BETWEEN.split(line) if part]
-        yield from [part for part in parts if "@" in part] or parts
+    """What names somebody; words beside an e-mail address, other than ids, are a name and pass for nothing."""
+    for field in _FIELDS.split(text):
+        words = [word for word in _WORDS.split(field) if word]
+        is_named = any("@" in word for word in words) and not all("@" in word or finding.is_id(word) for word in words)
+        yield from [word for word in words if "@" in word] if is_named else words
 
 
 def _by_number(entry: str, ids: dict[int, int]) -> list[int]:

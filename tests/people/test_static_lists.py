@@ -130,7 +130,7 @@ def test_rights_are_checked_by_the_verbs():
 
 def test_pasted_text_names_people_by_id_and_e_mail():
     ann, bob, eve = person(email="ann@example.com"), person(email="bob@example.com"), person(email="eve@example.com")
-    text = f'Ann Álvarez <ANN@example.com>; bob@example.com,\n"{eve.pk}"\t{ann.pk}\0\n\n'
+    text = f'Ann Álvarez 7 <ANN@example.com>; bob@example.com {ann.pk},\n"{eve.pk}"\t{ann.pk}\0\n\n'
     found = static_lists.find_pasted(text)
     assert (found.person_ids, found.problems) == ([ann.pk, bob.pk, eve.pk], [])
 

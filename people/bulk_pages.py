@@ -1,0 +1,75 @@
+"""The pages of bulk actions: what will be done to how many, and how far it has come."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from people import bulk
+from people.forms import list_choices
+from people.models import BulkAction, StaticList
+from people.pages import PagesAdmin, ids_of, number, require
+
+SHOWN = 50
+
+
+def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+    return [
+        ("bulk/", lambda request: overview(pages, request), "bulk"),
+        ("bulk/<int:pk>/", lambda request, pk: progress(pages, request, pk), "bulk_action"),
+        ("bulk/start/<str:kind>/", lambda request, kind: start(pages, request, kind), "bulk_start"),
+    ]
+
+
+def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -> HttpResponse:
+    """Ask before it is done to the chosen people, or to all that the search and the filters find."""
+    what = bulk.KINDS[kind]
+    require(request, what.right)
+    whole = request.POST.get("select_across") == "1"
+    if "confirmed" in request.POST:
+        chosen = StaticList.objects.filter(pk=number(request.POST.get("static_list", ""))).first()
+        ids = queryset.order_by("pk").values_list("pk", flat=True)[: bulk.MAX_PEOPLE + 1]
+        started = pages.tried(request, lambda: bulk.start(kind, ids, request.user, chosen))
+        if started:
+            return redirect("admin:people_person_bulk_action", started.pk)
+    return pages.page(
+        request, "bulk_confirm", what.label, kind=kind, what=what, lists=list_choices() if what.needs_list else (),
+        count=queryset.order_by().count(), action=request.POST.get("action", ""), select_across=whole,
+        chosen=() if whole else request.POST.getlist("_selected_action"),
+    )  # fmt: skip
+
+
+def start(pages: PagesAdmin, request: HttpRequest, kind: str) -> HttpResponse:
+    """Start it for the people that a form names (the page of deleted people)."""
+    if request.method != "POST" or kind not in bulk.KINDS:
+        raise Http404
+    require(request, bulk.KINDS[kind].right)
+    started = pages.tried(request, lambda: bulk.start(kind, ids_of(request.POST.getlist("people")), request.user))
+    if started:
+        return redirect("admin:people_person_bulk_action", started.pk)
+    return redirect(request.POST.get("back") or "admin:people_person_changelist")
+
+
+def overview(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+    require(request, "people.view_person")
+    found = BulkAction.objects.select_related("static_list", "user")
+    if not request.user.is_superuser:
+        found = found.filter(user=request.user)
+    actions = [(action, bulk.KINDS[action.kind].label) for action in found[:SHOWN]]
+    return pages.page(request, "bulk", _("Bulk actions"), actions=actions)
+
+
+def progress(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """How far one action has come; a fragment asks again while it runs. POST cancels."""
+    require(request, "people.view_person")
+    action = BulkAction.objects.select_related("static_list", "user").filter(pk=pk).first()
+    if action is None or (action.user_id != request.user.pk and not request.user.is_superuser):
+        raise Http404
+    if request.method == "POST":
+        pages.tried(request, lambda: bulk.cancel(action, request.user), _("Cancelled: the rest stays as it is."))
+        return redirect("admin:people_person_bulk_action", pk)
+    name = "_bulk_progress" if request.headers.get("HX-Request") else "bulk_action"
+    label = bulk.KINDS[action.kind].label
+    title = f"{label}: {action.static_list}" if action.static_list else label
+    return pages.page(request, name, title, action=action)

@@ -1,0 +1,92 @@
+"""Person fields in the admin."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import defining, used_by
+from people.forms import FieldForm, label_of
+from people.models import PersonField
+from people.pages import PagesAdmin, number, require
+from people.problems import Refused
+
+
+@admin.register(PersonField)
+class PersonFieldAdmin(PagesAdmin):
+    list_display = ("shown_label", "api_name", "data_type", "is_standard", "is_unique", "is_hidden")
+    list_filter = ("is_standard", "data_type", "is_unique", "is_hidden")
+    search_fields = ("label", "api_name")
+    list_per_page = 200
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).order_by("is_standard", "pk")
+
+    @admin.display(description=gettext_lazy("Label"))
+    def shown_label(self, field: PersonField) -> str:
+        return label_of(field)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/remove/", wrap(self.remove_view), name="people_personfield_remove"),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = FieldForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            values = form.values
+            try:
+                defining.create(values.pop("label"), values.pop("data_type"), request.user, **values)
+            except Refused as refusal:
+                form.show(refusal.problems)
+            else:
+                messages.success(request, _("Added. It is on every person's page now."))
+                return redirect("admin:people_personfield_changelist")
+        return self.page(request, "field_form", _("New person field"), form=form)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        field = self._find(request, number(object_id))
+        may_change = self.has_change_permission(request, field)
+        form = FieldForm(request.POST or None, field)
+        if request.method == "POST" and may_change and form.is_valid():
+            try:
+                defining.change(field, request.user, **form.values)
+            except Refused as refusal:
+                form.show(refusal.problems)
+            else:
+                messages.success(request, _("Saved."))
+                return redirect("admin:people_personfield_change", field.pk)
+        return self.page(
+            request, "field_form", label_of(field), form=form, field=field, may_change=may_change,
+            uses=used_by.users_of(field),
+        )  # fmt: skip
+
+    def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say what deleting does, and what keeps it from being done; do it on POST."""
+        require(request, "people.delete_personfield")
+        field = self._find(request, pk)
+        if request.method == "POST":
+            done = _("Deleted. Its values are being cleared.")
+            if self.tried(request, lambda: defining.delete(field, request.user), done):
+                return redirect("admin:people_personfield_changelist")
+        title = _("Delete %(name)s?") % {"name": label_of(field)}
+        return self.page(request, "delete_field", title, field=field, uses=used_by.users_of(field))
+
+    def _find(self, request: HttpRequest, pk: int) -> PersonField:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = PersonField.objects.filter(pk=pk).first()
+        if found is None:
+            raise Http404
+        return found

@@ -1,0 +1,191 @@
+"""Forms of people, lists and fields: they carry what was typed; the verbs decide what is right."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import datatypes
+from people.fields import READ_ONLY, STANDARD
+from people.models import Folder, Person, PersonField, StaticList
+from people.problems import Problem
+
+# how the standard fields are grouped on the page of a person; those that the team added stand in one more group
+GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (gettext_lazy("Person"), ("email", "salutation", "first_name", "middle_name", "last_name", "phone", "mobile_phone",
+                              "date_of_birth", "lead_source", "person_score")),
+    (gettext_lazy("Company"), ("company", "title", "industry", "annual_revenue", "number_of_employees", "website")),
+    (gettext_lazy("Address"), ("address", "city", "state_or_province", "postal_code", "country")),
+    (gettext_lazy("Permission"), ("unsubscribed", "unsubscribed_reason", "email_invalid", "email_invalid_cause",
+                                  "marketing_suspended", "do_not_call", "do_not_call_reason")),
+)  # fmt: skip
+
+
+class ValueField(forms.CharField):
+    """One value as it is typed; line ends as they are stored."""
+
+    def to_python(self, value: Any) -> str:
+        return super().to_python(value).replace("\r\n", "\n")
+
+
+class ValuesForm(forms.Form):
+    """The values of one person that can be edited; what was not changed is not sent to `changing`."""
+
+    seen_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, person: Person | None = None) -> None:
+        super().__init__(data, initial={"seen_revision": person.revision if person else 0})
+        self.rows = [row for row in PersonField.objects.shown() if row.api_name not in READ_ONLY]
+        for row in self.rows:
+            self.fields[row.api_name] = _value_field(row, person)
+
+    @property
+    def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
+        standard = {name for _title, names in GROUPS for name in names}
+        found = [(title, [self[name] for name in names if name in self.fields]) for title, names in GROUPS]
+        added = [self[row.api_name] for row in self.rows if row.api_name not in standard]
+        return [(title, fields) for title, fields in [*found, (_("Added fields"), added)] if fields]
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Raw values of the fields that were sent and changed."""
+        changed = set(self.changed_data) & set(self.data)
+        return {row.api_name: self.cleaned_data[row.api_name] for row in self.rows if row.api_name in changed}
+
+    def show(self, problems: Iterable[Problem]) -> None:
+        """Put each problem beside its field."""
+        for problem in problems:
+            place = str(problem.path[-1]) if problem.path else ""
+            self.add_error(place if place in self.fields else None, _sentence(problem))
+
+
+def _sentence(problem: Problem) -> str:
+    message = str(problem.message)
+    return message[:1].upper() + message[1:]
+
+
+def label_of(row: PersonField) -> str:
+    """A field's label: the team's, or for a standard field that nobody renamed the product's, translated."""
+    if row.is_standard and row.label == STANDARD[row.api_name][0]:
+        return str(Person._meta.get_field(row.api_name).verbose_name)  # type: ignore[union-attr]
+    return row.label
+
+
+def _value_field(row: PersonField, person: Person | None) -> ValueField:
+    data_type = datatypes.BY_NAME[row.data_type]
+    widget = data_type.widget()
+    widget.attrs["class"] = "ca-input"
+    if row.choices:
+        widget.attrs["list"] = f"choices_{row.api_name}"
+    field = ValueField(
+        label=label_of(row), help_text=row.description, required=False, strip=False, widget=widget,
+        initial=_typed(person, row, data_type),
+    )  # fmt: skip
+    field.suggested = row.choices  # type: ignore[attr-defined]
+    return field
+
+
+def _typed(person: Person | None, row: PersonField, data_type: datatypes.DataType) -> str:
+    """The value as the form's input holds it."""
+    if person is None:
+        return ""
+    value = getattr(person, row.api_name) if row.is_standard else person.fields.get(row.api_name)
+    if value is None:
+        return ""
+    value = value if row.is_standard else data_type.from_json(value)
+    if isinstance(value, datetime):
+        return timezone.localtime(value).replace(tzinfo=None).isoformat()
+    return datatypes.canonical_text(value)
+
+
+def _folders() -> Any:
+    return Folder.objects.order_by("name")
+
+
+class ListForm(forms.Form):
+    """What a static list is called and where it lies."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=255, widget=forms.TextInput({"class": "ca-input"}))
+    description = forms.CharField(
+        label=gettext_lazy("Description"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 3})
+    )
+    folder = forms.ModelChoiceField(
+        None, label=gettext_lazy("Folder"), required=False, widget=forms.Select({"class": "ca-input"}),
+        empty_label=gettext_lazy("No folder"),
+    )  # fmt: skip
+    new_folder = forms.CharField(
+        label=gettext_lazy("Or a new folder"), required=False, max_length=255,
+        widget=forms.TextInput({"class": "ca-input"}),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["folder"].queryset = _folders()  # type: ignore[attr-defined]
+
+
+class PasteForm(forms.Form):
+    """People named by ids and e-mail addresses, as they are pasted from anywhere."""
+
+    people = forms.CharField(
+        label=gettext_lazy("Ids or e-mail addresses"),
+        help_text=gettext_lazy("Separated by blanks, commas or lines; “Ann <ann@example.com>” is understood."),
+        widget=forms.Textarea({"class": "ca-input", "rows": 4}),
+    )
+
+
+class FieldForm(forms.Form):
+    """One person field."""
+
+    label = forms.CharField(label=gettext_lazy("Label"), max_length=255, widget=forms.TextInput({"class": "ca-input"}))
+    api_name = forms.CharField(
+        label=gettext_lazy("API name"), required=False, max_length=100, widget=forms.TextInput({"class": "ca-input"}),
+        help_text=gettext_lazy("What programs call it, for ever. Empty: from the label."),
+    )  # fmt: skip
+    data_type = forms.ChoiceField(
+        label=gettext_lazy("Data type"), choices=datatypes.CHOICES_FOR_PEOPLE, initial="string",
+        widget=forms.Select({"class": "ca-input"}), help_text=gettext_lazy("For ever, too."),
+    )  # fmt: skip
+    description = forms.CharField(
+        label=gettext_lazy("Description"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 2})
+    )
+    choices = forms.CharField(
+        label=gettext_lazy("Suggested values"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 4}),
+        help_text=gettext_lazy("One a line. Others are accepted too."),
+    )  # fmt: skip
+    is_unique = forms.BooleanField(
+        label=gettext_lazy("Unique"), required=False,
+        help_text=gettext_lazy("No two people may share a value; people can be looked up by it."),
+    )  # fmt: skip
+    is_hidden = forms.BooleanField(
+        label=gettext_lazy("Hidden"), required=False,
+        help_text=gettext_lazy("Not offered on pages. Values stay, and lists go on using it."),
+    )  # fmt: skip
+
+    def __init__(self, data: Any = None, field: PersonField | None = None) -> None:
+        initial = {}
+        if field is not None:
+            initial = {name: getattr(field, name) for name in self.base_fields}
+            initial["choices"] = "\n".join(field.choices)
+        super().__init__(data, initial=initial)
+        if field is not None:
+            del self.fields["api_name"], self.fields["data_type"]
+        if field is not None and field.is_standard:
+            del self.fields["is_unique"]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {**self.cleaned_data, "choices": self.cleaned_data["choices"].splitlines()}
+
+    def show(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            place = str(problem.path[0]) if problem.path else ""
+            self.add_error(place if place in self.fields else None, _sentence(problem))
+
+
+def list_choices(**filters: Any) -> Sequence[StaticList]:
+    """Static lists to choose from, by name."""
+    return StaticList.objects.shown().filter(**filters).order_by("name")[:1_000]

@@ -1,0 +1,214 @@
+"""Static lists in the admin: the list of them, the page of one with its members, and its folders."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+
+from people import bulk, datatypes, folders, static_lists, used_by
+from people.forms import ListForm, PasteForm
+from people.models import Folder, StaticList, StaticListMember
+from people.pages import PagesAdmin, ids_of, number, require, said, source_of
+from people.problems import Refused
+
+MEMBERS = 50
+MAX_WORDS = 5
+SEARCHED = ("email", "last_name", "first_name", "company")
+STEPS = {"archive": static_lists.archive, "unarchive": static_lists.unarchive}
+
+
+@admin.register(StaticList)
+class StaticListAdmin(PagesAdmin):
+    list_display = ("name", "folder", "is_archived", "created_by", "created_at")
+    list_filter = ("is_archived", "folder")
+    list_select_related = ("folder", "created_by")
+    search_fields = ("name__istartswith", "description")
+    list_before_template = "people/_lists_links.html"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).order_by("is_archived", Lower("name"))
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        own = [
+            ("<int:pk>/edit/", self.edit_view, "edit"),
+            ("<int:pk>/members/", self.members_view, "members"),
+            ("<int:pk>/step/<str:step>/", self.step_view, "step"),
+            ("<int:pk>/remove/", self.remove_view, "remove"),
+            ("folders/", self.folders_view, "folders"),
+        ]
+        return [
+            *(path(at, wrap(view), name=f"people_staticlist_{name}") for at, view, name in own),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ListForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            created = _tried(form, lambda: static_lists.create(
+                form.cleaned_data["name"], request.user, description=form.cleaned_data["description"],
+                folder=_folder(form, request.user),
+            ))  # fmt: skip
+            if created:
+                return redirect("admin:people_staticlist_change", created.pk)
+        return self.page(request, "list_form", _("New static list"), form=form)
+
+    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        require(request, static_lists.CHANGE)
+        static_list = self._find(request, pk)
+        values = {"name": static_list.name, "description": static_list.description, "folder": static_list.folder_id}
+        form = ListForm(request.POST or None, initial=values)
+        if request.method == "POST" and form.is_valid():
+            changed = _tried(form, lambda: static_lists.change(
+                static_list, request.user, name=form.cleaned_data["name"],
+                description=form.cleaned_data["description"], folder=_folder(form, request.user),
+            ))  # fmt: skip
+            if changed:
+                return redirect("admin:people_staticlist_change", pk)
+        title = _("Change %(name)s") % {"name": static_list}
+        return self.page(request, "list_form", title, form=form, static_list=static_list)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The list with a page of its members, by person id; search by the beginning of names and addresses."""
+        static_list = self._find(request, number(object_id))
+        search = request.GET.get("q", "").replace("\0", " ")
+        found = _members(static_list, search)
+        after = number(request.GET.get("after", ""))
+        if after:
+            found = found.filter(person_id__gt=after)
+        shown = list(found[: MEMBERS + 1])
+        return self.page(
+            request, "list", str(static_list), static_list=static_list, members=shown[:MEMBERS], search=search,
+            after=shown[MEMBERS - 1].person_id if len(shown) > MEMBERS else None, form=PasteForm(),
+            count=StaticListMember.objects.filter(static_list=static_list).count(),
+            uses=used_by.users_of(static_list),
+            path=folders.path(static_list.folder) if static_list.folder else (),
+        )  # fmt: skip
+
+    def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Add pasted people, or take the chosen ones off."""
+        require(request, static_lists.CHANGE)
+        static_list = self._find(request, pk)
+        if request.method == "POST" and "remove" in request.POST:
+            self._remove(request, static_list, ids_of(request.POST.getlist("people")))
+            return redirect("admin:people_staticlist_change", pk)
+        form = PasteForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            found = _tried(form, lambda: static_lists.find_pasted(form.cleaned_data["people"]), "people")
+            if found and found.person_ids:
+                self._add(request, static_list, found.person_ids)
+            for problem in found.problems[:10] if found else ():
+                self.message_user(request, said(problem), "WARNING")
+            if found and len(found.problems) > 10:
+                self.message_user(request, _("%(count)s more.") % {"count": len(found.problems) - 10}, "WARNING")
+        return redirect("admin:people_staticlist_change", pk)
+
+    def _add(self, request: HttpRequest, static_list: StaticList, person_ids: Any) -> None:
+        """At once when they are few, by a job when they are many."""
+        if len(person_ids) <= bulk.PART:
+            added = self.tried(request, lambda: static_lists.add(static_list, person_ids, source_of(request)))
+            if added:
+                self.message_user(
+                    request, _("Added: %(count)s.") % {"count": added.count(static_lists.Membership.ADDED)}
+                )
+        elif self.tried(request, lambda: bulk.start("add_to_list", person_ids, request.user, static_list)):
+            self.message_user(request, _("They are being added; see “Bulk actions”."))
+
+    def _remove(self, request: HttpRequest, static_list: StaticList, person_ids: list[int]) -> None:
+        removed = self.tried(request, lambda: static_lists.remove(static_list, person_ids, source_of(request)))
+        if removed is not None and removed is not True:
+            count = removed.count(static_lists.Membership.REMOVED)
+            self.message_user(request, _("Removed: %(count)s. They stay in the database.") % {"count": count})
+
+    def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
+        if request.method != "POST" or step not in STEPS:
+            raise Http404
+        static_list = self._find(request, pk)
+        self.tried(request, lambda: STEPS[step](static_list, request.user), _("Done."))
+        return redirect("admin:people_staticlist_change", pk)
+
+    def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say what deleting does, and what keeps it from being done; do it on POST."""
+        require(request, "people.delete_staticlist")
+        static_list = self._find(request, pk)
+        if request.method == "POST":
+            done = _("The list is deleted; its people stay.")
+            if self.tried(request, lambda: static_lists.delete(static_list, request.user), done):
+                return redirect("admin:people_staticlist_changelist")
+        count = StaticListMember.objects.filter(static_list=static_list).count()
+        title = _("Delete %(name)s?") % {"name": static_list}
+        return self.page(
+            request, "delete_list", title, static_list=static_list, uses=used_by.users_of(static_list), count=count
+        )
+
+    def folders_view(self, request: HttpRequest) -> HttpResponse:
+        """All folders; make, rename or delete one."""
+        require(request, "people.view_staticlist")
+        if request.method == "POST":
+            self._change_folder(request)
+            return redirect("admin:people_staticlist_folders")
+        found = sorted((" / ".join(step.name for step in folders.path(one)), one) for one in _all_folders())
+        return self.page(request, "folders", _("Folders"), folders=found)
+
+    def _change_folder(self, request: HttpRequest) -> None:
+        folder = Folder.objects.filter(pk=number(request.POST.get("folder", ""))).first()
+        name, step = request.POST.get("name", ""), request.POST.get("step")
+        if step == "create":
+            self.tried(request, lambda: folders.create(name, request.user, folder), _("Done."))
+        elif folder is not None and step == "rename":
+            self.tried(request, lambda: folders.rename(folder, request.user, name), _("Done."))
+        elif folder is not None and step == "delete":
+            self.tried(request, lambda: folders.delete(folder, request.user), _("Done."))
+
+    def _find(self, request: HttpRequest, pk: int) -> StaticList:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = StaticList.objects.select_related("folder", "created_by").filter(pk=pk).first()
+        if found is None:
+            raise Http404
+        return found
+
+
+def _members(static_list: StaticList, search: str) -> Any:
+    """Members, of whom each word is the beginning of a name or address."""
+    found = StaticListMember.objects.of_list(static_list.pk).select_related("person", "user")
+    for word in datatypes.text_key(search).split()[:MAX_WORDS]:
+        found = found.alias(**{f"lower_{name}": Lower(f"person__{name}") for name in SEARCHED})
+        matches = Q()
+        for name in SEARCHED:
+            matches |= Q(**{f"lower_{name}__startswith": word})
+        found = found.filter(matches)
+    return found
+
+
+def _all_folders() -> list[Folder]:
+    return list(Folder.objects.select_related("parent"))
+
+
+def _folder(form: ListForm, by: Any) -> Folder | None:
+    """The folder that was chosen, or a new one in it."""
+    name = form.cleaned_data["new_folder"].strip()
+    return folders.create(name, by, form.cleaned_data["folder"]) if name else form.cleaned_data["folder"]
+
+
+def _tried(form: Any, verb: Any, place: str | None = None) -> Any:
+    """What `verb` returns, or None when it refused, which the form then says beside its fields."""
+    try:
+        with transaction.atomic():  # a new folder goes with the list that was refused
+            return verb()
+    except Refused as refusal:
+        for problem in refusal.problems:
+            field = place or (str(problem.path[0]) if problem.path else "")
+            form.add_error(field if field in form.fields else None, said(problem))
+        return None

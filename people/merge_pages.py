@@ -1,0 +1,88 @@
+"""The page of a merge: who stays, whose value each field gets, and what moves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from people import merging, static_lists
+from people.forms import PasteForm, label_of
+from people.models import PersonField, PersonMerge
+from people.pages import PagesAdmin, ids_of, number, require, said, source_of
+from people.problems import Refused
+
+
+def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+    return [
+        ("merge/", lambda request: merge(pages, request), "merge"),
+        ("merge/<int:pk>/undo/", lambda request, pk: undo(pages, request, pk), "merge_undo"),
+        ("<int:pk>/merge/", lambda request, pk: choose(pages, request, pk), "merge_with"),
+    ]
+
+
+def address(person_ids: Sequence[int]) -> str:
+    """The page that merges these people, the first into which the others go unless another is chosen there."""
+    return f"{reverse('admin:people_person_merge')}?people={','.join(map(str, person_ids))}"
+
+
+def choose(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Name whom to merge with somebody."""
+    require(request, merging.MERGE)
+    form = PasteForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        found = pages.tried(request, lambda: static_lists.find_pasted(form.cleaned_data["people"]))
+        for problem in found.problems[:5] if found else ():
+            form.add_error("people", said(problem))
+        if found and not found.problems:
+            return redirect(address([pk, *(one for one in found.person_ids if one != pk)]))
+    title = _("Merge person %(id)s with …") % {"id": pk}
+    return pages.page(request, "merge_with", title, form=form, person_id=pk)
+
+
+def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+    """Show what will happen with the choices made so far; do it on POST of the button "merge"."""
+    require(request, merging.MERGE)
+    data = request.POST if request.method == "POST" else request.GET
+    ids = ids_of(data.getlist("people"))
+    winner = number(data.get("winner", "")) or (ids[0] if ids else 0)
+    losers = [one for one in ids if one != winner]
+    choices = {name.removeprefix("from_"): number(data[name]) for name in data if name.startswith("from_")}
+    try:
+        if request.method == "POST" and "merge" in request.POST:
+            merging.merge(winner, losers, request.user, source_of(request), choices=choices)
+            messages.success(request, _("Merged. It can be undone on this page."))
+            return redirect("admin:people_person_change", winner)
+        preview = merging.preview(winner, losers, request.user, choices)
+    except Refused as refusal:
+        return pages.page(request, "merge_refused", _("Merge people"), problems=[said(one) for one in refusal.problems])
+    labels = {row.api_name: label_of(row) for row in PersonField.objects.all()}
+    rows = [
+        (labels[one.info.api_name], one, [(person.pk, one.values[person.pk]) for person in preview.people])
+        for one in preview.fields
+    ]
+    return pages.page(
+        request, "merge", _("Merge people"), people=preview.people,
+        winner=preview.people[0], ids=ids, rows=rows, moving=preview.rows, undo_days=settings.MERGE_UNDO_DAYS,
+    )  # fmt: skip
+
+
+def undo(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask, then take a merge back."""
+    require(request, merging.MERGE)
+    done = PersonMerge.objects.select_related("winner", "user").filter(pk=pk).first()
+    if done is None:
+        messages.error(request, _("There is no such merge."))
+        return redirect("admin:people_person_changelist")
+    if request.method == "POST":
+        again = _("Undone. People of their own again: %(ids)s.") % {"ids": ", ".join(map(str, done.loser_ids))}
+        pages.tried(request, lambda: merging.undo(pk, request.user, source_of(request)), again)
+        return redirect("admin:people_person_change", done.winner_id)
+    return pages.page(
+        request, "merge_undo", _("Undo the merge?"), merge=done, hindrance=merging.why_not_undone(done),
+        fields=sorted(done.changes),
+    )  # fmt: skip

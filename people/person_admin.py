@@ -1,0 +1,204 @@
+"""The list of people and the page of one person."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Lower
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import action
+
+from people import (
+    bulk_pages,
+    changing,
+    datatypes,
+    duplicate_pages,
+    duplicates,
+    merge_pages,
+    merging,
+    removal_pages,
+    static_lists,
+)
+from people.forms import ValuesForm, list_choices
+from people.models import Person, PersonMerge, StaticList, StaticListMember
+from people.pages import PagesAdmin, number, require, source_of
+from people.paging import UncountedPaginator
+from people.problems import Conflict
+
+SEARCHED = ("email", "first_name", "last_name", "company")
+MAX_WORDS = 5
+LISTS_SHOWN = 100
+
+
+class ListFilter(admin.SimpleListFilter):
+    """People on one static list."""
+
+    title = gettext_lazy("static list")
+    parameter_name = "list"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(found.pk), found.name) for found in list_choices()[:LISTS_SHOWN]]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self.value():
+            return queryset
+        members = StaticListMember.objects.filter(static_list_id=number(self.value() or ""), person_id=OuterRef("pk"))
+        return queryset.filter(Exists(members))
+
+
+@admin.register(Person)
+class PersonAdmin(PagesAdmin):
+    list_display = ("shown_name", "email", "company", "country", "timeline")
+    list_display_links = ("shown_name",)
+    list_filter = ("unsubscribed", "email_invalid", ListFilter)
+    search_fields = SEARCHED
+    search_help_text = gettext_lazy("Beginning of e-mail, first name, last name or company")
+    list_before_template = "people/_people_links.html"
+    actions = ("merge_selected", "add_selected", "remove_selected", "delete_selected_people")
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *_args: Any, **_more: Any) -> Any:
+        return UncountedPaginator.of_request(request, queryset, per_page)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return Person.objects.live()
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("-id",)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By the beginning, on the lower-case indexes; the words of a name may come in any order."""
+        words = datatypes.text_key(search_term.replace("\0", " ")).split()[:MAX_WORDS]
+        if words:
+            queryset = queryset.alias(**{f"lower_{name}": Lower(name) for name in SEARCHED})
+        for word in words:
+            matches = Q()
+            for name in SEARCHED:
+                matches |= Q(**{f"lower_{name}__startswith": word})
+            queryset = queryset.filter(matches)
+        return queryset, False
+
+    @admin.display(description=gettext_lazy("Name"))
+    def shown_name(self, person: Person) -> str:
+        return str(person)
+
+    @admin.display(description=gettext_lazy("Activities"))
+    def timeline(self, person: Person) -> str:
+        return format_html('<a href="{}">{}</a>', reverse("admin:activities_timeline", args=[person.pk]), _("Timeline"))
+
+    @action(description=gettext_lazy("Merge…"))
+    def merge_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: merging.MAX_LOSERS + 2])
+        return redirect(merge_pages.address(ids))
+
+    @action(description=gettext_lazy("Add to a static list…"))
+    def add_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return bulk_pages.confirm(self, request, "add_to_list", queryset)
+
+    @action(description=gettext_lazy("Remove from a static list…"))
+    def remove_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return bulk_pages.confirm(self, request, "remove_from_list", queryset)
+
+    @action(description=gettext_lazy("Delete…"))
+    def delete_selected_people(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return bulk_pages.confirm(self, request, "delete", queryset)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        rights = {
+            "merge_selected": merging.MERGE, "add_selected": static_lists.CHANGE,
+            "remove_selected": static_lists.CHANGE, "delete_selected_people": "people.delete_person",
+        }  # fmt: skip
+        found = super().get_actions(request)
+        return {name: what for name, what in found.items() if name in rights and request.user.has_perm(rights[name])}
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        own = [
+            ("<int:pk>/lists/", self.lists_view, "lists"),
+            *removal_pages.urls(self),
+            *merge_pages.urls(self),
+            *duplicate_pages.urls(self),
+            *bulk_pages.urls(self),
+        ]
+        return [*(path(at, wrap(view), name=f"people_person_{name}") for at, view, name in own), *super().get_urls()]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ValuesForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            (outcome,) = changing.upsert(
+                [form.changes],
+                source_of(request),
+                action=changing.Action.DUPLICATE,
+                zone=timezone.get_current_timezone(),
+            )
+            if outcome.person_id:
+                messages.success(request, _("Added."))
+                return redirect("admin:people_person_change", outcome.person_id)
+            form.show(outcome.problems)
+        return self.page(request, "new_person", _("New person"), form=form)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        person = Person.objects.filter(pk=number(object_id)).select_related("merged_into").first()
+        if person is None or person.state == Person.State.ERASED:
+            raise Http404
+        if person.state == Person.State.MERGED:
+            messages.info(request, _("Person %(id)s was merged into this one.") % {"id": person.pk})
+            return redirect("admin:people_person_change", person.merged_into_id)
+        if not person.is_live:
+            return self.page(request, "deleted_person", str(person), person=person)
+        form = ValuesForm(request.POST or None, person)
+        if request.method == "POST" and form.is_valid() and self._save(request, person, form):
+            messages.success(request, _("Saved."))
+            return redirect("admin:people_person_change", person.pk)
+        return self._person_page(request, person, form)
+
+    def _save(self, request: HttpRequest, person: Person, form: ValuesForm) -> bool:
+        require(request, "people.change_person")
+        try:
+            outcome = changing.update(
+                person,
+                form.changes,
+                source_of(request),
+                form.cleaned_data["seen_revision"],
+                zone=timezone.get_current_timezone(),
+            )
+        except Conflict as conflict:
+            form.show(conflict.problems)
+            return False
+        form.show(outcome.problems)
+        return not outcome.problems
+
+    def _person_page(self, request: HttpRequest, person: Person, form: ValuesForm) -> HttpResponse:
+        members = person.list_memberships.select_related("static_list", "user").order_by("static_list__name")
+        merge = PersonMerge.objects.standing().filter(winner=person).first()
+        return self.page(
+            request, "person", str(person), person=person, form=form, members=members[:LISTS_SHOWN],
+            lists=list_choices() if request.user.has_perm(static_lists.CHANGE) else (),
+            suspicions=duplicates.of_person(person), merge=merge,
+            merge_hindrance=merging.why_not_undone(merge) if merge else None,
+            may_change=self.has_change_permission(request, person),
+        )  # fmt: skip
+
+    def lists_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Put one person on a list or take it off."""
+        require(request, static_lists.CHANGE)
+        verb = {"add": static_lists.add, "remove": static_lists.remove}.get(request.POST.get("verb", ""))
+        static_list = StaticList.objects.filter(pk=number(request.POST.get("static_list", ""))).first()
+        if verb is None or static_list is None:
+            messages.error(request, _("Choose a static list."))
+        else:
+            done = _("Added to “%(list)s”.") if verb is static_lists.add else _("Removed from “%(list)s”.")
+            self.tried(request, lambda: verb(static_list, [pk], source_of(request)), done % {"list": static_list.name})
+        return redirect("admin:people_person_change", pk)

@@ -1,0 +1,109 @@
+"""The pages that take people out of sight or bring them back: they say plainly what will happen."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from people import archive, deleting
+from people.models import Person, PersonDeletion
+from people.pages import PagesAdmin, number, require, source_of
+from people.problems import Refused
+
+PAGE = 50
+State = Person.State
+
+
+def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+    return [
+        ("<int:pk>/remove/", lambda request, pk: delete(pages, request, pk), "remove"),
+        ("<int:pk>/restore/", lambda request, pk: restore(pages, request, pk), "restore"),
+        ("<int:pk>/erase/", lambda request, pk: erase(pages, request, pk), "erase"),
+        ("<int:pk>/archive.json", lambda request, pk: export(pages, request, pk), "archive"),
+        ("deleted/", lambda request: deleted(pages, request), "deleted"),
+    ]
+
+
+def delete(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    require(request, "people.delete_person")
+    person = _find(pk, State.LIVE)
+    if request.method == "POST":
+        (outcome,) = deleting.delete([pk], request.user, source_of(request))
+        if outcome.status is deleting.Status.DELETED:
+            messages.success(request, _("Deleted. It can be restored under “Deleted people”."))
+            return redirect("admin:people_person_changelist")
+        messages.error(request, str(outcome.problems[0].message))
+        return redirect("admin:people_person_changelist")
+    lists = person.list_memberships.select_related("static_list").order_by("static_list__name")[:20]
+    return pages.page(
+        request, "delete_person", _("Delete %(name)s?") % {"name": person}, person=person, lists=lists,
+        restore_days=deleting.restore_days(),
+    )  # fmt: skip
+
+
+def restore(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    require(request, "people.restore_person")
+    _find(pk, State.DELETED)
+    if request.method == "POST":
+        (outcome,) = deleting.restore([pk], request.user, source_of(request))
+        if outcome.status is deleting.Status.RESTORED:
+            messages.success(request, _("Restored, with the lists that are still there."))
+            return redirect("admin:people_person_change", pk)
+        messages.error(request, str(outcome.problems[0].message))
+    return redirect("admin:people_person_deleted")
+
+
+def erase(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Show what goes; on POST with the id typed again, erase."""
+    require(request, "people.erase_person")
+    person = _find(pk, State.LIVE, State.DELETED)
+    wrong = False
+    if request.method == "POST":
+        wrong = request.POST.get("typed", "").strip() != str(pk)
+        if not wrong and pages.tried(
+            request, lambda: deleting.erase([pk], request.user, source_of(request)), _("Erased for good.")
+        ):
+            return redirect("admin:people_person_changelist")
+    preview = pages.tried(request, lambda: deleting.preview_erase([pk], request.user))
+    if preview is None:
+        return redirect("admin:people_person_changelist")
+    return pages.page(
+        request, "erase_person", _("Erase %(name)s for good?") % {"name": person},
+        person=person, preview=preview, wrong=wrong, others=[one for one in preview.person_ids if one != pk],
+    )  # fmt: skip
+
+
+def export(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
+    """Everything about one person, as a file."""
+    require(request, "people.export_person")
+    if request.method != "POST":  # it leaves an audit entry
+        raise Http404
+    try:
+        pieces = archive.export(pk, request.user)
+    except Refused:
+        raise Http404 from None
+    headers = {"Content-Disposition": f'attachment; filename="person-{pk}.json"'}
+    return StreamingHttpResponse(pieces, content_type="application/json", headers=headers)
+
+
+def deleted(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+    """Who can still be restored, the latest first."""
+    require(request, "people.view_person")
+    found = PersonDeletion.objects.restorable().select_related("person", "user")
+    before = PersonDeletion.objects.filter(pk=number(request.GET.get("before", ""))).first()
+    if before is not None:
+        found = found.filter(deleted_at__lte=before.deleted_at).exclude(pk__gte=before.pk, deleted_at=before.deleted_at)
+    shown = list(found[: PAGE + 1])
+    return pages.page(
+        request, "deleted", _("Deleted people"), deletions=shown[:PAGE],
+        before=shown[PAGE - 1].pk if len(shown) > PAGE else None, days=deleting.restore_days(),
+    )  # fmt: skip
+
+
+def _find(pk: int, *states: State) -> Person:
+    person = Person.objects.filter(pk=pk, state__in=states).first()
+    if person is None:
+        raise Http404
+    return person
