@@ -1,0 +1,160 @@
+"""Why one person is on a list, or is not: each filter's verdict, what proves it, and the nearest miss.
+
+The verdicts come from the evaluation itself, run among one person; what proves them is read in its snapshot.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyroaring import BitMap
+
+from people import fields
+from people.datatypes import canonical_text
+from people.models import Person, StaticListMember
+from smartlists import logic, misses, models, rules
+from smartlists.catalogue import Catalogue
+from smartlists.evaluation import Run
+from smartlists.evidence import Evidence, Reading
+from smartlists.misses import Miss
+from smartlists.naming import Naming
+from smartlists.periods import Clock
+from smartlists.snapshot import snapshot
+
+MAX_DEPTH = 5  # levels of nested lists that are explained; deeper ones say their verdict only
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one filter says of the person.
+
+    `value`: the person's value of a field (canonical text), or an aggregate's. `times`: how many activities
+    satisfy the constraints. `activities`: those that prove it, at most ten, the newest first; of a sequence one
+    for each step, in order. `miss`: only where the filter does not hold.
+    """
+
+    number: int
+    filter: rules.Filter
+    holds: bool
+    value: str | None = None
+    times: int | None = None
+    since: datetime | None = None  # on the static list
+    activities: tuple[Evidence, ...] = ()
+    miss: Miss | None = None
+    nested: "Explanation | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why the person is a member or not. `is_live` is false for nobody's id, or for somebody who is gone."""
+
+    person_id: int
+    is_live: bool
+    is_member: bool
+    verdicts: tuple[Verdict, ...]
+    as_of: datetime
+    deciding: tuple[int, ...] = ()  # numbers of the filters each of which would change the answer by itself
+
+
+def explain(
+    found: rules.Rules, person_id: int, now: datetime | None = None, names: Catalogue | None = None
+) -> Explanation:
+    """Explain what `found` says of one person as of `now` (default: this moment).
+
+    Raises `Refused` (`timeout`, `cycle`) as an evaluation does.
+    """
+    clock = Clock.current(now)
+    names = names or Catalogue()
+    with snapshot() as view:
+        run = Run(view, clock, BitMap([person_id]), names)
+        run.evaluate(found)
+        person = Person.objects.filter(pk=person_id).first()
+        return _Explainer(run, Reading(view, names, clock, person_id), person, person_id).of_list(found, 0)
+
+
+class _Explainer:
+    def __init__(self, run: Run, reading: Reading, person: Person | None, person_id: int) -> None:
+        self.run = run
+        self.reading = reading
+        self.person = person
+        self.person_id = person_id
+        self.naming = Naming(reading.names)
+
+    def of_list(self, found: rules.Rules, depth: int) -> Explanation:
+        is_live = self.person is not None and self.person.is_live
+        verdicts = tuple(self._verdict(number, item, depth) for number, item in enumerate(found.filters, 1))
+        answers = [verdict.holds for verdict in verdicts]
+        return Explanation(
+            self.person_id, is_live, is_live and _combined(found, answers), verdicts, self.reading.clock.now,
+            _deciding_of(found, answers) if is_live else (),
+        )  # fmt: skip
+
+    def _verdict(self, number: int, item: rules.Filter, depth: int) -> Verdict:
+        holds = self.person_id in self.run.answer(item)
+        if self.person is None or not self.person.is_live:
+            return Verdict(number, item, holds)
+        return Verdict(number, item, holds, **_DETAILS[type(item)](self, item, holds, depth))
+
+    def person_field(self, item: rules.PersonField, holds: bool, _depth: int) -> Mapping[str, Any]:
+        assert self.person is not None
+        field = self.reading.names.person_fields[item.field]
+        value = fields.value_of(self.person, field)
+        found: dict[str, Any] = {"value": None if value is None else canonical_text(value)}
+        if not holds:
+            found["miss"] = misses.of_value(
+                field.label, field.data_type, item.operator, item.values, value, self.reading.clock
+            )
+        return found
+
+    def activity(self, item: rules.Activity, holds: bool, _depth: int) -> Mapping[str, Any]:
+        summary = self.reading.summary(item)
+        found: dict[str, Any] = {
+            "times": summary.times, "activities": summary.activities,
+            "value": None if summary.result is None else canonical_text(summary.result),
+        }  # fmt: skip
+        if not holds:
+            found["miss"] = self.reading.miss(item, summary, self.naming)
+        return found
+
+    def sequence(self, item: rules.Sequence, holds: bool, _depth: int) -> Mapping[str, Any]:
+        chain, miss = self.reading.chain(item, self.naming)
+        return {"activities": chain, "miss": None if holds else miss}
+
+    def static_list(self, item: rules.StaticList, _holds: bool, _depth: int) -> Mapping[str, Any]:
+        row = StaticListMember.objects.filter(static_list=item.list, person=self.person_id).first()
+        return {"since": row.added_at if row else None}
+
+    def smart_list(self, item: rules.SmartList, _holds: bool, depth: int) -> Mapping[str, Any]:
+        if depth >= MAX_DEPTH:
+            return {}
+        nested = models.SmartList.objects.get(pk=item.list)
+        return {"nested": self.of_list(nested.parsed, depth + 1)}
+
+
+def _combined(found: rules.Rules, answers: list[bool]) -> bool:
+    expression = found.expression
+    if expression is None:
+        return found.match != rules.ANY
+    return logic.fold(
+        expression, lambda number: answers[number - 1], lambda part: not part,
+        lambda word, parts: all(parts) if word == "and" else any(parts),
+    )  # fmt: skip
+
+
+def _deciding_of(found: rules.Rules, answers: list[bool]) -> tuple[int, ...]:
+    verdict = _combined(found, answers)
+    return tuple(
+        position + 1
+        for position, answer in enumerate(answers)
+        if _combined(found, [*answers[:position], not answer, *answers[position + 1 :]]) != verdict
+    )
+
+
+_DETAILS: Mapping[type, Callable[[_Explainer, Any, bool, int], Mapping[str, Any]]] = {
+    rules.PersonField: _Explainer.person_field,
+    rules.Activity: _Explainer.activity,
+    rules.Sequence: _Explainer.sequence,
+    rules.StaticList: _Explainer.static_list,
+    rules.SmartList: _Explainer.smart_list,
+}

@@ -1,0 +1,160 @@
+"""Why somebody is on a list or not: verdicts as the evaluation has them, what proves them, the nearest miss."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import transaction
+from hypothesis import given
+
+from people import static_lists
+from people.models import Person
+from people.sources import Door, Source
+from smartlists import evaluation, explanation, rules, saving
+from smartlists.catalogue import Catalogue
+from tests.making import approved_type
+from tests.smartlists import generating, oracle, worlds
+from tests.smartlists.making import count, did, parsed, person, sequence, total, where
+from tests.smartlists.test_evaluation import deposit, people
+from tests.smartlists.test_oracle import DRAWS, catalogue, populate  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def check():
+    return approved_type()
+
+
+def verdict(filter_, who, now=NOW):
+    explained = explanation.explain(parsed(filter_), who, now)
+    (found,) = explained.verdicts
+    assert explained.is_member == found.holds == (who in evaluation.members(parsed(filter_), now=now))
+    assert (found.miss is None) or not found.holds
+    return found
+
+
+def miss(filter_, who, now=NOW):
+    found = verdict(filter_, who, now)
+    assert not found.holds
+    return found.miss.code, found.miss.text
+
+
+def test_a_person_field_is_proved_by_its_value():
+    ann, bob = people({"country": "Spain", "number_of_employees": 450, "date_of_birth": "1990-03-02"}, {})
+    assert verdict(person("country", "is", "spain"), ann).value == "Spain"
+    assert miss(person("country", "is", "Chile"), ann) == ("other_value", "Country is “Spain”")
+    assert miss(person("country", "is not", "Spain"), ann) == ("other_value", "Country is “Spain”")
+    assert miss(person("country", "is", "Chile"), bob) == ("no_value", "Country has no value")
+    assert miss(person("number_of_employees", "at least", "500"), ann)[1] == "Num Employees: 450, 50 too low"
+    assert miss(person("number_of_employees", "between", "1", "400"), ann)[1] == "Num Employees: 450, 50 too high"
+    assert miss(person("number_of_employees", "greater than", "450"), ann)[0] == "on_the_bound"
+    assert miss(person("number_of_employees", "is", "1", "440"), ann)[1] == "Num Employees: 450, 10 too high"
+    assert miss(person("date_of_birth", "after", "1990-03-02"), ann)[1] == "Date of Birth: 1 day too early"
+    assert miss(person("date_of_birth", "before", "1990-03-01"), ann)[1] == "Date of Birth: 2 days too late"
+    assert miss(person("date_of_birth", "is empty"), ann)[0] == "other_value"
+
+
+def test_an_activity_is_proved_by_its_rows(check):
+    ann, bob = people({}, {})
+    first = deposit(ann, "2026-11-01T10:00:00Z", amount="100")
+    second = deposit(ann, "2026-11-05T10:00:00Z", amount="300")
+    found = verdict(did(where("amount", "at least", "100"), count=count("exactly", "2")), ann)
+    assert [one.activity_id for one in found.activities] == [second, first] and found.times == 2
+    assert verdict(did(did=False), bob).times == 0
+    assert miss(did(did=False), ann) == ("did", "did this 2 times")
+    assert miss(did(count=count("at least", "3")), ann) == ("too_few", "2 of 3 times")
+    assert miss(did(count=count("at most", "1")), ann) == ("too_many", "2 times, at most 1")
+    assert miss(did(), bob) == ("too_few", "never did this")
+    assert miss(did(count=count("at least", "3")), bob) == ("too_few", "0 of 3 times")
+    assert verdict(did(aggregate=total("sum", "amount", "is", "400")), ann).value == "400"
+    assert miss(did(aggregate=total("sum", "amount", "at least", "1000")), ann)[1] == "Sum of Amount: 400, 600 too low"
+    assert miss(did(aggregate=total("last", "branch", "is", "North")), ann) == ("no_value", "Last Branch has no value")
+
+
+def test_the_nearest_row_says_what_it_lacks(check):
+    (ann,) = people({})
+    deposit(ann, "2026-08-26T11:00:00Z", amount="900", branch="North")
+    deposit(ann, "2026-11-20T10:00:00Z", amount="10", branch="South")
+    recent, rich = where("@occurred_at", "in past", "90 days"), where("amount", "at least", "500")
+    north = where("branch", "is", "North")
+    assert miss(did(recent, rich, north), ann) == ("too_early", "Occurred at: 1 hour too early")
+    assert miss(did(recent, rich, where("branch", "is", "South")), ann) == (
+        "too_low",
+        "Amount: 10 USD, 490 USD too low",
+    )
+    assert miss(did(where("amount", "at least", "901")), ann)[1] == "Amount: 900 USD, 1 USD too low"
+    assert miss(did(where("amount", "between", "20", "30"), where("branch", "is", "East")), ann) == (
+        "too_low", "Amount: 10 USD, 10 USD too low; Branch is “South”",
+    )  # fmt: skip
+    assert miss(did(where("pages", "is", "3")), ann) == ("no_value", "Pages has no value")
+
+
+def test_sequences(check):
+    approved_type("Buy Car", "buyCar")
+    ann, bob, cas = people({}, {}, {})
+    first = deposit(ann, "2026-11-01T10:00:00Z")
+    bought = deposit(ann, "2026-11-09T12:00:00Z", type="buyCar")
+    deposit(bob, "2026-11-01T10:00:00Z", type="buyCar")
+    deposit(bob, "2026-11-02T10:00:00Z")
+    step, car = {"type": "depositCheck"}, {"type": "buyCar"}
+    found = verdict(sequence(step, car), ann)
+    assert [(one.activity_id, one.step) for one in found.activities] == [(first, 1), (bought, 2)]
+    assert miss(sequence(step, {**car, "within_days": 7}), ann) == ("too_late", "“Buyed Car”: 1 day too late")
+    assert miss(sequence(step, car), bob) == ("wrong_order", "“Buyed Car” came before, not after")
+    assert miss(sequence(step, car), cas) == ("too_few", "no “Deposited Check” fits")
+    assert miss(sequence(car, step, car), bob) == ("wrong_order", "“Buyed Car” came before, not after")
+    followed = miss(sequence(step, {**car, "within_days": 10, "not": True}), ann)
+    assert followed == ("followed", "“Buyed Car” followed after 8 days")
+    assert verdict(sequence(step, {**car, "within_days": 8, "not": True}), ann).activities[0].activity_id == first
+    open_ = miss(sequence(step, {**car, "within_days": 30, "not": True}), bob)
+    assert open_ == ("still_open", "the time in which nothing may follow ends in 7 days")
+
+
+def test_lists_are_explained_inside(check):
+    (ann,) = people({"country": "Spain"})
+    static = static_lists.create("Kept", None)
+    on_list = {"kind": "static_list", "list": static.pk, "member": True}
+    assert verdict({**on_list, "member": False}, ann).since is None
+    static_lists.add(static, [ann], Source(Door.SYSTEM))
+    assert verdict(on_list, ann).since is not None
+    inner = saving.create("Inner", {"filters": [person("country", "is", "Chile"), on_list]}, None)
+    outer = parsed({"kind": "smart_list", "list": inner.pk, "member": True}, on_list, match="any")
+    explained = explanation.explain(outer, ann)
+    assert explained.is_member and explained.deciding == (2,)
+    nested = explained.verdicts[0].nested
+    assert not nested.is_member and [one.holds for one in nested.verdicts] == [False, True] and nested.deciding == (1,)
+
+
+def test_nobody_and_somebody_who_is_gone(check):
+    (ann,) = people({})
+    deposit(ann)
+    Person.objects.filter(pk=ann).update(state="deleted")
+    for who in (ann, 2_000_000_000):
+        explained = explanation.explain(parsed(did(), did(did=False), match="any"), who)
+        assert not explained.is_live and not explained.is_member
+
+
+@DRAWS
+@given(data=generating.st.data(), scene=generating.scenes())
+def test_verdicts_agree_with_the_oracle(catalogue, data, scene):  # noqa: F811 (the fixture)
+    with transaction.atomic():
+        worlds.set_clock(scene.zone, scene.week_starts_on)
+        world = populate(data, scene)
+        names = Catalogue()
+        form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
+        found = rules.parse(form, names)
+        for who in sorted(world.people)[:4]:
+            explained = explanation.explain(found, who, scene.now, names)
+            assert [one.holds for one in explained.verdicts] == oracle.verdicts(world, form, who)
+            assert explained.is_member == oracle.holds(world, form, who)
+            assert all(
+                bool(one.miss) == (not one.holds) for one in explained.verdicts if isinstance(one.filter, SPEAKING)
+            )
+            for one in explained.verdicts:
+                if isinstance(one.filter, rules.Sequence) and one.holds:
+                    assert one.activities
+        transaction.set_rollback(True)
+
+
+SPEAKING = (rules.PersonField, rules.Activity, rules.Sequence)

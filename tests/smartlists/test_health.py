@@ -1,0 +1,141 @@
+"""What is wrong with a list, in words; and that what is called impossible finds nobody."""
+
+from unittest.mock import patch
+
+import pytest
+from django.db import transaction
+from hypothesis import given
+
+from activities import drafting, lifecycle
+from people import static_lists
+from people.models import PersonField
+from smartlists import evaluation, health, rules, saving
+from smartlists.catalogue import Catalogue
+from smartlists.periods import Clock
+from tests.making import approved_type
+from tests.smartlists import generating, worlds
+from tests.smartlists.making import count, did, found, parsed, person, sequence, total, where
+from tests.smartlists.test_evaluation import people
+from tests.smartlists.test_oracle import DRAWS, catalogue, populate  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.django_db
+
+
+def codes(*filters):
+    return [problem.code for problem in health.problems(parsed(*filters))]
+
+
+@pytest.fixture
+def check():
+    return approved_type()
+
+
+def test_retired_removed_hidden_and_archived_things_are_told(check):
+    static = static_lists.create("Kept", None)
+    inner = saving.create("Inner", {"filters": [did()]}, None)
+    on_list = {"kind": "static_list", "list": static.pk, "member": True}
+    made = saving.create("Outer", {"filters": [
+        did(where("amount", "at least", "5")), person("country", "is", "Spain"), on_list,
+        {"kind": "smart_list", "list": inner.pk, "member": True}, sequence({"type": "depositCheck"}, {"type": "depositCheck"}),
+    ]}, None)  # fmt: skip
+    assert health.of_list(made) == []
+    PersonField.objects.filter(api_name="country").update(is_hidden=True)
+    static_lists.archive(static, None)
+    saving.archive(inner, None)
+    lifecycle.retire(check, None)
+    told = [(problem.code, problem.path[:2]) for problem in health.of_list(made)]
+    assert told == [
+        ("retired_type", ("filters", 0)), ("hidden_field", ("filters", 1)), ("archived_list", ("filters", 2)),
+        ("archived_list", ("filters", 3)), ("retired_type", ("filters", 4)), ("retired_type", ("filters", 4)), ("retired_type", ()),
+    ]  # fmt: skip
+    assert "In the list “Inner”" in health.of_list(made)[-1].message
+
+
+def test_a_removed_field_is_told(check):
+    drafting.remove_fields(check, ["branch"], None)
+    lifecycle.approve(check, None)
+    (problem,) = health.problems(parsed(did(where("branch", "is", "North"))))
+    assert problem.code == "removed_field" and "branch" in problem.message
+
+
+def test_what_is_gone_is_told(check):
+    lost = rules.Rules(filters=(
+        rules.Activity("gone"), rules.PersonField("gone", "is empty"), rules.StaticList(7), rules.SmartList(8),
+        rules.Sequence((rules.Step("gone"), rules.Step("depositCheck"))),
+        rules.Activity("depositCheck", constraints=(rules.Constraint("gone", "is empty"),)),
+    ))  # fmt: skip
+    assert [problem.code for problem in health.problems(lost)] == [
+        "deleted_type", "removed_field", "deleted_list", "deleted_list", "deleted_type", "removed_field",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("constraints", [
+    [where("amount", "at least", "5"), where("amount", "at most", "4")],
+    [where("amount", "greater than", "5"), where("amount", "at most", "5")],
+    [where("amount", "is", "5", "6"), where("amount", "between", "7", "9")],
+    [where("amount", "between", "5", "5"), where("amount", "is not", "5")],
+    [where("amount", "is empty"), where("amount", "at least", "1")],
+    [where("amount", "is empty"), where("amount", "is not empty")],
+    [where("branch", "is", "North"), where("branch", "is", "South")],
+    [where("branch", "is", "North"), where("branch", "not starts with", "NO")],
+    [where("branch", "is", "North", "South"), where("branch", "contains", "x")],
+    [where("is_foreign", "is", "true"), where("is_foreign", "is", "false")],
+    [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-21")],
+    [where("@occurred_at", "in past", "3 days"), where("@occurred_at", "in past before", "4 days")],
+    [where("@occurred_at", "in future after", "3 days")],
+    [where("@recorded_at", "in future", "3 days"), where("@recorded_at", "in future after", "1 hour")],
+])  # fmt: skip
+def test_contradictions_are_told(check, constraints):
+    assert codes(did(*constraints)) == ["never_matches"]
+    assert codes(did(*constraints, did=False)) == ["always_matches"]
+    assert codes(sequence({"type": "depositCheck"}, {"type": "depositCheck", "constraints": constraints})) == [
+        "never_matches"
+    ]
+
+
+@pytest.mark.parametrize("constraints", [
+    [where("amount", "at least", "5"), where("amount", "at most", "5")],
+    [where("amount", "is not", "5"), where("amount", "is empty")],
+    [where("amount", "at least", "5", empty="include"), where("amount", "is empty")],
+    [where("branch", "is", "North", "South"), where("branch", "not contains", "nor")],
+    [where("branch", "starts with", "N"), where("branch", "ends with", "x")],
+    [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-22")],
+    [where("@occurred_at", "in future", "10 days")],
+])  # fmt: skip
+def test_what_is_possible_is_left_alone(check, constraints):
+    assert codes(did(*constraints)) == []
+
+
+def test_counts_that_leave_nothing_to_compute(check):
+    nothing = did(count=count("exactly", "0"), aggregate=total("sum", "amount", "at least", "1"))
+    assert codes(nothing) == ["never_matches"]
+    assert codes({**nothing, "aggregate": total("sum", "amount", "is not", "1")}) == []
+
+
+def test_person_fields_contradict_nothing_by_themselves():
+    people({"country": "Spain"})
+    assert codes(person("country", "is", "Spain"), person("country", "is", "Chile")) == []
+    assert found(person("country", "is", "Spain"), person("country", "is", "Chile")) == set()
+
+
+COUNTS = {"never_matches": lambda world: 0, "always_matches": lambda world: len(world.people)}
+
+
+@DRAWS
+@given(data=generating.st.data(), scene=generating.scenes())
+def test_what_can_never_match_never_does(catalogue, data, scene):  # noqa: F811 (the fixture)
+    # worlds have activities further ahead than the product lets in
+    with transaction.atomic(), patch.object(health, "_LATEST", {}):
+        worlds.set_clock(scene.zone, scene.week_starts_on)
+        world = populate(data, scene)
+        form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
+        rules_ = rules.parse(form, Catalogue())
+        told = {
+            problem.path[1]: problem.code
+            for problem in health.problems(rules_, clock=Clock.current(scene.now))
+            if problem.code in COUNTS and len(problem.path) == 2
+        }
+        per_filter = evaluation.evaluate(rules_, now=scene.now).per_filter
+        for position, code in told.items():
+            assert per_filter[position].count == COUNTS[code](world)
+        transaction.set_rollback(True)
