@@ -276,6 +276,14 @@ def latest(type_id: int, limit: int) -> list[Activity]:
     return list(Activity.objects.filter(activity_type_id=type_id).order_by("-occurred_at")[:limit])
 
 
+def latest_of(type_ids: Sequence[int], limit: int) -> list[Activity]:
+    """The activities of any of the types that occurred last, newest first; one look into the index a type."""
+    sql = """select r.* from unnest(%s::int[]) as t (id), lateral (
+            select a.* from activity a where a.activity_type_id = t.id order by a.occurred_at desc limit %s) r
+        order by r.occurred_at desc, r.id desc limit %s"""
+    return list(Activity.objects.raw(sql, [list(type_ids), limit, limit]))
+
+
 def top_primary_values(type_id: int, among: int, limit: int = 8) -> list[tuple[str, int]]:
     """The most frequent primary values among the type's `among` activities recorded last, with their counts."""
     with connection.cursor() as cursor:

@@ -1,0 +1,156 @@
+"""The first page: to each role what waits for it; and the first steps, until they are done."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format, get_format
+from django.utils.translation import gettext as _
+
+from activities import reading, rollup
+from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
+from activities.timeline import entries
+from config.access.models import ApiClient
+from config.marketo import usage
+from people import installation
+from people.models import Person, StaticList
+from smartlists.models import SmartList
+
+DAYS = 30
+LATEST = 8
+SHOWN = 8
+FAILED_WITHIN = timedelta(days=1)
+LATE = timedelta(minutes=5)  # from here on the counts are behind
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK: adds the cards that the user may see."""
+    cards = [
+        {"template": f"config/dashboard/{name}.html", **build(request)}
+        for name, right, build in CARDS
+        if request.user.has_perm(right)
+    ]
+    return context | {"title": _("Home"), "steps": first_steps(request), "cards": cards}
+
+
+def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
+    """What a new installation needs, in order, each done or not; empty when all is done."""
+    types = ActivityType.objects.custom().existing()
+    has_list = SmartList.objects.exists() or StaticList.objects.exists()
+    steps = [
+        (_("Define an activity type"), types.exists(), "admin:activities_activitytype_add"),
+        (_("Approve it"), types.approved().exists(), "admin:activities_activitytype_changelist"),
+        (_("Create an API client"), ApiClient.objects.exists(), "admin:access_apiclient_add"),
+        (_("Record a first activity"), _has_activity(), "admin:people_person_changelist"),
+        (_("Make a list"), has_list, "admin:people_person_changelist"),
+    ]
+    if all(is_done for _label, is_done, _url in steps):
+        return []
+    return [{"label": label, "is_done": is_done, "url": reverse(url)} for label, is_done, url in steps]
+
+
+def _has_activity() -> bool:
+    return Activity.objects.filter(activity_type_id__gte=FIRST_CUSTOM_ID).exists()
+
+
+def _recent(request: HttpRequest) -> dict[str, Any]:
+    """The team's own types: counts of the past days, and the latest activities."""
+    types = {found.pk: found for found in ActivityType.objects.custom().approved().select_related("live")}
+    today = timezone.now().astimezone(installation.zone()).date()
+    first = today - timedelta(days=DAYS - 1)
+    now, before = rollup.totals(first, today), rollup.totals(first - timedelta(days=DAYS), first - timedelta(days=1))
+    rows = sorted(((now.get(pk, 0), before.get(pk, 0), found) for pk, found in types.items()), key=lambda row: -row[0])
+    daily = rollup.daily(list(types), first, today)
+    latest = (
+        entries(reading.latest_of(list(types), LATEST)) if request.user.has_perm("activities.view_activity") else []
+    )
+    people = Person.objects.live().in_bulk({entry.activity.person_id for entry in latest})
+    return {
+        "days": DAYS, "rows": rows[:SHOWN], "more": len(rows) > SHOWN, "total": sum(daily.values()),
+        "chart": _chart(daily), "latest": [(entry, people.get(entry.activity.person_id)) for entry in latest],
+        "counted_at": rollup.read_at(),
+    }  # fmt: skip
+
+
+def _chart(daily: dict[Any, int]) -> str:
+    short = get_format("MONTH_DAY_FORMAT").replace("F", "M")
+    bars = {"data": list(daily.values()), "backgroundColor": "var(--color-primary-500)", "label": _("Activities")}
+    return json.dumps({"labels": [date_format(day, short) for day in daily], "datasets": [bars]})
+
+
+def _waiting(request: HttpRequest) -> dict[str, Any]:
+    """Drafts that wait for an approver."""
+    drafts = (
+        ActivityVersion.objects.filter(draft_of__isnull=False, number=None, return_reason="")
+        .select_related("activity_type").prefetch_related("editors").order_by("updated_at")
+    )  # fmt: skip
+    return {"drafts": drafts[: SHOWN * 2]}
+
+
+def _returned(request: HttpRequest) -> dict[str, Any]:
+    """Drafts that came back to their editors, this one among them."""
+    returned = ActivityVersion.objects.filter(draft_of__deleted_at=None, number=None, editors=request.user)
+    return {
+        "drafts": returned.exclude(return_reason="").select_related("activity_type").order_by("-updated_at")[:SHOWN]
+    }
+
+
+def _clients(request: HttpRequest) -> dict[str, Any]:
+    """The user's API clients (every client, for who may see all users) with their calls, and the errors of a week."""
+    clients = ApiClient.objects.filter(is_revoked=False).select_related("api_user").order_by("-last_used_at")
+    if not request.user.has_perm("access.view_user"):
+        clients = clients.filter(api_user__owner=request.user)
+    calls = usage.calls(7)
+    codes: dict[str, int] = {}
+    for day in usage.errors(7).values():
+        for code, count in day.items():
+            codes[code] = codes.get(code, 0) + count
+    return {
+        "clients": [
+            (client, sum(day.get(client.api_user_id, 0) for day in calls.values())) for client in clients[:SHOWN]
+        ],
+        "errors": sorted(codes.items(), key=lambda row: -row[1])[:SHOWN],
+    }
+
+
+def _health(_request: HttpRequest) -> dict[str, Any]:
+    """Whether the queue is worked off, the counts follow the log, and how large the database is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select count(*) filter (where status = 'todo' and coalesce(scheduled_at, now()) <= now()),
+                   count(*) filter (where status = 'doing')
+            from procrastinate_jobs where status in ('todo', 'doing')"""
+        )
+        waiting, running = cursor.fetchone()
+        cursor.execute(
+            """select count(distinct e.job_id) from procrastinate_events e
+            join procrastinate_jobs j on j.id = e.job_id and j.status = 'failed'
+            where e.type = 'failed' and e.at > now() - %s""",
+            [FAILED_WITHIN],
+        )
+        (failed,) = cursor.fetchone()
+        cursor.execute("select pg_database_size(current_database()), current_setting('server_version')")
+        size, version = cursor.fetchone()
+        cursor.execute("select count(*), current_setting('max_connections')::int from pg_stat_activity")
+        connections, most = cursor.fetchone()
+    read_at = rollup.read_at()
+    return {
+        "waiting": waiting, "running": running, "failed": failed, "size": size, "version": version.split()[0],
+        "connections": connections, "most": most, "read_at": read_at,
+        "is_behind": read_at is None or timezone.now() - read_at > LATE,
+    }  # fmt: skip
+
+
+# (template, the right that it takes, what fills it); in the order of the page
+CARDS: tuple[tuple[str, str, Callable[[HttpRequest], dict[str, Any]]], ...] = (
+    ("waiting", "activities.approve_activitytype", _waiting),
+    ("returned", "activities.change_activitytype", _returned),
+    ("recent", "activities.view_activitytype", _recent),
+    ("clients", "access.view_apiclient", _clients),
+    ("health", "access.view_user", _health),
+)

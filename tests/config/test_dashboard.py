@@ -1,0 +1,90 @@
+"""The first page shows each role what waits for it."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from activities import lifecycle, rollup
+from activities.models import Activity
+from config.access import clients
+from people import installation, static_lists
+from people.models import Installation
+from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def set_up():
+    Installation.objects.get_or_create(pk=1)
+    installation.forget()
+
+
+def home(client, *roles):
+    user = get_user_model().objects.create_user("vera", is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    client.force_login(user)
+    return client.get(reverse("admin:index"))
+
+
+def names(reply):
+    return [card["template"].split("/")[-1].removesuffix(".html") for card in reply.context["cards"]]
+
+
+@pytest.mark.parametrize(
+    ("role", "cards"),
+    [
+        ("Viewer", ["recent"]),
+        ("Marketer", ["recent"]),
+        ("Type editor", ["returned", "recent"]),
+        ("Approver", ["waiting", "returned", "recent"]),
+        ("Developer", ["recent", "clients"]),
+        ("Administrator", ["waiting", "returned", "recent", "clients", "health"]),
+    ],
+)
+def test_each_role_has_its_cards(client, role, cards):
+    assert names(home(client, role)) == cards
+
+
+def test_somebody_without_a_role_is_told_what_to_do(client):
+    assert "An administrator gives roles" in home(client).text
+
+
+def test_drafts_wait_until_they_are_approved_or_returned(client):
+    waiting, returned = draft_type("Buy Car", "buyCar"), draft_type("Rent Car", "rentCar")
+    lifecycle.return_draft(returned, None, "why <so>")
+    approved_type()
+    reply = home(client, "Approver")
+    returned.draft.editors.add(get_user_model().objects.get(username="vera"))
+    assert [draft.pk for draft in reply.context["cards"][0]["drafts"]] == [waiting.draft_id]
+    assert "why &lt;so&gt;" in client.get(reverse("admin:index")).text
+
+
+def test_recent_activity_is_counted_by_type(client, monkeypatch):
+    check, ann = approved_type(), person(first_name="<b>Ann</b>")
+    recorded(activity(ann.pk), activity(ann.pk, occurred_at="2020-01-01"))
+    monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
+    rollup.catch_up()
+    reply = home(client, "Marketer")
+    (card,) = reply.context["cards"]
+    assert [row[2] for row in card["rows"]] == [check] and len(card["latest"]) == 2
+    assert "&lt;b&gt;Ann" in reply.text
+
+
+def test_the_first_steps_go_away_when_they_are_done(client):
+    user = get_user_model().objects.create_superuser("root")
+    assert [step["is_done"] for step in home(client, "Administrator").context["steps"]] == [False] * 5
+    approved_type()
+    recorded(activity(person().pk))
+    clients.create("Bank core", user, user)
+    reply = client.get(reverse("admin:index"))
+    assert [step["is_done"] for step in reply.context["steps"]] == [True, True, True, True, False]
+    static_lists.create("Friends", user)
+    assert client.get(reverse("admin:index")).context["steps"] == []
+
+
+def test_an_approver_finds_a_draft_of_an_approved_type(client):
+    check = approved_type()
+    edit_description(check, "changed")
+    assert "Deposit Check" in home(client, "Approver").text.split("Your activities")[0]
