@@ -1,54 +1,62 @@
-"""The people on a smart list as a file: those that its page shows."""
+"""The members of a smart list as a file: those whom everybody sees now, in pieces, so that memory stays flat."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pyroaring import BitMap
 
 from people import exporting, exporting_people
-from people.exporting import Kind, Statement
 from people.problems import Problem, Refused
-from smartlists import evaluation
-from smartlists.models import SmartList
+from smartlists import evaluating
+from smartlists.models import SmartList, StoredEvaluation
+
+PIECE = 50_000  # people named to the database at once
 
 
-def members(smart_list: SmartList) -> Iterable[int]:
-    """Ids ascending: of the stored evaluation that page and API show, or found now where there is none yet."""
-    stored = smart_list.current
-    if stored is not None and stored.members is not None:
-        return BitMap.deserialize(bytes(stored.members))
-    return evaluation.members(smart_list.parsed)
+def write_members(
+    stored: StoredEvaluation, out: IO[bytes], names: Sequence[str] | None = None, format: str = "csv",
+    *, excel_safe: bool = False,
+) -> int:  # fmt: skip
+    """Write the members of an evaluation who are still there to `out`; return how many.
+
+    `names`: the API names of person fields, None for all that are shown. Raises `Refused` (`unknown_field`).
+    """
+    members = stored.person_ids
+    rows = 0
+    for start in range(0, max(1, len(members)), PIECE):
+        statement = exporting_people.of_people(list(members[start : start + PIECE]), names)
+        has_heading = start > 0 and format != "ndjson"
+        rows += exporting.write(
+            statement, format, _WithoutHeading(out) if has_heading else out, excel_safe=excel_safe  # type: ignore[arg-type]
+        )  # fmt: skip
+    return rows
 
 
-def statement(parameters: Mapping[str, Any]) -> Statement:
-    """`smart_list`: its id; `fields`: API names of person fields."""
-    return exporting_people.of_people(list(members(_find(parameters))), parameters.get("fields"))
+class _WithoutHeading:
+    """A file that leaves the first line out."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self.out = out
+        self.is_past = False
+
+    def write(self, data: bytes) -> int:
+        if self.is_past:
+            return self.out.write(data)
+        _heading, found, rest = bytes(data).partition(b"\n")
+        self.is_past = bool(found)
+        return self.out.write(rest) if rest else 0
 
 
-def check(parameters: Mapping[str, Any]) -> None:
-    """Raise `Refused` for what cannot be, without finding the members."""
-    _find(parameters)
-    exporting_people.columns(parameters.get("fields"))
-
-
-def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
-    """Every smart list in use."""
-    return [
-        (str(one.pk), _("People on the smart list “%(list)s”") % {"list": one}, {"smart_list": one.pk})
-        for one in SmartList.objects.filter(is_archived=False).order_by("name")
-    ]
-
-
-def _find(parameters: Mapping[str, Any]) -> SmartList:
-    found = SmartList.objects.select_related("current").filter(pk=parameters.get("smart_list")).first()
-    if found is None:
+def statement(parameters: Mapping[str, Any]) -> exporting.Statement:
+    """`smart_list`: the id of the list; `fields`: API names of person fields."""
+    smart_list = SmartList.objects.filter(pk=parameters.get("smart_list")).first()
+    if smart_list is None:
         message = _("There is no smart list %(id)s.") % {"id": parameters.get("smart_list")}
         raise Refused(Problem("unknown_list", message, ("smart_list",)))
-    return found
+    members = evaluating.shown(smart_list, None).person_ids
+    return exporting_people.of_people(list(members), parameters.get("fields"))
 
 
-exporting.register(
-    Kind("smart_list", gettext_lazy("Smart list"), ("people.export_person",), statement, choices=choices, check=check)
-)
+RIGHTS = ("people.export_person", "smartlists.view_smartlist")
+exporting.register(exporting.Kind("smart_list_members", gettext_lazy("Members of a smart list"), RIGHTS, statement))

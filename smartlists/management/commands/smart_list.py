@@ -1,0 +1,147 @@
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from people import finding
+from people.problems import Refused
+from smartlists import evaluating, evaluation, exchange, explanation, exporting
+from smartlists.models import SmartList
+from smartlists.sentences import sentence
+
+
+class Command(BaseCommand):
+    help = "Smart lists as files, who is on them, and why (“-” is standard input or output)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        out = verbs.add_parser("export", help="write lists in their text form")
+        out.add_argument("names", nargs="*", metavar="NAME", help="all lists when none is given")
+        out.add_argument("--folder", help="write one file a list there, instead of to standard output")
+        into = verbs.add_parser("import", help="create lists, or change those of the same name")
+        into.add_argument("files", nargs="+", metavar="FILE")
+        into.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
+        evaluate = verbs.add_parser("evaluate", help="count who is on a list now")
+        _add_list(evaluate)
+        evaluate.add_argument("--count", action="store_true", help="print the number alone")
+        evaluate.add_argument("--members", metavar="FILE", help="write the members of a saved list as CSV")
+        evaluate.add_argument("--fields", nargs="+", metavar="API_NAME", help="the columns of that file")
+        explain = verbs.add_parser("explain", help="say why somebody is on a list, or is not")
+        _add_list(explain)
+        explain.add_argument("--person", required=True, help="id or e-mail address")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            getattr(self, f"_{options['verb']}")(options)
+        except Refused as refused:
+            raise CommandError("\n".join(_said(problem) for problem in refused.problems)) from None
+
+    def _export(self, options: dict[str, Any]) -> None:
+        lists = [_named(name) for name in options["names"]] or list(SmartList.objects.order_by("name"))
+        if options["folder"] is None:
+            self.stdout.write("\n".join(exchange.write(one) for one in lists), ending="")
+            return
+        folder = Path(options["folder"])
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in lists:
+            (folder / _file_name(one)).write_text(exchange.write(one), encoding="utf-8")
+        self.stdout.write(f"{len(lists)} lists written to {folder}.")
+
+    def _import(self, options: dict[str, Any]) -> None:
+        files = {name: _read(name) for name in options["files"]}
+        done = exchange.import_lists(files, None, dry_run=options["dry_run"])
+        prefix = "Dry run, nothing was changed: " if options["dry_run"] else ""
+        self.stdout.write(prefix + ", ".join(f"{one.name} {one.what}" for one in done) + ".")
+
+    def _evaluate(self, options: dict[str, Any]) -> None:
+        if options["file"]:
+            if options["members"]:
+                raise CommandError("--members needs the name of a saved list.")
+            found = evaluation.evaluate(exchange.read(_read(options["file"])).rules)
+            count, per_filter, seconds = found.count, [one.count for one in found.per_filter], found.seconds
+        else:
+            stored = evaluating.evaluate(_wanted(options), None)
+            count, per_filter, seconds = stored.count or 0, stored.per_filter, stored.seconds or 0
+            if options["members"]:
+                self._write_members(stored, options)
+        if not options["count"]:
+            for number, people in enumerate(per_filter, 1):
+                self.stderr.write(f"filter {number}: {people} people by itself")
+            self.stderr.write(f"evaluated in {seconds:.2f} s")
+        self.stdout.write(str(count) if options["count"] else f"{count} people.")
+
+    def _write_members(self, stored: Any, options: dict[str, Any]) -> None:
+        if options["members"] == "-":
+            exporting.write_members(stored, sys.stdout.buffer, options["fields"])
+            return
+        try:
+            with open(options["members"], "wb") as file:
+                rows = exporting.write_members(stored, file, options["fields"])
+        except OSError as error:
+            raise CommandError(f"{options['members']}: {error.strerror}") from None
+        self.stderr.write(f"{rows} members written to {options['members']}")
+
+    def _explain(self, options: dict[str, Any]) -> None:
+        found = exchange.read(_read(options["file"])).rules if options["file"] else _wanted(options).parsed
+        explained = explanation.explain(found, _person(options["person"]))
+        self._write_verdicts(explained, "")
+        self.stdout.write("On the list." if explained.is_member else "Not on the list.")
+
+    def _write_verdicts(self, explained: explanation.Explanation, indent: str) -> None:
+        for verdict in explained.verdicts:
+            self.stdout.write(
+                f"{indent}{verdict.number}. {'yes' if verdict.holds else 'no'}: {sentence(verdict.filter)}"
+            )
+            if verdict.miss:
+                self.stdout.write(f"{indent}   {verdict.miss.text}")
+            for one in verdict.activities:
+                self.stdout.write(f"{indent}   activity {one.activity_id} at {one.occurred_at.isoformat()}")
+            if verdict.nested:
+                self._write_verdicts(verdict.nested, indent + "   ")
+
+
+def _add_list(parser: CommandParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of a saved list")
+    parser.add_argument("--file", help="rules in the text form or in JSON, instead of a saved list")
+
+
+def _wanted(options: dict[str, Any]) -> SmartList:
+    if not options["name"]:
+        raise CommandError("Give the name of a list, or --file.")
+    return _named(options["name"])
+
+
+def _named(name: str) -> SmartList:
+    found = SmartList.objects.filter(name__iexact=name).first()
+    if found is None:
+        raise CommandError(f"There is no smart list “{name}”.")
+    return found
+
+
+def _person(reference: str) -> int:
+    ids = (
+        [int(reference)]
+        if finding.is_id(reference)
+        else finding.by_field("email", [reference])[finding.key_of(reference)]
+    )
+    if len(ids) != 1:
+        raise CommandError(f"{len(ids)} people are called {reference}.")
+    return ids[0]
+
+
+def _file_name(smart_list: SmartList) -> str:
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in smart_list.name)
+    return f"{plain[:80]}.{smart_list.pk}.smartlist"
+
+
+def _said(problem: Any) -> str:
+    place = " ".join(str(part + 1 if isinstance(part, int) else part) for part in problem.path)
+    return f"{place}: {problem.message}" if place else problem.message
+
+
+def _read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{name}: {error.strerror}") from None
