@@ -145,3 +145,6 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("admin:activities_activitytype_change", pk)
     title = _("Change %(name)s") % {"name": activity_type}
     return show(request, "form", title, forms=forms, activity_type=activity_type)
+
+
+from activities import upkeep_admin  # noqa: E402, F401 (its pages register themselves)

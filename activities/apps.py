@@ -8,9 +8,10 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from activities import exporting, importing, owning, standard  # noqa: F401 (what files can hold)
+        from activities import exporting, importing, owning, quarantine, standard  # noqa: F401 (what files can hold)
         from people import announcing
 
         owning.register()
+        quarantine.register()
         announcing.subscribe(standard.record_announcement)
         post_migrate.connect(standard.install_after_migration, sender=self)

@@ -371,3 +371,7 @@ class SeenValue(models.Model):
 
     def __str__(self) -> str:
         return self.value
+
+
+# at the end: they refer to the models above by name
+from activities.upkeep import RefusedActivity, Retention  # noqa: E402, F401

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import drafting, schema
+from activities import drafting, quarantine, schema
 from activities.models import ActivityType
 from people import changing, datatypes, finding, locks
 from people.problems import Problem, bad_value
@@ -98,12 +98,14 @@ def record(
     standard: bool = False,
     follow_merges: bool = True,
     dry_run: bool = False,
+    keep_refused: bool = True,
 ) -> list[Outcome]:
     """Record up to 10,000 activities in one transaction; return one outcome a row, in order.
 
     Zone-less moments are of `zone`. Standard types are refused unless `standard`. A merged person's id
     means the winner unless `follow_merges` is false. With `dry_run` everything is checked and nothing kept.
-    What is reported as added or repeated is committed when the outermost transaction is.
+    What is reported as added or repeated is committed when the outermost transaction is. Refused rows are kept in
+    the quarantine unless `keep_refused` is false.
     Raises ValueError when there are more than 10,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
@@ -115,6 +117,8 @@ def record(
         batch.run()
         if dry_run:
             transaction.set_rollback(True)
+        elif keep_refused:
+            quarantine.keep(rows, batch.finished(), source, zone)
     return batch.finished()
 
 

@@ -2,10 +2,28 @@
 
 from procrastinate.contrib.django import app
 
-from activities import rollup
+from activities import quarantine, removing, rollup, verifying
 
 
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="rollup", lock="rollup", pass_context=False)
 def keep_rollup(timestamp: int) -> None:
     rollup.catch_up()
+
+
+@app.periodic(cron="23 2 * * *")
+@app.task(queueing_lock="retention", lock="retention", pass_context=False)
+def run_retention(timestamp: int) -> None:
+    removing.run_retention()
+
+
+@app.periodic(cron="11 1 * * *")
+@app.task(queueing_lock="close_days", lock="close_days", pass_context=False)
+def close_days(timestamp: int) -> None:
+    verifying.close_days()
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(queueing_lock="forget_refused", lock="forget_refused", pass_context=False)
+def forget_refused(timestamp: int) -> None:
+    quarantine.remove_old()

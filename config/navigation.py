@@ -55,6 +55,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
                     _item(_("Exports"), "download", "people_export", "people.export_person"),
+                    _item(_("Refused activities"), "rule", "activities_refusedactivity", "activities.record_activity"),
                 ],
             },
             {
@@ -64,6 +65,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("API clients"), "key", "access_apiclient", "access.view_apiclient"),
                     _item(_("Users"), "person", "access_user", "access.view_user"),
                     _item(_("Person fields"), "badge", "people_personfield", "people.view_personfield"),
+                    _item(_("Retention"), "auto_delete", "activities_retention", "activities.view_retention"),
                     _item(_("Installation"), "settings", "people_installation", "people.view_installation"),
                 ],
             },

@@ -8,7 +8,8 @@ class PeopleConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from people import exporting_people, fields, importing_people, owning  # noqa: F401 (what files can hold)
+        from people import exporting_people, fields, importing_people, owning, transfer_files  # noqa: F401 (what files can hold)
 
         owning.register()
+        transfer_files.register()
         post_migrate.connect(fields.install_after_migration, sender=self)

@@ -5,6 +5,7 @@ person means there. A test finds every column of the database that holds a perso
 not registered here. Functions run inside the verb's transaction, while nobody else records or changes people.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +104,11 @@ def tables() -> Sequence[Owned]:
 
 def files() -> Sequence[OwnedFiles]:
     return list(_files)
+
+
+def as_stored(texts: Sequence[str]) -> list[str]:
+    """The texts as they stand in columns, and as they stand in JSON that is written in ASCII."""
+    return sorted({*texts, *(json.dumps(text)[1:-1].lower() for text in texts)})
 
 
 def delete_rows(table: str, *columns: str) -> Callable[[Erasing], None]:

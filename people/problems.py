@@ -101,14 +101,14 @@ def refuse_if(problems: Iterable[Problem]) -> None:
         raise Refused(*found)
 
 
-def show(value: Any) -> str:
+def show(value: Any, limit: int = MAX_SHOWN) -> str:
     """`value` as a sentence may quote it: one line, short, without characters that cannot be stored."""
     text = value if isinstance(value, str) else _describe(value)
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[: MAX_SHOWN + 1]
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[: limit + 1]
     )
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _describe(value: Any) -> str:

@@ -1,14 +1,18 @@
 """Files that have had their time: uploads and exports go, what was done with them stays."""
 
 import logging
+import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from people import exporting, importing
+from people import exporting, importing, owned, tabular
 from people.transfers import Export, Import, ImportFailure
 
 # an upload under way has a file before it has a row
@@ -66,3 +70,78 @@ def _unlink(path: Path) -> bool:
         logger.exception("%s cannot be removed", path)
         return False
     return True
+
+
+def register() -> None:
+    """Tell the registry of what belongs to people about files and refused rows; called when the app starts."""
+    owned.register(
+        owned.Owned(
+            table="file_import_failure",
+            columns=(),
+            label=_("refused rows of imports"),
+            merge=owned.nothing,
+            undo=owned.nothing,
+            erase=_erase_failures,
+            export=owned.no_rows,  # what was refused says nothing that is known of a person
+            count=lambda person_ids: 0,
+        )
+    )
+    owned.register_files(owned.OwnedFiles(label=_("uploads and exports"), paths=_paths, erase=_erase_files))
+
+
+def _paths() -> Iterator[Path]:
+    yield from importing.folder().iterdir()
+    yield from exporting.folder().iterdir()
+
+
+def _erase_failures(erasing: owned.Erasing) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """delete from file_import_failure f using unnest(%s::text[]) t
+            where strpos(lower(f.raw), t) > 0 or strpos(lower(f.problems::text), t) > 0""",
+            [owned.as_stored(erasing.texts)],
+        )
+        by_id = [f"(^|[^0-9]){number}([^0-9]|$)" for number in erasing.person_ids]
+        cursor.execute(
+            """delete from file_import_failure f using file_import i, unnest(%s::text[]) t
+            where i.id = f.of_id and i.plan ->> 'lookup_field' = 'id' and f.raw ~ t""",
+            [by_id],
+        )
+
+
+def _erase_files(erasing: owned.Erasing) -> None:
+    """Remove every file that may name one of the people. Exports can be asked for again, uploads be sent again."""
+    texts = [text.encode() for text in erasing.texts]
+    for job in Import.objects.exclude(stored_as=""):
+        ids = erasing.person_ids if (job.plan or {}).get("lookup_field", "id") == "id" else ()
+        if _names(importing.folder() / job.stored_as, texts, ids):
+            forget_upload(job)
+            gone = _("The file was removed: it named somebody who was erased.")
+            Import.objects.filter(pk=job.pk).exclude(state__in=_ENDED).update(
+                state=Import.State.CANCELLED, error=str(gone), finished_at=timezone.now()
+            )
+    for export in Export.objects.filter(state=Export.State.COMPLETED):
+        if _names(exporting.path_of(export), texts, erasing.person_ids):
+            forget_export(export)
+
+
+def _names(path: Path, texts: Sequence[bytes], ids: Sequence[int]) -> bool:
+    """Whether the file may name somebody: by a text in any case, or by an id standing alone. Workbooks always may."""
+    numbers = [rb"(?<![0-9])%d(?![0-9])" % number for number in ids]
+    wanted = re.compile(b"|".join([*map(re.escape, texts), *numbers])) if texts or numbers else None
+    if wanted is None or not path.exists():
+        return False
+    tail = b""
+    try:
+        with path.open("rb") as file, tabular.unzipped(file) as plain:
+            while chunk := plain.read(1 << 20):
+                if not tail and chunk.startswith(b"PK\x03\x04"):
+                    return True
+                # other encodings than UTF-8 differ outside ASCII only, or have NULs between
+                text = (tail + chunk.replace(b"\0", b"")).lower()
+                if wanted.search(text):
+                    return True
+                tail = text[-1024:]
+    except tabular.BadFile:
+        return True
+    return False

@@ -1,0 +1,30 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from activities import verifying
+
+
+class Command(BaseCommand):
+    help = (
+        "Prove that no activity is missing or altered: every closed day is added up again and compared with what was "
+        "written down when it ended. Removals with their entries are accounted for. Exit code 1 when a day does not "
+        "add up."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--close", action="store_true", help="only write down the sums of days that are over")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        closed = verifying.close_days()
+        if options["close"]:
+            self.stdout.write(f"{closed} days closed.")
+            return
+        findings = verifying.verify()
+        for finding in findings:
+            self.stderr.write(str(finding))
+        days = verifying.ActivityDay.objects.count()
+        if findings:
+            self.stdout.write(f"{len(findings)} of {days} days do not add up.")
+            raise SystemExit(1)
+        self.stdout.write(f"{days} days verified: nothing is missing, nothing was altered.")

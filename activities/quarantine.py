@@ -1,0 +1,158 @@
+"""Rows that were refused: kept as they came with their reasons, so that nothing that was sent is lost.
+
+A row is told by its external id, or else by its content: a client that sends it again and again finds it there.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta, tzinfo
+from decimal import Decimal
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from activities.models import ActivityType, RefusedActivity
+from people import datatypes, finding, owned
+from people.problems import Problem, show
+from people.sources import Door, Source
+
+if TYPE_CHECKING:
+    from activities.recording import NewActivity, Outcome
+
+KEPT_FROM = frozenset({Door.API, Door.DIALECT, Door.IMPORT, Door.COMMAND})  # a form shows its errors itself
+MAX_RAW = 262_144
+_COLUMNS = (
+    ("door", "smallint"), ("user_id", "bigint"), ("origin_id", "bigint"), ("key", "text"), ("raw", "text"),
+    ("zone", "text"), ("activity_type_id", "bigint"), ("person_id", "int"), ("code", "text"), ("field", "text"),
+    ("problems", "jsonb"),
+)  # fmt: skip
+
+
+def keep(rows: Sequence["NewActivity"], outcomes: Sequence["Outcome"], source: Source, zone: tzinfo) -> None:
+    """Keep the rows whose outcome is refused; within the transaction that refused them. One statement."""
+    refused = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if outcome.problems]
+    if not refused or source.door not in KEPT_FROM:
+        return
+    types = _types([row.activity_type for row, _outcome in refused])
+    found = {}
+    for row, outcome in refused:
+        kept = _kept(row, outcome.problems, source, zone, types)
+        found[kept[3]] = kept  # a row that comes twice in a batch is one row
+    ordered = [found[key] for key in sorted(found)]  # one order for everybody: no deadlock
+    names = ", ".join(name for name, _type in _COLUMNS)
+    arrays = ", ".join(f"%s::{data_type}[]" for _name, data_type in _COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""insert into refused_activity as r ({names}, times, first_at, last_at, state)
+            select {names}, 1, %s, %s, 'waiting' from unnest({arrays}) as v ({names})
+            on conflict (door, user_id, key) do update set times = r.times + 1, last_at = excluded.last_at,
+                problems = excluded.problems, code = excluded.code, field = excluded.field
+            where r.state <> 'replayed'""",
+            [timezone.now(), timezone.now(), *(list(column) for column in zip(*ordered, strict=True))],
+        )
+
+
+def _kept(
+    row: "NewActivity", problems: Sequence[Problem], source: Source, zone: tzinfo, types: dict[Any, int]
+) -> tuple[Any, ...]:
+    raw = encode(row)
+    person_id = row.person if type(row.person) is int and 0 < row.person <= finding.MAX_ID else None
+    first = problems[0]
+    type_id = types.get(row.activity_type) if type(row.activity_type) in (int, str) else None
+    return (
+        int(source.door), source.user_id, source.origin_id, _key(row, raw), raw if len(raw) <= MAX_RAW else "",
+        str(zone), type_id, person_id, first.code, show(first.path[-1] if first.path else ""),
+        json.dumps([as_json(problem) for problem in problems]),
+    )  # fmt: skip
+
+
+def _types(references: Iterable[Any]) -> dict[Any, int]:
+    """Ids of the types that the rows name, by what they name them by."""
+    wanted = {reference for reference in references if type(reference) in (int, str)}  # a truth value is no id
+    known = dict(ActivityType.objects.values_list("api_name", "pk")) if wanted else {}
+    ids = set(known.values())
+    return known | {number: number for number in wanted if isinstance(number, int) and number in ids}
+
+
+def _key(row: "NewActivity", raw: str) -> str:
+    if not datatypes.is_blank(row.external_id):
+        raw = json.dumps([_plain(row.activity_type), _person(row.person), str(row.external_id)], default=_plain)
+    return blake2b(raw.encode(), digest_size=16).hexdigest()
+
+
+def encode(row: "NewActivity") -> str:
+    """The row as JSON text in ASCII, with everything that it said."""
+    values = {
+        "person": _person(row.person),
+        "activity_type": row.activity_type,
+        "occurred_at": row.occurred_at,
+        "primary_value": row.primary_value,
+        "attributes": [[name, value] for name, value in row.attributes],
+        "external_id": row.external_id,
+    }
+    try:
+        return json.dumps(values, default=_plain)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or a nest of lists
+        return ""
+
+
+def _person(person: Any) -> Any:
+    lookup = getattr(person, "field", None)
+    return {"value": person.value, "field": lookup, "create": person.create} if lookup else person
+
+
+def _plain(value: Any) -> Any:
+    """Text that means the same at every door."""
+    if isinstance(value, Decimal):
+        return datatypes.plain_decimal(value) if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value if isinstance(value, int | str) else str(value)
+
+
+def as_json(problem: Problem) -> dict[str, Any]:
+    """A problem as it is stored, fit for every database."""
+    return {
+        "code": problem.code, "message": show(str(problem.message), 1000), "expected": show(problem.expected, 1000),
+        "path": [part if isinstance(part, int) else show(part) for part in problem.path], "got": problem.got,
+    }  # fmt: skip
+
+
+def remove_old() -> int:
+    """Forget what was last refused more than QUARANTINE_DAYS ago; return how many rows."""
+    before = timezone.now() - timedelta(days=settings.QUARANTINE_DAYS)
+    removed, _counts = RefusedActivity.objects.filter(last_at__lt=before).delete()
+    return removed
+
+
+def register() -> None:
+    """Tell the registry of what belongs to people about the refused rows; called when the app starts."""
+    owned.register(
+        owned.Owned(
+            table="refused_activity",
+            columns=("person_id",),
+            label=_("refused activities"),
+            merge=owned.nothing,  # a replay follows merges
+            undo=owned.nothing,
+            erase=_erase,
+            export=_export,
+            count=owned.count_rows("refused_activity", "person_id"),
+        )
+    )
+
+
+def _erase(erasing: owned.Erasing) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """delete from refused_activity r where r.person_id = any(%s)
+            or exists (select from unnest(%s::text[]) t where strpos(lower(r.raw), t) > 0
+                or strpos(lower(r.problems::text), t) > 0)""",
+            [list(erasing.person_ids), owned.as_stored(erasing.texts)],
+        )
+
+
+def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    for row in RefusedActivity.objects.filter(person_id__in=person_ids).order_by("pk"):
+        yield {"id": row.pk, "last_at": row.last_at, "row": row.raw, "problems": row.problems}

@@ -1,0 +1,165 @@
+"""To take activities out of the log, each with a removal entry: what is past its time, and imports that were wrong.
+
+Small transactions, so that recorders and readers hardly notice. External ids outlive retention; those of an import
+that is taken back are free again, so that the corrected file can be imported.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities.models import ActivityRemoval, ActivityType, RefusedActivity, Retention
+from people import audit, locks
+from people.permissions import require
+from people.problems import Problem, Refused
+from people.sources import Door
+from people.transfers import Import
+
+BATCH = 2_000
+Reason = ActivityRemoval.Reason
+RIGHT = "activities.change_retention"
+
+audit.describe({
+    "retention_set": (2, gettext_lazy("Activities are kept for %(months)s months")),
+    "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
+    "retention_ran": (3, gettext_lazy("Removed %(count)s activities that were past their time")),
+    "import_taken_back": (3, gettext_lazy("Took back an import: %(count)s activities removed (%(reason)s)")),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What retention would remove of one type now."""
+
+    retention: Retention
+    before: datetime
+    count: int
+
+
+def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> Retention | None:
+    """Keep the type's activities for `months` months after they occurred; None: for ever.
+
+    Nothing is removed before the next nightly run. Raises `Refused` for standard types and odd numbers.
+    """
+    require(by, RIGHT)
+    if activity_type.is_standard:
+        raise Refused(Problem("standard_type", _("Standard activities are kept for ever."), ("activity_type",)))
+    if months is None:
+        removed, _counts = Retention.objects.filter(activity_type=activity_type).delete()
+        if removed:
+            audit.note(by, activity_type, "retention_ended")
+        return None
+    if not 1 <= months <= 1_200:
+        raise Refused(Problem("out_of_range", _("A number of months from 1 to 1,200."), ("months",)))
+    kept, _created = Retention.objects.update_or_create(
+        activity_type=activity_type, defaults={"months": months, "created_by": by}
+    )
+    audit.note(by, activity_type, "retention_set", months=months)
+    return kept
+
+
+def due(now: datetime | None = None) -> Iterator[Due]:
+    """What a run now would remove, type by type; exact counts."""
+    for kept in Retention.objects.select_related("activity_type__live").order_by("activity_type_id"):
+        yield due_of(kept, now)
+
+
+def due_of(kept: Retention, now: datetime | None = None) -> Due:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select before, (select count(*) from activity where activity_type_id = %s and occurred_at < before)
+            from (select %s::timestamptz - make_interval(months => %s) as before) b""",
+            [kept.activity_type_id, now or timezone.now(), kept.months],
+        )
+        before, count = cursor.fetchone()
+    return Due(kept, before, count)
+
+
+def run_retention(track: Callable[[int], None] = lambda rows: None) -> int:
+    """Remove what is past its time, of every type that has a retention; return how many rows."""
+    total = 0
+    for found in due():
+        if found.count:
+            condition = "activity_type_id = %s and occurred_at < %s"
+            removed = _remove(
+                condition, [found.retention.activity_type_id, found.before], Reason.RETENTION, None, track
+            )
+            audit.note(None, found.retention.activity_type, "retention_ran", count=removed)
+            total += removed
+    return total
+
+
+def take_back(
+    job: Import, reason: str, by: Any, *, dry_run: bool = False, track: Callable[[int], None] = lambda rows: None
+) -> int:  # fmt: skip
+    """Remove every activity that import `job` recorded, and free its external ids; return how many.
+
+    Safe to run again after an interruption. People that the import created stay. Raises `Refused` for imports of
+    people and for those still running.
+    """
+    if job.kind != "activities":
+        raise Refused(Problem("wrong_kind", _("Only imports of activities can be taken back.")))
+    if job.is_running:
+        raise Refused(Problem("wrong_state", _("Pause or cancel the import first.")))
+    if not reason.strip():
+        raise Refused(Problem("missing_value", _("Say why, for the log of edits.")))
+    # door and origin are in no index: the ids that the import got bound the rows that are read
+    condition = "id between %s and %s and door = %s and origin_id = %s"
+    values = [job.first_id or 0, job.last_id or 0, int(Door.IMPORT), job.pk]
+    if dry_run:
+        with connection.cursor() as cursor:
+            cursor.execute(f"select count(*) from activity where {condition}", values)
+            return cursor.fetchone()[0]
+    removed = _remove(condition, values, Reason.CORRECTION, by, track, frees_keys=True)
+    RefusedActivity.objects.filter(door=Door.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING).delete()
+    Import.objects.filter(pk=job.pk).update(state=Import.State.TAKEN_BACK, finished_at=timezone.now())
+    audit.note(by, job, "import_taken_back", count=removed, reason=reason[:200])
+    return removed
+
+
+def _remove(
+    condition: str, values: list[Any], reason: str, by: Any, track: Callable[[int], None], frees_keys: bool = False
+) -> int:  # fmt: skip
+    total = 0
+    while removed := _remove_batch(condition, values, reason, by, frees_keys):
+        total += removed
+        track(removed)
+    return total
+
+
+@transaction.atomic
+def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees_keys: bool) -> int:
+    # as recorders do: a merge moves rows, and must not move those that leave here
+    locks.share([locks.key(locks.Space.PEOPLE)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""insert into activity_removal
+                (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
+            select a.id, a.person_id, a.activity_type_id, a.recorded_at, %s, activity_digest(a), %s
+            from activity a where ctid = any(array(
+                select ctid from activity where {condition} limit {BATCH} for update))
+            returning activity_id, person_id, activity_type_id""",
+            [str(reason), by.pk if by is not None else None, *values],
+        )
+        gone = cursor.fetchall()
+        if not gone:
+            return 0
+        ids, people, types = (list(column) for column in zip(*gone, strict=True))
+        cursor.execute(
+            "delete from activity a using unnest(%s::bigint[], %s::int[]) g (id, person) "
+            "where a.id = g.id and a.person_id = g.person",
+            [ids, people],
+        )
+        if frees_keys:
+            cursor.execute(
+                """delete from activity_key k using unnest(%s::bigint[], %s::int[], %s::int[]) g (id, person, type)
+                where k.person_id = g.person and k.activity_type_id = g.type and k.activity_id = g.id""",
+                [ids, people, types],
+            )
+    return len(gone)

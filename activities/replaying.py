@@ -1,0 +1,161 @@
+"""To settle refused rows: correct them, give a field another name, record them after all, or dismiss them.
+
+A row is recorded once, however often and by however many it is replayed: with today's live version, and as if it
+had come through the door that refused it.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import quarantine, recording
+from activities.models import RefusedActivity
+from activities.recording import Lookup, NewActivity
+from people import audit
+from people.permissions import require
+from people.problems import Problem, Refused, show
+from people.sources import Door, Source
+
+MAX_ROWS = 1_000  # of one transaction
+RIGHT = "activities.record_activity"
+PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
+State = RefusedActivity.State
+
+audit.describe({
+    "refused_corrected": (2, gettext_lazy("Corrected %(count)s refused activities")),
+    "refused_replayed": (2, gettext_lazy("Replayed %(count)s refused activities")),
+    "refused_dismissed": (2, gettext_lazy("Dismissed %(count)s refused activities")),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How a replay went: rows that are recorded now, and rows that are still refused."""
+
+    recorded: int
+    refused: int
+
+
+def correct(ids: Sequence[int], part: str, value: Any, by: Any) -> int:
+    """Give `part` of each waiting row the value; return how many rows were changed.
+
+    `part` is one of `PARTS`, or a field's name. A person looked up by a field stays looked up by it.
+    """
+
+    def change(row: dict[str, Any]) -> None:
+        if part == "person" and isinstance(row["person"], dict):
+            row["person"]["value"] = value
+        elif part in PARTS:
+            row[part] = value
+        else:
+            others = [pair for pair in row["attributes"] if pair[0] != part]
+            row["attributes"] = [*others, [part, value]]
+
+    return _change(ids, change, by)
+
+
+def remap(ids: Sequence[int], old: str, new: str, by: Any) -> int:
+    """Have the values of field `old` be those of `new` (or of `primary_value`); return how many rows were changed."""
+
+    def change(row: dict[str, Any]) -> None:
+        for pair in [pair for pair in row["attributes"] if pair[0] == old]:
+            if new == "primary_value":
+                row["attributes"].remove(pair)
+                row["primary_value"] = pair[1]
+            else:
+                pair[0] = new
+
+    return _change(ids, change, by)
+
+
+@transaction.atomic
+def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: Any) -> int:
+    require(by, RIGHT)
+    changed = []
+    for refused in _waiting(ids):
+        row = json.loads(refused.raw)
+        change(row)
+        raw = json.dumps(row)
+        if raw != refused.raw:
+            refused.raw = raw
+            changed.append(refused)
+    RefusedActivity.objects.bulk_update(changed, ["raw"], batch_size=MAX_ROWS)
+    _note(by, changed, "refused_corrected")
+    return len(changed)
+
+
+def replay(ids: Sequence[int], by: Any) -> Replayed:
+    """Record the waiting rows; those that are refused again wait on, with today's reasons. Commits every 1,000 rows."""
+    require(by, RIGHT)
+    done = [_replay(ids[start : start + MAX_ROWS], by) for start in range(0, len(ids), MAX_ROWS)]
+    return Replayed(sum(one.recorded for one in done), sum(one.refused for one in done))
+
+
+@transaction.atomic
+def _replay(ids: Sequence[int], by: Any) -> Replayed:
+    # a row that another replay holds is its to record
+    waiting = list(_waiting(ids))
+    now = timezone.now()
+    groups: dict[tuple[Any, ...], list[RefusedActivity]] = {}
+    for row in waiting:
+        groups.setdefault((row.door, row.user_id, row.origin_id, row.zone), []).append(row)
+    recorded = 0
+    for (door, user_id, origin_id, zone), rows in groups.items():
+        source = Source(Door(door), user_id, origin_id)
+        news = [decode(row.raw) for row in rows]
+        outcomes = recording.record(news, source, zone=ZoneInfo(zone), keep_refused=False)
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome.status is recording.Status.REFUSED:
+                first = outcome.problems[0]
+                row.code, row.field = first.code, show(first.path[-1] if first.path else "")
+                row.problems = [quarantine.as_json(problem) for problem in outcome.problems]
+            else:
+                row.state, row.activity_id, row.settled_at = State.REPLAYED, outcome.activity_id, now
+                recorded += 1
+    fields = ["state", "activity_id", "settled_at", "code", "field", "problems"]
+    RefusedActivity.objects.bulk_update(waiting, fields, batch_size=MAX_ROWS)
+    _note(by, [row for row in waiting if row.state == State.REPLAYED], "refused_replayed")
+    return Replayed(recorded, len(waiting) - recorded)
+
+
+@transaction.atomic
+def dismiss(ids: Sequence[int], by: Any) -> int:
+    """Put waiting rows aside; return how many."""
+    require(by, RIGHT)
+    rows = list(_waiting(ids))
+    RefusedActivity.objects.filter(pk__in=[row.pk for row in rows]).update(
+        state=State.DISMISSED, settled_at=timezone.now()
+    )
+    _note(by, rows, "refused_dismissed")
+    return len(rows)
+
+
+def decode(raw: str) -> NewActivity:
+    """What `quarantine.encode` wrote. Raises `Refused` where the row was too large to keep."""
+    if not raw:
+        raise Refused(Problem("too_large", _("The row was too large to be kept.")))
+    row = json.loads(raw)
+    person = row["person"]
+    if isinstance(person, dict) and set(person) == {"value", "field", "create"}:
+        person = Lookup(person["value"], person["field"], person["create"])
+    pairs = [(name, value) for name, value in row["attributes"]]
+    return NewActivity(
+        person, row["activity_type"], row["occurred_at"], row["primary_value"], pairs, row["external_id"]
+    )
+
+
+def _waiting(ids: Sequence[int]) -> Any:
+    rows = RefusedActivity.objects.filter(pk__in=list(ids), state=State.WAITING).exclude(raw="").order_by("pk")
+    return rows.select_for_update(skip_locked=True, of=("self",))
+
+
+def _note(by: Any, rows: Sequence[RefusedActivity], action: str) -> None:
+    if rows:
+        audit.note(by, rows[0], action, count=len(rows))

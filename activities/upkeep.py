@@ -1,0 +1,76 @@
+"""What is kept beside the log: rows that were refused, and how long each type's activities stay."""
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from people.sources import Door
+
+
+class RefusedActivity(models.Model):
+    """One row that a door refused, as it came, until it is replayed, dismissed or too old. See `quarantine`."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        REPLAYED = "replayed", _("Recorded")
+        DISMISSED = "dismissed", _("Dismissed")
+
+    door = models.PositiveSmallIntegerField(_("through"), choices=Door.choices)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("sent by")
+    )
+    origin_id = models.BigIntegerField(null=True)  # the import
+    key = models.CharField(max_length=32)  # of the external id, or of the content: a retry is the same row
+    # JSON as text: jsonb takes neither NUL characters nor lone surrogates; empty when it is too large to keep
+    raw = models.TextField()
+    zone = models.CharField(max_length=64)
+    activity_type = models.ForeignKey(
+        "activities.ActivityType", models.SET_NULL, null=True, related_name="+", verbose_name=_("activity type")
+    )
+    person_id = models.IntegerField(null=True)  # where the row named one by id
+    code = models.CharField(_("reason"), max_length=40)  # of the first problem
+    field = models.CharField(_("field"), max_length=255, blank=True)
+    problems = models.JSONField()
+    times = models.PositiveIntegerField(_("times"), default=1)
+    first_at = models.DateTimeField(_("first"))
+    last_at = models.DateTimeField(_("last"))
+    state = models.CharField(_("state"), max_length=9, choices=State.choices, default=State.WAITING)
+    activity_id = models.BigIntegerField(null=True)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "refused_activity"
+        verbose_name = _("refused activity")
+        verbose_name_plural = _("refused activities")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint("door", "user", "key", name="refused_activity_is_unique", nulls_distinct=False),
+        ]
+        indexes = [
+            models.Index(fields=["state", "-id"], name="refused_activity_state"),
+            models.Index(fields=["last_at"], name="refused_activity_last"),
+        ]
+
+    def __str__(self) -> str:
+        return str(_("Refused activity %(id)s") % {"id": self.pk})
+
+
+class Retention(models.Model):
+    """How long the activities of a type are kept. A type without one keeps them for ever."""
+
+    activity_type = models.OneToOneField(
+        "activities.ActivityType", models.CASCADE, related_name="retention", verbose_name=_("activity type")
+    )
+    months = models.PositiveSmallIntegerField(_("months"), validators=[MinValueValidator(1)])
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "activity_retention"
+        verbose_name = _("retention")
+        verbose_name_plural = _("retention")
+        constraints = [models.CheckConstraint(condition=models.Q(months__gte=1), name="activity_retention_months")]
+
+    def __str__(self) -> str:
+        return str(_("%(type)s: %(months)s months") % {"type": self.activity_type, "months": self.months})

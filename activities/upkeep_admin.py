@@ -1,0 +1,265 @@
+"""Refused activities and retention in the admin."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.admin import ModelAdmin
+
+from activities import removing, replaying
+from activities.models import ActivityType, RefusedActivity, Retention
+from people.paging import UncountedPaginator
+from people.problems import Problem, Refused, located, show
+
+State = RefusedActivity.State
+BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
+PART_LABELS = {
+    "person": gettext_lazy("Person"), "activity_type": gettext_lazy("Activity type"),
+    "occurred_at": gettext_lazy("Occurred at"), "primary_value": gettext_lazy("Primary field"),
+    "external_id": gettext_lazy("External id"),
+}  # fmt: skip
+SELECTED = "_selected_action"
+
+
+def _sentences(row: RefusedActivity) -> list[str]:
+    return [located(Problem(one["code"], one["message"], tuple(one["path"]))) for one in row.problems]
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [*State.choices, ("all", _("All"))]
+
+    def choices(self, changelist: Any) -> Any:
+        for value, label in self.lookup_choices:
+            selected = (self.value() or State.WAITING) == value
+            query = changelist.get_query_string({self.parameter_name: value})
+            yield {"selected": selected, "query_string": query, "display": label}
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        wanted = self.value() or State.WAITING
+        return queryset if wanted == "all" else queryset.filter(state=wanted)
+
+
+@admin.register(RefusedActivity)
+class RefusedActivityAdmin(ModelAdmin):
+    list_display = ("what", "problem", "times", "door", "user", "last_at", "badge")
+    list_filter = (StateFilter, "code", "door", ("activity_type", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("user", "activity_type__live")
+    paginator = UncountedPaginator
+    show_full_result_count = False
+    actions = ("replay_selected", "correct_selected", "dismiss_selected")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(replaying.RIGHT) and request.user.has_perm("people.view_person")
+
+    has_module_permission = has_view_permission
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    has_delete_permission = has_change_permission
+
+    @admin.display(description=gettext_lazy("Activity"))
+    def what(self, row: RefusedActivity) -> str:
+        return str(row.activity_type) if row.activity_type else str(row)
+
+    @admin.display(description=gettext_lazy("Problem"))
+    def problem(self, row: RefusedActivity) -> str:
+        return "; ".join(_sentences(row))[:300]
+
+    @admin.display(description=gettext_lazy("State"))
+    def badge(self, row: RefusedActivity) -> str:
+        return format_html('<span class="ca-badge ca-badge--{}">{}</span>', BADGES[row.state], row.get_state_display())  # type: ignore[index]
+
+    @admin.action(description=gettext_lazy("Replay: record what is right by now"))
+    def replay_selected(self, request: HttpRequest, queryset: Any) -> None:
+        self._replay(request, list(queryset.values_list("pk", flat=True)))
+
+    @admin.action(description=gettext_lazy("Dismiss"))
+    def dismiss_selected(self, request: HttpRequest, queryset: Any) -> None:
+        count = replaying.dismiss(list(queryset.values_list("pk", flat=True)), request.user)
+        text = ngettext("%(count)s row dismissed.", "%(count)s rows dismissed.", count)
+        messages.success(request, text % {"count": count})
+
+    @admin.action(description=gettext_lazy("Correct a value or rename a field …"))
+    def correct_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        rows = list(queryset.filter(state=State.WAITING).exclude(raw="").order_by("pk")[: replaying.MAX_ROWS])
+        form = CorrectionForm(request.POST if "apply" in request.POST else None, rows=rows)
+        if "apply" in request.POST and form.is_valid():
+            changed = form.apply(request.user)
+            text = ngettext("%(count)s row changed.", "%(count)s rows changed.", changed)
+            messages.success(request, text % {"count": changed})
+            if form.cleaned_data["replay"]:
+                self._replay(request, [row.pk for row in rows])
+            return redirect("admin:activities_refusedactivity_changelist")
+        return self._page(
+            request, "refused_correct", _("Correct refused activities"), form=form, rows=rows, selected=SELECTED,
+            action="correct_selected", problems=sorted({text for row in rows for text in _sentences(row)})[:20],
+        )  # fmt: skip
+
+    def _replay(self, request: HttpRequest, ids: list[int]) -> None:
+        done = replaying.replay(ids, request.user)
+        if done.recorded:
+            text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", done.recorded)
+            messages.success(request, text % {"count": done.recorded})
+        if done.refused:
+            text = ngettext("%(count)s row is still refused.", "%(count)s rows are still refused.", done.refused)
+            messages.warning(request, text % {"count": done.refused})
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [path("<int:pk>/", wrap(self.row_view), name="activities_refusedactivity_row"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return redirect("admin:activities_refusedactivity_row", int(object_id) if object_id.isdigit() else 0)
+
+    def row_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One row: what came, what was wrong, and each value to correct."""
+        row = get_object_or_404(RefusedActivity.objects.select_related("activity_type__live", "user"), pk=pk)
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        is_open = row.state == State.WAITING and bool(row.raw)
+        form = RowForm(request.POST or None, row=row) if is_open else None
+        if form is not None and request.method == "POST" and form.is_valid():
+            form.apply(request.user)
+            self._replay(request, [pk])
+            return redirect("admin:activities_refusedactivity_row", pk)
+        return self._page(
+            request, "refused_row", str(row), row=row, form=form, problems=_sentences(row), badge=self.badge(row),
+            raw=json.dumps(json.loads(row.raw), indent=2) if row.raw else "",
+        )  # fmt: skip
+
+    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
+        shell = self.admin_site.each_context(request)
+        return render(request, f"activities/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
+
+
+def _attribute_names(rows: list[RefusedActivity]) -> list[str]:
+    return sorted({str(name) for row in rows for name, _value in json.loads(row.raw)["attributes"]})
+
+
+class CorrectionForm(forms.Form):
+    """One change for many rows: a value, or the name of a field."""
+
+    def __init__(self, *args: Any, rows: list[RefusedActivity], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.ids = [row.pk for row in rows]
+        look = {"class": "ca-input"}
+        known = {field for row in rows if row.activity_type for field in _field_names(row.activity_type)}
+        names = sorted({*_attribute_names(rows), *known})
+        parts = [*PART_LABELS.items(), *((name, show(name)) for name in names)]
+        sent = [(name, show(name)) for name in _attribute_names(rows)]
+        meant = [("primary_value", _("Primary field")), *((name, name) for name in sorted(known))]
+        choice = forms.Select(attrs=look)
+        self.fields["part"] = forms.ChoiceField(
+            label=_("Set"), choices=[("", "—"), *parts], required=False, widget=choice
+        )
+        self.fields["value"] = forms.CharField(label=_("to"), required=False, widget=forms.TextInput(attrs=look))
+        self.fields["old"] = forms.ChoiceField(
+            label=_("Take the field"), choices=[("", "—"), *sent], required=False, widget=choice
+        )
+        self.fields["new"] = forms.ChoiceField(
+            label=_("for"), choices=[("", "—"), *meant], required=False, widget=choice
+        )
+        self.fields["replay"] = forms.BooleanField(label=_("Replay at once"), required=False, initial=True)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("part") and not (cleaned.get("old") and cleaned.get("new")):
+            raise forms.ValidationError(_("Say what to change."))
+        return cleaned
+
+    def apply(self, by: Any) -> int:
+        values, changed = self.cleaned_data, 0
+        if values["old"] and values["new"]:
+            changed = replaying.remap(self.ids, values["old"], values["new"], by)
+        if values["part"]:
+            changed = max(changed, replaying.correct(self.ids, values["part"], values["value"], by))
+        return changed
+
+
+def _field_names(activity_type: ActivityType) -> list[str]:
+    live = activity_type.live
+    return [field.api_name for field in live.fields.all() if not field.is_primary] if live else []
+
+
+class RowForm(forms.Form):
+    """Every value of one row."""
+
+    def __init__(self, *args: Any, row: RefusedActivity, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.row = row
+        self.before = self._values(json.loads(row.raw))
+        for name, value in self.before.items():
+            self.fields[name] = forms.CharField(
+                label=PART_LABELS.get(name, show(name)), initial=value, required=False,
+                widget=forms.TextInput(attrs={"class": "ca-input"}),
+            )  # fmt: skip
+
+    def _values(self, row: dict[str, Any]) -> dict[str, str]:
+        person = row["person"]
+        parts = {part: row[part] for part in PART_LABELS} | {
+            "person": person.get("value") if isinstance(person, dict) else person
+        }
+        known = _field_names(self.row.activity_type) if self.row.activity_type else []
+        fields = dict.fromkeys(known, "") | {str(name): value for name, value in row["attributes"]}
+        return {name: "" if value is None else show(value, 1000) for name, value in (parts | fields).items()}
+
+    def apply(self, by: Any) -> None:
+        for name, value in self.cleaned_data.items():
+            if value != self.before[name]:
+                replaying.correct([self.row.pk], name, _typed(name, value), by)
+
+
+def _typed(name: str, value: str) -> Any:
+    """Ids as numbers, which is what they are; everything else as text, which every door understands."""
+    is_id = name in ("person", "activity_type") and value.isascii() and value.isdigit() and len(value) < 11
+    return int(value) if is_id else value
+
+
+@admin.register(Retention)
+class RetentionAdmin(ModelAdmin):
+    list_display = ("activity_type", "months", "due")
+    fields = ("activity_type", "months")
+    show_full_result_count = False
+    actions = None
+
+    @admin.display(description=gettext_lazy("Would be removed now"))
+    def due(self, kept: Retention) -> str:
+        found = removing.due_of(kept)
+        return _("%(count)s activities from before %(day)s") % {"count": found.count, "day": found.before.date()}
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        options["queryset"] = ActivityType.objects.existing().custom()
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("activity_type",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Retention, form: Any, change: bool) -> None:
+        try:
+            kept = removing.set_retention(obj.activity_type, obj.months, request.user)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            obj.pk = kept.pk if kept else None
+            messages.warning(request, f"{_('The next nightly run removes')}: {self.due(kept)}" if kept else "")
+
+    def delete_model(self, request: HttpRequest, obj: Retention) -> None:
+        removing.set_retention(obj.activity_type, None, request.user)

@@ -1,0 +1,205 @@
+"""Refused rows: kept once, corrected, remapped, replayed exactly once, dismissed, forgotten."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from activities import drafting, lifecycle, quarantine, replaying
+from activities.drafting import FieldSpec
+from activities.models import Activity, ActivityType, RefusedActivity
+from activities.recording import Lookup, NewActivity, record
+from people import deleting
+from people.problems import NotAllowed
+from people.sources import SYSTEM, Door, Source
+from tests.activities.test_races import InThread
+from tests.making import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+State = RefusedActivity.State
+
+
+def waiting():
+    return list(RefusedActivity.objects.filter(state=State.WAITING).values_list("pk", flat=True))
+
+
+def stored(check):
+    return Activity.objects.filter(activity_type_id=check.pk)
+
+
+@pytest.fixture
+def check(db):
+    return approved_type()
+
+
+def test_a_refused_row_is_kept_with_its_reason_and_source(check):
+    ann = person()
+    recorded(activity(ann.pk), activity(ann.pk, amount="many", external_id="T-1"))
+    row = RefusedActivity.objects.get()
+    assert (row.door, row.code, row.field, row.activity_type_id, row.person_id) == (Door.DIALECT, "wrong_type", "amount", check.pk, ann.pk)  # fmt: skip
+    assert json.loads(row.raw)["attributes"] == [["amount", "many"]]
+    assert row.problems[0]["got"] == "many" and row.times == 1
+
+
+def test_a_retry_is_the_same_row_told_by_external_id_or_content(check):
+    ann = person()
+    for amount in ("many", "lots"):
+        recorded(activity(ann.pk, amount=amount, external_id="T-1"))
+    for _ in range(3):
+        recorded(activity(ann.pk, amount="many"), activity(ann.pk, amount="many"))
+    recorded(activity(ann.pk, amount="many"), source=Source(Door.API))
+    assert sorted(RefusedActivity.objects.values_list("times", flat=True)) == [1, 2, 3]
+
+
+def test_a_form_and_a_dry_run_keep_nothing(check):
+    bad = activity(person().pk, amount="many")
+    recorded(bad, source=Source(Door.ADMIN))
+    record([bad], Source(Door.API), dry_run=True)
+    assert not RefusedActivity.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        NewActivity(None, None, None),
+        NewActivity([1, {"a": 2}], {"x": 1}, 7, ["\0"], [("\ud800", "\0"), ("", None)], Decimal("1e400")),
+        NewActivity(10**30, "depositCheck\0", "now", 10**4000, [("amount", float("inf"))], True),
+        NewActivity(Lookup("\udcff\0", "email"), -1, "9" * 500, "x" * 300_000, [("a", "b")] * 3),
+    ],
+)
+def test_whatever_came_in_can_be_kept(check, row):
+    outcomes = recorded(row)
+    assert outcomes[0].problems
+    kept = RefusedActivity.objects.get()
+    assert not kept.raw or replaying.decode(kept.raw)
+    assert replaying.replay([kept.pk], None).recorded == 0
+
+
+def test_a_row_is_corrected_and_replayed_once(check):
+    ann = person()
+    recorded(activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
+    assert replaying.replay(waiting(), None) == replaying.Replayed(0, 1)
+    assert replaying.correct(waiting(), "amount", "12.50", None) == 1
+    ids = waiting()
+    assert replaying.replay(ids, None) == replaying.Replayed(1, 0)
+    assert replaying.replay(ids, None) == replaying.Replayed(0, 0)
+    found = stored(check).get()
+    assert found.attributes == {"amount": Decimal("12.5"), "branch": "Main"} and found.door == Door.DIALECT
+    row = RefusedActivity.objects.get()
+    assert (row.state, row.activity_id) == (State.REPLAYED, found.pk)
+    recorded(activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
+    row.refresh_from_db()
+    assert (row.state, row.times) == (State.REPLAYED, 1)
+
+
+def test_many_rows_get_another_field_name_at_once(check):
+    ann = person()
+    recorded(*(activity(ann.pk, sum=str(n), external_id=n) for n in range(5)))
+    assert RefusedActivity.objects.filter(code="unknown_field").count() == 5
+    assert replaying.remap(waiting(), "sum", "amount", None) == 5
+    assert replaying.replay(waiting(), None).recorded == 5
+    assert sorted(row.attributes["amount"] for row in stored(check)) == [0, 1, 2, 3, 4]
+
+
+def test_a_replay_uses_todays_live_version(check):
+    recorded(activity(person().pk, teller="Tom"))
+    drafting.add_fields(check, [FieldSpec("teller", "Teller")], None)
+    lifecycle.approve(ActivityType.objects.get(pk=check.pk), None)
+    assert replaying.replay(waiting(), None).recorded == 1
+    assert stored(check).get().version == 2
+
+
+def test_people_who_came_later_are_found(check):
+    recorded(activity(Lookup("late@example.com")))
+    assert RefusedActivity.objects.get().code == "unknown_person"
+    late = person(email="late@example.com")
+    assert replaying.replay(waiting(), None).recorded == 1
+    assert stored(check).get().person_id == late.pk
+
+
+def test_dismissed_rows_are_put_aside(check):
+    recorded(activity(person().pk, amount="many"))
+    ids = waiting()
+    assert replaying.dismiss(ids, None) == 1
+    assert replaying.replay(ids, None) == replaying.Replayed(0, 0) and not waiting()
+
+
+def test_who_may_not_record_may_not_replay(check, django_user_model):
+    recorded(activity(person().pk, amount="many"))
+    vera = django_user_model.objects.create_user("vera")
+    for verb in (replaying.replay, replaying.dismiss):
+        with pytest.raises(NotAllowed):
+            verb(waiting(), vera)
+
+
+def test_rows_are_forgotten_after_their_days(check, settings):
+    recorded(activity(person().pk, amount="many"), activity(person().pk, amount="lots"))
+    first = RefusedActivity.objects.first()
+    RefusedActivity.objects.filter(pk=first.pk).update(last_at=timezone.now() - timedelta(days=31))
+    assert quarantine.remove_old() == 1 and RefusedActivity.objects.count() == 1
+
+
+def test_an_erase_takes_what_was_refused_of_a_person(check):
+    ann = person(email="ann@example.com")
+    recorded(activity(ann.pk, amount="many"), activity(Lookup("Ann@Example.com"), amount="x"), activity(person().pk, amount="y"))  # fmt: skip
+    deleting.erase([ann.pk], None, SYSTEM)
+    assert [row.problems[0]["got"] for row in RefusedActivity.objects.all()] == ["y"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_replays_at_once_record_once():
+    check = approved_type("Close Account", "closeAccount")
+    ann = person()
+    recorded(*(activity(ann.pk, "closeAccount", amount="many", primary_value=n) for n in range(50)))
+    ids = waiting()
+    replaying.correct(ids, "amount", "1", None)
+    threads = [InThread(lambda: replaying.replay(ids, None)) for _ in range(3)]
+    assert sum(thread.result().recorded for thread in threads) == 50
+    assert stored(check).count() == 50
+
+
+def test_the_page_lists_corrects_and_replays(check, admin_client):
+    ann = person()
+    recorded(*(activity(ann.pk, sum=str(n), primary_value=f"<b>{n}", external_id=n) for n in range(3)))
+    recorded(activity(ann.pk, amount="many", external_id="X"))
+    listing = reverse("admin:activities_refusedactivity_changelist")
+    page = admin_client.get(listing).content.decode()
+    assert "is not a field of this type" in page and "got &#x27;many&#x27;" in page and page.count("field-times") == 4
+    wrong = list(RefusedActivity.objects.filter(code="unknown_field").values_list("pk", flat=True))
+    form = admin_client.post(listing, {"action": "correct_selected", "_selected_action": wrong}).content.decode()
+    assert "One change for 3 rows." in form and '<option value="sum">' in form
+    data = {"action": "correct_selected", "_selected_action": wrong, "apply": "1"}
+    assert "Say what to change." in admin_client.post(listing, data).content.decode()
+    answer = admin_client.post(listing, {**data, "old": "sum", "new": "amount", "replay": "on"}, follow=True)
+    assert "3 activities recorded." in answer.content.decode() and stored(check).count() == 3
+    (row,) = RefusedActivity.objects.filter(state=State.WAITING)
+    address = reverse("admin:activities_refusedactivity_row", args=[row.pk])
+    values = {"person": ann.pk, "activity_type": "depositCheck", "occurred_at": "2026-11-20T10:00:00Z",
+              "primary_value": "No. 1", "external_id": "X", "amount": "7"}  # fmt: skip
+    assert "expected an amount" in admin_client.get(address).content.decode()
+    assert "1 activity recorded." in admin_client.post(address, values, follow=True).content.decode()
+    assert stored(check).filter(attributes={"amount": 7}).count() == 1
+    assert "Recorded as activity" in admin_client.get(address).content.decode()
+    assert admin_client.get(listing).content.decode().count("field-times") == 0
+
+
+def test_rows_are_dismissed_on_the_page_and_viewers_see_none(check, admin_client, client, django_user_model):
+    recorded(activity(person().pk, amount="many"))
+    listing = reverse("admin:activities_refusedactivity_changelist")
+    admin_client.post(listing, {"action": "dismiss_selected", "_selected_action": waiting()})
+    assert RefusedActivity.objects.get().state == State.DISMISSED
+    client.force_login(django_user_model.objects.create_user("vera", is_staff=True))
+    assert client.get(listing).status_code == 403
+    row = RefusedActivity.objects.get()
+    assert client.get(reverse("admin:activities_refusedactivity_row", args=[row.pk])).status_code == 403
+
+
+def test_retention_is_set_on_its_page(check, admin_client):
+    recorded(activity(person().pk, occurred_at="2020-01-01T00:00:00Z"))
+    add = reverse("admin:activities_retention_add")
+    page = admin_client.post(add, {"activity_type": check.pk, "months": 12}, follow=True).content.decode()
+    assert "1 activities from before" in page and check.retention.months == 12
+    assert stored(check).count() == 1

@@ -1,0 +1,183 @@
+"""What leaves the log: by retention, by taking an import back; and the proof that nothing else did."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from activities import removing, verifying
+from activities.models import Activity, ActivityDay, ActivityKey, ActivityRemoval, RefusedActivity
+from people import import_runs, importing, merging
+from people.models import Import
+from people.problems import Refused
+from people.sources import SYSTEM
+from tests.activities.test_import_jobs import HEADER, done, plan, rows, uploaded
+from tests.making import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+
+
+@pytest.fixture
+def check(db):
+    return approved_type()
+
+
+def run(command, *arguments):
+    out = StringIO()
+    call_command(command, *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue().strip()
+
+
+def stored(check):
+    return Activity.objects.filter(activity_type_id=check.pk)
+
+
+def ago(**past):
+    return (timezone.now() - timedelta(**past)).isoformat()
+
+
+def test_nothing_goes_unless_a_type_is_given_a_retention(check):
+    recorded(activity(person().pk, occurred_at="1950-01-01T00:00:00Z"))
+    assert removing.run_retention() == 0
+    assert run("retention") == "Everything is kept for ever."
+
+
+def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monkeypatch):
+    monkeypatch.setattr(removing, "BATCH", 2)
+    other = approved_type("Open Account", "openAccount")
+    ann = person()
+    old = [activity(ann.pk, occurred_at=ago(days=100 + n), external_id=n) for n in range(5)]
+    recorded(*old, activity(ann.pk, occurred_at=ago(days=50)), activity(ann.pk, "openAccount", ago(days=100)))
+    removing.set_retention(check, 3, None)
+    (due,) = removing.due()
+    assert due.count == 5 and stored(check).count() == 6
+    assert "depositCheck is kept for 3 months: 5 activities" in run("retention")
+    assert run("retention", "--run") == "5 activities removed."
+    assert stored(check).count() == 1 and stored(other).count() == 1
+    assert ActivityRemoval.objects.filter(reason="retention").count() == 5
+    assert [outcome.status for outcome in recorded(*old)] == ["repeated"] * 5
+    run("retention", "--type", "depositCheck", "--months", "0")
+    assert run("retention") == "Everything is kept for ever."
+
+
+def test_retention_is_for_custom_types_and_sensible_numbers(check):
+    from activities.models import ActivityType
+
+    with pytest.raises(Refused):
+        removing.set_retention(ActivityType.objects.get(pk=12), 3, None)
+    for months in (0, -1, 10_000):
+        with pytest.raises(Refused):
+            removing.set_retention(check, months, None)
+
+
+def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypatch):
+    monkeypatch.setattr(removing, "BATCH", 4)
+    kept = recorded(activity(person().pk))
+    job = done(uploaded(HEADER + rows(10) + "p1@example.com,x,y,z,1\n"))
+    assert RefusedActivity.objects.filter(origin_id=job.pk).count() == 1
+    assert run("take_back_import", str(job.pk), "--reason", "wrong amounts", "--dry-run").startswith(
+        "Dry run, nothing was removed: 10 activities"
+    )
+    assert run("take_back_import", str(job.pk), "--reason", "wrong amounts").startswith("10 activities of import")
+    assert [row.pk for row in stored(check)] == [kept[0].activity_id]
+    assert ActivityRemoval.objects.filter(reason="correction").count() == 10
+    assert not ActivityKey.objects.exists() and not RefusedActivity.objects.exists()
+    job.refresh_from_db()
+    assert job.state == Import.State.TAKEN_BACK
+    with pytest.raises(Refused):
+        importing.step(job, "resume", None, queue=False)
+    assert run("take_back_import", str(job.pk), "--reason", "again").startswith("0 activities")
+    again = done(uploaded(HEADER + rows(10)))
+    assert again.added == 10
+
+
+def test_what_cannot_be_taken_back(check):
+    people = importing.upload([b"email\na@example.com\n"], "p.csv", "people", None)
+    with pytest.raises(CommandError, match="Only imports of activities"):
+        run("take_back_import", str(people.pk), "--reason", "x")
+    job = uploaded(HEADER + rows(1))
+    importing.step(job, "start", None, queue=False)
+    with pytest.raises(CommandError, match="Pause or cancel"):
+        run("take_back_import", str(job.pk), "--reason", "x")
+    import_runs.run(job.pk)
+    with pytest.raises(CommandError, match="Say why"):
+        run("take_back_import", str(job.pk), "--reason", " ")
+    with pytest.raises(CommandError, match="no import 999"):
+        run("take_back_import", "999", "--reason", "x")
+
+
+TOMORROW = timedelta(days=1, hours=2)
+
+
+def test_a_day_that_is_not_over_is_not_closed(check):
+    recorded(activity(person().pk))
+    assert verifying.close_days() == 0
+    assert verifying.close_days(timezone.now() + TOMORROW) == 1
+    assert verifying.close_days(timezone.now() + TOMORROW) == 0
+    assert ActivityDay.objects.get().count == Activity.objects.count()
+
+
+def test_removals_and_merges_with_their_entries_add_up(check):
+    ann, bob = person(), person()
+    recorded(*(activity(ann.pk, occurred_at=ago(days=200), primary_value=n) for n in range(5)), activity(bob.pk))
+    job = done(uploaded(HEADER + rows(10), plan()))
+    with time_machine.travel(timezone.now() + TOMORROW):
+        verifying.close_days()
+        before = ActivityDay.objects.get().count
+        removing.set_retention(check, 3, None)
+        assert removing.run_retention() == 5
+        assert removing.take_back(job, "wrong", None) == 10
+        merging.merge(bob.pk, [ann.pk], None, SYSTEM)
+    assert ActivityDay.objects.get().count == before
+    assert verifying.verify() == []
+    assert run("verify_activities") == "1 days verified: nothing is missing, nothing was altered."
+
+
+def past_the_guards(statement, *parameters):
+    """What only somebody can do who may switch the triggers off."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        # deferred triggers of the test's own transaction would be in the way
+        cursor.execute("set constraints all immediate")
+        cursor.execute("alter table activity disable trigger user")
+        cursor.execute(statement, parameters)
+        cursor.execute("alter table activity enable trigger user")
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("delete from activity where id = %s", "1 of "),
+        ("update activity set primary_value = 'No. 2' where id = %s", "content"),
+        ("update activity set attributes = '{\"pages\": 4}' where id = %s", "content"),
+        ("update activity set occurred_at = occurred_at + interval '1 second' where id = %s", "content"),
+        ("update activity set person_id = person_id + 1 where id = %s", "content"),
+        ("update activity set user_id = 7 where id = %s", "content"),
+    ],
+)
+def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
+    (outcome,) = recorded(activity(person().pk, pages=3))
+    total = Activity.objects.count()
+    verifying.close_days(timezone.now() + TOMORROW)
+    assert verifying.verify() == []
+    past_the_guards(statement, outcome.activity_id)
+    (finding,) = verifying.verify()
+    assert (said if said == "content" else f"{total - 1} of {total}") in str(finding)
+    with pytest.raises(SystemExit) as stop:
+        run("verify_activities")
+    assert stop.value.code == 1
+
+
+def test_a_row_moved_to_another_day_is_missed_on_its_own(check):
+    (outcome,) = recorded(activity(person().pk))
+    verifying.close_days(timezone.now() + TOMORROW)
+    past_the_guards("update activity set recorded_at = recorded_at - interval '3 days' where id = %s", outcome.activity_id)  # fmt: skip
+    assert len(verifying.verify()) == 1

@@ -1,0 +1,83 @@
+"""Files go when their time is over, and when somebody whom they name is erased."""
+
+import gzip
+import os
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from people import deleting, exporting, import_runs, importing, traces, transfer_files
+from people.importing import Plan
+from people.models import Export, Import
+from people.sources import SYSTEM, Door
+from people.transfers import ImportFailure
+from tests.making import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+
+
+def exported(**parameters):
+    job = exporting.create("people", parameters, None, Door.ADMIN)
+    exporting.enqueue(job)
+    exporting.run(job.pk)
+    return Export.objects.get(pk=job.pk)
+
+
+def imported(content, columns=None, **plan):
+    job = importing.upload([content], "p.csv", "people", None)
+    importing.set_plan(job, Plan(columns=columns or {"email": "email"}, **plan), None)
+    importing.step(job, "start", None, queue=False)
+    import_runs.run(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def names():
+    return {path.name for folder in (importing.folder(), exporting.folder()) for path in folder.iterdir()}
+
+
+def test_files_go_after_their_days_and_counts_stay():
+    job, export = imported(b"email\na@example.com\nno\n"), exported()
+    assert len(names()) == 2 and transfer_files.remove_old() == 0
+    old = timezone.now() - timedelta(days=8)
+    Import.objects.update(finished_at=old)
+    Export.objects.update(finished_at=old)
+    assert transfer_files.remove_old() == 2
+    job.refresh_from_db(), export.refresh_from_db()
+    assert not names() and not ImportFailure.objects.exists()
+    assert (job.added, job.refused, export.state) == (1, 1, Export.State.EXPIRED)
+
+
+def test_files_that_nothing_refers_to_go_once_they_are_old():
+    for folder in (importing.folder(), exporting.folder()):
+        for name, age in (("old", 7200), ("new", 0)):
+            (folder / name).write_text("x")
+            os.utime(folder / name, (time.time() - age, time.time() - age))
+    assert transfer_files.remove_old() == 2 and names() == {"new"}
+
+
+def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
+    ann, bob = person(email="zoe@example.com"), person(email="bob@example.com")
+    first = imported(b"email,city\nZOE@example.com,x\nzoe@example.com bad,y\n")
+    second = imported(gzip.compress(b"email\nzoe@example.com\n"))
+    kept = imported(b"email\nbob@example.com\nno address\n")
+    by_id = imported(f"id,city\n{ann.pk},Rome\n".encode(), {"id": "id", "city": "city"}, lookup_field="id")
+    export, empty = exported(), exported(static_list=None, fields=["email"])
+    identity = deleting.erase([ann.pk], None, SYSTEM)
+    assert names() == {kept.stored_as}
+    assert list(ImportFailure.objects.values_list("of_id", flat=True)) == [kept.pk]
+    for job in (first, second, by_id):
+        job.refresh_from_db()
+        assert job.stored_as == "" and job.state == Import.State.COMPLETE
+    for one in (export, empty):
+        one.refresh_from_db()
+        assert one.state == Export.State.EXPIRED
+    assert traces.find(identity) == []
+    assert bob.pk
