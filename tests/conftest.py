@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import flushing, templating
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
@@ -23,30 +25,22 @@ def pytest_sessionstart(session):
         translations.compile_catalogue()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _flush_past_the_guards():
-    """Let the flush after transactional tests empty tables whose triggers refuse just that.
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings, django_db_blocker):
+    """Have Django find a migrated database."""
+    with django_db_blocker.unblock():
+        templating.copy_template()
+    return True
 
-    Only here: the application never disables a trigger.
-    """
-    from django.db import connection, transaction
-    from django.db.backends.postgresql.operations import DatabaseOperations
 
-    flush = DatabaseOperations.execute_sql_flush
-
-    def flush_past_triggers(self, sql_list):
-        tables = connection.introspection.table_names()
-        with transaction.atomic(), connection.cursor() as cursor:
-            names = ", ".join(f'"{table}"' for table in tables if table != "django_migrations")
-            for table in tables:
-                cursor.execute(f'alter table "{table}" disable trigger user')
-            cursor.execute(f"truncate {names} cascade")
-            for table in tables:
-                cursor.execute(f'alter table "{table}" enable trigger user')
-
-    DatabaseOperations.execute_sql_flush = flush_past_triggers
-    yield
-    DatabaseOperations.execute_sql_flush = flush
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Besides: have transactional tests flushed by `tests.flushing`, which is quicker and gets past the guards."""
+    with django_db_blocker.unblock():
+        templating.keep_template()
+        flushing.keep()
+    with flushing.installed():
+        yield
 
 
 @pytest.fixture(autouse=True)

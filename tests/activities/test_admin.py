@@ -21,6 +21,7 @@ TYPES = "admin:activities_activitytype"
 
 @pytest.fixture
 def admin(client):
+    Installation.objects.create()  # else the first page is the setup
     client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
     return client
 

@@ -5,7 +5,7 @@ import pytest
 from activities import standard
 from activities.models import Activity
 from config.marketo import paging
-from people import announcing, changing, static_lists
+from people import changing, deleting, static_lists
 from people.models import Person
 from people.sources import Door, Source
 from tests.making import DIALECT, activity, approved_type, person, recorded
@@ -64,7 +64,7 @@ def test_a_changed_field_is_called_by_its_name_in_this_api(dialect, token):
 
 def test_deleted_leads(dialect, token):
     ann, start = person(first_name="Ann", last_name="Lee"), token()
-    announcing.announce(announcing.Deleted([(ann.pk, "Ann Lee")]), DIALECT)
+    deleting.delete([ann.pk], None, DIALECT)
     (row,) = result(dialect.get("/rest/v1/activities/deletedleads.json", nextPageToken=start))
     assert (row["activityTypeId"], row["leadId"], row["attributes"]) == (37, ann.pk, [])
     assert (row["primaryAttributeValueId"], row["primaryAttributeValue"]) == (ann.pk, "Ann Lee")
