@@ -82,14 +82,23 @@ class Scene:
         return World(self.now, ZoneInfo(self.zone), self.week_starts_on)
 
     @cached_property
+    def periods(self) -> Sequence[tuple[int, str]]:
+        return self._some(PERIODS, 4)
+
+    @cached_property
+    def frames(self) -> Sequence[str]:
+        return self._some(FRAMES, 4)
+
+    @cached_property
     def moments(self) -> Sequence[datetime]:
         found = [self.now]
-        for number, unit in PERIODS[:-2]:
+        for number, unit in self.periods:
             found += [oracle.shift(self.world, sign * number, unit.rstrip("s")) for sign in (-1, 1)]
-        for frame in FRAMES:
+        for frame in self.frames:
             first, last = oracle.time_frame(self.world, frame)
             found += [self._midnight(first), self._midnight(last + timedelta(days=1))]
-        return [moment + step for moment in found for step in (timedelta(), -SMALLEST, SMALLEST)]
+        possible = [moment for moment in found if 1901 < moment.year < 2199]
+        return [moment + step for moment in possible for step in (timedelta(), -SMALLEST, SMALLEST)]
 
     @cached_property
     def apart(self) -> Sequence[datetime]:
@@ -213,10 +222,10 @@ def _comparison(draw: Any, scene: Scene, data_type: str) -> Json:
     if kind in ("is empty", "is not empty"):
         return {"operator": kind}
     if kind in RELATIVE:
-        number, unit = draw(st.sampled_from(PERIODS))
+        number, unit = draw(st.sampled_from(scene.periods))
         return {"operator": kind, "values": [f"{number} {unit}"]}
     if kind == "in time frame":
-        return {"operator": kind, "values": [draw(st.sampled_from(FRAMES))]}
+        return {"operator": kind, "values": [draw(st.sampled_from(scene.frames))]}
     pool = scene.pools[data_type]
     if kind == "between":
         return {"operator": kind, "values": _bounds(draw, scene, data_type, pool)}
