@@ -1,6 +1,6 @@
 """Hypothesis strategies: values that tend to meet, people, activities, and rules of every kind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -142,9 +142,9 @@ class Scene:
         return self.random.choice(people), name, version, occurred_at, recorded_at, values
 
     def _moment(self) -> datetime:
-        """Any moment of the pool; often one of a few, so that activities fall together."""
+        """Any moment of the pool; often now, the first or the last, so that activities fall together."""
         moments = self.pools["datetime"]
-        return self.random.choice(moments if self.random.random() < 0.6 else moments[-3:])
+        return self.random.choice(moments if self.random.random() < 0.6 else (self.now, min(moments), max(moments)))
 
     def grid(self, people: Sequence[int]) -> list[tuple[int, str, int, datetime, datetime, Json]]:
         """A few activities of each person, half days apart before now: windows often end just there."""
@@ -260,6 +260,18 @@ KINDS_OF_COMPARISON: Mapping[str, Sequence[str]] = {
     "date": _MOMENT,
     "datetime": _MOMENT,
 }
+
+
+def edges(scene: Scene) -> Iterator[tuple[str, str, list[str]]]:
+    """(person field, operator, values) of every operator for moments, with values at which it turns."""
+    period, frame, day = scene.periods[0], scene.frames[0], scene.world.day_of(scene.random.choice(scene.moments))
+    moment = scene.random.choice(scene.moments)
+    for name, values in (("created_at", (day, moment)), ("my_date", (day,))):
+        yield from ((name, operator, [f"{period[0]} {period[1]}"]) for operator in RELATIVE)
+        yield name, "in time frame", [frame]
+        for value in values:
+            yield from ((name, operator, [canonical(value)]) for operator in ("is", "is not", *SINGLE_MOMENT))
+            yield name, "between", [canonical(value), canonical(value)]
 
 
 def any_text() -> st.SearchStrategy[str]:

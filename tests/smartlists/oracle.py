@@ -7,7 +7,7 @@ from the product's definition alone: nothing of `smartlists` is imported.
 import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -42,6 +42,7 @@ class World:
     person_fields: dict[str, str] = field(default_factory=dict)  # API name: data type
     activity_fields: dict[str, dict[str, str]] = field(default_factory=dict)  # type: {API name: data type}
     people: dict[int, dict[str, Any]] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)  # deleted people: never on any list
     happenings: list[Happening] = field(default_factory=list)
     static_lists: dict[int, set[int]] = field(default_factory=dict)
     smart_lists: dict[int, Json] = field(default_factory=dict)
@@ -67,6 +68,14 @@ def holds(world: World, rules: Json, person: int) -> bool:
     return _combine(rules, verdicts(world, rules, person))
 
 
+def deciding(world: World, rules: Json, person: int) -> list[int]:
+    """The numbers of the filters each of which, answering otherwise, would by itself change the whole answer."""
+    answers = verdicts(world, rules, person)
+    whole = _combine(rules, answers)
+    turned = ([answer != (position == at) for position, answer in enumerate(answers)] for at in range(len(answers)))
+    return [number for number, other in enumerate(turned, start=1) if _combine(rules, other) != whole]
+
+
 def verdicts(world: World, rules: Json, person: int) -> list[bool]:
     """Each filter's answer for one person, in order: what an explanation shows."""
     return [_FILTERS[card["kind"]](world, card, person) for card in rules["filters"]]
@@ -88,9 +97,14 @@ def _person_field(world: World, card: Json, person: int) -> bool:
 
 
 def _activity(world: World, card: Json, person: int) -> bool:
-    rows = [row for row in world.rows(person, card["type"]) if _row_satisfies(world, card, row)]
+    rows = matching(world, card, person)
     done = _counts(card.get("count"), len(rows)) and _aggregates(world, card, rows)
     return done == card["did"]
+
+
+def matching(world: World, card: Json, person: int) -> list[Happening]:
+    """The person's activities that satisfy all constraints of an activity filter or of a step, oldest first."""
+    return [row for row in world.rows(person, card["type"]) if _row_satisfies(world, card, row)]
 
 
 def _counts(count: Json | None, number: int) -> bool:
@@ -161,9 +175,8 @@ def _continues(world: World, steps: Sequence[Json], person: int, before: datetim
     window = timedelta(days=step["within_days"]) if step.get("within_days") else None
     rows = [
         row
-        for row in world.rows(person, step["type"])
-        if _row_satisfies(world, step, row)
-        and (before is None or row.occurred_at > before)
+        for row in matching(world, step, person)
+        if (before is None or row.occurred_at > before)
         and (before is None or window is None or row.occurred_at - before <= window)
     ]
     if step.get("not"):
@@ -171,6 +184,19 @@ def _continues(world: World, steps: Sequence[Json], person: int, before: datetim
         assert window is not None
         return not rows and world.now - before > window
     return any(_continues(world, rest, person, row.occurred_at) for row in rows)
+
+
+def is_chain(world: World, card: Json, person: int, ids: Sequence[int]) -> bool:
+    """Whether the activities `ids`, one for each step that wants one, do what a sequence says."""
+    happened = {row.id: row for row in world.happenings}
+    chosen = [happened[one] for one in ids]
+    steps = [step for step in card["steps"] if not step.get("not")]
+    if len(chosen) != len(steps):
+        return False
+    fits = all(row in matching(world, step, person) for row, step in zip(chosen, steps, strict=True))
+    alone = replace(world, happenings=chosen)
+    last = card["steps"][len(steps) :]
+    return fits and _continues(alone, steps, person, None) and _continues(world, last, person, chosen[-1].occurred_at)
 
 
 def _static_list(world: World, card: Json, person: int) -> bool:

@@ -15,7 +15,8 @@ from django.db import transaction
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
-from smartlists import evaluation, rules, snapshot
+from people.datatypes import canonical_text
+from smartlists import evaluation, explanation, rules, snapshot
 from smartlists.catalogue import Catalogue
 from tests.smartlists import generating, oracle, worlds
 from tests.smartlists.generating import Scene
@@ -50,7 +51,9 @@ def test_evaluation_agrees_with_the_oracle(catalogue, data, scene):
         names = Catalogue()
         for _list in range(LISTS):
             form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
-            agree(world, rules.parse(form, names), form, names, *data.draw(st.sampled_from(LIMITS)))
+            found = rules.parse(form, names)
+            agree(world, found, form, names, *data.draw(st.sampled_from(LIMITS)))
+            explained(world, found, form, names, data.draw(st.sampled_from([*world.people, *world.gone])))
         transaction.set_rollback(True)
 
 
@@ -67,6 +70,23 @@ def test_sequences_agree_at_the_ends_of_their_windows(catalogue, data, scene):
         names = Catalogue()
         for _list in range(10):
             form = {"version": 1, "match": "all", "filters": [data.draw(generating.plain_sequences())]}
+            agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+        transaction.set_rollback(True)
+
+
+@settings(DRAWS, max_examples=max(EXAMPLES // 8, 8))
+@given(scene=generating.scenes())
+def test_moments_agree_at_the_edges_of_periods(catalogue, scene):
+    with transaction.atomic():
+        worlds.set_clock(scene.zone, scene.week_starts_on)
+        people = [{"created_at": moment, "my_date": scene.world.day_of(moment)} for moment in scene.moments]
+        ids = worlds.insert_people(people, ["live"] * len(people))
+        world = empty_world(scene)
+        world.people = dict(zip(ids, people, strict=True))
+        names = Catalogue()
+        for name, operator, values in generating.edges(scene):
+            item = {"kind": "person_field", "field": name, "operator": operator, "values": values}
+            form = {"version": 1, "match": "all", "filters": [item]}
             agree(world, rules.parse(form, names), form, names, *LIMITS[0])
         transaction.set_rollback(True)
 
@@ -112,6 +132,7 @@ def populate(data: st.DataObject, scene: Scene) -> World:
     ids = worlds.insert_people(people, states)
     world = empty_world(scene)
     world.people = {pk: row for pk, row, state in zip(ids, people, states, strict=True) if state == "live"}
+    world.gone = set(ids) - set(world.people)
     world.happenings = insert([scene.happening(ids) for _happening in range(random.randint(0, 90))])
     for number in (1, 2):
         members = set(random.sample(ids, random.randint(0, len(ids))))
@@ -136,3 +157,54 @@ def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalog
     few = sorted(world.people)[::2]
     with patch.object(evaluation, "FEW", most), patch.object(snapshot, "MANY_ROWS", rows):
         assert set(evaluation.members(found, among=few, now=world.now)) == expected & set(few)
+
+
+def explained(world: World, found: rules.Rules, form: dict[str, Any], names: Catalogue, person: int) -> None:
+    """The explanation of one person says what the oracle says, and its proofs prove it."""
+    answer = explanation.explain(found, person, world.now, names)
+    if person not in world.people:
+        assert (answer.is_live, answer.is_member, [one.holds for one in answer.verdicts]) == (
+            False, False, [False] * len(form["filters"])
+        )  # fmt: skip
+        return
+    assert (answer.is_live, answer.is_member) == (True, oracle.holds(world, form, person))
+    assert [one.holds for one in answer.verdicts] == oracle.verdicts(world, form, person)
+    assert list(answer.deciding) == oracle.deciding(world, form, person)
+    for verdict, card in zip(answer.verdicts, form["filters"], strict=True):
+        assert not (verdict.holds and verdict.miss)
+        PROOFS[card["kind"]](world, verdict, card, person)
+
+
+def proves_value(world: World, verdict: Any, card: dict[str, Any], person: int) -> None:
+    value = world.people[person].get(card["field"])
+    assert verdict.value == (None if value is None else canonical_text(value))
+    assert verdict.holds or verdict.miss
+
+
+def proves_activities(world: World, verdict: Any, card: dict[str, Any], person: int) -> None:
+    rows = oracle.matching(world, card, person)
+    assert verdict.times == len(rows)
+    assert [one.activity_id for one in verdict.activities] == [row.id for row in reversed(rows)][:10]
+    assert verdict.holds or verdict.miss
+
+
+def proves_sequence(world: World, verdict: Any, card: dict[str, Any], person: int) -> None:
+    ids = [one.activity_id for one in verdict.activities]
+    assert verdict.miss or oracle.is_chain(world, card, person, ids)
+
+
+def proves_membership(world: World, verdict: Any, card: dict[str, Any], person: int) -> None:
+    assert (verdict.since is not None) == (person in world.static_lists[card["list"]])
+
+
+def proves_nested(world: World, verdict: Any, card: dict[str, Any], person: int) -> None:
+    assert verdict.nested.is_member == oracle.holds(world, world.smart_lists[card["list"]], person)
+
+
+PROOFS = {
+    "person_field": proves_value,
+    "activity": proves_activities,
+    "sequence": proves_sequence,
+    "static_list": proves_membership,
+    "smart_list": proves_nested,
+}
