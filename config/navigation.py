@@ -8,10 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
+    """An entry of the side bar: the list of a model (`app_model`), or a page by the name of its address."""
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{name}_changelist"),
+        "link": reverse_lazy(f"admin:{name}_changelist" if "_" in name else name),
         "permission": lambda request: request.user.has_perm(permission),
     }
 
@@ -53,6 +54,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype"),
                     _item(_("People"), "group", "people_person", "people.view_person"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
+                    _item(_("Reports"), "bar_chart", "reports", "activities.view_activity"),
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
                     _item(_("Exports"), "download", "people_export", "people.export_person"),
                     _item(_("Refused activities"), "rule", "activities_refusedactivity", "activities.record_activity"),

@@ -1,0 +1,172 @@
+"""Reports on the log: trend, breakdown, top people, funnel; of everybody or of some people only.
+
+Days are those of the installation. Every report gives up after `SECONDS` with `Refused` (`timeout`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext as _
+
+from activities import rollup
+from activities.models import ActivityType, ApprovedField
+from people import datatypes, installation
+from people.problems import Problem, Refused
+
+SECONDS = 20
+MOST_DAYS = 3_660
+MOST_STEPS = 5
+MOST_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a report looks at: the days from `first` to `last`, and only `people` where they are given."""
+
+    first: date
+    last: date
+    people: Sequence[int] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "first": self.first, "end": self.last + timedelta(days=1), "zone": installation.current().time_zone,
+            "people": None if self.people is None else list(self.people),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The activities that share a value: how many, of how many people, and the sum of an amount if one was asked."""
+
+    value: str | None
+    count: int
+    people: int
+    total: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelStep:
+    """How many people came so far, and what share of the step before they are, in percent."""
+
+    activity_type: ActivityType
+    people: int
+    of_previous: float | None
+    of_first: float | None
+
+
+_WHERE = """a.activity_type_id = %(type)s
+    and a.occurred_at >= %(first)s::timestamp at time zone %(zone)s
+    and a.occurred_at < %(end)s::timestamp at time zone %(zone)s
+    and (%(people)s::int[] is null or a.person_id = any(%(people)s::int[]))"""
+
+
+def check(scope: Scope) -> None:
+    """Raise `Refused` (`out_of_range`) for a period that runs backwards or over more than ten years."""
+    if scope.first > scope.last:
+        raise Refused(Problem("out_of_range", _("The period ends before it begins."), ("since",)))
+    if (scope.last - scope.first).days > MOST_DAYS:
+        raise Refused(Problem("out_of_range", _("A report reaches over ten years at most."), ("since",)))
+
+
+def trend(activity_type: ActivityType, scope: Scope) -> list[tuple[date, int]]:
+    """The number of activities of each day; of everybody from the rollup, else from the log."""
+    check(scope)
+    if scope.people is None:
+        return list(rollup.daily([activity_type.pk], scope.first, scope.last).items())
+    sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
+    found = dict(_rows(sql, scope.parameters() | {"type": activity_type.pk}))
+    days = (scope.first + timedelta(days=n) for n in range((scope.last - scope.first).days + 1))
+    return [(day, found.get(day, 0)) for day in days]
+
+
+def breakdown(
+    activity_type: ActivityType, field: ApprovedField, scope: Scope, total_of: ApprovedField | None = None
+) -> list[Group]:
+    """The most frequent values of a field, those without one included; `total_of`: a number to be summed."""
+    check(scope)
+    total = f"sum({_value(total_of, '%(total)s', datatypes.BY_NAME[total_of.data_type].sql)})" if total_of else "null"
+    sql = f"""select {_value(field, "%(field)s")} as value, count(*), count(distinct a.person_id), {total}
+        from activity a where {_WHERE} group by 1 order by 2 desc, 1 nulls last limit %(limit)s"""
+    given = {
+        "type": activity_type.pk, "field": field.api_name, "total": total_of.api_name if total_of else None,
+        "limit": MOST_ROWS,
+    }  # fmt: skip
+    return [Group(*row) for row in _rows(sql, scope.parameters() | given)]
+
+
+def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int, Any]]:
+    """(person id, count, latest moment) of the live people with most activities."""
+    check(scope)
+    sql = f"""select c.person_id, c.count, c.latest from (
+            select a.person_id, count(*) as count, max(a.occurred_at) as latest
+            from activity a where {_WHERE} group by 1) c
+        join person p on p.id = c.person_id and p.state = 'live'
+        order by 2 desc, 3 desc, 1 limit %(limit)s"""
+    return _rows(sql, scope.parameters() | {"type": activity_type.pk, "limit": MOST_ROWS})
+
+
+def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
+    """How many live people did the first, then after that the second, and so on, all within the period.
+
+    Each step takes the earliest activity strictly after that of the step before. Raises `Refused`
+    (`out_of_range`) for fewer than two or more than five types.
+    """
+    check(scope)
+    if not 2 <= len(types) <= MOST_STEPS:
+        raise Refused(Problem("out_of_range", _("A funnel has two to five steps."), ("types",)))
+    parameters = scope.parameters() | {f"type_{number}": found.pk for number, found in enumerate(types)}
+    steps = [
+        f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
+            join person p on p.id = a.person_id and p.state = 'live'
+            where {_WHERE.replace("%(type)s", "%(type_0)s")} group by 1)"""
+    ]
+    for number in range(1, len(types)):
+        steps.append(
+            f"""s{number} as (select a.person_id, min(a.occurred_at) as moment from activity a
+                join s{number - 1} b on b.person_id = a.person_id and a.occurred_at > b.moment
+                where {_WHERE.replace("%(type)s", f"%(type_{number})s")} group by 1)"""
+        )
+    counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
+    ((*people,),) = _rows(f"with {', '.join(steps)} select {counts}", parameters)
+    return [
+        FunnelStep(found, count, _share(count, people[number - 1]) if number else None, _share(count, people[0]))
+        for number, (found, count) in enumerate(zip(types, people, strict=True))
+    ]
+
+
+def fields_of(activity_type: ActivityType) -> list[ApprovedField]:
+    """The fields that a breakdown may group by, the primary one first; long text never repeats."""
+    return list(activity_type.approved_fields.exclude(data_type="text").order_by("-is_primary", "pk"))
+
+
+def _value(field: ApprovedField, name: str, sql: str = "{}") -> str:
+    return sql.format("a.primary_value" if field.is_primary else f"(a.attributes ->> {name})")
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 1) if whole else None
+
+
+def _rows(sql: str, parameters: dict[str, Any]) -> list[Any]:
+    with _limited(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Inside, a statement ends after SECONDS: a page never hangs on the database."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("select set_config('statement_timeout', %s, true)", [f"{SECONDS * 1000:.0f}ms"])
+            yield
+    except OperationalError as error:
+        if "statement timeout" not in str(error):
+            raise
+        message = _("This takes longer than %(seconds)s seconds. Choose a shorter period or fewer people.")
+        raise Refused(Problem("timeout", message % {"seconds": SECONDS})) from None
