@@ -90,7 +90,7 @@ def schema_of(call: Call, name: str) -> HttpResponse:
 
 
 def create(call: Call) -> HttpResponse:
-    """Add fields; each is created or skipped on its own."""
+    """Add fields; each is created or skipped on its own. `isUnique` is ours: no two leads may share a value."""
     call.require("people.add_personfield")
     return success([_created(row, call) for row in call.parameters.rows("fields")])
 
@@ -107,7 +107,8 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
             raise Refused(bad_value("unknown_data_type", ", ".join(CREATABLE), data_type, "data_type"))
         made = defining.create(
             given.get("displayName"), CREATABLE[data_type], call.user, api_name=name,
-            description=given.get("description"), is_hidden=given.get("isHidden") is True, is_api_created=True,
+            description=given.get("description"), is_hidden=given.get("isHidden") is True,
+            is_unique=given.get("isUnique") is True, is_api_created=True,
         )  # fmt: skip
     except Refused as refusal:
         return _skipped(given, refusal)

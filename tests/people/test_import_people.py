@@ -42,6 +42,13 @@ def test_columns_called_like_fields_are_taken(tmp_path):
     assert Person.objects.get(email="b@example.com").unsubscribed is True
 
 
+def test_what_a_file_writes_for_no_value(tmp_path):
+    file = tmp_path / "people.csv"
+    file.write_text("email,city,number_of_employees\na@example.com,null,null\n")
+    assert run(file, "--null", "null") == "1 rows: 1 added, 0 updated, 0 refused."
+    assert Person.objects.values_list("city", "number_of_employees").get() == (None, None)
+
+
 def test_refused_rows_come_back_with_reasons(tmp_path):
     (tmp_path / "p.csv").write_text("email,annual_revenue\nann@example.com,1\nno address,2\nbob@example.com,many\n")
     with pytest.raises(SystemExit):

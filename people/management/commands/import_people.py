@@ -22,6 +22,7 @@ class Command(ImportCommand):
         parser.add_argument("--lookup", default="email", metavar="FIELD", help=lookup)
         parser.add_argument("--action", choices=list(Action), default=Action.UPSERT)
         parser.add_argument("--field", action="append", default=[], metavar="API_NAME=COLUMN")
+        parser.add_argument("--null", default="", metavar="TEXT", help="a cell of just this is empty: Marketo's null")
 
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
         items = importing_people.PeopleTarget().mappable("")
@@ -31,4 +32,5 @@ class Command(ImportCommand):
             columns={name: column for name, column in guessed.items() if column not in given.values()} | given,
             lookup_field=options["lookup"], action=options["action"], zone=options["zone"],
             date_order=options["dates"], decimal=options["decimal"],
+            null_text=options["null"],
         )  # fmt: skip
