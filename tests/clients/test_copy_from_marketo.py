@@ -1,0 +1,68 @@
+"""The script of docs/migrating-from-marketo.md, with one instance as both sides."""
+
+import importlib.util
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from activities import drafting
+from activities.models import ActivityType
+from config.access import clients
+from people import static_lists
+from people.models import PersonField
+from tests.making import DIALECT, activity, approved_type, draft_type, person, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def script(live_server, monkeypatch):
+    owner = get_user_model().objects.create_superuser("olga", password="x")
+    credentials = clients.create("Mover", owner, None)
+    for prefix in ("MARKETO_", ""):
+        monkeypatch.setenv(f"{prefix}HOST", live_server.url)
+        monkeypatch.setenv(f"{prefix}CLIENT_ID", credentials.client_id)
+        monkeypatch.setenv(f"{prefix}CLIENT_SECRET", credentials.client_secret)
+    spec = importlib.util.spec_from_file_location("copying", settings.BASE_DIR / "docs/examples/copy_from_marketo.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_every_step(script, capsys):
+    approved_type()
+    draft_type("Attend Workshop", "attendWorkshop")
+    ann, bob = person(), person()
+    recorded(activity(ann.pk), activity(bob.pk))
+    seeds = static_lists.create("Seeds", None)
+    static_lists.add(seeds, [ann.pk, bob.pk], DIALECT)
+    sides = script.Side("MARKETO_"), script.Side("")
+    script.fields(*sides)
+    assert PersonField.objects.get(api_name="marketoId").is_unique
+    sides[1].ask("/rest/v1/leads.json", {"input": [{"email": ann.email, "marketoId": ann.pk}]})
+    script.types(*sides)
+    script.lists(*sides)
+    with pytest.raises(SystemExit) as end:
+        script.check(*sides)
+    assert end.value.code is False  # which the shell knows as 0
+    assert capsys.readouterr().out.splitlines() == [
+        "field marketoId: created",
+        "type depositCheck: there already",
+        "type attendWorkshop: draft, left out",
+        "list Seeds: there already, 1 of 2 members",
+        "type depositCheck: 2 there, 2 here",
+        "list Seeds: 2 there, 2 here",
+    ]
+
+
+def test_a_type_is_made_and_approved_where_it_is_missing(script, monkeypatch, capsys):
+    check = approved_type()
+    there, here = script.Side("MARKETO_"), script.Side("")
+    described = there.get("/rest/v1/activities/external/type/depositCheck/describe.json")[0]
+    renamed = described | {"apiName": "depositCheque", "name": "Deposit Cheque", "triggerName": "A", "filterName": "B"}
+    monkeypatch.setattr(there, "get", lambda path, **_query: [renamed])
+    script.types(there, here)
+    made = ActivityType.objects.get(api_name="depositCheque")
+    assert made.is_recordable and drafting.fields_of(made.live)[1:] == drafting.fields_of(check.live)[1:]
+    assert capsys.readouterr().out == "type depositCheque: created\n"
