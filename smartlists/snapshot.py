@@ -2,7 +2,7 @@
 
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ MAX_TAG = 40
 # beyond so many rows one value of ids could come near PostgreSQL's limit of 1 GB
 MANY_ROWS = 50_000_000
 WORK_MEMORY = "64MB"
+STALE_SECONDS = 1.0  # the limit of one statement may be late by so much
 
 
 class Cancelled(Refused):
@@ -30,11 +31,12 @@ class Cancelled(Refused):
 class Snapshot:
     """Runs statements that all see the same state of the database."""
 
-    def __init__(self, seconds: float) -> None:
-        self.deadline = time.monotonic() + seconds
+    def __init__(self, seconds: float, activities: float) -> None:
         self.seconds = seconds
+        self.deadline = time.monotonic() + seconds
+        self.limited_at = time.monotonic()  # when the database was last told how long a statement may take
         self.statements = 0
-        self.in_ranges = _activity_rows() > MANY_ROWS
+        self.in_ranges = activities > MANY_ROWS
 
     def people(self, source: Sql) -> BitMap:
         """The people that `source` (what follows `from`, with a column `person`) finds; one statement."""
@@ -48,12 +50,14 @@ class Snapshot:
     def rows(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement. Raises `Refused` (`timeout`) when its time is up, `Cancelled` when told."""
         self.statements += 1
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+        now = time.monotonic()
+        if now >= self.deadline:
             raise _too_slow(self.seconds)
         # Django's own cursors give bytes as hexadecimal text, which takes twice the time of the whole query
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-            cursor.execute("select set_config('statement_timeout', %s, true)", [f"{max(1, int(left * 1000))}ms"])
+            if now > self.limited_at + STALE_SECONDS:
+                cursor.execute("select set_config('statement_timeout', %s, true)", [_limit(self.deadline - now)])
+                self.limited_at = now
             cursor.format = Format.BINARY
             try:
                 return cursor.execute(sql, params).fetchall()
@@ -72,19 +76,20 @@ def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
     `cancel(tag)` from another connection ends the statement under way.
     """
     seconds = settings.SMART_LIST_TIMEOUT_SECONDS if seconds is None else seconds
+    wanted = {
+        "statement_timeout": _limit(seconds), "work_mem": WORK_MEMORY,
+        "jit": "off",  # compiling costs more than it saves at this size
+        **({"application_name": PREFIX + tag[:MAX_TAG]} if tag else {}),
+    }  # fmt: skip
     is_nested = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
-        if not is_nested:
-            cursor.execute("set transaction isolation level repeatable read, read only")
-        before = _set(cursor, {
-            "application_name": (PREFIX + tag[:MAX_TAG]) if tag else None,
-            "work_mem": WORK_MEMORY,
-            "jit": "off",  # compiling costs more than it saves at this size
-            "statement_timeout": "0",
-        })  # fmt: skip
-        yield Snapshot(seconds)
-        # a transaction around this one goes on with its own settings; an error has undone them already
-        _set(cursor, before)
+        if is_nested:
+            before = _current(cursor, wanted)
+            yield Snapshot(seconds, _set(cursor, wanted))
+            # the transaction around this one goes on with its own settings; an error has undone them already
+            _set(cursor, before)
+        else:
+            yield Snapshot(seconds, _set(cursor, wanted, "set transaction isolation level repeatable read, read only;"))
 
 
 def cancel(tag: str) -> bool:
@@ -111,21 +116,29 @@ def bitmap_of(ids: bytes) -> BitMap:
     return BitMap(numbers)
 
 
-def _set(cursor: Any, values: dict[str, str | None]) -> dict[str, str | None]:
-    """Set what has a value for the rest of the transaction; the values there were before."""
-    names = [name for name, value in values.items() if value is not None]
+def _current(cursor: Any, names: Iterable[str]) -> dict[str, str]:
+    names = list(names)
     cursor.execute(f"select {', '.join('current_setting(%s)' for _name in names)}", names)
-    before = dict(zip(names, cursor.fetchone(), strict=True))
-    places = ", ".join("set_config(%s, %s, true)" for _name in names)
-    cursor.execute(f"select {places}", [part for name in names for part in (name, values[name])])
-    return before
+    return dict(zip(names, cursor.fetchone(), strict=True))
 
 
-def _activity_rows() -> float:
-    """About how many activities there are, as PostgreSQL's statistics have it."""
-    with connection.cursor() as cursor:
-        cursor.execute("select reltuples from pg_class where oid = 'activity'::regclass")
-        return cursor.fetchone()[0]
+def _set(cursor: Any, values: Mapping[str, str], before: str = "") -> float:
+    """Set what `values` say for the rest of the transaction, in one round trip; return how many activities there are.
+
+    That number is about right: it is what PostgreSQL's statistics have.
+    """
+    places = ", ".join("set_config(%s, %s, true)" for _name in values)
+    cursor.execute(
+        f"{before} select (select reltuples from pg_class where oid = 'activity'::regclass), {places}",
+        [part for pair in values.items() for part in pair],
+    )
+    while cursor.nextset():
+        pass
+    return cursor.fetchone()[0]
+
+
+def _limit(seconds: float) -> str:
+    return f"{max(1, int(seconds * 1000))}ms"
 
 
 def _too_slow(seconds: float) -> Refused:
