@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from django.utils.translation import gettext as _
+
 from activities.models import ActivityType, ApprovedField
 from people import datatypes, fields
 from people.datatypes import DataType
 from people.models import StaticList
+from people.problems import Problem, Refused
 
 # moments that every activity has, whatever its type; API names cannot begin so
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
@@ -62,6 +65,29 @@ class Catalogue:
         from smartlists.models import SmartList
 
         return dict(SmartList.objects.values_list("pk", "name"))
+
+    def type(self, api_name: str) -> Type:
+        """The type that rules name. Raises `Refused` (`unknown_type`) when it is no longer there."""
+        if api_name not in self.types:
+            raise _gone("unknown_type", api_name)
+        return self.types[api_name]
+
+    def field(self, of: Type, api_name: str) -> Field:
+        """The field of an activity that rules name. Raises `Refused` (`unknown_field`)."""
+        if api_name not in of.fields:
+            raise _gone("unknown_field", f"{of.api_name}.{api_name}")
+        return of.fields[api_name]
+
+    def person_field(self, api_name: str) -> fields.FieldInfo:
+        """The person field that rules name. Raises `Refused` (`unknown_field`)."""
+        if api_name not in self.person_fields:
+            raise _gone("unknown_field", api_name)
+        return self.person_fields[api_name]
+
+
+def _gone(code: str, name: str) -> Refused:
+    message = _("The rules name “%(name)s”, which is no longer there.") % {"name": name}
+    return Refused(Problem(code, message, ("filters",), "", name))
 
 
 def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:

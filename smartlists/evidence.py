@@ -95,7 +95,7 @@ class Reading:
         of = self.names.types[item.type]
         if not item.constraints:
             return None
-        passes = [statements.constraint(one, of, self.clock) for one in item.constraints]
+        passes = [statements.constraint(one, of, self.context) for one in item.constraints]
         values = ", ".join(of.fields[one.field].expression for one in item.constraints)
         passed = statements.joined(passes, ", ")
         base = statements.rows_of(of, (), self.context)

@@ -53,7 +53,7 @@ def of_filter(item: rules.Filter, context: Context) -> Statement:
 
 
 def person_field(item: rules.PersonField, context: Context) -> Statement:
-    field = context.names.person_fields[item.field]
+    field = context.names.person_field(item.field)
     condition = operators.condition(
         expression_of(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
@@ -68,7 +68,7 @@ def static_list(item: rules.StaticList, context: Context) -> Statement:
 
 
 def activity(item: rules.Activity, context: Context) -> Statement:
-    of = context.names.types[item.type]
+    of = context.names.type(item.type)
     rows = rows_of(of, item.constraints, context)
     found = _grouped(item, of, rows, context)
     return found if item.did else found.opposite
@@ -79,22 +79,22 @@ def rows_of(of: Type, constraints: Sequence[rules.Constraint], context: Context)
     return joined(
         [
             Sql("activity_type_id = %s", (of.id,)),
-            *(constraint(item, of, context.clock) for item in constraints),
+            *(constraint(item, of, context) for item in constraints),
             *context.only_among("person_id"),
         ]
     )
 
 
-def constraint(item: rules.Constraint, of: Type, clock: Clock) -> Sql:
+def constraint(item: rules.Constraint, of: Type, context: Context) -> Sql:
     """The condition of one constraint on a row of `activity` of that type."""
-    field = of.fields[item.field]
-    return operators.condition(field.expression, field.data_type, item.operator, item.values, item.empty, clock)
+    field = context.names.field(of, item.field)
+    return operators.condition(field.expression, field.data_type, item.operator, item.values, item.empty, context.clock)
 
 
 def _grouped(item: rules.Activity, of: Type, rows: Sql, context: Context) -> Statement:
     """The people whose rows are so many and whose aggregate is such; grouped only when that is asked."""
     fewest, most = item.count.bounds if item.count else (1, None)
-    aggregate = aggregate_condition(item.aggregate, of, context.clock) if item.aggregate else None
+    aggregate = aggregate_condition(item.aggregate, of, context) if item.aggregate else None
     without_rows = fewest == 0 and (
         item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
     )
@@ -120,11 +120,13 @@ def _count_condition(fewest: int, most: int | None) -> list[Sql]:
     return found if most is None else [*found, Sql("count(*) <= %s", (most,))]
 
 
-def aggregate_condition(item: rules.Aggregate, of: Type, clock: Clock) -> Sql:
+def aggregate_condition(item: rules.Aggregate, of: Type, context: Context) -> Sql:
     """The condition on a group of rows that an aggregate states."""
-    field = of.fields[item.field]
+    field = context.names.field(of, item.field)
     compared = aggregate_type(item.function, field.data_type)
-    return operators.condition(aggregate_of(item.function, field), compared, item.operator, item.values, None, clock)
+    return operators.condition(
+        aggregate_of(item.function, field), compared, item.operator, item.values, None, context.clock
+    )
 
 
 def aggregate_of(function: str, field: Field) -> str:
@@ -185,7 +187,7 @@ def sequence(item: rules.Sequence, context: Context) -> Statement:
 
 
 def _step_rows(number: int, step: rules.Step, context: Context) -> Sql:
-    rows = rows_of(context.names.types[step.type], step.constraints, context)
+    rows = rows_of(context.names.type(step.type), step.constraints, context)
     return Sql(
         f"select person_id as person, occurred_at as at, {number} as step from activity where {rows.text}", rows.params
     )

@@ -315,3 +315,17 @@ def test_changed_people_are_found_at_once():
     (ann,) = people({"country": "Spain"})
     changing.upsert([{"email": Person.objects.get(pk=ann).email, "country": "Chile"}], DIALECT)
     assert found(person("country", "is", "chile")) == {ann}
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        rules.Activity("gone"), rules.PersonField("gone", "is empty"), rules.SmartList(99),
+        rules.Sequence((rules.Step("depositCheck"), rules.Step("gone"))),
+        rules.Activity("depositCheck", constraints=(rules.Constraint("gone", "is empty"),)),
+        rules.Activity("depositCheck", aggregate=rules.Aggregate("sum", "gone", "at least", ("1",))),
+    ],
+)  # fmt: skip
+def test_what_is_no_longer_there_is_named_rather_than_guessed(check, lost):
+    with pytest.raises(Refused, match="no longer there"):
+        evaluation.members(rules.Rules(filters=(lost,)))
