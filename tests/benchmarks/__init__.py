@@ -3,7 +3,7 @@
 Each line of the table is one figure with its baseline from the same run, their ratio, the target (DESIGN §10) and
 whether it is held. Nothing here is a test: a slow machine fails nothing.
 
-    make bench                          everything, some two minutes
+    make bench                          everything, some five minutes
     SCALE=10 make bench                 ten times the rows
     make bench ONLY=recording           modules by the beginning of their name
     python -m tests.benchmarks --json FILE

@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from tests.benchmarks import Bench, Line, at_least, at_most, measures, within
 
 PEOPLE, ACTIVITIES = 100_000, 1_000_000
-ROUNDS = 5
+ROUNDS = 3
 IDS = "select string_agg(int4send(person), '') from ({}) found"
 FILL_PEOPLE = """insert into person (email, country, number_of_employees, created_at, updated_at)
     select 'list' || i || '@bench.example.com', (array['Spain', 'Chile', 'France', 'Perú', null])[1 + i % 5],
