@@ -4,7 +4,7 @@ Small transactions, so that recorders and readers hardly notice. External ids ou
 that is taken back are free again, so that the corrected file can be imported.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityRemoval, ActivityType, RefusedActivity, Retention
-from people import audit, locks
+from people import audit, installation, locks
 from people.permissions import require
 from people.problems import Problem, Refused
 from people.sources import Door
@@ -24,11 +24,13 @@ from people.transfers import Import
 BATCH = 2_000
 Reason = ActivityRemoval.Reason
 RIGHT = "activities.change_retention"
+CORRECT = "activities.correct_activity"  # a right of superusers only: no role has it
 
 audit.describe({
     "retention_set": (2, gettext_lazy("Activities are kept for %(months)s months")),
     "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
     "retention_ran": (3, gettext_lazy("Removed %(count)s activities that were past their time")),
+    "activities_corrected": (3, gettext_lazy("Took %(count)s activities out of the log")),
     "import_taken_back": (3, gettext_lazy("Took back an import: %(count)s activities removed (%(reason)s)")),
 })  # fmt: skip
 
@@ -120,6 +122,18 @@ def take_back(
     RefusedActivity.objects.filter(door=Door.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING).delete()
     Import.objects.filter(pk=job.pk).update(state=Import.State.TAKEN_BACK, finished_at=timezone.now())
     audit.note(by, job, "import_taken_back", count=removed, reason=reason[:200])
+    return removed
+
+
+def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] = lambda rows: None) -> int:
+    """Remove activities that never should have been there, and free their external ids; return how many there were.
+
+    Those that are not there cost nothing. Raises `NotAllowed` for all but operators (None) and superusers.
+    """
+    require(by, CORRECT)
+    removed = _remove("id = any(%s)", [list(activity_ids)], Reason.CORRECTION, by, track, frees_keys=True)
+    if removed:
+        audit.note(by, installation.current(), "activities_corrected", count=removed)
     return removed
 
 

@@ -121,6 +121,24 @@ TYPES: Mapping[str, DemoType] = {
 }  # fmt: skip
 
 
+# (name, text form); names in braces are types
+LISTS: Sequence[tuple[Text, str]] = (
+    (
+        {"en": "Car buyers in Spain", "es": "Compradores de coche en España"},
+        'match all\n1: did `{buyCar}`\n2: `country` is "Spain"',
+    ),
+    (
+        {"en": "Webinar fans without a car", "es": "Asiduos a seminarios sin coche"},
+        "match all\n1: did `{attendWebinar}` where `minutes` >= 30 at least 3 times in past 6 months\n"
+        "2: did not `{buyCar}`",
+    ),
+    (
+        {"en": "Big workshop bills", "es": "Grandes facturas de taller"},
+        "match all\n1: did `{bookService}` where `amount` > 500 at least 2 times in past 1 years",
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """One thing that the person with that index did."""

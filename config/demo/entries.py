@@ -14,7 +14,7 @@ LOADED, REMOVED = "demo_loaded", "demo_removed"
 
 
 def current() -> Mapping[str, Any] | None:
-    """Ids of what is loaded now (`person_ids`, `type_ids`); None when there is no demo."""
+    """Ids of what is loaded now (`person_ids`, `type_ids`, `list_ids`); None when there is no demo."""
     kept = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Installation), change_message__startswith='{"action": "demo_'
     )
@@ -26,7 +26,7 @@ def current() -> Mapping[str, Any] | None:
 def note_loaded(by: Any, loaded: Any) -> None:
     audit.note(
         by, installation.current(), LOADED, people=len(loaded.person_ids), activities=loaded.activities,
-        person_ids=list(loaded.person_ids), type_ids=list(loaded.type_ids),
+        person_ids=list(loaded.person_ids), type_ids=list(loaded.type_ids), list_ids=list(loaded.list_ids),
     )  # fmt: skip
 
 

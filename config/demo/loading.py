@@ -1,7 +1,7 @@
 """To load the demo."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,11 +15,13 @@ from activities import drafting, lifecycle, recording
 from activities.models import ActivityType
 from activities.recording import NewActivity
 from config.demo import entries
-from config.demo.activities import TYPES, DemoType, activities
+from config.demo.activities import LISTS, TYPES, DemoType, activities
 from config.demo.people import people
 from people import audit, changing, installation, locks
 from people.problems import Problem, Refused
 from people.sources import Door, Source
+from smartlists import evaluating, language, saving
+from smartlists.models import SmartList
 
 audit.describe({
     "demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities")),
@@ -32,6 +34,7 @@ KEY = "demo-{number}"  # external ids: by them the demo's activities are known
 class Loaded:
     person_ids: Sequence[int]
     type_ids: Sequence[int]
+    list_ids: Sequence[int]
     activities: int
 
 
@@ -41,32 +44,43 @@ def load(by: Any) -> Loaded:
     locks.take([locks.key(locks.Space.PEOPLE)])
     if entries.current() is not None:
         raise Refused(Problem("demo_is_there", _("The demo is there already.")))
-    language = installation.current().language
+    tongue = installation.current().language
     source = Source(Door.COMMAND, by.pk if by else None)
     outcomes = changing.upsert(list(people()), source, action=changing.Action.DUPLICATE)
     person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
-    type_ids, done = [], 0
+    types: dict[str, ActivityType] = {}
+    done = 0
     numbers = itertools.count(1)
     for api_name, demo_type in TYPES.items():
-        made = _make_type(api_name, demo_type, language, by)
-        type_ids.append(made.pk)
+        types[api_name] = made = _make_type(api_name, demo_type, tongue, by)
         done += _record(made, demo_type, person_ids, numbers, source)
         if demo_type.in_next_version:
-            drafting.add_fields(made, [field.spec(language) for field in demo_type.in_next_version], by)
-    loaded = Loaded(person_ids, type_ids, done)
+            drafting.add_fields(made, [field.spec(tongue) for field in demo_type.in_next_version], by)
+    lists = [_make_list(name[tongue], text, types, by) for name, text in LISTS]
+    loaded = Loaded(person_ids, [made.pk for made in types.values()], [made.pk for made in lists], done)
     entries.note_loaded(by, loaded)
     return loaded
 
 
-def _make_type(api_name: str, demo_type: DemoType, language: str, by: Any) -> ActivityType:
+def _make_type(api_name: str, demo_type: DemoType, tongue: str, by: Any) -> ActivityType:
     """A type of that API name, or, where it was used before, of that name and the first free number."""
     taken = set(ActivityType.objects.filter(api_name__startswith=api_name).values_list("api_name", flat=True))
     free = next(
         name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in taken
     )
-    made = lifecycle.create(demo_type.names(free, language), demo_type.specs(language), by)
+    made = lifecycle.create(demo_type.names(free, tongue), demo_type.specs(tongue), by)
     if demo_type.number:
         lifecycle.approve(made, by)
+    return made
+
+
+def _make_list(name: str, text: str, types: Mapping[str, ActivityType], by: Any) -> SmartList:
+    """A smart list of that name, or of the name and the first free number; the worker evaluates it."""
+    candidates = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+    free = next(name for name in candidates if not SmartList.objects.filter(name__iexact=name).exists())
+    rules = language.parse(text.format(**{api_name: made.api_name for api_name, made in types.items()}))
+    made = saving.create(free, rules, by)
+    evaluating.request(made, by)
     return made
 
 

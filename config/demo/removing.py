@@ -1,6 +1,6 @@
 """To take the demo away, leaving what the team made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,13 +8,15 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import correcting, lifecycle
+from activities import lifecycle, removing
 from activities.models import Activity, ActivityKey, ActivityType
 from config.demo import entries
 from people import audit, deleting, locks
 from people.models import Person
 from people.problems import Problem, Refused
 from people.sources import Door, Source
+from smartlists import saving
+from smartlists.models import SmartList
 
 audit.describe({
     "demo_removed": (3, gettext_lazy("Removed the demo: %(people)s people, %(activities)s activities")),
@@ -33,7 +35,7 @@ class Removed:
 
 @transaction.atomic
 def remove(by: Any) -> Removed:
-    """Erase the demo's people, activities and types, all or nothing.
+    """Erase the demo's people, activities, types and smart lists, all or nothing.
 
     A person whom somebody recorded an activity of their own for stays, with that activity; so does a type that a
     list or an activity of the team's own uses. Raises `Refused` (`no_demo`) when there is none, `NotAllowed`.
@@ -44,7 +46,9 @@ def remove(by: Any) -> Removed:
         raise Refused(Problem("no_demo", _("There is no demo to remove.")))
     source = Source(Door.COMMAND, by.pk if by else None)
     removed = Removed()
-    removed.activities = correcting.remove(_activities_of(loaded["type_ids"]), by, source)
+    for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
+        _unless_used(smart_list, saving.delete, by, removed)
+    removed.activities = removing.correct(_activities_of(loaded["type_ids"]), by)
     removed.people = _erase_people(loaded["person_ids"], by, source, removed)
     for activity_type in ActivityType.objects.existing().with_versions().filter(pk__in=loaded["type_ids"]):
         _delete_type(activity_type, by, removed)
@@ -77,10 +81,15 @@ def _delete_type(activity_type: ActivityType, by: Any, removed: Removed) -> None
     if Activity.objects.filter(activity_type_id=activity_type.pk).exists():
         removed.kept.append(_("%(name)s has activities of your own and stays.") % {"name": activity_type})
         return
+    removed.types += _unless_used(activity_type, lifecycle.delete, by, removed)
+
+
+def _unless_used(thing: Any, delete: Callable[[Any, Any], None], by: Any, removed: Removed) -> bool:
+    """Delete it, or say what of the team's own uses it."""
     try:
         with transaction.atomic():
-            lifecycle.delete(activity_type, by)
+            delete(thing, by)
     except Refused as refusal:
-        removed.kept.append(f"{activity_type}: {refusal}")
-    else:
-        removed.types += 1
+        removed.kept.append(f"{thing}: {refusal}")
+        return False
+    return True

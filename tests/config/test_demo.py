@@ -13,6 +13,8 @@ from config import demo
 from config.demo.people import people
 from people.models import Person
 from people.problems import Refused
+from smartlists import evaluation, language, saving
+from smartlists.models import SmartList
 from tests.making import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +34,8 @@ def test_what_is_there_after_loading():
     assert today - timedelta(days=366) <= moments.first().occurred_at <= today - timedelta(days=330)
     assert today - timedelta(days=4) <= moments.last().occurred_at < today
     assert len(set(moments.values_list("activity_type_id", flat=True))) == 3
+    found = SmartList.objects.filter(pk__in=loaded.list_ids)
+    assert len(found) == 3 and all(evaluation.evaluate(one.parsed).count > 0 for one in found)
 
 
 def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_own():
@@ -48,7 +52,7 @@ def test_removing_leaves_nothing_of_it_and_accounts_for_every_activity():
     removed = demo.remove(None)
     assert (removed.people, removed.activities, removed.types, removed.kept) == (300, loaded.activities, 4, [])
     assert (Activity.objects.count(), Person.objects.live().count()) == before
-    assert demo_types() == {}
+    assert demo_types() == {} and not SmartList.objects.exists()
     assert ActivityRemoval.objects.filter(reason="correction").count() == loaded.activities
     assert not Person.objects.filter(pk__in=loaded.person_ids, email__isnull=False).exists()
 
@@ -67,6 +71,14 @@ def test_what_somebody_made_themselves_stays_with_what_it_needs():
     custom = Activity.objects.filter(activity_type_id__in=ActivityType.objects.custom())
     assert set(custom.values_list("pk", flat=True)) == {own.activity_id, on_theirs.activity_id, by_hand.activity_id}
     assert [found.pk for found in reading.timeline(theirs, type_ids=[own_type.pk])] == [on_theirs.activity_id]
+
+
+def test_a_type_that_somebodys_list_uses_stays():
+    demo.load(None)
+    mine = saving.create("Mine", language.parse("1: did `buyCar`"), None)
+    removed = demo.remove(None)
+    assert list(SmartList.objects.all()) == [mine] and set(demo_types()) == {"buyCar"}
+    assert removed.types == 3 and "Mine" in removed.kept[0]
 
 
 def test_once_is_enough_and_it_can_come_back_under_new_api_names():
