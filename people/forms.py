@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -75,10 +76,23 @@ def label_of(row: PersonField) -> str:
     return row.label
 
 
+def shown(value: Any) -> str | None:
+    """A canonical value as a page shows it; no value is None."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, datetime):
+        return localize(timezone.localtime(value))
+    return datatypes.canonical_text(value)
+
+
 def _value_field(row: PersonField, person: Person | None) -> ValueField:
     data_type = datatypes.BY_NAME[row.data_type]
     widget = data_type.widget()
     widget.attrs["class"] = "ca-input"
+    if row.data_type == "text":
+        widget.attrs["rows"] = 2
     if row.choices:
         widget.attrs["list"] = f"choices_{row.api_name}"
     field = ValueField(

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from people import merging, static_lists
-from people.forms import PasteForm, label_of
+from people.forms import PasteForm, label_of, shown
 from people.models import PersonField, PersonMerge
 from people.pages import PagesAdmin, ids_of, number, require, said, source_of
 from people.problems import Refused
@@ -62,7 +62,7 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
         return pages.page(request, "merge_refused", _("Merge people"), problems=[said(one) for one in refusal.problems])
     labels = {row.api_name: label_of(row) for row in PersonField.objects.all()}
     rows = [
-        (labels[one.info.api_name], one, [(person.pk, one.values[person.pk]) for person in preview.people])
+        (labels[one.info.api_name], one, [(person.pk, shown(one.values[person.pk])) for person in preview.people])
         for one in preview.fields
     ]
     return pages.page(

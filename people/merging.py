@@ -69,7 +69,8 @@ def preview(winner_id: Any, loser_ids: Sequence[Any], by: Any, choices: Mapping[
     people = [winner, *losers]
     found = [one for one in _decide(people, choices or {}) if any(value is not None for value in one.values.values())]
     ids = [loser.pk for loser in losers]
-    rows = [(str(one.label), count) for one in owned.tables() if (count := one.count(ids))]
+    moving = [one for one in owned.tables() if one.merge is not owned.nothing]
+    rows = [(str(one.label), count) for one in moving if (count := one.count(ids))]
     return Preview(people, found, rows)
 
 

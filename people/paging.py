@@ -5,14 +5,24 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
+from unfold.views import ChangeList
 
 LOOK_AHEAD = 10
+
+
+class UncountedChangeList(ChangeList):
+    """A list page of the admin whose heading names no total."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
 
 
 class UncountedPaginator(Paginator):
     """Counts no further than a few pages ahead of the page that is shown."""
 
     page_shown = 1
+    template_name = "people/_pages.html"  # where unfold looks for the links of a list page
 
     @cached_property
     def count(self) -> int:  # type: ignore[override]

@@ -29,7 +29,7 @@ from people import (
 from people.forms import ValuesForm, list_choices
 from people.models import Person, PersonMerge, StaticList, StaticListMember
 from people.pages import PagesAdmin, number, require, source_of
-from people.paging import UncountedPaginator
+from people.paging import UncountedChangeList, UncountedPaginator
 from people.problems import Conflict
 
 SEARCHED = ("email", "first_name", "last_name", "company")
@@ -61,7 +61,12 @@ class PersonAdmin(PagesAdmin):
     search_fields = SEARCHED
     search_help_text = gettext_lazy("Beginning of e-mail, first name, last name or company")
     list_before_template = "people/_people_links.html"
+    list_per_page = 50
+    list_max_show_all = 0
     actions = ("merge_selected", "add_selected", "remove_selected", "delete_selected_people")
+
+    def get_changelist(self, request: HttpRequest, **_options: Any) -> Any:
+        return UncountedChangeList
 
     def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *_args: Any, **_more: Any) -> Any:
         return UncountedPaginator.of_request(request, queryset, per_page)
