@@ -50,7 +50,9 @@ def test_a_refusal_of_the_page(things, text, quoted):
 def test_the_page_has_what_it_promises():
     assert len(EXAMPLES) >= 7
     assert len(REFUSED) == 3
-    assert {f"examples/lists/{file.name}" for file in LISTS} == set(re.findall(r"examples/lists/[^)]*", PAGE))
+    assert {f"examples/lists/{file.name}" for file in LISTS} == set(
+        re.findall(r"examples/lists/[\w-]+.smartlist", PAGE)
+    )
 
 
 Purchase = tuple[date, int, Decimal]
