@@ -12,6 +12,7 @@ from functools import cached_property
 
 from pyroaring import BitMap
 
+from people import finding
 from smartlists import logic, nesting, statements
 from smartlists.catalogue import Catalogue
 from smartlists.operators import Sql
@@ -70,10 +71,17 @@ def evaluate(
     started = time.monotonic()
     clock = Clock.current(now)
     with snapshot(seconds, tag) as view:
-        run = Run(view, clock, None if among is None else BitMap(among), names or Catalogue())
+        run = Run(view, clock, None if among is None else _known(among), names or Catalogue())
         found = run.evaluate(rules)
         per_filter = tuple(run.found(item) for item in rules.filters)
     return Evaluation(found, per_filter, clock.now, time.monotonic() - started, view.statements)
+
+
+def _known(person_ids: Iterable[int]) -> BitMap:
+    """The numbers that can be ids of people."""
+    if isinstance(person_ids, BitMap):
+        return person_ids
+    return BitMap([one for one in person_ids if 0 < one <= finding.MAX_ID])
 
 
 class Run:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from people import fields
+from people import fields, finding
 from people.datatypes import canonical_text
 from people.models import Person, StaticListMember
 from smartlists import logic, misses, models, rules
@@ -67,7 +67,7 @@ def explain(
     clock = Clock.current(now)
     names = names or Catalogue()
     with snapshot() as view:
-        run = Run(view, clock, BitMap([person_id]), names)
+        run = Run(view, clock, BitMap([person_id] if finding.is_id(person_id) else []), names)
         run.evaluate(found)
         person = Person.objects.filter(pk=person_id).first()
         return _Explainer(run, Reading(view, names, clock, person_id), person, person_id).of_list(found, 0)
@@ -91,7 +91,7 @@ class _Explainer:
         )  # fmt: skip
 
     def _verdict(self, number: int, item: rules.Filter, depth: int) -> Verdict:
-        holds = self.person_id in self.run.answer(item)
+        holds = finding.is_id(self.person_id) and self.person_id in self.run.answer(item)
         if self.person is None or not self.person.is_live:
             return Verdict(number, item, holds)
         return Verdict(number, item, holds, **_DETAILS[type(item)](self, item, holds, depth))

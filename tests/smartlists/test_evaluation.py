@@ -171,6 +171,7 @@ def test_only_live_people_and_only_those_asked_for(check):
     assert found() == {ann, cas}
     assert found(did(), among=[bob, cas]) == set()
     assert found(did(did=False), among=[bob, cas]) == {cas}
+    assert found(among=[ann, -1, 0, 2**40]) == {ann}
     assert found(among=range(1, 1_000_000)) == {ann, cas}
     assert found(did(), among=range(1, 1_000_000)) == {ann}
 
@@ -329,3 +330,16 @@ def test_changed_people_are_found_at_once():
 def test_what_is_no_longer_there_is_named_rather_than_guessed(check, lost):
     with pytest.raises(Refused, match="no longer there"):
         evaluation.members(rules.Rules(filters=(lost,)))
+
+
+def test_many_rows_are_taken_in_ranges_of_people(check, monkeypatch):
+    ann, bob, _cas = people({}, {}, {})
+    for who in (ann, ann, bob):
+        deposit(who)
+    monkeypatch.setattr("smartlists.snapshot.MANY_ROWS", -2)
+    assert found(did()) == {ann, bob}
+    assert found(did(count=count("exactly", "2"))) == {ann}
+    far = new_person().pk + 5_000_000
+    Person.objects.create(pk=far)
+    deposit(far)
+    assert found(did()) == {ann, bob, far}

@@ -130,7 +130,7 @@ def test_nobody_and_somebody_who_is_gone(check):
     (ann,) = people({})
     deposit(ann)
     Person.objects.filter(pk=ann).update(state="deleted")
-    for who in (ann, 2_000_000_000):
+    for who in (ann, 2_000_000_000, 10**12, -1):
         explained = explanation.explain(parsed(did(), did(did=False), match="any"), who)
         assert not explained.is_live and not explained.is_member
 
