@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from activities import notices
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion, ApprovedField
 from people import audit, datatypes
 from people.permissions import require
@@ -264,6 +265,7 @@ def _save(activity_type: ActivityType, draft: ActivityVersion, by: Any, *what: s
     sign(draft, by)
     reserve_names(activity_type)
     audit.note(by, activity_type, "changed", what=", ".join(what))
+    notices.draft_waits(activity_type, draft, by)
 
 
 def _copy_live(activity_type: ActivityType, by: Any) -> ActivityVersion:

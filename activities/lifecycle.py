@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import drafting
+from activities import drafting, notices
 from activities.drafting import FieldSpec, Names
 from activities.models import ActivityField, ActivityType, ActivityVersion, ApprovedField
 from people import audit, locks, used_by
@@ -64,6 +64,7 @@ def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
     drafting.sign(draft, by)
     drafting.reserve_names(activity_type)
     audit.note(by, activity_type, "created")
+    notices.draft_waits(activity_type, draft, by)
     return activity_type
 
 
@@ -93,6 +94,7 @@ def approve(activity_type: ActivityType, by: Any, expected_revision: int | None 
     activity_type.live, activity_type.draft = draft, None
     drafting.reserve_names(activity_type)
     audit.note(by, activity_type, "approved", version=draft.number)
+    notices.draft_approved(activity_type, draft, by)
     return draft
 
 
@@ -123,6 +125,7 @@ def return_draft(activity_type: ActivityType, by: Any, reason: str) -> None:
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
     audit.note(by, activity_type, "draft_returned", reason=draft.return_reason)
+    notices.draft_returned(activity_type, draft, by)
 
 
 @transaction.atomic

@@ -17,6 +17,14 @@ def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
     }
 
 
+def unread_notices(request: Any) -> str:
+    """How many notices wait, as the side bar shows it beside their page; nothing when none do."""
+    from people import notices  # settings import this module, before there are apps
+
+    count = notices.unread(request.user) if request.user.is_authenticated else 0
+    return "99+" if count > 99 else str(count or "")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": _("Custom Activities"),
     "SITE_HEADER": _("Custom Activities"),
@@ -25,6 +33,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.context",
+    "COMMAND": {"search_callback": "config.palette.search"},
     "STYLES": [lambda request: static("css/app.css")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")},
@@ -47,9 +56,22 @@ UNFOLD: dict[str, Any] = {
     },
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "navigation": [
             {
+                "items": [
+                    {"title": _("Home"), "icon": "home", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": _("Notifications"),
+                        "icon": "notifications",
+                        "link": reverse_lazy("notices"),
+                        "badge": "config.navigation.unread_notices",
+                    },
+                ],
+            },
+            {
                 "title": _("Marketing"),
+                "separator": True,
                 "items": [
                     _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype"),
                     _item(_("People"), "group", "people_person", "people.view_person"),

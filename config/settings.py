@@ -157,6 +157,12 @@ FILES_KEPT_DAYS = env.int("FILES_KEPT_DAYS", 7)
 QUARANTINE_DAYS = env.int("QUARANTINE_DAYS", 30)
 EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
 
+# E-mails: smtp+tls://user:password@host:587; without EMAIL_URL none are sent
+EMAIL_IS_SET_UP = bool(env.str("EMAIL_URL", ""))
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "custom-activities@localhost")
+SITE_URL = env.str("SITE_URL", "").rstrip("/")  # for the links in e-mails
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import reports, setup
+from config import notices, reports, setup
 from config.health import healthz
 
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(reports.page), name="reports"),
+    path("admin/notices/", admin.site.admin_view(notices.page), name="notices"),
     path("setup/", admin.site.admin_view(setup.view), name="setup"),
     path("api/", include("config.api.urls")),
     path("admin/", admin.site.urls),

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from psycopg import errors
 
-from people import locks, permissions
+from people import locks, notices, permissions
 from people.problems import Problem, Refused
 from people.sources import Door
 from people.transfers import Export
@@ -263,6 +263,8 @@ def _finish(export: Export, part: Path) -> None:
     )
     if not changed:  # cancelled at the last moment
         path_of(export).unlink(missing_ok=True)
+        return
+    notices.tell([export.user_id], "export_done", "admin:people_export_change", export.pk, number=export.pk)
 
 
 class _Hashing:

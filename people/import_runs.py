@@ -17,7 +17,7 @@ from django.db.models.functions import Greatest, Least
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from people import importing, installation, locks, tabular
+from people import importing, installation, locks, notices, tabular
 from people.importing import TARGETS, ExternalId, Plan, Result, Status, Target
 from people.problems import Problem
 from people.sources import Door, Source
@@ -123,6 +123,9 @@ class _Run:
         )
         if changed:
             self.job.refresh_from_db()
+            if self.job.state == State.COMPLETE:
+                pk = self.job.pk
+                notices.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, number=pk)
 
     def _batch(self, old: Sequence[Line], fresh: Sequence[Line], bytes_done: int) -> None:
         with transaction.atomic():

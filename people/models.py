@@ -297,6 +297,7 @@ class StaticListMember(models.Model):
 
 
 # at the end: they refer to nothing above, and nothing above to them
+from people.notices import Notice, NoticeSwitch  # noqa: E402, F401
 from people.transfers import Export, Import, ImportFailure  # noqa: E402, F401
 
 

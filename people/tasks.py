@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from people import bulk, defining, duplicates, exporting, import_runs, transfer_files
+from people import bulk, defining, duplicates, exporting, import_runs, notices, transfer_files
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
@@ -59,3 +59,11 @@ def search_duplicates_nightly(timestamp: int) -> None:
 @app.task(name="people.search_duplicates", queue="people", pass_context=False)
 def search_duplicates() -> None:
     duplicates.search()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(
+    name="people.mail_notices", queueing_lock="people.mail_notices", lock="people.mail_notices", pass_context=False
+)
+def mail_notices(timestamp: int) -> None:
+    notices.mail()

@@ -1,0 +1,157 @@
+"""Notices: what somebody should know of, in the product and by e-mail; each kind can be switched off.
+
+A notice holds a kind, parameters without personal values, and the page it leads to; the reader's language says it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage, get_connection
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone, translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of notice: what the switch is called, and the sentence with its %(parameter)s places."""
+
+    label: str | Promise
+    sentence: str | Promise
+
+
+# upper apps add theirs with `describe`
+KINDS: dict[str, Kind] = {
+    "import_done": Kind(gettext_lazy("An import of yours is done"), gettext_lazy("Import %(number)s is done.")),
+    "export_done": Kind(gettext_lazy("An export of yours is ready"), gettext_lazy("Export %(number)s is ready.")),
+}
+
+
+class Notice(models.Model):
+    """One notice for one user."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=32)
+    parameters = models.JSONField(default=dict)
+    page = models.CharField(max_length=100, blank=True)  # the name of an address
+    page_id = models.BigIntegerField(null=True)
+    is_shown = models.BooleanField(default=True)  # false: goes out by e-mail only
+    to_be_mailed = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "notice"
+        default_permissions = ()
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="notice_of_user"),
+            models.Index(fields=["id"], condition=Q(to_be_mailed=True), name="notice_to_be_mailed"),
+        ]
+
+    def __str__(self) -> str:
+        kind = KINDS.get(self.kind)
+        return str(kind.sentence) % self.parameters if kind else self.kind
+
+    @property
+    def url(self) -> str:
+        try:
+            return reverse(self.page, args=[] if self.page_id is None else [self.page_id]) if self.page else ""
+        except NoReverseMatch:
+            return ""
+
+
+class NoticeSwitch(models.Model):
+    """Where a user wants a kind of notice; without a row: in the product and, with an address, by e-mail."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notice_switches")
+    kind = models.CharField(max_length=32)
+    in_product = models.BooleanField(default=True)
+    by_email = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "notice_switch"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("user", "kind", name="notice_switch_is_unique")]
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+def describe(kinds: Mapping[str, Kind]) -> None:
+    """Register kinds of notices."""
+    KINDS.update(kinds)
+
+
+def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int, **parameters: Any) -> int:
+    """Leave a notice for each of the active users who want it; returns how many.
+
+    Who has not read an equal one yet gets no second one. E-mails go out when the worker comes to it.
+    """
+    users = get_user_model().objects.filter(pk__in={pk for pk in user_ids if pk}, is_active=True, is_api_only=False)
+    waiting = set(
+        Notice.objects.filter(kind=kind, page=page, page_id=page_id, read_at=None, user__in=users).values_list(
+            "user_id", flat=True
+        )
+    )
+    switches = {switch.user_id: switch for switch in NoticeSwitch.objects.filter(kind=kind, user__in=users)}
+    notices = []
+    for user in users:
+        switch = switches.get(user.pk) or NoticeSwitch(user=user, kind=kind)
+        is_mailed = switch.by_email and bool(user.email) and bool(settings.EMAIL_IS_SET_UP)
+        if user.pk not in waiting and (switch.in_product or is_mailed):
+            notices.append(
+                Notice(
+                    user=user, kind=kind, page=page, page_id=page_id, parameters=parameters,
+                    is_shown=switch.in_product, to_be_mailed=is_mailed,
+                )
+            )  # fmt: skip
+    Notice.objects.bulk_create(notices)
+    return len(notices)
+
+
+def mail() -> int:
+    """Send the e-mails that wait, each at most once; returns how many. Run by one job at a time."""
+    waiting = Notice.objects.filter(to_be_mailed=True).select_related("user").order_by("id")[:200]
+    sent = 0
+    with get_connection() as server:
+        for notice in waiting:
+            # claimed first: an e-mail is rather lost than sent again and again
+            if Notice.objects.filter(pk=notice.pk, to_be_mailed=True).update(to_be_mailed=False):
+                with translation.override(notice.user.language or settings.LANGUAGE_CODE):
+                    EmailMessage(str(notice), _text(notice), None, [notice.user.email], connection=server).send()
+                sent += 1
+    return sent
+
+
+def unread(user: Any) -> int:
+    """How many notices the user has not read; 100 stands for more."""
+    return len(Notice.objects.filter(user=user, is_shown=True, read_at=None).values_list("pk")[:100])
+
+
+def read(user: Any, pk: int | None = None) -> None:
+    """Mark one notice of the user as read, or all of them."""
+    notices = Notice.objects.filter(user=user, read_at=None)
+    (notices if pk is None else notices.filter(pk=pk)).update(read_at=timezone.now())
+
+
+@transaction.atomic
+def switch(user: Any, wanted: Mapping[str, tuple[bool, bool]]) -> None:
+    """Keep where the user wants each kind: kind → (in the product, by e-mail)."""
+    for kind, (in_product, by_email) in wanted.items():
+        NoticeSwitch.objects.update_or_create(
+            user=user, kind=kind, defaults={"in_product": in_product, "by_email": by_email}
+        )
+
+
+def _text(notice: Notice) -> str:
+    lines = [str(notice), f"{settings.SITE_URL}{notice.url}" if settings.SITE_URL else ""]
+    return "\n\n".join([line for line in lines if line] + [_("You can switch these e-mails off under Notifications.")])

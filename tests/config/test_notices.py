@@ -1,0 +1,94 @@
+"""Notices reach those who want them, in the product and by e-mail."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core import mail
+
+from activities import lifecycle
+from activities.models import ActivityType
+from people import notices
+from people.notices import Notice
+from tests.making import CHECK_FIELDS, edit_description, names, person
+
+pytestmark = pytest.mark.django_db
+
+
+def user(name, role, **more):
+    made = get_user_model().objects.create_user(name, email=f"{name}@example.com", is_staff=True, **more)
+    made.groups.add(Group.objects.get(name=role))
+    return made
+
+
+@pytest.fixture
+def team(settings):
+    settings.EMAIL_IS_SET_UP = True
+    settings.SITE_URL = "https://crm.example.com"
+    return user("edda", "Type editor"), user("anna", "Approver", language="es")
+
+
+def of(somebody):
+    return [str(notice) for notice in Notice.objects.filter(user=somebody)]
+
+
+def test_a_draft_from_its_wait_to_its_return_and_approval(team):
+    edda, anna = team
+    check = lifecycle.create(names(), CHECK_FIELDS, edda)
+    edit_description(check, "again")  # no second notice while the first is unread
+    assert of(anna) == ["The draft of Deposit Check waits for approval."] and of(edda) == []
+    lifecycle.return_draft(check, anna, "units?")
+    check = ActivityType.objects.get(pk=check.pk)
+    lifecycle.approve(check, anna)
+    assert of(edda) == ["Deposit Check was approved, version 1.", "The draft of Deposit Check was returned: units?"]
+
+
+def test_e_mails_go_out_once_in_the_readers_language(team):
+    lifecycle.create(names(), CHECK_FIELDS, team[0])
+    assert notices.mail() == 1 and notices.mail() == 0
+    (message,) = mail.outbox
+    assert message.to == ["anna@example.com"] and "borrador" in message.subject
+    assert "https://crm.example.com/admin/activities/activitytype/" in message.body
+
+
+@pytest.mark.parametrize(("in_product", "by_email"), [(True, False), (False, True), (False, False)])
+def test_each_kind_is_switched_off_here_or_by_e_mail(team, client, in_product, by_email):
+    edda, anna = team
+    client.force_login(anna)
+    chosen = (
+        {"switches": "yes"}
+        | ({"in_draft_waits": "on"} if in_product else {})
+        | ({"mail_draft_waits": "on"} if by_email else {})
+    )
+    client.post("/admin/notices/", chosen)
+    lifecycle.create(names(), CHECK_FIELDS, edda)
+    assert len(client.get("/admin/notices/").context["found"]) == int(in_product)
+    assert (notices.unread(anna), notices.mail()) == (int(in_product), int(by_email))
+
+
+def test_notices_are_read_and_counted_beside_their_page(team, client):
+    edda, anna = team
+    lifecycle.create(names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda)
+    client.force_login(anna)
+    assert notices.unread(anna) == 1
+    client.post("/admin/notices/")
+    assert notices.unread(anna) == 0
+    assert client.get("/admin/notices/").status_code == 200
+
+
+def test_without_a_mail_server_nothing_waits_to_be_mailed(team, settings):
+    settings.EMAIL_IS_SET_UP = False
+    lifecycle.create(names(), CHECK_FIELDS, team[0])
+    assert not Notice.objects.filter(to_be_mailed=True).exists()
+
+
+def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
+    lifecycle.create(names(), CHECK_FIELDS, team[0])
+    for number in range(12):
+        person(first_name="Depositor", last_name=str(number))
+    client.force_login(team[1])
+    found = client.get("/admin/search/", {"s": "depos", "extended": 1}, headers={"accept-language": "en"}).text
+    assert "Deposit Check" in found and found.count("/admin/people/person/") == 8
+    assert (
+        "Reports" in client.get("/admin/search/", {"s": "repo", "extended": 1}, headers={"accept-language": "en"}).text
+    )
+    assert client.get("/admin/search/", {"s": "\x00", "extended": 1}).status_code == 200
