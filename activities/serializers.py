@@ -13,7 +13,7 @@ from activities import naming
 from activities.drafting import FieldSpec, Names
 from activities.models import Activity, ActivityType
 from people import datatypes
-from people.rest import MAX_BATCH, Moment, Strict, Text, YesNo
+from people.rest import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
 from people.sources import Door
 
 DATA_TYPES = [name for name, data_type in datatypes.BY_NAME.items() if data_type.for_activities]
@@ -174,14 +174,6 @@ class ActivityGiven(Strict):
 
 class BatchGiven(Strict):
     activities = ActivityGiven(many=True, min_length=1, max_length=MAX_BATCH)
-
-
-class FaultShown(Strict):
-    code = serializers.CharField()
-    message = serializers.CharField()
-    path = serializers.CharField(required=False)
-    expected = serializers.CharField(required=False)
-    got = serializers.CharField(required=False)
 
 
 class OutcomeShown(Strict):

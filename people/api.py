@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -18,9 +18,6 @@ from people.receiving import flat, placed, row_of
 from people.refusals import NotFound, PreconditionFailed, Unprocessable
 from people.rest import Listed, Retrieved, refuse_unknown_members, rows_of
 from people.serializers import (
-    FieldChange,
-    FieldGiven,
-    FieldShown,
     ListGiven,
     ListShown,
     MembersGiven,
@@ -30,6 +27,9 @@ from people.serializers import (
     MergeShown,
     PeopleGiven,
     PeopleShown,
+    PersonFieldChange,
+    PersonFieldGiven,
+    PersonFieldShown,
     PersonGiven,
     PersonShown,
 )
@@ -199,7 +199,7 @@ class PersonFields(Listed, Retrieved):
     """What can be known of a person: the standard fields and those that the team added."""
 
     queryset = PersonField.objects.all()
-    serializer_class = FieldShown
+    serializer_class = PersonFieldShown
     filterset_class = PersonFieldFilters
     lookup_field = "api_name"
     lookup_value_converter = "str"
@@ -220,17 +220,17 @@ class PersonFields(Listed, Retrieved):
             raise NotFound(Problem("not_found", _("There is nothing at this address.")))
         return super().get_object()
 
-    @extend_schema(request=FieldGiven, responses={201: FieldShown})
+    @extend_schema(request=PersonFieldGiven, responses={201: PersonFieldShown})
     def create(self, request: Any) -> Response:
         """Add a person field."""
-        given = self.given(FieldGiven)
+        given = self.given(PersonFieldGiven)
         field = defining.create(given.pop("label"), given.pop("data_type"), request.user, is_api_created=True, **given)
         return self.shown(field, 201, Location=f"{request.build_absolute_uri()}/{field.api_name}")
 
-    @extend_schema(request=FieldChange, responses=FieldShown)
+    @extend_schema(request=PersonFieldChange, responses=PersonFieldShown)
     def partial_update(self, request: Any, api_name: str) -> Response:
         """Change a field's label, description, choices, or whether it is hidden or unique."""
-        given = self.given(FieldChange, partial=True)
+        given = self.given(PersonFieldChange, partial=True)
         with transaction.atomic():
             field = _locked(self.get_object())
             self.require_match(field)
@@ -358,7 +358,11 @@ class StaticListMembers(Listed):
         """Take up to 1,000 people off the list."""
         return self._move(static_lists.remove)
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(
+        request=None,
+        responses={204: None},
+        parameters=[OpenApiParameter("id", int, OpenApiParameter.PATH, description="The person's id.")],
+    )
     def destroy(self, request: Any, static_list: int, pk: int) -> Response:
         """Take one person off the list."""
         (outcome,) = static_lists.remove(self._list(), [pk], self.source)

@@ -73,6 +73,14 @@ class Strict(serializers.Serializer):
         return super().to_internal_value(data)
 
 
+class FaultShown(Strict):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    path = serializers.CharField(required=False)
+    expected = serializers.CharField(required=False)
+    got = serializers.CharField(required=False)
+
+
 def _repeated() -> ValidationError:
     return serializers.ErrorDetail(_("A name is given twice."), "given_twice")  # type: ignore[return-value]
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from people import datatypes, json_schema
 from people.changing import Action
 from people.fields import READ_ONLY, STANDARD
-from people.rest import MAX_BATCH, Moment, Strict, Text, Whole, YesNo
+from people.rest import MAX_BATCH, FaultShown, Moment, Strict, Text, Whole, YesNo
 from people.sources import Door
 
 MAX_TEXT = 2_000
@@ -17,17 +17,12 @@ FREE_FIELDS = {"type": "object", "additionalProperties": True}
 DOORS = {"type": "string", "enum": [door.name.lower() for door in Door]}
 
 
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    return {**schema, "type": [schema["type"], "null"]}
-
-
 class Value(serializers.Field):
     """The value of a person field; the verbs check it when it comes in."""
 
     def __init__(self, data_type: str, **options: Any) -> None:
-        super().__init__(allow_null=True, required=False, **options)
-        schema = json_schema.of(data_type)
-        set_override(self, "field", schema if self.read_only and not self.allow_null else _or_null(schema))
+        super().__init__(**{"allow_null": True, "required": False, **options})
+        set_override(self, "field", json_schema.of(data_type))
 
     def to_representation(self, value: Any) -> Any:
         return value if isinstance(value, int | str) or hasattr(value, "adjusted") else datatypes.canonical_text(value)
@@ -40,8 +35,10 @@ class PersonShown(Strict):
     """A person. `fields` has those that the team added, by API name; what is not there has no value."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        standard = {name: Value(data_type, read_only=True) for name, (_label, data_type) in STANDARD.items()}
-        return {"id": serializers.IntegerField(), **standard, "fields": FreeFields(read_only=True)}
+        standard = {
+            name: Value(data_type, allow_null=name not in READ_ONLY) for name, (_label, data_type) in STANDARD.items()
+        }
+        return {"id": serializers.IntegerField(), **standard, "fields": FreeFields()}
 
 
 @extend_schema_field(FREE_FIELDS)
@@ -68,14 +65,6 @@ class PeopleGiven(Strict):
     people = PersonRow(many=True, min_length=1, max_length=MAX_BATCH)
     lookup_field = Text(default="email", help_text="id, email or a unique person field.")
     action = serializers.ChoiceField([str(action) for action in Action], default=str(Action.UPSERT))
-
-
-class FaultShown(Strict):
-    code = serializers.CharField()
-    message = serializers.CharField()
-    path = serializers.CharField(required=False)
-    expected = serializers.CharField(required=False)
-    got = serializers.CharField(required=False)
 
 
 class PersonOutcome(Strict):
@@ -107,7 +96,7 @@ class MergeShown(Strict):
     person = PersonShown()
 
 
-class FieldShown(Strict):
+class PersonFieldShown(Strict):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     label = serializers.CharField()
@@ -122,7 +111,7 @@ class FieldShown(Strict):
     updated_at = Moment()
 
 
-class FieldChange(Strict):
+class PersonFieldChange(Strict):
     label = Text(max_length=255)
     description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
     choices = serializers.ListField(child=Text(max_length=255), max_length=500, required=False)
@@ -130,7 +119,7 @@ class FieldChange(Strict):
     is_unique = YesNo(required=False, help_text="No two people may share a value.")
 
 
-class FieldGiven(FieldChange):
+class PersonFieldGiven(PersonFieldChange):
     api_name = Text(max_length=100, required=False, help_text="Made of the label by default; for ever.")
     data_type = serializers.ChoiceField(list(datatypes.BY_NAME), help_text="For ever.")
 

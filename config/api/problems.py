@@ -34,6 +34,7 @@ TITLES = {
     422: gettext_lazy("Something in the body does not fit"),
     429: gettext_lazy("Too many calls"),
     500: gettext_lazy("A fault of ours"),
+    503: gettext_lazy("Not now"),
 }
 # refusals of verbs that are about how things stand, not about what was sent
 STATUS_BY_CODE = {
@@ -58,12 +59,14 @@ STATUS_BY_CODE = {
     "too_late": 409,
     "merge_undone": 409,
     "merge_covered": 409,
-    "unknown_merge": 404,
-    "unknown_list": 404,
+    "cycle": 409,
+    "cancelled": 409,
+    "timeout": 503,
     "second_approver": 403,
     "address_too_long": 414,
-    "unknown_type": 404,
 }
+# what an address names and is not there any more; in a body the same codes have a path
+GONE = frozenset({"unknown_type", "unknown_list", "unknown_merge", "unknown_field"})
 # what serializers call their faults
 OUR_CODES = {
     "required": "missing_value",
@@ -119,6 +122,8 @@ def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResp
 
 def status_of(error: Refused) -> int:
     by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
+    if by_class is None and error.code in GONE and not error.problems[0].path:
+        return 404
     return by_class or STATUS_BY_CODE.get(error.code, 422)
 
 

@@ -1,5 +1,6 @@
 """The OpenAPI document: every operation with its right, its faults and its headers."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,8 +8,10 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiFi
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from activities import documenting
 from config.access import clients
 from config.api.problems import CONTENT_TYPE
+from smartlists import schema as rules_schema
 
 FAULTS = {
     "400": "A query parameter, a header or the JSON itself cannot be understood.",
@@ -22,9 +25,10 @@ FAULTS = {
     "413": "The body is too large.",
     "415": "The body is no JSON.",
     "422": "The body does not fit; `errors` says where.",
+    "503": "It would take too long; ask for less.",
     "429": "The calls of this minute are used up; Retry-After says for how long.",
 }
-OF_READING = ("400", "401", "403", "404", "406", "429")
+OF_READING = ("400", "401", "403", "404", "406", "429", "503")
 OF_WRITING = tuple(FAULTS)
 EDITING = {"partial_update", "update", "destroy", "set_fields"}
 
@@ -103,6 +107,9 @@ class Operation(AutoSchema):
             parameters += self._sparse_fields()
         return parameters
 
+    def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
+        return super()._get_serializer_name(serializer, direction, bypass_extensions).replace("Shown", "")
+
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
         content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -164,4 +171,14 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
     """Add what belongs to the document as a whole."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"], schemas["Fault"] = PROBLEM, FAULT
+    schemas.update(_rules())
+    schemas.update(documenting.typed_schemas())
     return result
+
+
+def _rules() -> dict[str, Any]:
+    """The JSON Schema of rules, its parts as components of the document."""
+    whole = json.loads(json.dumps(rules_schema.document()).replace('"#/$defs/', '"#/components/schemas/Rules.'))
+    parts = whole.pop("$defs")
+    whole.pop("$schema")
+    return {"Rules": whole, **{f"Rules.{name}": part for name, part in parts.items()}}

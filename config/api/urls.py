@@ -9,6 +9,7 @@ from activities.api import Activities, ActivityTypes
 from config.access import api as access
 from config.api import problems
 from people.api import People, PersonFields, StaticListMembers, StaticLists
+from smartlists.api import SmartListMembers, SmartLists
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypes)
@@ -17,6 +18,8 @@ router.register("people", People)
 router.register("person-fields", PersonFields)
 router.register("static-lists", StaticLists)
 router.register("static-lists/<int:static_list>/members", StaticListMembers)
+router.register("smart-lists", SmartLists)
+router.register("smart-lists/<int:smart_list>/members", SmartListMembers, basename="smartlistmember")
 router.register("api-clients", access.ApiClients)
 router.register("me", access.Me, basename="me")
 

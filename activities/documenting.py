@@ -1,0 +1,69 @@
+"""Each approved type as a JSON Schema, so that clients can be generated and editors complete."""
+
+from typing import Any
+
+from activities.models import ActivityField, ActivityType
+from activities.serializers import PERSON
+from people import json_schema
+
+NAME = "ActivityGiven"
+EXAMPLES: dict[str, Any] = {
+    "string": "Check 17", "text": "A note", "email": "ann@example.com", "phone": "+34 600 123 456",
+    "link": "https://example.com/a", "boolean": True, "integer": 42, "float": 3.5, "currency": 1250.5,
+    "date": "2026-11-20", "datetime": "2026-11-20T10:00:00Z",
+}  # fmt: skip
+
+
+def typed_schemas() -> dict[str, dict[str, Any]]:
+    """Components by name: one a recordable type, and `ActivityGiven`, which is one of them by `activity_type`."""
+    types = ActivityType.objects.custom().recordable().with_versions()
+    typed = {f"{NAME}.{found.api_name}": _schema(found) for found in types}
+    if not typed:
+        return {}
+    references = {name.removeprefix(f"{NAME}."): f"#/components/schemas/{name}" for name in typed}
+    whole = {
+        "oneOf": [{"$ref": reference} for reference in references.values()],
+        "discriminator": {"propertyName": "activity_type", "mapping": references},
+    }
+    return {NAME: whole, **typed}
+
+
+def _schema(activity_type: ActivityType) -> dict[str, Any]:
+    version = activity_type.live
+    assert version is not None  # recordable() has a live version
+    fields = list(version.fields.all())
+    primary = next(field for field in fields if field.is_primary)
+    secondary = [field for field in fields if not field.is_primary]
+    example = {
+        "activity_type": activity_type.api_name,
+        "person": {"email": "ann@example.com"},
+        "occurred_at": EXAMPLES["datetime"],
+        "primary_value": EXAMPLES[primary.data_type],
+        "attributes": {field.api_name: EXAMPLES[field.data_type] for field in secondary},
+    }
+    return {
+        "type": "object",
+        "title": version.name,
+        "description": version.description,
+        "required": ["activity_type", "person", "occurred_at", "primary_value"],
+        "additionalProperties": False,
+        "properties": {
+            "activity_type": {"type": "string", "const": activity_type.api_name},
+            "person": PERSON,
+            "occurred_at": {**json_schema.of("datetime"), "description": "UTC without a zone."},
+            "primary_value": _value(primary),
+            "attributes": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {field.api_name: _value(field) for field in secondary},
+            },
+            "external_id": {"type": ["string", "null"], "maxLength": 255, "description": "Stored once for ever."},
+            "create_person": {"type": "boolean", "default": False},
+        },
+        "examples": [example],
+    }
+
+
+def _value(field: ActivityField) -> dict[str, Any]:
+    described = {"description": field.description} if field.description else {}
+    return json_schema.of(field.data_type, title=field.name, **described)

@@ -1,0 +1,248 @@
+"""Smart lists over the native API."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from people.models import Folder
+from people.problems import Conflict, Problem, bad_value
+from people.refusals import NotFound, PreconditionFailed, Unprocessable
+from people.rest import Listed, Retrieved
+from smartlists import evaluating, language, rules, saving, sentences
+from smartlists.catalogue import Catalogue
+from smartlists.filters import SmartListFilters
+from smartlists.models import SmartList, StoredEvaluation
+from smartlists.serializers import (
+    CountShown,
+    EvaluatedShown,
+    RulesGiven,
+    SmartListGiven,
+    SmartListMemberShown,
+    SmartListShown,
+    TranslatedShown,
+)
+
+VIEW, CHANGE = evaluating.VIEW, saving.CHANGE
+SHOWN_PEOPLE = 100
+
+
+class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[misc,name-defined]
+    """The members of one stored evaluation, by id: later pages are of the same evaluation as the first."""
+
+    def paginate_evaluation(self, smart_list: SmartList, request: Any, view: Any) -> list[dict[str, int]]:
+        self.request, self.view = request, view
+        stored, start = self._place(smart_list, request.user)
+        ids = stored.person_ids
+        self.evaluation = stored
+        page = evaluating.page_of(stored, start, self.size())
+        self.has_more = start + len(page) < len(ids)
+        self.cursor = self.encoded(["members", stored.pk, start + len(page)])
+        return [{"person": pk} for pk in page]
+
+    def _place(self, smart_list: SmartList, by: Any) -> tuple[StoredEvaluation, int]:
+        state = self.decoded()
+        if state is None:
+            return evaluating.shown(smart_list, by), 0
+        if (
+            len(state) != 3
+            or state[0] != "members"
+            or not all(type(one) is int and 0 <= one < 2**62 for one in state[1:])
+        ):
+            raise self.bad_cursor()
+        stored = smart_list.evaluations.filter(pk=state[1], members__isnull=False).first()
+        if stored is None:
+            raise self.bad_cursor()
+        return stored, state[2]
+
+    def get_paginated_response(self, data: Any) -> Response:
+        reply = super().get_paginated_response(data)
+        reply.data |= {"count": self.evaluation.count, "as_of": CountShown(self.evaluation).data["as_of"]}
+        return reply
+
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        found = super().get_paginated_response_schema(schema)
+        found["required"] += ["count", "as_of"]
+        found["properties"] |= {
+            "count": {"type": "integer", "description": "How many people are on the list."},
+            "as_of": {"type": "string", "format": "date-time"},
+        }
+        return found
+
+
+class SmartLists(Listed, Retrieved):
+    """Rules that say who is on a list: always current."""
+
+    queryset = SmartList.objects.select_related("current", "created_by", "updated_by")
+    serializer_class = SmartListShown
+    filterset_class = SmartListFilters
+    orderings = ("id", "-id")
+    rights = {
+        "list": VIEW,
+        "retrieve": VIEW,
+        "create": "smartlists.add_smartlist",
+        "partial_update": CHANGE,
+        "destroy": "smartlists.delete_smartlist",
+        "archive": CHANGE,
+        "unarchive": CHANGE,
+        "count": VIEW,
+        "evaluate": VIEW,
+        "text": VIEW,
+        "evaluate_rules": VIEW,
+        "translate": VIEW,
+    }
+
+    def revision(self, found: SmartList) -> str:
+        return f"{found.pk}-{found.revision}-{found.updated_at.timestamp():.6f}"
+
+    @extend_schema(request=SmartListGiven, responses={201: SmartListShown})
+    def create(self, request: Any) -> Response:
+        """Create a smart list from rules, as JSON or as text."""
+        given = self.given(SmartListGiven)
+        document = _document(given)
+        made = saving.create(
+            given.get("name", document.name),
+            document.rules,
+            request.user,
+            description=given.get("description", document.description),
+            folder=_folder(given),
+        )
+        if given.get("evaluate_every_minutes"):
+            saving.schedule(made, given["evaluate_every_minutes"], request.user)
+        return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+
+    @extend_schema(request=SmartListGiven, responses=SmartListShown)
+    def partial_update(self, request: Any, pk: int) -> Response:
+        """Change a list's name, description, rules, folder or schedule."""
+        found = self.get_object()
+        self.require_match(found)
+        given = self.given(SmartListGiven, partial=True)
+        expected = found.revision if request.headers.get("If-Match", "*").strip() != "*" else None
+        value = _document(given).rules if {"rules", "text"} & set(given) else None
+        try:
+            if value is not None or {"name", "description"} & set(given):
+                saving.change(
+                    found, request.user, expected_revision=expected, value=value,
+                    name=given.get("name"), description=given.get("description"),
+                )  # fmt: skip
+        except Conflict as conflict:
+            raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
+        if "folder" in given:
+            saving.move(found, _folder(given), request.user)
+        if "evaluate_every_minutes" in given:
+            saving.schedule(found, given["evaluate_every_minutes"], request.user)
+        return self._now(found.pk)
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Any, pk: int) -> Response:
+        """Delete a list with its history. 409 while something uses it."""
+        found = self.get_object()
+        self.require_match(found)
+        saving.delete(found, request.user)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses=SmartListShown)
+    @action(["POST"], detail=True)
+    def archive(self, request: Any, pk: int) -> Response:
+        """Take the list out of sight; what uses it goes on using it."""
+        return self._now(saving.archive(self.get_object(), request.user).pk)
+
+    @extend_schema(request=None, responses=SmartListShown)
+    @action(["POST"], detail=True)
+    def unarchive(self, request: Any, pk: int) -> Response:
+        """Bring an archived list back."""
+        return self._now(saving.unarchive(self.get_object(), request.user).pk)
+
+    @extend_schema(responses=CountShown)
+    @action(["GET"], detail=True)
+    def count(self, request: Any, pk: int) -> Response:
+        """How many people are on the list, as pages and exports show it, with the time it is as of."""
+        return Response(CountShown(evaluating.shown(self.get_object(), request.user)).data)
+
+    @extend_schema(request=None, responses=CountShown)
+    @action(["POST"], detail=True)
+    def evaluate(self, request: Any, pk: int) -> Response:
+        """Evaluate the list now; everybody sees the result from now on."""
+        return Response(CountShown(evaluating.evaluate(self.get_object(), request.user)).data)
+
+    @extend_schema(responses=TranslatedShown)
+    @action(["GET"], detail=True)
+    def text(self, request: Any, pk: int) -> Response:
+        """The list's rules as JSON, as text for version control, and as a sentence."""
+        found = self.get_object()
+        return Response(_translated(found.parsed, found.name, found.description))
+
+    @extend_schema(request=RulesGiven, responses=EvaluatedShown, operation_id="smart_lists_evaluate_rules")
+    @action(["POST"], detail=False, url_path="evaluate", url_name="evaluate-rules")
+    def evaluate_rules(self, request: Any) -> Response:
+        """Evaluate rules without saving them: how many people, and the first hundred."""
+        tag = f"api {request.user.pk}"
+        found = evaluating.count(_document(self.given(RulesGiven)).rules, request.user, tag)
+        body = {
+            "count": found.count,
+            "as_of": found.as_of,
+            "per_filter": [part.count for part in found.per_filter],
+            "seconds": found.seconds,
+            "people": list(found.members[:SHOWN_PEOPLE]),
+        }
+        return Response(EvaluatedShown(body).data)
+
+    @extend_schema(request=RulesGiven, responses=TranslatedShown)
+    @action(["POST"], detail=False)
+    def translate(self, request: Any) -> Response:
+        """Rules in all their forms: from text to JSON, and from JSON to text."""
+        document = _document(self.given(RulesGiven))
+        return Response(_translated(document.rules, document.name, document.description))
+
+    def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
+        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+
+
+class SmartListMembers(Listed):
+    """Who is on a smart list, in its stored evaluation."""
+
+    queryset = StoredEvaluation.objects.all()
+    serializer_class = SmartListMemberShown
+    pagination_class = MemberPagination
+    orderings = ("id",)
+    rights = {"list": VIEW}
+
+    def list(self, request: Any, smart_list: int) -> Response:
+        """The people on the list, by id, with the count and the time that every page of it shows."""
+        found = SmartList.objects.filter(pk=min(smart_list, 2**63 - 1)).first()
+        if found is None:
+            raise NotFound(Problem("not_found", _("There is no such smart list.")))
+        self.filter_queryset(self.get_queryset().none())
+        page = self.paginator.paginate_evaluation(found, request, self)
+        return self.get_paginated_response(self.show_all(page))
+
+
+def _document(given: dict[str, Any]) -> language.Document:
+    """The rules of a body that gives them as JSON or as text. Raises `Refused` with the place of every problem."""
+    if ("rules" in given) == ("text" in given):
+        message = _("Give the rules as “rules” or as “text”, one of the two.")
+        raise Unprocessable(Problem("missing_value", message, ("rules",)))
+    if "text" in given:
+        return language.read(given["text"])
+    return language.Document(rules.parse(given["rules"]))
+
+
+def _translated(found: rules.Rules, name: str, description: str) -> dict[str, Any]:
+    names = Catalogue()
+    return {
+        "rules": rules.dump(found),
+        "text": language.render(found, name, description, names),
+        "sentence": sentences.list_sentence(found, names),
+    }
+
+
+def _folder(given: dict[str, Any]) -> Folder | None:
+    if given.get("folder") is None:
+        return None
+    folder = Folder.objects.filter(pk=given["folder"]).first()
+    if folder is None:
+        raise Unprocessable(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+    return folder

@@ -1,0 +1,91 @@
+"""The OpenAPI document: valid, whole, with every approved type as a schema of its own."""
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from config.api.urls import router
+from tests.making import approved_type, draft_type, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def document(api):
+    approved_type()
+    draft_type("Attend Webinar", "attendWebinar")
+    reply = api.get("openapi.json")
+    assert reply.status_code == 200
+    return reply.json()
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method in {"get", "post", "put", "patch", "delete"}:
+                yield path, method, operation
+
+
+def test_it_needs_somebody_known(nobody):
+    assert nobody.get("openapi.json").status_code == 401
+
+
+def test_it_is_openapi_3_1_with_an_id_and_a_summary_for_every_operation(document):
+    assert document["openapi"].startswith("3.1")
+    ids = [operation["operationId"] for _path, _method, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    for path, method, operation in operations(document):
+        assert operation.get("summary"), (method, path)
+        assert "401" in operation["responses"] or path.endswith("/token"), (method, path)
+
+
+def test_every_route_is_in_it(document):
+    count = sum(len(pattern.callback.actions) for pattern in router.urls)
+    assert len(list(operations(document))) >= count
+
+
+def test_every_component_is_a_json_schema_and_every_reference_leads_somewhere(document):
+    def references(value):
+        if isinstance(value, dict):
+            if isinstance(value.get("$ref"), str):
+                yield value["$ref"]
+            for inner in value.values():
+                yield from references(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from references(inner)
+
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        Draft202012Validator.check_schema(schema)
+        assert name
+    missing = {one for one in references(document) if one.removeprefix("#/components/schemas/") not in schemas}
+    assert not missing
+
+
+def test_each_approved_type_is_a_schema_discriminated_by_type(document, api):
+    schemas = document["components"]["schemas"]
+    given = schemas["ActivityGiven"]
+    assert given["discriminator"]["propertyName"] == "activity_type"
+    assert given["discriminator"]["mapping"] == {"depositCheck": "#/components/schemas/ActivityGiven.depositCheck"}
+    typed = schemas["ActivityGiven.depositCheck"]
+    assert typed["properties"]["attributes"]["properties"]["amount"]["type"] == "number"
+    validator = Draft202012Validator({**typed, "components": document["components"]})
+    good = typed["examples"][0]
+    assert not list(validator.iter_errors(good))
+    assert list(validator.iter_errors({**good, "attributes": {"amount": "twelve"}}))
+    assert list(validator.iter_errors({**good, "attributes": {"colour": 1}}))
+    person(email=good["person"]["email"])
+    assert api.post("activities", good).status_code == 201
+
+
+def test_the_pages_come_from_here_alone(client, admin_user, document):
+    client.force_login(admin_user, backend="config.access.backends.EffectiveRightsBackend")
+    for query in ("", "?script="):
+        page = client.get(f"/api/docs/{query}")
+        assert page.status_code == 200
+        assert b"https://cdn" not in page.content and b"jsdelivr" not in page.content
+    assert client.get("/api/v1/activity-types", headers={"Accept": "text/html"})["Content-Type"].startswith("text/html")
+
+
+def test_pages_are_for_people_who_are_logged_in(client, db):
+    assert client.get("/api/docs/").status_code == 302

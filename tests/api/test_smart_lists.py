@@ -1,0 +1,103 @@
+"""Smart lists over the native API."""
+
+import pytest
+
+from people import deleting
+from tests.api.test_activities import paths
+from tests.making import DIALECT, activity, approved_type, person, recorded
+
+SPAIN = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
+TEXT = 'smart list "Big depositors"\n\nmatch all\n1: did "Deposited Check" where Amount > 500\n'
+
+
+@pytest.fixture
+def people(db):
+    approved_type()
+    everybody = [person(country=country) for country in ("Spain", "France", "Spain", "Spain")]
+    recorded(activity(everybody[0].pk, amount=700), activity(everybody[1].pk, amount=600))
+    return [one.pk for one in everybody]
+
+
+def members(api, address):
+    reply = api.get(address)
+    assert reply.status_code == 200, reply.content
+    return [row["person"] for row in reply.json()["results"]], reply.json()
+
+
+def test_a_list_is_made_counted_changed_and_deleted(api, people):
+    made = api.post("smart-lists", {"name": "Spain", "rules": SPAIN})
+    assert made.status_code == 201, made.content
+    address = f"smart-lists/{made.json()['id']}"
+    assert made.json()["current"] is None
+    counted = api.get(f"{address}/count").json()
+    assert counted["count"] == 3 and counted["per_filter"] == [3]
+    assert api.get(address).json()["current"] == counted
+    changed = api.patch(address, {"text": TEXT, "evaluate_every_minutes": 60}, If_Match=made["ETag"])
+    assert changed.status_code == 200 and changed.json()["evaluate_every_minutes"] == 60
+    assert api.patch(address, {"name": "x"}, If_Match=made["ETag"]).status_code == 412
+    assert api.get(f"{address}/count").json()["count"] == 2
+    assert api.post(f"{address}/archive").json()["is_archived"] is True
+    assert [row["name"] for row in api.get("smart-lists?is_archived=true&current__gte=2").json()["results"]] == [
+        "Spain"
+    ]
+    assert api.post(f"{address}/unarchive").json()["is_archived"] is False
+    assert api.delete(address).status_code == 204
+    assert api.get(address).status_code == 404 and api.get(f"{address}/members").status_code == 404
+
+
+def test_pages_of_members_are_of_one_evaluation(api, people):
+    address = f"smart-lists/{api.post('smart-lists', {'name': 'Spain', 'rules': SPAIN}).json()['id']}"
+    found, first = members(api, f"{address}/members?page_size=2")
+    assert found == [people[0], people[2]] and first["count"] == 3
+    person(country="Spain")
+    assert api.post(f"{address}/evaluate").json()["count"] == 4
+    rest, second = members(api, f"{address}/members?page_size=2&cursor={first['cursor']}")
+    assert rest == [people[3]] and second["next"] is None and second["as_of"] == first["as_of"]
+    assert len(members(api, f"{address}/members")[0]) == 4
+    deleting.delete([people[0]], None, DIALECT)
+    assert people[0] not in members(api, f"{address}/members")[0]
+    assert api.get(f"{address}/members?cursor=W10").status_code == 404
+    assert api.get(f"{address}/members?colour=red").status_code == 400
+
+
+def test_text_goes_in_and_comes_out(api, people):
+    made = api.post("smart-lists", {"text": TEXT})
+    assert made.status_code == 201 and made.json()["name"] == "Big depositors"
+    shown = api.get(f"smart-lists/{made.json()['id']}/text").json()
+    assert shown["rules"] == made.json()["rules"]
+    again = api.post("smart-lists/translate", {"text": shown["text"]}).json()
+    assert again["rules"] == shown["rules"] and again["text"] == shown["text"]
+    assert api.post("smart-lists/translate", {"rules": shown["rules"]}, Accept_Language="es").json()["sentence"] != shown["sentence"]  # fmt: skip
+
+
+def test_rules_are_evaluated_without_being_saved(api, people):
+    reply = api.post("smart-lists/evaluate", {"rules": SPAIN}, Idempotency_Key="k").json()
+    assert reply["count"] == 3 and reply["people"] == [people[0], people[2], people[3]]
+    assert api.get("smart-lists").json()["results"] == []
+
+
+def test_every_fault_of_rules_has_its_place(api, people):
+    wrong = {"filters": [SPAIN["filters"][0], {**SPAIN["filters"][0], "operator": "tastes like"}]}
+    assert paths(api.post("smart-lists/evaluate", {"rules": wrong})) == {("/filters/1/operator", "unknown_operator")}
+    in_text = api.post("smart-lists", {"text": TEXT.replace("Amount", "Colour")})
+    assert in_text.status_code == 422 and in_text.json()["errors"][0]["path"].startswith("/line/4/column/")
+    assert api.post("smart-lists", {"name": "x"}).status_code == 422
+    assert api.post("smart-lists", {"name": "x", "rules": SPAIN, "text": TEXT}).status_code == 422
+    assert api.post("smart-lists", {"name": "x", "rules": 7}).status_code == 422
+
+
+def test_what_a_list_uses_stays_and_circles_are_refused(api, people):
+    first = api.post("smart-lists", {"name": "A", "text": TEXT}).json()["id"]
+    inside = {"filters": [{"kind": "smart_list", "list": first}]}
+    second = api.post("smart-lists", {"name": "B", "rules": inside}).json()["id"]
+    assert api.delete(f"smart-lists/{first}").json()["code"] == "in_use"
+    circle = {"filters": [{"kind": "smart_list", "list": second}]}
+    assert api.patch(f"smart-lists/{first}", {"rules": circle}).json()["code"] == "cycle"
+    assert api.delete("activity-types/depositCheck").json()["code"] == "in_use"
+
+
+def test_rights_are_asked_for(narrowed, people):
+    reader = narrowed("smartlists.view_smartlist")
+    assert reader.get("smart-lists").status_code == 200
+    assert reader.post("smart-lists", {"name": "x", "rules": SPAIN}).status_code == 403
+    assert narrowed("people.view_person").post("smart-lists/evaluate", {"rules": SPAIN}).status_code == 403
