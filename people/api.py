@@ -337,6 +337,7 @@ class StaticListMembers(Listed):
     filterset_class = MemberFilters
     orderings = ("person_id",)
     key = "person_id"
+    lookup_field, lookup_url_kwarg = "person_id", "person"
     rights = {
         "list": "people.view_staticlist",
         "create": static_lists.CHANGE,
@@ -361,11 +362,11 @@ class StaticListMembers(Listed):
     @extend_schema(
         request=None,
         responses={204: None},
-        parameters=[OpenApiParameter("id", int, OpenApiParameter.PATH, description="The person's id.")],
+        parameters=[OpenApiParameter("person", int, OpenApiParameter.PATH, description="The person's id.")],
     )
-    def destroy(self, request: Any, static_list: int, pk: int) -> Response:
+    def destroy(self, request: Any, static_list: int, person: int) -> Response:
         """Take one person off the list."""
-        (outcome,) = static_lists.remove(self._list(), [pk], self.source)
+        (outcome,) = static_lists.remove(self._list(), [person], self.source)
         if outcome is not Membership.REMOVED:
             raise NotFound(Problem("not_found", _("This person is not on the list.")))
         return Response(status=204)

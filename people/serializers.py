@@ -13,6 +13,7 @@ from people.rest import MAX_BATCH, FaultShown, Moment, Strict, Text, Whole, YesN
 from people.sources import Door
 
 MAX_TEXT = 2_000
+DATA_TYPES = list(datatypes.BY_NAME)
 FREE_FIELDS = {"type": "object", "additionalProperties": True}
 DOORS = {"type": "string", "enum": [door.name.lower() for door in Door]}
 
@@ -100,7 +101,7 @@ class PersonFieldShown(Strict):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     label = serializers.CharField()
-    data_type = serializers.ChoiceField(list(datatypes.BY_NAME))
+    data_type = serializers.ChoiceField(DATA_TYPES)
     description = serializers.CharField()
     choices = serializers.ListField(child=serializers.CharField(), help_text="Suggested values.")
     is_standard = serializers.BooleanField()
@@ -121,7 +122,7 @@ class PersonFieldChange(Strict):
 
 class PersonFieldGiven(PersonFieldChange):
     api_name = Text(max_length=100, required=False, help_text="Made of the label by default; for ever.")
-    data_type = serializers.ChoiceField(list(datatypes.BY_NAME), help_text="For ever.")
+    data_type = serializers.ChoiceField(DATA_TYPES, help_text="For ever.")
 
 
 class ListShown(Strict):

@@ -198,12 +198,12 @@ class Me(Resource):
 
     queryset = ApiToken.objects.none()
     serializer_class = MeShown
-    rights = {"list": None, "tokens": None, "token": None}
+    rights = {"whoami": None, "tokens": None, "token": None}
     pagination_class = None
     filter_backends = ()
 
     @extend_schema(responses=MeShown, operation_id="me")
-    def list(self, request: Any) -> Response:
+    def whoami(self, request: Any) -> Response:
         """Who am I, and what may I do?"""
         return Response(self.show(request.user))
 

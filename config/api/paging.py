@@ -105,7 +105,7 @@ class KeysetPagination(BasePagination):
             "type": "object",
             "required": ["results", "next", "cursor"],
             "properties": {
-                "results": {"type": "array", "items": schema},
+                "results": schema,
                 "next": {
                     "type": ["string", "null"], "format": "uri",
                     "description": "Address of the next page; null when this one was the last.",

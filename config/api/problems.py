@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -116,6 +117,7 @@ def refusal(error: Refused) -> HttpResponse:
     return respond(status_of(error), *error.problems, headers=_headers(error))
 
 
+@csrf_exempt
 def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResponse:
     return respond(404, Problem("not_found", _("There is nothing at this address.")))
 

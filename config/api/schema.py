@@ -1,5 +1,6 @@
 """The OpenAPI document: every operation with its right, its faults and its headers."""
 
+import inspect
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiFilterExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.serializers import Serializer
 
 from activities import documenting
+from activities.models import ActivityType
 from config.access import clients
 from config.api.problems import CONTENT_TYPE
+from people.rest import Strict
 from smartlists import schema as rules_schema
 
 FAULTS = {
@@ -103,7 +107,7 @@ class Operation(AutoSchema):
             parameters.append(IDEMPOTENCY_KEY)
         if self._action() in EDITING:
             parameters.append(IF_MATCH)
-        if self._action() in {"list", "retrieve"} and self.method == "GET":
+        if self._action() in {"list", "retrieve", "whoami"} and self.method == "GET":
             parameters += self._sparse_fields()
         return parameters
 
@@ -173,7 +177,39 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
     schemas["Problem"], schemas["Fault"] = PROBLEM, FAULT
     schemas.update(_rules())
     schemas.update(documenting.typed_schemas())
+    for schema in schemas.values():
+        if schema.get("description") in _INHERITED:
+            del schema["description"]
+    _name_types(result)
+    _allow_sparse(result)
     return result
+
+
+# what classes say of themselves, not of what they describe
+_INHERITED = frozenset(inspect.getdoc(kind) for kind in (Strict, Serializer))
+
+
+def _name_types(document: dict[str, Any]) -> None:
+    """The activity types there are, where a parameter takes them."""
+    names = list(ActivityType.objects.existing().values_list("api_name", flat=True))
+    for parameter in document["paths"]["/api/v1/activities"]["get"]["parameters"]:
+        if parameter["name"] == "activity_type" and names:
+            parameter["schema"] = {**parameter["schema"], "items": {"type": "string", "enum": names}}
+
+
+def _allow_sparse(document: dict[str, Any]) -> None:
+    """What `?fields=` can leave out is not required in replies."""
+    schemas = document["components"]["schemas"]
+    for path in document["paths"].values():
+        if any(parameter["name"] == "fields" for parameter in path.get("get", {}).get("parameters", ())):
+            shown = path["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            page = schemas[_component(shown)]
+            items = page.get("properties", {}).get("results", {}).get("items")
+            schemas[_component(items or shown)].pop("required", None)
+
+
+def _component(reference: dict[str, str]) -> str:
+    return reference["$ref"].rpartition("/")[2]
 
 
 def _rules() -> dict[str, Any]:

@@ -26,8 +26,9 @@ router.register("me", access.Me, basename="me")
 urlpatterns = [
     path("v1/oauth/token", access.token, name="api-token"),
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("v1/me", access.Me.as_view({"get": "whoami"}), name="me"),
     path("v1/", include(router.urls)),
-    re_path(r"^v1/.*$", problems.not_found),
+    re_path(r"^v1/[\s\S]*$", problems.not_found),
     path(
         "docs/",
         login_required(SpectacularSwaggerSplitView.as_view(url_name="openapi", title="Custom Activities")),

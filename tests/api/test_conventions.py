@@ -5,7 +5,7 @@ from django.db import connection
 from django.db.models import ForeignKey
 from django.urls import get_resolver
 
-from config.api.urls import router
+from config.api.urls import router, urlpatterns
 from people.rest import Resource
 
 RESOURCES = [viewset for _prefix, viewset, _name in router.registry]
@@ -34,10 +34,10 @@ def test_every_field_of_a_model_has_a_filter_or_a_reason(resource):
 @pytest.mark.parametrize("resource", RESOURCES, ids=name_of)
 def test_every_action_names_its_right(resource):
     standard = {"list", "retrieve", "create", "update", "partial_update", "destroy"}
-    extra = {action.__name__ for action in resource.get_extra_actions()}
+    extra = {action.__name__ for action in resource.get_extra_actions()} | {"whoami"}
     actions = {name for name in standard if hasattr(resource, name)} | extra
     routed = {
-        action for pattern in router.urls if getattr(pattern.callback, "cls", None) is resource
+        action for pattern in [*router.urls, *urlpatterns] if getattr(getattr(pattern, "callback", None), "cls", None) is resource
         for action in pattern.callback.actions.values()
     }  # fmt: skip
     assert routed <= actions

@@ -39,7 +39,7 @@ def test_it_is_openapi_3_1_with_an_id_and_a_summary_for_every_operation(document
 
 
 def test_every_route_is_in_it(document):
-    count = sum(len(pattern.callback.actions) for pattern in router.urls)
+    count = sum(len(set(pattern.callback.actions) - {"head"}) for pattern in router.urls)
     assert len(list(operations(document))) >= count
 
 
