@@ -223,9 +223,12 @@ def _change_back(done: PersonMerge, source: Source) -> None:
 
 
 def _write(person_id: int, values: Mapping[str, Any], source: Source) -> None:
+    """Change the winner. The log says which fields, not their values: a loser may be erased after an undo."""
     if not values:
         return
-    (outcome,) = changing.upsert([{**values, "id": person_id}], source, "id", changing.Action.UPDATE, zone=UTC)
+    (outcome,) = changing.upsert(
+        [{**values, "id": person_id}], source, "id", changing.Action.UPDATE, zone=UTC, summarise=True
+    )
     refuse_if(outcome.problems)
 
 

@@ -110,6 +110,8 @@ class Person(models.Model):
             models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="person_first_name_lower"),
             models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="person_last_name_lower"),
             models.Index(OpClass(Lower("company"), name="text_pattern_ops"), name="person_company_lower"),
+            models.Index("id", condition=Q(unsubscribed=True), name="person_unsubscribed"),
+            models.Index("id", condition=Q(email_invalid=True), name="person_email_invalid"),
             models.Index("updated_at", name="person_updated_at"),
             models.Index("created_at", name="person_created_at"),
             # smart lists take the few who are gone out of everybody

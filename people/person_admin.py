@@ -37,6 +37,26 @@ MAX_WORDS = 5
 LISTS_SHOWN = 100
 
 
+class YesFilter(admin.SimpleListFilter):
+    """People for whom a yes-or-no field says yes: the rare answer, which has an index of its own."""
+
+    field = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(**{self.field: True}) if self.value() == "yes" else queryset
+
+
+class UnsubscribedFilter(YesFilter):
+    title, parameter_name, field = gettext_lazy("Unsubscribed"), "unsubscribed", "unsubscribed"
+
+
+class InvalidFilter(YesFilter):
+    title, parameter_name, field = gettext_lazy("Email Invalid"), "invalid", "email_invalid"
+
+
 class ListFilter(admin.SimpleListFilter):
     """People on one static list."""
 
@@ -57,7 +77,7 @@ class ListFilter(admin.SimpleListFilter):
 class PersonAdmin(PagesAdmin):
     list_display = ("shown_name", "email", "company", "country", "timeline")
     list_display_links = ("shown_name",)
-    list_filter = ("unsubscribed", "email_invalid", ListFilter)
+    list_filter = (UnsubscribedFilter, InvalidFilter, ListFilter)
     search_fields = SEARCHED
     search_help_text = gettext_lazy("Beginning of e-mail, first name, last name or company")
     list_before_template = "people/_people_links.html"

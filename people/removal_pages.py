@@ -92,8 +92,8 @@ def deleted(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Who can still be restored, the latest first."""
     require(request, "people.view_person")
     found = PersonDeletion.objects.restorable().select_related("person", "user")
-    before = PersonDeletion.objects.filter(pk=number(request.GET.get("before", ""))).first()
-    if before is not None:
+    last = number(request.GET.get("before", ""))
+    if last and (before := PersonDeletion.objects.filter(pk=last).first()):
         found = found.filter(deleted_at__lte=before.deleted_at).exclude(pk__gte=before.pk, deleted_at=before.deleted_at)
     shown = list(found[: PAGE + 1])
     return pages.page(

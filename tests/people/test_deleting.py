@@ -153,6 +153,14 @@ def test_after_an_erase_nothing_is_found_in_any_table():
     assert audit.sentence(LogEntry.objects.latest("pk")) == "Erased for good"
 
 
+def test_an_erased_loser_leaves_nothing_with_the_winner_of_a_merge_that_was_undone():
+    ann, bob = person(email="ann@example.com"), person(email="bob@example.com", phone="+34 600 777 888")
+    done = merging.merge(ann.pk, [bob.pk], None, DIALECT)
+    merging.undo(done.pk, None, DIALECT)
+    identity = deleting.erase([bob.pk], None, DIALECT)
+    assert "+34 600 777 888" in identity.texts and traces.find(identity) == []
+
+
 def test_a_deleted_person_can_be_erased_and_then_not_restored():
     ann = person()
     delete(ann.pk)

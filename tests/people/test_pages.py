@@ -49,7 +49,7 @@ def test_the_list_finds_filters_and_counts_no_total(admin):
     with query_budget("people: search"):
         found = admin.get(url("person_changelist"), {"q": "LEE an"}).text
     assert "Ann Lee" in found and "bob@example.com" not in found
-    for filters, there in (({"list": seeds.pk}, "Ann Lee"), ({"unsubscribed__exact": 1}, "bob@example.com")):
+    for filters, there in (({"list": seeds.pk}, "Ann Lee"), ({"unsubscribed": "yes"}, "bob@example.com")):
         found = admin.get(url("person_changelist"), filters).text
         assert there in found and ("Ann Lee" in found) != ("bob@example.com" in found)
     for odd in ({"q": "\0\ud7ff%_"}, {"p": "99999999"}, {"list": "x"}, {"q": "x " * 400}):
