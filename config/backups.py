@@ -1,0 +1,210 @@
+"""Backups: a folder with a dump of the database, the files, and what has to be in them.
+
+    database.dump   pg_dump's custom format
+    files.tar       FILES_DIR, and the secret key unless the environment gives it
+    manifest.json   counts and digests of the very snapshot that was dumped, checksums of the other two
+
+A restored log starts again with a gap in its ids: those handed out after the backup are known to clients and readers.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from psycopg import sql
+
+from config.postgres import DatabaseUnavailable, wheel_binaries
+
+FORMAT = 1
+DUMP, FILES, MANIFEST = "database.dump", "files.tar", "manifest.json"
+SECRET = "secret_key"
+NEW_SETTING = b"SET transaction_timeout = 0;\n"
+CLEAR = b"drop schema public cascade; create schema public;\n"
+# sequence: by how much it moves on after a restore
+GAPS = {"activity_id_seq": 10_000_000, "person_id_seq": 1_000_000, "activity_type_id_seq": 1_000}
+
+Parameters = Mapping[str, Any]
+
+
+class BackupError(Exception):
+    """It was not done; the message says why and what to do."""
+
+
+def parameters() -> dict[str, Any]:
+    """How to reach the product's database with PostgreSQL's own programs."""
+    connection.ensure_connection()  # starts an embedded server
+    known = connection.get_connection_params()
+    return {name: known[name] for name in ("host", "port", "user", "password", "dbname") if known.get(name)}
+
+
+def take(folder: Path) -> dict[str, Any]:
+    """Write a backup to `folder`, which must not exist; it appears only whole. Returns its manifest."""
+    if folder.exists():
+        raise BackupError(f"{folder} exists already.")
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True, mode=0o700)
+    with psycopg.connect(**parameters()) as server:
+        server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        (snapshot,) = server.execute("select pg_export_snapshot()").fetchone() or ("",)
+        _dump(parameters(), "--format=custom", f"--snapshot={snapshot}", f"--file={part / DUMP}")
+        content = measure(server)
+    _write_files(part / FILES)
+    manifest = {
+        "format": FORMAT,
+        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": {name: _sha256(part / name) for name in (DUMP, FILES)},
+        **content,
+    }
+    (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    for file in part.iterdir():
+        file.chmod(0o600)
+    part.rename(folder)
+    return manifest
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a backup whose parts are as they were written. Raises BackupError for any other folder."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise BackupError(f"{folder} is of format {manifest['format']}, this version reads format {FORMAT}.")
+        altered = [name for name, known in manifest["sha256"].items() if _sha256(folder / name) != known]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackupError(f"{folder} is no backup: {error}") from None
+    if altered:
+        raise BackupError(f"{folder / altered[0]} is not as it was written: damaged or cut off.")
+    unknown = set(manifest["migrations"]) - {".".join(key) for key in MigrationLoader(None).disk_migrations}
+    if unknown:
+        raise BackupError(f"{folder} was made by a newer version: this one does not know {min(unknown)}.")
+    return manifest
+
+
+def load(folder: Path, target: Parameters, replace: bool = False) -> None:
+    """Load the dump into the database `target`, all or nothing, open the gaps, and compare it with the manifest.
+
+    With `replace` what the database holds is thrown away in the same transaction.
+    """
+    manifest = read(folder)
+    reading = [_program("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(folder / DUMP)]
+    writing = [_program("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+    with tempfile.TemporaryFile() as said:
+        source = subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=said)
+        sink = subprocess.Popen(
+            writing, env=_environment(target), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+        )
+        with contextlib.suppress(BrokenPipeError), source.stdout, sink.stdin:  # type: ignore[union-attr]
+            sink.stdin.write(CLEAR if replace else b"")  # type: ignore[union-attr]
+            _copy_for_older_servers(source.stdout, sink.stdin)  # type: ignore[arg-type]
+            sink.stdin.write("".join(f"{_gap(name, size)};\n" for name, size in GAPS.items()).encode())  # type: ignore[union-attr]
+        if sink.wait() | source.wait():
+            said.seek(0)
+            raise BackupError(f"Nothing was restored: {said.read().decode(errors='replace').strip()[-2000:]}")
+    with psycopg.connect(**target) as server:
+        found = measure(server)
+    for name in ("tables", "activities"):
+        if found[name] != manifest[name]:
+            raise BackupError(f"What was loaded is not what was dumped: {_difference(found[name], manifest[name])}.")
+
+
+def is_empty(target: Parameters) -> bool:
+    with psycopg.connect(**target) as server:
+        return server.execute("select 1 from pg_tables where schemaname = 'public' limit 1").fetchone() is None
+
+
+def restore_files(folder: Path) -> None:
+    """Put the files where this installation keeps them; the secret key unless the environment gives one."""
+    with tarfile.open(folder / FILES) as archive:
+        members = archive.getmembers()
+        kept = [member for member in members if member.name.startswith("files/")]
+        for member in kept:
+            member.name = member.name.removeprefix("files/")
+        archive.extractall(settings.FILES_DIR, members=kept, filter="data")
+        if not os.environ.get("SECRET_KEY") and any(member.name == SECRET for member in members):
+            archive.extract(SECRET, settings.DATA_DIR, filter="data")
+            (settings.DATA_DIR / SECRET).chmod(0o600)
+
+
+def measure(server: "psycopg.Connection[Any]") -> dict[str, Any]:
+    """What the database holds: rows by table, the digest of the log, applied migrations, the server's version."""
+    with server.cursor() as cursor:
+        cursor.execute("select tablename from pg_tables where schemaname = 'public' order by 1")
+        names = [name for (name,) in cursor.fetchall()]
+        counts = sql.SQL(" union all ").join(
+            sql.SQL("select {}, count(*) from {}").format(name, sql.Identifier("public", name)) for name in names
+        )
+        tables = dict(cursor.execute(counts).fetchall()) if names else {}
+        cursor.execute("select count(*), coalesce(sum(activity_digest(a)), 0) from activity a")
+        count, digest = cursor.fetchone() or (0, 0)
+        cursor.execute("select app || '.' || name from django_migrations order by 1")
+        migrations = [name for (name,) in cursor.fetchall()]
+    return {
+        "server_version": server.info.server_version,
+        "tables": tables,
+        "activities": {"count": count, "digest": str(digest)},
+        "migrations": migrations,
+    }
+
+
+def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    different = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
+    return ", ".join(f"{name} has {found.get(name)} instead of {expected.get(name)}" for name in different[:5])
+
+
+def _write_files(target: Path) -> None:
+    with tarfile.open(target, "w") as archive:
+        if not os.environ.get("SECRET_KEY"):
+            archive.add(settings.DATA_DIR / SECRET, SECRET)
+        if Path(settings.FILES_DIR).exists():
+            archive.add(settings.FILES_DIR, "files")
+
+
+def _gap(sequence: str, size: int) -> str:
+    return f"select setval('public.{sequence}', last_value + {size}) from public.{sequence}"
+
+
+def _copy_for_older_servers(source: IO[bytes], sink: IO[bytes]) -> None:
+    """Copy the script without the one setting that servers before 17 do not know."""
+    for line in source:
+        if line == NEW_SETTING:
+            break
+        sink.write(line)
+    shutil.copyfileobj(source, sink)
+
+
+def _dump(target: Parameters, *arguments: str) -> None:
+    command = [_program("pg_dump"), *arguments]
+    result = subprocess.run(command, env=_environment(target), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise BackupError(f"pg_dump failed: {result.stderr.strip()[-2000:]}")
+
+
+def _program(name: str) -> str:
+    """One of PostgreSQL's programs: those that come with the embedded server know all older servers, too."""
+    try:
+        return str(wheel_binaries() / name)
+    except DatabaseUnavailable:
+        return name
+
+
+def _environment(target: Parameters) -> dict[str, str]:
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    return os.environ | {names[name]: str(value) for name, value in target.items()}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,36 @@
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config import backups
+from config.postgres import DATABASE, EmbeddedPostgres
+
+
+class Command(BaseCommand):
+    help = "Restore a backup into a server made for this and thrown away, and compare counts and digests."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as scratch:
+            Path(scratch).chmod(0o711)  # the server's user passes through
+            server = EmbeddedPostgres(Path(scratch) / "data")
+            try:
+                manifest = backups.read(options["folder"])
+                server.ensure_running()
+                backups.load(options["folder"], server.connection_parameters() | {"dbname": DATABASE})
+            except backups.BackupError as error:
+                raise CommandError(str(error)) from None
+            finally:
+                server.stop()
+        rows, activities = sum(manifest["tables"].values()), manifest["activities"]["count"]
+        self.stdout.write(
+            f"Rehearsed in {time.monotonic() - started:.0f} s: {len(manifest['tables'])} tables with {rows:,} rows and "
+            f"the digest of {activities:,} activities are as they were at {manifest['taken_at']}."
+        )

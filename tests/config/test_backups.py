@@ -1,0 +1,96 @@
+"""A backup comes back as it was, or says why it cannot."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from config import backups
+from tests.making import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def backup(tmp_path, capsys):
+    approved_type()
+    ann = person(first_name="Ánn\t")
+    recorded(*(activity(ann.pk, external_id=f"k{number}", amount=number) for number in range(20)))
+    folder = tmp_path / "a backup"
+    call_command("backup", folder)
+    assert "activities" in capsys.readouterr().out
+    return folder
+
+
+def altered(folder, change):
+    manifest = json.loads((folder / backups.MANIFEST).read_text())
+    change(manifest)
+    (folder / backups.MANIFEST).write_text(json.dumps(manifest))
+
+
+def manage(data_dir, *arguments):
+    environment = {**os.environ, "DATA_DIR": str(data_dir), "PYTHONPATH": str(settings.BASE_DIR)}
+    for name in ("TEST_DATABASE_NAME", "DATABASE_URL"):
+        environment.pop(name, None)
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_only_its_owner_reads_it_and_none_is_overwritten(backup):
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in backup.iterdir()} == {0o600}
+    with pytest.raises(CommandError, match="exists already"):
+        call_command("backup", backup)
+
+
+def test_a_rehearsal_compares_counts_and_digests(backup, capsys):
+    call_command("rehearse_restore", backup)
+    assert "21 activities" in capsys.readouterr().out, "twenty, and New Person"
+    altered(backup, lambda manifest: manifest["activities"].update(digest="12"))
+    with pytest.raises(CommandError, match=r"digest has .* instead of 12"):
+        call_command("rehearse_restore", backup)
+
+
+def test_what_is_damaged_newer_or_no_backup_is_refused_before_anything_is_touched(backup, tmp_path):
+    with pytest.raises(CommandError, match="is no backup"):
+        call_command("restore", tmp_path, "--replace")
+    altered(backup, lambda manifest: manifest["migrations"].append("people.9999_tomorrow"))
+    with pytest.raises(CommandError, match="newer version"):
+        call_command("restore", backup, "--replace")
+    (backup / backups.DUMP).write_bytes((backup / backups.DUMP).read_bytes()[:-1])
+    with pytest.raises(CommandError, match="damaged or cut off"):
+        call_command("restore", backup, "--replace")
+
+
+def test_a_database_with_something_in_it_is_not_overwritten_by_accident(backup):
+    with pytest.raises(CommandError, match="not empty"):
+        call_command("restore", backup)
+
+
+def test_another_installation_goes_on_from_it_after_a_gap(backup, tmp_path):
+    with connection.cursor() as cursor:
+        cursor.execute("select last_value from activity_id_seq")
+        (last,) = cursor.fetchone()
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):  # pytest keeps these to their owner
+        folder.chmod(folder.stat().st_mode | 0o011)
+    restored = manage(elsewhere, "restore", str(backup))
+    assert "21 of them activities" in restored.stdout, restored.stderr
+    assert (elsewhere / "secret_key").read_text() == settings.SECRET_KEY
+    shown = manage(
+        elsewhere, "shell", "-v0", "-c",
+        "from tests.making import *; from activities.models import Activity, ActivityKey; "
+        "rows = [activity(Person.objects.first().pk, external_id=key) for key in ('k3', 'new')]; "
+        "print([(str(one.status), one.activity_id) for one in recorded(*rows)], Person.objects.first().first_name)",
+    )  # fmt: skip
+    assert "refused" in shown.stdout and f"('added', {last + backups.GAPS['activity_id_seq'] + 1})" in shown.stdout, (
+        shown
+    )
+    assert "Ánn" in shown.stdout
