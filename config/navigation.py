@@ -87,6 +87,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item(_("API clients"), "key", "access_apiclient", "access.view_apiclient"),
+                    _item(_("API guide"), "code", "api-guide", "access.view_apiclient"),
                     _item(_("Users"), "person", "access_user", "access.view_user"),
                     _item(_("Person fields"), "badge", "people_personfield", "people.view_personfield"),
                     _item(_("Retention"), "auto_delete", "activities_retention", "activities.view_retention"),

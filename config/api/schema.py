@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -96,7 +97,7 @@ class Operation(AutoSchema):
         return f"{text}\n\nNeeds the right `{right}`." if right else text
 
     def get_summary(self) -> str | None:
-        return super().get_description().partition("\n")[0].rstrip(".") or None
+        return re.split(r"[.;?]\s|[.;?]$", super().get_description().partition("\n")[0])[0] or None
 
     def get_tags(self) -> list[str]:
         return [self._tokenize_path()[0].replace("-", " ")]

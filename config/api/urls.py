@@ -7,7 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from activities.api import Activities, ActivityTypes
 from config.access import api as access
-from config.api import problems
+from config.api import pages, problems
 from people.api import People, PersonFields, StaticListMembers, StaticLists
 from smartlists.api import SmartListMembers, SmartLists
 
@@ -34,4 +34,5 @@ urlpatterns = [
         login_required(SpectacularSwaggerSplitView.as_view(url_name="openapi", title="Custom Activities")),
         name="api-docs",
     ),
+    path("docs/guide", pages.guide, name="api-guide"),
 ]

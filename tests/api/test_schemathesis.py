@@ -21,7 +21,7 @@ from config.wsgi import application
 from people import defining
 from tests.making import activity, approved_type, draft_type, person, recorded
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
 CONFIG = SchemathesisConfig.from_dict({
     # PostgreSQL's text has no NUL: refused everywhere, as the document cannot say
     "generation": {"allow-x00": False},
