@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -26,6 +26,7 @@ SHOWN = 10
 LOOKED_AT = 200  # rows among which the nearest is sought: those that fail the fewest constraints
 MAX_STEP_ROWS = 5_000
 AGGREGATE_PLACES = Decimal(1).scaleb(-10)
+EXACT = Context(prec=500)  # a sum of doubles has up to some 320 digits before the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ def label_of(naming: Naming, activity_type: str, field: str) -> str:
 def _result(aggregate: rules.Aggregate, of: Type, text: str) -> Any:
     data_type = aggregate_type(aggregate.function, of.fields[aggregate.field].data_type)
     if data_type is operators.NUMBER:
-        return Decimal(text).quantize(AGGREGATE_PLACES) if "." in text else Decimal(text)
+        return Decimal(text).quantize(AGGREGATE_PLACES, context=EXACT) if "." in text else Decimal(text)
     return _typed(data_type, text)
 
 

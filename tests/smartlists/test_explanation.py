@@ -6,12 +6,14 @@ import pytest
 from django.db import transaction
 from hypothesis import given
 
+from activities.drafting import FieldSpec
 from people import static_lists
 from people.models import Person
 from people.sources import Door, Source
 from smartlists import evaluation, explanation, rules, saving
 from smartlists.catalogue import Catalogue
-from tests.making import approved_type
+from tests.making import activity, approved_type, recorded
+from tests.making import person as make_person
 from tests.smartlists import generating, oracle, worlds
 from tests.smartlists.making import count, did, parsed, person, sequence, total, where
 from tests.smartlists.test_evaluation import deposit, people
@@ -158,3 +160,22 @@ def test_verdicts_agree_with_the_oracle(catalogue, data, scene):  # noqa: F811 (
 
 
 SPEAKING = (rules.PersonField, rules.Activity, rules.Sequence)
+
+
+def test_sums_and_averages_of_huge_numbers_are_explained(db):
+    approved_type(
+        "Weigh Star", "weighStar", (FieldSpec("star", "Star", is_primary=True), FieldSpec("mass", "Mass", "float"))
+    )
+    who = make_person().pk
+    assert not any(
+        outcome.problems
+        for outcome in recorded(*(activity(who, "weighStar", mass=mass) for mass in (1e308, 1e308, 0.1)))
+    )
+    for function in ("sum", "average"):
+        aggregate = {"function": function, "field": "mass", "operator": "less than", "values": ["1"]}
+        found = rules.parse(
+            {"filters": [{"kind": "activity", "did": True, "type": "weighStar", "aggregate": aggregate}]}
+        )
+        (answer,) = explanation.explain(found, who).verdicts
+        assert answer.miss
+        assert len(answer.value) > 300
