@@ -177,8 +177,8 @@ def _store(stored: StoredEvaluation, found: Evaluation) -> StoredEvaluation:
     smart_list = SmartList.objects.select_for_update().get(pk=stored.smart_list_id)
     gone = BitMap(Person.objects.exclude(state=Person.State.LIVE).values_list("pk", flat=True))
     members = found.members - gone
-    earlier = smart_list.evaluations.filter(state=State.DONE, pk__lt=stored.pk, members__isnull=False)
-    before = earlier.order_by("-pk").first()
+    earlier = smart_list.evaluations.filter(state=State.DONE, as_of__lt=found.as_of, members__isnull=False)
+    before = earlier.order_by("-as_of").first()
     known = before.person_ids if before else BitMap()
     stored.state, stored.as_of, stored.seconds = State.DONE, found.as_of, found.seconds
     stored.per_filter = [part.count for part in found.per_filter]
@@ -186,9 +186,8 @@ def _store(stored: StoredEvaluation, found: Evaluation) -> StoredEvaluation:
     stored.members = _stored(members)
     stored.joined, stored.left = _stored(members - known), _stored(known - members)
     stored.save()
-    SmartList.objects.filter(Q(current__isnull=True) | Q(current__lt=stored.pk), pk=smart_list.pk).update(
-        current=stored
-    )
+    is_newest = Q(current__isnull=True) | Q(current__as_of__lt=stored.as_of)
+    SmartList.objects.filter(is_newest, pk=smart_list.pk).update(current=stored)
     old = smart_list.evaluations.filter(members__isnull=False).order_by("-pk").values("pk")[KEPT:]
     StoredEvaluation.objects.filter(pk__in=list(old.values_list("pk", flat=True))).update(members=None)
     return stored

@@ -75,13 +75,28 @@ def test_rights_are_asked_for(spaniards):
         evaluating.put_into(spaniards, static, SYSTEM, user("Viewer"))
 
 
-def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards):
+def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, monkeypatch):
     slow, quick = (StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1) for _ in range(2))
-    evaluating.run(quick.pk)
-    evaluating.run(slow.pk)
-    assert SmartList.objects.get().current_id == quick.pk
+    real = evaluation.evaluate
+
+    def overtaken(*arguments, **more):
+        found = real(*arguments, **more)
+        people("Spain")
+        evaluating.run(quick.pk)
+        return found
+
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments, **more: (
+        monkeypatch.setattr(evaluation, "evaluate", real), overtaken(*arguments, **more))[1])  # fmt: skip
+    assert evaluating.run(slow.pk).count == 0
+    current = SmartList.objects.get().current
+    assert (current.pk, current.count) == (quick.pk, 1)
     assert evaluating.run(slow.pk) is None  # done already
     assert StoredEvaluation.objects.filter(state="done").count() == 2
+    # what was asked for first and done last is the newest, too
+    late = StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1)
+    evaluating.evaluate(spaniards, None)
+    evaluating.run(late.pk)
+    assert SmartList.objects.get().current_id == late.pk
 
 
 def test_what_goes_wrong_is_kept_with_the_evaluation(spaniards, monkeypatch):
