@@ -16,7 +16,7 @@ run: install
 	@python manage.py first_start
 	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
 
-test: install-test lint browser
+test: install-test lint browser node_modules/axe-core/axe.min.js
 	@python manage.py makemigrations --check --dry-run
 	@pytest -n 2 -rs
 
@@ -34,6 +34,12 @@ browser:
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
 			>/dev/null 2>&1 || echo "Chromium could not be installed: browser tests are skipped."; \
 	else echo "There is no Chromium, and installing it needs root and apt-get: browser tests are skipped."; fi
+
+# The rules of accessibility that the browser tests apply, where npm is there; else those tests are skipped.
+node_modules/axe-core/axe.min.js: package.json
+	@if command -v npm >/dev/null; then npm install --no-audit --no-fund --ignore-scripts --no-package-lock --silent \
+		&& touch $@ || echo "axe-core could not be installed: tests of accessibility are skipped."; \
+	else echo "There is no npm: tests of accessibility are skipped."; fi
 
 pins:
 	@for set in base test; do uv pip compile --python-version 3.11 --universal --generate-hashes \

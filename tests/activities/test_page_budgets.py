@@ -1,0 +1,42 @@
+"""The pages of activities stay within their budgets of statements."""
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from people import installation
+from people.models import Installation
+from tests.making import activity, approved_type, edit_description, person, recorded
+from tests.query_budget import query_budget
+
+pytestmark = pytest.mark.django_db
+
+PAGES = {
+    "activities: home": "/admin/",
+    "activities: types": "/admin/activities/activitytype/",
+    "activities: type overview": "/admin/activities/activitytype/{type}/change/",
+    "activities: type fields": "/admin/activities/activitytype/{type}/fields/",
+    "activities: type versions": "/admin/activities/activitytype/{type}/versions/",
+    "activities: type developers": "/admin/activities/activitytype/{type}/developers/",
+    "activities: approve": "/admin/activities/activitytype/{type}/step/approve/",
+    "activities: timeline": "/admin/activities/activitytype/timeline/{person}/",
+    "activities: record": "/admin/activities/activitytype/record/{person}/?type={type}",
+    "activities: report": "/admin/reports/?report=people&type={type}",
+    "activities: notices": "/admin/notices/",
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_keeps_to_its_budget_with_many_types_and_people(client, name):
+    Installation.objects.get_or_create(pk=1)
+    installation.forget()
+    for number in range(4):
+        edit_description(approved_type(f"Do thing {number}", f"thing{number}"), "draft")
+    check, people = approved_type(), [person() for _ in range(5)]
+    edit_description(check, "draft")
+    recorded(*(activity(one.pk) for one in people for _ in range(12)))
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    address = PAGES[name].format(type=check.pk, person=people[0].pk)
+    client.get(address)
+    installation.forget()  # kept for some seconds only: read again, so that the count is always the same
+    with query_budget(name):
+        assert client.get(address).status_code == 200

@@ -1,0 +1,76 @@
+"""Every page of the marketer's day, judged by axe-core in light and dark, and used at phone width and 400 %."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from people import installation
+from people.models import Installation
+from tests.making import activity, approved_type, edit_description, person, recorded
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = {"serious", "critical"}
+# unfold's own frame, which we do not draw
+FRAME = ["#nav-sidebar", "[x-data='searchCommand()']"]
+PAGES = {
+    "home": "/admin/", "types": "/admin/activities/activitytype/", "new type": "/admin/activities/activitytype/add/",
+    "overview": "/admin/activities/activitytype/{type}/change/?days=90", "fields": "/admin/activities/activitytype/{type}/fields/",
+    "field": "/admin/activities/activitytype/{type}/fields/amount/", "versions": "/admin/activities/activitytype/{type}/versions/",
+    "developers": "/admin/activities/activitytype/{type}/developers/", "approve": "/admin/activities/activitytype/{type}/step/approve/",
+    "delete": "/admin/activities/activitytype/{type}/step/delete/", "import": "/admin/activities/activitytype/import/",
+    "timeline": "/admin/activities/activitytype/timeline/{person}/", "record": "/admin/activities/activitytype/record/{person}/?type={type}",
+    "reports": "/admin/reports/?report=people&type={type}", "notices": "/admin/notices/",
+}  # fmt: skip
+
+
+@pytest.fixture
+def where(transactional_db):
+    Installation.objects.get_or_create(pk=1)
+    installation.forget()
+    check, ann = approved_type(), person(first_name="Ann", last_name="أحمد 🎉")
+    recorded(*(activity(ann.pk, primary_value=f"No. {i}", branch="Lyon") for i in range(3)))
+    edit_description(check, "changed")
+    return {"type": check.pk, "person": ann.pk}
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make test installs it where npm is)")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_a_grave_fault(new_page, superuser, where, theme):
+    page = new_page("en", superuser, color_scheme=theme)
+    page.add_init_script(f"localStorage.setItem('_x_adminTheme', JSON.stringify('{theme}'))")
+    found = []
+    for name, address in PAGES.items():
+        page.goto(address.format(**where))
+        page.add_script_tag(path=AXE)
+        result = page.evaluate(
+            "frame => axe.run({exclude: frame}, {resultTypes: ['violations']})", [[one] for one in FRAME]
+        )
+        found += [
+            f"{name}: {fault['id']} ({fault['impact']}) {fault['nodes'][0]['html'][:160]}"
+            for fault in result["violations"]
+            if fault["impact"] in GRAVE
+        ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("what", "width"), [("a phone", 390), ("400 % zoom", 320)])
+def test_no_page_scrolls_sideways_on(new_page, superuser, where, what, width):
+    page = new_page("en", superuser, viewport={"width": width, "height": 640})
+    wide = []
+    for name, address in PAGES.items():
+        page.goto(address.format(**where))
+        if (over := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 1:
+            wide.append(f"{name} by {over} px")
+    assert not wide
+
+
+def test_the_menu_of_a_type_is_used_with_the_keyboard_alone(new_page, superuser, where):
+    page = new_page("en", superuser)
+    page.goto(PAGES["versions"].format(**where))
+    menu = page.locator(".ca-head__steps summary")
+    menu.focus()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Change", exact=True)).to_be_focused()
