@@ -8,17 +8,19 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from people import datatypes, finding
 from people.models import Folder
 from people.problems import Conflict, Problem, bad_value
 from people.refusals import NotFound, PreconditionFailed, Unprocessable
 from people.rest import Listed, Retrieved
-from smartlists import evaluating, language, rules, saving, sentences
+from smartlists import evaluating, explanation, language, rules, saving, sentences
 from smartlists.catalogue import Catalogue
 from smartlists.filters import SmartListFilters
 from smartlists.models import SmartList, StoredEvaluation
 from smartlists.serializers import (
     CountShown,
     EvaluatedShown,
+    ExplanationShown,
     RulesGiven,
     SmartListGiven,
     SmartListMemberShown,
@@ -91,6 +93,7 @@ class SmartLists(Listed, Retrieved):
         "count": VIEW,
         "evaluate": VIEW,
         "text": VIEW,
+        "explain": VIEW,
         "evaluate_rules": VIEW,
         "translate": VIEW,
     }
@@ -175,6 +178,15 @@ class SmartLists(Listed, Retrieved):
         found = self.get_object()
         return Response(_translated(found.parsed, found.name, found.description))
 
+    @extend_schema(responses=ExplanationShown)
+    @action(["GET"], detail=True, url_path="explain/<int:person>")
+    def explain(self, request: Any, pk: int, person: int) -> Response:
+        """Why a person is on the list or not: each filter's verdict, what proves it, the nearest miss."""
+        self.require("people.view_person")
+        found = explanation.explain(self.get_object().parsed, min(person, finding.MAX_ID))
+        request._request.person_ids = {person}
+        return Response(_explained(found))
+
     @extend_schema(request=RulesGiven, responses=EvaluatedShown, operation_id="smart_lists_evaluate_rules")
     @action(["POST"], detail=False, url_path="evaluate", url_name="evaluate-rules")
     def evaluate_rules(self, request: Any) -> Response:
@@ -236,6 +248,34 @@ def _translated(found: rules.Rules, name: str, description: str) -> dict[str, An
         "rules": rules.dump(found),
         "text": language.render(found, name, description, names),
         "sentence": sentences.list_sentence(found, names),
+    }
+
+
+def _explained(found: explanation.Explanation) -> dict[str, Any]:
+    return {
+        "person": found.person_id,
+        "is_live": found.is_live,
+        "is_member": found.is_member,
+        "as_of": datatypes.moment_text(found.as_of),
+        "deciding": list(found.deciding),
+        "verdicts": [_verdict(one) for one in found.verdicts],
+    }
+
+
+def _verdict(one: explanation.Verdict) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "filter": rules.dump_filter(one.filter),
+        "holds": one.holds,
+        "value": one.value,
+        "times": one.times,
+        "since": None if one.since is None else datatypes.moment_text(one.since),
+        "activities": [
+            {"id": shown.activity_id, "occurred_at": datatypes.moment_text(shown.occurred_at), "step": shown.step}
+            for shown in one.activities
+        ],
+        "miss": None if one.miss is None else {"code": one.miss.code, "text": one.miss.text},
+        "nested": None if one.nested is None else _explained(one.nested),
     }
 
 

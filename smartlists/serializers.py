@@ -20,6 +20,16 @@ class RulesField(serializers.JSONField):
         return data
 
 
+@extend_schema_field({"$ref": "#/components/schemas/Rules.filter"})
+class RulesFilter(serializers.JSONField):
+    """One filter in its JSON form."""
+
+
+@extend_schema_field({"$ref": "#/components/schemas/Explanation"})
+class NestedExplanation(serializers.JSONField):
+    """Why the person is on a list inside, or not."""
+
+
 class CountShown(Strict):
     """What an evaluation found; every page, export and reply shows the same one."""
 
@@ -77,3 +87,39 @@ class EvaluatedShown(Strict):
 
 class SmartListMemberShown(Strict):
     person = serializers.IntegerField()
+
+
+class EvidenceShown(Strict):
+    id = serializers.IntegerField(help_text="Of the activity.")
+    occurred_at = Moment()
+    step = serializers.IntegerField(help_text="Of a sequence, from 1; else 0.")
+
+
+class MissShown(Strict):
+    code = serializers.CharField()
+    text = serializers.CharField()
+
+
+class VerdictShown(Strict):
+    """What one filter says of the person."""
+
+    number = serializers.IntegerField()
+    filter = RulesFilter()
+    holds = serializers.BooleanField()
+    value = serializers.CharField(allow_null=True, help_text="The person's value of the field, or the aggregate.")
+    times = serializers.IntegerField(allow_null=True, help_text="How many activities satisfy the constraints.")
+    since = Moment(allow_null=True, help_text="On the static list.")
+    activities = EvidenceShown(many=True, help_text="What proves it, at most ten.")
+    miss = MissShown(allow_null=True, help_text="The nearest miss, where it does not hold.")
+    nested = NestedExplanation(allow_null=True, help_text="Of a smart list inside.")
+
+
+class ExplanationShown(Strict):
+    person = serializers.IntegerField()
+    is_live = serializers.BooleanField()
+    is_member = serializers.BooleanField()
+    as_of = Moment()
+    deciding = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Filters each of which would change the answer by itself."
+    )
+    verdicts = VerdictShown(many=True)

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.routers import SimpleRouter
 
 from activities.api import Activities, ActivityTypes
+from activities.quarantine_api import Quarantine
 from config.access import api as access
 from config.api import pages, problems
 from people.api import People, PersonFields, StaticListMembers, StaticLists
@@ -14,6 +15,7 @@ from smartlists.api import SmartListMembers, SmartLists
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypes)
 router.register("activities", Activities)
+router.register("quarantine", Quarantine)
 router.register("people", People)
 router.register("person-fields", PersonFields)
 router.register("static-lists", StaticLists)

@@ -101,3 +101,12 @@ def test_rights_are_asked_for(narrowed, people):
     assert reader.get("smart-lists").status_code == 200
     assert reader.post("smart-lists", {"name": "x", "rules": SPAIN}).status_code == 403
     assert narrowed("people.view_person").post("smart-lists/evaluate", {"rules": SPAIN}).status_code == 403
+
+
+def test_one_person_is_explained(api, people):
+    address = f"smart-lists/{api.post('smart-lists', {'text': TEXT}).json()['id']}/explain"
+    yes = api.get(f"{address}/{people[0]}").json()
+    assert yes["is_member"] and yes["verdicts"][0]["times"] == 1 and yes["verdicts"][0]["activities"][0]["id"]
+    no = api.get(f"{address}/{people[2]}").json()
+    assert not no["is_member"] and no["verdicts"][0]["miss"]["text"] and no["deciding"] == [1]
+    assert api.get(f"{address}/999999").json()["is_live"] is False

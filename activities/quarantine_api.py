@@ -1,0 +1,138 @@
+"""Refused activities over the native API: what is wrong with them, mending, replaying, putting aside."""
+
+import json
+from typing import Any
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from activities import replaying
+from activities.upkeep import RefusedActivity
+from people.filtering import NUMBER_KEY, Column, Filters, WordsFilter
+from people.problems import pointer
+from people.rest import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
+from people.sources import Door
+
+State = RefusedActivity.State
+
+
+class RefusedActivityFilters(Filters):
+    class Meta:
+        model = RefusedActivity
+        fields = ()
+
+    source = WordsFilter({door.name.lower(): Q(door=door) for door in Door}, "By which door it came in.")
+    state = WordsFilter({str(state): Q(state=state) for state in State})
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "activity_type": Column("string", "activity_type__api_name", operators=("", "in", "isempty")),
+        "person": Column("integer", "person_id", operators=("", "in", "isempty")),
+        "code": Column("string", is_nullable=False, operators=("", "in", "not")),
+        "field": Column("string", is_nullable=False, operators=("", "in")),
+        "user": Column("integer", "user_id", operators=("", "in", "isempty")),
+        "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
+        "activity": Column("integer", "activity_id", operators=("", "in", "isempty")),
+        "times": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "first_at": Column("datetime", is_nullable=False),
+        "last_at": Column("datetime", is_nullable=False),
+        "settled_at": Column("datetime"),
+    }
+    unfiltered = {
+        "door": "filtered by its word: source",
+        "key": "keeps a retry from being a second row",
+        "raw": "the row as it came",
+        "zone": "of the row's moments, which nobody looks up",
+        "problems": "filtered by the first one: code and field",
+    }
+
+
+class RefusedActivityShown(Strict):
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField([str(state) for state in State])
+    source = serializers.SerializerMethodField(help_text="By which door it came in.")
+    user = serializers.IntegerField(source="user_id", allow_null=True)
+    origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import.")
+    activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
+    row = serializers.SerializerMethodField(help_text="As it came; null when it was too large to keep.")
+    errors = serializers.SerializerMethodField()
+    times = serializers.IntegerField(help_text="How often it was sent and refused.")
+    first_at = Moment()
+    last_at = Moment()
+    activity = serializers.IntegerField(source="activity_id", allow_null=True, help_text="Once it is recorded.")
+    settled_at = Moment(allow_null=True)
+
+    @extend_schema_field({"type": "string", "enum": [door.name.lower() for door in Door]})
+    def get_source(self, refused: RefusedActivity) -> str:
+        return Door(refused.door).name.lower()
+
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+    def get_row(self, refused: RefusedActivity) -> Any:
+        # lone surrogates cannot be sent on
+        return json.loads(refused.raw.encode("utf-8", "replace")) if refused.raw and "\\ud" not in refused.raw else None
+
+    @extend_schema_field(FaultShown(many=True))
+    def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:
+        return [
+            {
+                **{name: one[name] for name in ("code", "message", "expected", "got")},
+                "path": pointer(tuple(one["path"])),
+            }
+            for one in refused.problems
+        ]
+
+
+class IdsGiven(Strict):
+    ids = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH)
+
+
+class CorrectionGiven(IdsGiven):
+    part = Text(max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field.")
+    value = serializers.JSONField(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
+
+
+class ReplayedShown(Strict):
+    recorded = serializers.IntegerField()
+    refused = serializers.IntegerField()
+
+
+class ChangedShown(Strict):
+    changed = serializers.IntegerField()
+
+
+class Quarantine(Listed, Retrieved):
+    """Activities that were refused, kept for a while to be mended and replayed."""
+
+    queryset = RefusedActivity.objects.select_related("activity_type")
+    serializer_class = RefusedActivityShown
+    filterset_class = RefusedActivityFilters
+    orderings = ("id", "-id", "last_at", "-last_at")
+    rights = {
+        "list": "activities.view_refusedactivity",
+        "retrieve": "activities.view_refusedactivity",
+        "replay": replaying.RIGHT,
+        "dismiss": replaying.RIGHT,
+        "correct": replaying.RIGHT,
+    }
+
+    @extend_schema(request=IdsGiven, responses=ReplayedShown)
+    @action(["POST"], detail=False)
+    def replay(self, request: Any) -> Response:
+        """Record waiting rows as types and people are today; those that are refused again wait on."""
+        done = replaying.replay(self.given(IdsGiven)["ids"], request.user)
+        return Response({"recorded": done.recorded, "refused": done.refused})
+
+    @extend_schema(request=IdsGiven, responses=ChangedShown)
+    @action(["POST"], detail=False)
+    def dismiss(self, request: Any) -> Response:
+        """Put waiting rows aside."""
+        return Response({"changed": replaying.dismiss(self.given(IdsGiven)["ids"], request.user)})
+
+    @extend_schema(request=CorrectionGiven, responses=ChangedShown)
+    @action(["POST"], detail=False)
+    def correct(self, request: Any) -> Response:
+        """Give one part of waiting rows another value; replay them afterwards."""
+        given = self.given(CorrectionGiven)
+        return Response({"changed": replaying.correct(given["ids"], given["part"], given["value"], request.user)})
