@@ -141,6 +141,13 @@ def erase(person_ids: Sequence[Any], by: Any, source: Source) -> traces.Identity
     return identity
 
 
+def forget_expired() -> int:
+    """Drop the lists of people who cannot be restored any more; return of how many."""
+    return (
+        PersonDeletion.objects.filter(deleted_at__lt=_restorable_since()).exclude(memberships=[]).update(memberships=[])
+    )
+
+
 def merged_into(person_ids: Sequence[int]) -> list[int]:
     """The people themselves and everybody who was merged into one of them, or into one of these, and so on."""
     with connection.cursor() as cursor:

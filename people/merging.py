@@ -142,6 +142,13 @@ def why_not_undone(done: PersonMerge) -> Problem | None:
     return next(_hindrances(done), None)
 
 
+def forget_expired() -> int:
+    """Drop what only an undo needed, of merges that cannot be undone any more; return of how many."""
+    since = timezone.now() - timedelta(days=settings.MERGE_UNDO_DAYS)
+    expired = PersonMerge.objects.filter(merged_at__lt=since).exclude(kept={}, changes={})
+    return expired.update(kept={}, changes={})
+
+
 def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Person]]:
     """The winner and the losers, each once, all of them live; or `Refused`."""
     wanted = list(dict.fromkeys(int(one) if finding.is_id(one) else one for one in loser_ids))

@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from people import bulk, defining, duplicates, exporting, import_runs, notices, transfer_files
+from people import bulk, defining, deleting, duplicates, exporting, import_runs, merging, notices, transfer_files
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
@@ -67,3 +67,11 @@ def search_duplicates() -> None:
 )
 def mail_notices(timestamp: int) -> None:
     notices.mail()
+
+
+@app.periodic(cron="29 3 * * *")
+@app.task(name="people.forget_expired", queue="people", pass_context=False)
+def forget_expired(timestamp: int) -> None:
+    """What could be taken back and cannot any more."""
+    merging.forget_expired()
+    deleting.forget_expired()

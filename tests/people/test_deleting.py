@@ -79,10 +79,13 @@ def test_restoring_brings_back_lists_as_they_were_and_nothing_else():
 
 def test_restoring_is_for_thirty_days():
     ann = person()
+    static_lists.add(static_lists.create("Seeds", None), [ann.pk], DIALECT)
     delete(ann.pk)
+    assert deleting.forget_expired() == 0
     PersonDeletion.objects.update(deleted_at=F("deleted_at") - timedelta(days=30, minutes=1))
     assert restore(ann.pk) == ["too_late"]
     assert not PersonDeletion.objects.restorable().exists()
+    assert deleting.forget_expired() == 1 and PersonDeletion.objects.get().memberships == []
 
 
 def test_a_unique_value_is_free_after_a_delete_and_keeps_its_old_owner_out():

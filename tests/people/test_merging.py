@@ -243,6 +243,9 @@ def test_an_undo_is_for_thirty_days():
     PersonMerge.objects.update(merged_at=F("merged_at") - timedelta(days=30, minutes=1))
     assert refusal(undo, done).code == "too_late"
     assert merging.why_not_undone(PersonMerge.objects.get()).code == "too_late"
+    fresh = merge(person(), person())
+    assert (merging.forget_expired(), merging.forget_expired()) == (1, 0)
+    assert PersonMerge.objects.get(pk=done.pk).kept == {} and PersonMerge.objects.get(pk=fresh.pk).kept != {}
 
 
 def test_who_cannot_be_merged():
