@@ -12,7 +12,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from activities import drafting, lifecycle, reading, recording, streaming
+from activities import draft_checks, drafting, lifecycle, reading, recording, streaming
 from activities.filters import ActivityFilters, ActivityTypeFilters, narrows_by_more_than_the_log_orders
 from activities.models import Activity, ActivityField, ActivityType, ActivityVersion
 from activities.receiving import Receiver
@@ -77,7 +77,7 @@ class ActivityTypes(Listed, Retrieved):
         """By id or API name; an API name always has a letter."""
         reference = self.kwargs["pk"]
         by = {"pk": int(reference[:10])} if reference.isascii() and reference.isdigit() else {"api_name": reference}
-        is_name = "pk" in by or drafting.API_NAME.fullmatch(reference)
+        is_name = "pk" in by or draft_checks.API_NAME.fullmatch(reference)
         found = self.filter_queryset(self.get_queryset()).filter(**by).first() if is_name else None
         if found is None:
             raise NotFound(Problem("not_found", _("There is no such activity type.")))

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from activities import drafting, lifecycle
+from activities import draft_checks, drafting, lifecycle
 from activities.drafting import FieldSpec, Names
 from activities.models import ActivityType
 from people.problems import Problem, Refused
@@ -55,7 +55,7 @@ def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool 
 def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
     names, fields = _parse(entry)
     # what cannot be an API name is not looked up: `create` says what is wrong with it
-    known = ActivityType.objects.custom().existing() if drafting.API_NAME.fullmatch(names.api_name) else None
+    known = ActivityType.objects.custom().existing() if draft_checks.API_NAME.fullmatch(names.api_name) else None
     activity_type = known.filter(api_name=names.api_name).first() if known is not None else None
     try:
         if activity_type is None:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import drafting, quarantine, schema
+from activities import draft_checks, quarantine, schema
 from activities.models import ActivityType
 from people import changing, datatypes, finding, locks
 from people.problems import Problem, bad_value
@@ -157,7 +157,7 @@ class _Batch:
         """
         wanted = {row.activity_type for row in self.rows if isinstance(row.activity_type, int | str)}
         # only what can be an API name is looked up: NUL and lone surrogates never reach the database
-        names = [name for name in wanted if isinstance(name, str) and drafting.API_NAME.fullmatch(name)]
+        names = [name for name in wanted if isinstance(name, str) and draft_checks.API_NAME.fullmatch(name)]
         ids = dict(ActivityType.objects.filter(api_name__in=names).values_list("api_name", "pk"))
         ids.update({number: number for number in wanted if isinstance(number, int) and 0 < number <= finding.MAX_ID})
         locks.share(

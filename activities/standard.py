@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from activities import recording
-from activities.drafting import name_key
+from activities.draft_checks import name_key
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
 from people import announcing, datatypes
 from people.sources import Door, Source

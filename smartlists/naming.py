@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from activities.drafting import name_key
+from activities.draft_checks import name_key
 from people import datatypes
 from smartlists.catalogue import MOMENTS, Catalogue
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from activities import drafting, lifecycle, naming
+from activities import draft_checks, drafting, lifecycle, naming
 from activities.forms import TypeForms
 from activities.models import ActivityType
 from activities.pages import find_type, number, require, show
@@ -126,7 +126,7 @@ def _with_proposals(posted: QueryDict) -> QueryDict:
 
 
 def _proposal(name: str) -> naming.Proposal:
-    return naming.propose(name[: drafting.MAX_NAME], get_language() or "en")
+    return naming.propose(name[: draft_checks.MAX_NAME], get_language() or "en")
 
 
 def _similar(name: str) -> list[ActivityType]:

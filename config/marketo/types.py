@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpResponse
 
-from activities import drafting, lifecycle
+from activities import draft_checks, drafting, lifecycle
 from activities.drafting import FieldSpec, Names
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from config.marketo.dispatch import Call
@@ -101,7 +101,7 @@ def delete_attributes(call: Call, api_name: str) -> HttpResponse:
 
 def _find(api_name: str) -> ActivityType:
     types = ActivityType.objects.custom().existing().with_versions()
-    found = types.filter(api_name=api_name).first() if drafting.API_NAME.fullmatch(api_name) else None
+    found = types.filter(api_name=api_name).first() if draft_checks.API_NAME.fullmatch(api_name) else None
     if found is None:
         raise Failure("1013", f"Object not found: '{show(api_name)}'")
     return found
