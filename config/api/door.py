@@ -18,7 +18,8 @@ from people.refusals import TooLarge, Unauthorized
 
 PREFIX = "/api/v1/"
 MAX_ADDRESS = 8_192
-STREAM = "application/x-ndjson"
+# bodies of any length, read as they come; other resources refuse these types unread
+STREAMS = frozenset({"application/x-ndjson", "text/csv", "application/gzip", "application/octet-stream"})
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -67,7 +68,7 @@ class ApiDoor:
         if request.method not in idempotency.METHODS:
             return self.get_response(request)
         key = request.idempotency_key = idempotency.key_of(request)  # type: ignore[attr-defined]
-        if key is None or caller.startswith("address:") or request.content_type == STREAM:
+        if key is None or caller.startswith("address:") or request.content_type in STREAMS:
             return self.get_response(request)
         return idempotency.once(request, caller, key, self.get_response)
 
@@ -103,7 +104,7 @@ def _bound_body(request: HttpRequest) -> None:
     (`wsgi.input_terminated`) it can be read to that end.
     """
     length = request.headers.get("Content-Length", "")
-    if request.content_type == STREAM:
+    if request.content_type in STREAMS:
         return
     if length.isdigit() and int(length) > settings.API_MAX_BODY:
         raise TooLarge(_too_large())

@@ -10,12 +10,16 @@ from activities.quarantine_api import Quarantine
 from config.access import api as access
 from config.api import pages, problems
 from people.api import People, PersonFields, StaticListMembers, StaticLists
+from people.transfer_api import Exports, ImportFailures, Imports
 from smartlists.api import SmartListMembers, SmartLists
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypes)
 router.register("activities", Activities)
 router.register("quarantine", Quarantine)
+router.register("imports", Imports)
+router.register("imports/<int:job>/failures", ImportFailures)
+router.register("exports", Exports)
 router.register("people", People)
 router.register("person-fields", PersonFields)
 router.register("static-lists", StaticLists)

@@ -51,7 +51,7 @@ def test_every_order_is_served_by_an_index(resource):
     with connection.cursor() as cursor:
         cursor.execute("select indexdef from pg_indexes where tablename = %s", [table])
         definitions = [row[0] for row in cursor.fetchall()]
-    columns = [definition.partition(" USING ")[2] for definition in definitions]
+    columns = [definition.partition(" USING ")[2].replace('"', "") for definition in definitions]
     for ordering in resource.orderings:
         column = ordering.lstrip("-")
         assert any(f"({column}" in text or f", {column}" in text for text in columns), (table, ordering, columns)

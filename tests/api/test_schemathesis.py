@@ -61,14 +61,19 @@ def schema(db, _in_one_transaction):
     return found, headers
 
 
+@schemathesis.serializer("text/csv", "application/gzip", "application/octet-stream")
+def file(_context, value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
 @schemathesis.serializer("application/x-ndjson")
 def ndjson(_context, value):
-    return json.dumps(value).encode() + b"\n"
+    return value if isinstance(value, bytes) else json.dumps(value).encode() + b"\n"
 
 
 def _is_by_row(operation):
-    """One bad row never costs the others: these answer 200 and name the fault beside its row."""
-    return operation.path.endswith(("/batch", "/stream", "/validate"))
+    """One bad row never costs the others: these answer 200 and name the fault beside its row. Any bytes are a file."""
+    return operation.path.endswith(("/batch", "/stream", "/validate", "/imports"))
 
 
 def _check(operation, headers, mode):

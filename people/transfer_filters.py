@@ -1,0 +1,80 @@
+"""Filters of the native API's lists of imports, their refused rows, and exports."""
+
+from django.db.models import Q
+
+from people.filtering import NUMBER_KEY, Column, Filters, WordsFilter
+from people.sources import Door
+from people.transfers import Export, Import, ImportFailure
+
+DOORS = {door.name.lower(): Q(door=door) for door in Door}
+
+
+class ImportFilters(Filters):
+    class Meta:
+        model = Import
+        fields = ()
+
+    source = WordsFilter(DOORS, "By which door it came in.")
+    state = WordsFilter({str(state): Q(state=state) for state in Import.State})
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "kind": Column("string", is_nullable=False, operators=("", "in")),
+        "name": Column("string", is_nullable=False),
+        "user": Column("string", "user__username", operators=("", "in", "isempty")),
+        "added": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "updated": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "repeated": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "refused": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "size": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "created_at": Column("datetime", is_nullable=False),
+        "started_at": Column("datetime"),
+        "finished_at": Column("datetime"),
+    }
+    unfiltered = {
+        "door": "filtered by its word: source",
+        **dict.fromkeys(("stored_as", "shape", "shape_key", "plan", "wish"), "how the file is read, not what it is"),
+        **dict.fromkeys(("position", "bytes_done", "progressed_at", "first_id", "last_id"), "how far the work is"),
+        "error": "a sentence for people",
+    }
+
+
+class FailureFilters(Filters):
+    class Meta:
+        model = ImportFailure
+        fields = ()
+
+    typed = {"row": Column("integer", is_nullable=False, operators=NUMBER_KEY)}
+    unfiltered = {
+        "of": "stands in the address",
+        "raw": "the row as it came",
+        "problems": "told with the row; sums of them are in the import's report",
+    }
+
+
+class ExportFilters(Filters):
+    class Meta:
+        model = Export
+        fields = ()
+
+    source = WordsFilter(DOORS, "By which door it was asked for.")
+    state = WordsFilter({str(state): Q(state=state) for state in Export.State})
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "kind": Column("string", is_nullable=False, operators=("", "in")),
+        "title": Column("string", is_nullable=False),
+        "format": Column("string", is_nullable=False, operators=("", "in")),
+        "user": Column("string", "user__username", operators=("", "in", "isempty")),
+        "rows": Column("integer"),
+        "size": Column("integer"),
+        "created_at": Column("datetime", is_nullable=False),
+        "started_at": Column("datetime"),
+        "finished_at": Column("datetime"),
+    }
+    unfiltered = {
+        "door": "filtered by its word: source",
+        "key": "stands in the address of the Marketo API only",
+        "parameters": "what was asked for, as a whole",
+        "checksum": "to check a file with, not to find it by",
+        "error": "a sentence for people",
+        "queued_at": "a moment before started_at",
+    }

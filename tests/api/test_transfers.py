@@ -1,0 +1,69 @@
+"""Imports and exports over the native API."""
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from config.access import clients, tokens
+from people import exporting, import_runs
+from people.models import Person
+from tests.api.conftest import Api
+from tests.making import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, settings):
+    settings.FILES_DIR = tmp_path
+
+
+def test_a_file_is_uploaded_understood_and_imported(api):
+    file = b"Mail,Town\nann@example.com,Vigo\nnonsense,Lugo\n"
+    made = api.post("imports?kind=people&name=people.csv", file, content_type="text/csv")
+    assert made.status_code == 201, made.content
+    assert made.json()["columns"] == ["Mail", "Town"]
+    address = f"imports/{made.json()['id']}"
+    assert api.post(f"{address}/start").json()["code"] == "no_plan"
+    wrong = api.put(f"{address}/plan", {"columns": {"email": "E-Mail"}})
+    assert wrong.status_code == 422 and wrong.json()["errors"][0]["path"] == "/columns/email"
+    assert api.put(f"{address}/plan", {"columns": {"email": "Mail", "city": "Town"}}).status_code == 200
+    assert api.post(f"{address}/start").status_code == 202
+    import_runs.run(made.json()["id"])
+    done = api.get(address).json()
+    assert (done["state"], done["added"], done["refused"]) == ("complete", 1, 1)
+    assert Person.objects.get(email="ann@example.com").city == "Vigo"
+    (failure,) = api.get(f"{address}/failures").json()["results"]
+    assert failure["errors"][0]["got"] == "nonsense"
+    assert api.post(f"{address}/start").status_code == 409
+    assert [row["id"] for row in api.get("imports?state=complete&refused__gte=1").json()["results"]] == [done["id"]]
+
+
+def test_what_is_no_file_is_refused(api):
+    assert api.post("imports?kind=moons", b"a,b\n", content_type="text/csv").status_code == 400
+    assert api.post("imports?kind=people", "{}", content_type="application/json").status_code == 415
+    assert api.get("imports/99/failures").status_code == 404
+
+
+def test_a_file_is_asked_for_and_fetched_by_whoever_asked(api, client):
+    person(email="ann@example.com")
+    made = api.post("exports", {"kind": "people", "parameters": {"fields": ["id", "email"]}})
+    assert made.status_code == 202, made.content
+    address = f"exports/{made.json()['id']}"
+    assert api.get(f"{address}/file").json()["code"] == "not_ready"
+    exporting.run(made.json()["id"])
+    assert api.get(address).json()["state"] == "completed"
+    file = api.get(f"{address}/file")
+    assert file["Content-Type"].startswith("text/csv") and b"ann@example.com" in b"".join(file.streaming_content)
+    owner = get_user_model().objects.get(username="olga")
+    other = clients.create("Other", owner, None, clients.known_rights())
+    assert Api(client, tokens.issue(other.client).text).get(address).status_code == 404
+    assert api.post("exports", {"kind": "moons"}).status_code == 422
+    assert api.post("exports", {"kind": "people", "parameters": {"static_list": 7}}).status_code == 422
+    assert api.post(f"{address}/cancel").status_code == 409
+
+
+def test_rights_are_asked_for(narrowed):
+    reader = narrowed("people.view_person")
+    assert reader.get("imports").status_code == 403
+    assert reader.post("imports?kind=people", b"email\n", content_type="text/csv").status_code == 403
+    assert reader.get("exports").status_code == 403
