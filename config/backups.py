@@ -100,16 +100,20 @@ def load(folder: Path, target: Parameters, replace: bool = False) -> None:
     """
     manifest = read(folder)
     reading = [_program("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(folder / DUMP)]
-    writing = [_program("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+    writing = [_program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
     with tempfile.TemporaryFile() as said:
         source = subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=said)
         sink = subprocess.Popen(
             writing, env=_environment(target), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
         )
-        with contextlib.suppress(BrokenPipeError), source.stdout, sink.stdin:  # type: ignore[union-attr]
-            sink.stdin.write(CLEAR if replace else b"")  # type: ignore[union-attr]
-            _copy_for_older_servers(source.stdout, sink.stdin)  # type: ignore[arg-type]
-            sink.stdin.write("".join(f"{_gap(name, size)};\n" for name, size in GAPS.items()).encode())  # type: ignore[union-attr]
+        assert source.stdout and sink.stdin  # they are pipes
+        with contextlib.suppress(BrokenPipeError), source.stdout, sink.stdin:
+            sink.stdin.write(b"begin;\n" + (CLEAR if replace else b""))
+            _copy_for_older_servers(source.stdout, sink.stdin)
+            if source.wait() == 0:  # else psql ends without a commit
+                sink.stdin.write(
+                    "".join(f"{_gap(name, size)};\n" for name, size in GAPS.items()).encode() + b"commit;\n"
+                )
         if sink.wait() | source.wait():
             said.seek(0)
             raise BackupError(f"Nothing was restored: {said.read().decode(errors='replace').strip()[-2000:]}")
