@@ -3,6 +3,10 @@
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
+from config import doctor
+
+NO_DATABASE = "database unavailable\n"
+
 
 def healthz(_request: HttpRequest) -> HttpResponse:
     """200 `ok` when the database answers, 503 when it does not; nothing else is said to strangers."""
@@ -10,5 +14,22 @@ def healthz(_request: HttpRequest) -> HttpResponse:
         with connection.cursor() as cursor:
             cursor.execute("select 1")
     except DatabaseError:
-        return HttpResponse("database unavailable\n", status=503, content_type="text/plain")
-    return HttpResponse("ok\n", content_type="text/plain")
+        return _plain(NO_DATABASE, 503)
+    return _plain("ok\n")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 `ready` when requests can be served, else 503; the reasons are for administrators only."""
+    try:
+        findings = doctor.readiness()
+        is_operator = bool(findings) and request.user.is_superuser
+    except DatabaseError:
+        return _plain(NO_DATABASE, 503)
+    if not findings:
+        return _plain("ready\n")
+    reasons = "".join(f"{finding.check}: {finding.says}; {finding.advice}\n" for finding in findings)
+    return _plain(f"not ready\n{reasons if is_operator else ''}", 503)
+
+
+def _plain(text: str, status: int = 200) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain")

@@ -3,11 +3,12 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import notices, reports, setup
-from config.health import healthz
+from config.health import healthz, readyz
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
+    path("readyz", readyz),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(reports.page), name="reports"),
