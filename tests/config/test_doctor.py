@@ -94,6 +94,7 @@ def test_pages_may_load_their_own_scripts_only(client):
 def test_behind_tls_the_deployment_checks_find_nothing():
     environment = os.environ | {"HTTPS": "1", "TRUST_PROXY": "1", "ALLOWED_HOSTS": "ca.example.com"}
     environment["TEST_DATABASE_NAME"] = connection.settings_dict["NAME"]
+    environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # of the browser tests
     result = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"], cwd=settings.BASE_DIR, text=True,
         env=environment, capture_output=True, check=False,
