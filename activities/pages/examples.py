@@ -8,7 +8,7 @@ from django.db import DataError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import recording, schema
+from activities import receiving, recording, schema
 from activities.models import ActivityVersion
 from people import datatypes
 from people.problems import Problem, located
@@ -22,6 +22,7 @@ SHOWN = 20  # attributes of an example
 class Examples:
     token: str
     curl: str
+    native: str
     python: str
     payload: str
 
@@ -48,6 +49,7 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
         "attributes": [{"apiName": field.api_name, "value": _value(field.data_type)} for field in secondary],
     }
     payload = {
+        "activity_type": version.activity_type.api_name,
         "person": person_id,
         "occurred_at": moment,
         "primary_value": dialect["primaryAttributeValue"],
@@ -61,6 +63,9 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
         f"curl -s '{host}/rest/v1/activities/external.json' \\\n"
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
         f"  --data-binary @- <<'JSON'\n{body}\nJSON",
+        f"curl -s '{host}/api/v1/activities' \\\n"
+        '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
+        f"  --data-binary @- <<'JSON'\n{json.dumps(payload, indent=2, ensure_ascii=False)}\nJSON",
         "import json, os, urllib.request\n\n"
         f"activity = {_python(_lines(dialect))}\n"
         "request = urllib.request.Request(\n"
@@ -79,16 +84,15 @@ def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
         found = json.loads(text[:LONGEST], cls=datatypes.ExactDecoder)
     except (ValueError, RecursionError) as error:
         return Verdict(False, [_("This is not JSON: %(error)s") % {"error": error}])
-    if not isinstance(found, dict) or not isinstance(found.get("attributes", {}), dict):
+    if not isinstance(found, dict) or not isinstance(found.get("attributes") or {}, dict):
         return Verdict(
             False, [_("Expected a JSON object with “person”, “occurred_at”, “primary_value”, “attributes”.")]
         )
-    unknown = sorted(set(found) - {"person", "occurred_at", "primary_value", "attributes", "external_id"})
-    problems = [Problem("unknown_field", _("There is no such name here."), (name[:80],)) for name in unknown]
-    attributes = list(found.get("attributes", {}).items())
+    attributes = list((found.get("attributes") or {}).items())
+    problems: list[Problem] = []
     try:
         problems += (
-            _recorded(version, found, attributes, by)
+            _recorded(version, found, by)
             if version.activity_type.is_recordable
             else schema.Schema(version).check(found.get("primary_value"), attributes).problems
         )
@@ -97,11 +101,11 @@ def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
     return Verdict(not problems, [located(problem) for problem in problems])
 
 
-def _recorded(version: ActivityVersion, found: dict[str, Any], attributes: list[Any], by: Any) -> list[Problem]:
-    row = recording.NewActivity(
-        found.get("person"), version.activity_type_id, found.get("occurred_at"), found.get("primary_value"),
-        attributes, found.get("external_id"),
-    )  # fmt: skip
+def _recorded(version: ActivityVersion, found: dict[str, Any], by: Any) -> list[Problem]:
+    """What the native API would find wrong with the activity; without an activity type, this one is meant."""
+    row = receiving.Receiver(by).translate({"activity_type": version.activity_type.api_name, **found})
+    if isinstance(row, list):
+        return row
     (outcome,) = recording.record([row], Source(Door.ADMIN, by.pk), dry_run=True)
     return list(outcome.problems)
 
