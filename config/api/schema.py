@@ -35,6 +35,7 @@ FAULTS = {
 }
 OF_READING = ("400", "401", "403", "404", "406", "429", "503")
 OF_WRITING = tuple(FAULTS)
+SUMMARIES = {"list": "List {}", "retrieve": "Get one of the {}"}
 EDITING = {"partial_update", "update", "destroy", "set_fields"}
 
 PROBLEM = {
@@ -97,6 +98,9 @@ class Operation(AutoSchema):
         return f"{text}\n\nNeeds the right `{right}`." if right else text
 
     def get_summary(self) -> str | None:
+        tag = self.get_tags()[0]
+        if self._action() in SUMMARIES:
+            return SUMMARIES[self._action()].format(tag)
         return re.split(r"[.;?]\s|[.;?]$", super().get_description().partition("\n")[0])[0] or None
 
     def get_tags(self) -> list[str]:

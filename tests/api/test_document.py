@@ -84,7 +84,8 @@ def test_the_pages_come_from_here_alone(client, admin_user, document):
         page = client.get(f"/api/docs/{query}")
         assert page.status_code == 200
         assert b"https://cdn" not in page.content and b"jsdelivr" not in page.content
-    assert client.get("/api/v1/activity-types", headers={"Accept": "text/html"})["Content-Type"].startswith("text/html")
+    page = client.get("/api/v1/activity-types", headers={"Accept": "text/html"})
+    assert page["Content-Type"].startswith("text/html") and b"visitWebPage" in page.content
 
 
 def test_pages_are_for_people_who_are_logged_in(client, db):

@@ -65,27 +65,27 @@ def run(environment, *command, source=None):
 def test_the_guide_does_what_it_says(parts, environment):
     assert set(parts) == {"setting", "curl", "python", "javascript", "stream"}
     shown = run(environment, "bash", "-e", source=parts["curl"])
-    assert '"attributes":{"minutes":45}' in shown and '"next":null' in shown
+    assert '"attributes":{"guests":4}' in shown and '"next":null' in shown
     assert custom().count() == 1
     assert run(environment, sys.executable, "-", source=parts["python"]) == "3 recorded, 0 refused\n"
     assert run(environment, sys.executable, "-", source=parts["python"]) == "3 recorded, 0 refused\n"
     assert custom().count() == 4
     if shutil.which("node"):
         read = run(environment, "node", "--input-type=module", "-", source=parts["javascript"])
-        assert read.count("Intro to Sourdough") == 4 and "&cursor=" in read
+        assert read.count("Friday at noon") == 4 and "&cursor=" in read
 
 
 def test_the_examples_do_what_they_say(parts, environment, tmp_path):
     run(environment, "bash", "-e", source=parts["curl"])
-    file = tmp_path / "attendance.csv"
-    file.write_text("email,webinar,minutes,attended_at\nbob@example.com,Bread,30,2026-11-20T10:00:00Z\nx,Bread,a,b\n")
+    file = tmp_path / "bookings.csv"
+    file.write_text("email,tasting,guests,booked_at\nbob@example.com,Bread,30,2026-11-20T10:00:00Z\nx,Bread,a,b\n")
     nightly = run(environment, sys.executable, str(EXAMPLES / "nightly_csv.py"), str(file))
     assert nightly == "1 added, 0 there before, 1 refused\n"
-    assert "line 3" in (tmp_path / "attendance.csv.refused").read_text()
+    assert "line 3" in (tmp_path / "bookings.csv.refused").read_text()
     assert run(environment, sys.executable, str(EXAMPLES / "nightly_csv.py"), str(file)) == "0 added, 1 there before, 1 refused\n"  # fmt: skip
     if shutil.which("node"):
         followed = run({**environment, "CURSOR_FILE": str(tmp_path / "cursor")}, "node", str(EXAMPLES / "follow.mjs"))
-        assert followed.count("attendWebinar") == 2
+        assert followed.count("bookTasting") == 2
         assert run({**environment, "CURSOR_FILE": str(tmp_path / "cursor")}, "node", str(EXAMPLES / "follow.mjs")) == ""
 
 

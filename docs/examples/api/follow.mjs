@@ -23,7 +23,7 @@ const { access_token } = await call("/api/v1/oauth/token", {
 let cursor = existsSync(CURSOR_FILE) ? readFileSync(CURSOR_FILE, "utf8") : "";
 for (let more = true; more; ) {
   const place = cursor ? `&cursor=${cursor}` : "";
-  const page = await call(`/api/v1/activities?activity_type=attendWebinar&page_size=1000${place}`, {
+  const page = await call(`/api/v1/activities?activity_type=bookTasting&page_size=1000${place}`, {
     headers: { Authorization: `Bearer ${access_token}` },
   });
   for (const one of page.results) console.log(one.id, one.person, one.activity_type, one.occurred_at, one.primary_value);

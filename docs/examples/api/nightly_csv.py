@@ -1,8 +1,8 @@
-"""Record a CSV of webinar attendance, every night: HOST=… CLIENT_ID=… CLIENT_SECRET=… nightly_csv.py FILE
+"""Record a CSV of booked tastings, every night: HOST=… CLIENT_ID=… CLIENT_SECRET=… nightly_csv.py FILE
 
-    15 2 * * *  . /etc/activities.env && /usr/bin/python3 nightly_csv.py /data/attendance.csv
+    15 2 * * *  . /etc/activities.env && /usr/bin/python3 nightly_csv.py /data/bookings.csv
 
-Columns: email, webinar, minutes, attended_at. Rows are sent as a stream, so any file fits into little memory. The
+Columns: email, tasting, guests, booked_at. Rows are sent as a stream, so any file fits into little memory. The
 external id names the row's content: a file sent twice, or cut off and sent again, doubles nothing. Refused rows are
 written beside the file, with their reasons. Needs Python 3.11 and nothing else.
 """
@@ -37,12 +37,12 @@ def activities(path: str) -> Iterator[bytes]:
     with open(path, newline="", encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
             activity = {
-                "activity_type": "attendWebinar",
+                "activity_type": "bookTasting",
                 "person": {"email": row["email"]},
                 "create_person": True,
-                "occurred_at": row["attended_at"],
-                "primary_value": row["webinar"],
-                "attributes": {"minutes": row["minutes"]},
+                "occurred_at": row["booked_at"],
+                "primary_value": row["tasting"],
+                "attributes": {"guests": row["guests"]},
                 "external_id": hashlib.sha256("\0".join(row.values()).encode()).hexdigest(),
             }
             yield json.dumps(activity).encode() + b"\n"

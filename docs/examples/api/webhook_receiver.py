@@ -1,7 +1,7 @@
-"""Receive webhooks of a webinar tool and record them: HOST=… CLIENT_ID=… CLIENT_SECRET=… webhook_receiver.py [PORT]
+"""Receive webhooks of a booking tool and record them: HOST=… CLIENT_ID=… CLIENT_SECRET=… webhook_receiver.py [PORT]
 
 A hook is JSON like
-{"id": "e-17", "email": "ann@example.com", "title": "Bread", "minutes": 30, "at": "2026-11-20T10:00:00Z"}.
+{"id": "e-17", "email": "ann@example.com", "title": "Friday at noon", "guests": 4, "at": "2026-11-20T10:00:00Z"}.
 It is answered 200 only when the activity is committed, so a tool that repeats what was not answered loses nothing;
 its id as the external id keeps repeats from being stored twice. Needs Python 3.11 and nothing else.
 """
@@ -39,12 +39,12 @@ class Receiver(BaseHTTPRequestHandler):
         try:
             hook = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             activity = {
-                "activity_type": "attendWebinar",
+                "activity_type": "bookTasting",
                 "person": {"email": hook["email"]},
                 "create_person": True,
                 "occurred_at": hook["at"],
                 "primary_value": hook["title"],
-                "attributes": {"minutes": hook.get("minutes")},
+                "attributes": {"guests": hook.get("guests")},
                 "external_id": hook["id"],
             }
         except (ValueError, KeyError, TypeError) as error:
