@@ -14,7 +14,7 @@ from people.exporting import Column, Kind, Statement
 from people.exporting_people import column_of
 from people.models import StaticList
 from people.problems import show
-from smartlists import exporting as list_exporting
+from smartlists import evaluating
 from smartlists.models import SmartList
 
 MAX_RANGE = timedelta(days=31)
@@ -156,7 +156,7 @@ def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]
     if found is None:
         raise Failure("1003", f"Invalid data: there is no list '{show(value)}'")
     if isinstance(found, SmartList):
-        ids = [] if is_check else list(list_exporting.members(found))
+        ids = [] if is_check else list(evaluating.shown(found, None).person_ids)
         return "person p join unnest(%(ids)s::int[]) as w (id) using (id) where p.state = 'live' order by p.id", {
             "ids": ids
         }

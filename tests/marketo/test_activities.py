@@ -110,7 +110,9 @@ def test_three_hundred_rows_cost_at_most_twelve_statements(dialect, check):
     body = {"input": [row(leads[i % 10], check, externalId=f"T{i}") for i in range(299)] + [{"leadId": None}]}
     with CaptureQueriesContext(connection) as queries:
         assert dialect.post(EXTERNAL, body).json()["success"] is True
-    assert len(queries) <= 12, [query["sql"][:80] for query in queries]
+    kept_aside = [query for query in queries if "refused_activity" in query["sql"]]
+    assert len(kept_aside) == 1, "the refused row, to be looked at later"
+    assert len(queries) - len(kept_aside) <= 12, [query["sql"][:80] for query in queries]
 
 
 @pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
