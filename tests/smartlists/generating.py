@@ -158,6 +158,15 @@ class Scene:
                 )
         return rows
 
+    def together(self, people: Sequence[int]) -> list[tuple[int, str, int, datetime, datetime, Json]]:
+        """Four activities of each person in two moments, some without an amount."""
+        shape = VERSIONS["depositCheck"][0]
+        return [
+            (person, "depositCheck", 1, moment, moment, self._values(shape, "check"))
+            for person in people
+            for moment in (self.now, self.now - timedelta(days=1)) * 2
+        ]
+
     def _values(self, shape: Mapping[str, str], always: str) -> Json:
         return {
             name: self.random.choice(self.pools[data_type])
@@ -264,11 +273,12 @@ KINDS_OF_COMPARISON: Mapping[str, Sequence[str]] = {
 
 def edges(scene: Scene) -> Iterator[tuple[str, str, list[str]]]:
     """(person field, operator, values) of every operator for moments, with values at which it turns."""
-    period, frame, day = scene.periods[0], scene.frames[0], scene.world.day_of(scene.random.choice(scene.moments))
+    period, frames = scene.periods[0], (scene.frames[0], "this week", "last week")
     moment = scene.random.choice(scene.moments)
+    day = scene.world.day_of(scene.random.choice(scene.moments))
     for name, values in (("created_at", (day, moment)), ("my_date", (day,))):
         yield from ((name, operator, [f"{period[0]} {period[1]}"]) for operator in RELATIVE)
-        yield name, "in time frame", [frame]
+        yield from ((name, "in time frame", [frame]) for frame in frames)
         for value in values:
             yield from ((name, operator, [canonical(value)]) for operator in ("is", "is not", *SINGLE_MOMENT))
             yield name, "between", [canonical(value), canonical(value)]

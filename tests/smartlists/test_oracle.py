@@ -76,10 +76,35 @@ def test_sequences_agree_at_the_ends_of_their_windows(catalogue, data, scene):
 
 @settings(DRAWS, max_examples=max(EXAMPLES // 8, 8))
 @given(scene=generating.scenes())
+def test_first_and_last_agree_where_activities_fall_together(catalogue, scene):
+    with transaction.atomic():
+        people = [{"created_at": scene.now}] * 10
+        ids = worlds.insert_people(people, ["live"] * len(people))
+        world = empty_world(scene)
+        world.people = dict(zip(ids, people, strict=True))
+        world.happenings = insert(scene.together(ids))
+        names = Catalogue()
+        for function in ("first", "last"):
+            for amount in scene.pools["currency"]:
+                aggregate = {
+                    "function": function,
+                    "field": "amount",
+                    "operator": "is",
+                    "values": [canonical_text(amount)],
+                }
+                card = {"kind": "activity", "did": True, "type": "depositCheck", "aggregate": aggregate}
+                form = {"version": 1, "match": "all", "filters": [card]}
+                agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+        transaction.set_rollback(True)
+
+
+@settings(DRAWS, max_examples=max(EXAMPLES // 8, 8))
+@given(scene=generating.scenes())
 def test_moments_agree_at_the_edges_of_periods(catalogue, scene):
     with transaction.atomic():
         worlds.set_clock(scene.zone, scene.week_starts_on)
-        people = [{"created_at": moment, "my_date": scene.world.day_of(moment)} for moment in scene.moments]
+        moments = [*scene.moments, *scene.apart]
+        people = [{"created_at": moment, "my_date": scene.world.day_of(moment)} for moment in moments]
         ids = worlds.insert_people(people, ["live"] * len(people))
         world = empty_world(scene)
         world.people = dict(zip(ids, people, strict=True))
