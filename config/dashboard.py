@@ -47,7 +47,7 @@ def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Approve it"), types.approved().exists(), "admin:activities_activitytype_changelist"),
         (_("Create an API client"), ApiClient.objects.exists(), "admin:access_apiclient_add"),
         (_("Record a first activity"), _has_activity(), "admin:people_person_changelist"),
-        (_("Make a list"), has_list, "admin:people_person_changelist"),
+        (_("Make a list"), has_list, "admin:smartlists_smartlist_changelist"),
     ]
     if all(is_done for _label, is_done, _url in steps):
         return []

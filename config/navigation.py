@@ -34,7 +34,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.context",
     "COMMAND": {"search_callback": "config.palette.search"},
-    "STYLES": [lambda request: static("css/app.css")],
+    "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")},
     ],
@@ -75,6 +75,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype"),
                     _item(_("People"), "group", "people_person", "people.view_person"),
+                    _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", "smartlists.view_smartlist"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
                     _item(_("Reports"), "bar_chart", "reports", "activities.view_activity"),
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),

@@ -13,6 +13,7 @@ from unfold.dataclasses import SearchResult
 from activities.models import ActivityType
 from people import datatypes
 from people.models import Person, StaticList
+from smartlists.models import SmartList
 
 FEW = 8  # of each kind
 
@@ -35,6 +36,9 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     if request.user.has_perm("people.view_staticlist"):
         lists = StaticList.objects.filter(name__icontains=term).order_by("name")
         found += _results(lists, _("Static list"), "list_alt", "admin:people_staticlist_change")
+    if request.user.has_perm("smartlists.view_smartlist"):
+        lists = SmartList.objects.filter(name__icontains=term, is_archived=False).order_by("name")
+        found += _results(lists, _("Smart list"), "filter_alt", "admin:smartlists_smartlist_change")
     return [*_pages(request, term), *found]
 
 

@@ -5,22 +5,19 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from people import bulk, datatypes, folders, static_lists, used_by
+from people import bulk, folders, static_lists, used_by
 from people.forms import ListForm, PasteForm
 from people.models import Folder, StaticList, StaticListMember
 from people.pages import PagesAdmin, ids_of, number, require, said, source_of
 from people.problems import Refused
 
 MEMBERS = 50
-MAX_WORDS = 5
-SEARCHED = ("email", "last_name", "first_name", "company")
 STEPS = {"archive": static_lists.archive, "unarchive": static_lists.unarchive}
 
 
@@ -182,14 +179,8 @@ class StaticListAdmin(PagesAdmin):
 
 def _members(static_list: StaticList, search: str) -> Any:
     """Members, of whom each word is the beginning of a name or address."""
-    found = StaticListMember.objects.of_list(static_list.pk).select_related("person", "user")
-    for word in datatypes.text_key(search).split()[:MAX_WORDS]:
-        found = found.alias(**{f"lower_{name}": Lower(f"person__{name}") for name in SEARCHED})
-        matches = Q()
-        for name in SEARCHED:
-            matches |= Q(**{f"lower_{name}__startswith": word})
-        found = found.filter(matches)
-    return found
+    members = StaticListMember.objects.of_list(static_list.pk).select_related("person", "user")
+    return members.beginning_with(search)
 
 
 def _all_folders() -> list[Folder]:

@@ -4,8 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Lower
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -18,7 +17,6 @@ from unfold.decorators import action
 from people import (
     bulk_pages,
     changing,
-    datatypes,
     duplicate_pages,
     duplicates,
     merge_pages,
@@ -31,9 +29,8 @@ from people.models import Person, PersonMerge, StaticList, StaticListMember
 from people.pages import PagesAdmin, number, require, source_of
 from people.paging import UncountedChangeList, UncountedPaginator
 from people.problems import Conflict
+from people.querysets import SEARCHED
 
-SEARCHED = ("email", "first_name", "last_name", "company")
-MAX_WORDS = 5
 LISTS_SHOWN = 100
 
 
@@ -99,15 +96,7 @@ class PersonAdmin(PagesAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """By the beginning, on the lower-case indexes; the words of a name may come in any order."""
-        words = datatypes.text_key(search_term.replace("\0", " ")).split()[:MAX_WORDS]
-        if words:
-            queryset = queryset.alias(**{f"lower_{name}": Lower(name) for name in SEARCHED})
-        for word in words:
-            matches = Q()
-            for name in SEARCHED:
-                matches |= Q(**{f"lower_{name}__startswith": word})
-            queryset = queryset.filter(matches)
-        return queryset, False
+        return queryset.beginning_with(search_term), False
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, person: Person) -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -10,14 +12,33 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from people import datatypes
+
 if TYPE_CHECKING:
     pass
+
+
+SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
+MAX_WORDS = 5
+
+
+def _beginning_with(rows: Any, text: str, person: str = "") -> Any:
+    words = datatypes.text_key(text.replace("\0", " ")).split()[:MAX_WORDS]
+    if words:
+        rows = rows.alias(**{f"lower_{name}": Lower(f"{person}{name}") for name in SEARCHED})
+    for word in words:
+        rows = rows.filter(reduce(or_, (Q(**{f"lower_{name}__startswith": word}) for name in SEARCHED)))
+    return rows
 
 
 class PersonQuerySet(models.QuerySet["Person"]):
     def live(self) -> "PersonQuerySet":
         """People who are on lists and pages: neither deleted, merged nor erased."""
         return self.filter(state="live")
+
+    def beginning_with(self, text: str) -> "PersonQuerySet":
+        """People of whom every word of `text` begins the e-mail, a name or the company; on the lower-case indexes."""
+        return _beginning_with(self, text)
 
     def with_email(self, emails: Iterable[str]) -> "PersonQuerySet":
         """People whose e-mail is one of `emails`, compared without case."""
@@ -45,6 +66,10 @@ class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
     def of_list(self, static_list_id: int) -> "StaticListMemberQuerySet":
         """Who is on the list, by person id: never somebody deleted, merged or erased."""
         return self.filter(static_list_id=static_list_id).order_by("person_id")
+
+    def beginning_with(self, text: str) -> "StaticListMemberQuerySet":
+        """Members whom `PersonQuerySet.beginning_with` would find."""
+        return _beginning_with(self, text, "person__")
 
 
 class PersonDeletionQuerySet(models.QuerySet["PersonDeletion"]):

@@ -1,52 +1,385 @@
-"""To add, change, move and remove single filters of rules; what the others mean stays as it was."""
+"""The builder's cards: what the page shows for rules that are right, wrong or half-typed."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
 
-from smartlists import logic
-from smartlists.logic import Expression
-from smartlists.rules import ADVANCED, ALL, Filter, Rules
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people.datatypes import DataType
+from people.problems import Path, Problem
+from smartlists import operators, periods
+from smartlists.checking import AGGREGATES, aggregate_type
+from smartlists.choices import Choices, FieldChoice
+from smartlists.operators import Shape
+
+Json = dict[str, Any]
+Choice = tuple[str, str | Promise]
+
+COUNT_OPERATORS: Sequence[Choice] = (
+    ("", gettext_lazy("at least once")),
+    ("at least", gettext_lazy("at least … times")),
+    ("at most", gettext_lazy("at most … times")),
+    ("exactly", gettext_lazy("exactly … times")),
+    ("between", gettext_lazy("between … and … times")),
+)
+FUNCTIONS: Sequence[Choice] = (
+    ("", gettext_lazy("no condition on a total")),
+    ("sum", gettext_lazy("the sum of")),
+    ("average", gettext_lazy("the average of")),
+    ("minimum", gettext_lazy("the smallest")),
+    ("maximum", gettext_lazy("the greatest")),
+    ("first", gettext_lazy("the first")),
+    ("last", gettext_lazy("the last")),
+)
+EMPTY: Sequence[Choice] = (
+    ("", gettext_lazy("as usual")),
+    ("include", gettext_lazy("include people without a value")),
+    ("exclude", gettext_lazy("exclude people without a value")),
+)
+OPERATORS: Mapping[str, str | Promise] = {
+    "is": gettext_lazy("is"),
+    "is not": gettext_lazy("is not"),
+    "starts with": gettext_lazy("starts with"),
+    "not starts with": gettext_lazy("does not start with"),
+    "ends with": gettext_lazy("ends with"),
+    "not ends with": gettext_lazy("does not end with"),
+    "contains": gettext_lazy("contains"),
+    "not contains": gettext_lazy("does not contain"),
+    "is empty": gettext_lazy("is empty"),
+    "is not empty": gettext_lazy("is not empty"),
+    "between": gettext_lazy("is between"),
+    "greater than": gettext_lazy("is greater than"),
+    "less than": gettext_lazy("is less than"),
+    "at least": gettext_lazy("is at least"),
+    "at most": gettext_lazy("is at most"),
+    "before": gettext_lazy("is before"),
+    "after": gettext_lazy("is after"),
+    "on or before": gettext_lazy("is on or before"),
+    "on or after": gettext_lazy("is on or after"),
+    "in past": gettext_lazy("in the past"),
+    "in past before": gettext_lazy("longer ago than"),
+    "in future": gettext_lazy("in the next"),
+    "in future after": gettext_lazy("later than in"),
+    "in time frame": gettext_lazy("in the time frame"),
+}
+UNITS: Sequence[Choice] = (
+    ("hours", gettext_lazy("hours")),
+    ("days", gettext_lazy("days")),
+    ("weeks", gettext_lazy("weeks")),
+    ("months", gettext_lazy("months")),
+    ("years", gettext_lazy("years")),
+)
+FRAMES: Sequence[Choice] = (
+    ("today", gettext_lazy("today")),
+    ("yesterday", gettext_lazy("yesterday")),
+    ("tomorrow", gettext_lazy("tomorrow")),
+    ("this week", gettext_lazy("this week")),
+    ("last week", gettext_lazy("last week")),
+    ("next week", gettext_lazy("next week")),
+    ("this month", gettext_lazy("this month")),
+    ("last month", gettext_lazy("last month")),
+    ("next month", gettext_lazy("next month")),
+    ("this quarter", gettext_lazy("this quarter")),
+    ("last quarter", gettext_lazy("last quarter")),
+    ("next quarter", gettext_lazy("next quarter")),
+    ("this year", gettext_lazy("this year")),
+    ("last year", gettext_lazy("last year")),
+    ("next year", gettext_lazy("next year")),
+)
 
 
-def add(found: Rules, item: Filter) -> Rules:
-    """With one more filter at the end; under an expression it has to hold, too."""
-    more = (*found.filters, item)
-    if found.match != ADVANCED:
-        return replace(found, filters=more)
-    return replace(found, filters=more, logic=logic.write(logic.added(found.expression, len(more))))
+@dataclass(slots=True)
+class Condition:
+    """One field, an operator and its values, as inputs called `name`.…"""
+
+    name: str
+    fields: Sequence[FieldChoice]
+    chosen: FieldChoice | None
+    operator: str
+    values: Sequence[str]
+    empty: str = ""
+    errors: Sequence[str] = ()
+    removal: str = ""  # what the "remove" button says; empty: it has none
+    allows_empty: bool = False
+
+    @property
+    def operators(self) -> list[Choice]:
+        return [(name, OPERATORS[name]) for name in self.chosen.data_type.operators] if self.chosen else []
+
+    @property
+    def inputs(self) -> str:
+        """Which inputs the values get: none, one, two, lines, period, frame or boolean."""
+        return inputs_of(self.operator, self.chosen.data_type) if self.chosen else "none"
+
+    @property
+    def input_type(self) -> str:
+        if self.chosen is None:
+            return "text"
+        data_type = self.chosen.data_type
+        if data_type.is_moment and all(_is_date(value) for value in self.values):
+            return "date"
+        return "number" if data_type.is_number else "text"
+
+    @property
+    def example(self) -> str:
+        return self.chosen.data_type.example if self.chosen else ""
+
+    @property
+    def lines(self) -> str:
+        return "\n".join(self.values)
+
+    @property
+    def rows(self) -> int:
+        return max(1, min(8, len(self.values)))
+
+    @property
+    def first(self) -> str:
+        return self.values[0] if self.values else ""
+
+    @property
+    def second(self) -> str:
+        return self.values[1] if len(self.values) > 1 else ""
+
+    @property
+    def amount(self) -> str:
+        found = periods.read(self.first)
+        return str(found[0]) if found else self.first.partition(" ")[0]
+
+    @property
+    def unit(self) -> str:
+        found = periods.read(self.first)
+        return f"{found[1]}s" if found else "days"
 
 
-def change(found: Rules, number: int, item: Filter) -> Rules:
-    """With another filter in the place of filter `number`, counted from 1."""
-    return replace(found, filters=(*found.filters[: number - 1], item, *found.filters[number:]))
+@dataclass(slots=True)
+class Step:
+    """One step of a sequence card."""
+
+    name: str
+    place: str
+    type: str
+    conditions: Sequence[Condition]
+    addable: Sequence[FieldChoice]
+    within_days: Any
+    is_negated: bool
+    is_first: bool
+    is_last: bool
+    can_go: bool
 
 
-def move(found: Rules, number: int, to: int) -> Rules:
-    """With filter `number` as filter `to`; an expression goes on speaking of the same filters."""
-    items = list(found.filters)
-    items.insert(to - 1, items.pop(number - 1))
-    return _with(found, items, lambda expression: logic.moved(expression, number, to))
+@dataclass(slots=True)
+class Card:
+    """One numbered filter."""
+
+    index: int
+    kind: str
+    title: str
+    rules: Json
+    conditions: Sequence[Condition] = ()
+    addable: Sequence[FieldChoice] = ()
+    aggregate: Condition | None = None
+    steps: Sequence[Step] = ()
+    errors: Sequence[str] = ()
+    sentence: str = ""
+    count: int | None = None
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"filters.{self.index}"
+
+    @property
+    def number(self) -> int:
+        return self.index + 1
+
+    @property
+    def count_rules(self) -> Json:
+        return self.rules.get("count") or {"operator": "", "values": []}
+
+    @property
+    def function(self) -> str:
+        return (self.rules.get("aggregate") or {}).get("function", "")
 
 
-def remove(found: Rules, number: int) -> Rules:
-    """Without filter `number`; the others combine as they did."""
-    items = [item for position, item in enumerate(found.filters, 1) if position != number]
-    return _with(found, items, lambda expression: logic.removed(expression, number))
+_INPUTS: Mapping[Shape, str] = {
+    Shape.NOTHING: "none",
+    Shape.ONE: "one",
+    Shape.TWO: "two",
+    Shape.MANY: "lines",
+    Shape.PERIOD: "period",
+    Shape.FRAME: "frame",
+}
 
 
-def combine(found: Rules, match: str) -> Rules:
-    """With another match; "advanced" begins with the expression that says what held before."""
-    if match != ADVANCED or not found.filters:
-        return replace(found, match=ALL if match == ADVANCED else match, logic="")
-    expression = found.expression
-    assert expression is not None
-    return replace(found, match=match, logic=logic.write(expression))
+def inputs_of(operator: str, data_type: DataType) -> str:
+    if operator not in operators.OPERATORS:
+        return "none"
+    if data_type.name == "boolean" and operator == "is":
+        return "boolean"
+    found = _INPUTS[operators.shape_of(data_type, operator)]
+    return "one" if found == "lines" and data_type.is_moment else found
 
 
-def _with(found: Rules, items: list[Filter], changed: Callable[[Expression], Expression | None]) -> Rules:
-    if found.match != ADVANCED or found.expression is None:
-        return replace(found, filters=tuple(items))
-    expression = changed(found.expression)
-    if expression is None:
-        return Rules(ALL, tuple(items))
-    return replace(found, filters=tuple(items), logic=logic.write(expression))
+def made_fitting(rules: Json, choices: Choices) -> Json:
+    """`rules` with operators that their fields have and values that fit the inputs: for a form whose field changed."""
+    for rule in rules["filters"]:
+        if rule["kind"] == "person_field":
+            _fit(rule, choices.person_fields)
+        for owner in rule.get("steps", [rule]):
+            if "constraints" in owner:
+                fields = choices.fields_of(owner["type"])
+                owner["constraints"] = [one for one in owner["constraints"] if one["field"] in fields]
+                for one in owner["constraints"]:
+                    _fit(one, fields)
+        if aggregate := rule.get("aggregate"):
+            _fit_aggregate(aggregate, choices, rule["type"])
+    return rules
+
+
+def _fit(condition: Json, fields: Mapping[str, FieldChoice]) -> None:
+    chosen = fields.get(condition["field"])
+    if chosen is None:
+        return
+    if condition["operator"] not in chosen.data_type.operators:
+        condition["operator"], condition["values"] = chosen.data_type.operators[0], []
+    inputs = inputs_of(condition["operator"], chosen.data_type)
+    condition["values"] = [value for value in condition["values"] if _goes_into(value, inputs, chosen.data_type)]
+
+
+def _fit_aggregate(aggregate: Json, choices: Choices, type_name: str) -> None:
+    fields = aggregated_fields(choices, type_name, aggregate["function"])
+    if aggregate["field"] not in fields and fields:
+        aggregate["field"], aggregate["values"] = next(iter(fields)), []
+    _fit(aggregate, fields)
+
+
+def aggregated_fields(choices: Choices, type_name: str, function: str) -> dict[str, FieldChoice]:
+    """The fields of a type that an aggregate can be over, with the type of what comes out (DESIGN.md §7)."""
+    fits = AGGREGATES.get(function, lambda data_type: False)
+    return {
+        name: FieldChoice(name, field.label, aggregate_type(function, field.data_type))
+        for name, field in choices.fields_of(type_name).items()
+        if fits(field.data_type)
+    }
+
+
+def _goes_into(value: str, inputs: str, data_type: DataType) -> bool:
+    """Whether a value that was typed for another operator still makes sense in these inputs."""
+    is_period, is_frame = periods.read(value) is not None, value in periods.FRAMES
+    fits = {"none": False, "period": is_period, "frame": is_frame}
+    return fits.get(inputs, not (data_type.is_moment and (is_period or is_frame)))
+
+
+def _is_date(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return len(value) == 10
+
+
+def of(
+    rules: Json,
+    choices: Choices,
+    problems: Sequence[Problem] = (),
+    sentences: Sequence[str] = (),
+    counts: Sequence[int] = (),
+) -> list[Card]:
+    """The cards of `rules`, each with its problems, sentence and count where there are any."""
+    cards = [_BUILD[rule["kind"]](index, rule, choices, problems) for index, rule in enumerate(rules["filters"])
+             if rule["kind"] in _BUILD]  # fmt: skip
+    for card, sentence in zip(cards, sentences, strict=False):
+        card.sentence = sentence
+    for card, count in zip(cards, counts, strict=False):
+        card.count = count
+    return cards
+
+
+def errors_at(problems: Sequence[Problem], *path: str | int) -> list[str]:
+    """The messages of the problems at `path` or below it."""
+    return [str(problem.message) for problem in problems if _starts(problem.path, path)]
+
+
+def _starts(path: Path, start: Sequence[str | int]) -> bool:
+    return tuple(path[: len(start)]) == tuple(start)
+
+
+def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+    chosen = choices.person_fields.get(rule["field"])
+    condition = Condition(
+        f"filters.{index}", list(choices.person_fields.values()), chosen, rule["operator"], rule["values"],
+        rule.get("empty", ""), errors_at(problems, "filters", index), allows_empty=True,
+    )  # fmt: skip
+    return Card(index, "person_field", _("Person field"), rule, [condition])
+
+
+def _constraints(
+    owner: Json, name: str, path: Sequence[str | int], place: str, choices: Choices, problems: Sequence[Problem]
+) -> tuple[list[Condition], list[FieldChoice]]:
+    fields = choices.fields_of(owner["type"])
+    conditions = [
+        Condition(
+            f"{name}.constraints.{number}", list(fields.values()), fields.get(one["field"]), one["operator"],
+            one["values"], one.get("empty", ""), errors_at(problems, *path, "constraints", number),
+            removal=f"remove_constraint:{place}.{number}",
+        )
+        for number, one in enumerate(owner["constraints"])
+    ]  # fmt: skip
+    return conditions, list(fields.values())
+
+
+def _own_errors(problems: Sequence[Problem], *path: str | int) -> list[str]:
+    """Problems of a card that belong to none of its conditions."""
+    return [
+        str(problem.message)
+        for problem in problems
+        if _starts(problem.path, path)
+        and not {"constraints", "aggregate"} & {part for part in problem.path[len(path) :] if isinstance(part, str)}
+    ]
+
+
+def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+    path = ("filters", index)
+    conditions, addable = _constraints(rule, f"filters.{index}", path, str(index), choices, problems)
+    aggregate = None
+    if given := rule.get("aggregate"):
+        fields = aggregated_fields(choices, rule["type"], given["function"])
+        aggregate = Condition(
+            f"filters.{index}.aggregate", list(fields.values()), fields.get(given["field"]), given["operator"],
+            given["values"], errors=errors_at(problems, *path, "aggregate"),
+        )  # fmt: skip
+    return Card(
+        index, "activity", _("Activity"), rule, conditions, addable, aggregate, errors=_own_errors(problems, *path)
+    )
+
+
+def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+    steps, last = [], len(rule["steps"]) - 1
+    for number, step in enumerate(rule["steps"]):
+        name = f"filters.{index}.steps.{number}"
+        path = ("filters", index, "steps", number)
+        conditions, addable = _constraints(step, name, path, f"{index}.{number}", choices, problems)
+        steps.append(Step(
+            name, f"{index}.{number}", step["type"], conditions, addable, step.get("within_days", ""),
+            bool(step.get("not")), number == 0, number == last, last > 1,
+        ))  # fmt: skip
+    return Card(index, "sequence", _("Sequence"), rule, steps=steps, errors=_own_errors(problems, "filters", index))
+
+
+def _list_card(title: Any) -> Any:
+    def build(index: int, rule: Json, _choices: Choices, problems: Sequence[Problem]) -> Card:
+        return Card(index, rule["kind"], str(title), rule, errors=errors_at(problems, "filters", index))
+
+    return build
+
+
+_BUILD = {
+    "person_field": _person_field,
+    "activity": _activity,
+    "sequence": _sequence,
+    "static_list": _list_card(gettext_lazy("Static list")),
+    "smart_list": _list_card(gettext_lazy("Smart list")),
+}

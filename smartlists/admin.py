@@ -1,0 +1,78 @@
+"""Smart lists in the admin: the list of lists, and the addresses of each list's pages."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+
+from people.paging import UncountedPaginator
+from smartlists import builder_page, list_pages
+from smartlists.models import SmartList
+
+PAGES = {
+    "members": list_pages.members,
+    "history": list_pages.history,
+    "text": list_pages.text,
+    "used_by": list_pages.used_by_page,
+    "refresh": list_pages.refresh,
+    "export": list_pages.export,
+    "snapshot": list_pages.snapshot,
+    "copy": list_pages.copy,
+    "archive": list_pages.archive,
+    "schedule": list_pages.schedule,
+    "remove": list_pages.remove,
+}
+
+
+@admin.register(SmartList)
+class SmartListAdmin(ModelAdmin):
+    list_display = ("name", "shown_count", "shown_as_of", "description", "updated_at")
+    list_filter = ("is_archived", "folder")
+    search_fields = ("name", "description")
+    search_help_text = _("Name or description")
+    list_select_related = ("current",)
+    ordering = ("name",)
+    paginator = UncountedPaginator
+    show_full_result_count = False
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        lists = super().get_queryset(request).defer("rules", "current__members", "current__joined", "current__left")
+        return lists if "is_archived__exact" in request.GET else lists.filter(is_archived=False)
+
+    @admin.display(description=_("People"), ordering="current__count")
+    def shown_count(self, smart_list: SmartList) -> Any:
+        return "—" if smart_list.current is None else smart_list.current.count
+
+    @admin.display(description=_("As of"), ordering="current__as_of")
+    def shown_as_of(self, smart_list: SmartList) -> Any:
+        if smart_list.current is None or smart_list.current.as_of is None:
+            return _("not counted yet")
+        return date_format(localtime(smart_list.current.as_of), "SHORT_DATETIME_FORMAT")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        name = "smartlists_smartlist"
+        return [
+            path("add/", wrap(builder_page.add), name=f"{name}_add"),
+            path("panel/", wrap(builder_page.panel), name=f"{name}_panel_new"),
+            path("<int:pk>/panel/", wrap(builder_page.panel), name=f"{name}_panel"),
+            *(
+                path(f"<int:pk>/{tab.replace('_', '-')}/", wrap(view), name=f"{name}_{tab}")
+                for tab, view in PAGES.items()
+            ),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return builder_page.change(request, int(object_id) if object_id.isdigit() else 0)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # deleting is a step of the list's own page, not Django's

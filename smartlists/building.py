@@ -1,0 +1,256 @@
+"""The builder's form: rules as somebody types them, before they are checked, and back.
+
+Inputs are called by their path in the rules' JSON form ("filters.0.constraints.1.operator"), so that every
+problem finds its input by its path. The server owns the form: every change of structure is a submit button
+and a fresh rendering, with or without JavaScript.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from django.http import QueryDict
+
+from people.problems import Refused
+from smartlists import logic
+from smartlists.choices import Choices, FieldChoice
+
+MAX_STEPS_OF_A_PATH = 8
+Json = dict[str, Any]
+
+
+def rules_of(post: QueryDict) -> Json:
+    """The rules that a posted form says, in their JSON form, unchecked."""
+    tree: Json = {}
+    for name, values in post.lists():
+        if name.startswith("filters."):
+            _plant(tree, name.split("."), values)
+    filters = [_filter(node) for node in _ordered(tree.get("filters", {}))]
+    rules: Json = {"version": 1, "match": post.get("match", "all"), "filters": filters}
+    if rules["match"] == "advanced":
+        rules["logic"] = post.get("logic", "").strip() or _all_of(len(filters))
+    return rules
+
+
+def filled(rules: Json) -> Json:
+    """Saved rules with the parts that their JSON form leaves out, as the form has them."""
+    whole = deepcopy(rules)
+    for rule in whole["filters"]:
+        if rule["kind"] == "person_field":
+            rule.setdefault("values", [])
+        for owner in rule.get("steps", [rule]):
+            if "type" in owner:
+                owner.setdefault("constraints", [])
+            for condition in (*owner.get("constraints", ()), *filter(None, [owner.get("aggregate")])):
+                condition.setdefault("values", [])
+    return whole
+
+
+def _plant(tree: Json, steps: Sequence[str], values: Sequence[Any]) -> None:
+    if len(steps) > MAX_STEPS_OF_A_PATH:
+        return
+    for step in steps[:-1]:
+        tree = tree.setdefault(step, {})
+        if not isinstance(tree, dict):
+            return
+    tree[steps[-1]] = list(values)
+
+
+def _ordered(nodes: Any) -> list[Json]:
+    """Children by their numbers; what is no number is no child."""
+    if not isinstance(nodes, dict):
+        return []
+    return [node for number, node in sorted(nodes.items(), key=_number) if number.isdigit() and isinstance(node, dict)]
+
+
+def _number(item: tuple[str, Any]) -> int:
+    return int(item[0]) if item[0].isascii() and item[0].isdigit() and len(item[0]) < 6 else -1
+
+
+def _text(node: Json, name: str) -> str:
+    values = node.get(name)
+    return str(values[-1]).strip() if isinstance(values, list) and values else ""
+
+
+def _values(node: Json) -> list[str]:
+    """What was typed as values, whatever inputs the operator had: lines, single inputs, an amount and a unit."""
+    if "amount" in node:
+        amount = _text(node, "amount")
+        return [f"{amount} {_text(node, 'unit')}"] if amount else []
+    lines = _text(node, "lines").splitlines() if "lines" in node else node.get("values", [])
+    return [value.strip() for value in lines if value.strip()]
+
+
+def _condition(node: Json) -> Json:
+    found: Json = {"field": _text(node, "field"), "operator": _text(node, "operator"), "values": _values(node)}
+    if empty := _text(node, "empty"):
+        found["empty"] = empty
+    return found
+
+
+def _constraints(node: Json) -> list[Json]:
+    return [_condition(child) for child in _ordered(node.get("constraints", {}))]
+
+
+def _activity(node: Json) -> Json:
+    found: Json = {"did": _text(node, "did") != "false", "type": _text(node, "type"), "constraints": _constraints(node)}
+    count = node.get("count")
+    if isinstance(count, dict) and _text(count, "operator"):
+        found["count"] = {"operator": _text(count, "operator"), "values": _values(count)}
+    aggregate = node.get("aggregate")
+    if isinstance(aggregate, dict) and _text(aggregate, "function"):
+        found["aggregate"] = {"function": _text(aggregate, "function"), **_condition(aggregate)}
+    return found
+
+
+def _sequence(node: Json) -> Json:
+    steps = []
+    for child in _ordered(node.get("steps", {})):
+        step: Json = {"type": _text(child, "type"), "constraints": _constraints(child)}
+        if days := _text(child, "within_days"):
+            step["within_days"] = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days
+        if _text(child, "not") == "true":
+            step["not"] = True
+        steps.append(step)
+    return {"steps": steps}
+
+
+def _list(node: Json) -> Json:
+    number = _text(node, "list")
+    is_id = number.isascii() and number.isdigit() and len(number) < 10
+    return {"list": int(number) if is_id else number, "member": _text(node, "member") != "false"}
+
+
+KINDS: Mapping[str, Callable[[Json], Json]] = {
+    "person_field": _condition,
+    "activity": _activity,
+    "sequence": _sequence,
+    "static_list": _list,
+    "smart_list": _list,
+}
+
+
+def _filter(node: Json) -> Json:
+    kind = _text(node, "kind")
+    return {"kind": kind, **KINDS[kind](node)} if kind in KINDS else {"kind": kind}
+
+
+# ---- what the buttons do -------------------------------------------------------------------------------
+
+
+def act(rules: Json, action: str, choice: str, choices: Choices) -> Json:
+    """The rules after a button: "add", "remove:1", "up:1", "down:1", "duplicate:1", "add_constraint:1", …
+
+    `choice` is what the select beside an "add" button says. Unknown actions change nothing.
+    """
+    verb, _colon, place = action.partition(":")
+    steps = [int(part) for part in place.split(".") if part.isascii() and part.isdigit() and len(part) < 6]
+    after = deepcopy(rules)
+    if verb in _ACTIONS:
+        try:
+            _ACTIONS[verb](after, steps, choice, choices)
+        except (IndexError, ValueError, KeyError):
+            return rules
+    return after
+
+
+def _all_of(filters: int) -> str:
+    expression = logic.joined("and", filters)
+    return logic.write(expression) if expression else ""
+
+
+def _relogic(rules: Json, change: Callable[[logic.Expression], logic.Expression | None], filters: int) -> None:
+    """Keep the meaning of an advanced logic about `filters` filters; one that cannot be read stays as typed."""
+    if rules["match"] != "advanced":
+        return
+    try:
+        expression = logic.parse(rules["logic"], filters)
+    except Refused:
+        rules["logic"] = rules["logic"] or _all_of(len(rules["filters"]))
+        return
+    changed = change(expression)
+    rules["logic"] = logic.write(changed) if changed else ""
+
+
+def _add(rules: Json, _place: list[int], choice: str, choices: Choices) -> None:
+    kind, _colon, what = choice.partition(":")
+    first = choices.first_type()
+    new: dict[str, Callable[[], Json]] = {
+        "person_field": lambda: _new_condition(choices.person_fields[what]),
+        "activity": lambda: {"did": True, "type": what or first, "constraints": []},
+        "sequence": lambda: {"steps": [_new_step(first), _new_step(first) | {"within_days": 7}]},
+        "static_list": lambda: {"list": int(what), "member": True},
+        "smart_list": lambda: {"list": int(what), "member": True},
+    }  # fmt: skip
+    rules["filters"].append({"kind": kind, **new[kind]()})
+    _relogic(rules, lambda expression: logic.added(expression, len(rules["filters"])), len(rules["filters"]) - 1)
+
+
+def _new_step(type_name: str) -> Json:
+    return {"type": type_name, "constraints": []}
+
+
+def _new_condition(field: FieldChoice) -> Json:
+    return {"field": field.api_name, "operator": field.data_type.operators[0], "values": []}
+
+
+def _remove(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
+    (position,) = place
+    rules["filters"].pop(position)
+    _relogic(rules, lambda expression: logic.removed(expression, position + 1), len(rules["filters"]) + 1)
+
+
+def _move(by: int) -> Callable[[Json, list[int], str, Choices], None]:
+    def move(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
+        (position,) = place
+        target = position + by
+        if not 0 <= target < len(rules["filters"]):
+            return
+        filters = rules["filters"]
+        filters[position], filters[target] = filters[target], filters[position]
+        _relogic(rules, lambda expression: logic.moved(expression, position + 1, target + 1), len(filters))
+
+    return move
+
+
+def _duplicate(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
+    (position,) = place
+    rules["filters"].append(deepcopy(rules["filters"][position]))
+    _relogic(rules, lambda expression: logic.added(expression, len(rules["filters"])), len(rules["filters"]) - 1)
+
+
+def _place_of_constraints(rules: Json, place: list[int]) -> Json:
+    """The card, or the step of a sequence card, that `place` leads to."""
+    card: Json = rules["filters"][place[0]]
+    return card["steps"][place[1]] if card["kind"] == "sequence" else card
+
+
+def _add_constraint(rules: Json, place: list[int], choice: str, choices: Choices) -> None:
+    owner = _place_of_constraints(rules, place)
+    owner["constraints"].append(_new_condition(choices.fields_of(owner["type"])[choice]))
+
+
+def _remove_constraint(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
+    _place_of_constraints(rules, place[:-1])["constraints"].pop(place[-1])
+
+
+def _add_step(rules: Json, place: list[int], _choice: str, choices: Choices) -> None:
+    card = rules["filters"][place[0]]
+    card["steps"].append(_new_step(choices.first_type()) | {"within_days": 7})
+
+
+def _remove_step(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
+    rules["filters"][place[0]]["steps"].pop(place[1])
+
+
+_ACTIONS: Mapping[str, Callable[[Json, list[int], str, Choices], None]] = {
+    "add": _add,
+    "remove": _remove,
+    "up": _move(-1),
+    "down": _move(1),
+    "duplicate": _duplicate,
+    "add_constraint": _add_constraint,
+    "remove_constraint": _remove_constraint,
+    "add_step": _add_step,
+    "remove_step": _remove_step,
+}

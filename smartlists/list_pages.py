@@ -1,0 +1,201 @@
+"""The other pages of a smart list: members, history, text form, uses; and what their buttons do."""
+
+import tempfile
+from typing import Any
+
+from django.contrib import messages
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from people import exporting, exporting_people, static_lists, used_by
+from people.models import Person
+from people.problems import Refused
+from people.sources import Door, Source
+from smartlists import evaluating, language, saving
+from smartlists.models import SmartList, StoredEvaluation
+from smartlists.shell import NAME, find, page, require
+
+PAGE = 100
+SEARCHED = 1_000  # people whom a search looks at before it asks who of them is a member
+HISTORY = 100
+INTERVALS = (
+    (15, gettext_lazy("quarter of an hour")),
+    (60, gettext_lazy("hour")),
+    (1_440, gettext_lazy("day")),
+    (10_080, gettext_lazy("week")),
+)
+
+
+def members(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who is on the list as of its current evaluation, page by page or by the beginning of a name."""
+    smart_list = find(request, pk)
+    require(request, "people.view_person")
+    query, given = request.GET.get("q", "").strip(), request.GET.get("start", "")
+    start = int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+    try:
+        current = evaluating.shown(smart_list, request.user)
+    except Refused as refusal:
+        return page(request, "members", smart_list, query=query, problem=str(refusal))
+    smart_list.current = current
+    ids = _searched(current, query) if query else evaluating.page_of(current, start, PAGE)
+    found = Person.objects.live().in_bulk(ids)
+    has_more = not query and start + PAGE < len(current.person_ids)
+    return page(
+        request, "members", smart_list, people=[found[one] for one in ids if one in found], query=query,
+        previous=max(0, start - PAGE) if start and not query else None, following=start + PAGE if has_more else None,
+    )  # fmt: skip
+
+
+def _searched(current: StoredEvaluation, query: str) -> list[int]:
+    everybody = current.person_ids
+    ids = Person.objects.live().beginning_with(query).order_by("pk").values_list("pk", flat=True)[:SEARCHED]
+    return [pk for pk in ids if pk in everybody][:PAGE]
+
+
+def history(request: HttpRequest, pk: int) -> HttpResponse:
+    """The evaluations there were: how many people, who joined and left, how long it took."""
+    smart_list = find(request, pk)
+    rows = smart_list.evaluations.defer("members").order_by("-pk")[:HISTORY]
+    told = [
+        {"row": row, "joined": len(joined), "left": len(left), "milliseconds": round((row.seconds or 0) * 1000)}
+        for row in rows
+        for joined, left in [evaluating.changes_of(row)]
+    ]
+    return page(request, "history", smart_list, told=told, intervals=INTERVALS)
+
+
+def text(request: HttpRequest, pk: int) -> HttpResponse:
+    """The rules as text, to be read, copied and changed."""
+    smart_list = find(request, pk)
+    written, revision, errors = language.render(smart_list.parsed), smart_list.revision, []
+    if request.method == "POST":
+        require(request, saving.CHANGE)
+        written, given = request.POST.get("text", ""), request.POST.get("revision", "")
+        revision = int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+        try:
+            saving.change(smart_list, request.user, value=language.parse(written), expected_revision=revision)
+        except Refused as refusal:
+            errors = [str(problem.message) for problem in refusal.problems]
+        else:
+            messages.success(request, _("Saved."))
+            return redirect(f"{NAME}_text", pk)
+    return page(
+        request, "text", smart_list, text=written, revision=revision, errors=errors,
+        may_change=request.user.has_perm(saving.CHANGE),
+    )  # fmt: skip
+
+
+def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """What uses the list, and the end of its life."""
+    smart_list = find(request, pk)
+    return page(
+        request, "used_by", smart_list, uses=used_by.users_of(smart_list),
+        may_change=request.user.has_perm(saving.CHANGE), may_add=request.user.has_perm("smartlists.add_smartlist"),
+        may_delete=request.user.has_perm("smartlists.delete_smartlist"),
+    )  # fmt: skip
+
+
+def export(request: HttpRequest, pk: int) -> Any:
+    """The members whom everybody sees, as a CSV file that a spreadsheet opens safely."""
+    smart_list = find(request, pk)
+    require(request, "people.export_person")
+    stored = evaluating.shown(smart_list, request.user)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    exporting.write(exporting_people.of_people(stored.person_ids, None), "csv", file, excel_safe=True)
+    file.seek(0)
+    name = slugify(smart_list.name) or f"smart-list-{smart_list.pk}"
+    return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
+
+
+@require_POST
+def refresh(request: HttpRequest, pk: int) -> HttpResponse:
+    return _doing(request, pk, "members", lambda one: _counted(evaluating.evaluate(one, request.user)))
+
+
+def _counted(stored: StoredEvaluation) -> str:
+    said = ngettext("Counted: %(count)s person.", "Counted: %(count)s people.", stored.count or 0)
+    return said % {"count": stored.count}
+
+
+@require_POST
+def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep the members as a static list of their own."""
+
+    def keep(smart_list: SmartList) -> str:
+        made = static_lists.create(request.POST.get("name", ""), request.user)
+        source = Source(Door.ADMIN, request.user.pk)
+        joined = evaluating.put_into(smart_list, made, source, request.user)
+        said = ngettext(
+            "%(count)s person is on the static list “%(name)s” now.",
+            "%(count)s people are on the static list “%(name)s” now.", joined,
+        )  # fmt: skip
+        return said % {"count": joined, "name": made.name}
+
+    return _doing(request, pk, "members", keep)
+
+
+@require_POST
+def copy(request: HttpRequest, pk: int) -> HttpResponse:
+    smart_list = find(request, pk)
+    try:
+        made = saving.copy(smart_list, request.POST.get("name", ""), request.user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{NAME}_used_by", pk)
+    messages.success(request, _("Copied."))
+    return redirect(f"{NAME}_change", made.pk)
+
+
+@require_POST
+def archive(request: HttpRequest, pk: int) -> HttpResponse:
+    def put(smart_list: SmartList) -> str:
+        if smart_list.is_archived:
+            saving.unarchive(smart_list, request.user)
+            return str(_("Taken out of the archive."))
+        saving.archive(smart_list, request.user)
+        return str(_("Archived."))
+
+    return _doing(request, pk, "used_by", put)
+
+
+@require_POST
+def schedule(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have the list counted by itself, or no longer."""
+
+    def plan(smart_list: SmartList) -> str:
+        given = request.POST.get("minutes", "")
+        minutes = int(given) if given.isascii() and given.isdigit() and len(given) < 9 else None
+        saving.schedule(smart_list, minutes or None, request.user)
+        return str(_("Saved."))
+
+    return _doing(request, pk, "history", plan)
+
+
+@require_POST
+def remove(request: HttpRequest, pk: int) -> HttpResponse:
+    """Delete the list, once its name was typed."""
+    smart_list = find(request, pk)
+    if request.POST.get("confirm", "").strip() != smart_list.name:
+        messages.error(request, _("That is not the name of the list; nothing was deleted."))
+        return redirect(f"{NAME}_used_by", pk)
+    try:
+        saving.delete(smart_list, request.user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{NAME}_used_by", pk)
+    messages.success(request, _("Deleted."))
+    return redirect(f"{NAME}_changelist")
+
+
+def _doing(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:
+    """Do something to the list and say how it went, on the page of `tab`."""
+    smart_list = find(request, pk)
+    try:
+        messages.success(request, work(smart_list))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect(f"{NAME}_{tab}", pk)

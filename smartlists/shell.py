@@ -1,0 +1,50 @@
+"""What the pages of smart lists share: rights, the list that a page is about, its head and tabs."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from smartlists import health
+from smartlists.models import SmartList, StoredEvaluation
+
+NAME = "admin:smartlists_smartlist"
+
+
+def require(request: HttpRequest, right: str) -> None:
+    if not request.user.has_perm(right):
+        raise PermissionDenied
+
+
+def find(request: HttpRequest, pk: int) -> SmartList:
+    require(request, "smartlists.view_smartlist")
+    return get_object_or_404(SmartList.objects.select_related("current"), pk=pk)
+
+
+def _tabs(smart_list: SmartList) -> list[tuple[str, str, str]]:
+    labels = {
+        "rules": (_("Rules"), "change"), "members": (_("Members"), "members"), "history": (_("History"), "history"),
+        "text": (_("Text form"), "text"), "used_by": (_("Used by"), "used_by"),
+    }  # fmt: skip
+    return [(tab, label, reverse(f"{NAME}_{name}", args=[smart_list.pk])) for tab, (label, name) in labels.items()]
+
+
+def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: str = "", **context: Any) -> HttpResponse:
+    return render(request, f"smartlists/{tab}.html", {
+        **admin.site.each_context(request), "title": str(smart_list or title), "opts": SmartList._meta,
+        "smart_list": smart_list, "tab": tab, "tabs": _tabs(smart_list) if smart_list else (),
+        "evaluation": _told(smart_list) if smart_list else None,
+        "health": [str(problem.message) for problem in health.of_list(smart_list)] if smart_list else (),
+        "zone": timezone.get_current_timezone_name(), **context,
+    })  # fmt: skip
+
+
+def _told(smart_list: SmartList) -> StoredEvaluation | None:
+    """The evaluation that the head shows: none once the rules are others."""
+    current = smart_list.current
+    return current if current is not None and current.rules == smart_list.rules else None

@@ -1,0 +1,313 @@
+"""What a marketer does with smart lists in the admin, page by page, without JavaScript."""
+
+from html.parser import HTMLParser
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+
+from people.models import StaticList
+from smartlists import building, evaluating, rules, saving
+from smartlists.models import SmartList
+from tests.making import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+NAME = "admin:smartlists_smartlist"
+BIG = {
+    "version": 1,
+    "match": "advanced",
+    "logic": "1 and (2 or not 3) and 4",
+    "filters": [
+        {
+            "kind": "activity", "did": True, "type": "depositCheck",
+            "constraints": [
+                {"field": "amount", "operator": "greater than", "values": ["500"]},
+                {"field": "@occurred_at", "operator": "in past", "values": ["90 days"]},
+                {"field": "branch", "operator": "is not", "values": ["Madrid", "Málaga <b>"], "empty": "exclude"},
+                {"field": "deposited_on", "operator": "in time frame", "values": ["last quarter"]},
+                {"field": "is_foreign", "operator": "is", "values": ["false"]},
+            ],
+            "count": {"operator": "between", "values": ["2", "5"]},
+            "aggregate": {"function": "sum", "field": "amount", "operator": "at least", "values": ["1000.5"]},
+        },
+        {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"], "empty": "include"},
+        {"kind": "person_field", "field": "unsubscribed", "operator": "is empty"},
+        {
+            "kind": "sequence",
+            "steps": [
+                {"type": "depositCheck", "constraints": [{"field": "pages", "operator": "between", "values": ["1", "3"]}]},
+                {"type": "newPerson", "within_days": 7, "not": True},
+            ],
+        },
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def check():
+    return approved_type()
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
+    return client
+
+
+def role(client, name):
+    user = get_user_model().objects.create_user(name, is_staff=True)
+    user.groups.add(Group.objects.get(name=name))
+    client.force_login(user)
+    return client
+
+
+def url(tab, *args):
+    return reverse(f"{NAME}_{tab}", args=args)
+
+
+class Inputs(HTMLParser):
+    """The inputs of the builder's form as a browser would send them."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.sent, self.select, self.options, self.area, self.inside = [], None, [], None, False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag == "form":
+            self.inside = attrs.get("id") == "list-form"
+        elif not self.inside or "disabled" in attrs:
+            return
+        elif tag == "input":
+            self.sent.append((attrs["name"], attrs.get("value") or ""))
+        elif tag == "select":
+            self.select, self.options = attrs["name"], []
+        elif tag == "option":
+            self.options.append((attrs.get("value"), "selected" in attrs))
+        elif tag == "textarea":
+            self.area = [attrs["name"], ""]
+
+    def handle_data(self, data):
+        if self.area:
+            self.area[1] += data
+
+    def handle_endtag(self, tag):
+        if tag == "select" and self.select:
+            chosen = [value for value, is_selected in self.options if is_selected] or [self.options[0][0]]
+            self.sent.append((self.select, chosen[-1]))
+            self.select = None
+        elif tag == "textarea" and self.area:
+            self.sent.append(tuple(self.area))
+            self.area = None
+        elif tag == "form":
+            self.inside = False
+
+
+def press(client, page, action, **changes):
+    """Press a button of the form that `page` shows, having changed some inputs."""
+    data = {}
+    for name, value in Inputs(page.text).sent:
+        data.setdefault(name, []).append(value)
+    return client.post(page.request["PATH_INFO"], data | changes | {"do": action}, follow=True)
+
+
+def test_a_list_is_built_button_by_button_and_saved(admin, check):
+    ann, bob = person(country="Spain", email="ann@example.com"), person(country="Chile")
+    now = timezone.now()
+    recorded(*(activity(one.pk, amount=amount, occurred_at=now) for one in (ann, bob) for amount in (600, 700, 5)))
+    page = admin.get(url("add"))
+    page = press(admin, page, "add", **{"choice:add": "activity:depositCheck"})
+    page = press(admin, page, "add_constraint:0", **{"choice:add_constraint:0": "amount"})
+    page = press(admin, page, "refresh", **{"filters.0.constraints.0.operator": "greater than"})
+    page = press(admin, page, "add_constraint:0", **{
+        "choice:add_constraint:0": "@occurred_at", "filters.0.constraints.0.values": "500"
+    })  # fmt: skip
+    page = press(admin, page, "refresh", **{
+        "filters.0.constraints.1.operator": "in past", "filters.0.count.operator": "at least"
+    })  # fmt: skip
+    page = press(admin, page, "add", **{
+        "choice:add": "person_field:country", "filters.0.constraints.1.amount": "90", "filters.0.count.values": "2"
+    })  # fmt: skip
+    page = press(admin, page, "count", **{"filters.1.lines": "Spain\r\n", "name": "Big depositors"})
+    assert page.context["draft"].count == 1 and page.context["per_filter"] == [2, 1]
+    assert "ann@example.com" in page.text and not SmartList.objects.exists()
+    page = press(admin, page, "save", tested="")
+    saved = SmartList.objects.get(name="Big depositors")
+    assert saved.rules["filters"][0]["constraints"] == [
+        {"field": "amount", "operator": "greater than", "values": ["500"]},
+        {"field": "@occurred_at", "operator": "in past", "values": ["90 days"]},
+    ]
+    assert saved.rules["filters"][0]["count"] == {"operator": "at least", "values": ["2"]}
+    assert set(evaluating.shown(saved, None).person_ids) == {ann.pk}
+
+
+def test_what_a_page_shows_is_what_it_sends_back(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    page = press(admin, admin.get(url("change", saved.pk)), "save")
+    saved.refresh_from_db()
+    assert saved.revision == 2 and saved.rules == rules.dump(rules.parse(BIG))
+    assert "Málaga &lt;b&gt;" in page.text and "Málaga <b>" not in page.text
+
+
+def test_moving_and_removing_cards_keeps_the_meaning_of_the_logic(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    page = press(admin, admin.get(url("change", saved.pk)), "down:0")
+    assert page.context["rules"]["logic"] == "2 and (1 or not 3) and 4"
+    page = press(admin, page, "remove:2")
+    assert page.context["rules"]["logic"] == "2 and 1 and 3"
+    page = press(admin, page, "duplicate:0")
+    assert page.context["rules"]["logic"] == "2 and 1 and 3 and 4"
+    page = press(admin, page, "remove_step:2.0")
+    assert len(page.context["rules"]["filters"][2]["steps"]) == 1
+    page = press(admin, page, "add_step:2")
+    page = press(admin, page, "remove_constraint:1.0")
+    assert next(one["field"] for one in page.context["rules"]["filters"][1]["constraints"]) == "@occurred_at"
+    saved.refresh_from_db()
+    assert saved.revision == 1  # nothing is saved but by "Save"
+
+
+def test_another_operator_or_field_gets_fitting_inputs(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    page = admin.get(url("change", saved.pk))
+    page = press(admin, page, "refresh", **{
+        "filters.0.constraints.1.operator": "between", "filters.1.field": "person_score",
+        "filters.0.aggregate.function": "last",
+    })  # fmt: skip
+    cards = page.context["cards"]
+    assert (cards[0].conditions[1].inputs, cards[0].conditions[1].values) == ("two", [])
+    assert cards[1].conditions[0].operator == "is" and cards[1].conditions[0].input_type == "number"
+    assert cards[0].aggregate.chosen.api_name == "amount"
+
+
+def test_mistakes_are_shown_at_their_card_and_nothing_typed_is_lost(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    saving.create("Taken", {"version": 1, "match": "all", "filters": []}, None)
+    page = admin.get(url("change", saved.pk))
+    wrong = {"filters.0.constraints.0.values": "many", "logic": "1 and 2 or 3", "name": "taken"}
+    page = press(admin, page, "save", **wrong)
+    assert page.context["cards"][0].conditions[0].errors and not page.context["cards"][0].conditions[1].errors
+    assert "mixed" in page.context["logic_errors"][0] and page.context["name_errors"]
+    assert 'value="many"' in page.text and 'value="1 and 2 or 3"' in page.text
+    saved.refresh_from_db()
+    assert saved.name == "Everything" and saved.revision == 1
+
+
+def test_the_second_editor_is_told_and_overwrites_nothing(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    page = admin.get(url("change", saved.pk))
+    saving.rename(saved, "By somebody else", None)
+    page = press(admin, page, "save", description="mine")
+    assert "Somebody else changed the list" in page.text and 'value="mine"' in page.text
+    saved.refresh_from_db()
+    assert (saved.name, saved.description) == ("By somebody else", "")
+
+
+def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):
+    ann = person(country="Chile", email="ann@example.com")
+    data = {
+        "match": "all", "filters.0.kind": "person_field", "filters.0.field": "country", "filters.0.operator": "is",
+        "filters.0.lines": "Spain", "tested": "ANN@example.com",
+    }  # fmt: skip
+    reply = admin.post(url("panel_new"), data)
+    explained = reply.context["explanation"]
+    assert explained["person"] == ann and not explained["found"].is_member
+    assert "Country is “Chile”" in reply.text
+    reply = admin.post(url("panel_new"), data | {"filters.0.lines": "Spain\nChile", "tested": str(ann.pk)})
+    assert reply.context["explanation"]["found"].is_member
+    assert "Nobody has this" in admin.post(url("panel_new"), data | {"tested": "\0x"}).text
+    reply = admin.post(url("panel_new"), data | {"filters.0.operator": "likes"})
+    assert reply.status_code == 200
+    assert admin.get(url("panel_new")).status_code == 403
+
+
+def test_members_are_paged_searched_and_exported(admin, check):
+    people = [person(country="Spain", first_name="=cmd|x" if n == 0 else f"P{n}") for n in range(105)]
+    saved = saving.create("Spaniards", {"version": 1, "match": "all", "filters": [
+        {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}, None)  # fmt: skip
+    page = admin.get(url("members", saved.pk))
+    assert len(page.context["people"]) == 100 and "105 people" in page.text and "?start=100" in page.text
+    assert len(admin.get(url("members", saved.pk), {"start": "100"}).context["people"]) == 5
+    found = admin.get(url("members", saved.pk), {"q": "p104"}).context["people"]
+    assert [one.pk for one in found] == [people[104].pk]
+    body = b"".join(admin.get(url("export", saved.pk)).streaming_content).decode()
+    assert len(body.splitlines()) == 106 and "'=cmd" in body
+
+
+def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
+    person(country="Spain")
+    saved = saving.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    admin.post(url("refresh", saved.pk))
+    person()
+    page = admin.post(url("snapshot", saved.pk), {"name": "Kept"}, follow=True)
+    assert "1 person is on the static list “Kept” now" in page.text
+    assert StaticList.objects.get(name="Kept").members.count() == 1
+    admin.post(url("refresh", saved.pk))
+    told = admin.get(url("history", saved.pk)).context["told"]
+    assert [(one["row"].count, one["joined"], one["left"]) for one in told] == [(2, 1, 0), (1, 1, 0)]
+    admin.post(url("schedule", saved.pk), {"minutes": "60"})
+    saved.refresh_from_db()
+    assert saved.evaluate_every_minutes == 60
+
+
+def test_the_text_form_is_read_and_saved(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    page = admin.get(url("text", saved.pk))
+    assert "Deposited Check" in page.context["text"]
+    changed = page.context["text"].replace("500", "750")
+    admin.post(url("text", saved.pk), {"text": changed, "revision": "1"})
+    saved.refresh_from_db()
+    assert saved.rules["filters"][0]["constraints"][0]["values"] == ["750"]
+    page = admin.post(url("text", saved.pk), {"text": "match nothing", "revision": "2"})
+    assert page.context["errors"] and "match nothing" in page.text
+
+
+def test_a_list_in_use_stays_and_deleting_asks_for_its_name(admin, check):
+    inner = saving.create("Inner", {"version": 1, "match": "all", "filters": []}, None)
+    outer = saving.create("Outer", {"version": 1, "match": "all", "filters": [
+        {"kind": "smart_list", "list": inner.pk, "member": True}]}, None)  # fmt: skip
+    assert "Outer" in admin.get(url("used_by", inner.pk)).text
+    assert "in use" in admin.post(url("remove", inner.pk), {"confirm": "Inner"}, follow=True).text
+    admin.post(url("remove", outer.pk), {"confirm": "outer"})
+    assert SmartList.objects.count() == 2
+    admin.post(url("remove", outer.pk), {"confirm": "Outer"})
+    admin.post(url("archive", inner.pk))
+    assert SmartList.objects.get().is_archived
+    assert "Inner" not in admin.get(url("changelist")).text.split("<main")[-1].split("result_list")[-1]
+    page = admin.post(url("copy", inner.pk), {"name": "inner"}, follow=True)
+    assert "already" in page.text
+
+
+def test_a_retired_type_is_told_on_the_list(admin, check):
+    from activities import lifecycle
+
+    saved = saving.create("Everything", BIG, None)
+    lifecycle.retire(check, None)
+    assert "retired" in admin.get(url("change", saved.pk)).text
+
+
+@pytest.mark.parametrize(("name", "may_view", "may_change"), [("Viewer", True, False), ("Marketer", True, True)])
+def test_each_role_may_do_its_own(client, check, name, may_view, may_change):
+    saved = saving.create("Everything", BIG, None)
+    role(client, name)
+    page = client.get(url("change", saved.pk))
+    assert page.status_code == 200 and ('value="save"' in page.text) == may_change
+    assert client.get(url("add")).status_code == (200 if may_change else 403)
+    assert client.post(url("change", saved.pk), {"do": "save"}).status_code == (200 if may_change else 403)
+    assert client.get(url("export", saved.pk)).status_code == 403  # exporting people is a right of its own
+
+
+@pytest.mark.parametrize("name", [
+    "filters.0.kind", "filters.x.kind", "filters.0.constraints.99999999999.field", "filters", "filters.0",
+    "filters.0.kind.more.and.more.and.more.steps", "filters.0.constraints", "filters.-1.kind", "filters.٣.kind",
+])  # fmt: skip
+@pytest.mark.parametrize("value", ["", "person_field", "activity", "sequence", "static_list", "\0", "𝟘"])
+def test_odd_forms_are_rules_all_the_same(admin, name, value):
+    data = QueryDict(mutable=True)
+    data.update({"match": value, "filters.0.kind": "activity", "filters.0.type": "nothing", name: value, "do": "add"})
+    assert isinstance(building.rules_of(data)["filters"], list)
+    for action in ("refresh", "count", "remove:7", "add_constraint:0.9", "up:-1", "add", "save", "add_step:0", "x:y"):
+        assert admin.post(url("add"), data.dict() | {"do": action, "choice:add": value}).status_code == 200
