@@ -89,7 +89,7 @@ def test_a_byte_of_another_encoding_spoils_its_own_cell_only():
         (b"a,a\n1,2\n", "'a' twice"),
         (b",,\n1,2,3\n", "empty"),
         (b"\x1f\x8b\x08broken", "gzip"),
-        (gzip.compress(b"a,b\n1,2\n")[:-6], "gzip"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "gzip"),
         (b"PK\x03\x04 no workbook", "workbook"),
         (b"x" * (9 * 1024 * 1024), "longer than"),
         (",".join(f"c{n}" for n in range(2001)).encode(), "more than 2000 columns"),
