@@ -115,7 +115,7 @@ class ActivityTypes(Listed, Retrieved):
         methods=["POST"], request=FieldsGiven, responses={201: TypeShown}, operation_id="activity_types_fields_add"
     )
     @extend_schema(methods=["PUT"], request=FieldsGiven, responses=TypeShown, operation_id="activity_types_fields_set")
-    @action(["GET", "POST", "PUT"], detail=True)
+    @action(["GET", "POST", "PUT"], detail=True, pagination_class=None, filter_backends=())
     def fields(self, request: Any, pk: str) -> Response:
         """The fields of the draft, or of the live version without one. POST adds, PUT sets all, in order."""
         self.require(VIEW if request.method in {"GET", "HEAD"} else EDIT)
@@ -144,7 +144,7 @@ class ActivityTypes(Listed, Retrieved):
         return self._edit(lambda found, expected: drafting.change_fields(found, change, request.user, expected))
 
     @extend_schema(responses=VersionShown(many=True), operation_id="activity_types_versions_list")
-    @action(["GET"], detail=True)
+    @action(["GET"], detail=True, pagination_class=None, filter_backends=())
     def versions(self, request: Any, pk: str) -> Response:
         """Every approved version, oldest first; none ever changes."""
         return Response(VersionShown(self._versions(), many=True).data)

@@ -152,6 +152,11 @@ class ValueField(forms.Field):
         return datatypes.text_key(value) if isinstance(value, str) else value
 
 
+# text with something but white space, as Python sees it; in a list, without commas
+_NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
+_PART = r"^[^,]*[^\s\u001c-\u001f\u0085,][^,]*$"
+
+
 class TypedFilter(django_filters.Filter):
     """One operator on one column."""
 
@@ -164,8 +169,11 @@ class TypedFilter(django_filters.Filter):
         self.operator = operator
         self.description = description
         one = json_schema.of(data_type)
-        one = {**one, "minLength": 1, "pattern": r"\S"} if data_type == "string" else one
-        self.schema = {"type": "array", "items": one, "minItems": 1} if operator.is_list else one
+        if data_type == "string":
+            one = {**one, "minLength": 1, "pattern": _PART if operator.is_list else _NOT_BLANK}
+        self.schema = (
+            {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_VALUES} if operator.is_list else one
+        )
 
     def filter(self, queryset: Any, value: Any) -> Any:
         return queryset if value is None else queryset.filter(self.operator.condition(self.left, value))

@@ -28,12 +28,13 @@ FAULTS = {
     "410": "The reply that this Idempotency-Key had was erased with a person.",
     "412": "It is not in the state that If-Match names any more.",
     "413": "The body is too large.",
+    "414": "The address is too long.",
     "415": "The body is no JSON.",
     "422": "The body does not fit; `errors` says where.",
     "503": "It would take too long; ask for less.",
     "429": "The calls of this minute are used up; Retry-After says for how long.",
 }
-OF_READING = ("400", "401", "403", "404", "406", "429", "503")
+OF_READING = ("400", "401", "403", "404", "406", "414", "429", "503")
 OF_WRITING = tuple(FAULTS)
 SUMMARIES = {"list": "List {}", "retrieve": "Get one of the {}"}
 EDITING = {"partial_update", "update", "destroy", "set_fields"}

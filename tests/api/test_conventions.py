@@ -77,4 +77,4 @@ def test_the_faults_of_the_document_are_those_that_have_a_title():
     from config.api.problems import TITLES
     from config.api.schema import FAULTS
 
-    assert {int(status) for status in FAULTS} == set(TITLES) - {405, 414, 500}
+    assert {int(status) for status in FAULTS} == set(TITLES) - {405, 500}
