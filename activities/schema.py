@@ -13,6 +13,7 @@ from people import datatypes
 from people.problems import Problem, bad_value
 
 MAX_PRIMARY = 255
+MAX_KNOWN, MAX_KNOWN_TEXT = 2_000, 40
 MAX_ATTRIBUTES_BYTES = 65_536  # Marketo's limit (error 1049): all attribute values of one activity
 
 
@@ -39,6 +40,8 @@ class Schema:
         secondary = [field for field in fields if not field.is_primary]
         self._names = [field.api_name for field in secondary]
         self._types = [datatypes.BY_NAME[field.data_type] for field in secondary]
+        # parts made before, by the text they were made of: most columns of a file say the same again and again
+        self._known: list[dict[str, str] | None] = [None if kind.name == "datetime" else {} for kind in self._types]
         self._prefixes = [f'"{field.api_name}": ' for field in secondary]
         self._positions = {field.name: position for position, field in enumerate(secondary)}
         # an API name wins over another field's display name
@@ -61,8 +64,11 @@ class Schema:
                 problems.append(Problem("given_twice", _("given twice"), ("attributes", self._names[position])))
             else:
                 seen |= 1 << position
-                if not datatypes.is_blank(value):
-                    parts[position] = self._part(position, value, zone, problems)
+                known = self._known[position]
+                part = known.get(value) if known and type(value) is str else None
+                if part is None and not datatypes.is_blank(value):
+                    part = self._part(position, value, zone, problems)
+                parts[position] = part
         text = "{" + ", ".join([part for part in parts if part is not None]) + "}"
         if len(text) * 4 > MAX_ATTRIBUTES_BYTES and len(text.encode()) > MAX_ATTRIBUTES_BYTES:
             message = _("the attributes of one activity may take at most 65,536 bytes together")
@@ -72,7 +78,7 @@ class Schema:
     def _part(self, position: int, value: Any, zone: tzinfo, problems: list[Problem]) -> str | None:
         data_type = self._types[position]
         try:
-            return self._prefixes[position] + data_type.to_json(data_type.parse(value, zone))
+            part = self._prefixes[position] + data_type.to_json(data_type.parse(value, zone))
         except datatypes.BadValue as error:
             problems.append(
                 bad_value(
@@ -80,6 +86,12 @@ class Schema:
                 )
             )
             return None
+        known = self._known[position]  # None for moments: what they mean depends on the zone
+        if known is not None and type(value) is str and len(value) <= MAX_KNOWN_TEXT:
+            if len(known) >= MAX_KNOWN:
+                known.clear()
+            known[value] = part
+        return part
 
     def _check_primary(self, value: Any, zone: tzinfo, problems: list[Problem]) -> str | None:
         if self.primary is None:

@@ -50,7 +50,9 @@ class Convention:
         return _boolean if data_type.name == "boolean" else _same
 
     def _moment(self, value: Any) -> Any:
-        if type(value) is not str or not (found := _PARTED.fullmatch(value)):
+        if type(value) is not str or (value[4:8:3] == "--" and (len(value) == 10 or value[10:11] == "T")):
+            return value  # as it should be, or no date at all
+        if not (found := _PARTED.fullmatch(value)):
             return value
         parts = found.groups()
         order = "ymd" if len(parts[0]) == 4 else self.date_order
@@ -62,7 +64,9 @@ class Convention:
         return day if parts[3] is None else f"{day}T{_clock(*parts[3:])}"
 
     def _number(self, value: Any) -> Any:
-        if type(value) is not str:
+        if type(value) is not str or value.isdigit():
+            return value
+        if self.decimal == "." and value.replace(".", "", 1).isdigit():
             return value
         text = value.strip().removeprefix("+").replace("\N{MINUS SIGN}", "-")
         if not _GROUPED[self.decimal].fullmatch(text):

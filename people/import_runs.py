@@ -4,10 +4,12 @@ Whatever kills the process, the rows before `Import.position` are recorded and c
 not; a run goes on from there. Two runs of one import never overlap.
 """
 
+import gc
 import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import IO, Any
 
@@ -52,7 +54,7 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
         if not is_mine or job is None:
             return
         try:
-            with translation.override(_language(job)):
+            with translation.override(_language(job)), _few_collections():
                 if file is not None:
                     _Run(job, track).through(file)
                 else:
@@ -67,6 +69,17 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
         except Exception:
             logger.exception("import %s", pk)
             _fail(job, _("an unexpected fault; the log of the server has the details"))
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Rows are many small objects without cycles: to look for cycles among them takes a third of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(20_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _language(job: Import) -> str:
