@@ -26,7 +26,7 @@ def statement(parameters: Mapping[str, Any]) -> Statement:
     """`types`: API names; `since` (included) and `until` (not): moments when it occurred.
 
     Of one type each field has a column, called by its API name, whatever version had it; of several, one column
-    has them all as a JSON object.
+    has them all as a JSON object. Rows come in the order in which they were recorded.
     """
     types = _types(parameters.get("types"))
     conditions, given = ["a.activity_type_id = any(%(types)s)"], {"types": [found.pk for found in types]}
@@ -37,6 +37,7 @@ def statement(parameters: Mapping[str, Any]) -> Statement:
     source = (
         "activity a join activity_type t on t.id = a.activity_type_id left join person p on p.id = a.person_id where "
         + " and ".join(conditions)
+        + " order by a.id"
     )
     return Statement([*_HEAD, *_fields(types)], source, given)
 
