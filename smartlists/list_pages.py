@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people import exporting, exporting_people, static_lists, used_by
-from people.models import Person
+from people.models import Person, StaticList
 from people.problems import Refused
 from people.sources import Door, Source
 from smartlists import evaluating, language, saving
@@ -22,6 +22,7 @@ from smartlists.shell import NAME, find, page, require
 PAGE = 100
 SEARCHED = 1_000  # people whom a search looks at before it asks who of them is a member
 HISTORY = 100
+SUGGESTED = 200  # static lists whose names are proposed
 INTERVALS = (
     (15, gettext_lazy("quarter of an hour")),
     (60, gettext_lazy("hour")),
@@ -44,9 +45,11 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     ids = _searched(current, query) if query else evaluating.page_of(current, start, PAGE)
     found = Person.objects.live().in_bulk(ids)
     has_more = not query and start + PAGE < len(current.person_ids)
+    names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
     return page(
         request, "members", smart_list, people=[found[one] for one in ids if one in found], query=query,
         previous=max(0, start - PAGE) if start and not query else None, following=start + PAGE if has_more else None,
+        static_lists=names[:SUGGESTED],
     )  # fmt: skip
 
 
@@ -123,17 +126,18 @@ def _counted(stored: StoredEvaluation) -> str:
 
 @require_POST
 def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep the members as a static list of their own."""
+    """Put the members on a static list: the one of the name that was typed, or a new one."""
 
     def keep(smart_list: SmartList) -> str:
-        made = static_lists.create(request.POST.get("name", ""), request.user)
-        source = Source(Door.ADMIN, request.user.pk)
-        joined = evaluating.put_into(smart_list, made, source, request.user)
+        name = request.POST.get("name", "").strip()
+        kept = StaticList.objects.filter(name__iexact=name.replace("\0", ""), is_archived=False).first()
+        kept = kept or static_lists.create(name, request.user)
+        joined = evaluating.put_into(smart_list, kept, Source(Door.ADMIN, request.user.pk), request.user)
         said = ngettext(
-            "%(count)s person is on the static list “%(name)s” now.",
-            "%(count)s people are on the static list “%(name)s” now.", joined,
+            "%(count)s person joined the static list “%(name)s”.",
+            "%(count)s people joined the static list “%(name)s”.", joined,
         )  # fmt: skip
-        return said % {"count": joined, "name": made.name}
+        return said % {"count": joined, "name": kept.name}
 
     return _doing(request, pk, "members", keep)
 

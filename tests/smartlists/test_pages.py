@@ -243,11 +243,13 @@ def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
     admin.post(url("refresh", saved.pk))
     person()
     page = admin.post(url("snapshot", saved.pk), {"name": "Kept"}, follow=True)
-    assert "1 person is on the static list “Kept” now" in page.text
+    assert "1 person joined the static list “Kept”" in page.text
     assert StaticList.objects.get(name="Kept").members.count() == 1
     admin.post(url("refresh", saved.pk))
     told = admin.get(url("history", saved.pk)).context["told"]
     assert [(one["row"].count, one["joined"], one["left"]) for one in told] == [(2, 1, 0), (1, 1, 0)]
+    page = admin.post(url("snapshot", saved.pk), {"name": "kept"}, follow=True)  # the list there is already
+    assert "1 person joined" in page.text and StaticList.objects.get().members.count() == 2
     admin.post(url("schedule", saved.pk), {"minutes": "60"})
     saved.refresh_from_db()
     assert saved.evaluate_every_minutes == 60
