@@ -185,7 +185,6 @@ class Card:
     steps: Sequence[Step] = ()
     errors: Sequence[str] = ()
     sentence: str = ""
-    count: int | None = None
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -286,15 +285,12 @@ def of(
     choices: Choices,
     problems: Sequence[Problem] = (),
     sentences: Sequence[str] = (),
-    counts: Sequence[int] = (),
 ) -> list[Card]:
-    """The cards of `rules`, each with its problems, sentence and count where there are any."""
+    """The cards of `rules`, each with its problems and its sentence where there are any."""
     cards = [_BUILD[rule["kind"]](index, rule, choices, problems) for index, rule in enumerate(rules["filters"])
              if rule["kind"] in _BUILD]  # fmt: skip
     for card, sentence in zip(cards, sentences, strict=False):
         card.sentence = sentence
-    for card, count in zip(cards, counts, strict=False):
-        card.count = count
     return cards
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from config.marketo.dispatch import Call
 from config.marketo.envelope import Failure, invalid
 
 FORMATS: Mapping[str, str] = {"csv": ",", "tsv": "\t", "ssv": ";"}  # [I] §5.1: the S of SSV is the semicolon
@@ -14,10 +13,6 @@ def format_of(given: object) -> str:
     if not isinstance(text, str) or text.lower() not in FORMATS:
         raise invalid(given, "Format")
     return text.lower()
-
-
-def format_parameter(call: Call) -> str:
-    return format_of(call.parameters.text("format"))
 
 
 def unknown_job() -> Failure:
