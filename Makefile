@@ -18,7 +18,7 @@ run: install
 
 test: install-test lint browser node_modules/axe-core/axe.min.js
 	@python manage.py makemigrations --check --dry-run
-	@pytest -n 2 -rs
+	@pytest -n 2 -rsR
 
 lint: install-test
 	@ruff check .
