@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Q, Subquery, Sum
+from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -74,8 +74,8 @@ class ActivityTypeAdmin(ModelAdmin):
             )
         )  # fmt: skip
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("is_standard", "-pk")
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:
@@ -101,6 +101,7 @@ class ActivityTypeAdmin(ModelAdmin):
             ("add/", wizard.add, "add"),
             ("check/", wizard.check, "check"),
             ("names/", wizard.names, "names"),
+            ("deleted/", organise.deleted, "deleted"),
             ("export/", organise.export, "export"),
             ("import/", organise.bring_in, "import"),
             ("<int:pk>/change/", type_page.overview, "change"),

@@ -63,7 +63,8 @@ class ActivityTypes(Listed, Retrieved):
         "version": VIEW,
         "create": "activities.add_activitytype",
         "partial_update": EDIT,
-        "destroy": "activities.delete_activitytype",
+        "destroy": lifecycle.DELETE,
+        "undelete": lifecycle.DELETE,
         "fields": None,  # each method asks for its own
         "field": EDIT,
         "approve": APPROVE,
@@ -75,13 +76,15 @@ class ActivityTypes(Listed, Retrieved):
 
     def get_object(self) -> ActivityType:
         """By id or API name; an API name always has a letter."""
-        reference = self.kwargs["pk"]
-        by = {"pk": int(reference[:10])} if reference.isascii() and reference.isdigit() else {"api_name": reference}
-        is_name = "pk" in by or draft_checks.API_NAME.fullmatch(reference)
-        found = self.filter_queryset(self.get_queryset()).filter(**by).first() if is_name else None
+        found = self._of_reference(self.filter_queryset(self.get_queryset()))
         if found is None:
             raise NotFound(Problem("not_found", _("There is no such activity type.")))
         return found
+
+    def _of_reference(self, types: Any) -> ActivityType | None:
+        reference = self.kwargs["pk"]
+        by = {"pk": int(reference[:10])} if reference.isascii() and reference.isdigit() else {"api_name": reference}
+        return types.filter(**by).first() if "pk" in by or draft_checks.API_NAME.fullmatch(reference) else None
 
     def revision(self, found: ActivityType) -> str:
         live = found.live.number if found.live else 0
@@ -109,6 +112,14 @@ class ActivityTypes(Listed, Retrieved):
         self.require_match(found)
         lifecycle.delete(found, request.user)
         return Response(status=204)
+
+    @extend_schema(request=None, responses=TypeShown)
+    @action(["POST"], detail=True)
+    def undelete(self, request: Any, pk: str) -> Response:
+        """Bring a deleted type back as it was. 409 when it is not deleted, or when another has taken its name."""
+        deleted = self.queryset.model.objects.exclude(deleted_at=None)
+        lifecycle.undelete(self._of_reference(deleted) or self.get_object(), request.user)
+        return self._now(self.get_object().pk)
 
     @extend_schema(methods=["GET"], responses=FieldShown(many=True), operation_id="activity_types_fields_list")
     @extend_schema(

@@ -129,14 +129,32 @@ def remove_fields(
         return set_fields(activity_type, kept, by, expected_revision)
 
 
-def lock(activity_type: ActivityType) -> ActivityType:
-    """The type as it is now, its row locked until the transaction ends. Raises `Refused` when it is gone."""
+def order_fields(
+    activity_type: ActivityType, api_names: Sequence[str], by: Any, expected_revision: int | None = None
+) -> ActivityVersion:
+    """Put the named fields first, in this order, and the others after them; the primary one stays in front."""
+    with transaction.atomic():
+        activity_type = lock(activity_type)
+        current = _current(activity_type)
+        refuse_if(_unknown_fields(api_names, current))
+        places = {name: place for place, name in enumerate(api_names)}
+        ordered = sorted(current, key=lambda field: (not field.is_primary, places.get(field.api_name, len(places))))
+        return set_fields(activity_type, ordered, by, expected_revision)
+
+
+def lock(activity_type: ActivityType, *, deleted: bool = False) -> ActivityType:
+    """The type as it is now, its row locked until the transaction ends; one that is there, or a deleted one.
+
+    Raises `Refused` when it is gone, or (`not_deleted`) not gone.
+    """
     found = (
         ActivityType.objects.select_for_update(of=("self",))
         .select_related("live", "draft")
-        .filter(pk=activity_type.pk, deleted_at__isnull=True)
+        .filter(pk=activity_type.pk, deleted_at__isnull=not deleted)
         .first()
     )
+    if found is None and deleted:
+        raise Refused(Problem("not_deleted", _("The activity type is not deleted.")))
     if found is None:
         raise Refused(Problem("unknown_type", _("The activity type does not exist any more.")))
     return found
@@ -191,8 +209,13 @@ def faults_of_names(names: Names) -> list[Problem]:
 
 def check_complete(draft: ActivityVersion) -> None:
     """Raise `Refused` when the draft cannot be approved as it stands."""
-    names = Names(draft.activity_type.api_name, draft.name, draft.filter_name, draft.trigger_name)
-    refuse_if([*name_problems(names, draft.activity_type), *field_problems(fields_of(draft), draft.activity_type)])
+    refuse_if([*faults_of_version(draft), *field_problems(fields_of(draft), draft.activity_type)])
+
+
+def faults_of_version(version: ActivityVersion) -> list[Problem]:
+    """What keeps the version from being called as it is: no name, or one that another type has taken."""
+    names = Names(version.activity_type.api_name, version.name, version.filter_name, version.trigger_name)
+    return name_problems(names, version.activity_type)
 
 
 def write_fields(draft: ActivityVersion, fields: Sequence[FieldSpec]) -> None:

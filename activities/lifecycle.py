@@ -1,4 +1,4 @@
-"""The life of an activity type: create, approve, discard, retire, restore, delete.
+"""The life of an activity type: create, approve, discard, retire, restore, delete, undelete.
 
 Every verb takes the user it acts for (None: an operator's command), checks the right itself, does
 everything in one transaction and leaves one audit entry. `drafting` changes what a draft says.
@@ -20,18 +20,20 @@ from activities.models import ActivityField, ActivityType, ActivityVersion, Appr
 from people import audit, locks, used_by
 from people.models import Folder
 from people.permissions import require
-from people.problems import Conflict, Problem, Refused
+from people.problems import Conflict, Problem, Refused, refuse_if
 
 audit.describe({
     "approved": (2, gettext_lazy("Approved version %(version)s")),
     "draft_discarded": (2, gettext_lazy("Discarded the draft")),
     "draft_returned": (2, gettext_lazy("Returned the draft: %(reason)s")),
     "retired": (2, gettext_lazy("Retired")),
+    "undeleted": (2, gettext_lazy("Brought back after it was deleted")),
     "log_exported": (2, gettext_lazy("Exported the activities of this person")),
 })  # fmt: skip
 
 EDIT = "activities.change_activitytype"
 APPROVE = "activities.approve_activitytype"
+DELETE = "activities.delete_activitytype"
 
 
 @transaction.atomic
@@ -43,11 +45,7 @@ def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
     """
     require(by, "activities.add_activitytype")
     fields = list(fields)
-    limit = settings.ACTIVITY_TYPES_LIMIT
-    if limit is not None and ActivityType.objects.custom().existing().count() >= limit:
-        raise Refused(
-            Problem("too_many_types", _("This installation is limited to %(limit)s activity types.") % {"limit": limit})
-        )
+    _check_limit()
     drafting.check_new(names, fields)
     activity_type = ActivityType.objects.create(api_name=names.api_name, owner=by)
     draft = ActivityVersion.objects.create(
@@ -160,7 +158,7 @@ def delete(activity_type: ActivityType, by: Any) -> None:
 
     Raises `Refused` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
     """
-    require(by, "activities.delete_activitytype")
+    require(by, DELETE)
     activity_type = _hold(activity_type, alone=True)
     used_by.refuse_if_used(activity_type, *activity_type.approved_fields.all())
     audit.note(by, activity_type, "deleted")
@@ -170,6 +168,25 @@ def delete(activity_type: ActivityType, by: Any) -> None:
     activity_type.deleted_at = timezone.now()
     activity_type.save(update_fields=["deleted_at", "updated_at"])
     activity_type.names.all().delete()
+
+
+@transaction.atomic
+def undelete(activity_type: ActivityType, by: Any) -> None:
+    """Bring a deleted type back as it was: approved or retired, with its draft; its activities were never away.
+
+    Raises `Refused` (`not_deleted`; `name_taken` when another type has taken one of its names meanwhile).
+    """
+    require(by, DELETE)
+    drafting.refuse_standard(activity_type)
+    locks.take([locks.key(locks.Space.TYPE, activity_type.pk)])
+    activity_type = drafting.lock(activity_type, deleted=True)
+    _check_limit()
+    versions = [version for version in (activity_type.live, activity_type.draft) if version is not None]
+    refuse_if(list(dict.fromkeys(fault for version in versions for fault in drafting.faults_of_version(version))))
+    activity_type.deleted_at = None
+    activity_type.save(update_fields=["deleted_at", "updated_at"])
+    drafting.reserve_names(activity_type)
+    audit.note(by, activity_type, "undeleted")
 
 
 @transaction.atomic
@@ -203,6 +220,14 @@ def may_approve(activity_type: ActivityType, by: Any) -> bool:
     except Refused:
         return False
     return True
+
+
+def _check_limit() -> None:
+    """Raise `Refused` when there is no room for one more type."""
+    limit = settings.ACTIVITY_TYPES_LIMIT
+    if limit is not None and ActivityType.objects.custom().existing().count() >= limit:
+        message = _("This installation is limited to %(limit)s activity types.") % {"limit": limit}
+        raise Refused(Problem("too_many_types", message))
 
 
 def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:

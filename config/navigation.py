@@ -38,7 +38,11 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")},
     ],
-    "SCRIPTS": [lambda request: static("js/naming.js"), lambda request: static("js/focusing.js")],
+    "SCRIPTS": [
+        lambda request: static("js/naming.js"),
+        lambda request: static("js/focusing.js"),
+        lambda request: static("js/ordering.js"),
+    ],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 183)",

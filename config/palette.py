@@ -34,16 +34,25 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
         )
         found += _results(people, _("Person"), "person", "admin:people_person_change")
     if request.user.has_perm("people.view_staticlist"):
-        lists = StaticList.objects.filter(name__icontains=term).order_by("name")
+        lists = StaticList.objects.filter(name__icontains=term).order_by("is_archived", "name")
         found += _results(lists, _("Static list"), "list_alt", "admin:people_staticlist_change")
     if request.user.has_perm("smartlists.view_smartlist"):
-        lists = SmartList.objects.filter(name__icontains=term, is_archived=False).order_by("name")
+        lists = SmartList.objects.filter(name__icontains=term).order_by("is_archived", "name")
         found += _results(lists, _("Smart list"), "filter_alt", "admin:smartlists_smartlist_change")
     return [*_pages(request, term), *found]
 
 
 def _results(rows: Any, kind: str, icon: str, page: str) -> list[SearchResult]:
-    return [SearchResult(str(row), kind, reverse(page, args=[row.pk]), icon) for row in islice(rows[:FEW], FEW)]
+    return [
+        SearchResult(str(row), _kind(row, kind), reverse(page, args=[row.pk]), icon) for row in islice(rows[:FEW], FEW)
+    ]
+
+
+def _kind(row: Any, kind: str) -> str:
+    """What the thing is, and that it was put away."""
+    if getattr(row, "is_archived", False):
+        return _("%(kind)s, archived") % {"kind": kind}
+    return _("%(kind)s, retired") % {"kind": kind} if getattr(row, "retired_at", None) else kind
 
 
 def _pages(request: HttpRequest, term: str) -> list[SearchResult]:

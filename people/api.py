@@ -258,7 +258,7 @@ def _locked(thing: Any) -> Any:
 class StaticLists(Listed, Retrieved):
     """People put together by hand or by program."""
 
-    queryset = StaticList.objects.select_related("created_by")
+    queryset = StaticList.objects.select_related("owner", "created_by")
     serializer_class = ListShown
     filterset_class = StaticListFilters
     orderings = ("id", "-id")

@@ -99,6 +99,7 @@ class StaticListFilters(Filters):
         "name": Column("string", is_nullable=False),
         "description": Column("text", is_nullable=False, operators=("contains",)),
         "folder": Column("integer", operators=("", "in", "isempty")),
+        "owner": Column("string", "owner__username", operators=("", "in", "isempty")),
         "is_archived": Column("boolean", is_nullable=False),
         "created_by": Column("string", "created_by__username", operators=("", "in", "isempty")),
         "created_at": Column("datetime", is_nullable=False),

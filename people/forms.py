@@ -1,19 +1,22 @@
 """Forms of people, lists and fields: they carry what was typed; the verbs decide what is right."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import datatypes
+from people import datatypes, folders
 from people.fields import READ_ONLY, STANDARD
 from people.models import Folder, Person, PersonField, StaticList
-from people.problems import Problem
+from people.problems import Problem, Refused
 
 # how the standard fields are grouped on the page of a person; those that the team added stand in one more group
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
@@ -116,29 +119,61 @@ def _typed(person: Person | None, row: PersonField, data_type: datatypes.DataTyp
     return datatypes.canonical_text(value)
 
 
-def _folders() -> Any:
-    return Folder.objects.order_by("name")
+class PlaceForm(forms.Form):
+    """In which folder something lies, and whose it is."""
 
-
-class ListForm(forms.Form):
-    """What a static list is called and where it lies."""
-
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=255, widget=forms.TextInput({"class": "ca-input"}))
-    description = forms.CharField(
-        label=gettext_lazy("Description"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 3})
-    )
-    folder = forms.ModelChoiceField(
-        None, label=gettext_lazy("Folder"), required=False, widget=forms.Select({"class": "ca-input"}),
-        empty_label=gettext_lazy("No folder"),
+    folder = forms.TypedChoiceField(
+        label=gettext_lazy("Folder"), required=False, coerce=int, empty_value=None,
+        widget=forms.Select({"class": "ca-input"}),
     )  # fmt: skip
     new_folder = forms.CharField(
         label=gettext_lazy("Or a new folder"), required=False, max_length=255,
         widget=forms.TextInput({"class": "ca-input"}),
     )  # fmt: skip
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["folder"].queryset = _folders()  # type: ignore[attr-defined]
+    owner = forms.ModelChoiceField(
+        None, label=gettext_lazy("Owner"), required=False, widget=forms.Select({"class": "ca-input"}),
+        empty_label=gettext_lazy("Nobody"), help_text=gettext_lazy("Who is asked when something is unclear."),
+    )  # fmt: skip
+
+    def __init__(self, data: Any = None, placed: Any = None, **initial: Any) -> None:
+        """`placed` is what lies somewhere now; a new thing is whose `initial` says."""
+        place = {"folder": placed.folder_id, "owner": placed.owner_id} if placed is not None else {}
+        super().__init__(data, initial={**place, **initial})
+        self.paths = folders.tree()
+        nowhere = [("", gettext_lazy("No folder"))]
+        self.fields["folder"].choices = nowhere + [(folder.pk, path) for path, folder in self.paths]  # type: ignore[attr-defined]
+        able = Q(is_active=True, is_api_only=False) | Q(pk=place.get("owner"))
+        self.fields["owner"].queryset = get_user_model().objects.filter(able).order_by("username")  # type: ignore[attr-defined]
+
+    def place(self, by: Any, arrange: Callable[[Folder | None, Any], Any]) -> bool:
+        """Whether the form was right and `arrange(folder, owner)` was done; what was refused stands at its field."""
+        if not self.is_valid():
+            return False
+        try:
+            with transaction.atomic():  # a new folder goes with what was refused
+                arrange(self.folder_for(by), self.cleaned_data["owner"])
+        except Refused as refusal:
+            for problem in refusal.problems:
+                self.add_error("new_folder" if problem.path else None, _sentence(problem))
+            return False
+        return True
+
+    def folder_for(self, by: Any) -> Folder | None:
+        """The folder that was chosen, or a new one in it."""
+        chosen = next((folder for _path, folder in self.paths if folder.pk == self.cleaned_data["folder"]), None)
+        name = self.cleaned_data["new_folder"].strip()
+        return folders.create(name, by, chosen) if name else chosen
+
+
+class ListForm(PlaceForm):
+    """What a static list is called, where it lies, and whose it is."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=255, widget=forms.TextInput({"class": "ca-input"}))
+    description = forms.CharField(
+        label=gettext_lazy("Description"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 3})
+    )
+    field_order = ("name", "description")
 
 
 class PasteForm(forms.Form):

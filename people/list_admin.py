@@ -23,9 +23,9 @@ STEPS = {"archive": static_lists.archive, "unarchive": static_lists.unarchive}
 
 @admin.register(StaticList)
 class StaticListAdmin(PagesAdmin):
-    list_display = ("name", "folder", "is_archived", "created_by", "created_at")
-    list_filter = ("is_archived", "folder")
-    list_select_related = ("folder", "created_by")
+    list_display = ("name", "folder", "owner", "is_archived", "created_by", "created_at")
+    list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("folder", "owner", "created_by")
     search_fields = ("name__istartswith", "description")
     list_before_template = "people/_lists_links.html"
 
@@ -49,11 +49,11 @@ class StaticListAdmin(PagesAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ListForm(request.POST or None)
+        form = ListForm(request.POST or None, owner=request.user.pk)
         if request.method == "POST" and form.is_valid():
             created = _tried(form, lambda: static_lists.create(
                 form.cleaned_data["name"], request.user, description=form.cleaned_data["description"],
-                folder=_folder(form, request.user),
+                folder=form.folder_for(request.user), owner=form.cleaned_data["owner"],
             ))  # fmt: skip
             if created:
                 return redirect("admin:people_staticlist_change", created.pk)
@@ -62,12 +62,13 @@ class StaticListAdmin(PagesAdmin):
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         require(request, static_lists.CHANGE)
         static_list = self._find(request, pk)
-        values = {"name": static_list.name, "description": static_list.description, "folder": static_list.folder_id}
-        form = ListForm(request.POST or None, initial=values)
+        values = {"name": static_list.name, "description": static_list.description}
+        form = ListForm(request.POST or None, static_list, **values)
         if request.method == "POST" and form.is_valid():
             changed = _tried(form, lambda: static_lists.change(
                 static_list, request.user, name=form.cleaned_data["name"],
-                description=form.cleaned_data["description"], folder=_folder(form, request.user),
+                description=form.cleaned_data["description"], folder=form.folder_for(request.user),
+                owner=form.cleaned_data["owner"],
             ))  # fmt: skip
             if changed:
                 return redirect("admin:people_staticlist_change", pk)
@@ -155,8 +156,7 @@ class StaticListAdmin(PagesAdmin):
         if request.method == "POST":
             self._change_folder(request)
             return redirect("admin:people_staticlist_folders")
-        found = sorted((" / ".join(step.name for step in folders.path(one)), one) for one in _all_folders())
-        return self.page(request, "folders", _("Folders"), folders=found)
+        return self.page(request, "folders", _("Folders"), folders=folders.tree())
 
     def _change_folder(self, request: HttpRequest) -> None:
         folder = Folder.objects.filter(pk=number(request.POST.get("folder", ""))).first()
@@ -171,7 +171,7 @@ class StaticListAdmin(PagesAdmin):
     def _find(self, request: HttpRequest, pk: int) -> StaticList:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = StaticList.objects.select_related("folder", "created_by").filter(pk=pk).first()
+        found = StaticList.objects.select_related("folder", "owner", "created_by").filter(pk=pk).first()
         if found is None:
             raise Http404
         return found
@@ -181,16 +181,6 @@ def _members(static_list: StaticList, search: str) -> Any:
     """Members, of whom each word is the beginning of a name or address."""
     members = StaticListMember.objects.of_list(static_list.pk).select_related("person", "user")
     return members.beginning_with(search)
-
-
-def _all_folders() -> list[Folder]:
-    return list(Folder.objects.select_related("parent"))
-
-
-def _folder(form: ListForm, by: Any) -> Folder | None:
-    """The folder that was chosen, or a new one in it."""
-    name = form.cleaned_data["new_folder"].strip()
-    return folders.create(name, by, form.cleaned_data["folder"]) if name else form.cleaned_data["folder"]
 
 
 def _tried(form: Any, verb: Any, place: str | None = None) -> Any:

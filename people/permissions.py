@@ -8,6 +8,11 @@ from django.utils.translation import gettext as _
 from people.problems import NotAllowed, Problem
 
 
+def owner_of(by: Any) -> Any:
+    """Whose a thing is that `by` makes: a program's things are its owner's."""
+    return getattr(by, "owner", None) or by
+
+
 def require(by: Any, permission: str) -> None:
     """Raise `NotAllowed`, naming the missing right, unless user `by` has "app.codename".
 

@@ -130,6 +130,7 @@ class ListShown(Strict):
     name = serializers.CharField()
     description = serializers.CharField()
     folder = serializers.IntegerField(source="folder_id", allow_null=True)
+    owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     is_archived = serializers.BooleanField()
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
     created_at = Moment()

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from people import announcing, audit, finding, locks, names, used_by
 from people.models import Folder, StaticList
-from people.permissions import require
+from people.permissions import owner_of, require
 from people.problems import Problem, Refused, bad_value
 from people.sources import Source
 
@@ -52,12 +52,16 @@ class Pasted:
 
 
 @transaction.atomic
-def create(name: Any, by: Any, *, description: Any = "", folder: Folder | None = None) -> StaticList:
-    """Make an empty list. Raises `Refused` (`missing_value`, `name_taken`, …), `NotAllowed`."""
+def create(name: Any, by: Any, *, description: Any = "", folder: Folder | None = None, owner: Any = None) -> StaticList:
+    """Make an empty list; without an `owner` it is the maker's.
+
+    Raises `Refused` (`missing_value`, `name_taken`, …), `NotAllowed`.
+    """
     require(by, "people.add_staticlist")
     static_list = StaticList(
-        name=names.name(name), description=names.description(description), folder=folder, created_by=by
-    )
+        name=names.name(name), description=names.description(description), folder=folder, created_by=by,
+        owner=owner_of(by) if owner is None else owner,
+    )  # fmt: skip
     _save(static_list)
     audit.note(by, static_list, "created")
     return static_list
@@ -65,13 +69,16 @@ def create(name: Any, by: Any, *, description: Any = "", folder: Folder | None =
 
 @transaction.atomic
 def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
-    """Change `name`, `description` or `folder`; rules and programs that use the list go on using it.
+    """Change `name`, `description`, `folder` or `owner`; rules and programs that use the list go on using it.
 
     Raises `Refused` (`unknown_list`, `name_taken`, …), `NotAllowed`, TypeError for anything else.
     """
     require(by, CHANGE)
     static_list = _hold(static_list)
-    checks = {"name": names.name, "description": names.description, "folder": lambda folder: folder}
+    checks = {
+        "name": names.name, "description": names.description, "folder": lambda folder: folder,
+        "owner": lambda owner: owner,
+    }  # fmt: skip
     if unknown := changes.keys() - checks.keys():
         raise TypeError(f"a static list has no {', '.join(unknown)} to change")
     changed = {

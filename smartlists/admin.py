@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -24,6 +25,7 @@ PAGES = {
     "snapshot": list_pages.snapshot,
     "copy": list_pages.copy,
     "archive": list_pages.archive,
+    "place": list_pages.place,
     "schedule": list_pages.schedule,
     "remove": list_pages.remove,
 }
@@ -31,11 +33,13 @@ PAGES = {
 
 @admin.register(SmartList)
 class SmartListAdmin(ModelAdmin):
-    list_display = ("name", "shown_count", "shown_as_of", "description", "updated_at")
-    list_filter = ("is_archived", "folder")
+    list_display = ("shown_name", "shown_count", "shown_as_of", "folder", "owner", "updated_at")
+    list_display_links = ("shown_name",)
+    list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_before_template = "people/_lists_links.html"
     search_fields = ("name", "description")
     search_help_text = _("Name or description")
-    list_select_related = ("current",)
+    list_select_related = ("current", "folder", "owner")
     ordering = ("name",)
     paginator = UncountedPaginator
     show_full_result_count = False
@@ -43,7 +47,14 @@ class SmartListAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         lists = super().get_queryset(request).defer("rules", "current__members", "current__joined", "current__left")
-        return lists if "is_archived__exact" in request.GET else lists.filter(is_archived=False)
+        is_asked_for = "is_archived__exact" in request.GET or request.GET.get("q", "").strip()
+        return lists if is_asked_for else lists.filter(is_archived=False)
+
+    @admin.display(description=_("Name"), ordering="name")
+    def shown_name(self, smart_list: SmartList) -> Any:
+        """With a mark that says why a list is found by searching only."""
+        archived = format_html(' <span class="ca-badge">{}</span>', _("Archived")) if smart_list.is_archived else ""
+        return format_html("{}{}", smart_list.name, archived)
 
     @admin.display(description=_("People"), ordering="current__count")
     def shown_count(self, smart_list: SmartList) -> Any:

@@ -78,7 +78,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[m
 class SmartLists(Listed, Retrieved):
     """Rules that say who is on a list: always current."""
 
-    queryset = SmartList.objects.select_related("current", "created_by", "updated_by")
+    queryset = SmartList.objects.select_related("current", "owner", "created_by", "updated_by")
     serializer_class = SmartListShown
     filterset_class = SmartListFilters
     orderings = ("id", "-id")
@@ -134,7 +134,7 @@ class SmartLists(Listed, Retrieved):
         except Conflict as conflict:
             raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
         if "folder" in given:
-            saving.move(found, _folder(given), request.user)
+            saving.arrange(found, request.user, _folder(given), found.owner)
         if "evaluate_every_minutes" in given:
             saving.schedule(found, given["evaluate_every_minutes"], request.user)
         return self._now(found.pk)

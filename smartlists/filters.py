@@ -14,6 +14,7 @@ class SmartListFilters(Filters):
         "name": Column("string", is_nullable=False),
         "description": Column("text", is_nullable=False, operators=("contains",)),
         "folder": Column("integer", operators=("", "in", "isempty")),
+        "owner": Column("string", "owner__username", operators=("", "in", "isempty")),
         "is_archived": Column("boolean", is_nullable=False),
         "evaluate_every_minutes": Column("integer"),
         "current": Column("integer", "current__count", operators=("", "gt", "gte", "lt", "lte", "isempty")),

@@ -1,17 +1,20 @@
 """The other pages of a smart list: members, history, text form, uses; and what their buttons do."""
 
 import tempfile
+from functools import partial
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people import exporting, exporting_people, static_lists, used_by
+from people.forms import PlaceForm
 from people.models import Person, StaticList
 from people.problems import Refused
 from people.sources import Door, Source
@@ -164,6 +167,21 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
         return str(_("Archived."))
 
     return _doing(request, pk, "used_by", put)
+
+
+def place(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put the list into a folder, and say whose it is."""
+    smart_list = find(request, pk)
+    require(request, saving.CHANGE)
+    form = PlaceForm(request.POST or None, smart_list)
+    if request.method == "POST" and form.place(request.user, partial(saving.arrange, smart_list, request.user)):
+        messages.success(request, _("Saved."))
+        return redirect(f"{NAME}_used_by", pk)
+    context = {
+        **admin.site.each_context(request), "title": _("Folder and owner: %(name)s") % {"name": smart_list},
+        "opts": SmartList._meta, "original": smart_list, "form": form, "back": reverse(f"{NAME}_used_by", args=[pk]),
+    }  # fmt: skip
+    return render(request, "people/place.html", context)
 
 
 @require_POST

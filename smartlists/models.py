@@ -26,6 +26,9 @@ class SmartList(models.Model):
     name = models.CharField(_("name"), max_length=255)
     description = models.TextField(_("description"), blank=True)
     folder = models.ForeignKey(Folder, models.PROTECT, null=True, blank=True, verbose_name=_("folder"))
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("owner")
+    )
     rules = models.JSONField(_("rules"))  # as smartlists.rules.dump writes them
     # grows with every change, so that the second of two editors is told
     revision = models.PositiveIntegerField(default=1, editable=False)

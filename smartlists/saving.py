@@ -17,7 +17,7 @@ from activities.models import ActivityType
 from people import audit, locks, used_by
 from people.datatypes import BY_NAME, BadValue, is_blank
 from people.models import Folder
-from people.permissions import require
+from people.permissions import owner_of, require
 from people.problems import Conflict, Problem, Refused, bad_value, refuse_if
 from smartlists import nesting, rules
 from smartlists.catalogue import Catalogue
@@ -37,8 +37,10 @@ MAX_SCHEDULE_MINUTES = 60 * 24 * 31
 
 
 @transaction.atomic
-def create(name: Any, value: Any, by: Any, *, description: str = "", folder: Folder | None = None) -> SmartList:
-    """Create a smart list; `value` are its rules as decoded JSON or as `Rules`.
+def create(
+    name: Any, value: Any, by: Any, *, description: str = "", folder: Folder | None = None, owner: Any = None
+) -> SmartList:
+    """Create a smart list; `value` are its rules as decoded JSON or as `Rules`. Without an `owner` it is the maker's.
 
     Raises `Refused` with every problem (`missing_value`, `name_taken`, whatever `rules.parse` finds), `NotAllowed`.
     """
@@ -50,8 +52,9 @@ def create(name: Any, value: Any, by: Any, *, description: str = "", folder: Fol
     parsed = _held_rules(value, names, problems)
     refuse_if(problems)
     made = SmartList(
-        name=name, description=description, folder=folder, rules=rules.dump(parsed), created_by=by, updated_by=by
-    )
+        name=name, description=description, folder=folder, rules=rules.dump(parsed), created_by=by, updated_by=by,
+        owner=owner_of(by) if owner is None else owner,
+    )  # fmt: skip
     _save(made)
     _write_uses(made, parsed, names)
     audit.note(by, made, "created")
@@ -97,12 +100,13 @@ def rename(smart_list: SmartList, name: Any, by: Any, expected_revision: int | N
 
 
 @transaction.atomic
-def move(smart_list: SmartList, folder: Folder | None, by: Any) -> SmartList:
-    """Put the list into a folder, or at the top (None)."""
+def arrange(smart_list: SmartList, by: Any, folder: Folder | None, owner: Any) -> SmartList:
+    """Put the list into `folder` (None: none) and make it `owner`'s (None: nobody's)."""
     require(by, CHANGE)
     changed = _lock(smart_list)
-    changed.folder = folder
-    changed.save(update_fields=["folder", "updated_at"])
+    changed.folder, changed.owner = folder, owner
+    changed.save(update_fields=["folder", "owner", "updated_at"])
+    audit.note(by, changed, "changed", what="folder, owner")
     return changed
 
 

@@ -47,6 +47,7 @@ class SmartListShown(Strict):
     name = serializers.CharField()
     description = serializers.CharField()
     folder = serializers.IntegerField(source="folder_id", allow_null=True)
+    owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     is_archived = serializers.BooleanField()
     evaluate_every_minutes = serializers.IntegerField(allow_null=True)
     rules = RulesField()

@@ -14,9 +14,13 @@ MAX_ID = 2**31 - 1
 
 
 def show(request: HttpRequest, name: str, title: Any, **context: Any) -> HttpResponse:
-    """The template `activities/<name>.html` inside the admin's frame, the way to it shown above."""
+    """The template `activities/<name>.html` inside the admin's frame, the way to it shown above.
+
+    A name that ends with .html is that of a template elsewhere.
+    """
     frame = {**admin.site.each_context(request), "title": title, "opts": ActivityType._meta}
-    return render(request, f"activities/{name}.html", {**frame, "original": context.get("activity_type"), **context})
+    template = name if name.endswith(".html") else f"activities/{name}.html"
+    return render(request, template, {**frame, "original": context.get("activity_type"), **context})
 
 
 def require(request: HttpRequest, *rights: str) -> None:

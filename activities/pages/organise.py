@@ -1,40 +1,24 @@
-"""Order in many types: folder and owner, and schemas that go from one installation to another."""
+"""Order in many types: folder and owner, deleted ones, and schemas that go from one installation to another."""
 
 import json
-from typing import Any
+from functools import partial
 
-from django import forms
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from activities import exchange, lifecycle
 from activities.models import ActivityType
 from activities.pages import find_type, number, require, show
-from people.models import Folder
+from people.forms import PlaceForm
 from people.problems import Refused, located
 
+DELETED_SHOWN = 100
 LARGEST_FILE = 5_000_000  # bytes of a file with schemas
-
-
-class PlaceForm(forms.Form):
-    folder = forms.ModelChoiceField(
-        Folder.objects.order_by("name"), required=False, label=gettext_lazy("Folder"), widget=UnfoldAdminSelectWidget
-    )
-    owner = forms.ModelChoiceField(
-        None, required=False, label=gettext_lazy("Owner"), widget=UnfoldAdminSelectWidget,
-        help_text=gettext_lazy("Who is asked when something is unclear."),
-    )  # fmt: skip
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        users = get_user_model().objects.filter(is_active=True, is_api_only=False).order_by("username")
-        self.fields["owner"].queryset = users  # type: ignore[attr-defined]
 
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
@@ -42,13 +26,37 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk, lifecycle.EDIT)
     if activity_type.is_standard:
         raise PermissionDenied
-    initial = {"folder": activity_type.folder_id, "owner": activity_type.owner_id}
-    form = PlaceForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        lifecycle.arrange(activity_type, request.user, form.cleaned_data["folder"], form.cleaned_data["owner"])
+    back = reverse("admin:activities_activitytype_change", args=[pk])
+    form = PlaceForm(request.POST or None, activity_type)
+    if request.method == "POST" and form.place(request.user, partial(lifecycle.arrange, activity_type, request.user)):
         messages.success(request, _("Saved."))
-        return redirect("admin:activities_activitytype_change", pk)
-    return show(request, "place", _("Folder and owner"), activity_type=activity_type, form=form)
+        return redirect(back)
+    title = _("Folder and owner: %(name)s") % {"name": activity_type}
+    return show(request, "people/place.html", title, activity_type=activity_type, form=form, back=back)
+
+
+def deleted(request: HttpRequest) -> HttpResponse:
+    """Types that were deleted after an approval, the latest first; a button brings one back."""
+    require(request, "activities.view_activitytype", lifecycle.DELETE)
+    gone = ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
+    problem = ""
+    if request.method == "POST":
+        activity_type = get_object_or_404(gone, pk=number(request.POST.get("type"), 0))
+        try:
+            lifecycle.undelete(activity_type, request.user)
+        except Refused as refusal:
+            problem = str(refusal)
+        else:
+            messages.success(request, _("Brought back, with everything that was recorded."))
+            return redirect("admin:activities_activitytype_change", activity_type.pk)
+    wanted = request.GET.get("q", "").replace("\0", " ").strip()
+    if wanted:
+        gone = gone.filter(Q(live__name__icontains=wanted) | Q(api_name__icontains=wanted))
+    shown = list(gone[: DELETED_SHOWN + 1])
+    return show(
+        request, "deleted", _("Deleted activity types"), types=shown[:DELETED_SHOWN], wanted=wanted, problem=problem,
+        more=len(shown) > DELETED_SHOWN,
+    )  # fmt: skip
 
 
 def export(request: HttpRequest) -> HttpResponse:

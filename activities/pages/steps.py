@@ -18,7 +18,6 @@ from people import used_by
 from people.problems import Refused
 
 State = ActivityType.State
-DELETE = "activities.delete_activitytype"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,9 @@ STEPS: dict[str, Step] = {
         gettext_lazy("Restored: activities can be recorded again."),
     ),
     "delete": Step(
-        gettext_lazy("Delete"), DELETE, _plain(lifecycle.delete), gettext_lazy("Deleted."), is_dangerous=True
+        gettext_lazy("Delete"), lifecycle.DELETE, _plain(lifecycle.delete),
+        gettext_lazy("Deleted. What was approved once can be brought back: “Deleted types”."),
+        is_dangerous=True,
     ),
 }  # fmt: skip
 # the next steps of each state, the primary one first

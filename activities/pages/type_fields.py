@@ -127,12 +127,15 @@ def _save(
 
 
 def _changed(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
-    """Do what the pressed button says: move a field up or down, or remove it."""
+    """Do what the pressed button says: move a field up or down, or remove it; or keep the order that was dragged."""
     revision = number(request.POST.get("revision"))
     page = reverse("admin:activities_activitytype_fields", args=[activity_type.pk])
     if name := request.POST.get("remove"):
         drafting.remove_fields(activity_type, [name], request.user, revision)
         messages.success(request, _("Removed in the draft; activities recorded before keep their values."))
+        return redirect(page)
+    if dragged := request.POST.get("order"):
+        drafting.order_fields(activity_type, dragged.split(","), request.user, revision)
         return redirect(page)
     up = request.POST.get("up", "")
     name, step = (up, -1) if up else (request.POST.get("down", ""), 1)

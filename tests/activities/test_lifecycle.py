@@ -77,6 +77,48 @@ def test_an_api_name_of_an_approved_type_is_never_free_again():
     assert draft_type(api_name="depositCheck2").state == State.DRAFT  # the other names are free
 
 
+def test_a_deleted_type_comes_back_as_it_was():
+    check = approved_type()
+    edit_description(check, "a draft")
+    lifecycle.retire(check, None)
+    lifecycle.delete(check, None)
+    lifecycle.undelete(check, None)
+    assert fresh(check).state == State.RETIRED and fresh(check).draft.description == "a draft"
+    assert "Brought back after it was deleted" in {audit.sentence(entry) for entry in LogEntry.objects.all()}
+    with pytest.raises(Refused) as refusal:
+        draft_type(api_name="other")
+    assert set(codes(refusal)) == {"name_taken"}  # its names are its own again
+
+
+def test_a_deleted_type_whose_name_is_taken_does_not_come_back():
+    check = approved_type()
+    lifecycle.delete(check, None)
+    draft_type(api_name="other")
+    with pytest.raises(Refused) as refusal:
+        lifecycle.undelete(check, None)
+    assert set(codes(refusal)) == {"name_taken"} and fresh(check).state == State.DELETED
+
+
+@pytest.mark.parametrize("pk", [None, 12])
+def test_only_a_deleted_type_of_the_team_is_brought_back(pk):
+    there = approved_type() if pk is None else ActivityType.objects.get(pk=pk)
+    with pytest.raises(Refused) as refusal:
+        lifecycle.undelete(there, None)
+    assert codes(refusal) == ["standard_type" if pk else "not_deleted"]
+    with pytest.raises(NotAllowed):
+        lifecycle.undelete(there, user("approve_activitytype"))
+
+
+def test_fields_are_put_into_the_order_that_is_given():
+    check = draft_type()
+    drafting.order_fields(check, ["pages", "branch", "check"], None)
+    names_now = list(fresh(check).draft.fields.values_list("api_name", flat=True))
+    assert names_now == ["check", "pages", "branch", "amount", "deposited_on", "is_foreign"]
+    with pytest.raises(Refused) as refusal:
+        drafting.order_fields(check, ["nope"], None)
+    assert codes(refusal) == ["unknown_field"]
+
+
 def test_a_never_approved_type_is_deleted_for_good():
     check = draft_type()
     lifecycle.delete(check, None)

@@ -220,6 +220,39 @@ def test_folder_and_owner_put_order_into_many_types(admin):
     assert "Deposit Check" in listed and "New Person" not in listed
 
 
+def test_a_folder_can_be_made_while_a_type_is_put_into_it(admin):
+    check = approved_type()
+    admin.post(page("place", check.pk), {"folder": "", "owner": "", "new_folder": "Banking"})
+    assert again(check).folder.name == "Banking" and again(check).owner is None
+    reply = admin.post(page("place", check.pk), {"new_folder": "banking", "folder": ""})
+    assert "There is a folder of this name" in reply.text
+
+
+def test_deleted_types_are_found_and_brought_back(admin):
+    check, car = approved_type(), approved_type("Buy Car", "buyCar")
+    for one in (check, car):
+        admin.post(page("step", one.pk, "delete"), {"name": str(one)})
+    assert "Deposit Check" not in admin.get(page("changelist")).text
+    shown = admin.get(page("deleted"), {"q": "cHECK"}).text
+    assert "Deposit Check" in shown and "Buy Car" not in shown
+    draft_type(api_name="other")
+    refused = admin.post(page("deleted"), {"type": check.pk}).text
+    assert "too like a name of the activity type other" in refused and again(check).deleted_at
+    reply = admin.post(page("deleted"), {"type": car.pk}, follow=True)
+    assert again(car).state == "approved" and "Buy Car" in reply.text
+    for nonsense in ("", "x", "9" * 30, check.pk + 99):
+        assert admin.post(page("deleted"), {"type": nonsense}).status_code == 404
+
+
+def test_fields_are_put_into_the_order_that_was_dragged(admin):
+    check = draft_type()
+    order = "pages,branch,amount,deposited_on,is_foreign"
+    admin.post(page("fields", check.pk), {"order": order, "revision": check.draft.revision})
+    assert names_of(again(check).draft) == ["check", *order.split(",")]
+    reply = admin.post(page("fields", check.pk), {"order": "branch,pages", "revision": check.draft.revision})
+    assert "Somebody else changed this draft" in reply.text
+
+
 @pytest.mark.parametrize("state", ["draft", "approved", "approved_with_draft", "retired", "standard"])
 def test_the_list_is_narrowed_to_a_state(admin, state):
     made = {"draft": draft_type("A a", "aa"), "approved": approved_type("B b", "bb"),

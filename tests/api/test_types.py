@@ -35,6 +35,9 @@ def test_from_a_draft_to_retired_and_back(api):
     assert api.post("activity-types/attendWebinar/restore").json()["state"] == "approved"
     assert api.delete("activity-types/attendWebinar").status_code == 204
     assert api.get("activity-types/attendWebinar").status_code == 404
+    assert api.post("activity-types/attendWebinar/undelete").json()["state"] == "approved"
+    assert api.post("activity-types/attendWebinar/undelete").json()["code"] == "not_deleted"
+    assert api.post("activity-types/nobody/undelete").status_code == 404
 
 
 def test_fields_are_added_changed_set_and_removed_in_the_draft(api):

@@ -84,6 +84,26 @@ def test_fields_are_moved_with_the_keyboard(page):
     assert names.index("pages") == 3
 
 
+def test_fields_are_dragged_to_another_place(page):
+    check = approved_type()
+    page.goto(f"/admin/activities/activitytype/{check.pk}/fields/")
+    page.locator("#field-pages").drag_to(page.locator("#field-amount"), target_position={"x": 60, "y": 4})
+    expect(page.get_by_text("Approved with draft")).to_be_visible()
+    expect(page.locator("tbody tr").nth(1)).to_have_id("field-pages")
+
+
+def test_a_deleted_type_is_brought_back(page, language):
+    approved_type()
+    page.goto("/admin/activities/activitytype/")
+    page.get_by_role("link", name="Deposit Check").click()
+    choose(page, "Delete")
+    page.get_by_role("textbox").last.fill("Deposit Check")
+    press(page, "Delete")
+    page.get_by_role("link", name=_("Deleted types"), exact=True).click()
+    page.get_by_role("button", name=_("Bring back")).click()
+    expect(page.get_by_text(_("Approved"), exact=True).first).to_be_visible()
+
+
 def test_a_name_that_somebody_wrote_is_not_proposed_over(page):
     page.goto(ADD)
     page.locator("#id_api_name").fill("mine")

@@ -115,6 +115,20 @@ def press(client, page, action, **changes):
     return client.post(page.request["PATH_INFO"], data | changes | {"do": action}, follow=True)
 
 
+def test_a_list_lies_in_a_folder_has_an_owner_and_is_found_in_the_archive(admin):
+    made = saving.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    place = reverse("admin:smartlists_smartlist_place", args=[made.pk])
+    owner = get_user_model().objects.get(username="vera")
+    admin.post(place, {"folder": "", "new_folder": "Banking", "owner": owner.pk})
+    made.refresh_from_db()
+    assert (made.folder.name, made.owner) == ("Banking", owner)
+    saving.archive(made, None)
+    lists = reverse("admin:smartlists_smartlist_changelist")
+    assert made.name not in admin.get(lists).text
+    found = admin.get(lists, {"q": made.name}).text
+    assert made.name in found and "Archived" in found
+
+
 def test_a_list_is_built_button_by_button_and_saved(admin, check):
     ann, bob = person(country="Spain", email="ann@example.com"), person(country="Chile")
     now = timezone.now()

@@ -62,7 +62,7 @@ def test_rights_are_asked_for():
     for verb in (
         lambda: saving.create("B", form(), viewer), lambda: saving.change(made, viewer, name="B"),
         lambda: saving.delete(made, viewer), lambda: saving.archive(made, viewer), lambda: saving.schedule(made, 5, viewer),
-        lambda: saving.move(made, None, viewer), lambda: saving.copy(made, "B", viewer),
+        lambda: saving.arrange(made, viewer, None, None), lambda: saving.copy(made, "B", viewer),
     ):  # fmt: skip
         with pytest.raises(NotAllowed):
             verb()
