@@ -140,15 +140,16 @@ def lists(source: Side, target: Side) -> None:
 def check(source: Side, target: Side) -> None:
     """Count activities of each custom type and members of each list on both sides; end with 1 when any differ.
 
-    Set SINCE to leave out what is older on both sides, as Marketo itself does after 25 months.
+    Set SINCE to leave out what is older on both sides, as Marketo itself does after 25 months, and UNTIL (UTC, like
+    2026-11-24T13:55) to leave out what happened from then on, as programs record here already.
     """
-    since, types_path = os.environ.get("SINCE", "2000-01-01"), "/rest/v1/activities/external/types.json"
+    types_path = "/rest/v1/activities/external/types.json"
     ours = {row["apiName"]: row["id"] for row in target.get(types_path)}
     pairs = [
         (
             f"type {row['apiName']}",
-            activities(source, row["id"], since),
-            activities(target, ours.get(row["apiName"]), since),
+            activities(source, row["id"]),
+            activities(target, ours.get(row["apiName"])),
         )
         for row in source.get(types_path)
         if row["status"].startswith("approved")
@@ -162,11 +163,13 @@ def check(source: Side, target: Side) -> None:
     sys.exit(any(there != here for _what, there, here in pairs))
 
 
-def activities(side: Side, type_id: int | None, since: str) -> int:
+def activities(side: Side, type_id: int | None) -> int:
     if type_id is None:
         return 0
+    since, until = os.environ.get("SINCE", "2000-01-01"), os.environ.get("UNTIL", "9999-12-31")
     token = side.ask("/rest/v1/activities/pagingtoken.json", sinceDatetime=since)["nextPageToken"]
-    return len(side.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=type_id))
+    rows = side.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=type_id)
+    return sum(row["activityDate"] < until for row in rows)
 
 
 def members(side: Side, list_id: int) -> list[str]:

@@ -56,6 +56,18 @@ def test_every_step(script, capsys):
     ]
 
 
+def test_what_programs_record_here_since_the_switch_is_left_out_of_the_check(script, monkeypatch, capsys):
+    approved_type()
+    recorded(
+        activity(person().pk, occurred_at="2026-11-20T13:54:59Z"),
+        activity(person().pk, occurred_at="2026-11-20T13:56Z"),
+    )
+    monkeypatch.setenv("UNTIL", "2026-11-20T13:55")
+    with pytest.raises(SystemExit):
+        script.check(script.Side("MARKETO_"), script.Side(""))
+    assert capsys.readouterr().out == "type depositCheck: 1 there, 1 here\n"
+
+
 def test_a_type_is_made_and_approved_where_it_is_missing(script, monkeypatch, capsys):
     check = approved_type()
     there, here = script.Side("MARKETO_"), script.Side("")
