@@ -4,6 +4,7 @@ One transaction a call. Good rows are written, bad ones come back with their pro
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -18,12 +19,15 @@ from django.utils.translation import gettext as _
 
 from activities import draft_checks, quarantine, schema
 from activities.models import ActivityType
-from people import changing, datatypes, finding, locks
+from people import changing, datatypes, finding, locks, measuring
 from people.problems import Problem, bad_value
 from people.sources import Source
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
 MAX_EXTERNAL_ID = 255
+ROWS = measuring.counter(
+    "rows", "Activities that came in, by type, client and what became of them.", "type", "client", "outcome"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ def record(
             transaction.set_rollback(True)
         elif keep_refused:
             quarantine.keep(rows, batch.finished(), source, zone)
+        if not dry_run:
+            transaction.on_commit(batch.measure)
     return batch.finished()
 
 
@@ -136,6 +142,7 @@ class _Batch:
         self.follow_merges = follow_merges
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
         self.outcomes: list[Outcome | None] = [None] * len(rows)
+        self.types: dict[Any, int] = {}  # ids by what rows name them by
 
     def run(self) -> None:
         schemas = self._hold_types()
@@ -146,6 +153,15 @@ class _Batch:
         _copy(ready, self.source)
         for row in ready:
             self.outcomes[row.index] = Outcome(Status.ADDED, row.activity_id)
+
+    def measure(self) -> None:
+        """Count the rows; those of a type that is not there under no type."""
+        types = (self.types.get(row.activity_type, "") if _is_name(row.activity_type) else "" for row in self.rows)
+        client = "" if self.source.user_id is None else self.source.user_id
+        for (type_id, status), number in Counter(
+            zip(types, (one.status for one in self.finished()), strict=True)
+        ).items():
+            ROWS.add(type_id, client, status, number=number)
 
     def finished(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome is not None]
@@ -170,6 +186,7 @@ class _Batch:
         types = {
             activity_type.pk: activity_type for activity_type in ActivityType.objects.filter(pk__in=set(ids.values()))
         }
+        self.types = {reference: pk for reference, pk in ids.items() if pk in types}
         return {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
 
     def _schema(self, activity_type: ActivityType | None, reference: Any) -> "schema.Schema | Problem":
@@ -299,6 +316,10 @@ def _get(found: dict[Any, Any], reference: Any) -> Any:
     if isinstance(reference, bool) or not isinstance(reference, int | str | Lookup):
         return None
     return found.get(reference)
+
+
+def _is_name(reference: Any) -> bool:
+    return type(reference) in (int, str)
 
 
 def _unknown_person(reference: Any) -> Problem:

@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class ConfigConfig(AppConfig):
     name = "config"
     verbose_name = _("Custom Activities")
+
+    def ready(self) -> None:
+        from config import metrics, slow_queries  # noqa: F401 (what is measured)
+
+        slow_queries.watch()

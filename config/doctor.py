@@ -1,10 +1,9 @@
 """What an operator would look at first: each check says what is, whether that is right, and what to do if not."""
 
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -12,8 +11,12 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from activities import reading, rollup, verifying
+from activities import rollup, verifying
 from activities.models import ActivityDay
+from config import vitals
+from config.vitals import row as _row
+from config.vitals import rows as _rows
+from people import owned
 
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
@@ -22,6 +25,16 @@ WORKER_SILENT = timedelta(minutes=1)
 JOB_LATE = timedelta(minutes=10)
 TRANSACTION_LONG = timedelta(minutes=1)
 COUNTS_LATE = timedelta(minutes=10)
+BACKUP_OLD = timedelta(days=8)  # whoever takes one a week is well
+# an index that nothing uses while its table is read as a whole so often: the planner knows nothing of the table
+BIG_TABLE, MANY_SCANS = 100_000, 200
+# what keeps pages, readers of the log and look-ups quick
+INDEXES = frozenset({
+    "activity_ahead", "activity_person_occurred", "activity_pkey", "activity_recorded", "activity_type_id_id",
+    "activity_type_occurred", "activity_key_moved", "activity_key_pkey", "activity_removal_activity",
+    "activity_removal_pkey", "activity_removal_recorded", "person_email_lower", "person_pkey",
+    "static_list_member_pkey",
+})  # fmt: skip
 # the rules that the database keeps: without one of these a fault would go unnoticed
 GUARDS = frozenset({
     ("access_user", "users_are_never_deleted"),
@@ -55,7 +68,7 @@ class Finding:
 
 def examine(deep: bool = False) -> Iterator[Finding]:
     """Run every check; with `deep` the digests of all closed days too, which reads the whole log."""
-    for check in (*CHECKS, *((digests,) if deep else ())):
+    for check in (*CHECKS, digests if deep else last_digest):
         yield check()
 
 
@@ -106,7 +119,21 @@ def indexes() -> Finding:
     broken = [name for (name,) in _rows("select indexrelid::regclass::text from pg_index where not indisvalid")]
     if broken:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
-    return Finding("indexes", "all are valid")
+    there = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
+    if missing := INDEXES - there:
+        return Finding(
+            "indexes", f"missing: {', '.join(sorted(missing))}", "create them as manage.py sqlmigrate shows it"
+        )
+    unused = _rows(
+        """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
+        join pg_class c on c.oid = i.relid
+        where i.idx_scan = 0 and c.reltuples > %s and t.seq_scan > %s and i.indexrelname = any(%s) order by 1""",
+        BIG_TABLE, MANY_SCANS, sorted(INDEXES - {"activity_ahead", "activity_key_moved"}),
+    )  # fmt: skip
+    if unused:
+        says = ", ".join(f"{name} is never used, its table was read whole {scans:,} times" for name, scans in unused)
+        return Finding("indexes", says, "run ANALYZE on the table; if it stays so, set SLOW_QUERY_MS and see the log")
+    return Finding("indexes", f"{len(INDEXES)} are there, valid and in use where tables are big")
 
 
 def clock() -> Finding:
@@ -117,9 +144,12 @@ def clock() -> Finding:
 
 
 def disk() -> Finding:
-    usage = shutil.disk_usage(settings.DATA_DIR)
-    says = f"{usage.free / 1024**3:.1f} of {usage.total / 1024**3:.0f} GiB free at {settings.DATA_DIR}"
-    return Finding("disk", says, "make room, or move DATA_DIR" if usage.free < MIN_FREE_BYTES else "")
+    places = {str(settings.DATA_DIR), str(settings.FILES_DIR)}
+    free = {place: vitals.free_bytes(place) for place in sorted(places)}
+    says = "; ".join(f"{left / 1024**3:.1f} of {whole / 1024**3:.0f} GiB free at {place}"
+                     for place, (left, whole) in free.items())  # fmt: skip
+    tight = min(left for left, _whole in free.values()) < MIN_FREE_BYTES
+    return Finding("disk", says, "make room, or move DATA_DIR or FILES_DIR" if tight else "")
 
 
 def secret_key() -> Finding:
@@ -130,7 +160,7 @@ def secret_key() -> Finding:
 
 
 def worker() -> Finding:
-    (beat,) = _row("select max(last_heartbeat) from procrastinate_workers")
+    beat = vitals.worker_beat()
     if beat is None or timezone.now() - beat > WORKER_SILENT:
         says = "none has given a sign of life" if beat is None else f"silent for {_span(beat)}"
         return Finding("worker", says, "start it: python manage.py procrastinate worker (make run does)")
@@ -138,14 +168,9 @@ def worker() -> Finding:
 
 
 def queue() -> Finding:
-    waiting, oldest, failed = _row(
-        """select count(*) filter (where status = 'todo' and coalesce(scheduled_at, now()) <= now()),
-            min(e.at) filter (where status = 'todo' and coalesce(scheduled_at, now()) <= now()),
-            count(distinct j.id) filter (where status = 'failed' and e.at > now() - interval '1 day')
-        from procrastinate_jobs j join procrastinate_events e on e.job_id = j.id and e.type in ('deferred', 'failed')
-        where status in ('todo', 'failed')"""
-    )
-    says = f"{waiting} jobs wait, {failed} failed within a day"
+    jobs, oldest = vitals.jobs(), vitals.oldest_job()
+    failed = jobs["failed"]
+    says = f"{jobs['waiting']} jobs wait, {failed} failed within a day"
     if oldest is not None and timezone.now() - oldest > JOB_LATE:
         return Finding(
             "queue", f"{says}; the oldest has waited {_span(oldest)}", "see the worker's log; start more workers"
@@ -154,11 +179,8 @@ def queue() -> Finding:
 
 
 def transactions() -> Finding:
-    (oldest,) = _row(
-        "select min(xact_start) from pg_stat_activity where datname = current_database() and xact_start is not null"
-    )
-    last, mark = _row("select last_value from activity_id_seq")[0], reading.high_water_mark()
-    says = f"the longest runs for {_span(oldest)}; readers are {max(0, last - mark):,} ids behind"
+    oldest = vitals.oldest_transaction()
+    says = f"the longest runs for {_span(oldest)}; readers are {vitals.mark_lag():,} ids behind"
     if oldest is not None and timezone.now() - oldest > TRANSACTION_LONG:
         return Finding("transactions", says, "look for it in pg_stat_activity: it holds readers of the log back")
     return Finding("transactions", says)
@@ -172,8 +194,12 @@ def counts() -> Finding:
     return Finding("counts", f"charts are {_span(read_at)} behind the log")
 
 
+def last_closed_day() -> date | None:
+    return ActivityDay.objects.order_by("-day").values_list("day", flat=True).first()
+
+
 def closed_days() -> Finding:
-    last = ActivityDay.objects.order_by("-day").values_list("day", flat=True).first()
+    last = last_closed_day()
     if last is None:
         return Finding("closed days", "none yet: nothing was recorded before today, or no worker has run at night")
     if timezone.now().date() - last > timedelta(days=2):
@@ -181,28 +207,47 @@ def closed_days() -> Finding:
     return Finding("closed days", f"until {last}")
 
 
+def last_digest() -> Finding:
+    """The newest closed day alone: a look into one day of the log."""
+    last = last_closed_day()
+    return Finding("digests", "no day is closed yet") if last is None else _digests(last)
+
+
 def digests() -> Finding:
-    wrong = verifying.verify()
+    return _digests()
+
+
+def _digests(since: date | None = None) -> Finding:
+    wrong = verifying.verify(since)
     if wrong:
         return Finding("digests", "; ".join(map(str, wrong[:5])), "activities were lost or altered: restore a backup")
-    return Finding("digests", "every closed day adds up")
+    return Finding("digests", f"{since} adds up; --deep looks at every day" if since else "every closed day adds up")
+
+
+def registry() -> Finding:
+    unknown = owned.unregistered()
+    if unknown:
+        names = ", ".join(f"{table}.{column}" for table, column in sorted(unknown))
+        advice = "erase, merge and export pass it by: register it in people.owned, or drop it"
+        return Finding("registry", f"holds ids of people and is not known: {names}", advice)
+    return Finding("registry", f"{len(owned.tables())} tables with data of people are known to erase, merge and export")
+
+
+def backup() -> Finding:
+    last = vitals.backup()
+    if last is None:
+        return Finding("backup", "none was taken by manage.py backup; those made by other means are not seen")
+    says = f"the last was taken {_span(last.done_at)} ago: {last.says}"
+    is_old = timezone.now() - last.done_at > BACKUP_OLD
+    return Finding("backup", says, "take one, and see why none was" if is_old else "")
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    server, migrations, guards, indexes, clock, disk, secret_key, worker, queue, transactions, counts, closed_days,
+    server, migrations, guards, registry, indexes, clock, disk, secret_key, worker, queue, transactions, counts,
+    closed_days, backup,
 )  # fmt: skip
 
 
-def _row(statement: str) -> tuple:
-    return _rows(statement)[0]
-
-
-def _rows(statement: str) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()
-
-
 def _span(moment: datetime | None) -> str:
-    seconds = 0 if moment is None else max(0, round((timezone.now() - moment).total_seconds()))
+    seconds = round(vitals.age(moment))
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60:,} min"

@@ -3,7 +3,7 @@
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
-from config import doctor
+from config import doctor, operators
 
 NO_DATABASE = "database unavailable\n"
 
@@ -19,16 +19,16 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 `ready` when requests can be served, else 503; the reasons are for administrators only."""
+    """200 `ready` when requests can be served, else 503; the reasons are for operators only."""
     try:
         findings = doctor.readiness()
-        is_operator = bool(findings) and request.user.is_superuser
+        may_know = bool(findings) and operators.is_operator(request)
     except DatabaseError:
         return _plain(NO_DATABASE, 503)
     if not findings:
         return _plain("ready\n")
     reasons = "".join(f"{finding.check}: {finding.says}; {finding.advice}\n" for finding in findings)
-    return _plain(f"not ready\n{reasons if is_operator else ''}", 503)
+    return _plain(f"not ready\n{reasons if may_know else ''}", 503)
 
 
 def _plain(text: str, status: int = 200) -> HttpResponse:

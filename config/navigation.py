@@ -96,6 +96,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Users"), "person", "access_user", "access.view_user"),
                     _item(_("Person fields"), "badge", "people_personfield", "people.view_personfield"),
                     _item(_("Retention"), "auto_delete", "activities_retention", "activities.view_retention"),
+                    _item(_("Status"), "monitor_heart", "status", "access.view_user"),
                     _item(_("Installation"), "settings", "people_installation", "people.view_installation"),
                 ],
             },

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tomllib
 from pathlib import Path
 
 import environ
@@ -14,6 +15,7 @@ from config.navigation import UNFOLD  # noqa: F401 (a setting)
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "var").resolve()
 DEBUG = env.bool("DEBUG", False)
 PORT = env.int("WEB_PORT", 0) or env.int("PORT", 8000)  # honcho gives each process a PORT of its own
@@ -48,7 +50,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 TRUST_PROXY = env.bool("TRUST_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_SSL_REDIRECT = IS_HTTPS and TRUST_PROXY  # only a trusted proxy says what a request came by
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other hosts of the domain are not ours to speak for
 SECURE_REFERRER_POLICY = "same-origin"
@@ -81,6 +83,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.metrics.MetricsMiddleware",
     "config.logs.RequestLogMiddleware",
     "config.middleware.ContentSecurityMiddleware",
     "config.marketo.middleware.DialectMiddleware",
@@ -134,6 +137,8 @@ DATABASES["default"].update(
 WITH_DEMO = env.bool("DEMO", DATABASE_IS_EMBEDDED)  # at the first start
 if test_database := env.str("TEST_DATABASE_NAME", ""):  # a process that a test starts works on the test's database
     DATABASES["default"]["NAME"] = test_database
+
+WEB_STATEMENT_SECONDS = env.float("WEB_STATEMENT_SECONDS", 30.0)  # no statement of a request runs longer
 
 AUTH_USER_MODEL = "access.User"
 AUTHENTICATION_BACKENDS = ["config.access.backends.EffectiveRightsBackend"]
@@ -212,6 +217,12 @@ DIALECT_ACTIVITY_MONTHS = env.int("DIALECT_ACTIVITY_MONTHS", 0) or None
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 6_000)  # of one client
 API_MAX_BODY = 10 * 1024 * 1024  # streams are not bound
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", 24)
+
+# Watching: who may read /metrics and the reasons in /readyz, besides administrators
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])  # addresses and networks like 10.0.0.0/8
+MEASURED_EVERY_SECONDS = 2.0
+SLOW_QUERY_MS = env.float("SLOW_QUERY_MS", 0.0) or None  # statements that take longer are logged, without values
 
 LOGGING = {
     "version": 1,

@@ -5,3 +5,9 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402 (there are settings only now)
+
+from config import outages  # noqa: E402
+
+outages.limit_statements(settings.WEB_STATEMENT_SECONDS)

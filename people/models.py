@@ -302,8 +302,10 @@ class StaticListMember(models.Model):
 
 
 # at the end: they refer to nothing above, and nothing above to them
+from people.measuring import Measurement  # noqa: E402, F401
 from people.notices import Notice, NoticeSwitch  # noqa: E402, F401
 from people.transfers import Export, Import, ImportFailure  # noqa: E402, F401
+from people.upkeep import Upkeep  # noqa: E402, F401
 
 
 class DuplicateGroup(models.Model):

@@ -102,6 +102,21 @@ def tables() -> Sequence[Owned]:
     return list(_tables.values())
 
 
+def unregistered() -> set[tuple[str, str]]:
+    """(table, column) of what seems to hold ids of people, by its name or by a foreign key, and is not known here."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+            where c.relkind in ('r', 'p') and c.relnamespace = current_schema()::regnamespace
+              and not c.relispartition and a.attnum > 0 and not a.attisdropped
+              and (a.attname ~ '(person|people|lead|winner|loser|member)_?ids?$' or exists (
+                  select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f'
+                  and k.confrelid = 'person'::regclass and a.attnum = any(k.conkey)))"""
+        )
+        found = set(cursor.fetchall())
+    return found - {(one.table, column) for one in tables() for column in one.columns}
+
+
 def files() -> Sequence[OwnedFiles]:
     return list(_files)
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from pyroaring import BitMap
 
-from people import finding
+from people import finding, measuring
 from smartlists import logic, nesting, statements
 from smartlists.catalogue import Catalogue
 from smartlists.operators import Sql
@@ -24,6 +24,7 @@ FEW = 5_000  # people that are named to the database rather than picked out of i
 
 ALL_PEOPLE = Sql("(select id as person from person) found")
 NOT_LIVE = Sql("(select id as person from person where state <> 'live') found")
+SECONDS = measuring.histogram("evaluation_seconds", "Evaluations of smart lists, by how they ended.", "outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,15 @@ def evaluate(
     """
     started = time.monotonic()
     clock = Clock.current(now)
-    with snapshot(seconds, tag) as view:
-        run = Run(view, clock, None if among is None else _known(among), names or Catalogue())
-        found = run.evaluate(rules)
-        per_filter = tuple(run.found(item) for item in rules.filters)
+    outcome = "stopped"
+    try:
+        with snapshot(seconds, tag) as view:
+            run = Run(view, clock, None if among is None else _known(among), names or Catalogue())
+            found = run.evaluate(rules)
+            per_filter = tuple(run.found(item) for item in rules.filters)
+        outcome = "done"
+    finally:
+        SECONDS.observe(time.monotonic() - started, outcome)
     return Evaluation(found, per_filter, clock.now, time.monotonic() - started, view.statements)
 
 

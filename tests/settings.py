@@ -13,4 +13,5 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 from config.settings import *  # noqa: F403
 
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+MEASURED_EVERY_SECONDS = 0  # tests write what was counted themselves
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from config import outages
 from people.problems import Conflict, NotAllowed, Path, Problem, Refused, fault
 from people.refusals import BadQuery, Gone, NotFound, PreconditionFailed, TooLarge, Unauthorized
 
@@ -99,6 +100,8 @@ _STATUS_BY_CLASS: tuple[tuple[type[Refused], int], ...] = (
     (Conflict, 409),
 )
 
+UNFORESEEN = Problem("error", gettext_lazy("Something went wrong here; it was written down. Try again later."))
+
 logger = logging.getLogger(__name__)
 
 
@@ -162,7 +165,9 @@ def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[st
     if isinstance(error, exceptions.APIException):
         return error.status_code, [_of_framework(error)], _headers_of_framework(error, request)
     logger.exception("native API request failed", exc_info=error)
-    return 500, [Problem("error", _("Something went wrong here; it was written down. Try again later."))], {}
+    if found := outages.outage(error):
+        return 503, [Problem(found.code, str(found.message))], {"Retry-After": str(found.retry_after)}
+    return 500, [UNFORESEEN], {}
 
 
 def _of_framework(error: exceptions.APIException) -> Problem:

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
+from config import outages
 from config.access import clients
 from config.marketo import limits, usage
-from config.marketo.envelope import Failure, failure
+from config.marketo.envelope import OUTAGES, Failure, failure
 from config.marketo.parameters import Parameters
 from people.problems import NotAllowed, Refused
 from people.sources import Door, Source
@@ -132,7 +133,8 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
         case SuspiciousOperation():
             return failure("1003", "Invalid data", asset=is_asset)
     logger.error("dialect request failed: %s %s", request.method, request.path, exc_info=error)
-    return failure("611", "System error", asset=is_asset)
+    found = outages.outage(error)
+    return failure(*OUTAGES.get(found.code if found else "", ("611", "System error")), asset=is_asset)
 
 
 def authenticate(request: HttpRequest, parameters: Parameters) -> Any:

@@ -20,6 +20,10 @@ CONTENT_TYPE = "application/json;charset=UTF-8"
 NO_ASSETS = "No assets found for the given search criteria."
 
 
+# what config.outages knows, in Marketo's codes (§B); clients try again on both
+OUTAGES = {"timeout": ("604", "Request timed out"), "unavailable": ("608", "API Temporarily Unavailable")}
+
+
 class Failure(Exception):
     """The whole request is refused with one of Marketo's codes (§B)."""
 

@@ -6,13 +6,17 @@ import sys
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from activities import rollup
+from activities.models import ActivityDay
 from config import doctor
+from people import upkeep
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +74,63 @@ def test_a_secret_that_others_can_read_is_said(settings, tmp_path):
     (tmp_path / "secret_key").write_text("x")
     (tmp_path / "secret_key").chmod(0o644)
     assert "chmod 600" in found("secret key").advice
+
+
+def test_an_index_that_is_missing_invalid_or_unused_is_said(monkeypatch):
+    assert found("indexes").is_well
+    monkeypatch.setattr(doctor, "MANY_SCANS", -1)
+    monkeypatch.setattr(doctor, "BIG_TABLE", -2)
+    monkeypatch.setattr(doctor, "INDEXES", doctor.INDEXES | {"never_used"})
+    execute("create index never_used on measurement (value)")
+    assert "never_used is never used" in found("indexes").says and "ANALYZE" in found("indexes").advice
+    execute("drop index activity_person_occurred")
+    assert "missing: activity_person_occurred" in found("indexes").says
+
+
+def test_every_index_of_the_log_is_looked_for():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select indexname from pg_indexes where tablename in ('activity', 'activity_key', 'activity_removal')"
+        )
+        assert {name for (name,) in cursor.fetchall()} <= doctor.INDEXES
+        cursor.execute("select indexname from pg_indexes")
+        assert {name for (name,) in cursor.fetchall()} >= doctor.INDEXES
+
+
+def test_a_table_with_people_that_erase_does_not_know_is_said():
+    assert found("registry").is_well
+    execute("create table survey (id int, person_id int)")
+    assert "survey.person_id" in found("registry").says and "people.owned" in found("registry").advice
+
+
+def test_clocks_that_differ_and_a_full_disk_are_said(monkeypatch):
+    assert found("clock").is_well
+    with time_machine.travel(timezone.now() + timedelta(minutes=3), tick=False):
+        assert "NTP" in found("clock").advice
+    monkeypatch.setattr(doctor.vitals, "free_bytes", lambda place: (1024**3, 100 * 1024**3))
+    assert "1.0 of 100 GiB free" in found("disk").says and "make room" in found("disk").advice
+
+
+def test_a_log_that_was_altered_is_said_by_its_digests():
+    ActivityDay.objects.create(day=timezone.now().date(), count=3, digest=7)
+    assert "0 of 3 activities" in found("digests").says and "restore" in found("digests").advice
+    assert found("closed days").is_well
+    ActivityDay.objects.update(day=timezone.now().date() - timedelta(days=5))
+    assert "--close" in found("closed days").advice
+
+
+def test_backups_that_have_stopped_are_said():
+    assert found("backup").is_well
+    upkeep.note(upkeep.Upkeep.BACKUP, "/backups/tonight")
+    assert "/backups/tonight" in found("backup").says and found("backup").is_well
+    upkeep.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=9))
+    assert "take one" in found("backup").advice
+
+
+def test_counts_that_are_behind_are_said():
+    assert "worker" in found("counts").advice
+    rollup.catch_up()
+    assert found("counts").is_well
 
 
 def test_the_command_tells_all_and_its_exit_code_the_truth(capsys):

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import backups
+from people import upkeep
 
 
 class Command(BaseCommand):
@@ -24,6 +25,7 @@ class Command(BaseCommand):
             manifest = backups.take(folder)
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
+        upkeep.note(upkeep.Upkeep.BACKUP, str(folder))
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Backup written to {folder}: {rows:,} rows, {manifest['activities']['count']:,} of them activities."

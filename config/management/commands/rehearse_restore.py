@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import backups
 from config.postgres import DATABASE, EmbeddedPostgres
+from people import upkeep
 
 
 class Command(BaseCommand):
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             finally:
                 server.stop()
         rows, activities = sum(manifest["tables"].values()), manifest["activities"]["count"]
+        upkeep.note(upkeep.Upkeep.REHEARSAL, manifest["taken_at"])
         self.stdout.write(
             f"Rehearsed in {time.monotonic() - started:.0f} s: {len(manifest['tables'])} tables with {rows:,} rows and "
             f"the digest of {activities:,} activities are as they were at {manifest['taken_at']}."

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from config import backups
+from people import upkeep
 
 
 class Command(BaseCommand):
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
+        upkeep.note(upkeep.Upkeep.RESTORE, manifest["taken_at"])
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Restored {rows:,} rows as of {manifest['taken_at']}, {manifest['activities']['count']:,} of them "

@@ -1,0 +1,44 @@
+"""Who operates this installation, as far as probes and metrics can tell: a token, an address, an administrator."""
+
+from ipaddress import ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+
+from config.api import limits
+
+
+def is_operator(request: HttpRequest) -> bool:
+    """By the bearer token METRICS_TOKEN, by an address in METRICS_ALLOW, or by being logged in as administrator."""
+    return _has_token(request) or _has_address(request) or request.user.is_superuser
+
+
+def refusal(request: HttpRequest) -> HttpResponse | None:
+    """None for operators. Others get 401 where there is a token to be had, else it is as if nothing were here."""
+    if is_operator(request):
+        return None
+    if settings.METRICS_TOKEN:
+        return _plain("a token is needed\n", 401, {"WWW-Authenticate": 'Bearer realm="operators"'})
+    return _plain("not found\n", 404, {})
+
+
+def _has_token(request: HttpRequest) -> bool:
+    scheme, _blank, token = request.headers.get("Authorization", "").partition(" ")
+    return bool(settings.METRICS_TOKEN) and scheme.lower() == "bearer" and constant_time_compare(
+        token.strip(), settings.METRICS_TOKEN
+    )  # fmt: skip
+
+
+def _has_address(request: HttpRequest) -> bool:
+    if not settings.METRICS_ALLOW:
+        return False
+    try:
+        address = ip_address(limits.address_of(request).removeprefix("address:"))
+    except ValueError:  # a Unix socket has none
+        return False
+    return any(address in ip_network(network, strict=False) for network in settings.METRICS_ALLOW)
+
+
+def _plain(text: str, status: int, headers: dict[str, str]) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain", headers=headers)

@@ -1,0 +1,63 @@
+"""What is answered when the database is away, or when a statement took too long: 503, and when to come again.
+
+The next request finds its way by itself: Django opens a new connection as soon as the database is back.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from psycopg import errors
+
+TOO_LONG = (errors.QueryCanceled, errors.LockNotAvailable)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Why a request could not be served now."""
+
+    code: str
+    message: str | Promise
+    retry_after: int  # seconds
+
+
+TIMEOUT = Outage("timeout", _("This took too long and was stopped. Ask for less, or try again later."), 10)
+UNAVAILABLE = Outage("unavailable", _("The database cannot be reached just now. Try again in a moment."), 5)
+
+
+def outage(error: BaseException | None) -> Outage | None:
+    """What an exception says of the database; None when it is another fault."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return None
+    return TIMEOUT if isinstance(error.__cause__, TOO_LONG) else UNAVAILABLE
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: the answer to what no view has answered, in the form in which the caller asked."""
+    from config.api import problems
+    from config.marketo import envelope, middleware
+    from people.problems import Problem
+
+    found = outage(sys.exc_info()[1])
+    if request.path_info.startswith(middleware.ROOTS):
+        return envelope.failure(*envelope.OUTAGES.get(found.code if found else "", ("611", "System error")))
+    if request.path_info.startswith("/api/"):
+        fault = Problem(found.code, str(found.message)) if found else problems.UNFORESEEN
+        headers = {"Retry-After": str(found.retry_after)} if found else {}
+        return problems.respond(503 if found else 500, fault, headers=headers)
+    page: dict[str, Any] = {"message": found.message} if found else {}
+    reply = render(None, "503.html" if found else "500.html", page, status=503 if found else 500)  # type: ignore[arg-type]
+    if found:
+        reply["Retry-After"] = str(found.retry_after)
+    return reply
+
+
+def limit_statements(seconds: float) -> None:
+    """Have no statement of this process run longer; for processes that answer requests. Before the first connection."""
+    options = connection.settings_dict["OPTIONS"]
+    options["options"] = f"{options.get('options', '')} -c statement_timeout={round(seconds * 1000)}"

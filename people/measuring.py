@@ -1,0 +1,138 @@
+"""Numbers about what the product does, for whoever watches it.
+
+Counted in memory and added to the database every few seconds, so that they are those of all processes of all machines
+together and go on after a restart. What a killed process had not written yet is lost, and nothing else.
+"""
+
+import atexit
+import os
+import threading
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import Error, connection, models, transaction
+
+Labels = tuple[str, ...]
+
+SUM = "sum"
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Measurement(models.Model):
+    """One number of a measure: of a counter the whole, of a histogram its sum or what fell under one bound."""
+
+    name = models.CharField(max_length=60)
+    labels = ArrayField(models.CharField(max_length=255))
+    part = models.CharField(max_length=10, blank=True)  # of a histogram: the number of the bound, or SUM
+    value = models.FloatField(default=0)
+
+    class Meta:
+        db_table = "measurement"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("name", "labels", "part", name="measurement_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.labels}{self.part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is counted. The values of its labels must be few: names of routes and types, never what somebody sent."""
+
+    name: str
+    says: str
+    labels: Labels
+    bounds: tuple[float, ...] = ()  # of a histogram, in seconds; a counter has none
+
+    def add(self, *labels: object, number: float = 1) -> None:
+        """Count `number` under the labels."""
+        _add({(self.name, tuple(map(str, labels)), ""): number})
+
+    def observe(self, seconds: float, *labels: object) -> None:
+        """Count one duration under the labels."""
+        values = tuple(map(str, labels))
+        place = bisect_left(self.bounds, seconds)
+        _add({(self.name, values, str(place)): 1, (self.name, values, SUM): seconds})
+
+
+_measures: dict[str, Measure] = {}
+_counts: Counter[tuple[str, Labels, str]] = Counter()
+_lock = threading.Lock()
+_flusher: threading.Thread | None = None
+
+
+def counter(name: str, says: str, *labels: str) -> Measure:
+    return _measures.setdefault(name, Measure(name, says, labels))
+
+
+def histogram(name: str, says: str, *labels: str, bounds: tuple[float, ...] = SECONDS) -> Measure:
+    return _measures.setdefault(name, Measure(name, says, labels, bounds))
+
+
+def flush() -> None:
+    """Add what this process has counted to the database; what cannot be written now is kept for the next time."""
+    with _lock:
+        counted = dict(_counts)
+        _counts.clear()
+    if not counted:
+        return
+    rows = [(*key, number) for key, number in sorted(counted.items())]  # one order for everybody: no deadlock
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(
+                """insert into measurement as m (name, labels, part, value) values (%s, %s, %s, %s)
+                on conflict (name, labels, part) do update set value = m.value + excluded.value""",
+                [(name, list(labels), part, number) for name, labels, part, number in rows],
+            )
+    except Error:
+        _add(counted)
+
+
+def totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
+    """What all processes have written: for each measure, by its labels, the parts."""
+    found: dict[Measure, dict[Labels, dict[str, float]]] = {measure: {} for measure in _measures.values()}
+    for row in Measurement.objects.all():
+        measure = _measures.get(row.name)
+        if measure is not None and len(row.labels) == len(measure.labels):
+            found[measure].setdefault(tuple(row.labels), {})[row.part] = row.value
+    return found
+
+
+def _add(numbers: Mapping[tuple[str, Labels, str], float]) -> None:
+    with _lock:
+        for key, number in numbers.items():
+            _counts[key] += number  # type: ignore[assignment] (numbers of any kind add up)
+    _start_flusher()
+
+
+def _start_flusher() -> None:
+    """Have a thread write the counts every few seconds, and the rest when the process ends."""
+    global _flusher
+    if _flusher is None and settings.MEASURED_EVERY_SECONDS:
+        _flusher = threading.Thread(target=_flush_again_and_again, name="measuring", daemon=True)
+        _flusher.start()
+        atexit.register(flush)
+
+
+def _flush_again_and_again() -> None:
+    ended = threading.Event()
+    while not ended.wait(settings.MEASURED_EVERY_SECONDS):
+        if _counts:
+            try:
+                flush()
+            finally:
+                connection.close()
+
+
+def _forget_flusher() -> None:
+    """A forked process has neither the thread nor what its parent counted."""
+    global _flusher, _lock
+    _flusher, _lock = None, threading.Lock()
+    _counts.clear()
+
+
+os.register_at_fork(after_in_child=_forget_flusher)

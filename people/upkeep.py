@@ -1,0 +1,28 @@
+"""What operators do now and then, and when it was last done: backups, rehearsals, restores."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class Upkeep(models.Model):
+    """One kind of upkeep: when it was last done, and with what outcome."""
+
+    BACKUP = "backup"
+    REHEARSAL = "rehearse_restore"
+    RESTORE = "restore"
+
+    name = models.CharField(max_length=40, primary_key=True)
+    done_at = models.DateTimeField()
+    says = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        db_table = "upkeep"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def note(name: str, says: str) -> None:
+    """Write down that it was done just now."""
+    Upkeep.objects.update_or_create(name=name, defaults={"done_at": timezone.now(), "says": says[:500]})

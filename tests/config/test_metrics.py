@@ -1,0 +1,128 @@
+"""What Prometheus reads: true numbers, for operators only."""
+
+import time
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, connection
+from prometheus_client.parser import text_string_to_metric_families
+
+from people import measuring, upkeep
+from people.sources import Door, Source
+from smartlists import evaluation, rules
+from tests.making import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted(settings):
+    settings.METRICS_TOKEN = "a token for operators"
+    measuring._counts.clear()
+
+
+def scraped(client):
+    """The numbers by name and values of the labels, in the labels' alphabetical order."""
+    reply = client.get("/metrics", headers={"Authorization": "Bearer a token for operators"})
+    assert reply.status_code == 200
+    families = text_string_to_metric_families(reply.text)
+    return {
+        (sample.name.removeprefix("custom_activities_"), *(sample.labels[label] for label in sorted(sample.labels))): sample.value
+        for family in families for sample in family.samples
+    }  # fmt: skip
+
+
+def test_strangers_learn_nothing(client, settings):
+    assert client.get("/metrics").status_code == 401
+    wrong = client.get("/metrics", headers={"Authorization": "Bearer a token"})
+    assert (wrong.status_code, wrong.text) == (401, "a token is needed\n")
+    assert client.get("/metrics", headers={"Authorization": "Bearer ä"}).status_code == 401
+    settings.METRICS_TOKEN = ""
+    assert client.get("/metrics").status_code == 404
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 404
+
+
+def test_allowed_addresses_and_administrators_need_no_token(client, settings):
+    settings.METRICS_ALLOW = ["10.0.0.0/8", "::1"]
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR="10.1.2.3").status_code == 200
+    assert client.get("/metrics", REMOTE_ADDR="").status_code == 401, "of a Unix socket"
+    assert client.get("/metrics", headers={"X-Forwarded-For": "10.1.2.3"}).status_code == 401, "anybody can write that"
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    assert client.get("/metrics").status_code == 200
+
+
+def test_requests_are_counted_by_route_never_by_address(client):
+    client.get("/admin/people/person/501/change/")
+    client.get("/admin/people/person/502/change/")
+    client.get("/nowhere/ann@example.com")
+    client.generic("BREW", "/healthz")
+    numbers = scraped(client)
+    route = "admin/people/person/<path:object_id>/change/"
+    assert numbers["requests_total", "GET", route, "302"] == 2
+    assert numbers["requests_total", "GET", "", "404"] == 1
+    assert numbers["requests_total", "other", "healthz", "200"] == 1
+    assert numbers["request_seconds_count", route] == 2 == numbers["request_seconds_bucket", "+Inf", route]
+    assert not any("ann@" in part or "501" in part for name in numbers for part in name)
+
+
+def test_rows_are_counted_by_type_client_and_outcome_once_they_are_committed(client):
+    approved_type()
+    ann = person()
+    bank = get_user_model().objects.create_user("bank")
+    source = Source(Door.DIALECT, bank.pk)
+    recorded(activity(ann.pk, external_id="1"), activity(ann.pk, amount="much"), source=source)
+    recorded(activity(ann.pk, external_id="1"), activity(ann.pk, "nosuch"), activity(ann.pk, [1]), source=source)
+    numbers = scraped(client)
+    assert numbers["rows_total", "bank", "added", "depositCheck"] == 1
+    assert numbers["rows_total", "bank", "repeated", "depositCheck"] == 1
+    assert numbers["rows_total", "bank", "refused", "depositCheck"] == 1
+    assert numbers["rows_total", "bank", "refused", ""] == 2, "types that are not there are no labels"
+
+
+def test_processes_add_up_and_what_cannot_be_written_waits(client, monkeypatch):
+    approved_type()
+    ann = person()
+    recorded(activity(ann.pk))
+    measuring.flush()
+    recorded(activity(ann.pk))
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", lambda: (_ for _ in ()).throw(OperationalError("away")))
+        measuring.flush()
+    assert scraped(client)["rows_total", "", "added", "depositCheck"] == 2
+
+
+def test_the_state_of_database_queue_and_log_is_told(client):
+    approved_type()
+    recorded(activity(person().pk))
+    evaluation.evaluate(rules.parse({"match": "all", "filters": []}))
+    upkeep.note(upkeep.Upkeep.BACKUP, "/backups/tonight")
+    with connection.cursor() as cursor:
+        cursor.execute("insert into procrastinate_jobs (task_name, queue_name, status) values ('x', 'default', 'todo')")
+        cursor.execute("update procrastinate_events set at = now() - interval '20 min'")
+    numbers = scraped(client)
+    assert numbers["database_up",] == 1
+    assert numbers["jobs", "waiting"] == 1 and 1190 < numbers["oldest_job_seconds",] < 1300
+    assert numbers["log_mark_lag_ids",] == 0 and numbers["rollup_lag_ids",] == numbers["log_last_id",] > 0
+    assert numbers["database_bytes",] > 1_000_000 and numbers["disk_free_bytes",] > 0
+    assert numbers["evaluation_seconds_count", "done"] == 1
+    assert numbers["backup_age_seconds",] < 60
+
+
+def test_without_a_database_it_says_so(client, monkeypatch):
+    monkeypatch.setattr(measuring, "totals", lambda: (_ for _ in ()).throw(OperationalError("away")))
+    assert scraped(client) == {("database_up",): 0}
+
+
+def test_the_thread_writes_what_was_counted(settings):
+    settings.MEASURED_EVERY_SECONDS = 0.05
+    sample = measuring.counter("sample", "Of this test.", "kind")
+    try:
+        sample.add("one", number=3)
+        deadline = time.monotonic() + 10
+        while not measuring.totals()[sample] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert measuring.totals()[sample] == {("one",): {"": 3}}
+    finally:
+        settings.MEASURED_EVERY_SECONDS = 3600
+        measuring._measures.pop("sample")

@@ -1,0 +1,125 @@
+"""A database that is away or too slow: said in each door's own words, and forgotten as soon as it is back."""
+
+import json
+import logging
+
+import psycopg
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, close_old_connections, connection, connections
+from django.test import Client
+
+from config import slow_queries
+from config.access import clients, tokens
+from people.models import Installation
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LEADS = "/rest/v1/leads.json?filterType=email&filterValues=ann@example.com"
+
+
+@pytest.fixture
+def vera():
+    Installation.objects.create()
+    return get_user_model().objects.create_superuser("vera")
+
+
+@pytest.fixture
+def client(vera):
+    found = Client(raise_request_exception=False)
+    found.force_login(vera)
+    return found
+
+
+@pytest.fixture
+def bearer(vera):
+    made = clients.create("Bank core", vera, None, clients.known_rights()).client
+    return {
+        "dialect": {"Authorization": f"Bearer {clients.token_of(made).text}"},
+        "native": {"Authorization": f"Bearer {tokens.issue(made).text}"},
+    }
+
+
+def other_connection():
+    known = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    return psycopg.connect(**{name: known[name] for name in names if known.get(name)}, autocommit=True)
+
+
+def cut_off():
+    """End the connection behind Django's back, as a restart of the server does."""
+    with other_connection() as other:
+        other.execute("select pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+
+
+@pytest.fixture
+def without_health_check(monkeypatch):
+    """As when the connection is lost in the middle of a request."""
+    monkeypatch.setattr(connections["default"], "close_if_health_check_failed", lambda: None)
+
+
+@pytest.mark.usefixtures("without_health_check")
+def test_each_door_says_that_the_database_is_away_and_the_next_request_heals(client, bearer):
+    def ask(path, door=None):
+        return client.get(path, headers=bearer.get(door, {}))
+
+    for path, door in (("/admin/people/person/", None), (LEADS, "dialect"), ("/api/v1/people", "native"),
+                       ("/healthz", None), ("/readyz", None)):  # fmt: skip
+        assert ask(path, door).status_code == 200
+        cut_off()
+        reply = ask(path, door)
+        assert reply.status_code == (200 if door == "dialect" else 503), path
+        if door == "dialect":
+            assert reply.json()["errors"] == [{"code": "608", "message": "API Temporarily Unavailable"}]
+        elif door == "native":
+            assert (reply.json()["code"], reply["Retry-After"]) == ("unavailable", "5")
+        elif path.startswith("/admin"):
+            assert "The database cannot be reached just now." in reply.text and reply["Retry-After"] == "5"
+        close_old_connections()  # as every server does around a request, and the test's client does not
+        assert ask(path, door).status_code == 200, "it healed by itself"
+
+
+def test_no_statement_runs_longer_than_a_user_waits(client, bearer):
+    """Somebody holds the tables that all these requests read."""
+    with other_connection() as other, connection.cursor() as cursor:
+        other.execute("begin; lock table activity_type, person")
+        cursor.execute("set statement_timeout = 100")
+        page = client.get("/admin/people/person/", headers={"Accept-Language": "es"})
+        native = client.get("/api/v1/people", headers=bearer["native"])
+        dialect = client.get("/rest/v1/activities/external/types.json", headers=bearer["dialect"])
+    connection.close()
+    assert (page.status_code, page["Retry-After"]) == (503, "10") and "Tardó demasiado" in page.text
+    assert (native.status_code, native.json()["code"]) == (503, "timeout")
+    assert dialect.json()["errors"] == [{"code": "604", "message": "Request timed out"}]
+
+
+def test_other_faults_have_an_answer_in_every_form_too(client, bearer, monkeypatch):
+    monkeypatch.setattr("people.installation.current", lambda: 1 / 0)
+    page = client.get("/admin/reports/")
+    assert page.status_code == 500 and "it was written down" in page.text
+    assert client.get("/api/docs/guide").json()["code"] == "error"
+
+
+def test_slow_statements_are_logged_without_their_values(client, settings, caplog):
+    settings.SLOW_QUERY_MS = 0.0
+    connection.close()
+    with caplog.at_level(logging.WARNING, "config.slow_queries"):
+        client.get("/admin/people/person/?q=ann@example.com")
+    facts = [record.facts for record in caplog.records if record.name == "config.slow_queries"]
+    assert any(fact["route"] == "admin/people/person/" and "person" in fact["statement"] for fact in facts)
+    assert "ann@example" not in json.dumps(facts) and "ann@example" not in caplog.text
+    settings.SLOW_QUERY_MS = None
+    caplog.clear()
+    client.get("/admin/people/person/")
+    assert not [record for record in caplog.records if record.name == "config.slow_queries"]
+    connection.close()
+
+
+def test_an_error_while_it_is_watched_stays_that_error(settings):
+    settings.SLOW_QUERY_MS = 0.0
+    connection.close()
+    with pytest.raises(OperationalError), connection.cursor() as cursor:
+        cursor.execute("set statement_timeout = 20")
+        cursor.execute("select pg_sleep(1)")
+    assert slow_queries.request.get() is None
+    connection.close()

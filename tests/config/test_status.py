@@ -1,0 +1,62 @@
+"""The status page: true, for administrators, in both languages."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.utils import timezone
+
+from activities import rollup
+from people import upkeep
+from people.models import Installation
+from smartlists import evaluating, saving
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin(client):
+    Installation.objects.create()
+    user = get_user_model().objects.create_superuser("vera")
+    client.force_login(user)
+    return user
+
+
+def test_it_tells_what_is_not_well_and_what_to_do(client, admin):
+    page = client.get("/admin/status/").text
+    assert "Something needs attention" in page and "no sign of life yet" in page
+    assert "python manage.py procrastinate worker" in page
+
+
+def test_it_says_that_all_is_well(client, admin):
+    with connection.cursor() as cursor:
+        cursor.execute("insert into procrastinate_workers (last_heartbeat) values (now())")
+    rollup.catch_up()
+    upkeep.note(upkeep.Upkeep.BACKUP, "/backups/tonight")
+    page = client.get("/admin/status/").text
+    assert "All is well" in page and "now" in page
+    upkeep.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=20))
+    assert "Take one, and see why none was taken." in client.get("/admin/status/").text
+
+
+def test_it_shows_the_latest_evaluations(client, admin):
+    made = saving.create("Regulars", {"match": "all", "filters": []}, admin)
+    evaluating.run(evaluating.request(made, admin).pk)
+    page = client.get("/admin/status/").text
+    assert "Regulars" in page and "Done" in page
+
+
+def test_it_speaks_spanish(client, admin):
+    page = client.get("/admin/status/", headers={"Accept-Language": "es"}).text
+    assert "Estado" in page and "Base de datos" in page
+
+
+def test_it_is_for_administrators_only(client):
+    Installation.objects.create()
+    viewer = get_user_model().objects.create_user("lou", is_staff=True)
+    client.force_login(viewer)
+    assert client.get("/admin/status/").status_code == 403
+    viewer.user_permissions.add(Permission.objects.get(codename="view_user"))
+    assert client.get("/admin/status/").status_code == 200
