@@ -1,7 +1,8 @@
 """Activities from a file: what its columns can mean, and how a row becomes an activity."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from itertools import repeat
 from string import Formatter
 from typing import Any
 
@@ -12,7 +13,7 @@ from activities import recording, schema
 from activities.models import ActivityField, ActivityType
 from activities.recording import Lookup, NewActivity
 from people import datatypes, exact_json, finding, importing
-from people.importing import ExternalId, Mappable, Plan, Result, Status, Target
+from people.importing import ExternalId, Mappable, Plan, Reader, Result, Status, Target
 from people.problems import Problem, Refused, bad_value
 from people.sources import Source
 from people.tabular import Shape
@@ -62,6 +63,7 @@ class ActivitiesTarget(Target):
     kind = "activities"
     label = gettext_lazy("Activities")
     rights = ("activities.record_activity",)
+    batch = recording.MAX_BATCH
     has_external_ids = True
 
     def subjects(self) -> list[tuple[str, Any]]:
@@ -104,7 +106,7 @@ class ActivitiesTarget(Target):
             message = _("a column for the external id is needed exactly when it is taken from a column")
             yield Problem("missing_value", message, ("columns", "external_id"))
 
-    def reader(self, plan: Plan, shape: Shape) -> Callable[[Sequence[Any]], Any]:
+    def reader(self, plan: Plan, shape: Shape) -> Reader:
         return _Reader(plan, shape).read
 
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
@@ -120,8 +122,8 @@ class ActivitiesTarget(Target):
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
         if datatypes.is_blank(row.external_id):
             return None
-        key = repr((row.person, row.activity_type, str(row.external_id)))
-        return key, self.hashed(replace(row, external_id=None))
+        content = (row.occurred_at, row.primary_value, tuple(row.attributes))
+        return repr((row.person, row.activity_type, str(row.external_id))), repr(content)
 
     def again(self, is_same: bool, plan: Plan) -> Result:
         if is_same:
@@ -129,11 +131,13 @@ class ActivitiesTarget(Target):
         message = _("the external id came before in the file, with other content")
         return Result(Status.REFUSED, (Problem("external_id_reused", message, ("external_id",)),))
 
-    def hashed(self, row: Any) -> str:
-        return repr((row.person, row.activity_type, row.occurred_at, row.primary_value, row.attributes))
-
-    def keyed(self, row: Any, external_id: str) -> Any:
-        return replace(row, external_id=external_id)
+    def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> list[Any]:
+        return [
+            row if external_id is None else NewActivity(
+                row.person, row.activity_type, row.occurred_at, row.primary_value, row.attributes, external_id
+            )
+            for row, external_id in zip(rows, external_ids, strict=True)
+        ]  # fmt: skip
 
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
         shown = [(_("Person"), str(getattr(row.person, "value", row.person)))]
@@ -157,55 +161,87 @@ class ActivitiesTarget(Target):
 
 
 class _Reader:
-    """Makes activities of rows; what can be settled once a file is settled here."""
+    """Makes activities of rows, a column at a time; what can be settled once a file is settled here."""
 
     def __init__(self, plan: Plan, shape: Shape) -> None:
         place = {name: shape.header.index(column) for name, column in plan.columns.items()}
-        convention = plan.convention
-        fields = {field.api_name: datatypes.BY_NAME[field.data_type] for field in _fields(plan.subject)}
+        read = plan.convention.column_reader
+        kinds = {field.api_name: datatypes.BY_NAME[field.data_type] for field in _fields(plan.subject)}
         primary = next((field.data_type for field in _fields(plan.subject) if field.is_primary), "string")
-        self.subject = plan.subject
-        self.null = plan.null_text
+        self.plan = plan
         self.type_at = place.get("activity_type")
-        self.moment_at, self.moment = place["occurred_at"], convention.reader(datatypes.BY_NAME["datetime"])
-        self.primary_at, self.primary = place["primary_value"], convention.reader(datatypes.BY_NAME[primary])
+        self.moment_at, self.moments = place["occurred_at"], read(datatypes.BY_NAME["datetime"])
+        self.primary_at, self.primaries = place["primary_value"], read(datatypes.BY_NAME[primary])
         self.attributes_at = place.get("attributes")
         self.external_at = place.get("external_id") if plan.external_id == ExternalId.COLUMN else None
-        self.fields = [
-            (name.removeprefix(FIELD), at, convention.reader(fields[name.removeprefix(FIELD)]))
+        self.fields = sorted(
+            (name.removeprefix(FIELD), at, read(kinds[name.removeprefix(FIELD)]))
             for name, at in place.items()
             if name.startswith(FIELD)
-        ]
+        )
         self.parts = [
             (text, None if name is None else shape.header.index(name)) for text, name in template_parts(plan.person)
         ]
-        self.lookup_field = plan.lookup_field
-        self.create = plan.create_people
 
-    def read(self, cells: Sequence[Any]) -> NewActivity | Problem:
-        if self.null:
-            cells = [None if cell == self.null else cell for cell in cells]
-        attributes = [(name, convert(cells[at])) for name, at, convert in self.fields]
-        if self.attributes_at is not None and not datatypes.is_blank(given := cells[self.attributes_at]):
-            whole = _object(given)
+    def read(self, table: Sequence[Sequence[Any]]) -> tuple[list[Any], list[str] | None]:
+        if not table:
+            return [], []
+        columns: list[Sequence[Any]] = list(zip(*table, strict=True))
+        if null := self.plan.null_text:
+            columns = [[None if cell == null else cell for cell in column] for column in columns]
+        values = [(name, read(columns[at])) for name, at, read in self.fields]
+        people = self._people(columns)
+        if self.type_at is None:
+            types: Sequence[Any] = [self.plan.subject] * len(table)
+        else:
+            types = [_number_or_name(cell) for cell in columns[self.type_at]]
+        moments, primaries = self.moments(columns[self.moment_at]), self.primaries(columns[self.primary_at])
+        pairs = [zip(repeat(name), column, strict=False) for name, column in values]
+        attributes: Sequence[Any] = list(zip(*pairs, strict=True)) or [()] * len(table)
+        wholes: Sequence[Any] = ()
+        if self.attributes_at is not None:
+            wholes = [() if datatypes.is_blank(cell) else _object(cell) for cell in columns[self.attributes_at]]
+            attributes = [(*some, *(more or ())) for some, more in zip(attributes, wholes, strict=True)]
+        external_ids = repeat(None) if self.external_at is None else columns[self.external_at]
+        references = self._references(people)
+        rows = list(map(NewActivity, references, types, moments, primaries, attributes, external_ids))
+        for place, whole in enumerate(wholes):
             if whole is None:
-                return bad_value("wrong_type", _("a JSON object"), given, "attributes")
-            attributes += whole
-        return NewActivity(
-            self._person(cells),
-            self.subject or _number_or_name(cells[self.type_at]),  # type: ignore[index]
-            self.moment(cells[self.moment_at]),
-            self.primary(cells[self.primary_at]),
-            attributes,
-            None if self.external_at is None else cells[self.external_at],
-        )
+                cell = columns[self.attributes_at][place]  # type: ignore[index]
+                rows[place] = bad_value("wrong_type", _("a JSON object"), cell, "attributes")
+        if self.plan.external_id != ExternalId.HASH:
+            return rows, None
+        return rows, _digests(people, types, moments, primaries, *[column for _name, column in values], wholes)
 
-    def _person(self, cells: Sequence[Any]) -> Any:
+    def _people(self, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """What the template says of each row, as text."""
         # by hand, because str.format() would follow attributes of what it is given
-        value = "".join([f"{text}{_text(cells[at]) if at is not None else ''}" for text, at in self.parts])
-        if self.lookup_field == "id":
-            return _number_or_name(value)
-        return Lookup(value, self.lookup_field, self.create) if value.strip() else None
+        if len(self.parts) == 1 and not self.parts[0][0] and self.parts[0][1] is not None:
+            return [cell if type(cell) is str else _text(cell) for cell in columns[self.parts[0][1]]]
+        length = len(columns[0])
+        texts = [
+            [text] * length if at is None else [text + _text(cell) for cell in columns[at]] for text, at in self.parts
+        ]
+        return list(map("".join, zip(*texts, strict=True)))
+
+    def _references(self, people: Sequence[str]) -> list[Any]:
+        if self.plan.lookup_field == "id":
+            return [_number_or_name(text) for text in people]
+        field, create = self.plan.lookup_field, self.plan.create_people
+        known = {text: Lookup(text, field, create) if text.strip() else None for text in set(people)}
+        return [known[text] for text in people]
+
+
+def _digests(*columns: Sequence[Any]) -> list[str]:
+    """Of the rows that these columns make."""
+    found = []
+    for cells in zip(*[column for column in columns if column], strict=True):
+        try:
+            content = "\0".join(cells)
+        except TypeError:
+            content = repr(cells)
+        found.append(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest())
+    return found
 
 
 def _text(cell: Any) -> str:
@@ -214,8 +250,10 @@ def _text(cell: Any) -> str:
 
 def _number_or_name(cell: Any) -> Any:
     """An id where the cell can be one."""
-    text = cell.strip() if isinstance(cell, str) else cell
-    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 11 else text
+    if type(cell) is not str:
+        return cell
+    text = cell.strip()
+    return int(text) if text.isdigit() and text.isascii() and len(text) < 11 else text
 
 
 def _object(cell: Any) -> list[tuple[str, Any]] | None:

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -48,6 +48,11 @@ class Convention:
         if data_type.is_number:
             return self._number
         return _boolean if data_type.name == "boolean" else _same
+
+    def column_reader(self, data_type: DataType) -> Callable[[Sequence[Any]], Sequence[Any]]:
+        """Like `reader`, for the cells of a whole column."""
+        read = self.reader(data_type)
+        return _same if read is _same else lambda cells: list(map(read, cells))
 
     def _moment(self, value: Any) -> Any:
         if type(value) is not str or (value[4:8:3] == "--" and (len(value) == 10 or value[10:11] == "T")):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people import import_guesses, import_reports, importing, installation
+from people.import_reading import Reading
 from people.importing import TARGETS, Plan
 from people.models import Import
 from people.problems import Problem, Refused, located, show
@@ -171,8 +172,7 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
     target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
-    read = target.reader(plan, Shape.from_json(job.shape))
-    rows = [line.problem or read(line.cells) for line in lines]
+    rows = Reading(target, plan, Shape.from_json(job.shape)).batch(lines).rows
     good = [row for row in rows if not isinstance(row, Problem)]
     results = iter(target.record(good, plan, Source(Door.IMPORT, job.user_id), dry_run=True) if good else ())
     found = []

@@ -10,23 +10,23 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from typing import IO, Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from people import importing, installation, locks, notices, tabular
-from people.importing import TARGETS, ExternalId, Plan, Result, Status, Target
+from people import import_reading, importing, installation, locks, notices
+from people.import_reading import Batch, Reading
+from people.import_repeats import Seen
+from people.importing import TARGETS, Plan, Result, Status, Target
 from people.problems import Problem
 from people.sources import Door, Source
 from people.tabular import BadFile, Line, Shape
 from people.transfers import Import, ImportFailure
 
-MAX_BATCH_BYTES = 32 * 1024 * 1024
 MAX_RAW = 262_144  # characters of a refused row that are kept
 
 logger = logging.getLogger(__name__)
@@ -115,22 +115,20 @@ class _Run:
         self.state = job.state
         self.is_check = job.state == State.CHECKING
         self.plan = Plan.from_json(job.plan)
-        self.shape = Shape.from_json(job.shape)
         self.target: Target = TARGETS[job.kind]
         self.source = Source(Door.IMPORT, job.user_id, job.pk)
-        self.read = self.target.reader(self.plan, self.shape)
-        self.is_hashed = self.target.has_external_ids and self.plan.external_id == ExternalId.HASH
-        self.seen = _Seen() if self.is_check or self.is_hashed else None
+        self.reading = Reading(self.target, self.plan, Shape.from_json(job.shape))
+        self.seen = Seen() if self.is_check or self.reading.is_hashed else None
 
     def through(self, file: IO[bytes]) -> None:
         done = 0
-        with tabular.unzipped(file) as plain:
-            for batch in _batches(tabular.rows(plain, self.shape), plain, self.target.batch):
+        with import_reading.ahead(self.reading.batches(file)) as batches:
+            for batch in batches:
                 # batches need not be cut where they were cut in the run before
-                old = max(0, min(len(batch), self.job.position - done))
-                done += len(batch)
-                self._batch(batch[:old], batch[old:], file.tell() if file.seekable() else 0)
-                self.track(len(batch))
+                old = max(0, min(len(batch.lines), self.job.position - done))
+                done += len(batch.lines)
+                self._batch(batch, old)
+                self.track(len(batch.lines))
         changed = Import.objects.filter(pk=self.job.pk, state=self.state).update(
             state=DONE[self.state], finished_at=timezone.now(), bytes_done=self.job.size, wish=""
         )
@@ -140,37 +138,37 @@ class _Run:
                 pk = self.job.pk
                 notices.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, number=pk)
 
-    def _batch(self, old: Sequence[Line], fresh: Sequence[Line], bytes_done: int) -> None:
+    def _batch(self, batch: Batch, old: int) -> None:
+        """Record a batch but for its first `old` rows, which a run before has recorded."""
         with transaction.atomic():
-            if old:
-                self._rows(old)  # equal rows before the place where it stopped count for those after it
-            if not fresh:
+            # equal rows before the place where it stopped count for those after it
+            rows = self._keyed(batch)[old:]
+            if not rows:
                 return
             # in the order of locks: whoever erases holds this one and may wait for our rows
             locks.share([locks.key(locks.Space.PEOPLE)])
-            results = self._record(fresh)
-            self._keep_failures(fresh, results)
-            self._advance(results, bytes_done)
+            results = self._record(rows)
+            self._keep_failures(batch.lines[old:], results)
+            self._advance(results, batch.bytes_done)
 
-    def _rows(self, lines: Sequence[Line]) -> list[Any]:
-        """What the target makes of the rows; a problem where a row cannot be read."""
-        read = self.read
-        rows = [line.problem or read(line.cells) for line in lines]
-        if self.is_hashed and self.seen is not None:
-            texts = [None if isinstance(row, Problem) else self.target.hashed(row) for row in rows]
-            for place, external_id in self.seen.ordinals(texts):
-                rows[place] = self.target.keyed(rows[place], external_id)
-        return rows
+    def _keyed(self, batch: Batch) -> list[Any]:
+        """The rows of the batch; with their keys, where those come from their content."""
+        if batch.contents is None or self.seen is None:
+            return batch.rows
+        before = self.seen.before_batch(batch.contents)
+        keys = [
+            content and f"row:{content[0]}:{before.get(content[0], 0) + content[1] + 1}" for content in batch.contents
+        ]
+        return self.target.keyed(batch.rows, keys)
 
-    def _record(self, lines: Sequence[Line]) -> list[Result]:
-        rows = self._rows(lines)
+    def _record(self, rows: Sequence[Any]) -> list[Result]:
         good = [row for row in rows if not isinstance(row, Problem)]
         recorded = iter(self.target.record(good, self.plan, self.source, dry_run=self.is_check) if good else ())
         results = [
             Result(Status.REFUSED, (row,)) if isinstance(row, Problem) else next(recorded)
             for row in rows
         ]  # fmt: skip
-        if self.is_check and not self.is_hashed:
+        if self.is_check and not self.reading.is_hashed:
             self._find_repeats(rows, results)
         return results
 
@@ -215,19 +213,6 @@ def _settle(pk: int) -> None:
         Import.objects.filter(pk=pk, state=state, wish=wish).update(state=after, wish="", finished_at=timezone.now())
 
 
-def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[list[Line]]:
-    """Rows in batches of at most `limit` rows and some 32 MB of the unzipped file."""
-    batch: list[Line] = []
-    start = file.tell()
-    for line in lines:
-        batch.append(line)
-        if len(batch) >= limit or (len(batch) % 50 == 0 and file.tell() - start > MAX_BATCH_BYTES):
-            yield batch
-            batch, start = [], file.tell()
-    if batch:
-        yield batch
-
-
 def _as_text(raw: Any) -> str:
     text = json.dumps(raw, default=str)
     return text if len(text) <= MAX_RAW else json.dumps(text[: MAX_RAW - 100])
@@ -243,58 +228,3 @@ def _as_json(problem: Problem) -> dict[str, Any]:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-class _Seen:
-    """What came earlier in the file, in a table of this connection: memory stays flat whatever the file's size."""
-
-    def __init__(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("drop table if exists import_seen")
-            cursor.execute("create temporary table import_seen (key bytea primary key, content bytea, n integer)")
-
-    def ordinals(self, texts: Sequence[str | None]) -> list[tuple[int, str]]:
-        """(place, external id) of each text: its hash, and how many equal ones came before it."""
-        digests = [None if text is None else blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-                   for text in texts]  # fmt: skip
-        counts = Counter(digest for digest in digests if digest is not None)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """insert into import_seen (key, n) select * from unnest(%s::bytea[], %s::int[])
-                on conflict (key) do update set n = import_seen.n + excluded.n returning key, n""",
-                [list(counts), list(counts.values())],
-            )
-            before = {bytes(key): total - counts[bytes(key)] for key, total in cursor.fetchall()}
-        found = []
-        for place, digest in enumerate(digests):
-            if digest is not None:
-                before[digest] += 1
-                found.append((place, f"row:{digest.hex()}:{before[digest]}"))
-        return found
-
-    def before(self, keys: dict[int, tuple[str, str]]) -> list[tuple[int, bool]]:
-        """(place, whether the content is the same) of each key that came before, in this batch or earlier."""
-        digests = {
-            place: tuple(blake2b(part.encode("utf-8", "surrogatepass"), digest_size=16).digest() for part in parts)
-            for place, parts in keys.items()
-        }
-        firsts: dict[bytes, bytes] = {}
-        repeats: list[tuple[int, bool]] = []
-        for place, (key, content) in digests.items():
-            if key in firsts:
-                repeats.append((place, firsts[key] == content))
-            firsts.setdefault(key, content)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """select s.key, s.content from import_seen s join unnest(%s::bytea[]) k (key) using (key)
-                where s.content is not null""",
-                [list(firsts)],
-            )
-            known = {bytes(key): bytes(content) for key, content in cursor.fetchall()}
-            cursor.execute(
-                """insert into import_seen (key, content, n) select *, 1 from unnest(%s::bytea[], %s::bytea[])
-                on conflict (key) do nothing""",
-                [list(firsts), list(firsts.values())],
-            )
-        repeats = [(place, same) for place, same in repeats if digests[place][0] not in known]
-        return repeats + [(place, known[key] == content) for place, (key, content) in digests.items() if key in known]

@@ -123,8 +123,8 @@ class Target:
         """What is wrong with the plan besides what holds for every target."""
         raise NotImplementedError
 
-    def reader(self, plan: Plan, shape: Shape) -> Callable[[Sequence[Any]], Any]:
-        """What turns the cells of one row into a row for `record`, or into a `Problem`."""
+    def reader(self, plan: Plan, shape: Shape) -> "Reader":
+        """What turns the cells of rows into rows for `record`; called in another thread, it asks no database."""
         raise NotImplementedError
 
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
@@ -139,11 +139,8 @@ class Target:
         """What becomes of a row whose key came before in the file, with the same or with other content."""
         raise NotImplementedError
 
-    def hashed(self, row: Any) -> str:
-        """The content of a row as text, for `ExternalId.HASH`."""
-        raise NotImplementedError
-
-    def keyed(self, row: Any, external_id: str) -> Any:
+    def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> list[Any]:
+        """The rows with these external ids; a `Problem` among them stays."""
         raise NotImplementedError
 
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
@@ -151,6 +148,9 @@ class Target:
         raise NotImplementedError
 
 
+# From the cells of rows: what `record` takes of each, or a `Problem`; and for `ExternalId.HASH` the digests of their
+# contents (32 hexadecimal digits).
+Reader = Callable[[Sequence[Sequence[Any]]], tuple[list[Any], list[str] | None]]
 TARGETS: dict[str, Target] = {}
 
 

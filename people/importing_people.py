@@ -1,6 +1,6 @@
 """People from a file: each row creates somebody or changes who is there."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from people import changing, datatypes, fields, finding, importing, static_lists
 from people.changing import Action
-from people.importing import Mappable, Plan, Result, Status, Target
+from people.importing import Mappable, Plan, Reader, Result, Status, Target
 from people.models import StaticList
 from people.problems import Problem
 from people.sources import Source
@@ -60,7 +60,7 @@ class PeopleTarget(Target):
         if plan.action not in set(Action):
             yield Problem("wrong_type", _("there is no such action"), ("action",), ", ".join(Action), plan.action)
 
-    def reader(self, plan: Plan, shape: Shape) -> Callable[[Sequence[Any]], Any]:
+    def reader(self, plan: Plan, shape: Shape) -> Reader:
         catalogue = fields.catalogue()
         places = []
         for name, column in plan.columns.items():
@@ -69,11 +69,14 @@ class PeopleTarget(Target):
                 places.append((name, shape.header.index(column), plan.convention.reader(data_type)))
         null = plan.null_text
 
-        def read(cells: Sequence[Any]) -> dict[str, Any]:
-            return {
-                name: None if null and cells[place] == null else convert(cells[place])
-                for name, place, convert in places
-            }
+        def read(table: Sequence[Sequence[Any]]) -> tuple[list[Any], None]:
+            return [
+                {
+                    name: None if null and cells[place] == null else convert(cells[place])
+                    for name, place, convert in places
+                }
+                for cells in table
+            ], None
 
         return read
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -74,6 +75,37 @@ def test_a_file_imported_twice_adds_nothing_and_equal_rows_stay_apart():
     longer = done(uploaded(text + rows(3) + rows(1, 50)))
     assert counts(longer) == (4, 23, 0)
     assert Activity.objects.filter(activity_type_id__gt=100_000).count() == 27
+
+
+def test_equal_rows_stay_apart_across_batches_and_stops(monkeypatch):
+    monkeypatch.setattr(importing.TARGETS["activities"], "batch", 4)
+    text = HEADER + rows(3) * 5 + "bad\n" + rows(3) * 2
+    job = uploaded(text)
+    for verb, position in (("start", 4), ("resume", 8)):
+        importing.step(job, verb, None, queue=False)
+        pauses = iter([position == 4, True])  # in the second run after the batch that is skipped
+
+        def pause(_rows, pauses=pauses):
+            if next(pauses, False):
+                importing.stop(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None)
+
+        import_runs.run(job.pk, track=pause)
+        job.refresh_from_db()
+        assert (job.state, job.position) == (State.PAUSED, position)
+    monkeypatch.setattr(importing.TARGETS["activities"], "batch", 5)  # cut elsewhere than before
+    done(job, "resume")
+    assert (job.state, counts(job)) == (State.COMPLETE, (21, 0, 1))
+    keys = ActivityKey.objects.values_list("external_id", flat=True)
+    assert sorted(key.rpartition(":")[2] for key in keys) == sorted("1234567" * 3)
+    assert counts(done(uploaded(text))) == (0, 21, 1)
+
+
+def test_the_reading_thread_ends_with_the_run(monkeypatch):
+    monkeypatch.setattr(importing.TARGETS["activities"], "batch", 2)
+    job = uploaded(HEADER + rows(200))
+    importing.step(job, "start", None, queue=False)
+    import_runs.run(job.pk, track=lambda _rows: importing.stop(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None))
+    assert not [thread for thread in threading.enumerate() if thread.name == "import-reader"]
 
 
 def test_a_check_counts_what_an_import_would_do_and_keeps_nothing():

@@ -1,0 +1,127 @@
+"""The file of an import, read ahead: a thread makes rows of it while the batch before is being written."""
+
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import IO, Any, NamedTuple
+
+from django.utils import translation
+
+from people import tabular
+from people.importing import ExternalId, Plan, Target
+from people.problems import Problem
+from people.tabular import Line, Shape
+
+MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
+PATIENCE = 0.2  # seconds after which a thread looks whether it is still wanted
+
+
+class Batch(NamedTuple):
+    """Some rows of the file and what the target made of each: a problem where it cannot be read.
+
+    `contents` says of each row, for `ExternalId.HASH`, its digest and how many with it came before in this batch.
+    """
+
+    lines: Sequence[Line]
+    rows: list[Any]
+    contents: list[tuple[str, int] | None] | None
+    bytes_done: int
+
+
+class Reading:
+    """What a plan makes of a file."""
+
+    def __init__(self, target: Target, plan: Plan, shape: Shape) -> None:
+        self.target, self.shape = target, shape
+        self.read = target.reader(plan, shape)
+        self.is_hashed = target.has_external_ids and plan.external_id == ExternalId.HASH
+
+    def batches(self, file: IO[bytes]) -> Generator[Batch]:
+        with tabular.unzipped(file) as plain:
+            for lines in _batches(tabular.rows(plain, self.shape), plain, self.target.batch):
+                yield self.batch(lines, file.tell() if file.seekable() else 0)
+
+    def batch(self, lines: Sequence[Line], bytes_done: int = 0) -> Batch:
+        made, digests = self.read([line.cells for line in lines if line.problem is None])
+        if len(made) == len(lines):
+            rows, contents = made, digests
+        else:
+            rest = iter(zip(made, digests or made, strict=True))
+            pairs = [(line.problem, None) if line.problem else next(rest) for line in lines]
+            rows, contents = [row for row, _digest in pairs], [digest for _row, digest in pairs]
+        if not self.is_hashed:
+            return Batch(lines, rows, None, bytes_done)
+        return Batch(lines, rows, _numbered(rows, contents), bytes_done)
+
+
+def _numbered(rows: Sequence[Any], digests: Sequence[Any]) -> list[tuple[str, int] | None]:
+    before: Counter[str] = Counter()
+    found: list[tuple[str, int] | None] = []
+    for row, digest in zip(rows, digests, strict=True):
+        if isinstance(row, Problem):
+            found.append(None)
+        else:
+            found.append((digest, before[digest]))
+            before[digest] += 1
+    return found
+
+
+def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[list[Line]]:
+    """Rows in batches of at most `limit` rows and some MAX_BATCH_BYTES of the unzipped file."""
+    batch: list[Line] = []
+    start = file.tell()
+    for line in lines:
+        batch.append(line)
+        if len(batch) >= limit or (len(batch) % 50 == 0 and file.tell() - start > MAX_BATCH_BYTES):
+            yield batch
+            batch, start = [], file.tell()
+    if batch:
+        yield batch
+
+
+@contextmanager
+def ahead(batches: Generator[Batch]) -> Iterator[Iterator[Batch]]:
+    """The same batches, made by a thread of their own; it has ended when the context ends.
+
+    While PostgreSQL takes a batch in, this process would wait. What `batches` raises is raised here, in its place.
+    """
+    made: Queue[Batch | BaseException | None] = Queue(maxsize=1)
+    unwanted = Event()
+    language = translation.get_language()
+
+    def work() -> None:
+        with translation.override(language), closing(batches):
+            try:
+                for batch in batches:
+                    if not _put(made, batch, unwanted):
+                        return
+                _put(made, None, unwanted)
+            except BaseException as error:
+                _put(made, error, unwanted)
+
+    thread = Thread(target=work, name="import-reader", daemon=True)
+    thread.start()
+    try:
+        yield _taken(made)
+    finally:
+        unwanted.set()
+        thread.join()
+
+
+def _put(queue: Queue[Any], item: Any, unwanted: Event) -> bool:
+    while not unwanted.is_set():
+        try:
+            queue.put(item, timeout=PATIENCE)
+            return True
+        except Full:
+            continue
+    return False
+
+
+def _taken(queue: Queue[Any]) -> Iterator[Batch]:
+    while (item := queue.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        yield item

@@ -1,0 +1,60 @@
+"""What came earlier in a file, in tables of this connection: memory stays flat whatever the file's size."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from django.db import connection
+
+
+class Seen:
+    """The digests of the rows of one run over one file, and how often each came."""
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("drop table if exists import_seen, import_counted")
+            cursor.execute("create temporary table import_seen (key bytea primary key, content bytea)")
+            cursor.execute("create temporary table import_counted (digest uuid primary key, n integer not null)")
+
+    def before_batch(self, contents: Sequence[tuple[str, int] | None]) -> dict[str, int]:
+        """Count the digests of a batch; say of those that came in a batch before how often they did."""
+        numbers = {content[0]: content[1] + 1 for content in contents if content}
+        with connection.cursor() as cursor:
+            # as text: that is read in the server, while the thread that reads the file goes on
+            cursor.execute(
+                """with batch as (
+                    select * from unnest(string_to_array(%s, ' ')::uuid[],
+                        string_to_array(%s, ' ')::int[]) b (digest, n)
+                ), counted as (
+                    insert into import_counted select digest, n from batch
+                    on conflict (digest) do update set n = import_counted.n + excluded.n returning digest, n
+                )
+                select digest, counted.n - batch.n from counted join batch using (digest) where counted.n > batch.n""",
+                [" ".join(numbers), " ".join(map(str, numbers.values()))],
+            )
+            return {digest.hex: before for digest, before in cursor.fetchall()}
+
+    def before(self, keys: dict[int, tuple[str, str]]) -> list[tuple[int, bool]]:
+        """(place, whether the content is the same) of each key that came before, in this batch or earlier."""
+        digests = {
+            place: tuple(blake2b(part.encode("utf-8", "surrogatepass"), digest_size=16).digest() for part in parts)
+            for place, parts in keys.items()
+        }
+        firsts: dict[bytes, bytes] = {}
+        repeats: list[tuple[int, bool]] = []
+        for place, (key, content) in digests.items():
+            if key in firsts:
+                repeats.append((place, firsts[key] == content))
+            firsts.setdefault(key, content)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """select s.key, s.content from import_seen s join unnest(%s::bytea[]) k (key) using (key)""",
+                [list(firsts)],
+            )
+            known = {bytes(key): bytes(content) for key, content in cursor.fetchall()}
+            cursor.execute(
+                """insert into import_seen (key, content) select * from unnest(%s::bytea[], %s::bytea[])
+                on conflict (key) do nothing""",
+                [list(firsts), list(firsts.values())],
+            )
+        repeats = [(place, same) for place, same in repeats if digests[place][0] not in known]
+        return repeats + [(place, known[key] == content) for place, (key, content) in digests.items() if key in known]
