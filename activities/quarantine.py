@@ -4,7 +4,7 @@ A row is told by its external id, or else by its content: a client that sends it
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from activities.models import ActivityType, RefusedActivity
+from activities.models import RefusedActivity
 from people import datatypes, finding, owned
 from people.problems import Problem, show
 from people.sources import Door, Source
@@ -32,12 +32,20 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def keep(rows: Sequence["NewActivity"], outcomes: Sequence["Outcome"], source: Source, zone: tzinfo) -> None:
-    """Keep the rows whose outcome is refused; within the transaction that refused them. One statement."""
+def keep(
+    rows: Sequence["NewActivity"],
+    outcomes: Sequence["Outcome"],
+    source: Source,
+    zone: tzinfo,
+    types: Mapping[Any, int],
+) -> None:
+    """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
+
+    `types` has the ids of the types there are, by what the rows name them by.
+    """
     refused = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if outcome.problems]
     if not refused or source.door not in KEPT_FROM:
         return
-    types = _types([row.activity_type for row, _outcome in refused])
     found = {}
     for row, outcome in refused:
         kept = _kept(row, outcome.problems, source, zone, types)
@@ -57,7 +65,7 @@ def keep(rows: Sequence["NewActivity"], outcomes: Sequence["Outcome"], source: S
 
 
 def _kept(
-    row: "NewActivity", problems: Sequence[Problem], source: Source, zone: tzinfo, types: dict[Any, int]
+    row: "NewActivity", problems: Sequence[Problem], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> tuple[Any, ...]:
     raw = encode(row)
     person_id = row.person if type(row.person) is int and 0 < row.person <= finding.MAX_ID else None
@@ -68,14 +76,6 @@ def _kept(
         str(zone), type_id, person_id, first.code, show(first.path[-1] if first.path else ""),
         json.dumps([as_json(problem) for problem in problems]),
     )  # fmt: skip
-
-
-def _types(references: Iterable[Any]) -> dict[Any, int]:
-    """Ids of the types that the rows name, by what they name them by."""
-    wanted = {reference for reference in references if type(reference) in (int, str)}  # a truth value is no id
-    known = dict(ActivityType.objects.values_list("api_name", "pk")) if wanted else {}
-    ids = set(known.values())
-    return known | {number: number for number in wanted if isinstance(number, int) and number in ids}
 
 
 def _key(row: "NewActivity", raw: str) -> str:

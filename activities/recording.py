@@ -3,28 +3,25 @@
 One transaction a call. Good rows are written, bad ones come back with their problems, in order.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import draft_checks, quarantine, schema
-from activities.models import ActivityType
-from people import changing, datatypes, finding, locks, measuring
+from activities import draft_checks, quarantine, schema, statements
+from activities.statements import Ready
+from people import changing, datatypes, finding, locks, measuring, quick_values
 from people.problems import Problem, bad_value
 from people.sources import Source
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
-MAX_EXTERNAL_ID = 255
 ROWS = measuring.counter(
     "rows", "Activities that came in, by type, client and what became of them.", "type", "client", "outcome"
 )
@@ -39,7 +36,8 @@ class Lookup:
     create: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+# not frozen: that would take longer to make than to check
+@dataclass(slots=True)
 class NewActivity:
     """One activity as a door received it; nothing but its structure has been looked at.
 
@@ -61,38 +59,13 @@ class Status(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What became of one row: the id it has (also when it was there before), or why it was refused."""
 
     status: Status
     activity_id: int | None = None
     problems: Sequence[Problem] = field(default=())
-
-
-@dataclass(slots=True)
-class _Ready:
-    """A row that will be written, in the form in which it is stored."""
-
-    index: int
-    person_id: int
-    type_id: int
-    version: int
-    occurred_at: datetime
-    primary_value: str | None
-    attributes: str
-    external_id: str | None
-    activity_id: int = 0
-
-    @property
-    def key(self) -> tuple[int, int, str | None]:
-        return self.person_id, self.type_id, self.external_id
-
-    @property
-    def digest(self) -> bytes:
-        """Of the content that must not differ when an external id is sent again (DESIGN.md §4.4)."""
-        content = f"{datatypes.moment_text(self.occurred_at)}\0{self.primary_value}\0{self.attributes}"
-        return blake2b(content.encode(), digest_size=16).digest()
 
 
 def record(
@@ -123,14 +96,17 @@ def record(
         if dry_run:
             transaction.set_rollback(True)
         elif keep_refused:
-            quarantine.keep(rows, batch.finished(), source, zone)
+            quarantine.keep(rows, batch.outcomes, source, zone, batch.type_ids)
         if not dry_run:
             transaction.on_commit(batch.measure)
-    return batch.finished()
+    return batch.outcomes
 
 
 class _Batch:
-    """One call of `record`: its rows, and what is known of each so far."""
+    """One call of `record`: its rows, and what became of each."""
+
+    outcomes: list[Outcome]
+    type_ids: dict[Any, int]  # by the reference that rows use
 
     def __init__(
         self, rows: Sequence[NewActivity], source: Source, zone: tzinfo, standard: bool, follow_merges: bool
@@ -141,30 +117,28 @@ class _Batch:
         self.standard = standard
         self.follow_merges = follow_merges
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
-        self.outcomes: list[Outcome | None] = [None] * len(rows)
-        self.types: dict[Any, int] = {}  # ids by what rows name them by
 
     def run(self) -> None:
         schemas = self._hold_types()
         people = self._find_people()
-        ready = [row for index in range(len(self.rows)) if (row := self._check(index, schemas, people))]
-        ready = self._drop_repeats(ready)
-        ready = self._claim_keys(_with_ids(ready))
-        _copy(ready, self.source)
-        for row in ready:
-            self.outcomes[row.index] = Outcome(Status.ADDED, row.activity_id)
+        checked = [self._check(row, schemas, people) for row in self.rows]
+        ready = [row for row in checked if type(row) is Ready]
+        if ready:
+            statements.take_ids(ready)
+        repeats = self._claim_keys([row for row in ready if row.external_id is not None])
+        statements.copy([row for row in ready if row not in repeats] if repeats else ready, self.source)
+        self.outcomes = [
+            repeats.get(row) or Outcome(Status.ADDED, row.activity_id) if type(row) is Ready else row
+            for row in checked
+        ]  # fmt: skip
 
     def measure(self) -> None:
         """Count the rows; those of a type that is not there under no type."""
-        types = (self.types.get(row.activity_type, "") if _is_name(row.activity_type) else "" for row in self.rows)
+        types = [_get(self.type_ids, row.activity_type) or "" for row in self.rows]
         client = "" if self.source.user_id is None else self.source.user_id
-        for (type_id, status), number in Counter(
-            zip(types, (one.status for one in self.finished()), strict=True)
-        ).items():
+        counted = Counter(zip(types, [outcome.status for outcome in self.outcomes], strict=True))
+        for (type_id, status), number in counted.items():
             ROWS.add(type_id, client, status, number=number)
-
-    def finished(self) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if outcome is not None]
 
     def _hold_types(self) -> dict[Any, "schema.Schema | Problem"]:
         """Schemas (or what is wrong) by the reference that rows use; held until the transaction ends.
@@ -172,40 +146,35 @@ class _Batch:
         Approve, retire and delete wait for this transaction, and it for them: a type read as live here is
         live when the rows commit.
         """
-        wanted = {row.activity_type for row in self.rows if isinstance(row.activity_type, int | str)}
+        numbers = {row.activity_type for row in self.rows if type(row.activity_type) is int}
+        words = {row.activity_type for row in self.rows if isinstance(row.activity_type, str)}
         # only what can be an API name is looked up: NUL and lone surrogates never reach the database
-        names = [name for name in wanted if isinstance(name, str) and draft_checks.API_NAME.fullmatch(name)]
-        ids = dict(ActivityType.objects.filter(api_name__in=names).values_list("api_name", "pk"))
-        ids.update({number: number for number in wanted if isinstance(number, int) and 0 < number <= finding.MAX_ID})
+        names = [word for word in words if draft_checks.API_NAME.fullmatch(word)]
+        ids = statements.ids_of_types(names) if names else {}
+        ids.update({number: number for number in numbers if 0 < number <= finding.MAX_ID})
         locks.share(
             [
                 locks.key(locks.Space.PEOPLE),
                 *(locks.key(locks.Space.TYPE, pk) for pk in ids.values()),
             ]
         )
-        types = {
-            activity_type.pk: activity_type for activity_type in ActivityType.objects.filter(pk__in=set(ids.values()))
-        }
-        self.types = {reference: pk for reference, pk in ids.items() if pk in types}
+        types = statements.states_of_types(ids.values())
+        self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
         return {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
 
-    def _schema(self, activity_type: ActivityType | None, reference: Any) -> "schema.Schema | Problem":
+    def _schema(self, state: statements.TypeState | None, reference: Any) -> "schema.Schema | Problem":
         path = ("activity_type",)
-        if activity_type is None or activity_type.deleted_at:
+        if state is None or state.is_deleted:
             return _unknown_type(reference)
-        if activity_type.is_standard != self.standard:
+        if state.is_standard != self.standard:
             return Problem("standard_type", _("standard activities are recorded by the product itself"), path)
-        if activity_type.live_id is None:
+        if state.live_id is None:
             return Problem(
-                "unapproved_type",
-                _("activity type %(name)s is not approved yet") % {"name": activity_type.api_name},
-                path,
+                "unapproved_type", _("activity type %(name)s is not approved yet") % {"name": state.api_name}, path
             )
-        if activity_type.retired_at:
-            return Problem(
-                "retired_type", _("activity type %(name)s is retired") % {"name": activity_type.api_name}, path
-            )
-        return schema.of_version(activity_type.live_id)
+        if state.is_retired:
+            return Problem("retired_type", _("activity type %(name)s is retired") % {"name": state.api_name}, path)
+        return schema.of_version(state.live_id)
 
     def _find_people(self) -> dict[Any, int | Problem]:
         """People (or what is wrong) by the reference that rows use; new ones are created where asked."""
@@ -232,29 +201,26 @@ class _Batch:
                 found[lookup] = _one_of(matches.get(finding.key_of(lookup.value), []), lookup)
         return found
 
-    def _check(self, index: int, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> _Ready | None:
-        row = self.rows[index]
+    def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
         problems: list[Problem] = []
         person = _get(people, row.person) or _unknown_person(row.person)
-        if isinstance(person, Problem):
+        if type(person) is not int:
             problems.append(person)
         occurred_at = self._moment(row.occurred_at, problems)
-        external_id = _external_id(row.external_id, problems)
+        external_id = None if row.external_id is None else _external_id(row.external_id, problems)
         shape = _get(schemas, row.activity_type) or _unknown_type(row.activity_type)
-        if isinstance(shape, Problem):
-            problems.append(shape)
-            checked = schema.Checked(None, "{}", [])
-        else:
-            checked = shape.check(row.primary_value, row.attributes, self.zone)
-        if problems or checked.problems:
-            self.outcomes[index] = Outcome(Status.REFUSED, None, (*problems, *checked.problems))
-            return None
-        return _Ready(
-            index, person, shape.type_id, shape.number, occurred_at,  # type: ignore[arg-type]
-            checked.primary_value, checked.attributes, external_id,
-        )  # fmt: skip
+        if type(shape) is not schema.Schema:
+            return Outcome(Status.REFUSED, None, (*problems, shape))
+        primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
+        if problems or faults:
+            return Outcome(Status.REFUSED, None, (*problems, *faults))
+        return Ready(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)
 
-    def _moment(self, value: Any, problems: list[Problem]) -> datetime | None:
+    def _moment(self, value: Any, problems: list[Problem]) -> str | None:
+        """The moment as PostgreSQL reads it."""
+        moment = quick_values.moment(value)
+        if moment is not None and moment <= self.latest:
+            return value
         if datatypes.is_blank(value):
             problems.append(Problem("missing_value", _("the moment when it happened is missing"), ("occurred_at",)))
             return None
@@ -268,58 +234,33 @@ class _Batch:
                 "latest": datatypes.moment_text(self.latest.replace(microsecond=0))
             }
             problems.append(bad_value("out_of_range", latest, value, "occurred_at"))
-        return moment
+        return moment.isoformat()
 
-    def _drop_repeats(self, ready: list[_Ready]) -> list[_Ready]:
-        """Take out rows whose external id is known, from before or from earlier in this batch."""
-        keyed = [row for row in ready if row.external_id is not None]
+    def _claim_keys(self, keyed: list[Ready]) -> dict[Ready, Outcome]:
+        """Store the external ids; return what becomes of rows whose external id is known.
+
+        It may be known from before, from a concurrent recorder that was first, or from earlier in this batch.
+        """
         if not keyed:
-            return ready
-        known = _known_keys(keyed)
-        first: dict[Any, _Ready] = {}
-        fresh = []
-        for row in ready:
-            if row.external_id is None:
-                fresh.append(row)
-            elif row.key in known:
-                self.outcomes[row.index] = _repeat(row, *known[row.key])
-            elif row.key in first:
-                # its id is known only once the first is written: see _claim_keys
-                self.outcomes[row.index] = _repeat(row, first[row.key].index, first[row.key].digest)
-            else:
-                first[row.key] = row
-                fresh.append(row)
-        self.later = {row.index: first[row.key] for row in keyed if row.key in first and first[row.key] is not row}
-        return fresh
-
-    def _claim_keys(self, ready: list[_Ready]) -> list[_Ready]:
-        """Store the external ids; rows that a concurrent recorder was first with are taken out."""
-        keyed = [row for row in ready if row.external_id is not None]
-        claimed = _insert_keys(keyed) if keyed else set()
-        lost = [row for row in keyed if row.key not in claimed]
-        known = _known_keys(lost) if lost else {}
-        for row in lost:
-            self.outcomes[row.index] = _repeat(row, *known[row.key])
-        ids = {row.key: row.activity_id for row in keyed} | {key: pk for key, (pk, _digest) in known.items()}
-        self._finish_later(ids)
-        return [row for row in ready if row.external_id is None or row.key in claimed]
-
-    def _finish_later(self, ids: dict[Any, int]) -> None:
-        for index, first in getattr(self, "later", {}).items():
-            outcome = self.outcomes[index]
-            if outcome and outcome.status is Status.REPEATED:
-                self.outcomes[index] = replace(outcome, activity_id=ids[first.key])
+            return {}
+        first: dict[Any, Ready] = {}
+        for row in keyed:
+            first.setdefault(row.key, row)
+        claimed = statements.insert_keys(list(first.values()))
+        fresh = {row for key, row in first.items() if key in claimed}
+        lost = [row for row in first.values() if row not in fresh]
+        known = statements.known_keys(lost) if lost else {}
+        known.update({row.key: (row.activity_id, row.digest) for row in fresh} if len(first) < len(keyed) else {})
+        return {
+            row: _repeat(row, *known[row.key]) for row in keyed if first[row.key] is not row or row.key not in claimed
+        }
 
 
 def _get(found: dict[Any, Any], reference: Any) -> Any:
     """Like found.get(reference), for references that may be anything JSON has."""
-    if isinstance(reference, bool) or not isinstance(reference, int | str | Lookup):
-        return None
-    return found.get(reference)
-
-
-def _is_name(reference: Any) -> bool:
-    return type(reference) in (int, str)
+    if type(reference) is int or isinstance(reference, str | Lookup):
+        return found.get(reference)
+    return None
 
 
 def _unknown_person(reference: Any) -> Problem:
@@ -356,93 +297,8 @@ def _external_id(value: Any, problems: list[Problem]) -> str | None:
         return None
 
 
-def _repeat(row: _Ready, activity_id: int, digest: bytes) -> Outcome:
+def _repeat(row: Ready, activity_id: int, digest: bytes) -> Outcome:
     if bytes(digest) == row.digest:
         return Outcome(Status.REPEATED, activity_id)
     message = _("external id '%(id)s' was recorded before with other content") % {"id": row.external_id}
     return Outcome(Status.REFUSED, None, (Problem("external_id_reused", message, ("external_id",)),))
-
-
-def _known_keys(rows: list[_Ready]) -> dict[tuple[int, int, str], tuple[int, bytes]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """select k.person_id, k.activity_type_id, k.external_id, k.activity_id, k.digest
-            from unnest(%s::int[], %s::int[], %s::text[]) as w (person_id, activity_type_id, external_id)
-            join activity_key k using (person_id, activity_type_id, external_id)""",
-            [
-                [row.person_id for row in rows],
-                [row.type_id for row in rows],
-                [row.external_id for row in rows],
-            ],
-        )
-        return {(person, type_id, key): (pk, digest) for person, type_id, key, pk, digest in cursor.fetchall()}
-
-
-def _insert_keys(rows: list[_Ready]) -> set[tuple[int, int, str]]:
-    """Insert the keys nobody has; waits for a concurrent transaction that inserts one of them."""
-    rows = sorted(rows, key=lambda row: row.key)  # one order for everybody: no deadlock
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """insert into activity_key (person_id, activity_type_id, external_id, activity_id, digest)
-            select * from unnest(%s::int[], %s::int[], %s::text[], %s::bigint[], %s::bytea[])
-            on conflict do nothing returning person_id, activity_type_id, external_id""",
-            [
-                [row.person_id for row in rows],
-                [row.type_id for row in rows],
-                [row.external_id for row in rows],
-                [row.activity_id for row in rows],
-                [row.digest for row in rows],
-            ],
-        )
-        return set(cursor.fetchall())
-
-
-def _with_ids(rows: list[_Ready]) -> list[_Ready]:
-    """Give every row its id, under the lock that readers of the log look for (reading.high_water_mark)."""
-    if not rows:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end)
-            from activity_id_seq""",
-            [locks.key(locks.Space.HIGH_WATER)],
-        )
-        # a statement of its own: no id may be taken before the lock is held
-        cursor.execute("select nextval('activity_id_seq') from generate_series(1, %s)", [len(rows)])
-        ids = sorted(pk for (pk,) in cursor.fetchall())
-    for row, pk in zip(rows, ids, strict=True):
-        row.activity_id = pk
-    return rows
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_SPECIAL = re.compile(r"[\\\t\n\r]")
-
-
-def _copy(rows: list[_Ready], source: Source) -> None:
-    if not rows:
-        return
-    recorded_at = timezone.now().isoformat()
-    user = source.user_id if source.user_id is not None else r"\N"
-    origin = source.origin_id if source.origin_id is not None else r"\N"
-    tail = f"{int(source.door)}\t{user}\t{origin}\n"
-    lines = [
-        f"{row.activity_id}\t{row.person_id}\t{row.type_id}\t{row.version}\t{row.occurred_at.isoformat()}\t{recorded_at}"
-        f"\t{_escaped(row.primary_value)}\t{_escaped(row.attributes)}\t{tail}"
-        for row in rows
-    ]
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
-            primary_value, attributes, door, user_id, origin_id) from stdin"""
-        ) as copy,
-    ):
-        copy.write("".join(lines))
-
-
-def _escaped(text: str | None) -> str:
-    if text is None:
-        return r"\N"
-    # hardly any text has one of them, and to look is quicker than to translate
-    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text

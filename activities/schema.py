@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityField, ActivityVersion
-from people import datatypes
+from people import datatypes, quick_values
 from people.problems import Problem, bad_value
 
 MAX_PRIMARY = 255
-MAX_KNOWN, MAX_KNOWN_TEXT = 2_000, 40
 MAX_ATTRIBUTES_BYTES = 65_536  # Marketo's limit (error 1049): all attribute values of one activity
 
 
@@ -40,12 +39,14 @@ class Schema:
         secondary = [field for field in fields if not field.is_primary]
         self._names = [field.api_name for field in secondary]
         self._types = [datatypes.BY_NAME[field.data_type] for field in secondary]
-        # parts made before, by the text they were made of: most columns of a file say the same again and again
-        self._known: list[dict[str, str] | None] = [None if kind.name == "datetime" else {} for kind in self._types]
-        self._prefixes = [f'"{field.api_name}": ' for field in secondary]
-        self._positions = {field.name: position for position, field in enumerate(secondary)}
+        prefixes = [f'"{field.api_name}": ' for field in secondary]
+        quick = [quick_values.QUICK[field.data_type] for field in secondary]
+        places = list(zip(range(len(secondary)), prefixes, quick, strict=True))
+        self._places = dict(zip([field.name for field in secondary], places, strict=True))
         # an API name wins over another field's display name
-        self._positions.update({name: position for position, name in enumerate(self._names)})
+        self._places.update(zip(self._names, places, strict=True))
+        self._takes_text = self.primary is not None and self.primary.data_type in quick_values.STORED_AS_THEY_ARE
+        self._empty: list[str | None] = [None] * len(secondary)
 
     def check(self, primary_value: Any, attributes: Iterable[tuple[str, Any]], zone: tzinfo = UTC) -> Checked:
         """Check one activity's values; `attributes` are (API name or display name, raw value) pairs.
@@ -53,45 +54,39 @@ class Schema:
         Never raises for bad input. Blank values are no values. Zone-less moments are of `zone`.
         """
         problems: list[Problem] = []
-        primary = self._check_primary(primary_value, zone, problems)
-        parts: list[str | None] = [None] * len(self._names)
-        seen = 0
+        if self._takes_text and quick_values.is_plain(primary_value):
+            primary = primary_value
+        else:
+            primary = self._check_primary(primary_value, zone, problems)
+        parts = self._empty.copy()
         for name, value in attributes:
-            position = self._positions.get(name)
-            if position is None:
+            place = self._places.get(name)
+            if place is None:
                 problems.append(self._unknown(name))
-            elif seen & (1 << position):
+                continue
+            position, prefix, quick = place
+            if parts[position] is not None:
                 problems.append(Problem("given_twice", _("given twice"), ("attributes", self._names[position])))
-            else:
-                seen |= 1 << position
-                known = self._known[position]
-                part = known.get(value) if known and type(value) is str else None
-                if part is None and not datatypes.is_blank(value):
-                    part = self._part(position, value, zone, problems)
-                parts[position] = part
-        text = "{" + ", ".join([part for part in parts if part is not None]) + "}"
+                continue
+            text = quick(value)
+            if text is None:
+                text = "" if datatypes.is_blank(value) else self._text(position, value, zone, problems)
+            parts[position] = prefix + text if text else ""
+        text = "{" + ", ".join([part for part in parts if part]) + "}"
         if len(text) * 4 > MAX_ATTRIBUTES_BYTES and len(text.encode()) > MAX_ATTRIBUTES_BYTES:
             message = _("the attributes of one activity may take at most 65,536 bytes together")
             problems.append(Problem("too_large", message, ("attributes",)))
         return Checked(primary, text, problems)
 
-    def _part(self, position: int, value: Any, zone: tzinfo, problems: list[Problem]) -> str | None:
+    def _text(self, position: int, value: Any, zone: tzinfo, problems: list[Problem]) -> str:
+        """JSON text of a value that is not in the commonest form of its type; empty for a bad one."""
         data_type = self._types[position]
         try:
-            part = self._prefixes[position] + data_type.to_json(data_type.parse(value, zone))
+            return data_type.to_json(data_type.parse(value, zone))
         except datatypes.BadValue as error:
-            problems.append(
-                bad_value(
-                    error.code, error.expected, value, "attributes", self._names[position], data_type=data_type.name
-                )
-            )
-            return None
-        known = self._known[position]  # None for moments: what they mean depends on the zone
-        if known is not None and type(value) is str and len(value) <= MAX_KNOWN_TEXT:
-            if len(known) >= MAX_KNOWN:
-                known.clear()
-            known[value] = part
-        return part
+            name = self._names[position]
+            problems.append(bad_value(error.code, error.expected, value, "attributes", name, data_type=data_type.name))
+            return ""
 
     def _check_primary(self, value: Any, zone: tzinfo, problems: list[Problem]) -> str | None:
         if self.primary is None:

@@ -86,6 +86,11 @@ class DataType:
         return value if isinstance(value, str | bool | int | float | Decimal) else self.to_text(value)
 
 
+_TEXT = _("text")
+_AN_EMAIL = _("an e-mail address like ann@example.com")
+_AN_ADDRESS = _("a web address")
+
+
 def _clean_text(value: Any, expected: str | Promise) -> str:
     if type(value) is not str:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -125,33 +130,33 @@ def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
 
 
 def _parse_string(value: Any, _zone: tzinfo) -> str:
-    text = _clean_text(value, _("text"))
+    text = _clean_text(value, _TEXT)
     if len(text) > MAX_STRING:
         raise BadValue("too_long", _("at most 255 characters"))
     return text
 
 
 def _parse_text(value: Any, _zone: tzinfo) -> str:
-    text = _clean_text(value, _("text"))
+    text = _clean_text(value, _TEXT)
     if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
         raise BadValue("too_long", _("at most 30,000 bytes"))
     return text
 
 
-_EMAIL = re.compile(r"[!#-'*-+\-/-9=?A-Z^-~.]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}")
+EMAIL = re.compile(r"[!#-'*-+\-/-9=?A-Z^-~.]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}")
 
 
 def _parse_email(value: Any, _zone: tzinfo) -> str:
-    text = _clean_text(value, _("an e-mail address like ann@example.com")).strip()
+    text = _clean_text(value, _AN_EMAIL).strip()
     if len(text) > MAX_STRING:
         raise BadValue("too_long", _("at most 255 characters"))
-    if not _EMAIL.fullmatch(text):
-        raise BadValue("wrong_type", _("an e-mail address like ann@example.com"))
+    if not EMAIL.fullmatch(text):
+        raise BadValue("wrong_type", _AN_EMAIL)
     return text
 
 
 def _parse_link(value: Any, _zone: tzinfo) -> str:
-    text = _clean_text(value, _("a web address")).strip()
+    text = _clean_text(value, _AN_ADDRESS).strip()
     if len(text) > MAX_LINK:
         raise BadValue("too_long", _("at most 2,000 characters"))
     if any(character.isspace() or not character.isprintable() for character in text):

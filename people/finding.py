@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Lower
 
 from people import datatypes
@@ -20,9 +21,11 @@ def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
     """
     found: dict[int, int] = {}
     merged: dict[int, int] = {}
-    # one array instead of a placeholder an id: a batch has thousands
-    known = Person.objects.extra(where=["person.id = any(%s)"], params=[list(ids)])
-    rows = known.values_list("pk", "state", "merged_into_id")
+    with connection.cursor() as cursor:
+        # one array, as text: a batch has thousands
+        array = f"{{{','.join(map(str, ids))}}}"
+        cursor.execute("select id, state, merged_into_id from person where id = any(%s::int[])", [array])
+        rows = cursor.fetchall()
     for pk, state, winner in rows:
         if state == Person.State.LIVE:
             found[pk] = pk

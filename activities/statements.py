@@ -1,0 +1,149 @@
+"""The SQL of recording: a fixed number of statements, whatever the number of rows."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from people import datatypes, locks
+from people.sources import Source
+
+Key = tuple[int, int, str]  # person, type, external id
+
+
+@dataclass(slots=True, eq=False)
+class Ready:
+    """A row that will be written, in the form in which it is stored; `occurred_at` as PostgreSQL reads it."""
+
+    person_id: int
+    type_id: int
+    version: int
+    occurred_at: str
+    primary_value: str | None
+    attributes: str
+    external_id: str | None
+    activity_id: int = 0
+
+    @property
+    def key(self) -> Key:
+        return self.person_id, self.type_id, self.external_id  # type: ignore[return-value]
+
+    @property
+    def digest(self) -> bytes:
+        """Of the content that must not differ when an external id is sent again (DESIGN.md §4.4)."""
+        at = self.occurred_at  # in UTC; hardly ever with a fraction
+        moment = datatypes.moment_text(datetime.fromisoformat(at)) if at[19] == "." else f"{at[:19]}Z"
+        return blake2b(f"{moment}\0{self.primary_value}\0{self.attributes}".encode(), digest_size=16).digest()
+
+
+class TypeState(NamedTuple):
+    """Whether activities of a type can be recorded now."""
+
+    api_name: str
+    is_standard: bool
+    live_id: int | None
+    is_retired: bool
+    is_deleted: bool
+
+
+def ids_of_types(names: Collection[str]) -> dict[Any, int]:
+    """The ids of the types that have these API names, by name."""
+    with connection.cursor() as cursor:
+        cursor.execute("select api_name, id from activity_type where api_name = any(%s)", [list(names)])
+        return dict(cursor.fetchall())
+
+
+def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
+    """The states of the types, by id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select id, api_name, is_standard, live_id, retired_at is not null, deleted_at is not null
+            from activity_type where id = any(%s)""",
+            [list(ids)],
+        )
+        return {row[0]: TypeState(*row[1:]) for row in cursor.fetchall()}
+
+
+def take_ids(rows: Sequence[Ready]) -> None:
+    """Give every row its id, under the lock that readers of the log look for (reading.high_water_mark)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end)
+            from activity_id_seq""",
+            [locks.key(locks.Space.HIGH_WATER)],
+        )
+        # a statement of its own: no id may be taken before the lock is held
+        cursor.execute("select nextval('activity_id_seq') from generate_series(1, %s)", [len(rows)])
+        ids = sorted([pk for (pk,) in cursor.fetchall()])
+    for row, pk in zip(rows, ids, strict=True):
+        row.activity_id = pk
+
+
+def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
+    """Activity id and digest of those keys of the rows that are stored."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select k.person_id, k.activity_type_id, k.external_id, k.activity_id, k.digest
+            from unnest(%s::int[], %s::int[], %s::text[]) as w (person_id, activity_type_id, external_id)
+            join activity_key k using (person_id, activity_type_id, external_id)""",
+            [
+                [row.person_id for row in rows],
+                [row.type_id for row in rows],
+                [row.external_id for row in rows],
+            ],
+        )
+        return {(person, type_id, key): (pk, digest) for person, type_id, key, pk, digest in cursor.fetchall()}
+
+
+def insert_keys(rows: Sequence[Ready]) -> set[Key]:
+    """Insert the keys nobody has; waits for a concurrent transaction that inserts one of them."""
+    rows = sorted(rows, key=lambda row: row.key)  # one order for everybody: no deadlock
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into activity_key (person_id, activity_type_id, external_id, activity_id, digest)
+            select * from unnest(%s::int[], %s::int[], %s::text[], %s::bigint[], %s::bytea[])
+            on conflict do nothing returning person_id, activity_type_id, external_id""",
+            [
+                [row.person_id for row in rows],
+                [row.type_id for row in rows],
+                [row.external_id for row in rows],
+                [row.activity_id for row in rows],
+                [row.digest for row in rows],
+            ],
+        )
+        return set(cursor.fetchall())
+
+
+_COPY = """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
+    primary_value, attributes, door, user_id, origin_id) from stdin"""
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+
+
+def copy(rows: Sequence[Ready], source: Source) -> None:
+    """Write the rows."""
+    if not rows:
+        return
+    recorded_at = timezone.now().isoformat()
+    user = source.user_id if source.user_id is not None else r"\N"
+    origin = source.origin_id if source.origin_id is not None else r"\N"
+    tail = f"{int(source.door)}\t{user}\t{origin}\n"
+    lines = [
+        f"{row.activity_id}\t{row.person_id}\t{row.type_id}\t{row.version}\t{row.occurred_at}\t{recorded_at}"
+        f"\t{_escaped(row.primary_value)}\t{_escaped(row.attributes)}\t{tail}"
+        for row in rows
+    ]
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copying:
+        copying.write("".join(lines))
+
+
+def _escaped(text: str | None) -> str:
+    if text is None:
+        return r"\N"
+    # hardly any text has one of them, and to look is quicker than to translate
+    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text
