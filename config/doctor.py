@@ -12,11 +12,13 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from activities import rollup, verifying
-from activities.models import ActivityDay
+from activities.models import ActivityDay, LogPosition
 from config import vitals
 from config.vitals import row as _row
 from config.vitals import rows as _rows
 from people import owned
+from smartlists import campaigns, triggering
+from smartlists.models import SmartCampaign
 
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
@@ -35,6 +37,7 @@ INDEXES = frozenset({
     "activity_removal_pkey", "activity_removal_recorded", "person_email_lower", "person_pkey",
     "static_list_member_pkey",
 })  # fmt: skip
+DISPATCHER_SILENT = timedelta(minutes=1)
 # the rules that the database keeps: without one of these a fault would go unnoticed
 GUARDS = frozenset({
     ("access_user", "users_are_never_deleted"),
@@ -50,6 +53,7 @@ GUARDS = frozenset({
     ("activity_version", "activity_version_is_frozen"),
     ("approved_field", "approved_field_is_for_ever"),
     ("django_admin_log", "admin_log_is_append_only"),
+    ("smart_campaign_version", "smart_campaign_version_is_frozen"),
 })  # fmt: skip
 
 
@@ -198,6 +202,20 @@ def last_closed_day() -> date | None:
     return ActivityDay.objects.order_by("-day").values_list("day", flat=True).first()
 
 
+def dispatcher() -> Finding:
+    """Whether somebody reads the log for smart campaigns, and how far behind."""
+    active = SmartCampaign.objects.filter(state=SmartCampaign.State.ACTIVE).count()
+    read_at = LogPosition.objects.filter(name=campaigns.POSITION).values_list("read_at", flat=True).first()
+    is_silent = read_at is None or timezone.now() - read_at > DISPATCHER_SILENT
+    if is_silent and active:
+        says = f"{active} campaigns are active, and nobody reads the log for them"
+        says += "" if read_at is None else f" since {_span(read_at)}"
+        return Finding("dispatcher", says, "start it: python manage.py dispatch (make run does)")
+    if is_silent:
+        return Finding("dispatcher", "does not run; no campaign is active")
+    return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggering.lag():,} ids behind")
+
+
 def closed_days() -> Finding:
     last = last_closed_day()
     if last is None:
@@ -244,7 +262,7 @@ def backup() -> Finding:
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
     server, migrations, guards, registry, indexes, clock, disk, secret_key, worker, queue, transactions, counts,
-    closed_days, backup,
+    dispatcher, closed_days, backup,
 )  # fmt: skip
 
 

@@ -202,6 +202,14 @@ MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", 30)
 # How long the statements of one evaluation may take together
 SMART_LIST_TIMEOUT_SECONDS = env.float("SMART_LIST_TIMEOUT_SECONDS", 60.0)
 
+# Smart campaigns. Alerts go to users, and to addresses of ALERT_DOMAINS. WEBHOOK_TRUSTED_HOSTS (host or host:port)
+# may be called in our own network and without TLS. WEBHOOK_KEYS: "name:key name2:key2", the present one first.
+CAMPAIGN_MAX_DEPTH = env.int("CAMPAIGN_MAX_DEPTH", 10)  # campaigns that set each other off
+CAMPAIGN_RESULTS_DAYS = env.int("CAMPAIGN_RESULTS_DAYS", 90)  # for skipped activities and calls that were made
+ALERT_DOMAINS = [domain.lower() for domain in env.list("ALERT_DOMAINS", default=[])]
+WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
+WEBHOOK_KEYS = [tuple(pair.split(":", 1)) for pair in env.str("WEBHOOK_KEYS", "").split()]
+
 # The Marketo dialect
 ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", 3600)
 DIALECT_TOKEN_IN_QUERY = env.bool("DIALECT_TOKEN_IN_QUERY", True)

@@ -104,6 +104,30 @@ def update(
         return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE, zone=zone)[0]
 
 
+def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Outcome]:
+    """Add a number to `field` of each person (id → amount), no value counting as 0; one outcome an id.
+
+    Nobody else changes these people between the reading and the writing. Amounts that the field's type does not
+    take are refused, as are sums beyond it.
+    """
+    with transaction.atomic():
+        locks.share([locks.key(locks.Space.PEOPLE)])
+        info = catalogue()[field]
+        buckets = {locks.number_of("id", finding.key_of(pk)) % LOOKUP_BUCKETS for pk in amounts}
+        locks.take([locks.key(locks.Space.LOOKUP, number) for number in buckets])
+        people = Person.objects.live().filter(pk__in=list(amounts)).order_by("pk").select_for_update()
+        known = {person.pk: value_of(person, info) or 0 for person in people}
+        rows, refused = [], {}
+        for pk, amount in amounts.items():
+            try:
+                rows.append({"id": pk, field: known.get(pk, 0) + info.data_type.parse(amount, UTC)})
+            except datatypes.BadValue as error:
+                problem = bad_value(error.code, error.expected, amount, field, data_type=info.data_type.name)
+                refused[pk] = Outcome(Status.REFUSED, None, (problem,))
+        outcomes = upsert(rows, source, "id", Action.UPDATE) if rows else []
+        return refused | {row["id"]: outcome for row, outcome in zip(rows, outcomes, strict=True)}
+
+
 def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
     known = {"id", *finding.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
     if lookup_field not in known:

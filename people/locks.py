@@ -22,6 +22,8 @@ class Space(IntEnum):
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
     LIMITS = 18  # how many API calls there are, where the installation limits them
+    DISPATCHER = 20  # the one process that dispatches smart campaigns; held by the session
+    DELIVERY = 21  # one lane of one webhook, while its deliveries go out; held by the session
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 

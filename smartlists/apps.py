@@ -7,6 +7,7 @@ class SmartlistsConfig(AppConfig):
     verbose_name = _("Smart lists")
 
     def ready(self) -> None:
-        from smartlists import exporting, owning  # noqa: F401 (what files can hold)
+        from smartlists import campaign_notices, campaign_owning, exporting, owning, results  # noqa: F401 (register)
 
         owning.register()
+        campaign_owning.register()

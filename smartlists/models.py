@@ -143,3 +143,18 @@ class StoredEvaluation(models.Model):
     def person_ids(self) -> BitMap:
         """The members' ids. Empty for one so old that only its count was kept."""
         return bitmap(self.members)
+
+
+# at the end: they refer to the models above by name
+from smartlists.campaign_models import (  # noqa: E402, F401
+    CampaignEffect,
+    CampaignEntry,
+    CampaignRun,
+    CampaignTally,
+    CampaignUse,
+    CampaignVersion,
+    ListWatch,
+    SmartCampaign,
+    StepOutcome,
+)
+from smartlists.webhook_models import AlertEmail, Webhook, WebhookDelivery  # noqa: E402, F401

@@ -1,0 +1,122 @@
+"""Alert e-mails: written down with the step that wants them, sent by a job, never to who has unsubscribed."""
+
+import logging
+import smtplib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from people import locks
+from people.models import Person
+from smartlists import definitions, filling, tokens
+from smartlists.models import AlertEmail, StepOutcome
+
+MAX_ATTEMPTS = 10
+MAX_SUBJECT = 255
+BATCH = 100
+LANE = 2**40  # of the lock that keeps two jobs from sending at once; webhooks have smaller numbers
+logger = logging.getLogger(__name__)
+State = AlertEmail.State
+
+
+def queue(step: definitions.Alert, entries: Sequence[Any], situation: Any) -> None:
+    """Write down one e-mail an entry, and have a job send them once this transaction is committed."""
+    from smartlists.campaign_tasks import later, send_alerts  # tasks call this module
+
+    subjects = filling.texts(step.subject, entries, situation, tokens.one_line)
+    bodies = filling.texts(step.body, entries, situation)
+    AlertEmail.objects.bulk_create(
+        AlertEmail(
+            entry_id=entry.id, path=situation.path, person_id=entry.person_id, recipients=list(step.to),
+            subject=tokens.one_line(subjects[entry.id])[:MAX_SUBJECT], body=bodies[entry.id],
+        )
+        for entry in entries
+    )  # fmt: skip
+    later(send_alerts, "smartlists.send_alerts")
+
+
+def send() -> int:
+    """Send what waits, the oldest first; return how many. An e-mail may go out twice if the process is killed
+    between sending and noting it: its Message-ID is the same then."""
+    sent = 0
+    with locks.alone(locks.Space.DELIVERY, LANE) as is_mine:
+        while is_mine and (waiting := list(AlertEmail.objects.filter(_due()).order_by("id")[:BATCH])):
+            sent += _send_all(waiting)
+            if len(waiting) < BATCH:
+                break
+    return sent
+
+
+def _due() -> Q:
+    """E-mails that wait and were not tried just now: each further attempt waits longer."""
+    now = timezone.now()
+    tried = Q()
+    for attempts in range(1, MAX_ATTEMPTS):
+        tried |= Q(attempts=attempts, finished_at__lt=now - timedelta(minutes=2**attempts))
+    return Q(state=State.WAITING) & (Q(attempts=0) | tried)
+
+
+def _send_all(emails: Sequence[AlertEmail]) -> int:
+    refused = unsubscribed({address for one in emails for address in one.recipients})
+    sent = 0
+    try:
+        with get_connection() as server:
+            for one in emails:
+                sent += _send(one, [address for address in one.recipients if address.lower() not in refused], server)
+    except (OSError, smtplib.SMTPException) as error:  # the server cannot be reached: all wait
+        logger.warning("alert e-mails wait: %s", error)
+        for one in emails:
+            if one.state == State.WAITING and not one.problem:
+                _put_off(one, error)
+    return sent
+
+
+def unsubscribed(addresses: set[str]) -> set[str]:
+    """Those of the addresses, in lower case, that belong to somebody who has unsubscribed."""
+    wanted = [address.lower() for address in addresses]
+    people = Person.objects.live().filter(unsubscribed=True).annotate(key=Lower("email"))
+    return set(people.filter(key__in=wanted).values_list("key", flat=True))
+
+
+def _send(one: AlertEmail, recipients: list[str], server: Any) -> int:
+    if not recipients:
+        _finish(one, State.FAILED, _("everybody whom it would go to has unsubscribed"))
+        return 0
+    if not settings.EMAIL_IS_SET_UP:
+        _finish(one, State.FAILED, _("no e-mail server is set up (EMAIL_URL)"))
+        return 0
+    headers = {"Message-ID": f"<campaign-{one.pk}-{one.created_at.timestamp():.6f}@custom-activities>"}
+    try:
+        EmailMessage(one.subject, one.body, None, recipients, headers=headers, connection=server).send()
+    except (OSError, smtplib.SMTPException) as error:
+        _put_off(one, error)
+        return 0
+    _finish(one, State.SENT)
+    return 1
+
+
+def _put_off(one: AlertEmail, error: Exception) -> None:
+    one.attempts += 1
+    one.problem = f"{type(error).__name__}: {error}"[:500]
+    if one.attempts >= MAX_ATTEMPTS:
+        _finish(one, State.FAILED, one.problem)
+    else:
+        AlertEmail.objects.filter(pk=one.pk).update(
+            attempts=one.attempts, problem=one.problem, finished_at=timezone.now()
+        )
+
+
+def _finish(one: AlertEmail, state: str, problem: str = "") -> None:
+    one.state = state
+    AlertEmail.objects.filter(pk=one.pk).update(
+        state=state, problem=problem, finished_at=timezone.now(), attempts=one.attempts + 1
+    )
+    outcome = StepOutcome.Outcome.DONE if state == State.SENT else StepOutcome.Outcome.FAILED
+    StepOutcome.objects.filter(entry_id=one.entry_id, path=one.path).update(outcome=outcome, detail=problem)

@@ -1,0 +1,283 @@
+"""Smart campaigns, their versions, and what became of every person in them.
+
+Written through `campaigns`, `triggering` and `stepping` only. Rows that name a person hold no foreign key to it:
+like the log they belong where the person's other rows are.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext_lazy as _
+
+from activities.models import ActivityType, ApprovedField
+from people.models import Folder, PersonField, StaticList
+
+
+class SmartCampaign(models.Model):
+    """What happens when somebody does something: triggers, an audience, steps."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Draft")
+        ACTIVE = "active", _("Active")
+        PAUSED = "paused", _("Paused")
+        ARCHIVED = "archived", _("Archived")
+
+    name = models.CharField(_("name"), max_length=255)
+    description = models.TextField(_("description"), blank=True)
+    folder = models.ForeignKey(Folder, models.PROTECT, null=True, blank=True, verbose_name=_("folder"))
+    definition = models.JSONField(_("definition"))  # as smartlists.definitions.dump writes it
+    # grows with every change, so that the second of two editors is told
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
+    # [after, up to] ids of the log between which activities trigger; the last one is open (null) while active
+    periods = models.JSONField(default=list, editable=False)
+    version = models.ForeignKey(
+        "CampaignVersion", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    activated_at = models.DateTimeField(_("activated at"), null=True, blank=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
+
+    class Meta:
+        db_table = "smart_campaign"
+        verbose_name = _("smart campaign")
+        verbose_name_plural = _("smart campaigns")
+        permissions = [("activate_smartcampaign", _("Can activate, pause and run smart campaigns"))]
+        constraints = [models.UniqueConstraint(Lower("name"), name="smart_campaign_name_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.ACTIVE
+
+
+class CampaignVersion(models.Model):
+    """What a campaign was when people entered it; they finish on the version they entered with."""
+
+    campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    definition = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "smart_campaign_version"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("campaign", "number", name="smart_campaign_version_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} v{self.number}"
+
+
+class CampaignUse(models.Model):
+    """One thing that a campaign names: protects it for as long as the campaign does."""
+
+    campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="uses")
+    activity_type = models.ForeignKey(ActivityType, models.PROTECT, null=True, related_name="campaign_uses")
+    approved_field = models.ForeignKey(ApprovedField, models.PROTECT, null=True, related_name="campaign_uses")
+    person_field = models.ForeignKey(PersonField, models.PROTECT, null=True, related_name="campaign_uses")
+    static_list = models.ForeignKey(StaticList, models.PROTECT, null=True, related_name="campaign_uses")
+    used_list = models.ForeignKey("SmartList", models.PROTECT, null=True, related_name="campaign_uses")
+    webhook = models.ForeignKey("Webhook", models.PROTECT, null=True, related_name="campaign_uses")
+
+    class Meta:
+        db_table = "smart_campaign_use"
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(
+                    activity_type=None, approved_field=None, person_field=None, static_list=None, used_list=None,
+                    webhook=None,
+                ),
+                name="smart_campaign_use_names_something",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}"
+
+    @property
+    def used_by(self) -> SmartCampaign:
+        return self.campaign
+
+
+class CampaignRun(models.Model):
+    """One run of a campaign on people who satisfied its audience at that moment, or a smart list's members."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+
+    campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="runs")
+    version = models.ForeignKey(CampaignVersion, models.CASCADE, related_name="+")
+    smart_list = models.ForeignKey("SmartList", models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
+    count = models.PositiveIntegerField()
+    entered = models.PositiveIntegerField(default=0)
+    members = models.BinaryField()  # who is still to enter: a serialized pyroaring bitmap of person ids
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    requested_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "smart_campaign_run"
+        default_permissions = ()
+        indexes = [models.Index("id", condition=Q(state="running"), name="smart_campaign_run_open")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {self.count}"
+
+
+class ListWatch(models.Model):
+    """Who was on a smart list when a campaign last looked: what joining and leaving is told by."""
+
+    campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="watches")
+    smart_list = models.ForeignKey("SmartList", models.CASCADE, related_name="+")
+    evaluation_id = models.BigIntegerField()
+    members = models.BinaryField()
+
+    class Meta:
+        db_table = "smart_campaign_watch"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("campaign", "smart_list", name="smart_campaign_watch_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {self.smart_list_id}"
+
+
+class CampaignEntry(models.Model):
+    """One person in one campaign because of one activity (or one run): where they are on its path."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Under way")
+        HELD = "held", _("Held: the campaign is paused")
+        DONE = "done", _("Finished")
+        FAILED = "failed", _("Finished, a step failed")
+        LEFT = "left", _("Ended early")
+        SKIPPED = "skipped", _("Skipped")
+
+    class Reason(models.TextChoices):
+        LATE = "late", _("recorded too long after it happened")
+        PAUSED = "paused", _("the campaign was paused")
+        AUDIENCE = "audience", _("not in the audience")
+        ONCE = "once", _("has been through it before")
+        LOOP = "loop", _("campaigns set each other off in a circle")
+        GONE = "gone", _("the person was deleted")
+        ARCHIVED = "archived", _("the campaign was archived")
+        FAILED = "failed", _("the audience could not be evaluated")
+
+    campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="entries")
+    version = models.ForeignKey(CampaignVersion, models.CASCADE, related_name="+")
+    person_id = models.IntegerField()
+    # what made the person enter: an activity, a run, or an evaluation of a smart list
+    activity_id = models.BigIntegerField(null=True)
+    run_id = models.BigIntegerField(null=True)
+    evaluation_id = models.BigIntegerField(null=True)
+    trigger = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State.choices)
+    reason = models.CharField(max_length=12, choices=Reason.choices, blank=True)
+    depth = models.PositiveSmallIntegerField(default=0)
+    path = models.CharField(max_length=64, default="0")  # the step that comes next
+    due_at = models.DateTimeField()
+    has_failed = models.BooleanField(default=False)  # some step
+    entered_at = models.DateTimeField()  # when the activity was recorded: what "once in 3 days" counts from
+    dispatched_at = models.DateTimeField(db_default=Now())
+    first_step_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    original_person_id = models.IntegerField(null=True)
+
+    class Meta:
+        db_table = "campaign_entry"
+        default_permissions = ()
+        indexes = [
+            models.Index("due_at", "id", condition=Q(state="open"), name="campaign_entry_due"),
+            models.Index("campaign", models.F("id").desc(), name="campaign_entry_recent"),
+            models.Index(
+                "campaign", "person_id", models.F("entered_at").desc(), condition=~Q(state="skipped"),
+                name="campaign_entry_of_person",
+            ),
+            models.Index("person_id", name="campaign_entry_person"),
+        ]  # fmt: skip
+        constraints = [
+            # exactly once: the same activity never enters a person twice, whatever is killed or doubled
+            models.UniqueConstraint(
+                "campaign", "person_id", "activity_id", condition=Q(activity_id__isnull=False),
+                name="campaign_entry_once_an_activity",
+            ),
+            models.UniqueConstraint(
+                "run_id", "person_id", condition=Q(run_id__isnull=False), name="campaign_entry_once_a_run"
+            ),
+            models.UniqueConstraint(
+                "campaign", "person_id", "evaluation_id", "trigger", condition=Q(evaluation_id__isnull=False),
+                name="campaign_entry_once_an_evaluation",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {self.person_id}"
+
+
+class StepOutcome(models.Model):
+    """What one step did for one entry: written in the transaction of its effect, so there is one of each."""
+
+    class Outcome(models.TextChoices):
+        DONE = "done", _("Done")
+        NOTHING = "nothing", _("Nothing to do")
+        QUEUED = "queued", _("On its way")
+        FAILED = "failed", _("Failed")
+
+    entry = models.ForeignKey(CampaignEntry, models.CASCADE, related_name="outcomes")
+    person_id = models.IntegerField()
+    path = models.CharField(max_length=64)
+    do = models.CharField(max_length=24)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    detail = models.TextField(blank=True)
+    at = models.DateTimeField()
+    original_person_id = models.IntegerField(null=True)
+
+    class Meta:
+        db_table = "campaign_step_outcome"
+        default_permissions = ()
+        indexes = [models.Index("person_id", name="campaign_outcome_person")]
+        constraints = [models.UniqueConstraint("entry", "path", "person_id", name="campaign_step_outcome_once")]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id} {self.path}: {self.outcome}"
+
+
+class CampaignEffect(models.Model):
+    """How deep in a chain of campaigns an activity was recorded; kept until the dispatcher has read that far."""
+
+    activity_id = models.BigIntegerField(primary_key=True)
+    depth = models.PositiveSmallIntegerField()
+
+    class Meta:
+        db_table = "campaign_effect"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.activity_id}: {self.depth}"
+
+
+class CampaignTally(models.Model):
+    """How many people a campaign saw, by day (UTC) and by what became of them."""
+
+    pk = models.CompositePrimaryKey("campaign_id", "day", "what")
+    campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="tallies")
+    day = models.DateField()
+    what = models.CharField(max_length=24)  # entered, done, failed, left, or skipped:<reason>
+    count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "smart_campaign_tally"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.day} {self.what}: {self.count}"

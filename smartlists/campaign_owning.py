@@ -1,0 +1,124 @@
+"""What deleting, merging, erasing and exporting a person means for campaigns they are or were in."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from pyroaring import BitMap
+
+from people import announcing, owned
+from people.owned import Erasing, Merging, Owned
+from people.sources import Source
+from smartlists.models import CampaignEntry, CampaignRun, ListWatch, bitmap
+
+State = CampaignEntry.State
+# what hangs on entries goes when they go, and moves with them
+MOVING: Mapping[str, tuple[Any, str]] = {
+    "campaign_entry": (_("places in smart campaigns"), "campaign_id, state, reason, entered_at, finished_at"),
+    "campaign_step_outcome": (_("steps of smart campaigns"), "path, do, outcome, detail, at"),
+    "webhook_delivery": (_("calls of webhooks"), "url, body, state, created_at, finished_at, response"),
+    "alert_email": (_("alert e-mails"), "recipients, subject, body, state, created_at"),
+}
+
+
+def register() -> None:
+    """Make the tables known and listen to what happens to people; called when the app starts."""
+    for table, (label, columns) in MOVING.items():
+        owned.register(
+            Owned(
+                table=table,
+                columns=("person_id", "original_person_id"),
+                label=label,
+                merge=_merging(table),
+                undo=_undoing(table),
+                erase=owned.delete_rows(table, "person_id", "original_person_id"),
+                export=_exporting(table, columns),
+                count=owned.count_rows(table, "person_id"),
+            )
+        )
+    for model in (CampaignRun, ListWatch):
+        owned.register(
+            Owned(
+                table=model._meta.db_table,
+                columns=("members",),
+                label=_("smart lists that campaigns watch") if model is ListWatch else _("people still to enter"),
+                merge=owned.nothing,  # who is gone when it is their turn is passed over
+                undo=owned.nothing,
+                erase=_taking_out(model),
+                export=owned.no_rows,
+                count=_counting(model),
+            )
+        )
+    announcing.subscribe(leave)
+
+
+def leave(announcement: announcing.Announcement, _source: Source) -> None:
+    """Whoever is deleted leaves every campaign; restoring brings nobody back in."""
+    if isinstance(announcement, announcing.Deleted):
+        CampaignEntry.objects.filter(
+            person_id__in=[pk for pk, _name in announcement.names], state__in=(State.OPEN, State.HELD)
+        ).update(state=State.LEFT, reason=CampaignEntry.Reason.GONE, finished_at=timezone.now())
+
+
+def _merging(table: str) -> Callable[[Merging], None]:
+    """The losers' rows go on under the winner: steps that wait, calls that are on their way."""
+
+    def merge(merging: Merging) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""update {table} set person_id = %s, original_person_id = coalesce(original_person_id, person_id)
+                where person_id = any(%s)""",
+                [merging.winner_id, merging.loser_ids],
+            )
+
+    return merge
+
+
+def _undoing(table: str) -> Callable[[Merging, Any], None]:
+    def undo(merging: Merging, _kept: Any) -> None:
+        targets = {one: loser_id for loser_id, family in merging.families.items() for one in family}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""update {table} t set person_id = m.target, original_person_id = nullif(m.origin, m.target)
+                from unnest(%s::int[], %s::int[]) as m (origin, target)
+                where t.person_id = %s and t.original_person_id = m.origin""",
+                [list(targets), list(targets.values()), merging.winner_id],
+            )
+
+    return undo
+
+
+def _exporting(table: str, columns: str) -> Callable[[Sequence[int]], Iterator[Mapping[str, Any]]]:
+    names = columns.split(", ")
+    quoted = ", ".join(f'"{name}"' for name in names)
+
+    def export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"select id, person_id, {quoted} from {table} where person_id = any(%s) order by id", [list(person_ids)]
+            )
+            for row in cursor.fetchall():
+                yield dict(zip(("id", "person_id", *names), row, strict=True))
+
+    return export
+
+
+def _taking_out(model: Any) -> Callable[[Erasing], None]:
+    def erase(erasing: Erasing) -> None:
+        gone = BitMap(erasing.person_ids)
+        for row in model.objects.select_for_update().order_by("pk"):
+            members = bitmap(row.members)
+            if gone.intersect(members):
+                model.objects.filter(pk=row.pk).update(members=BitMap(members - gone).serialize())
+
+    return erase
+
+
+def _counting(model: Any) -> Callable[[Sequence[int]], int]:
+    def count(person_ids: Sequence[int]) -> int:
+        gone = BitMap(person_ids)
+        return sum(gone.intersect(bitmap(members)) for members in model.objects.values_list("members", flat=True))
+
+    return count

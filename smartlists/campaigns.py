@@ -1,0 +1,385 @@
+"""To make, change, start and stop smart campaigns: the only door through which their definitions get in.
+
+Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in
+one transaction and leaves one audit entry. What a campaign names is protected by real rows for as long as it does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities import reading
+from activities.models import ActivityType, LogPosition
+from people import audit, locks, names
+from people.models import Folder
+from people.permissions import require
+from people.problems import Conflict, Problem, Refused, refuse_if
+from smartlists import definition_checks, definitions, evaluation, rules
+from smartlists.catalogue import Catalogue
+from smartlists.definitions import Definition
+from smartlists.models import (
+    CampaignEntry,
+    CampaignUse,
+    CampaignVersion,
+    ListWatch,
+    SmartCampaign,
+    SmartList,
+)
+
+audit.describe({
+    "definition_changed": (2, gettext_lazy("Changed what it does")),
+    "activated": (2, gettext_lazy("Activated")),
+    "paused": (2, gettext_lazy("Paused")),
+    "ran_once": (2, gettext_lazy("Run once for %(count)s people")),
+})  # fmt: skip
+
+VIEW = "smartlists.view_smartcampaign"
+CHANGE = "smartlists.change_smartcampaign"
+ACTIVATE = "smartlists.activate_smartcampaign"
+POSITION = "campaigns"  # of the dispatcher in the log
+State = SmartCampaign.State
+EntryState = CampaignEntry.State
+EMPTY = definitions.dump(Definition())
+
+
+@transaction.atomic
+def create(name: Any, by: Any, *, value: Any = None, description: Any = "", folder: Folder | None = None) -> Any:
+    """Create a draft; `value` is its definition as decoded JSON or as `Definition`.
+
+    Raises `Refused` with every problem (`missing_value`, `name_taken`, whatever `definition_checks` finds).
+    """
+    require(by, "smartlists.add_smartcampaign")
+    known = Catalogue()
+    parsed = _held(EMPTY if value is None else value, known)
+    made = SmartCampaign(
+        name=names.name(name), description=names.description(description), folder=folder,
+        definition=definitions.dump(parsed), created_by=by, updated_by=by,
+    )  # fmt: skip
+    _save(made)
+    _write_uses(made, parsed, known)
+    audit.note(by, made, "created")
+    return made
+
+
+@transaction.atomic
+def change(
+    campaign: SmartCampaign, by: Any, *, expected_revision: int | None = None, name: Any = None, value: Any = None,
+    description: Any = None,
+) -> SmartCampaign:  # fmt: skip
+    """Change a campaign; None leaves a part as it is. People under way finish on the version they entered.
+
+    Raises as `create`, and `Conflict` when the campaign is not at `expected_revision` any more.
+    """
+    require(by, CHANGE)
+    changed = _lock(campaign, expected_revision)
+    before = (changed.name, changed.description, changed.definition)
+    known = Catalogue()
+    parsed = _held(value, known) if value is not None else None
+    if changed.state in (State.ACTIVE, State.PAUSED) and parsed is not None:
+        refuse_if(_unready(parsed))
+    if name is not None:
+        changed.name = names.name(name)
+    if description is not None:
+        changed.description = names.description(description)
+    if parsed is not None:
+        changed.definition = definitions.dump(parsed)
+        changed.uses.all().delete()
+        _write_uses(changed, parsed, known)
+        if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
+            changed.version = _version_of(changed)
+            _watch(changed, parsed, by)
+    changed.revision += 1
+    changed.updated_by = by
+    _save(changed)
+    _note_changes(changed, before, by)
+    return changed
+
+
+@transaction.atomic
+def copy(campaign: SmartCampaign, name: Any, by: Any) -> SmartCampaign:
+    """A new draft that does the same."""
+    source = _lock(campaign)
+    return create(name, by, value=source.definition, description=source.description, folder=source.folder)
+
+
+@transaction.atomic
+def move(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampaign:
+    """Put the campaign into a folder, or at the top (None)."""
+    require(by, CHANGE)
+    changed = _lock(campaign)
+    changed.folder = folder
+    changed.save(update_fields=["folder", "updated_at"])
+    return changed
+
+
+@transaction.atomic
+def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+    """Have a draft or a paused campaign listen from this moment on; held people go on.
+
+    Raises `Refused` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …).
+    """
+    require(by, ACTIVATE)
+    position = hold_position()
+    changed = _lock(campaign)
+    _require_state(changed, State.DRAFT, State.PAUSED)
+    parsed = _held(changed.definition, Catalogue())
+    refuse_if(_unready(parsed))
+    after = max(reading.high_water_mark(), position.last_id)
+    changed.periods = [*changed.periods, [after, None]]
+    changed.version = _version_of(changed)
+    changed.state, changed.activated_at = State.ACTIVE, timezone.now()
+    changed.revision += 1
+    changed.save()
+    _watch(changed, parsed, by)
+    changed.entries.filter(state=EntryState.HELD).update(state=EntryState.OPEN)
+    audit.note(by, changed, "activated")
+    return changed
+
+
+@transaction.atomic
+def pause(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+    """Stop listening and hold everybody where they are. What was recorded up to this moment still counts."""
+    require(by, ACTIVATE)
+    position = hold_position()
+    changed = _lock(campaign)
+    _require_state(changed, State.ACTIVE)
+    upto = max(reading.high_water_mark(), position.last_id)
+    changed.periods = [*changed.periods[:-1], [changed.periods[-1][0], upto]]
+    changed.state = State.PAUSED
+    changed.revision += 1
+    changed.save()
+    changed.entries.filter(state=EntryState.OPEN).update(state=EntryState.HELD)
+    audit.note(by, changed, "paused")
+    return changed
+
+
+@transaction.atomic
+def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+    """Put a draft or a paused campaign away; who was held in it leaves it."""
+    require(by, CHANGE)
+    hold_position()
+    changed = _lock(campaign)
+    _require_state(changed, State.DRAFT, State.PAUSED)
+    changed.entries.filter(state__in=(EntryState.HELD, EntryState.OPEN)).update(
+        state=EntryState.LEFT, reason=CampaignEntry.Reason.ARCHIVED, finished_at=timezone.now()
+    )
+    changed.watches.all().delete()
+    changed.state = State.ARCHIVED
+    changed.revision += 1
+    changed.save()
+    audit.note(by, changed, "archived")
+    return changed
+
+
+@transaction.atomic
+def unarchive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+    """Bring an archived campaign back, paused if it ever ran, else as a draft."""
+    require(by, CHANGE)
+    changed = _lock(campaign)
+    _require_state(changed, State.ARCHIVED)
+    changed.state = State.PAUSED if changed.periods else State.DRAFT
+    changed.revision += 1
+    changed.save()
+    audit.note(by, changed, "unarchived")
+    return changed
+
+
+@transaction.atomic
+def delete(campaign: SmartCampaign, by: Any) -> None:
+    """Remove a draft or an archived campaign with its results."""
+    require(by, "smartlists.delete_smartcampaign")
+    gone = _lock(campaign)
+    _require_state(gone, State.DRAFT, State.ARCHIVED)
+    audit.note(by, gone, "deleted")
+    gone.delete()
+
+
+def hold_position() -> LogPosition:
+    """The dispatcher's place in the log; it takes no batch before the transaction ends."""
+    LogPosition.objects.get_or_create(name=POSITION)
+    return LogPosition.objects.select_for_update().get(name=POSITION)
+
+
+def triggers_at(campaign: SmartCampaign, activity_id: int) -> bool | None:
+    """Whether the campaign was active when an activity was recorded; None: it had never been activated yet."""
+    if not campaign.periods or activity_id <= campaign.periods[0][0]:
+        return None
+    return any(after < activity_id and (upto is None or activity_id <= upto) for after, upto in campaign.periods)
+
+
+def _unready(parsed: Definition) -> list[Problem]:
+    """What a campaign lacks to be activated."""
+    problems = []
+    if not parsed.triggers:
+        problems.append(Problem("no_trigger", _("A campaign needs a trigger."), ("triggers",)))
+    if not parsed.steps:
+        problems.append(Problem("no_step", _("A campaign needs a step."), ("steps",)))
+    wanted = [one.type for _at, one in parsed.activity_triggers]
+    retired = set(
+        ActivityType.objects.filter(api_name__in=wanted, retired_at__isnull=False).values_list("api_name", flat=True)
+    )
+    for at, one in parsed.activity_triggers:
+        if one.type in retired:
+            message = _("Activity type %(name)s is retired: nothing will trigger.") % {"name": one.type}
+            problems.append(Problem("retired_type", message, ("triggers", at, "type")))
+    return problems
+
+
+def _version_of(campaign: SmartCampaign) -> CampaignVersion:
+    """The version that has the campaign's definition; a new one where it was changed."""
+    last = campaign.versions.order_by("-number").first()
+    if last is not None and last.definition == campaign.definition:
+        return last
+    number = last.number + 1 if last else 1
+    return CampaignVersion.objects.create(campaign=campaign, number=number, definition=campaign.definition)
+
+
+def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
+    """Keep who is on the smart lists that trigger, so that only those who join or leave from now on do."""
+    wanted = {one.smart_list for _at, one in parsed.list_triggers}
+    campaign.watches.exclude(smart_list__in=wanted).delete()
+    for smart_list in SmartList.objects.filter(pk__in=wanted).select_related("current"):
+        current = smart_list.current
+        members = current.person_ids if current else evaluation.members(smart_list.parsed)
+        members.run_optimize()
+        ListWatch.objects.update_or_create(
+            campaign=campaign, smart_list=smart_list,
+            defaults={"members": members.serialize(), "evaluation_id": current.pk if current else 0},
+        )  # fmt: skip
+
+
+def _require_state(campaign: SmartCampaign, *wanted: str) -> None:
+    if campaign.state not in wanted:
+        allowed = ", ".join(str(State(one).label) for one in wanted)
+        message = _("The campaign is “%(state)s”; this can be done with one that is: %(allowed)s.")
+        shown = {"state": campaign.get_state_display(), "allowed": allowed}
+        raise Refused(Problem("wrong_state", message % shown, ("state",), allowed, campaign.state))
+
+
+def _lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
+    """The campaign as it is now, its row locked."""
+    found = SmartCampaign.objects.select_for_update().filter(pk=campaign.pk).first()
+    if found is None:
+        raise Refused(Problem("unknown_campaign", _("The smart campaign is no longer there.")))
+    if expected_revision is not None and found.revision != expected_revision:
+        message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
+        raise Conflict(
+            Problem("changed_meanwhile", message, ("revision",), str(found.revision), str(expected_revision))
+        )
+    return found
+
+
+def _save(campaign: SmartCampaign) -> None:
+    message = _("There is a smart campaign “%(name)s” already.") % {"name": campaign.name}
+    with names.kept_apart("smart_campaign_name_is_unique", message):
+        campaign.save()
+
+
+def _held(value: Any, known: Catalogue) -> Definition:
+    """The definition, checked; until the transaction ends no type that it names is retired or deleted."""
+    form = definitions.dump(value) if isinstance(value, Definition) else value
+    parsed = definition_checks.parse(form)
+    api_names = {name for name, _field in _types_in(parsed)}
+    known_types = ActivityType.objects.filter(api_name__in=api_names).values_list("pk", flat=True)
+    locks.share(locks.key(locks.Space.TYPE, pk) for pk in known_types)
+    return definition_checks.parse(form, known)
+
+
+def _note_changes(changed: SmartCampaign, before: tuple[str, str, Any], by: Any) -> None:
+    old_name, old_description, old_definition = before
+    if changed.name != old_name:
+        audit.note(by, changed, "renamed", old=old_name)
+    if changed.definition != old_definition:
+        audit.note(by, changed, "definition_changed")
+    if changed.description != old_description:
+        audit.note(by, changed, "changed", what="description")
+
+
+# --- What a campaign names --------------------------------------------------------------------------------------
+
+
+def _rules_in(parsed: Definition) -> Iterator[rules.Filter]:
+    """The filters of its audience and of every choice."""
+    audiences = [parsed.audience]
+    for _path, step in definitions.walk(parsed.steps):
+        if isinstance(step, definitions.Choose):
+            audiences += [choice.when for choice in step.choices]
+    for audience in audiences:
+        yield from audience.wanted.filters
+
+
+def _types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
+    """(activity type, field) for everything of an activity that the campaign names; the field may be empty."""
+    for _at, trigger in parsed.activity_triggers:
+        yield trigger.type, ""
+        yield from ((trigger.type, constraint.field) for constraint in trigger.constraints)
+    for item in _rules_in(parsed):
+        yield from ((api_name, "") for api_name in rules.types_of(item))
+        yield from rules.fields_of(item)
+    for _path, step in definitions.walk(parsed.steps):
+        if isinstance(step, definitions.Record):
+            yield step.type, ""
+            yield from ((step.type, name) for name, _value in step.attributes)
+
+
+def _uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
+    """What a definition names, as columns of the reference rows."""
+    for api_name, field in _types_in(parsed):
+        yield "activity_type_id", known.types[api_name].id
+        if field and (field_id := known.types[api_name].fields[field].id):
+            yield "approved_field_id", field_id
+    for item in _rules_in(parsed):
+        if isinstance(item, rules.PersonField):
+            yield "person_field_id", known.person_fields[item.field].id
+        elif isinstance(item, rules.StaticList):
+            yield "static_list_id", item.list
+        elif isinstance(item, rules.SmartList):
+            yield "used_list_id", item.list
+    for _at, one in parsed.list_triggers:
+        yield "used_list_id", one.smart_list
+    for _path, step in definitions.walk(parsed.steps):
+        if isinstance(step, definitions.AddToList | definitions.RemoveFromList):
+            yield "static_list_id", step.list
+        elif isinstance(step, definitions.ChangeField):
+            yield "person_field_id", known.person_fields[step.field].id
+        elif isinstance(step, definitions.CallWebhook):
+            yield "webhook_id", step.webhook
+    yield from _token_uses(parsed, known)
+
+
+def _token_uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
+    """The fields whose values the campaign's texts show."""
+    for token in tokens_in(parsed):
+        if token.source == "person" and token.name in known.person_fields:
+            yield "person_field_id", known.person_fields[token.name].id
+        if token.source == "trigger":
+            for _at, trigger in parsed.activity_triggers:
+                field = known.types[trigger.type].fields.get(token.name)
+                if field is not None and field.id:
+                    yield "approved_field_id", field.id
+
+
+def tokens_in(parsed: Definition) -> list[Any]:
+    """Every token in the texts of its steps."""
+    from smartlists import tokens
+
+    texts: list[str] = []
+    for _path, step in definitions.walk(parsed.steps):
+        if isinstance(step, definitions.ChangeField):
+            texts += [step.to, step.by]
+        elif isinstance(step, definitions.Record):
+            texts += [step.primary, *(value for _name, value in step.attributes)]
+        elif isinstance(step, definitions.Wait):
+            texts.append(step.until)
+        elif isinstance(step, definitions.Alert):
+            texts += [step.subject, step.body]
+    return [token for text in texts for token in tokens.tokens_of(text)]
+
+
+def _write_uses(campaign: SmartCampaign, parsed: Definition, known: Catalogue) -> None:
+    uses = sorted(set(_uses(parsed, known)))
+    CampaignUse.objects.bulk_create(CampaignUse(campaign=campaign, **{name: pk}) for name, pk in uses)

@@ -1,0 +1,367 @@
+"""Reads what a campaign is to do as it came in at a door: every problem is found, each with its path."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.utils.translation import gettext as _
+
+from people import datatypes
+from people.datatypes import BadValue, is_blank
+from people.problems import Path, Problem, Refused, bad_value
+from smartlists import definitions, rules, tokens
+from smartlists.catalogue import Catalogue
+from smartlists.checking import Reader
+from smartlists.definitions import Audience, Definition, Qualification, Step
+
+MAX_TRIGGERS = 20
+MAX_STEPS = 100
+MAX_CHOICES = 20
+MAX_DEPTH = 3  # choices inside choices
+MAX_RECIPIENTS = 50
+MAX_SUBJECT = 255
+MAX_HOURS = 24 * 366
+# what a campaign may record besides custom types
+RECORDABLE_STANDARD = frozenset({"interestingMoment"})
+_PERIOD_UNITS = ("minute", "hour", "day", "week", "month")
+_PERIOD = re.compile(rf"([1-9][0-9]{{0,4}}) ({'|'.join(_PERIOD_UNITS)})s?")
+
+
+def parse(value: Any, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> Definition:
+    """The definition that a door received as decoded JSON. Raises `Refused` with every problem found.
+
+    `webhooks` are the ids and names of those that there are; read anew when absent, as `names` is.
+    """
+    return DefinitionReader(names, webhooks).read_definition(value)
+
+
+def period_of(text: str) -> tuple[int, str]:
+    """The number and the unit of a wait's period, such as (3, "day")."""
+    found = _PERIOD.fullmatch(text)
+    assert found is not None, text  # checked when saved
+    return int(found[1]), found[2]
+
+
+def known_tokens(triggers: Iterable[definitions.Trigger | definitions.ListTrigger], names: Catalogue) -> set[str]:
+    """The keys of every token that a campaign with these triggers may use."""
+    known = {f"person.{name}" for name in names.person_fields} | {"person.id", "campaign.name", "campaign.id"}
+    known |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}
+    for trigger in triggers:
+        if isinstance(trigger, definitions.Trigger) and trigger.type in names.types:
+            fields = names.types[trigger.type].fields
+            known |= {f"trigger.{name}" for name in fields if not name.startswith("@")}
+    return known
+
+
+class DefinitionReader(Reader):
+    """One reading of one definition."""
+
+    def __init__(self, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> None:
+        super().__init__(names)
+        if webhooks is None:
+            from smartlists.models import Webhook
+
+            webhooks = dict(Webhook.objects.filter(is_archived=False).values_list("pk", "name"))
+        self.webhooks = webhooks
+        self.tokens: set[str] = set()
+        self.steps_read = 0
+
+    def read_definition(self, value: Any) -> Definition:
+        """Raises `Refused` with everything found."""
+        keys = ("version", "triggers", "audience", "qualification", "late_after_hours", "steps")
+        form = self._object(value, (), keys)
+        if form is None:
+            raise Refused(*self.problems)
+        if form.get("version", definitions.VERSION) != definitions.VERSION or isinstance(form.get("version"), bool):
+            self._add("unknown_version", _("expected version 1 of campaigns"), ("version",), got=form["version"])
+        items = self._list(form.get("triggers", []), ("triggers",), MAX_TRIGGERS, "too_many_triggers")
+        triggers = tuple(
+            one for at, item in enumerate(items) if (one := self._trigger(item, ("triggers", at))) is not None
+        )
+        self.tokens = known_tokens(triggers, self.names)
+        audience = self._audience(form.get("audience"), ("audience",))
+        qualification = self._qualification(form.get("qualification"), ("qualification",))
+        hours = form.get("late_after_hours", definitions.LATE_AFTER_HOURS)
+        if hours is not None:
+            hours = self._whole(hours, ("late_after_hours",), 1, MAX_HOURS)
+        steps = self._steps(form.get("steps", []), ("steps",), 0)
+        if self.problems:
+            raise Refused(*self.problems)
+        return Definition(triggers, audience, qualification, steps, hours)
+
+    # --- who enters ---
+
+    def _trigger(self, value: Any, path: Path) -> definitions.Trigger | definitions.ListTrigger | None:
+        form = self._object(value, path, ("type", "constraints", "smart_list", "change"))
+        if form is None:
+            return None
+        if "smart_list" in form:
+            number = self._list_id(form["smart_list"], self.names.smart_lists, _("smart list"), path)
+            change = self._one_of(
+                form.get("change", definitions.JOINED), (definitions.JOINED, definitions.LEFT), (*path, "change"),
+                _("change"),
+            )  # fmt: skip
+            return None if number is None or not change else definitions.ListTrigger(number, change)
+        found = self._type(form.get("type"), (*path, "type"))
+        if found is None:
+            return None
+        return definitions.Trigger(found.api_name, self._constraints(form.get("constraints", []), found, path))
+
+    def _audience(self, value: Any, path: Path) -> Audience:
+        if value is None:
+            return Audience()
+        form = self._object(value, path, ("smart_list", "rules"))
+        if form is None:
+            return Audience()
+        if ("smart_list" in form) == ("rules" in form):
+            self._add("missing_value", _("name a smart list, or give rules: one of the two"), path)
+            return Audience()
+        if "smart_list" in form:
+            number = self._list_id(form["smart_list"], self.names.smart_lists, _("smart list"), path)
+            return Audience(smart_list=number)
+        return Audience(rules=self._rules(form["rules"], (*path, "rules")))
+
+    def _rules(self, value: Any, path: Path) -> rules.Rules | None:
+        try:
+            return Reader(self.names).read(value)
+        except Refused as refused:
+            for problem in refused.problems:
+                self._append(problem.under(*path))
+            return None
+
+    def _qualification(self, value: Any, path: Path) -> Qualification:
+        form = self._object({} if value is None else value, path, ("how", "number", "unit"))
+        if form is None:
+            return Qualification()
+        known = (definitions.ONCE, definitions.EVERY, definitions.WITHIN)
+        how = self._one_of(form.get("how", definitions.ONCE), known, (*path, "how"), _("qualification"))
+        if how != definitions.WITHIN:
+            return Qualification(how or definitions.ONCE)
+        number = self._whole(form.get("number"), (*path, "number"), 1, 10_000)
+        unit = self._one_of(form.get("unit"), definitions.UNITS, (*path, "unit"), _("unit"))
+        return Qualification(how, number or 1, unit)
+
+    # --- steps ---
+
+    def _steps(self, value: Any, path: Path, depth: int) -> tuple[Step, ...]:
+        items = self._list(value, path, MAX_STEPS, "too_many_steps")
+        self.steps_read += len(items)
+        if self.steps_read > MAX_STEPS:
+            self._add("too_many_steps", _("a campaign has at most 100 steps"), path)
+            return ()
+        found = (self._any_step(item, (*path, at), depth) for at, item in enumerate(items))
+        return tuple(step for step in found if step is not None)
+
+    def _any_step(self, value: Any, path: Path, depth: int) -> Step | None:
+        do = value.get("do") if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            self._object(value, path, ())
+            return None
+        if not isinstance(do, str) or do not in _STEPS:
+            self._unknown("unknown_step", _("kind of step"), do, _STEPS, (*path, "do"))
+            return None
+        keys, read = _STEPS[do]
+        form = self._object(value, path, ("do", *keys))
+        return None if form is None else read(self, form, path, depth)
+
+    def _add_to_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
+        number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
+        return None if number is None else definitions.AddToList(number)
+
+    def _remove_from_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
+        number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
+        return None if number is None else definitions.RemoveFromList(number)
+
+    def _change_field(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
+        known = self.names.person_fields
+        name = form.get("field")
+        if not isinstance(name, str) or name not in known:
+            labels = {info.label: info.api_name for info in known.values()}
+            self._unknown("unknown_field", _("person field"), name, known, (*path, "field"), labels)
+            return None
+        info = known[name]
+        if info.is_read_only:
+            self._add("read_only_field", _("is kept by the product itself"), (*path, "field"))
+            return None
+        if "by" in form and not is_blank(form["by"]):
+            return self._increment(name, info.data_type, form, path)
+        text = self._text(form.get("to", ""), (*path, "to"), datatypes.MAX_TEXT_BYTES, is_needed=False)
+        if text and not self._has_tokens(text):
+            self._fits(text, info.data_type, (*path, "to"))
+        return definitions.ChangeField(name, to=text)
+
+    def _increment(self, name: str, data_type: datatypes.DataType, form: Mapping[str, Any], path: Path) -> Step | None:
+        if not data_type.is_number:
+            shown = {"field": name, "type": data_type.label}
+            self._add("wrong_type", _("%(field)s is %(type)s: nothing can be added to it") % shown, (*path, "by"))
+            return None
+        if not is_blank(form.get("to")):
+            self._add("unexpected_value", _("give a new value or a number to add, not both"), (*path, "to"))
+        text = self._text(form["by"], (*path, "by"), 255)
+        if text and not self._has_tokens(text):
+            self._fits(text, data_type, (*path, "by"))
+        return definitions.ChangeField(name, by=text)
+
+    def _record(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
+        found = self._type(form.get("type"), (*path, "type"))
+        if found is None:
+            return None
+        from activities.models import FIRST_CUSTOM_ID
+
+        if found.id < FIRST_CUSTOM_ID and found.api_name not in RECORDABLE_STANDARD:
+            message = _("standard activities are recorded by the product itself")
+            self._add("standard_type", message, (*path, "type"), got=found.api_name)
+        fields = {name: field for name, field in found.fields.items() if field.is_live and field.id}
+        primary = next((field for field in fields.values() if field.expression == "primary_value"), None)
+        text = self._text(form.get("primary", ""), (*path, "primary"), 1_000, is_needed=primary is not None)
+        if text and primary is not None and not self._has_tokens(text):
+            self._fits(text, primary.data_type, (*path, "primary"))
+        given = form.get("attributes", {})
+        if not isinstance(given, dict):
+            self._append(bad_value("wrong_type", _("an object"), given, *path, "attributes"))
+            given = {}
+        attributes = []
+        for name, raw in given.items():
+            at = (*path, "attributes", str(name)[:100])
+            if name not in fields or fields[name] is primary:
+                self._unknown("unknown_field", _("field of %(type)s") % {"type": found.api_name}, name, fields, at)
+                continue
+            value = self._text(raw, at, datatypes.MAX_TEXT_BYTES, is_needed=False)
+            if value and not self._has_tokens(value):
+                self._fits(value, fields[name].data_type, at)
+            if value:
+                attributes.append((name, value))
+        return definitions.Record(found.api_name, text, tuple(attributes))
+
+    def _wait(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
+        period, until = form.get("period"), form.get("until")
+        if is_blank(period) == is_blank(until):
+            self._add("missing_value", _("wait for a period, or until a date: one of the two"), path)
+            return None
+        if not is_blank(period):
+            text = " ".join(str(period).lower().split())
+            if not isinstance(period, str) or not _PERIOD.fullmatch(text):
+                expected = _("a period like “3 days”: minutes, hours, days, weeks or months")
+                self._append(bad_value("wrong_type", expected, period, *path, "period"))
+                return None
+            return definitions.Wait(period=text)
+        text = self._text(until, (*path, "until"), 255)
+        if self._has_tokens(text):
+            self._check_date_token(text, (*path, "until"))
+        elif text:
+            self._fits(text, datatypes.BY_NAME["datetime"], (*path, "until"))
+        return definitions.Wait(until=text)
+
+    def _check_date_token(self, text: str, path: Path) -> None:
+        """One token and nothing else, of a date that somebody has."""
+        parts = tokens.parse(text)
+        token = parts[0]
+        if len(parts) != 1 or not isinstance(token, tokens.Token):
+            self._add("bad_token", _("one token of a date, and nothing else"), path, got=text)
+            return
+        if token.key not in self.tokens:
+            return  # said already
+        info = self.names.person_fields.get(token.name) if token.source == "person" else None
+        if token.source == "person" and (info is None or not info.data_type.is_moment):
+            self._add("wrong_type", _("%(token)s is no date") % {"token": text}, path, got=text)
+
+    def _alert(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
+        items = self._list(form.get("to", []), (*path, "to"), MAX_RECIPIENTS, "too_many_recipients")
+        if not items:
+            self._add("missing_value", _("say to whom"), (*path, "to"))
+        to = tuple(self._recipient(item, (*path, "to", at)) for at, item in enumerate(items))
+        subject = self._text(form.get("subject", ""), (*path, "subject"), MAX_SUBJECT)
+        if subject and not subject.isprintable():
+            self._append(bad_value("wrong_type", _("text on one line"), subject, *path, "subject"))
+        body = self._text(form.get("body", ""), (*path, "body"), datatypes.MAX_TEXT_BYTES, is_needed=False)
+        return definitions.Alert(to, subject, body)
+
+    def _recipient(self, value: Any, path: Path) -> str:
+        try:
+            address = datatypes.BY_NAME["email"].parse("" if is_blank(value) else value, UTC)
+        except BadValue as error:
+            self._append(bad_value(error.code, error.expected, value, *path, data_type="email"))
+            return ""
+        domain = address.rpartition("@")[2].lower()
+        users = get_user_model().objects.filter(email__iexact=address, is_active=True)
+        if domain not in settings.ALERT_DOMAINS and not users.exists():
+            message = _("“%(address)s” is neither a user's address nor of a domain in ALERT_DOMAINS")
+            self._append(Problem("not_allowed", message % {"address": address}, path, "", address))
+        return address
+
+    def _webhook(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
+        number = form.get("webhook")
+        if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 19:
+            number = int(number)
+        if isinstance(number, bool) or not isinstance(number, int) or number not in self.webhooks:
+            names = {name: name for name in self.webhooks.values()}
+            self._unknown("unknown_webhook", _("webhook"), number, (), (*path, "webhook"), names)
+            return None
+        return definitions.CallWebhook(number)
+
+    def _choose(self, form: Mapping[str, Any], path: Path, depth: int) -> Step | None:
+        if depth >= MAX_DEPTH:
+            self._add("too_deep", _("choices lie at most 3 deep in each other"), path)
+            return None
+        items = self._list(form.get("choices", []), (*path, "choices"), MAX_CHOICES, "too_many_choices")
+        if not items:
+            self._add("missing_value", _("a choice needs at least one way"), (*path, "choices"))
+        choices = []
+        for at, item in enumerate(items):
+            place = (*path, "choices", at)
+            way = self._object(item, place, ("when", "steps"))
+            if way is None:
+                continue
+            when = self._audience(way.get("when"), (*place, "when"))
+            if way.get("when") is None:
+                self._add("missing_value", _("say for whom: a smart list or rules"), (*place, "when"))
+            choices.append(definitions.Choice(when, self._steps(way.get("steps", []), (*place, "steps"), depth + 1)))
+        otherwise = self._steps(form.get("otherwise", []), (*path, "otherwise"), depth + 1)
+        return definitions.Choose(tuple(choices), otherwise)
+
+    # --- texts ---
+
+    def _text(self, value: Any, path: Path, most: int, is_needed: bool = True) -> str:
+        """A text whose tokens are known ones; empty when it is blank or wrong."""
+        if is_blank(value):
+            if is_needed:
+                self._add("missing_value", _("a text is missing"), path)
+            return ""
+        try:
+            plain = datatypes.canonical_text(value) if isinstance(value, bool) else value
+            text = datatypes.BY_NAME["text"].parse(plain, UTC)
+        except BadValue as error:
+            self._append(bad_value(error.code, error.expected, value, *path))
+            return ""
+        if len(text) > most:
+            self._append(bad_value("too_long", _("at most %(most)s characters") % {"most": most}, value, *path))
+            return ""
+        for problem in tokens.check(text, self.tokens, path):
+            self._append(problem)
+            return ""
+        return text.strip()
+
+    def _has_tokens(self, text: str) -> bool:
+        return bool(text) and bool(tokens.tokens_of(text))
+
+    def _fits(self, text: str, data_type: datatypes.DataType, path: Path) -> None:
+        try:
+            data_type.parse(text, UTC)
+        except BadValue as error:
+            self._append(bad_value(error.code, error.expected, text, *path, data_type=data_type.name))
+
+
+_Read = Callable[[DefinitionReader, Mapping[str, Any], Path, int], Step | None]
+_STEPS: Mapping[str, tuple[tuple[str, ...], _Read]] = {
+    "add_to_list": (("list",), DefinitionReader._add_to_list),
+    "remove_from_list": (("list",), DefinitionReader._remove_from_list),
+    "change_field": (("field", "to", "by"), DefinitionReader._change_field),
+    "record": (("type", "primary", "attributes"), DefinitionReader._record),
+    "wait": (("period", "until"), DefinitionReader._wait),
+    "alert": (("to", "subject", "body"), DefinitionReader._alert),
+    "webhook": (("webhook",), DefinitionReader._webhook),
+    "choose": (("choices", "otherwise"), DefinitionReader._choose),
+}

@@ -1,0 +1,312 @@
+"""What a smart campaign does: frozen dataclasses and their JSON form, version 1.
+
+`definition_checks.parse` checks everything and reports every problem with its path; `load` trusts what `dump` wrote.
+Triggers speak with the constraints of smart lists, audiences and choices with their rules.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from smartlists import rules
+from smartlists.rules import Constraint, Rules
+
+VERSION = 1
+JOINED, LEFT = "joined", "left"
+ONCE, EVERY, WITHIN = "once", "every time", "once in"
+UNITS: Mapping[str, timedelta] = {
+    "hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1),
+    "months": timedelta(days=30),  # rolling, as Marketo counts them
+}  # fmt: skip
+LATE_AFTER_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Somebody does something: an activity of the type that satisfies all constraints."""
+
+    type: str
+    constraints: tuple[Constraint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListTrigger:
+    """Somebody joins or leaves a smart list, as its evaluations find it."""
+
+    smart_list: int
+    change: str = JOINED
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may enter: the members of a smart list or who satisfies rules, at that moment; without either everybody."""
+
+    smart_list: int | None = None
+    rules: Rules | None = None
+
+    @property
+    def is_everybody(self) -> bool:
+        return self.smart_list is None and self.rules is None
+
+    @property
+    def wanted(self) -> Rules:
+        """The rules that a person has to satisfy."""
+        if self.smart_list is not None:
+            return Rules(filters=(rules.SmartList(self.smart_list),))
+        return self.rules or Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Qualification:
+    """How often a person may enter: once, every time, or once in a period that rolls from the last entry."""
+
+    how: str = ONCE
+    number: int = 0
+    unit: str = ""
+
+    def allows(self, last: datetime | None, now: datetime) -> bool:
+        """Whether somebody who entered last at `last` (None: never) may enter at `now`."""
+        if last is None or self.how == EVERY:
+            return True
+        return self.how == WITHIN and now - last >= self.number * UNITS[self.unit]
+
+
+@dataclass(frozen=True, slots=True)
+class AddToList:
+    list: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFromList:
+    list: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeField:
+    """Give a person field another value (`to`, with tokens; empty: none) or add `by` to a number."""
+
+    field: str
+    to: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record another activity, now; values may have tokens."""
+
+    type: str
+    primary: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for "3 days", or until a moment: a date, or one token of a date."""
+
+    period: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An e-mail to users and to addresses of the allowed domains."""
+
+    to: tuple[str, ...]
+    subject: str
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallWebhook:
+    webhook: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to go on, and for whom."""
+
+    when: Audience
+    steps: tuple["Step", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """The first choice that a person satisfies; `otherwise` for the others. Then the path goes on."""
+
+    choices: tuple[Choice, ...]
+    otherwise: tuple["Step", ...] = ()
+
+
+Step = AddToList | RemoveFromList | ChangeField | Record | Wait | Alert | CallWebhook | Choose
+
+KINDS: Mapping[str, type] = {
+    "add_to_list": AddToList,
+    "remove_from_list": RemoveFromList,
+    "change_field": ChangeField,
+    "record": Record,
+    "wait": Wait,
+    "alert": Alert,
+    "webhook": CallWebhook,
+    "choose": Choose,
+}
+NAMES: Mapping[type, str] = {made: name for name, made in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """All of a campaign. Triggers are or-ed; `late_after_hours` None: nothing is too late."""
+
+    triggers: tuple[Trigger | ListTrigger, ...] = ()
+    audience: Audience = Audience()
+    qualification: Qualification = Qualification()
+    steps: tuple[Step, ...] = ()
+    late_after_hours: int | None = LATE_AFTER_HOURS
+
+    @property
+    def activity_triggers(self) -> list[tuple[int, Trigger]]:
+        return [(at, one) for at, one in enumerate(self.triggers) if isinstance(one, Trigger)]
+
+    @property
+    def list_triggers(self) -> list[tuple[int, ListTrigger]]:
+        return [(at, one) for at, one in enumerate(self.triggers) if isinstance(one, ListTrigger)]
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------
+
+
+def dump(definition: Definition) -> dict[str, Any]:
+    """The JSON form; `load` gives the definition back."""
+    return {
+        "version": VERSION,
+        "triggers": [_dump_trigger(one) for one in definition.triggers],
+        "audience": _dump_audience(definition.audience),
+        "qualification": _plain(definition.qualification),
+        "late_after_hours": definition.late_after_hours,
+        "steps": [dump_step(step) for step in definition.steps],
+    }
+
+
+def dump_step(step: Step) -> dict[str, Any]:
+    """The JSON form of one step."""
+    form: dict[str, Any] = {"do": NAMES[type(step)]}
+    if isinstance(step, Choose):
+        choices = [
+            {"when": _dump_audience(one.when), "steps": [dump_step(inner) for inner in one.steps]}
+            for one in step.choices
+        ]
+        return form | {"choices": choices, "otherwise": [dump_step(inner) for inner in step.otherwise]}
+    plain = _plain(step)
+    if isinstance(step, Record):
+        plain["attributes"] = dict(step.attributes)
+    return form | plain
+
+
+def _dump_trigger(trigger: Trigger | ListTrigger) -> dict[str, Any]:
+    if isinstance(trigger, ListTrigger):
+        return _plain(trigger)
+    form = rules.dump_filter(rules.Activity(trigger.type, constraints=trigger.constraints))
+    return {"type": trigger.type, "constraints": form.get("constraints", [])}
+
+
+def _dump_audience(audience: Audience) -> dict[str, Any] | None:
+    if audience.smart_list is not None:
+        return {"smart_list": audience.smart_list}
+    return None if audience.rules is None else {"rules": rules.dump(audience.rules)}
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    found = {part.name: getattr(item, part.name) for part in fields(item)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in found.items()
+        if value not in ("", ()) or name in ("to", "subject")
+    }
+
+
+def load(stored: Mapping[str, Any]) -> Definition:
+    """The definition that `dump` wrote; nothing is checked."""
+    return Definition(
+        tuple(_load_trigger(one) for one in stored["triggers"]),
+        _load_audience(stored["audience"]),
+        Qualification(**stored["qualification"]),
+        tuple(_load_step(one) for one in stored["steps"]),
+        stored["late_after_hours"],
+    )
+
+
+def _load_trigger(form: Mapping[str, Any]) -> Trigger | ListTrigger:
+    if "smart_list" in form:
+        return ListTrigger(**form)
+    (item,) = rules.load({"match": "all", "filters": [{"kind": "activity", "did": True, **form}]}).filters
+    return Trigger(form["type"], item.constraints)  # type: ignore[union-attr]
+
+
+def _load_audience(form: Mapping[str, Any] | None) -> Audience:
+    if form is None:
+        return Audience()
+    return Audience(form.get("smart_list"), rules.load(form["rules"]) if "rules" in form else None)
+
+
+def _load_step(form: Mapping[str, Any]) -> Step:
+    values = {name: value for name, value in form.items() if name != "do"}
+    if form["do"] == "choose":
+        choices = tuple(
+            Choice(_load_audience(one["when"]), tuple(_load_step(inner) for inner in one["steps"]))
+            for one in values["choices"]
+        )
+        return Choose(choices, tuple(_load_step(inner) for inner in values["otherwise"]))
+    if form["do"] == "record":
+        values["attributes"] = tuple(values.get("attributes", {}).items())
+    if form["do"] == "alert":
+        values["to"] = tuple(values["to"])
+    return KINDS[form["do"]](**values)
+
+
+# --- Paths ----------------------------------------------------------------------------------------------------
+# A step is found by its path: "2" is the third step; "2.0.1" is, within the choice that the third step is, the
+# second step of the first choice. `otherwise` counts as the last choice.
+
+
+def branches(step: Choose) -> list[tuple[Step, ...]]:
+    """The steps of every choice, those of `otherwise` last."""
+    return [*(choice.steps for choice in step.choices), step.otherwise]
+
+
+def step_at(steps: Sequence[Step], path: str) -> Step:
+    """The step that `path` leads to. Raises IndexError when there is none."""
+    first, _dot, rest = path.partition(".")
+    step = steps[int(first)]
+    if not rest:
+        return step
+    branch, _dot, rest = rest.partition(".")
+    return step_at(branches(step)[int(branch)], rest)  # type: ignore[arg-type]
+
+
+def following(steps: Sequence[Step], path: str) -> str:
+    """The path of the step after the one at `path`; empty at the end of the campaign."""
+    parts = [int(part) for part in path.split(".")]
+    while parts:
+        inside: Sequence[Step] = steps
+        for number, branch in zip(parts[:-1:2], parts[1::2], strict=False):
+            inside = branches(inside[number])[branch]  # type: ignore[arg-type]
+        if parts[-1] + 1 < len(inside):
+            return ".".join(map(str, [*parts[:-1], parts[-1] + 1]))
+        parts = parts[:-2]
+    return ""
+
+
+def branch_of(steps: Sequence[Step], path: str, branch: int) -> str:
+    """Where somebody goes on who takes the `branch`-th way of the choice at `path`."""
+    step = step_at(steps, path)
+    return f"{path}.{branch}.0" if branches(step)[branch] else following(steps, path)  # type: ignore[arg-type]
+
+
+def walk(steps: Sequence[Step], before: str = "") -> Iterator[tuple[str, Step]]:
+    """Every step with its path, in the order in which pages show them."""
+    for number, step in enumerate(steps):
+        path = f"{before}{number}"
+        yield path, step
+        if isinstance(step, Choose):
+            for branch, inner in enumerate(branches(step)):
+                yield from walk(inner, f"{path}.{branch}.")

@@ -1,0 +1,149 @@
+"""To make the calls that campaigns wrote down: in order per person, again and again for 24 hours, never in a storm.
+
+A job drains one lane of one webhook; a lock keeps a second one out. A call that was answered with 2xx is done; a
+process that is killed between answer and note makes it again, under the same id.
+"""
+
+import base64
+import hashlib
+import hmac
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from people import locks
+from people.problems import Refused
+from smartlists import outbound, sealing, webhooks
+from smartlists.models import StepOutcome, Webhook, WebhookDelivery
+from smartlists.outbound import Failed, Unsafe
+
+BATCH = 50
+BUDGET_SECONDS = 20.0  # of one job: others want the worker, too
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=4)
+BREAKER_AFTER, BREAKER_FIRST, BREAKER_LONGEST = 10, timedelta(seconds=30), timedelta(minutes=15)
+# what a client did wrong and will do wrong again; all else may be better later
+TRY_AGAIN = frozenset({408, 425, 429})
+State = WebhookDelivery.State
+
+
+def drain(webhook_id: int, lane: int, *, send: Any = outbound.send) -> float | None:
+    """Make the calls of one lane that are due; return in how many seconds somebody should look again, if ever."""
+    started = monotonic()
+    number = webhook_id * webhooks.LANES + lane
+    while _next(webhook_id, lane):
+        with locks.alone(locks.Space.DELIVERY, number) as is_mine:
+            if not is_mine:
+                return None
+            while batch := _next(webhook_id, lane):
+                for delivery in batch:
+                    interval = _attempt(delivery, send)
+                    if monotonic() - started + interval > BUDGET_SECONDS:
+                        return max(interval, 0.1)
+                    sleep(interval)
+    return _seconds_until_due(webhook_id, lane)
+
+
+def due_lanes() -> list[tuple[int, int]]:
+    """(webhook, lane) of everything that has a call to make now."""
+    rows = WebhookDelivery.objects.filter(state=State.WAITING, due_at__lte=timezone.now())
+    return sorted(set(rows.values_list("webhook_id", "lane")))
+
+
+def _next(webhook_id: int, lane: int) -> list[WebhookDelivery]:
+    """The next calls: of each person the first that waits, if it is due; none while the circuit is open."""
+    now = timezone.now()
+    if Webhook.objects.filter(pk=webhook_id, open_until__gt=now).exists():
+        return []
+    waiting = WebhookDelivery.objects.filter(webhook_id=webhook_id, lane=lane, state=State.WAITING)
+    earlier = waiting.filter(person_id=OuterRef("person_id"), pk__lt=OuterRef("pk"))
+    due = waiting.filter(~Exists(earlier), due_at__lte=now).select_related("webhook").order_by("pk")
+    return list(due[:BATCH])
+
+
+def _seconds_until_due(webhook_id: int, lane: int) -> float | None:
+    waiting = WebhookDelivery.objects.filter(webhook_id=webhook_id, lane=lane, state=State.WAITING)
+    first = waiting.order_by("due_at").values_list("due_at", flat=True).first()
+    opens = Webhook.objects.filter(pk=webhook_id).values_list("open_until", flat=True).first()
+    if first is None:
+        return None
+    return max(0.1, (max(first, opens or first) - timezone.now()).total_seconds())
+
+
+def _attempt(delivery: WebhookDelivery, send: Any) -> float:
+    """Make one call and note what came of it; return for how many seconds the lane must be quiet now."""
+    webhook = delivery.webhook
+    if Webhook.objects.filter(pk=webhook.pk, open_until__gt=timezone.now()).exists():
+        return 0
+    body = delivery.body.encode()
+    try:
+        headers = {**delivery.headers, **signature(webhook, str(delivery.key), body, timezone.now())}
+        reply = send(delivery.method, delivery.url, headers, body, seconds=webhook.timeout_seconds)
+    except (Unsafe, Refused) as problem:
+        _finish(delivery, State.DEAD, problem=str(problem))
+        return 0
+    except Failed as problem:
+        _put_off(delivery, None, str(problem), "")
+    else:
+        if reply.is_good:
+            _finish(delivery, State.DELIVERED, reply.status, text=reply.text)
+            Webhook.objects.filter(pk=webhook.pk).exclude(failures=0).update(failures=0, open_until=None)
+        elif 400 <= reply.status < 500 and reply.status not in TRY_AGAIN:
+            _finish(delivery, State.DEAD, reply.status, f"HTTP {reply.status}", reply.text)
+        else:
+            _put_off(delivery, reply.status, f"HTTP {reply.status}", reply.text)
+    return 60 * webhooks.LANES / webhook.per_minute
+
+
+def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping[str, str]:
+    """The headers by which a receiver knows that a call is ours, is fresh, and is no repeat.
+
+    `webhook-signature` is "v1," and the base64 of HMAC-SHA256 over "<webhook-id>.<webhook-timestamp>.<body>".
+    """
+    moment = str(int(now.timestamp()))
+    found = {"webhook-id": key, "webhook-timestamp": moment}
+    if webhook.secret is not None:
+        secret = sealing.unseal(webhook.secret_key_name, webhook.secret)
+        digest = hmac.new(secret, f"{key}.{moment}.".encode() + body, hashlib.sha256).digest()
+        found["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
+    return found
+
+
+def _put_off(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> None:
+    """Try again later, each time much later, until the 24 hours are over."""
+    attempts = delivery.attempts + 1
+    wait = min(FIRST_WAIT * 4 ** min(attempts - 1, 8), LONGEST_WAIT) * random.uniform(0.8, 1.2)
+    due_at = timezone.now() + wait
+    if due_at > delivery.give_up_at:
+        _finish(delivery, State.DEAD, status, problem, text)
+    else:
+        WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING).update(
+            attempts=attempts, due_at=due_at, status=status, problem=problem[:500], response=text
+        )
+    _count_failure(delivery.webhook_id)
+
+
+def _count_failure(webhook_id: int) -> None:
+    """After ten failures in a row nothing is sent for a while; then one call shows whether it is over."""
+    Webhook.objects.filter(pk=webhook_id).update(failures=F("failures") + 1)
+    failures = Webhook.objects.values_list("failures", flat=True).get(pk=webhook_id)
+    if failures >= BREAKER_AFTER:
+        pause = min(BREAKER_FIRST * 2 ** min(failures - BREAKER_AFTER, 8), BREAKER_LONGEST)
+        Webhook.objects.filter(pk=webhook_id).update(open_until=timezone.now() + pause)
+
+
+def _finish(
+    delivery: WebhookDelivery, state: str, status: int | None = None, problem: str = "", text: str = ""
+) -> None:
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(
+        state=state, status=status, problem=problem[:500], response=text, attempts=delivery.attempts + 1,
+        finished_at=timezone.now(),
+    )  # fmt: skip
+    outcome = StepOutcome.Outcome.DONE if state == State.DELIVERED else StepOutcome.Outcome.FAILED
+    StepOutcome.objects.filter(entry_id=delivery.entry_id, path=delivery.path).update(
+        outcome=outcome, detail=problem[:500] or f"HTTP {status}"
+    )

@@ -1,0 +1,70 @@
+"""The dispatcher's process: one that works, and others that wait to take its place.
+
+It is woken by NOTIFY when something was recorded, and looks by itself four times a second. Whatever it does is whole
+or not done when it is killed; a database that is gone it waits for.
+"""
+
+import logging
+from collections.abc import Callable
+from time import monotonic, sleep
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from activities.waking import CHANNEL
+from people import locks
+from smartlists import running, stepping, triggering
+
+POLL_SECONDS = 0.25
+STANDBY_SECONDS = 1.0
+SELDOM_SECONDS = 1.0  # between two looks at runs and smart lists
+logger = logging.getLogger(__name__)
+
+
+def dispatch(is_over: Callable[[], bool] = lambda: False) -> None:
+    """Work until `is_over`; while another process does, stand by."""
+    while not is_over():
+        try:
+            with locks.alone(locks.Space.DISPATCHER, 0) as is_mine:
+                if is_mine:
+                    _work(is_over)
+            sleep(0 if is_over() else STANDBY_SECONDS)
+        except (OperationalError, InterfaceError, DatabaseError) as error:
+            logger.warning("the database is not there: %s", error)
+            connection.close()
+            sleep(0 if is_over() else STANDBY_SECONDS)
+        except Exception:  # one bad batch must not end the process that all campaigns live by
+            logger.exception("a batch failed; trying again")
+            sleep(0 if is_over() else STANDBY_SECONDS)
+
+
+def _work(is_over: Callable[[], bool]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"listen {CHANNEL}")
+    looked_at = 0.0
+    while not is_over():
+        seldom = monotonic() - looked_at > SELDOM_SECONDS
+        if seldom:
+            looked_at = monotonic()
+        if not once(seldom=seldom):
+            _sleep()
+
+
+def once(*, seldom: bool = True) -> int:
+    """One look at everything that may be due; return how much was found, 0 when there is nothing left to do."""
+    batch = triggering.advance()
+    found = batch.entered + batch.has_more
+    if seldom:
+        found += running.enter_runs() + running.enter_list_changes()
+    return found + stepping.run_due()
+
+
+def drain() -> None:
+    """Do all that is due now: for tests, and for an operator's `dispatch --once`."""
+    while once():
+        pass
+
+
+def _sleep() -> None:
+    """Until something is recorded, or for a moment."""
+    for _notification in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+        pass

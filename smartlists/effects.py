@@ -1,0 +1,201 @@
+"""What each kind of step does: one function a kind, each for many people at once, inside one transaction."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+
+from activities import recording
+from activities.models import ActivityType
+from people import changing, datatypes, installation, static_lists
+from people.models import StaticList
+from people.sources import Source
+from smartlists import alerts, definitions, evaluation, filling, webhooks
+from smartlists.catalogue import Catalogue
+from smartlists.definition_checks import period_of
+from smartlists.definitions import Definition, Step
+from smartlists.models import SmartCampaign, StepOutcome
+from smartlists.periods import Clock
+
+Outcome = StepOutcome.Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One person in a campaign, as a step needs to know them."""
+
+    id: int
+    campaign_id: int
+    version_id: int
+    person_id: int
+    activity_id: int | None
+    trigger: int
+    path: str
+    due_at: datetime
+    depth: int
+    has_failed: bool
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        "id", "campaign_id", "version_id", "person_id", "activity_id", "trigger", "path", "due_at", "depth",
+        "has_failed",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """In which campaign, at which step, as whom and when."""
+
+    campaign: SmartCampaign
+    definition: Definition
+    path: str
+    source: Source
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step did for one entry; `until` holds it back, `branch` is the way that a choice takes."""
+
+    outcome: str
+    detail: str = ""
+    until: datetime | None = None
+    branch: int | None = None
+
+
+Dones = Mapping[int, Done]
+
+
+def run(step: Step, entries: Sequence[Entry], situation: Situation) -> Dones:
+    """Do the step for all entries; what it did, by the entry's id. Raises `Refused` when it can be done for none."""
+    return _EFFECTS[type(step)](step, entries, situation)
+
+
+def failing(problem: str) -> Callable[[Step, Sequence[Entry], Situation], Dones]:
+    """An effect that does nothing but say why: what stands for a step that could not be done."""
+
+    def fail(_step: Step, entries: Sequence[Entry], _situation: Situation) -> Dones:
+        return {entry.id: Done(Outcome.FAILED, problem) for entry in entries}
+
+    return fail
+
+
+def _add_to_list(step: definitions.AddToList, entries: Sequence[Entry], situation: Situation) -> Dones:
+    return _on_list(static_lists.add, static_lists.Membership.ADDED, step.list, entries, situation)
+
+
+def _remove_from_list(step: definitions.RemoveFromList, entries: Sequence[Entry], situation: Situation) -> Dones:
+    return _on_list(static_lists.remove, static_lists.Membership.REMOVED, step.list, entries, situation)
+
+
+def _on_list(verb: Any, did: Any, list_id: int, entries: Sequence[Entry], situation: Situation) -> Dones:
+    outcomes = verb(StaticList(pk=list_id), [entry.person_id for entry in entries], situation.source)
+    meaning = {did: Outcome.DONE, static_lists.Membership.UNKNOWN: Outcome.FAILED}
+    return {
+        entry.id: Done(meaning.get(outcome, Outcome.NOTHING)) for entry, outcome in zip(entries, outcomes, strict=True)
+    }
+
+
+def _change_field(step: definitions.ChangeField, entries: Sequence[Entry], situation: Situation) -> Dones:
+    values = filling.texts(step.by or step.to, entries, situation)
+    if step.by:
+        amounts = {entry.person_id: values[entry.id] for entry in entries if values[entry.id]}
+        outcomes = changing.add(amounts, step.field, situation.source) if amounts else {}
+    else:
+        rows = [{"id": entry.person_id, step.field: values[entry.id]} for entry in entries]
+        found = changing.upsert(rows, situation.source, "id", changing.Action.UPDATE)
+        outcomes = {entry.person_id: one for entry, one in zip(entries, found, strict=True)}
+    return {entry.id: _changed(outcomes.get(entry.person_id), values[entry.id]) for entry in entries}
+
+
+def _changed(outcome: changing.Outcome | None, value: str) -> Done:
+    if outcome is None:
+        return Done(Outcome.NOTHING)
+    if outcome.status is changing.Status.REFUSED:
+        return Done(Outcome.FAILED, "; ".join(str(problem.message) for problem in outcome.problems))
+    return Done(Outcome.DONE, value)
+
+
+def _record(step: definitions.Record, entries: Sequence[Entry], situation: Situation) -> Dones:
+    is_standard = ActivityType.objects.filter(api_name=step.type, is_standard=True).exists()
+    primaries = filling.texts(step.primary, entries, situation)
+    attributes = {name: filling.texts(text, entries, situation) for name, text in step.attributes}
+    rows = [
+        recording.NewActivity(
+            entry.person_id, step.type, situation.now, primaries[entry.id] or None,
+            [(name, texts[entry.id]) for name, texts in attributes.items()],
+        )
+        for entry in entries
+    ]  # fmt: skip
+    outcomes = recording.record(rows, situation.source, standard=is_standard, keep_refused=False)
+    return {entry.id: _recorded(one) for entry, one in zip(entries, outcomes, strict=True)}
+
+
+def _recorded(outcome: recording.Outcome) -> Done:
+    if outcome.status is recording.Status.REFUSED:
+        return Done(Outcome.FAILED, "; ".join(str(problem.message) for problem in outcome.problems))
+    return Done(Outcome.DONE, str(outcome.activity_id))
+
+
+def _wait(step: definitions.Wait, entries: Sequence[Entry], situation: Situation) -> Dones:
+    if step.period:
+        until = _after(situation.now, step.period)
+        return {entry.id: Done(Outcome.DONE, datatypes.moment_text(until), until) for entry in entries}
+    texts = filling.texts(step.until, entries, situation)
+    return {entry.id: _waiting(texts[entry.id], situation.now) for entry in entries}
+
+
+def _after(now: datetime, period: str) -> datetime:
+    """The moment after a period: minutes and hours exact, the others by the calendar of the installation's zone."""
+    number, unit = period_of(period)
+    return now + timedelta(minutes=number) if unit == "minute" else Clock.current(now).shifted(number, unit)
+
+
+def _waiting(text: str, now: datetime) -> Done:
+    try:
+        until = datatypes.parse_moment(text, installation.zone()) if text else now
+    except datatypes.BadValue:
+        return Done(Outcome.FAILED, _("“%(text)s” is no date") % {"text": text})
+    if until <= now:
+        return Done(Outcome.NOTHING, text)
+    return Done(Outcome.DONE, datatypes.moment_text(until.astimezone(UTC)), until)
+
+
+def _choose(step: definitions.Choose, entries: Sequence[Entry], _situation: Situation) -> Dones:
+    found: dict[int, Done] = {}
+    left = {entry.id: entry.person_id for entry in entries}
+    names = Catalogue()
+    for branch, choice in enumerate(step.choices):
+        if not left:
+            break
+        inside = evaluation.evaluate(choice.when.wanted, set(left.values()), names=names).members
+        chosen = [pk for pk, person_id in left.items() if person_id in inside]
+        found |= {pk: Done(Outcome.DONE, str(branch + 1), branch=branch) for pk in chosen}
+        left = {pk: person_id for pk, person_id in left.items() if pk not in found}
+    return found | {pk: Done(Outcome.NOTHING, branch=len(step.choices)) for pk in left}
+
+
+def _alert(step: definitions.Alert, entries: Sequence[Entry], situation: Situation) -> Dones:
+    alerts.queue(step, entries, situation)
+    return {entry.id: Done(Outcome.QUEUED, ", ".join(step.to)) for entry in entries}
+
+
+def _call_webhook(step: definitions.CallWebhook, entries: Sequence[Entry], situation: Situation) -> Dones:
+    problems = webhooks.queue(step.webhook, entries, situation)
+    return {
+        entry.id: Done(Outcome.FAILED, problems[entry.id]) if entry.id in problems else Done(Outcome.QUEUED)
+        for entry in entries
+    }
+
+
+_EFFECTS: Mapping[type, Callable[[Any, Sequence[Entry], Situation], Dones]] = {
+    definitions.AddToList: _add_to_list,
+    definitions.RemoveFromList: _remove_from_list,
+    definitions.ChangeField: _change_field,
+    definitions.Record: _record,
+    definitions.Wait: _wait,
+    definitions.Choose: _choose,
+    definitions.Alert: _alert,
+    definitions.CallWebhook: _call_webhook,
+}

@@ -1,0 +1,74 @@
+"""Fills the tokens of a campaign's texts: for many people at once, reading only what the text names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from activities.models import Activity
+from people import datatypes, fields
+from people.models import Person
+from smartlists import definitions, tokens
+from smartlists.catalogue import Catalogue, Type
+
+Values = Mapping[str, str | None]
+
+
+def texts(text: str, entries: Sequence[Any], situation: Any, escape: Callable[[str], str] = str) -> dict[int, str]:
+    """`text` for each entry, by the entry's id."""
+    wanted = {token.source for token in tokens.tokens_of(text)}
+    if not wanted:
+        return {entry.id: tokens.render(text, {}) for entry in entries}
+    values = values_of(entries, situation, wanted)
+    return {entry.id: tokens.render(text, values[entry.id], escape) for entry in entries}
+
+
+def values_of(entries: Sequence[Any], situation: Any, wanted: set[str] | None = None) -> dict[int, Values]:
+    """What tokens of the `wanted` sources (default: all) stand for, by entry and by the token's key.
+
+    People and activities are read as they are now: an activity that left the log has no values any more.
+    """
+    wanted = wanted or {"person", "trigger", "campaign"}
+    about_campaign = {"campaign.name": situation.campaign.name, "campaign.id": str(situation.campaign.pk)}
+    people = _people([entry.person_id for entry in entries]) if "person" in wanted else {}
+    happened = _triggers(entries, situation.definition) if "trigger" in wanted else {}
+    return {
+        entry.id: {**about_campaign, **people.get(entry.person_id, {}), **happened.get(entry.id, {})}
+        for entry in entries
+    }
+
+
+def _people(person_ids: Sequence[int]) -> dict[int, Values]:
+    catalogue = fields.catalogue()
+    found = {}
+    for person in Person.objects.filter(pk__in=person_ids):
+        values = {f"person.{name}": tokens.as_text(fields.value_of(person, info)) for name, info in catalogue.items()}
+        found[person.pk] = {**values, "person.id": str(person.pk)}
+    return found
+
+
+def _triggers(entries: Sequence[Any], definition: definitions.Definition) -> dict[int, Values]:
+    ids = [entry.activity_id for entry in entries if entry.activity_id]
+    rows = {row.pk: row for row in Activity.objects.filter(pk__in=ids)}
+    by_id = {one.id: one for one in Catalogue().types.values()}
+    found = {}
+    for entry in entries:
+        row = rows.get(entry.activity_id)
+        if row is not None and row.activity_type_id in by_id:
+            found[entry.id] = activity_values(row, by_id[row.activity_type_id])
+    return found
+
+
+def activity_values(row: Any, of: Type) -> Values:
+    """The values of one activity, by the token's key."""
+    values: dict[str, str | None] = {
+        "trigger.name": of.name,
+        "trigger.id": str(row.pk),
+        "trigger.occurred_at": datatypes.moment_text(row.occurred_at),
+        "trigger.recorded_at": datatypes.moment_text(row.recorded_at),
+    }
+    for name, field in of.fields.items():
+        if field.expression == "primary_value":
+            values.setdefault(f"trigger.{name}", row.primary_value)
+        elif field.id and row.attributes.get(name) is not None:
+            value = field.data_type.from_json(row.attributes[name])
+            values.setdefault(f"trigger.{name}", datatypes.canonical_text(value))
+    return values

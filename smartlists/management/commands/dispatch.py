@@ -1,0 +1,25 @@
+"""Runs the dispatcher of smart campaigns: one process; a second one stands by."""
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from smartlists import dispatching
+
+
+class Command(BaseCommand):
+    help = "Lets people enter smart campaigns as their activities come in, and does the steps that are due."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do what is due now, and end")
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> str:
+        if once:
+            dispatching.drain()
+            return "Nothing is due any more."
+        over: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, _frame: over.append(received))
+        dispatching.dispatch(lambda: bool(over))
+        return "Ended."

@@ -1,0 +1,25 @@
+"""Seals the secrets of webhooks under the present key, the first in WEBHOOK_KEYS."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from people.problems import Refused
+from smartlists import sealing, webhooks
+from smartlists.models import Webhook
+
+
+class Command(BaseCommand):
+    help = "Seals every webhook's secret under the first key of WEBHOOK_KEYS; older keys may go from there then."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+
+    def handle(self, *args: Any, dry_run: bool, **options: Any) -> str:
+        if dry_run:
+            count = Webhook.objects.exclude(secret=None).exclude(secret_key_name=sealing.present()).count()
+            return f"{count} secrets lie under another key than “{sealing.present()}”."
+        try:
+            return f"{webhooks.reseal()} secrets were sealed under “{sealing.present()}”."
+        except Refused as refused:
+            raise CommandError(str(refused)) from None

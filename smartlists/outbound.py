@@ -1,0 +1,199 @@
+"""To call an address that somebody typed, without being led into our own network.
+
+The name is resolved once; every address that it has must be a public one, unless the operator trusts the host; and
+the call goes to the very address that was looked at. HTTPS unless the operator trusts the host; no redirects, no
+proxies; a reply is read for so long and so far, and no further.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+MAX_REPLY = 64 * 1024
+KEPT = 2_000  # characters of a reply
+USER_AGENT = "custom-activities"
+Resolve = Callable[..., Sequence[Any]]
+
+
+class Unsafe(Exception):
+    """The address must not be called; trying again would not change that."""
+
+
+class Failed(Exception):
+    """Nobody answered as they should; later they may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    text: str
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A checked address: where to connect, and as what."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    addresses: Sequence[tuple[int, Any]]  # (family, address of the socket)
+
+
+def check(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and path of `url`, whatever it resolves to. Raises `Unsafe`."""
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise Unsafe(_("the address has a blank or a line break in it"))
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode() if not _is_literal(parts.hostname) else parts.hostname
+    except (ValueError, UnicodeError):
+        raise Unsafe(_("the address cannot be read")) from None
+    if parts.scheme not in ("https", "http") or not host:
+        raise Unsafe(_("the address must begin with https:// and a host"))
+    if parts.username is not None or parts.password is not None:
+        raise Unsafe(_("the address must hold no user and no password"))
+    if port == 0:
+        raise Unsafe(_("the address cannot be read"))
+    port = port or {"https": 443, "http": 80}[parts.scheme]
+    if parts.scheme == "http" and not is_trusted(host, port):
+        raise Unsafe(_("only https:// is allowed; the operator can allow a host in WEBHOOK_TRUSTED_HOSTS"))
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return parts.scheme, host, port, path
+
+
+def is_trusted(host: str, port: int) -> bool:
+    """Whether the operator allows this host, even in our own network and without TLS."""
+    known = {one.lower() for one in settings.WEBHOOK_TRUSTED_HOSTS}
+    return bool({host.lower(), f"{host.lower()}:{port}"} & known)
+
+
+def aim(url: str, resolve: Resolve = socket.getaddrinfo) -> Target:
+    """Look the host of `url` up, once. Raises `Unsafe` where any of its addresses is not public, `Failed`."""
+    scheme, host, port, path = check(url)
+    try:
+        found = resolve(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise Failed(_("the host %(host)s is not known") % {"host": host}) from None
+    addresses = [(family, address) for family, _kind, _protocol, _name, address in found]
+    if not addresses:
+        raise Failed(_("the host %(host)s is not known") % {"host": host})
+    if not is_trusted(host, port):
+        for _family, address in addresses:
+            if not is_public(address[0]):
+                shown = {"host": host, "address": address[0]}
+                raise Unsafe(_("%(host)s is %(address)s, which is no public address") % shown)
+    return Target(scheme, host, port, path, addresses)
+
+
+def is_public(text: str) -> bool:
+    """Whether an IP address lies in the public internet, also where it hides in one of IPv6."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    inside = _inside(address)
+    if inside is not None:
+        return is_public(str(inside))
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _inside(address: Any) -> Any:
+    """The IPv4 address that an IPv6 address stands for."""
+    if address.version == 4:
+        return None
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+def _is_literal(host: str | None) -> bool:
+    try:
+        ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    return True
+
+
+def send(
+    method: str, url: str, headers: Mapping[str, str], body: bytes, *, seconds: float,
+    resolve: Resolve = socket.getaddrinfo, context: ssl.SSLContext | None = None,
+) -> Reply:  # fmt: skip
+    """Make one call. Raises `Unsafe` or `Failed`; any status is a reply."""
+    target = aim(url, resolve)
+    caller = _Connection(target, seconds, context)
+    # a reply that drips in keeps every single wait short: this ends the whole of it
+    alarm = threading.Timer(seconds, caller.cut)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        caller.request(method, target.path, body or None, {"User-Agent": USER_AGENT, **headers})
+        reply = caller.getresponse()
+        text = reply.read(MAX_REPLY)
+    except ssl.SSLCertVerificationError as error:
+        raise Failed(_("the certificate is not valid: %(why)s") % {"why": error.verify_message}) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if caller.was_cut or isinstance(error, TimeoutError):
+            raise Failed(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"}) from None
+        raise Failed(f"{type(error).__name__}: {error}"[:300]) from None
+    finally:
+        alarm.cancel()
+        caller.close()
+    if caller.was_cut:
+        raise Failed(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
+    return Reply(reply.status, text.decode("utf-8", "replace").replace("\0", "�")[:KEPT])
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to an address that was looked up before, under the name of its host."""
+
+    def __init__(self, target: Target, seconds: float, context: ssl.SSLContext | None) -> None:
+        super().__init__(target.host, target.port, timeout=seconds)
+        self.target = target
+        self.context = context or ssl.create_default_context()
+        self.was_cut = False
+        if target.scheme == "https":
+            self.default_port = 443  # what the Host header leaves out
+
+    def connect(self) -> None:
+        error: OSError | None = None
+        for family, address in self.target.addresses:
+            plain = socket.socket(family, socket.SOCK_STREAM)
+            plain.settimeout(self.timeout)
+            try:
+                plain.connect(address)
+            except OSError as failed:
+                plain.close()
+                error = failed
+                continue
+            self.sock = plain
+            if self.target.scheme == "https":
+                self.sock = self.context.wrap_socket(plain, server_hostname=self.target.host)
+            return
+        raise error or OSError("no address")
+
+    def cut(self) -> None:
+        """End the call from another thread, wherever it is."""
+        self.was_cut = True
+        if self.sock is not None:
+            try:
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self.sock.close()

@@ -1,0 +1,119 @@
+"""What became of people in campaigns: page by page, as a file, in numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import exporting
+from people.problems import Problem, Refused
+from smartlists import tallies
+from smartlists.models import CampaignEntry, SmartCampaign, WebhookDelivery
+
+PAGE = 50
+SAMPLE = 1_000  # entries that latency is told from
+State = CampaignEntry.State
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from recording an activity to the end of the first step it led to, of the latest people."""
+
+    p50: float
+    p95: float
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A campaign in numbers: how many entered, were skipped and why, finished, failed, left; who is under way."""
+
+    entered: int
+    finished: int
+    failed: int
+    skipped: Mapping[str, int]  # by reason
+    latency: Latency | None
+
+
+def summary(campaign: SmartCampaign) -> Summary:
+    """The numbers of a campaign; no row of a person is counted."""
+    found = tallies.of(campaign.pk)
+    skipped = {
+        what.partition(":")[2]: count for what, count in sorted(found.items()) if what.startswith("skipped:")
+    }  # fmt: skip
+    return Summary(found.get("entered", 0), found.get("done", 0), found.get("failed", 0), skipped, latency(campaign))
+
+
+def latency(campaign: SmartCampaign) -> Latency | None:
+    """How long people waited for their first step, lately; None while nobody was there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select percentile_cont(0.5) within group (order by seconds),
+                percentile_cont(0.95) within group (order by seconds), count(*)
+            from (select extract(epoch from first_step_at - entered_at)::float8 as seconds from campaign_entry
+                where campaign_id = %s and first_step_at is not null and activity_id is not null
+                order by id desc limit %s) latest""",
+            [campaign.pk, SAMPLE],
+        )
+        p50, p95, count = cursor.fetchone()
+    return Latency(p50, p95, count) if count else None
+
+
+def entries(
+    campaign: SmartCampaign, *, state: str = "", reason: str = "", person_id: int | None = None,
+    before: int | None = None, limit: int = PAGE,
+) -> QuerySet[CampaignEntry]:  # fmt: skip
+    """The latest entries, newest first, with the outcomes of their steps; `before` is the last id seen."""
+    found = campaign.entries.order_by("-pk").prefetch_related("outcomes")
+    wanted: dict[str, Any] = {"state": state, "reason": reason, "person_id": person_id, "pk__lt": before}
+    return found.filter(**{name: value for name, value in wanted.items() if value})[:limit]
+
+
+def forget_old() -> int:
+    """Drop skipped entries and calls that were made, once they are older than the setting says; return how many."""
+    limit = timezone.now() - timedelta(days=settings.CAMPAIGN_RESULTS_DAYS)
+    skipped = CampaignEntry.objects.filter(state=State.SKIPPED, dispatched_at__lt=limit)
+    made = WebhookDelivery.objects.filter(state=WebhookDelivery.State.DELIVERED, finished_at__lt=limit)
+    return skipped.delete()[0] + made.delete()[0]
+
+
+def statement(parameters: Mapping[str, Any]) -> exporting.Statement:
+    """A row for every step of everybody; `campaign`: the id, `state`: only entries in it."""
+    campaign = SmartCampaign.objects.filter(pk=parameters.get("campaign")).first()
+    if campaign is None:
+        message = _("There is no smart campaign %(id)s.") % {"id": parameters.get("campaign")}
+        raise Refused(Problem("unknown_campaign", message, ("campaign",)))
+    where, values = "e.campaign_id = %(campaign)s", {"campaign": campaign.pk}
+    if state := parameters.get("state"):
+        where, values = where + " and e.state = %(state)s", values | {"state": state}
+    return exporting.Statement(_COLUMNS, f"{_SOURCE} where {where} order by e.id, o.id", values)
+
+
+_SOURCE = "campaign_entry e left join campaign_step_outcome o on o.entry_id = e.id"
+_COLUMNS: Sequence[exporting.Column] = (
+    exporting.Column("entry", "e.id"),
+    exporting.Column("person", "e.person_id"),
+    exporting.Column("activity", "e.activity_id"),
+    exporting.Column("state", "e.state"),
+    exporting.Column("reason", "e.reason"),
+    exporting.Column("entered_at", exporting.moment("e.entered_at")),
+    exporting.Column("finished_at", exporting.moment("e.finished_at")),
+    exporting.Column("step", "o.path"),
+    exporting.Column("do", 'o."do"'),
+    exporting.Column("outcome", "o.outcome"),
+    exporting.Column("detail", "o.detail", is_text=True),
+    exporting.Column("at", exporting.moment("o.at")),
+)
+exporting.register(
+    exporting.Kind(
+        "campaign_results", gettext_lazy("Results of a smart campaign"),
+        ("people.export_person", "smartlists.view_smartcampaign"), statement,
+    )
+)  # fmt: skip

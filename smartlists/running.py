@@ -1,0 +1,143 @@
+"""To run a campaign once on a smart list, and to notice who joined or left one: people who enter without the log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from pyroaring import BitMap
+
+from people import audit
+from people.permissions import require
+from people.problems import Problem, Refused, bad_value
+from smartlists import campaigns, definitions, evaluating, evaluation, triggering
+from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, StoredEvaluation, bitmap
+from smartlists.triggering import Candidate, Listener, definition_of
+
+BATCH = 1_000  # people who enter in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How many people a run would take in, and how many of them qualify at this moment."""
+
+    count: int
+    as_of: datetime
+
+
+def preview(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> Preview:
+    """Who is on the list now and satisfies the campaign's audience. Raises `Refused` (`timeout`, …), `NotAllowed`."""
+    require(by, campaigns.ACTIVATE)
+    members, as_of = _who(campaign, smart_list, by)
+    return Preview(len(members), as_of)
+
+
+def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: Any) -> CampaignRun:
+    """Have everybody on the list enter the campaign now, whoever qualifies; triggers do not matter.
+
+    Raises `Refused` (`over_cap`) when they are more than `cap`, which whoever asks states for safety.
+    """
+    require(by, campaigns.ACTIVATE)
+    if type(cap) is not int or cap < 1:
+        raise Refused(bad_value("wrong_type", _("the largest number of people that is meant"), cap, "cap"))
+    members, _as_of = _who(campaign, smart_list, by)
+    if len(members) > cap:
+        message = _("The list holds %(count)s people, more than %(cap)s. Nothing was done.")
+        shown = {"count": len(members), "cap": cap}
+        raise Refused(Problem("over_cap", message % shown, ("cap",), str(cap), str(len(members))))
+    return _start(campaign, smart_list, members, by)
+
+
+@transaction.atomic
+def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: Any) -> CampaignRun:
+    locked = campaigns._lock(campaign)
+    parsed = campaigns._held(locked.definition, triggering.Catalogue())
+    if not parsed.steps:
+        raise Refused(Problem("no_step", _("A campaign needs a step."), ("steps",)))
+    if locked.state == SmartCampaign.State.ARCHIVED:
+        campaigns._require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
+    version = campaigns._version_of(locked)
+    made = CampaignRun.objects.create(
+        campaign=locked, version=version, smart_list=smart_list, count=len(members), members=members.serialize(),
+        requested_by=by,
+    )  # fmt: skip
+    audit.note(by, locked, "ran_once", count=len(members))
+    return made
+
+
+def _who(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMap, datetime]:
+    stored = evaluating.evaluate(smart_list, by)
+    audience = definitions.load(campaign.definition).audience
+    members = stored.person_ids
+    if not audience.is_everybody:
+        members = evaluation.members(audience.wanted, members)
+    return members, stored.as_of or timezone.now()
+
+
+# --- What the dispatcher does besides the log -----------------------------------------------------------------
+
+
+def enter_runs() -> int:
+    """Let the next people of every run under way enter; return how many were looked at."""
+    seen = 0
+    for pk in CampaignRun.objects.filter(state=CampaignRun.State.RUNNING).order_by("pk").values_list("pk", flat=True):
+        seen += _enter_some(pk)
+    return seen
+
+
+@transaction.atomic
+def _enter_some(run_id: int) -> int:
+    campaigns.hold_position()
+    run = CampaignRun.objects.select_related("campaign").filter(pk=run_id).first()
+    if run is None or run.state != CampaignRun.State.RUNNING:
+        return 0
+    waiting = bitmap(run.members)
+    some = list(waiting[:BATCH])
+    campaign = run.campaign
+    campaign.version_id = run.version_id
+    listener = Listener(campaign, definition_of(run.version_id))
+    triggering.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
+    run.members = BitMap(waiting - BitMap(some)).serialize()
+    run.entered += len(some)
+    if not waiting - BitMap(some):
+        run.state = CampaignRun.State.DONE
+    run.save(update_fields=["members", "entered", "state"])
+    return len(some)
+
+
+def enter_list_changes() -> int:
+    """Let people enter who joined or left the smart lists that campaigns watch, as newer evaluations found."""
+    seen = 0
+    evaluated = ListWatch.objects.filter(smart_list__current__isnull=False)
+    for pk in evaluated.exclude(evaluation_id=F("smart_list__current_id")).order_by("pk").values_list("pk", flat=True):
+        seen += _enter_changes(pk)
+    return seen
+
+
+@transaction.atomic
+def _enter_changes(watch_id: int) -> int:
+    campaigns.hold_position()
+    watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
+    current = StoredEvaluation.objects.filter(current_of=watch.smart_list_id).first() if watch else None
+    if watch is None or current is None or current.pk == watch.evaluation_id:
+        return 0
+    before, now = bitmap(watch.members), current.person_ids
+    changes = {definitions.JOINED: now - before, definitions.LEFT: before - now}
+    campaign = watch.campaign
+    listener = Listener(campaign, definition_of(campaign.version_id))  # type: ignore[arg-type]
+    candidates = [
+        Candidate(listener, pk, current.as_of or timezone.now(), at, evaluation_id=current.pk)
+        for at, trigger in listener.definition.list_triggers
+        if trigger.smart_list == watch.smart_list_id
+        for pk in changes[trigger.change]
+    ]
+    if not campaign.is_active:
+        for candidate in candidates:
+            candidate.reason = triggering.Reason.PAUSED
+    triggering.enter(candidates)
+    watch.members, watch.evaluation_id = now.serialize(), current.pk
+    watch.save(update_fields=["members", "evaluation_id"])
+    return len(candidates)

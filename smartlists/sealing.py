@@ -1,0 +1,46 @@
+"""Secrets at rest: sealed under a named key, so that keys can be changed without asking anybody for secrets again.
+
+WEBHOOK_KEYS names the keys, the present one first; without it there is one that is derived from SECRET_KEY.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from people.problems import Problem, Refused
+
+DERIVED = "secret-key"
+
+
+def seal(secret: bytes) -> tuple[str, bytes]:
+    """The name of the present key, and `secret` sealed under it."""
+    name, key = next(iter(_keys().items()))
+    return name, Fernet(key).encrypt(secret)
+
+
+def unseal(name: str, sealed: bytes) -> bytes:
+    """The secret. Raises `Refused` (`key_missing`) when none of the keys opens it."""
+    keys = _keys()
+    first = [keys[name]] if name in keys else []
+    try:
+        return MultiFernet([Fernet(key) for key in (*first, *keys.values())]).decrypt(bytes(sealed))
+    except InvalidToken:
+        message = _("The key “%(name)s” that opens this secret is not in WEBHOOK_KEYS.") % {"name": name}
+        raise Refused(Problem("key_missing", message, ("secret",))) from None
+
+
+def present() -> str:
+    """The name of the key under which secrets are sealed now."""
+    return next(iter(_keys()))
+
+
+def _keys() -> Mapping[str, bytes]:
+    return dict(settings.WEBHOOK_KEYS) or {DERIVED: _derived(settings.SECRET_KEY)}
+
+
+def _derived(text: str) -> bytes:
+    return base64.urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=32, person=b"webhook secrets").digest())

@@ -1,0 +1,31 @@
+"""How many people a campaign saw: counted as it happens, so that pages need not count rows."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from django.db import connection
+
+from smartlists.models import CampaignTally
+
+
+def add(seen: Iterable[tuple[int, str]]) -> None:
+    """Count (campaign, what became of somebody), today."""
+    counts = sorted(Counter(seen).items())
+    if not counts:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into smart_campaign_tally as t (campaign_id, day, what, count)
+            select campaign, (now() at time zone 'UTC')::date, what, n
+            from unnest(%s::bigint[], %s::text[], %s::bigint[]) as w (campaign, what, n)
+            on conflict (campaign_id, day, what) do update set count = t.count + excluded.count""",
+            [[key[0] for key, _n in counts], [key[1] for key, _n in counts], [n for _key, n in counts]],
+        )
+
+
+def of(campaign_id: int) -> Mapping[str, int]:
+    """What became of how many, ever."""
+    found: Counter[str] = Counter()
+    for what, count in CampaignTally.objects.filter(campaign_id=campaign_id).values_list("what", "count"):
+        found[what] += count
+    return found

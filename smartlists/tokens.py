@@ -1,0 +1,138 @@
+"""Tokens: places in a campaign's texts that values of the person and of what triggered it fill.
+
+`{{person.first_name}}`, `{{trigger.amount}}`, `{{person.first_name:default=friend}}`. A small language of its own:
+a value that is filled in is never read as a template again, and is escaped for where it goes.
+"""
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from django.utils.translation import gettext as _
+
+from people.problems import Path, Problem, show
+
+MAX_DEFAULT = 255
+_TOKEN = re.compile(r"\{\{([^{}]*)\}\}")
+_NAME = re.compile(r"\s*([a-z]+)\.([A-Za-z0-9_]+)\s*(?::default=([^{}]*))?", re.DOTALL)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One place: whose value it is ("person", "trigger" or "campaign"), its name, and what stands for no value."""
+
+    source: str
+    name: str
+    default: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.source}.{self.name}"
+
+
+Part = str | Token
+
+
+class BadTemplate(ValueError):
+    """A text has something between {{ and }} that is no token, or braces that never close."""
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> tuple[Part, ...]:
+    """The pieces of `text`: plain text and tokens, in order. Raises `BadTemplate` with what is wrong."""
+    parts: list[Part] = []
+    end = 0
+    for found in _TOKEN.finditer(text):
+        _add_plain(parts, text[end : found.start()])
+        parts.append(_token(found[1]))
+        end = found.end()
+    _add_plain(parts, text[end:])
+    return tuple(parts)
+
+
+def _add_plain(parts: list[Part], text: str) -> None:
+    if "{{" in text or "}}" in text:
+        raise BadTemplate(show(text[max(0, text.find("{{")) :], 40))
+    if text:
+        parts.append(text)
+
+
+def _token(inside: str) -> Token:
+    found = _NAME.fullmatch(inside)
+    if found is None or len(found[3] or "") > MAX_DEFAULT:
+        raise BadTemplate(show("{{" + inside + "}}", 40))
+    return Token(found[1], found[2], found[3] or "")
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The tokens in a text that `check` let pass."""
+    return [part for part in parse(text) if isinstance(part, Token)]
+
+
+def check(text: str, known: Iterable[str], path: Path) -> list[Problem]:
+    """What is wrong with the tokens of `text`; `known` are keys like "person.email"."""
+    try:
+        parts = parse(text)
+    except BadTemplate as error:
+        message = _("“%(got)s” is not a token; tokens look like {{person.first_name}}") % {"got": str(error)}
+        return [Problem("bad_token", message, path, "{{person.first_name}}", str(error))]
+    names = set(known)
+    return [_unknown(part, names, path) for part in parts if isinstance(part, Token) and part.key not in names]
+
+
+def _unknown(token: Token, known: set[str], path: Path) -> Problem:
+    close = get_close_matches(token.key, known, n=1, cutoff=0.6)
+    got, meant = _written(token.key), _written(close[0]) if close else ""
+    message = _("there is no token %(got)s; did you mean %(close)s?") if close else _("there is no token %(got)s")
+    return Problem("unknown_token", message % {"got": got, "close": meant}, path, meant, got)
+
+
+def _written(key: str) -> str:
+    return "{{" + key + "}}"
+
+
+def render(text: str, values: Mapping[str, str | None], escape: Callable[[str], str] = str) -> str:
+    """`text` with its tokens filled from `values` (by key), each value escaped; no value is the token's default."""
+    return "".join(
+        part if isinstance(part, str) else escape(values.get(part.key) or part.default) for part in parse(text)
+    )
+
+
+# --- Where values go ------------------------------------------------------------------------------------------
+
+
+def one_line(value: str) -> str:
+    """For a subject or a header: no line break and no control character, so that no header begins in a value."""
+    return _CONTROLS.sub(" ", value).strip()
+
+
+def in_url(value: str) -> str:
+    """For a path or a query of an address: everything but letters, digits and -._~ is percent-encoded."""
+    return quote(value, safe="")
+
+
+def in_json(value: str) -> str:
+    """For the inside of a JSON string."""
+    return json.dumps(value, ensure_ascii=False)[1:-1]
+
+
+def in_form(value: str) -> str:
+    return quote_plus(value)
+
+
+def in_html(value: str) -> str:
+    return html.escape(value)
+
+
+def as_text(value: Any) -> str | None:
+    """A canonical value as tokens show it."""
+    from people.datatypes import canonical_text
+
+    return None if value is None else canonical_text(value)

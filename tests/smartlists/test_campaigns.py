@@ -1,0 +1,244 @@
+"""Campaigns as people make them: what is checked, who may, what is protected."""
+
+import pytest
+
+from activities import drafting, lifecycle
+from people import defining, static_lists
+from people.models import PersonField
+from people.problems import Conflict, NotAllowed, Refused
+from smartlists import campaigns, definition_checks, definitions, saving, tokens
+from smartlists.models import SmartCampaign
+from tests.making import approved_type
+from tests.smartlists import making
+from tests.smartlists.campaigning import (
+    BIG_CHECK,
+    a_list,
+    active,
+    add_to,
+    definition,
+    draft,
+    own_rows_read,  # noqa: F401 (a fixture)
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
+
+
+def refused(work, *arguments, **more):
+    with pytest.raises(Refused) as found:
+        work(*arguments, **more)
+    return [(problem.code, problem.path) for problem in found.value.problems]
+
+
+def whole(hook=None):
+    """A definition with a step of every kind."""
+    chosen = {"when": {"rules": {"match": "all", "filters": [making.person("country", "is", "Spain")]}},
+              "steps": [{"do": "wait", "period": "2 hours"}]}  # fmt: skip
+    return definition(
+        add_to(a_list()), {"do": "remove_from_list", "list": a_list().pk},
+        {"do": "change_field", "field": "title", "to": "{{trigger.check}}"},
+        {"do": "change_field", "field": "person_score", "by": "-5"},
+        {"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amount": "{{trigger.amount}}"}},
+        {"do": "wait", "until": "{{person.date_of_birth}}"},
+        {"do": "choose", "choices": [chosen], "otherwise": [{"do": "wait", "until": "2030-01-01"}]},
+        triggers=[BIG_CHECK], audience=None, qualification={"how": "once in", "number": 2, "unit": "weeks"},
+        late_after_hours=48,
+    )  # fmt: skip
+
+
+def test_a_definition_and_its_json_say_the_same():
+    approved_type()
+    parsed = definition_checks.parse(whole())
+    assert definitions.load(definitions.dump(parsed)) == parsed
+    assert definition_checks.parse(definitions.dump(parsed)) == parsed
+    assert definitions.load(campaigns.create("All", None, value=parsed).definition) == parsed
+
+
+def test_paths_lead_through_choices():
+    approved_type()
+    steps = definition_checks.parse(whole()).steps
+    assert [path for path, _step in definitions.walk(steps)] == [
+        "0", "1", "2", "3", "4", "5", "6", "6.0.0", "6.1.0",
+    ]  # fmt: skip
+    assert definitions.following(steps, "5") == "6"
+    assert definitions.following(steps, "6.0.0") == definitions.following(steps, "6") == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "path"),
+    [
+        ({"triggers": [{"type": "nonsense"}]}, "unknown_type", ("triggers", 0, "type")),
+        ({"triggers": [BIG_CHECK | {"constraints": [making.where("amount", "is", "x")]}]}, "wrong_type",
+         ("triggers", 0, "constraints", 0, "values", 0)),
+        ({"triggers": [{"smart_list": 99}]}, "unknown_list", ("triggers", 0, "list")),
+        ({"triggers": "all"}, "wrong_type", ("triggers",)),
+        ({"nonsense": 1}, "unknown_key", ("nonsense",)),
+        ({"audience": {"smart_list": 99}}, "unknown_list", ("audience", "list")),
+        ({"audience": {}}, "missing_value", ("audience",)),
+        ({"audience": {"rules": {"filters": [{"kind": "x"}]}}}, "unknown_kind",
+         ("audience", "rules", "filters", 0, "kind")),
+        ({"qualification": {"how": "often"}}, "unknown_word", ("qualification", "how")),
+        ({"qualification": {"how": "once in", "number": 0, "unit": "days"}}, "wrong_type", ("qualification", "number")),
+        ({"late_after_hours": -1}, "wrong_type", ("late_after_hours",)),
+        ({"version": 2}, "unknown_version", ("version",)),
+        ({"steps": [{"do": "dance"}]}, "unknown_step", ("steps", 0, "do")),
+        ({"steps": [{"do": "add_to_list", "list": 99}]}, "unknown_list", ("steps", 0, "list")),
+        ({"steps": [{"do": "change_field", "field": "titel", "to": "x"}]}, "unknown_field", ("steps", 0, "field")),
+        ({"steps": [{"do": "change_field", "field": "created_at", "to": "x"}]}, "read_only_field",
+         ("steps", 0, "field")),
+        ({"steps": [{"do": "change_field", "field": "title", "by": "1"}]}, "wrong_type", ("steps", 0, "by")),
+        ({"steps": [{"do": "change_field", "field": "person_score", "to": "many"}]}, "wrong_type", ("steps", 0, "to")),
+        ({"steps": [{"do": "change_field", "field": "title", "to": "{{trigger.amont}}"}]}, "unknown_token",
+         ("steps", 0, "to")),
+        ({"steps": [{"do": "change_field", "field": "title", "to": "{{person.title"}]}, "bad_token", ("steps", 0, "to")),
+        ({"steps": [{"do": "change_field", "field": "title", "to": "{% now %}{{ settings.SECRET_KEY }}"}]},
+         "unknown_token", ("steps", 0, "to")),
+        ({"steps": [{"do": "change_field", "field": "title", "to": "a\0b"}]}, "wrong_type", ("steps", 0, "to")),
+        ({"steps": [{"do": "record", "type": "newPerson"}]}, "standard_type", ("steps", 0, "type")),
+        ({"steps": [{"do": "record", "type": "depositCheck"}]}, "missing_value", ("steps", 0, "primary")),
+        ({"steps": [{"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amont": "1"}}]},
+         "unknown_field", ("steps", 0, "attributes", "amont")),
+        ({"steps": [{"do": "wait", "period": "3 days", "until": "2030-01-01"}]}, "missing_value", ("steps", 0)),
+        ({"steps": [{"do": "wait", "period": "4 hrs"}]}, "wrong_type", ("steps", 0, "period")),
+        ({"steps": [{"do": "wait", "until": "{{person.title}}"}]}, "wrong_type", ("steps", 0, "until")),
+        ({"steps": [{"do": "wait", "until": "soon"}]}, "wrong_type", ("steps", 0, "until")),
+        ({"steps": [{"do": "alert", "to": ["a@elsewhere.com"], "subject": "x"}]}, "not_allowed", ("steps", 0, "to", 0)),
+        ({"steps": [{"do": "alert", "to": [], "subject": "x"}]}, "missing_value", ("steps", 0, "to")),
+        ({"steps": [{"do": "webhook", "webhook": 99}]}, "unknown_webhook", ("steps", 0, "webhook")),
+        ({"steps": [{"do": "choose", "choices": []}]}, "missing_value", ("steps", 0, "choices")),
+        ({"steps": [{"do": "wait", "period": "1 day"}] * 101}, "too_many_steps", ("steps",)),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_campaign_is_refused_at_its_place(change, code, path):
+    approved_type()
+    found = refused(campaigns.create, "Bad", None, value=definition(triggers=[BIG_CHECK]) | change)
+    assert found[0] == (code, path)
+    assert not SmartCampaign.objects.exists()
+
+
+def test_every_problem_is_told_at_once():
+    approved_type()
+    bad = definition({"do": "dance"}, {"do": "wait"}, triggers=[{"type": "x"}])
+    assert [code for code, _path in refused(campaigns.create, "Bad", None, value=bad)] == [
+        "unknown_type", "unknown_step", "missing_value",
+    ]  # fmt: skip
+
+
+def test_choices_lie_three_deep_at_most():
+    inside: list = []
+    for _level in range(5):
+        inside = [{"do": "choose", "choices": [{"when": {"rules": {"filters": []}}, "steps": inside}]}]
+    assert "too_deep" in [
+        code for code, _path in refused(campaigns.create, "Deep", None, value=definition(*inside, triggers=[]))
+    ]
+
+
+def test_a_campaign_needs_a_trigger_and_a_step_to_be_activated():
+    empty = campaigns.create("Empty", None)
+    assert refused(campaigns.activate, empty, None) == [("no_trigger", ("triggers",)), ("no_step", ("steps",))]
+
+
+def test_states_follow_each_other():
+    approved_type()
+    made = active(add_to(a_list()))
+    assert refused(campaigns.activate, made, None) == [("wrong_state", ("state",))]
+    assert refused(campaigns.archive, made, None) == [("wrong_state", ("state",))]
+    assert refused(campaigns.delete, made, None) == [("wrong_state", ("state",))]
+    campaigns.pause(made, None)
+    campaigns.archive(made, None)
+    assert campaigns.unarchive(made, None).state == "paused"
+    campaigns.archive(made, None)
+    campaigns.delete(made, None)
+    assert not SmartCampaign.objects.exists()
+
+
+def test_names_are_unique_and_a_stale_change_is_a_conflict():
+    approved_type()
+    first = draft(name="Welcome")
+    assert refused(campaigns.create, "welcome", None) == [("name_taken", ("name",))]
+    campaigns.change(first, None, expected_revision=1, description="new")
+    with pytest.raises(Conflict):
+        campaigns.change(first, None, expected_revision=1, description="newer")
+
+
+def test_what_a_campaign_names_stays():
+    check = approved_type()
+    used = a_list()
+    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    field = defining.create("Card", "string", None, api_name="card")
+    draft(
+        add_to(used), {"do": "change_field", "field": "card", "to": "{{trigger.branch}}"},
+        triggers=[BIG_CHECK], audience={"smart_list": spain.pk}, name="Welcome",
+    )  # fmt: skip
+    for work in (
+        lambda: static_lists.delete(used, None), lambda: saving.delete(spain, None),
+        lambda: lifecycle.delete(check, None), lambda: defining.delete(PersonField.objects.get(pk=field.pk), None),
+    ):  # fmt: skip
+        with pytest.raises(Refused) as found:
+            work()
+        assert found.value.code == "in_use" and "“Welcome”" in str(found.value)
+    drafting.remove_fields(check, ["branch"], None)
+    with pytest.raises(Refused) as found:
+        lifecycle.approve(check, None)
+    assert "“Welcome”" in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "verb", ["create", "change", "copy", "move", "activate", "pause", "archive", "unarchive", "delete"]
+)
+def test_every_verb_asks_for_a_right(verb, django_user_model):
+    approved_type()
+    nobody = django_user_model.objects.create_user("nobody")
+    made = draft(add_to(a_list()))
+    arguments = {"create": ("x", nobody), "copy": (made, "x", nobody), "move": (made, None, nobody)}
+    with pytest.raises(NotAllowed):
+        getattr(campaigns, verb)(*arguments.get(verb, (made, nobody)))
+
+
+def test_changes_leave_entries_in_the_audit():
+    from django.contrib.admin.models import LogEntry
+
+    from people import audit
+
+    approved_type()
+    made = draft(add_to(a_list()), name="Welcome")
+    campaigns.activate(made, None)
+    campaigns.pause(made, None)
+    campaigns.change(made, None, name="Hello")
+    told = [
+        audit.sentence(entry) for entry in LogEntry.objects.filter(content_type__model="smartcampaign").order_by("pk")
+    ]
+    assert told == ["Created", "Activated", "Paused", "Renamed from Welcome"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Hello {{person.first_name}}!", "Hello Ann!"),
+        ("{{ person.first_name }}", "Ann"),
+        ("{{person.city:default=somewhere}}", "somewhere"),
+        ("{{person.city}}", ""),
+        ("100 % {plain} {%raw%}", "100 % {plain} {%raw%}"),
+    ],
+)
+def test_tokens_are_filled(text, wanted):
+    assert tokens.render(text, {"person.first_name": "Ann", "person.city": None}) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{",
+        "}}",
+        "{{person}}",
+        "{{person.a.b}}",
+        "{{person.first_name|safe}}",
+        "{{person.__class__()}}",
+    ],
+)
+def test_what_is_no_token_is_refused(text):
+    with pytest.raises(tokens.BadTemplate):
+        tokens.parse(text)
+
+
+def test_a_value_is_never_read_as_a_template_again():
+    assert tokens.render("{{person.first_name}}", {"person.first_name": "{{person.email}}"}) == "{{person.email}}"

@@ -1,0 +1,376 @@
+"""What steps do, to whom, and what becomes of people under way."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.core import mail
+from django.db import transaction
+
+from activities.models import Activity
+from people import changing, defining, deleting, merging, traces
+from people.models import Person
+from people.sources import SYSTEM, Door
+from smartlists import alerts, campaigns, results, stepping, webhooks
+from smartlists.models import AlertEmail, CampaignEntry, WebhookDelivery
+from tests.making import DIALECT, approved_type, person
+from tests.smartlists import making
+from tests.smartlists.campaigning import (
+    a_list,
+    active,
+    add_to,
+    dispatched,
+    happened,
+    members,
+    outcomes,
+    own_rows_read,  # noqa: F401 (a fixture)
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
+WAIT = {"do": "wait", "period": "3 days"}
+
+
+def later(**more):
+    return time_machine.travel(datetime.now(UTC) + timedelta(**more), tick=False)
+
+
+def test_add_and_remove_on_lists_each_say_what_they_did():
+    approved_type()
+    first, second = a_list(), a_list()
+    active(add_to(first), {"do": "remove_from_list", "list": second.pk}, add_to(first))
+    ann = person()
+    happened(ann.pk)
+    dispatched()
+    assert [one[1:3] for one in outcomes()] == [
+        ("add_to_list", "done"), ("remove_from_list", "nothing"), ("add_to_list", "nothing"),
+    ]  # fmt: skip
+    assert members(first) == {ann.pk}
+
+
+def test_a_field_is_changed_with_values_of_person_and_trigger():
+    approved_type()
+    active({"do": "change_field", "field": "title", "to": "{{trigger.check}} of {{person.first_name}}"})
+    ann = person(first_name="Ann")
+    happened(ann.pk, primary_value="No. 7")
+    dispatched()
+    ann.refresh_from_db()
+    assert ann.title == "No. 7 of Ann"
+    changed = Activity.objects.get(person_id=ann.pk, activity_type_id=13)
+    assert (changed.door, changed.primary_value) == (Door.CAMPAIGN, "title")
+
+
+def test_scores_are_added_up_in_order_for_one_person():
+    approved_type()
+    active({"do": "change_field", "field": "person_score", "by": "5"})
+    active({"do": "change_field", "field": "annual_revenue", "by": "{{trigger.amount}}"})
+    ann = person()
+    for amount in (10, 20, 30):
+        happened(ann.pk, amount=amount)
+    dispatched()
+    ann.refresh_from_db()
+    assert (ann.person_score, ann.annual_revenue) == (15, 60)
+
+
+def test_the_last_of_several_activities_wins():
+    approved_type()
+    active({"do": "change_field", "field": "title", "to": "{{trigger.check}}"})
+    people = [person() for _number in range(3)]
+    for number in range(4):
+        for one in people:
+            happened(one.pk, primary_value=f"No. {number}")
+    dispatched()
+    assert set(Person.objects.values_list("title", flat=True)) == {"No. 3"}
+
+
+def test_a_value_that_does_not_fit_fails_for_that_person_alone():
+    approved_type()
+    active({"do": "change_field", "field": "number_of_employees", "to": "{{trigger.branch}}"})
+    ann, bob = person(), person()
+    happened(ann.pk, branch="many")
+    happened(bob.pk, branch="40")
+    assert [state for _pk, state, _reason in dispatched()] == ["failed", "done"]
+    bob.refresh_from_db()
+    assert bob.number_of_employees == 40
+
+
+def test_an_empty_value_clears_a_field():
+    approved_type()
+    active({"do": "change_field", "field": "title", "to": ""})
+    ann = person(title="Boss")
+    happened(ann.pk)
+    dispatched()
+    ann.refresh_from_db()
+    assert ann.title is None
+
+
+def test_another_activity_is_recorded():
+    approved_type()
+    approved_type("Thank Customer", "thankCustomer")
+    step = {"do": "record", "type": "thankCustomer", "primary": "for {{trigger.check}}",
+            "attributes": {"amount": "{{trigger.amount}}", "pages": "2"}}  # fmt: skip
+    active(step)
+    ann = person()
+    happened(ann.pk, amount="12.50")
+    dispatched()
+    made = Activity.objects.filter(person_id=ann.pk, door=Door.CAMPAIGN).get()
+    assert (made.primary_value, str(made.attributes["amount"]), made.attributes["pages"]) == ("for No. 1", "12.5", 2)
+    assert made.origin_id == campaigns.SmartCampaign.objects.get().pk
+
+
+def test_a_wait_holds_a_person_for_a_period():
+    approved_type()
+    after = a_list()
+    active(WAIT, add_to(after))
+    ann = person()
+    happened(ann.pk)
+    assert dispatched() == [(ann.pk, "open", "")]
+    with later(days=2, hours=23):
+        assert dispatched() == [(ann.pk, "open", "")]
+    with later(days=3, minutes=1):
+        assert dispatched() == [(ann.pk, "done", "")]
+    assert members(after) == {ann.pk}
+
+
+def test_who_waits_holds_up_nobody_else_not_even_themselves():
+    approved_type()
+    after = a_list()
+    active(WAIT)
+    active(add_to(after))
+    ann = person()
+    happened(ann.pk)
+    dispatched()
+    assert members(after) == {ann.pk}
+
+
+@pytest.mark.parametrize(
+    ("until", "values", "state"),
+    [
+        ("{{person.date_of_birth}}", {"date_of_birth": "1990-01-01"}, "done"),
+        ("{{person.date_of_birth}}", {"date_of_birth": "2199-01-01"}, "open"),
+        ("{{person.date_of_birth}}", {}, "done"),
+        ("2199-01-01", {}, "open"),
+        ("2001-01-01T10:00:00Z", {}, "done"),
+        ("{{trigger.branch}}", {}, "failed"),
+    ],
+)
+def test_a_wait_until_a_date_or_a_fields_date(until, values, state):
+    approved_type()
+    active({"do": "wait", "until": until}, add_to(a_list()))
+    ann = person(**values)
+    happened(ann.pk, branch="Lugo")
+    assert dispatched() == [(ann.pk, state, "")]
+
+
+def test_the_first_choice_that_holds_wins():
+    approved_type()
+    spain, lugo, other, after = a_list(), a_list(), a_list(), a_list()
+    choices = [
+        {"when": {"rules": {"filters": [making.person("city", "is", "Lugo")]}}, "steps": [add_to(lugo)]},
+        {"when": {"rules": {"filters": [making.person("country", "is", "Spain")]}}, "steps": [add_to(spain)]},
+    ]
+    active({"do": "choose", "choices": choices, "otherwise": [add_to(other)]}, add_to(after))
+    ann, bob, cas = person(city="Lugo", country="Spain"), person(country="Spain"), person()
+    for one in (ann, bob, cas):
+        happened(one.pk)
+    dispatched()
+    assert (members(lugo), members(spain), members(other)) == ({ann.pk}, {bob.pk}, {cas.pk})
+    assert members(after) == {ann.pk, bob.pk, cas.pk}
+    entry = CampaignEntry.objects.get(person_id=cas.pk)
+    assert [one[:2] for one in outcomes(entry)] == [("0", "choose"), ("0.2.0", "add_to_list"), ("1", "add_to_list")]
+
+
+def test_who_takes_a_way_without_steps_goes_on():
+    approved_type()
+    after = a_list()
+    nobody = {"when": {"rules": {"filters": [making.person("city", "is", "Atlantis")]}}, "steps": []}
+    active({"do": "choose", "choices": [nobody]}, add_to(after))
+    ann = person()
+    happened(ann.pk)
+    dispatched()
+    assert members(after) == {ann.pk}
+
+
+def test_a_pause_holds_people_and_activating_again_lets_them_go_on():
+    approved_type()
+    after = a_list()
+    made = active(WAIT, add_to(after))
+    ann = person()
+    happened(ann.pk)
+    dispatched()
+    campaigns.pause(made, None)
+    with later(days=5):
+        assert dispatched() == [(ann.pk, "held", "")]
+        campaigns.activate(made, None)
+        assert dispatched() == [(ann.pk, "done", "")]
+
+
+def test_archiving_lets_people_leave():
+    approved_type()
+    made = active(WAIT, add_to(a_list()))
+    happened(person().pk)
+    dispatched()
+    campaigns.pause(made, None)
+    campaigns.archive(made, None)
+    assert [entry[1:] for entry in dispatched()] == [("left", "archived")]
+
+
+def test_who_is_deleted_while_waiting_leaves():
+    approved_type()
+    after = a_list()
+    active(WAIT, add_to(after))
+    ann = person()
+    happened(ann.pk)
+    dispatched()
+    deleting.delete([ann.pk], None, SYSTEM)
+    with later(days=4):
+        assert dispatched() == [(ann.pk, "left", "gone")]
+    assert members(after) == set()
+
+
+def test_who_is_merged_while_waiting_goes_on_as_the_winner_and_back():
+    approved_type()
+    after = a_list()
+    active(WAIT, add_to(after))
+    ann, bob = person(), person()
+    happened(ann.pk)
+    dispatched()
+    merge = merging.merge(bob.pk, [ann.pk], None, SYSTEM)
+    assert [pk for pk, _state, _reason in dispatched()] == [bob.pk]
+    merging.undo(merge.pk, None, SYSTEM)
+    assert [pk for pk, _state, _reason in dispatched()] == [ann.pk]
+    with later(days=4):
+        assert dispatched() == [(ann.pk, "done", "")]
+    assert members(after) == {ann.pk}
+
+
+def test_who_is_erased_while_waiting_is_nowhere_in_campaigns():
+    approved_type()
+    hook, _secret = webhooks.create("CRM", None, url="https://example.com/{{person.email}}")
+    active({"do": "webhook", "webhook": hook.pk}, WAIT)
+    ann = person(email="ann.unique@example.com")
+    happened(ann.pk)
+    dispatched()
+    assert WebhookDelivery.objects.get().url.endswith("ann.unique%40example.com")
+    identity = deleting.erase([ann.pk], None, SYSTEM)
+    assert traces.find(identity) == []
+    assert not CampaignEntry.objects.exists()
+
+
+def test_a_list_that_is_gone_fails_and_the_path_goes_on():
+    approved_type()
+    gone, after = a_list(), a_list()
+    made = active(add_to(gone), add_to(after))
+    ann = person()
+    made.uses.all().delete()
+    gone.delete()
+    happened(ann.pk)
+    assert dispatched() == [(ann.pk, "failed", "")]
+    assert members(after) == {ann.pk}
+
+
+def test_people_finish_on_the_version_with_which_they_entered():
+    approved_type()
+    old, new = a_list(), a_list()
+    made = active(WAIT, add_to(old))
+    ann, bob = person(), person()
+    happened(ann.pk)
+    dispatched()
+    changed = campaigns.definitions.dump(campaigns.definitions.load(made.definition)) | {"steps": [add_to(new)]}
+    campaigns.change(made, None, value=changed)
+    happened(bob.pk)
+    dispatched()
+    with later(days=4):
+        dispatched()
+    assert (members(old), members(new)) == ({ann.pk}, {bob.pk})
+
+
+def test_a_step_that_is_killed_half_way_is_done_once(monkeypatch):
+    approved_type()
+    active({"do": "change_field", "field": "person_score", "by": "5"})
+    ann = person()
+    happened(ann.pk)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), transaction.atomic():
+        patched.setattr(stepping, "_write_entries", lambda _moved: (_ for _ in ()).throw(KeyboardInterrupt))
+        dispatched()
+    dispatched()
+    ann.refresh_from_db()
+    assert ann.person_score == 5
+
+
+def test_a_fault_of_ours_is_the_steps_outcome_and_stops_nobody(monkeypatch):
+    approved_type()
+    after = a_list()
+    active({"do": "change_field", "field": "title", "to": "x"}, add_to(after))
+    ann = person()
+    happened(ann.pk)
+    monkeypatch.setattr(changing, "upsert", lambda *_a, **_k: {}["fault"])
+    assert dispatched() == [(ann.pk, "failed", "")]
+    assert members(after) == {ann.pk}
+
+
+def test_alerts_go_to_the_desk_and_never_to_who_has_unsubscribed(settings):
+    settings.ALERT_DOMAINS, settings.EMAIL_IS_SET_UP = ["example.com"], True
+    approved_type()
+    step = {"do": "alert", "to": ["desk@example.com", "Gone@example.com"],
+            "subject": "{{person.first_name}} deposited {{trigger.amount:default=nothing}}",
+            "body": "Company: {{person.company}}"}  # fmt: skip
+    active(step)
+    person(email="gone@example.com", unsubscribed=True)
+    ann = person(first_name="Ann\r\nBcc: all@example.com")
+    happened(ann.pk, amount=5)
+    dispatched()
+    assert outcomes()[0][2] == "queued"
+    assert alerts.send() == 1
+    (sent,) = mail.outbox
+    assert sent.to == ["desk@example.com"]
+    assert sent.subject == "Ann Bcc: all@example.com deposited 5"
+    assert outcomes()[0][2] == "done"
+    assert alerts.send() == 0
+
+
+def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
+    settings.ALERT_DOMAINS, settings.EMAIL_IS_SET_UP = ["example.com"], True
+    approved_type()
+    active({"do": "alert", "to": ["desk@example.com"], "subject": "Hello"})
+    happened(person().pk)
+    dispatched()
+    with monkeypatch.context() as patched:
+        patched.setattr(alerts.EmailMessage, "send", lambda _mail: (_ for _ in ()).throw(OSError("down")))
+        assert alerts.send() == 0
+    waiting = AlertEmail.objects.get()
+    assert (waiting.state, waiting.attempts) == ("waiting", 1)
+    with later(minutes=5):
+        assert alerts.send() == 1
+
+
+def test_latency_is_told():
+    approved_type()
+    made = active(add_to(a_list()))
+    happened(person().pk)
+    dispatched()
+    found = results.summary(made)
+    assert found.entered == found.finished == 1
+    assert found.latency.of == 1 and found.latency.p95 >= 0
+
+
+def test_a_unique_field_keeps_people_apart_in_campaigns_too():
+    defining.create("Card", "string", None, api_name="card", is_unique=True)
+    approved_type()
+    active({"do": "change_field", "field": "card", "to": "the same"})
+    ann, bob = person(), person()
+    happened(ann.pk)
+    happened(bob.pk)
+    assert sorted(state for _pk, state, _reason in dispatched()) == ["done", "failed"]
+
+
+def test_a_read_of_a_changed_person_is_of_now():
+    approved_type()
+    active({"do": "wait", "period": "1 hour"}, {"do": "change_field", "field": "title", "to": "{{person.city}}"})
+    ann = person(city="Lugo")
+    happened(ann.pk)
+    dispatched()
+    changing.update(ann, {"city": "Vigo"}, DIALECT)
+    with later(hours=2):
+        dispatched()
+    ann.refresh_from_db()
+    assert ann.title == "Vigo"

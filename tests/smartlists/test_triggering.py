@@ -1,0 +1,344 @@
+"""Whom activities make enter campaigns: once each, in order, from activation on, and why not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import IntegrityError, connection, transaction
+
+from activities.models import LogPosition
+from people import changing, deleting, merging, static_lists
+from people.sources import SYSTEM
+from smartlists import campaigns, dispatching, evaluating, running, saving, triggering
+from smartlists.models import CampaignEffect, CampaignEntry, SmartCampaign
+from tests.making import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists import making
+from tests.smartlists.campaigning import (
+    BIG_CHECK,
+    CHECK,
+    a_list,
+    active,
+    add_to,
+    dispatched,
+    draft,
+    entries,
+    happened,
+    members,
+    outcomes,
+    own_rows_read,  # noqa: F401 (a fixture)
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
+
+
+def test_a_campaign_acts_on_what_satisfies_its_trigger():
+    approved_type()
+    rich = a_list()
+    ann, bob = person(), person()
+    active(add_to(rich), triggers=[BIG_CHECK])
+    happened(ann.pk, amount=5000)
+    happened(bob.pk, amount=999)
+    assert dispatched() == [(ann.pk, "done", "")]
+    assert members(rich) == {ann.pk}
+    assert outcomes() == [("0", "add_to_list", "done", "")]
+
+
+def test_each_activity_is_processed_once_however_often_the_log_is_read():
+    approved_type()
+    active(add_to(a_list()))
+    ann = person()
+    happened(ann.pk)
+    dispatched()
+    LogPosition.objects.filter(name=campaigns.POSITION).update(last_id=0)
+    assert dispatched() == [(ann.pk, "done", "")]
+
+
+def test_the_database_refuses_a_second_entry_and_a_second_outcome():
+    approved_type()
+    active(add_to(a_list()))
+    happened(person().pk)
+    dispatched()
+    entry = CampaignEntry.objects.get()
+    outcome = entry.outcomes.get()
+    for twin in (outcome, entry):
+        twin.pk = None
+        with pytest.raises(IntegrityError), transaction.atomic():
+            twin.save(force_insert=True)
+
+
+def test_activation_starts_at_that_moment():
+    approved_type()
+    ann = person()
+    made = draft(add_to(a_list()))
+    happened(ann.pk)
+    campaigns.activate(made, None)
+    assert dispatched() == []
+    happened(ann.pk)
+    assert dispatched() == [(ann.pk, "done", "")]
+
+
+def test_activities_of_a_pause_are_skipped_also_when_the_dispatcher_comes_late():
+    approved_type()
+    ann = person()
+    made = active(add_to(a_list()))
+    happened(ann.pk)
+    campaigns.pause(made, None)
+    happened(ann.pk)
+    campaigns.activate(made, None)
+    happened(ann.pk)
+    assert dispatched() == [(ann.pk, "done", ""), (ann.pk, "skipped", "paused"), (ann.pk, "done", "")]
+
+
+def test_what_is_recorded_long_after_it_happened_does_not_trigger():
+    approved_type()
+    ann = person()
+    active(add_to(a_list()))
+    happened(ann.pk, occurred_at=datetime.now(UTC) - timedelta(hours=25))
+    happened(ann.pk, occurred_at=datetime.now(UTC) - timedelta(hours=23))
+    assert dispatched() == [(ann.pk, "skipped", "late"), (ann.pk, "done", "")]
+
+
+def test_lateness_is_each_campaigns_own():
+    approved_type()
+    ann = person()
+    active(add_to(a_list()), late_after_hours=None)
+    active(add_to(a_list()), late_after_hours=1)
+    happened(ann.pk, occurred_at=datetime.now(UTC) - timedelta(days=300))
+    assert dispatched() == [(ann.pk, "done", ""), (ann.pk, "skipped", "late")]
+
+
+def test_triggers_are_or_ed():
+    approved_type()
+    approved_type("Buy Car", "buyCar")
+    ann = person()
+    active(add_to(a_list()), triggers=[BIG_CHECK, {"type": "buyCar"}])
+    recorded(activity(ann.pk, "buyCar", datetime.now(UTC)))
+    happened(ann.pk, amount=1)
+    happened(ann.pk, amount=2000)
+    assert [one.trigger for one in CampaignEntry.objects.order_by("pk")] == []
+    dispatched()
+    assert [one.trigger for one in CampaignEntry.objects.order_by("pk")] == [1, 0]
+
+
+def test_only_the_audience_enters():
+    approved_type()
+    ann, bob = person(country="Spain"), person(country="Chile")
+    rules = {"match": "all", "filters": [making.person("country", "is", "Spain")]}
+    active(add_to(a_list()), audience={"rules": rules})
+    happened(ann.pk)
+    happened(bob.pk)
+    assert dispatched() == [(ann.pk, "done", ""), (bob.pk, "skipped", "audience")]
+
+
+def test_a_smart_list_as_audience():
+    approved_type()
+    ann, bob = person(country="Spain"), person(country="Chile")
+    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    active(add_to(a_list()), audience={"smart_list": spain.pk})
+    happened(bob.pk)
+    happened(ann.pk)
+    assert dispatched() == [(bob.pk, "skipped", "audience"), (ann.pk, "done", "")]
+
+
+@pytest.mark.parametrize(
+    ("qualification", "wanted"),
+    [
+        ({"how": "once"}, ["done", "skipped", "skipped"]),
+        ({"how": "every time"}, ["done", "done", "done"]),
+        ({"how": "once in", "number": 3, "unit": "days"}, ["done", "skipped", "done"]),
+        ({"how": "once in", "number": 30, "unit": "hours"}, ["done", "skipped", "done"]),
+        ({"how": "once in", "number": 1, "unit": "months"}, ["done", "skipped", "skipped"]),
+    ],
+)
+def test_how_often_a_person_may_enter(qualification, wanted):
+    approved_type()
+    ann = person()
+    active(add_to(a_list()), qualification=qualification)
+    start = datetime.now(UTC)
+    for days in (0, 1, 3):
+        with time_machine.travel(start + timedelta(days=days), tick=False):
+            recorded(activity(ann.pk, occurred_at=start + timedelta(days=days)))
+    assert [state for _pk, state, _reason in dispatched()] == wanted
+
+
+def test_qualification_counts_within_one_batch_too():
+    approved_type()
+    ann, bob = person(), person()
+    active(add_to(a_list()), qualification={"how": "once"})
+    for one in (ann, bob, ann, ann):
+        happened(one.pk)
+    assert dispatched() == [
+        (ann.pk, "done", ""), (bob.pk, "done", ""), (ann.pk, "skipped", "once"), (ann.pk, "skipped", "once"),
+    ]  # fmt: skip
+
+
+def test_standard_activities_trigger_person_created_field_changed_list_joined():
+    target, source = a_list(), a_list()
+    changed = {"field": "attribute_name", "operator": "is", "values": ["country"]}
+    joined = {"field": "list_id", "operator": "is", "values": [str(source.pk)]}
+    active(add_to(target), name="created", triggers=[{"type": "newPerson"}])
+    active(add_to(target), name="changed", triggers=[{"type": "changeDataValue", "constraints": [changed]}])
+    active(add_to(target), name="joined", triggers=[{"type": "addToList", "constraints": [joined]}])
+    ann = person()
+    changing.update(ann, {"country": "Spain", "city": "Lugo"}, DIALECT)
+    static_lists.add(source, [ann.pk], DIALECT)
+    dispatched()
+    assert [one.campaign.name for one in CampaignEntry.objects.order_by("pk")] == ["created", "changed", "joined"]
+    assert members(target) == {ann.pk}
+
+
+def test_campaigns_that_set_each_other_off_are_cut(settings):
+    settings.CAMPAIGN_MAX_DEPTH = 3
+    approved_type()
+    again = {"do": "record", "type": "depositCheck", "primary": "again"}
+    active(again)
+    happened(person().pk)
+    found = dispatched()
+    assert [state for _pk, state, _reason in found] == ["done"] * 4 + ["skipped"]
+    assert found[-1][2] == "loop"
+    assert not CampaignEffect.objects.exists()  # read that far
+
+
+def test_a_loop_is_told_to_whose_campaign_it_is(settings, django_user_model):
+    settings.CAMPAIGN_MAX_DEPTH = 0
+    approved_type()
+    vera = django_user_model.objects.create_superuser("vera")
+    made = campaigns.create(
+        "Round", vera, value={"triggers": [CHECK], "qualification": {"how": "every time"},
+                              "steps": [{"do": "record", "type": "depositCheck", "primary": "again"}]},
+    )  # fmt: skip
+    campaigns.activate(made, vera)
+    happened(person().pk)
+    dispatched()
+    assert [str(notice) for notice in vera.notices.all()] == [
+        "Round was stopped for some people: campaigns set each other off in a circle."
+    ]
+
+
+def test_who_is_deleted_before_the_dispatcher_comes_does_not_enter():
+    approved_type()
+    active(add_to(a_list()))
+    ann = person()
+    happened(ann.pk)
+    deleting.delete([ann.pk], None, SYSTEM)
+    assert dispatched() == [(ann.pk, "skipped", "gone")]
+
+
+def test_who_is_merged_before_the_dispatcher_comes_enters_as_the_winner():
+    approved_type()
+    checked = a_list()
+    active(add_to(checked))
+    ann, bob = person(), person()
+    happened(ann.pk)
+    merging.merge(bob.pk, [ann.pk], None, SYSTEM)
+    assert dispatched() == [(bob.pk, "done", "")]
+    assert members(checked) == {bob.pk}
+
+
+def test_a_batch_costs_statements_a_campaign_not_an_activity(django_assert_max_num_queries):
+    approved_type()
+    people = [person().pk for _number in range(30)]
+    for _number in range(5):
+        active(add_to(a_list()), triggers=[BIG_CHECK])
+    dispatched()
+    recorded(*(activity(pk, occurred_at=datetime.now(UTC), amount=5000) for pk in people))
+    with django_assert_max_num_queries(30):
+        assert triggering.advance().entered == 150
+
+
+def test_a_batch_that_fails_is_done_again_whole(monkeypatch):
+    approved_type()
+    active(add_to(a_list()))
+    ann = person()
+    happened(ann.pk)
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError), transaction.atomic():
+        patched.setattr(triggering, "_move", lambda *_arguments: (_ for _ in ()).throw(RuntimeError))
+        triggering.advance()
+    assert entries() == []
+    assert dispatched() == [(ann.pk, "done", "")]
+
+
+def test_joining_and_leaving_a_smart_list_triggers():
+    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    ann, bob, cas = person(country="Spain"), person(country="Chile"), person(country="Spain")
+    evaluating.evaluate(spain, None)
+    came, left = a_list(), a_list()
+    active(add_to(came), triggers=[{"smart_list": spain.pk, "change": "joined"}])
+    active(add_to(left), triggers=[{"smart_list": spain.pk, "change": "left"}])
+    changing.update(bob, {"country": "Spain"}, DIALECT)
+    changing.update(cas, {"country": "Chile"}, DIALECT)
+    evaluating.evaluate(spain, None)
+    dispatched()
+    evaluating.evaluate(spain, None)
+    dispatched()
+    assert (members(came), members(left)) == ({bob.pk}, {cas.pk})
+    assert CampaignEntry.objects.count() == 2
+    assert ann.pk not in members(came)
+
+
+def test_a_run_once_takes_everybody_on_a_list_who_is_in_the_audience():
+    approved_type()
+    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    ann, _bob, cas = person(country="Spain"), person(country="Chile"), person(country="Spain", city="Lugo")
+    target = a_list()
+    rules = {"match": "all", "filters": [making.person("city", "is empty")]}
+    made = draft(add_to(target), audience={"rules": rules}, qualification={"how": "once"})
+    assert running.preview(made, spain, None).count == 1
+    with pytest.raises(running.Refused) as refused:
+        running.run_once(made, spain, None, cap=0)
+    assert refused.value.code == "wrong_type"
+    run = running.run_once(made, spain, None, cap=10)
+    dispatched()
+    run.refresh_from_db()
+    assert (run.state, run.entered, members(target)) == ("done", 1, {ann.pk})
+    assert cas.pk not in members(target)
+    running.run_once(made, spain, None, cap=10)
+    assert dispatched()[-1] == (ann.pk, "skipped", "once")
+
+
+def test_a_run_over_its_cap_does_nothing():
+    approved_type()
+    everybody = saving.create("Everybody", {"filters": []}, None)
+    person()
+    person()
+    made = draft(add_to(a_list()))
+    with pytest.raises(running.Refused) as refused:
+        running.run_once(made, everybody, None, cap=1)
+    assert refused.value.code == "over_cap"
+    assert dispatched() == []
+
+
+def test_without_campaigns_the_dispatcher_keeps_up_with_the_log():
+    approved_type()
+    happened(person().pk)
+    dispatching.drain()
+    assert triggering.lag() == 0
+    active(add_to(a_list()))
+    happened(person().pk)
+    assert triggering.lag() > 0
+
+
+def test_a_retired_type_under_an_active_campaign_does_no_harm():
+    from activities import lifecycle
+
+    check = approved_type()
+    made = active(add_to(a_list()))
+    lifecycle.retire(check, None)
+    assert dispatched() == []
+    campaigns.pause(made, None)
+    with pytest.raises(campaigns.Refused) as refused:
+        campaigns.activate(made, None)
+    assert refused.value.code == "retired_type"
+    assert SmartCampaign.objects.get().state == "paused"
+
+
+def test_tallies_count_what_became_of_people():
+    approved_type()
+    made = active(add_to(a_list()), qualification={"how": "once"})
+    ann = person()
+    happened(ann.pk)
+    happened(ann.pk)
+    dispatched()
+    with connection.cursor() as cursor:
+        cursor.execute("select what, count from smart_campaign_tally where campaign_id = %s order by 1", [made.pk])
+        assert cursor.fetchall() == [("done", 1), ("entered", 1), ("skipped:once", 1)]
