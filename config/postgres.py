@@ -210,8 +210,9 @@ class EmbeddedPostgres:
                 connection.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(DATABASE), role))
 
     def _connect(self, user: str, password_file: str) -> psycopg.Connection[tuple[object, ...]]:
+        database = DATABASE if user == ROLE else "postgres"  # the role is there a moment before its database
         return psycopg.connect(
-            host=self.location.sockets, user=user, password=self._password(password_file), dbname="postgres",
+            host=self.location.sockets, user=user, password=self._password(password_file), dbname=database,
             connect_timeout=5, autocommit=True,
         )  # fmt: skip
 

@@ -1,0 +1,8 @@
+"""Does the product keep its word while everything around it fails?
+
+    python -m tests.chaos --seconds 300
+
+Writers record through both APIs, a reader follows the log, somebody approves types, a file is imported, and meanwhile
+the database is stopped at once, web, worker and the rest get `kill -9`, connections are cut and the disk is full. Then
+everything acknowledged has to be there once, everything else once or not at all, and every count right.
+"""

@@ -1,0 +1,203 @@
+"""Run it: prepare an installation, let programs and faults loose on it, judge what is left."""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.chaos.clients import TYPE, Approver, Failed, Program, Reader, Tally, Writer
+from tests.chaos.faults import FAULTS, WEB_STAYS, Fault, own_disk, take_disk_away, the_disk_is_full
+from tests.chaos.world import ROOT, World, fresh_folder, manage, web
+
+IMPORTED_ROWS = 20_000
+PEOPLE = 50
+
+
+def main() -> int:
+    options = _options()
+    folder = fresh_folder(options.data_dir)
+    faults = dict(FAULTS)
+    has_disk = bool(options.disk_megabytes) and own_disk(folder, options.disk_megabytes)
+    if has_disk:
+        faults["disk full"] = the_disk_is_full
+    world = World(folder)
+    try:
+        report = _run(world, faults, options)
+    finally:
+        world.end()
+        if has_disk:
+            take_disk_away(folder)
+    report["disk"] = "filled up" if has_disk else "not filled up: that needs root, and a number of megabytes"
+    print(json.dumps(report, indent=1))
+    if not report["wrong"]:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if report["wrong"] else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=sys.modules["tests.chaos"].__doc__)
+    parser.add_argument("--seconds", type=float, default=300, help="how long (300); at least every fault comes once")
+    parser.add_argument("--pause", type=float, default=6, help="seconds between two faults (6)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--rows", type=int, default=IMPORTED_ROWS, help=f"of the imported file ({IMPORTED_ROWS})")
+    parser.add_argument("--data-dir", type=Path, default=ROOT / "var" / "chaos")
+    parser.add_argument("--disk-megabytes", type=int, default=1200, help="of the disk that gets full (1200); 0: none")
+    return parser.parse_args()
+
+
+def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) -> dict:
+    chance = random.Random(options.seed)
+    started = time.monotonic()
+    people, tokens, type_id = _prepare(world)
+    imported = _import(world, tokens["dialect"], type_id, options.rows)
+    tally = Tally()
+    Writer.type_id = Reader.type_id = type_id
+    programs: list[Program] = [
+        Writer(world, tally, tokens[door], seed, people, door) for seed, door in enumerate(["dialect", "native"] * 2)
+    ]
+    reader = Reader(world, tally, tokens["dialect"], 100)
+    programs += [reader, Approver(world, tally, tokens["dialect"], 101)]
+    for program in programs:
+        program.start()
+    wrong, done, healed = _let_loose(world, faults, options, chance)
+    for program in programs:
+        program.ending.set()
+    for program in programs:
+        program.join(60)
+    _finish(world, reader)
+    from tests.chaos.judging import judge
+
+    wrong += judge(tally, imported)
+    acknowledged = sum(row.id is not None for row in tally.sent.values())
+    return {
+        "seed": options.seed, "seconds": round(time.monotonic() - started), "faults": dict(done),
+        "calls": tally.calls, "calls that failed": tally.failed_calls,
+        "activities sent": len(tally.sent), "acknowledged": acknowledged, "read back once": len(tally.read),
+        "imported rows": len(imported), "types made": len(tally.created), "types approved": len(tally.approved),
+        "longest until ready again, seconds": round(max(healed, default=0), 1), "wrong": wrong[:50],
+    }  # fmt: skip
+
+
+def _let_loose(
+    world: World, faults: dict[str, Fault], options: argparse.Namespace, chance: random.Random
+) -> tuple[list[str], Counter[str], list[float]]:
+    """Do the faults, each at least once; the web has to heal after each, by itself after most."""
+    wrong: list[str] = []
+    done: Counter[str] = Counter()
+    healed: list[float] = []
+    upcoming = chance.sample(list(faults), len(faults))
+    until = time.monotonic() + options.seconds
+    while upcoming or time.monotonic() < until:
+        name = upcoming.pop() if upcoming else chance.choice(list(faults))
+        time.sleep(options.pause * chance.uniform(0.5, 1))
+        before = world.processes["web"].pid, world.children("web")
+        print(f"{name} …", file=sys.stderr)
+        faults[name](world)
+        done[name] += 1
+        healed.append(world.wait_until_ready())
+        if name in WEB_STAYS and before != (world.processes["web"].pid, world.children("web")):
+            wrong.append(f"the web did not outlive: {name}")
+    time.sleep(options.pause)
+    return wrong, done, healed
+
+
+def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
+    """Start everything; a type, people and a client with tokens of both APIs."""
+    os.environ.clear()
+    os.environ.update(world.environment)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    world.start("database", *manage("postgres"))
+    import django
+
+    django.setup()
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command, get_commands
+
+    from config.access import clients, tokens
+    from tests.making import FieldSpec, approved_type, person
+
+    call_command("migrate", verbosity=0)
+    owner = get_user_model().objects.create_superuser("chaos")
+    client = clients.create("Chaos", owner, None, clients.known_rights()).client
+    fields = (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
+    type_id = approved_type("Chaos Event", TYPE, fields).pk
+    people = [person(email=f"person{number}@example.com").pk for number in range(PEOPLE)]
+    known = {"dialect": clients.token_of(client).text, "native": tokens.issue(client).text}
+    _forget_connection()
+    world.start("web", *web())
+    world.start("worker", *manage("procrastinate", "worker", "--concurrency", "4"))
+    if "dispatch" in get_commands():
+        world.start("dispatcher", *manage("dispatch"))
+    world.wait_until_ready()
+    return people, known, type_id
+
+
+def _import(world: World, token: str, type_id: int, rows: int) -> Sequence[str]:
+    """Have a file imported by the worker; the external ids of its rows."""
+    if not rows:
+        return ()
+    keys = [f"file-{number}" for number in range(rows)]
+    lines = ["email,activityDate,primaryAttributeValue,amount,externalId"] + [
+        f"person{number % PEOPLE}@example.com,2026-11-20T10:00:00Z,{key},{number},{key}"
+        for number, key in enumerate(keys)
+    ]
+    frame = "chaos-frame"
+    body = (
+        f'--{frame}\r\nContent-Disposition: form-data; name="file"; filename="chaos.csv"\r\nContent-Type: text/csv\r\n\r\n'
+        + "\n".join(lines) + f"\r\n--{frame}--\r\n"
+    )  # fmt: skip
+    address = "http://{}:{}/bulk/v1/activities/import.json".format(*world.address)
+    request = urllib.request.Request(
+        f"{address}?activityTypeId={type_id}&lookupField=email&format=csv", body.encode(), method="POST",
+        headers={"Authorization": f"Bearer {token}", "Content-Type": f"multipart/form-data; boundary={frame}"},
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        answer = json.load(reply)
+    if not answer["success"]:
+        raise RuntimeError(f"the import was refused: {answer}")
+    return keys
+
+
+def _finish(world: World, reader: Reader) -> None:
+    """Take up what killed processes left, as the worker does every minute, and read the log to its end."""
+    from people import import_runs
+
+    world.wait_until_ready()
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for pk in import_runs.interrupted():
+            import_runs.run(pk)
+        if not _unfinished_imports():
+            break
+        time.sleep(0.5)
+    while True:
+        try:
+            if not reader.read_page():
+                return
+        except Failed:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _unfinished_imports() -> int:
+    from people.models import Import
+
+    return Import.objects.exclude(state=Import.State.COMPLETE).count()
+
+
+def _forget_connection() -> None:
+    from django.db import connection
+
+    connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""What goes wrong, one thing at a time."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psycopg
+
+from config.postgres import DATABASE, EmbeddedPostgres
+from tests.chaos.world import World
+
+FULL_SECONDS = 3.0
+
+Fault = Callable[[World], None]
+
+
+def database_stops(world: World) -> None:
+    """What `pg_ctl stop -m immediate` does: every session is gone, the log of changes has to be replayed."""
+    pid = world.postmaster()
+    if pid is not None:
+        os.kill(pid, signal.SIGQUIT)
+
+
+def database_and_its_owner_are_killed(world: World) -> None:
+    """kill -9 for the server and for the process that would start it again."""
+    pid = world.postmaster()
+    world.kill("database")
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+
+
+def connections_are_cut(world: World) -> None:
+    server = EmbeddedPostgres(world.data_dir)
+    with psycopg.connect(**server.connection_parameters(), dbname=DATABASE, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
+        )
+
+
+def a_web_process_is_killed(world: World) -> None:
+    children = world.children("web")
+    if children:
+        os.kill(children[0], signal.SIGKILL)
+
+
+def the_web_server_is_killed(world: World) -> None:
+    for pid in world.children("web"):
+        os.kill(pid, signal.SIGKILL)
+    world.kill("web")
+
+
+def the_worker_is_killed(world: World) -> None:
+    world.kill("worker")
+
+
+def the_dispatcher_is_killed(world: World) -> None:
+    if "dispatcher" in world.processes:
+        world.kill("dispatcher")
+
+
+def the_disk_is_full(world: World) -> None:
+    """Take what is left of the file system that DATA_DIR has for itself, for a moment."""
+    ballast = world.data_dir / "ballast"
+    block = bytes(1024 * 1024)
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(block)
+    except OSError:
+        time.sleep(FULL_SECONDS)
+    finally:
+        ballast.unlink(missing_ok=True)
+
+
+FAULTS: Mapping[str, Fault] = {
+    "database stopped at once": database_stops,
+    "connections cut": connections_are_cut,
+    "web process killed": a_web_process_is_killed,
+    "web server killed": the_web_server_is_killed,
+    "worker killed": the_worker_is_killed,
+    "database and its owner killed": database_and_its_owner_are_killed,
+    "dispatcher killed": the_dispatcher_is_killed,
+}
+# after these the web has to go on with the processes that it has
+WEB_STAYS = frozenset({"database stopped at once", "connections cut", "worker killed", "disk full"})
+
+
+def own_disk(folder: Path, megabytes: int) -> bool:
+    """Give the folder a small file system of its own, so that it can be full; whether that was allowed."""
+    return os.system(f"mount -t tmpfs -o size={megabytes}m,mode=0711 tmpfs '{folder}' 2>/dev/null") == 0
+
+
+def take_disk_away(folder: Path) -> None:
+    os.system(f"umount -l '{folder}' 2>/dev/null")

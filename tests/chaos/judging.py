@@ -1,0 +1,100 @@
+"""Afterwards: what is there, compared with what was told."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+
+from activities import reading, rollup, verifying
+from activities.models import ActivityType, ActivityVersion, ApprovedField
+from smartlists import evaluation, rules
+from tests.chaos.clients import TYPE, Tally
+
+Stored = dict[str, tuple[int, int, int]]  # external id: activity, person, amount
+
+
+def judge(tally: Tally, imported: Sequence[str]) -> Iterator[str]:
+    """Every fault that is found, as a sentence; nothing when the product kept its word."""
+    type_id = ActivityType.objects.get(api_name=TYPE).pk
+    stored = _stored(type_id)
+    yield from tally.contradictions
+    yield from _of_rows(tally, stored, type_id)
+    yield from (f"imported row {key} is not there" for key in imported if key not in stored)
+    yield from _of_reader(tally, type_id)
+    yield from _of_types(tally)
+    yield from _of_counts(type_id)
+
+
+def _stored(type_id: int) -> Stored:
+    rows = _rows(
+        """select k.external_id, a.id, a.person_id, (a.attributes->>'amount')::numeric::int, count(*) over (
+            partition by k.external_id)
+        from activity_key k join activity a on a.id = k.activity_id and a.person_id = k.person_id
+        where k.activity_type_id = %s and a.primary_value = k.external_id""",
+        type_id,
+    )
+    assert all(times == 1 for *_columns, times in rows), "an external id has several activities"
+    return {key: (pk, person, amount) for key, pk, person, amount, _times in rows}
+
+
+def _of_rows(tally: Tally, stored: Stored, type_id: int) -> Iterator[str]:
+    for key, row in tally.sent.items():
+        there = stored.get(key)
+        if row.id is not None and (there is None or there[0] != row.id):
+            yield f"{key} was acknowledged as {row.id} and is {'not there' if there is None else there[0]}"
+        if there is not None and (not row.is_good or there[1:] != (row.person, row.amount)):
+            yield f"{key} is there with other content: {there}"
+    ((activities, keys),) = _rows(
+        """select (select count(*) from activity where activity_type_id = %s),
+            (select count(*) from activity_key where activity_type_id = %s)""",
+        type_id, type_id,
+    )  # fmt: skip
+    if not activities == keys == len(stored):
+        yield f"{activities} activities, {keys} keys, {len(stored)} of them together"
+
+
+def _of_reader(tally: Tally, type_id: int) -> Iterator[str]:
+    if tally.read != sorted(set(tally.read)):
+        yield "the reader saw an activity twice, or out of order"
+    there = {pk for (pk,) in _rows("select id from activity where activity_type_id = %s", type_id)}
+    if there != set(tally.read):
+        yield f"the reader missed {len(there - set(tally.read))} activities and saw {len(set(tally.read) - there)} others"
+
+
+def _of_types(tally: Tally) -> Iterator[str]:
+    """Nothing half-approved: draft or live, and a live version with all that belongs to it."""
+    for found in ActivityType.objects.custom().select_related("live", "draft"):
+        if found.api_name in tally.approved and found.live is None:
+            yield f"{found.api_name} was approved and is not"
+        if found.live is not None:
+            fields = set(found.live.fields.values_list("api_name", flat=True))
+            kept = set(ApprovedField.objects.filter(activity_type=found).values_list("api_name", flat=True))
+            if found.live.number is None or not fields <= kept or len(fields) < 2:
+                yield f"{found.api_name} is half-approved: {found.live.number}, {fields}, {kept}"
+        elif found.draft is None or ActivityVersion.objects.filter(activity_type=found, number__isnull=False).exists():
+            yield f"{found.api_name} is neither a draft nor live"
+    missing = tally.created - set(ActivityType.objects.values_list("api_name", flat=True))
+    yield from (f"type {name} was made and is not there" for name in missing)
+
+
+def _of_counts(type_id: int) -> Iterator[str]:
+    mark, last = reading.high_water_mark(), _rows("select last_value from activity_id_seq")[0][0]
+    if mark != last:
+        yield f"readers are held back at {mark}, the log is at {last}"
+    rollup.catch_up()
+    yield from (f"count that is wrong: {difference}" for difference in rollup.differences())
+    ((people,),) = _rows("select count(distinct person_id) from activity where activity_type_id = %s", type_id)
+    listed = evaluation.evaluate(rules.parse(_did()))
+    if listed.count != people:
+        yield f"the smart list has {listed.count} people, the log {people}"
+    yield from map(str, verifying.verify())
+
+
+def _did() -> dict[str, Any]:
+    return {"match": "all", "filters": [{"kind": "activity", "did": True, "type": TYPE}]}
+
+
+def _rows(statement: str, *values: Any) -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()

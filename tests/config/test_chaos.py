@@ -1,0 +1,91 @@
+"""The chaos run, its short form; and that its judge sees what would be wrong."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from activities.drafting import FieldSpec
+from tests.chaos import judging
+from tests.chaos.clients import TYPE, Sent, Tally
+from tests.making import activity, approved_type, person, recorded
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_is_there_once_whatever_fails(tmp_path):
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):  # pytest keeps these to their owner
+        folder.chmod(folder.stat().st_mode | 0o011)
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", "--seconds", "0", "--pause", "1", "--rows", "1000",
+         "--disk-megabytes", "0", "--data-dir", str(tmp_path / "chaos")],
+        cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr[-3000:]
+    report = json.loads(run.stdout)
+    assert report["wrong"] == [] and len(report["faults"]) >= 6 and report["acknowledged"] > 0
+
+
+@pytest.fixture
+def world(transactional_db):
+    """What a run leaves, and what its programs were told."""
+    approved_type(
+        "Chaos Event", TYPE, (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
+    )
+    ann = person().pk
+    keys = [f"native-1-{number}" for number in range(5)]
+    rows = [activity(ann, TYPE, primary_value=key, external_id=key, amount=1) for key in keys]
+    told = [outcome.activity_id for outcome in recorded(*rows)]
+    tally = Tally(sent={key: Sent(ann, 1, True, pk) for key, pk in zip(keys, told, strict=True)}, read=list(told))
+    tally.sent["native-1-9"] = Sent(ann, 1, True)  # without an answer, and absent
+    return tally
+
+
+def test_the_judge_finds_nothing_where_nothing_is_wrong(world):
+    assert list(judging.judge(world, ["native-1-0"])) == []
+
+
+def lose_one(tally):
+    with connection.cursor() as cursor:
+        cursor.execute("alter table activity disable trigger user")
+        cursor.execute("delete from activity where id = %s", [tally.read[0]])
+
+
+def double_one(tally):
+    recorded(activity(tally.sent["native-1-0"].person, TYPE, primary_value="native-1-0", amount=1))
+
+
+def half_approve(tally):
+    tally.approved.add("halfDone")
+    from tests.making import draft_type
+
+    draft_type("Half Done", "halfDone")
+
+
+def lose_a_type(tally):
+    tally.created.add("gone")
+
+
+def alter_one(tally):
+    tally.sent["native-1-1"].amount = 2
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lose_one, "was acknowledged as"),
+        (double_one, "6 activities, 5 keys"),
+        (half_approve, "halfDone was approved and is not"),
+        (lose_a_type, "type gone was made and is not there"),
+        (alter_one, "other content"),
+        (lambda tally: tally.read.pop(), "the reader missed 1 activities"),
+        (lambda tally: tally.read.append(tally.read[0]), "twice"),
+    ],
+)
+def test_the_judge_sees_harm(world, harm, said):
+    harm(world)
+    assert any(said in sentence for sentence in judging.judge(world, [])), list(judging.judge(world, []))

@@ -1,0 +1,91 @@
+"""A real gunicorn: it loses no request when it is stopped or reloaded, and lets none wait for ever."""
+
+import http.client
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tests.serving import served
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COOKIE = {"Cookie": f"sessionid={'a' * 32}"}  # who that is is looked up in the table that a test holds
+
+
+@contextmanager
+def held_table():
+    """Another connection that keeps everybody from the sessions until it is told to let go."""
+    known = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    with psycopg.connect(**{name: known[name] for name in names if known.get(name)}) as other:
+        other.execute("lock table django_session")
+        yield other
+
+
+def in_thread(work):
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(work()))
+    thread.start()
+    return thread, answers
+
+
+def waiting(other):
+    """Wait until a request waits for the table."""
+    for _attempt in range(300):
+        (number,) = other.execute("select count(*) from pg_locks where not granted").fetchone()
+        if number:
+            return
+        time.sleep(0.05)
+    raise AssertionError("no request waits")
+
+
+def test_told_to_stop_it_answers_what_it_has_begun():
+    with served() as server, held_table() as other:
+        thread, answers = in_thread(lambda: server.get("/admin/login/", COOKIE))
+        waiting(other)
+        server.signal(signal.SIGTERM)
+        time.sleep(1)
+        assert server.process.poll() is None, "it waits for the request"
+        other.commit()
+        thread.join(30)
+        assert [status for status, _text in answers] == [200]
+        assert server.process.wait(30) == 0
+
+
+def test_a_request_that_the_database_keeps_waiting_is_answered_in_time():
+    with served(WEB_STATEMENT_SECONDS="0.3") as server, held_table():
+        status, text = server.get("/admin/login/", COOKIE)
+        assert status == 503 and "This took too long" in text
+
+
+def test_a_reload_loses_no_request():
+    with served() as server:
+        ending, lost, counted = threading.Event(), [], []
+
+        def ask():
+            while not ending.is_set():
+                connected = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+                try:
+                    connected.request("GET", "/healthz", headers={"Connection": "close"})
+                    counted.append(connected.getresponse().status)
+                except (OSError, http.client.HTTPException) as error:
+                    lost.append(repr(error))
+                finally:
+                    connected.close()
+
+        threads = [threading.Thread(target=ask) for _number in range(3)]
+        for thread in threads:
+            thread.start()
+        for _reload in range(2):
+            time.sleep(1)
+            server.signal(signal.SIGHUP)
+        time.sleep(3)
+        ending.set()
+        for thread in threads:
+            thread.join()
+        assert lost == [] and set(counted) == {200} and len(counted) > 20

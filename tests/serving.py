@@ -1,0 +1,70 @@
+"""The product behind a gunicorn of its own, on the test's database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import connection
+
+
+class Server:
+    """A gunicorn that was started for a test."""
+
+    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
+        self.process, self.port = process, port
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """Status and text, over a connection of its own."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=dict(headers or {}))
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+@contextmanager
+def served(**environment: str) -> Iterator[Server]:
+    """A server on the test's database; commit first what it has to see."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    known = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+        "EMBEDDED_POSTGRES_ATTACH": "1", "BIND": "127.0.0.1", "WEB_PORT": str(port), **environment,
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"],
+        cwd=settings.BASE_DIR, env=known, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    server = Server(process, port)
+    try:
+        _wait_for(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(40)
+        process.stdout.close()  # type: ignore[union-attr]
+
+
+def _wait_for(server: Server) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            if server.get("/healthz")[0] == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the server does not answer")
