@@ -32,6 +32,8 @@ class Entry:
     name: str
     values: Sequence[Value]  # empty ones left out
     is_standard: bool = False
+    without_value: Sequence[str] = ()  # names of the version's other fields
+    type_api_name: str = ""
 
     @property
     def occurred_at(self) -> datetime:
@@ -59,14 +61,17 @@ def entries(activities: Sequence[Activity], *, plain: bool = False) -> list[Entr
 
 
 def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Entry:
-    values = []
+    values, without = [], []
     for field in version.fields.all():
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
             text = _plain(value) if plain else _shown(value, field)
             is_link = field.data_type == "link" and text.lower().startswith(("https://", "http://"))
             values.append(Value(field.name, text, field.api_name, is_link))
-    return Entry(activity, version.name, values, version.activity_type.is_standard)
+        else:
+            without.append(field.name)
+    of = version.activity_type
+    return Entry(activity, version.name, values, of.is_standard, without, of.api_name)
 
 
 def _shown(value: Any, field: ActivityField) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,6 +15,19 @@ def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
         "link": reverse_lazy(f"admin:{name}_changelist" if "_" in name else name),
         "permission": lambda request: request.user.has_perm(permission),
     }
+
+
+def is_of_people(request: Any) -> bool:
+    """Whether a page belongs to people, as the timeline does, though its address lies under activity types."""
+    timeline, record = (
+        reverse(f"admin:activities_{page}", args=[0]).removesuffix("0/") for page in ("timeline", "record")
+    )
+    return request.path.startswith((str(reverse("admin:people_person_changelist")), timeline, record))
+
+
+def is_of_types(request: Any) -> bool:
+    types = str(reverse("admin:activities_activitytype_changelist"))
+    return request.path.startswith(types) and not is_of_people(request)
 
 
 def unread_notices(request: Any) -> str:
@@ -42,6 +55,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("js/naming.js"),
         lambda request: static("js/focusing.js"),
         lambda request: static("js/ordering.js"),
+        lambda request: static("js/copying.js"),
     ],
     "COLORS": {
         "primary": {
@@ -77,8 +91,9 @@ UNFOLD: dict[str, Any] = {
                 "title": _("Marketing"),
                 "separator": True,
                 "items": [
-                    _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype"),
-                    _item(_("People"), "group", "people_person", "people.view_person"),
+                    _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype")
+                    | {"active": is_of_types},
+                    _item(_("People"), "group", "people_person", "people.view_person") | {"active": is_of_people},
                     _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", "smartlists.view_smartlist"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
                     _item(_("Reports"), "bar_chart", "reports", "activities.view_activity"),

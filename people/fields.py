@@ -4,44 +4,53 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from people import datatypes
 from people.datatypes import DataType
 from people.models import Person, PersonField
 
-# API name: (label, data type). The API name is the column of `person`; labels are Marketo's words.
+# API name: (label, data type). The API name is the column of `person`; labels are Marketo's words,
+# stored in English and translated where they are shown.
 STANDARD: dict[str, tuple[str, str]] = {
-    "email": ("Email Address", "email"),
-    "salutation": ("Salutation", "string"),
-    "first_name": ("First Name", "string"),
-    "middle_name": ("Middle Name", "string"),
-    "last_name": ("Last Name", "string"),
-    "title": ("Job Title", "string"),
-    "company": ("Company Name", "string"),
-    "industry": ("Industry", "string"),
-    "annual_revenue": ("Annual Revenue", "currency"),
-    "number_of_employees": ("Num Employees", "integer"),
-    "phone": ("Phone Number", "phone"),
-    "mobile_phone": ("Mobile Phone Number", "phone"),
-    "website": ("Website", "link"),
-    "address": ("Address", "string"),
-    "city": ("City", "string"),
-    "state_or_province": ("State", "string"),
-    "postal_code": ("Postal Code", "string"),
-    "country": ("Country", "string"),
-    "date_of_birth": ("Date of Birth", "date"),
-    "lead_source": ("Person Source", "string"),
-    "person_score": ("Person Score", "score"),
-    "unsubscribed": ("Unsubscribed", "boolean"),
-    "unsubscribed_reason": ("Unsubscribed Reason", "text"),
-    "email_invalid": ("Email Invalid", "boolean"),
-    "email_invalid_cause": ("Email Invalid Cause", "string"),
-    "marketing_suspended": ("Marketing Suspended", "boolean"),
-    "do_not_call": ("Do Not Call", "boolean"),
-    "do_not_call_reason": ("Do Not Call Reason", "string"),
-    "created_at": ("Created At", "datetime"),
-    "updated_at": ("Updated At", "datetime"),
+    "email": (_("Email Address"), "email"),
+    "salutation": (_("Salutation"), "string"),
+    "first_name": (_("First Name"), "string"),
+    "middle_name": (_("Middle Name"), "string"),
+    "last_name": (_("Last Name"), "string"),
+    "title": (_("Job Title"), "string"),
+    "company": (_("Company Name"), "string"),
+    "industry": (_("Industry"), "string"),
+    "annual_revenue": (_("Annual Revenue"), "currency"),
+    "number_of_employees": (_("Num Employees"), "integer"),
+    "phone": (_("Phone Number"), "phone"),
+    "mobile_phone": (_("Mobile Phone Number"), "phone"),
+    "website": (_("Website"), "link"),
+    "address": (_("Address"), "string"),
+    "city": (_("City"), "string"),
+    "state_or_province": (_("State"), "string"),
+    "postal_code": (_("Postal Code"), "string"),
+    "country": (_("Country"), "string"),
+    "date_of_birth": (_("Date of Birth"), "date"),
+    "lead_source": (_("Person Source"), "string"),
+    "person_score": (_("Person Score"), "score"),
+    "unsubscribed": (_("Unsubscribed"), "boolean"),
+    "unsubscribed_reason": (_("Unsubscribed Reason"), "text"),
+    "email_invalid": (_("Email Invalid"), "boolean"),
+    "email_invalid_cause": (_("Email Invalid Cause"), "string"),
+    "marketing_suspended": (_("Marketing Suspended"), "boolean"),
+    "do_not_call": (_("Do Not Call"), "boolean"),
+    "do_not_call_reason": (_("Do Not Call Reason"), "string"),
+    "created_at": (_("Created At"), "datetime"),
+    "updated_at": (_("Updated At"), "datetime"),
 }
 READ_ONLY = frozenset({"created_at", "updated_at"})
+
+
+def shown_label(api_name: str, label: str) -> str:
+    """A field's label as pages say it: the team's own, or the product's in the reader's language."""
+    return gettext(label) if label == STANDARD.get(api_name, ("",))[0] else label
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,10 @@ class FieldInfo:
     is_standard: bool
     is_unique: bool
     is_read_only: bool
+
+    @property
+    def shown_label(self) -> str:
+        return shown_label(self.api_name, self.label)
 
     @property
     def is_score(self) -> bool:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import datatypes, folders
-from people.fields import READ_ONLY, STANDARD
+from people.fields import READ_ONLY, shown_label
 from people.models import Folder, Person, PersonField, StaticList
 from people.problems import Problem, Refused
 
@@ -73,10 +73,7 @@ def _sentence(problem: Problem) -> str:
 
 
 def label_of(row: PersonField) -> str:
-    """A field's label: the team's, or for a standard field that nobody renamed the product's, translated."""
-    if row.is_standard and row.label == STANDARD[row.api_name][0]:
-        return str(Person._meta.get_field(row.api_name).verbose_name)  # type: ignore[union-attr]
-    return row.label
+    return shown_label(row.api_name, row.label)
 
 
 def shown(value: Any) -> str | None:

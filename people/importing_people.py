@@ -40,7 +40,12 @@ class PeopleTarget(Target):
 
     def mappable(self, subject: str) -> list[Mappable]:
         writable = [
-            Mappable(info.api_name, info.label, info.data_type.name, aliases=_ALIASES.get(info.api_name, ()))
+            Mappable(
+                info.api_name,
+                info.shown_label,
+                info.data_type.name,
+                aliases=(info.label, *_ALIASES.get(info.api_name, ())),
+            )
             for info in fields.catalogue().values()
             if not info.is_read_only
         ]
@@ -100,7 +105,9 @@ class PeopleTarget(Target):
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
         catalogue = fields.catalogue()
         return [
-            (catalogue[name].label, _canonical(value, catalogue[name], plan)) if name != "id" else ("Id", str(value))
+            (catalogue[name].shown_label, _canonical(value, catalogue[name], plan))
+            if name != "id"
+            else ("Id", str(value))
             for name, value in row.items()
         ]
 

@@ -30,7 +30,7 @@ def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int
     }
     problems: dict[int, list[Problem]] = {}
     for missing in wanted.keys() - _insert(wanted):
-        message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[wanted[missing]].label}
+        message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[wanted[missing]].shown_label}
         problems.setdefault(missing[2], []).append(Problem("value_taken", message, (wanted[missing],)))
     return problems
 

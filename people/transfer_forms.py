@@ -84,7 +84,7 @@ class PlanForm(forms.Form):
             field = _select(column, choices, required=False)
             field.initial = by_column.get(column, "")
             self.fields[f"{COLUMN}{place}"] = field
-        lookups = [("id", _("Person id")), *((name, catalogue()[name].label) for name in finding.lookup_fields())]
+        lookups = [("id", _("Person id")), *((name, catalogue()[name].shown_label) for name in finding.lookup_fields())]
         self._add("lookup_field", _select(_("People are found by"), lookups), plan.lookup_field)
         getattr(self, f"_add_{kind}")(plan)
         self._add_conventions(plan, guess)

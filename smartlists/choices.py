@@ -30,7 +30,8 @@ class Choices:
     @cached_property
     def person_fields(self) -> Mapping[str, FieldChoice]:
         return {
-            name: FieldChoice(name, info.label, info.data_type) for name, info in self.catalogue.person_fields.items()
+            name: FieldChoice(name, info.shown_label, info.data_type)
+            for name, info in self.catalogue.person_fields.items()
         }
 
     @cached_property

@@ -103,7 +103,7 @@ class _Explainer:
         found: dict[str, Any] = {"value": None if value is None else canonical_text(value)}
         if not holds:
             found["miss"] = misses.of_value(
-                field.label, field.data_type, item.operator, item.values, value, self.reading.clock
+                field.shown_label, field.data_type, item.operator, item.values, value, self.reading.clock
             )
         return found
 

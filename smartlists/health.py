@@ -59,7 +59,7 @@ class _Doctor:
             yield _gone("removed_field", _("the person field “%(name)s”"), item.field, path)
         elif PersonField.objects.filter(pk=field.id, is_hidden=True).exists():
             message = _("The person field “%(name)s” is hidden; the filter goes on using it.")
-            yield Problem("hidden_field", message % {"name": field.label}, (*path, "field"))
+            yield Problem("hidden_field", message % {"name": field.shown_label}, (*path, "field"))
         elif self._contradictions([item], lambda _item: field.data_type):
             yield _never(path, True)
 

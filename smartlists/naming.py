@@ -80,7 +80,11 @@ class Naming:
     @cached_property
     def person_fields(self) -> Index:
         fields = self.catalogue.person_fields
-        return Index(((field.label, name) for name, field in fields.items()), api_names=fields)
+        return Index(
+            ((field.label, name) for name, field in fields.items()),
+            ((field.shown_label, name) for name, field in fields.items()),
+            api_names=fields,
+        )
 
     @cached_property
     def static_lists(self) -> Index:
@@ -108,6 +112,11 @@ class Naming:
     def person_label(self, api_name: str) -> str:
         known = self.catalogue.person_fields.get(api_name)
         return known.label if known else api_name
+
+    def shown_person_label(self, api_name: str) -> str:
+        """As pages say it, in the reader's language; text forms keep to `person_label`, which every reader has."""
+        known = self.catalogue.person_fields.get(api_name)
+        return known.shown_label if known else api_name
 
     def activity_label(self, activity_type: str, api_name: str) -> str:
         known = self.catalogue.types.get(activity_type)

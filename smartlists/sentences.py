@@ -68,7 +68,7 @@ class _Speaker:
 
     def person_field(self, item: rules.PersonField) -> list[str]:
         known = self.naming.catalogue.person_fields.get(item.field)
-        label = self.naming.person_label(item.field)
+        label = self.naming.shown_person_label(item.field)
         told = self._predicate(label, known.data_type if known else BY_NAME["string"], item)
         return [_stopped(told), self._without_value(label, item)]
 

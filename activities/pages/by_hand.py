@@ -15,6 +15,7 @@ from activities.models import ActivityField, ActivityType
 from activities.pages import number, show
 from activities.pages.timeline import find_person
 from people import datatypes
+from people.models import Person
 from people.sources import Door, Source
 
 RIGHTS = ("activities.record_activity", "people.view_person")
@@ -68,7 +69,7 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
     types = ActivityType.objects.recordable().custom().with_versions()
     if "type" not in request.GET:
         return show(
-            request, "record_what", _("Record an activity"), person=person, opts=None,
+            request, "record_what", _("Record an activity"), person=person, opts=Person._meta, original=person,
             types=sorted(types, key=lambda found: str(found).lower()),
         )  # fmt: skip
     activity_type = get_object_or_404(types, pk=number(request.GET["type"], 0))
@@ -89,7 +90,9 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
             messages.success(request, _("Recorded."))
             return redirect("admin:activities_timeline", person.pk)
     title = _("Record: %(type)s, %(person)s") % {"type": activity_type, "person": person}
-    return show(request, "record", title, person=person, form=form, homeless=homeless, opts=None)
+    return show(
+        request, "record", title, person=person, form=form, homeless=homeless, opts=Person._meta, original=person
+    )
 
 
 def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest) -> bool:

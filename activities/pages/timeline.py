@@ -12,8 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.utils import timezone
 
 from activities import reading
-from activities.models import ActivityType
+from activities.models import ActivityKey, ActivityType
 from activities.pages import require, show
+from activities.serializers import ActivityShown
 from activities.timeline import Entry, entries
 from people import audit, datatypes
 from people.models import Person
@@ -56,7 +57,8 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
         older=older.urlencode() if len(found) > PAGE else "", filtered=any(chosen.values()),
         goes_on=_goes_on(request, before, shown), users=_users(shown), query=_without(request, "before", "at"),
-        zone=timezone.get_current_timezone_name(), opts=None,
+        zone=timezone.get_current_timezone_name(), opts=Person._meta, original=person,
+        external_ids=_external_ids(person.pk, shown), as_json=_as_json(shown),
         recordable=[found for found in types.values() if not found.is_standard and found.is_recordable],
     )  # fmt: skip
 
@@ -119,8 +121,22 @@ def _by_day(shown: list[Entry]) -> list[tuple[date, list[Entry]]]:
 
 
 def _users(shown: list[Entry]) -> dict[int, str]:
-    ids = {entry.activity.user_id for entry in shown} - {None}
-    return dict(get_user_model().objects.filter(pk__in=ids).values_list("pk", "username"))
+    """Who recorded them: the user, or the API client by its name."""
+    users = get_user_model().objects.filter(pk__in={entry.activity.user_id for entry in shown} - {None})
+    return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
+
+
+def _external_ids(person_id: int, shown: list[Entry]) -> dict[int, str]:
+    ids = [entry.activity.pk for entry in shown]
+    keys = ActivityKey.objects.filter(person_id=person_id, activity_id__in=ids)
+    return dict(keys.values_list("activity_id", "external_id"))
+
+
+def _as_json(shown: list[Entry]) -> dict[int, str]:
+    """Each activity as the native API would show it, for those who copy it from the page."""
+    api_names = {entry.activity.activity_type_id: entry.type_api_name for entry in shown}
+    rows = ActivityShown([entry.activity for entry in shown], many=True, context={"api_names": api_names}).data
+    return {row["id"]: datatypes.dump_json(row) for row in rows}
 
 
 def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, shown: list[Entry]) -> bool:

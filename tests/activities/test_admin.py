@@ -158,6 +158,29 @@ def test_a_timeline_by_day_type_and_date(admin):
     assert {entry.name for _day, found in shown for entry in found} == {"Deposit Check"}
 
 
+def test_the_pages_of_a_person_are_marked_as_such_in_the_navigation(admin):
+    ann = person()
+    for name, args, marked in (("activities_timeline", [ann.pk], "People"), ("people_person_change", [ann.pk], "People"),
+                               ("activities_activitytype_changelist", [], "Activity types")):  # fmt: skip
+        groups = admin.get(reverse(f"admin:{name}", args=args)).context["sidebar_navigation"]
+        assert [item["title"] for group in groups for item in group["items"] if item["active"]] == [marked]
+
+
+def test_an_entry_shows_everything_that_is_kept_of_it(admin):
+    import json
+
+    approved_type()
+    ann = person()
+    recorded(activity(ann.pk, primary_value="<No. 1>", amount="1250.50", external_id="order 7"))
+    shown = admin.get(reverse("admin:activities_timeline", args=[ann.pk]))
+    for text in ("order 7", "Branch, Deposited On, Is Foreign, Pages", "version 1", "recorded", "&lt;No. 1&gt;"):
+        assert text in shown.text, text
+    (copied,) = [text for text in shown.context["as_json"].values() if "depositCheck" in text]
+    kept = json.loads(copied)
+    assert kept["attributes"] == {"amount": 1250.5} and kept["source"] == "dialect" and kept["person"] == ann.pk
+    assert kept["occurred_at"] == "2026-11-20T10:00:00Z" and '"amount": 1250.5' in copied
+
+
 def test_a_long_timeline_is_paged_by_keyset(admin):
     approved_type()
     ann = person()

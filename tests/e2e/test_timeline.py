@@ -28,6 +28,8 @@ def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):
     expect(newest.last).to_contain_text("No. 1")
     newest.first.locator("summary").click()
     expect(newest.first.locator("dl")).to_contain_text("1250.5")
+    newest.first.get_by_role("button", name=_("Copy as JSON")).click()
+    expect(newest.first.get_by_role("status")).to_have_text(_("Copied."))
 
 
 def test_the_timeline_is_filtered_by_type_and_day(page, language):

@@ -119,6 +119,18 @@ def test_people_from_a_workbook_of_another_name(marketer, tmp_path):
     assert "Änn" in page and Import.objects.get().name == "p.csv"
 
 
+def test_standard_fields_are_offered_and_guessed_in_spanish(marketer):
+    headers = {"HTTP_ACCEPT_LANGUAGE": "es"}
+    data = {
+        "contents": "people:",
+        "file": SimpleUploadedFile("p.csv", "Correo electrónico,Apellidos,Puesto\na@b.example,Núñez,x\n".encode()),
+    }
+    shown = marketer.post(reverse("admin:people_import_add"), data, follow=True, **headers)
+    form = shown.context["form"]
+    assert [form.fields[f"column_{place}"].initial for place in range(3)] == ["email", "last_name", ""]
+    assert ">Apellidos</option>" in shown.text and ">Last Name</option>" not in shown.text
+
+
 def test_who_may_not_sees_nothing(client, marketer):
     upload(marketer)
     job = Import.objects.get()

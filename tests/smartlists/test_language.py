@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -228,3 +229,10 @@ def test_huge_texts_are_refused_at_once(names):
     assert first("\n".join(f'{number}: Country is "x"' for number in range(1, 10_000)))[:2] == (201, 1)
     assert len(refused("1: did Weighed where " + " and ".join(f"x{number} > 1" for number in range(10_000)))) == 100
     assert time.process_time() - started < 20
+
+
+def test_standard_fields_are_understood_in_the_readers_language_and_written_as_stored():
+    with translation.override("es"):
+        found = language.parse('match all\n1: Apellidos is "Núñez"')
+        assert language.render(found).strip().endswith('"Last Name" is "Núñez"')
+    assert found.filters[0].field == "last_name"

@@ -69,32 +69,32 @@ SAMPLES = [
     (
         'Country is not "Spain"',
         "Country is not “Spain”. People without a value for Country are included.",
-        "Country no es «Spain». Se incluye a las personas sin valor en Country.",
+        "País no es «Spain». Se incluye a las personas sin valor en País.",
     ),
     (
         'Country is any of "Spain", "France" include empty',
         "Country is “Spain” or “France”. People without a value for Country are included.",
-        "Country es «Spain» o «France». Se incluye a las personas sin valor en Country.",
+        "País es «Spain» o «France». Se incluye a las personas sin valor en País.",
     ),
-    ("Country is empty", "Country has no value.", "Country no tiene valor."),
+    ("Country is empty", "Country has no value.", "País no tiene valor."),
     (
         "Unsubscribed is true",
         "Unsubscribed is yes. People without a value for Unsubscribed are not included.",
-        "Unsubscribed es sí. No se incluye a las personas sin valor en Unsubscribed.",
+        "Baja de correos es sí. No se incluye a las personas sin valor en Baja de correos.",
     ),
     (
         '"Date of Birth" in past 30 years',
         "Date of Birth is in the past 30 years, up to today. People without a value for Date of Birth are not "
         "included. " + MADRID,
-        "Date of Birth está en el periodo de 30 años hasta hoy. No se incluye a las personas sin valor en Date of "
-        "Birth. " + ES_MADRID,
+        "Fecha de nacimiento está en el periodo de 30 años hasta hoy. No se incluye a las personas sin valor en Fecha de "
+        "nacimiento. " + ES_MADRID,
     ),
     (
         '"Created At" between 2026-01-01 and 2026-03-01T10:00:00Z',
         "Created At is between Jan. 1, 2026 and March 1, 2026, 11 a.m., both included. People without a value for "
         "Created At are not included. " + MADRID,
-        "Created At está entre 1 de enero de 2026 y 1 de marzo de 2026 a las 11:00, ambos incluidos. No se incluye a "
-        "las personas sin valor en Created At. " + ES_MADRID,
+        "Fecha de creación está entre 1 de enero de 2026 y 1 de marzo de 2026 a las 11:00, ambos incluidos. No se incluye a "
+        "las personas sin valor en Fecha de creación. " + ES_MADRID,
     ),
     ('in static list "List 1"', "Is on the static list “List 1”.", "Está en la lista estática «List 1»."),
     ('not in smart list "Smart 1"', "Is not on the smart list “Smart 1”.", "No está en la lista inteligente «Smart 1»."),
@@ -133,9 +133,7 @@ def test_a_whole_list(names):
         assert sentences.list_sentence(rules.Rules()) == "All people."
         assert sentences.list_sentence(rules.Rules("any")) == "Nobody."
     with translation.override("es"):
-        assert sentences.list_sentence(found).startswith(
-            "Personas que cumplen esto: 1 y (2 o no 3).\n1. Country es «x»"
-        )
+        assert sentences.list_sentence(found).startswith("Personas que cumplen esto: 1 y (2 o no 3).\n1. País es «x»")
 
 
 def test_long_lists_of_values_are_cut(names):
