@@ -72,6 +72,7 @@ class SmartListAdmin(ModelAdmin):
         return [
             path("add/", wrap(builder_page.add), name=f"{name}_add"),
             path("panel/", wrap(builder_page.panel), name=f"{name}_panel_new"),
+            path("suggest/", wrap(builder_page.suggest), name=f"{name}_suggest"),
             path("<int:pk>/panel/", wrap(builder_page.panel), name=f"{name}_panel"),
             *(
                 path(f"<int:pk>/{tab.replace('_', '-')}/", wrap(view), name=f"{name}_{tab}")

@@ -1,28 +1,32 @@
 """The builder's page: cards, the count of what is typed, and the test of one person."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from activities import timeline
+from activities import rollup, timeline
 from activities.models import Activity
+from people import suggesting
 from people.models import Person
-from people.problems import Problem, Refused
-from smartlists import building, cards, evaluating, explanation, rules, saving, sentences
+from people.problems import Conflict, Problem, Refused
+from smartlists import building, card_words, cards, evaluating, explanation, rules, saving, sentences
 from smartlists.catalogue import Catalogue
 from smartlists.choices import Choices
 from smartlists.models import SmartList
-from smartlists.shell import NAME, find, page, require
+from smartlists.shell import NAME, find, find_typed, page, require
 
 SAMPLE = 5
+LONGEST = 255  # characters of what is typed that suggestions look at
 
 
 @dataclass
@@ -36,6 +40,8 @@ class Form:
     choices: Choices
     problems: Sequence[Problem] = ()
     parsed: rules.Rules | None = None
+    other: SmartList | None = None  # the list as somebody else saved it while this was typed
+    is_gone: bool = False  # the list was deleted while this was typed
 
     @classmethod
     def of_list(cls, smart_list: SmartList | None) -> "Form":
@@ -49,25 +55,26 @@ class Form:
     @classmethod
     def posted(cls, request: HttpRequest, smart_list: SmartList | None) -> "Form":
         choices = Choices(Catalogue(), smart_list.pk if smart_list else None)
-        revision = request.POST.get("revision", "")
         action = request.POST.get("do", "")
         found = building.act(building.rules_of(request.POST), action, request.POST.get(f"choice:{action}", ""), choices)
         return cls(
             request.POST.get("name", ""), request.POST.get("description", ""),
-            int(revision) if revision.isdigit() and len(revision) < 10 else 0,
+            _revision(request.POST.get("revision", "")),
             cards.made_fitting(found, choices), choices,
         )  # fmt: skip
 
     def check(self) -> "Form":
         """Read the rules; what is wrong with them becomes `problems`."""
         try:
-            self.parsed = rules.parse(self.rules, self.choices.catalogue)
+            self.parsed = rules.parse(building.bare(self.rules), self.choices.catalogue)
         except Refused as refusal:
             self.problems = refusal.problems
         return self
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: Refused, smart_list: SmartList | None) -> None:
         """Show why saving was refused; problems of rules lie under "rules"."""
+        if isinstance(refusal, Conflict) and smart_list is not None:
+            self.other = SmartList.objects.select_related("updated_by").filter(pk=smart_list.pk).first()
         self.problems = [
             problem if problem.path[:1] != ("rules",) else Problem(problem.code, problem.message, problem.path[1:])
             for problem in refusal.problems
@@ -75,20 +82,46 @@ class Form:
 
     def context(self, *, may_change: bool = True, show_problems: bool = True) -> dict[str, Any]:
         problems = self.problems if show_problems else ()
-        said = [sentences.sentence(item, self.choices.catalogue) for item in self.parsed.filters] if self.parsed else []
         elsewhere = [problem for problem in problems if problem.path[:1] not in {("filters",), ("logic",), ("name",)}]
         return {
             "name": self.name, "description": self.description, "revision": self.revision, "rules": self.rules,
-            "choices": self.choices, "cards": cards.of(self.rules, self.choices, problems, said),
+            "choices": self.choices, "cards": cards.of(self.rules, self.choices, problems, self._said()),
             "errors": [str(problem.message) for problem in elsewhere],
             "name_errors": cards.errors_at(problems, "name"), "logic_errors": cards.errors_at(problems, "logic"),
-            "may_change": may_change, **_WORDS,
+            "may_change": may_change, "other": self.other, "is_gone": self.is_gone,
+            "suggest_url": reverse(f"{NAME}_suggest"),
+            "other_says": sentences.list_sentence(self.other.parsed) if self.other else "", **_WORDS,
         }  # fmt: skip
 
+    def _said(self) -> list[str]:
+        """Each card's sentence; none for one that is unfinished."""
+        names = self.choices.catalogue
+        if self.parsed is not None:
+            return [sentences.sentence(item, names) for item in self.parsed.filters]
+        return [self._said_alone(item) for item in building.bare(self.rules)["filters"]]
 
+    def _said_alone(self, item: building.Json) -> str:
+        try:
+            return sentences.sentence(
+                rules.parse({"filters": [item]}, self.choices.catalogue).filters[0], self.choices.catalogue
+            )
+        except Refused:
+            return ""
+
+
+def _revision(given: str) -> int:
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+
+
+# what the scripts of the page say
+SPOKEN = {
+    "remove": gettext_lazy("Remove “VALUE”"), "lines": gettext_lazy("Edit as lines"),
+    "tokens": gettext_lazy("Edit one by one"), "nothing": gettext_lazy("Nothing is called so."),
+    "values": gettext_lazy("Values"), "hint": gettext_lazy("Type or paste values"),
+}  # fmt: skip
 _WORDS = {
-    "count_operators": cards.COUNT_OPERATORS, "functions": cards.FUNCTIONS, "empties": cards.EMPTY,
-    "units": cards.UNITS, "frames": cards.FRAMES,
+    "count_operators": card_words.COUNT_OPERATORS, "functions": card_words.FUNCTIONS, "empties": card_words.EMPTY,
+    "units": card_words.UNITS, "frames": card_words.FRAMES,
 }  # fmt: skip
 
 
@@ -100,26 +133,28 @@ def add(request: HttpRequest) -> HttpResponse:
 
 def change(request: HttpRequest, pk: int) -> HttpResponse:
     """The rules of a list: to be changed by who may, in words for the others."""
-    smart_list = find(request, pk)
-    if request.method == "POST":
-        require(request, saving.CHANGE)
-    return _build(request, smart_list)
+    if request.method != "POST":
+        return _build(request, find(request, pk))
+    require(request, saving.CHANGE)
+    smart_list = find_typed(request, pk)
+    return _build(request, smart_list, is_gone=smart_list is None)
 
 
-def _build(request: HttpRequest, smart_list: SmartList | None) -> HttpResponse:
+def _build(request: HttpRequest, smart_list: SmartList | None, is_gone: bool = False) -> HttpResponse:
     if request.method != "POST":
         form = Form.of_list(smart_list).check()
         return _builder(request, smart_list, form, _panel(request, form))
     form = Form.posted(request, smart_list)
+    form.is_gone = is_gone
     if "HX-Request" in request.headers:
         form.check()
         return render(request, "smartlists/_builder.html", form.context(show_problems=False))
     action = request.POST.get("do", "save")
-    if action == "save":
+    if action in SAVING and not is_gone:
         try:
             saved = _save(request, smart_list, form)
         except Refused as refusal:
-            form.refuse(refusal)
+            form.refuse(refusal, smart_list)
             return _builder(request, smart_list, form, {})
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_change", saved.pk)
@@ -128,11 +163,16 @@ def _build(request: HttpRequest, smart_list: SmartList | None) -> HttpResponse:
     return _builder(request, smart_list, form, _panel(request, form) if shows else {}, show_problems=shows)
 
 
+SAVING = frozenset({"save", "overwrite"})  # "overwrite": over what somebody else saved and this editor was shown
+
+
 def _save(request: HttpRequest, smart_list: SmartList | None, form: Form) -> SmartList:
+    value = building.bare(form.rules)
     if smart_list is None:
-        return saving.create(form.name, form.rules, request.user, description=form.description)
+        return saving.create(form.name, value, request.user, description=form.description)
+    seen = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
     return saving.change(
-        smart_list, request.user, expected_revision=form.revision, name=form.name, value=form.rules,
+        smart_list, request.user, expected_revision=_revision(seen) or form.revision, name=form.name, value=value,
         description=form.description,
     )  # fmt: skip
 
@@ -144,24 +184,40 @@ def _builder(
     panel_url = reverse(f"{NAME}_panel", args=[smart_list.pk]) if smart_list else reverse(f"{NAME}_panel_new")
     return page(
         request, "rules", smart_list, _("New smart list"), panel_url=panel_url,
-        **form.context(may_change=may_change, show_problems=show_problems), **panel,
+        words=json.dumps({name: str(word) for name, word in SPOKEN.items()}),
+        **form.context(may_change=may_change, show_problems=show_problems) | panel,
     )  # fmt: skip
 
 
 def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """The count of what is typed, some of the people, and the test of one: nothing is saved."""
-    smart_list = find(request, pk) if pk is not None else None
     require(request, "smartlists.view_smartlist")
     if request.method != "POST":
         raise PermissionDenied
+    smart_list = find_typed(request, pk) if pk is not None else None
     form = Form.posted(request, smart_list).check()
+    form.is_gone = pk is not None and smart_list is None
     return render(request, "smartlists/_panel.html", _panel(request, form))
+
+
+def suggest(request: HttpRequest) -> HttpResponse:
+    """Values that a field had or people have, for what is typed (`q`): of a person, or of an activity type (`type`)."""
+    type_name, name, typed = (request.GET.get(key, "")[:LONGEST] for key in ("type", "field", "q"))
+    names = Catalogue()
+    if type_name:
+        require(request, "activities.view_activity")
+        found = names.types.get(type_name)
+        values = rollup.suggest(found.id, name, typed) if found and name in found.fields else []
+    else:
+        require(request, "people.view_person")
+        values = suggesting.suggest(names.person_fields[name], typed) if name in names.person_fields else []
+    return JsonResponse({"values": values})
 
 
 def _panel(request: HttpRequest, form: Form) -> dict[str, Any]:
     tested = (request.POST.get("tested") or request.GET.get("tested") or "").strip()
     tag = f"panel {request.user.pk} {form.choices.besides or 'new'}"
-    context: dict[str, Any] = {"tested": tested, "zone": timezone.get_current_timezone_name()}
+    context: dict[str, Any] = {"tested": tested, "zone": timezone.get_current_timezone_name(), "is_gone": form.is_gone}
     if form.parsed is None:
         return context | {"panel_errors": _numbered(form.problems)}
     try:

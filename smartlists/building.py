@@ -16,6 +16,8 @@ from smartlists import logic
 from smartlists.choices import Choices, FieldChoice
 
 MAX_STEPS_OF_A_PATH = 8
+NEW_WINDOW = 7  # days within which the next step of a sequence follows, until somebody says otherwise
+FOLDED = "folded"  # a key of the form only: the card shows nothing but its sentence
 Json = dict[str, Any]
 
 
@@ -44,6 +46,12 @@ def filled(rules: Json) -> Json:
             for condition in (*owner.get("constraints", ()), *filter(None, [owner.get("aggregate")])):
                 condition.setdefault("values", [])
     return whole
+
+
+def bare(rules: Json) -> Json:
+    """The rules without what only the form knows."""
+    filters = [{name: value for name, value in rule.items() if name != FOLDED} for rule in rules["filters"]]
+    return {**rules, "filters": filters}
 
 
 def _plant(tree: Json, steps: Sequence[str], values: Sequence[Any]) -> None:
@@ -132,14 +140,15 @@ KINDS: Mapping[str, Callable[[Json], Json]] = {
 
 def _filter(node: Json) -> Json:
     kind = _text(node, "kind")
-    return {"kind": kind, **KINDS[kind](node)} if kind in KINDS else {"kind": kind}
+    found = {"kind": kind, **KINDS[kind](node)} if kind in KINDS else {"kind": kind}
+    return found | {FOLDED: True} if _text(node, FOLDED) else found
 
 
 # ---- what the buttons do -------------------------------------------------------------------------------
 
 
 def act(rules: Json, action: str, choice: str, choices: Choices) -> Json:
-    """The rules after a button: "add", "remove:1", "up:1", "down:1", "duplicate:1", "add_constraint:1", …
+    """The rules after a button: "add", "remove:1", "up:1", "duplicate:1", "invert:1", "fold:1", "add_constraint:1", …
 
     `choice` is what the select beside an "add" button says. Unknown actions change nothing.
     """
@@ -178,7 +187,7 @@ def _add(rules: Json, _place: list[int], choice: str, choices: Choices) -> None:
     new: dict[str, Callable[[], Json]] = {
         "person_field": lambda: _new_condition(choices.person_fields[what]),
         "activity": lambda: {"did": True, "type": what or first, "constraints": []},
-        "sequence": lambda: {"steps": [_new_step(first), _new_step(first) | {"within_days": 7}]},
+        "sequence": lambda: {"steps": [_new_step(first), _new_step(first) | {"within_days": NEW_WINDOW}]},
         "static_list": lambda: {"list": int(what), "member": True},
         "smart_list": lambda: {"list": int(what), "member": True},
     }  # fmt: skip
@@ -200,23 +209,91 @@ def _remove(rules: Json, place: list[int], _choice: str, _choices: Choices) -> N
     _relogic(rules, lambda expression: logic.removed(expression, position + 1), len(rules["filters"]) + 1)
 
 
-def _move(by: int) -> Callable[[Json, list[int], str, Choices], None]:
+def _move(target_of: Callable[[int, int], int]) -> Callable[[Json, list[int], str, Choices], None]:
+    """Move a card to the position that `target_of` gives for its own and the last one."""
+
     def move(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
         (position,) = place
-        target = position + by
-        if not 0 <= target < len(rules["filters"]):
-            return
-        filters = rules["filters"]
-        filters[position], filters[target] = filters[target], filters[position]
-        _relogic(rules, lambda expression: logic.moved(expression, position + 1, target + 1), len(filters))
+        _put(rules, position, target_of(position, len(rules["filters"]) - 1))
 
     return move
 
 
+def _put(rules: Json, position: int, target: int) -> None:
+    filters = rules["filters"]
+    if not 0 <= target < len(filters) or target == position:
+        return
+    filters.insert(target, filters.pop(position))
+    _relogic(rules, lambda expression: logic.moved(expression, position + 1, target + 1), len(filters))
+
+
 def _duplicate(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
+    """The copy stands right after the card."""
     (position,) = place
     rules["filters"].append(deepcopy(rules["filters"][position]))
-    _relogic(rules, lambda expression: logic.added(expression, len(rules["filters"])), len(rules["filters"]) - 1)
+    last = len(rules["filters"])
+    _relogic(rules, lambda expression: logic.added(expression, last), last - 1)
+    _put(rules, last - 1, position + 1)
+
+
+def _fold(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
+    rule = rules["filters"][place[0]]
+    rule[FOLDED] = not rule.get(FOLDED)
+
+
+def _fold_all(is_folded: bool) -> Callable[[Json, list[int], str, Choices], None]:
+    def fold_all(rules: Json, _place: list[int], _choice: str, _choices: Choices) -> None:
+        for rule in rules["filters"]:
+            rule[FOLDED] = is_folded
+
+    return fold_all
+
+
+_OPPOSITES: Mapping[str, str] = {
+    positive if is_forth else negative: negative if is_forth else positive
+    for positive, negative in (
+        ("is", "is not"), ("starts with", "not starts with"), ("ends with", "not ends with"),
+        ("contains", "not contains"), ("is empty", "is not empty"),
+    )
+    for is_forth in (True, False)
+}  # fmt: skip
+
+
+def inverse_of(rule: Json) -> str | None:
+    """What inverting the card would make it say; None where it has no opposite."""
+    if rule["kind"] == "activity":
+        return "did not" if rule.get("did", True) else "did"
+    if rule["kind"] == "sequence":
+        return "followed" if rule["steps"] and rule["steps"][-1].get("not") else "not followed"
+    if rule["kind"] == "person_field":
+        return "opposite" if rule.get("operator") in _OPPOSITES else None
+    return "not in" if rule.get("member", True) else "in"
+
+
+def _invert(rules: Json, place: list[int], _choice: str, choices: Choices) -> None:
+    rule = rules["filters"][place[0]]
+    if rule["kind"] == "activity":
+        rule["did"] = not rule["did"]
+    elif rule["kind"] == "sequence":
+        _invert_last_step(rule["steps"][-1])
+    elif rule["kind"] == "person_field":
+        _invert_operator(rule, choices)
+    else:
+        rule["member"] = not rule["member"]
+
+
+def _invert_last_step(step: Json) -> None:
+    if not step.pop("not", False):
+        step["not"] = True
+        step.setdefault("within_days", NEW_WINDOW)  # without a window nothing would ever not follow
+
+
+def _invert_operator(rule: Json, choices: Choices) -> None:
+    opposite = _OPPOSITES[rule["operator"]]
+    if opposite in choices.person_fields[rule["field"]].data_type.operators:
+        rule["operator"] = opposite
+    elif rule["values"]:  # yes or no
+        rule["values"] = ["false" if rule["values"] == ["true"] else "true"]
 
 
 def _place_of_constraints(rules: Json, place: list[int]) -> Json:
@@ -236,7 +313,7 @@ def _remove_constraint(rules: Json, place: list[int], _choice: str, _choices: Ch
 
 def _add_step(rules: Json, place: list[int], _choice: str, choices: Choices) -> None:
     card = rules["filters"][place[0]]
-    card["steps"].append(_new_step(choices.first_type()) | {"within_days": 7})
+    card["steps"].append(_new_step(choices.first_type()) | {"within_days": NEW_WINDOW})
 
 
 def _remove_step(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
@@ -246,9 +323,15 @@ def _remove_step(rules: Json, place: list[int], _choice: str, _choices: Choices)
 _ACTIONS: Mapping[str, Callable[[Json, list[int], str, Choices], None]] = {
     "add": _add,
     "remove": _remove,
-    "up": _move(-1),
-    "down": _move(1),
+    "up": _move(lambda position, _last: position - 1),
+    "down": _move(lambda position, _last: position + 1),
+    "first": _move(lambda _position, _last: 0),
+    "last": _move(lambda _position, last: last),
     "duplicate": _duplicate,
+    "invert": _invert,
+    "fold": _fold,
+    "fold_all": _fold_all(True),
+    "unfold_all": _fold_all(False),
     "add_constraint": _add_constraint,
     "remove_constraint": _remove_constraint,
     "add_step": _add_step,

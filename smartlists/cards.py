@@ -5,91 +5,21 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.utils.functional import Promise
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities import rollup
+from people import suggesting
 from people.datatypes import DataType
 from people.problems import Path, Problem
-from smartlists import operators, periods
+from smartlists import building, operators, periods
+from smartlists.card_words import INVERSIONS, OPERATORS, Choice
 from smartlists.checking import AGGREGATES, aggregate_type
 from smartlists.choices import Choices, FieldChoice
 from smartlists.operators import Shape
 
 Json = dict[str, Any]
-Choice = tuple[str, str | Promise]
-
-COUNT_OPERATORS: Sequence[Choice] = (
-    ("", gettext_lazy("at least once")),
-    ("at least", gettext_lazy("at least … times")),
-    ("at most", gettext_lazy("at most … times")),
-    ("exactly", gettext_lazy("exactly … times")),
-    ("between", gettext_lazy("between … and … times")),
-)
-FUNCTIONS: Sequence[Choice] = (
-    ("", gettext_lazy("no condition on a total")),
-    ("sum", gettext_lazy("the sum of")),
-    ("average", gettext_lazy("the average of")),
-    ("minimum", gettext_lazy("the smallest")),
-    ("maximum", gettext_lazy("the greatest")),
-    ("first", gettext_lazy("the first")),
-    ("last", gettext_lazy("the last")),
-)
-EMPTY: Sequence[Choice] = (
-    ("", gettext_lazy("as usual")),
-    ("include", gettext_lazy("include people without a value")),
-    ("exclude", gettext_lazy("exclude people without a value")),
-)
-OPERATORS: Mapping[str, str | Promise] = {
-    "is": gettext_lazy("is"),
-    "is not": gettext_lazy("is not"),
-    "starts with": gettext_lazy("starts with"),
-    "not starts with": gettext_lazy("does not start with"),
-    "ends with": gettext_lazy("ends with"),
-    "not ends with": gettext_lazy("does not end with"),
-    "contains": gettext_lazy("contains"),
-    "not contains": gettext_lazy("does not contain"),
-    "is empty": gettext_lazy("is empty"),
-    "is not empty": gettext_lazy("is not empty"),
-    "between": gettext_lazy("is between"),
-    "greater than": gettext_lazy("is greater than"),
-    "less than": gettext_lazy("is less than"),
-    "at least": gettext_lazy("is at least"),
-    "at most": gettext_lazy("is at most"),
-    "before": gettext_lazy("is before"),
-    "after": gettext_lazy("is after"),
-    "on or before": gettext_lazy("is on or before"),
-    "on or after": gettext_lazy("is on or after"),
-    "in past": gettext_lazy("in the past"),
-    "in past before": gettext_lazy("longer ago than"),
-    "in future": gettext_lazy("in the next"),
-    "in future after": gettext_lazy("later than in"),
-    "in time frame": gettext_lazy("in the time frame"),
-}
-UNITS: Sequence[Choice] = (
-    ("hours", gettext_lazy("hours")),
-    ("days", gettext_lazy("days")),
-    ("weeks", gettext_lazy("weeks")),
-    ("months", gettext_lazy("months")),
-    ("years", gettext_lazy("years")),
-)
-FRAMES: Sequence[Choice] = (
-    ("today", gettext_lazy("today")),
-    ("yesterday", gettext_lazy("yesterday")),
-    ("tomorrow", gettext_lazy("tomorrow")),
-    ("this week", gettext_lazy("this week")),
-    ("last week", gettext_lazy("last week")),
-    ("next week", gettext_lazy("next week")),
-    ("this month", gettext_lazy("this month")),
-    ("last month", gettext_lazy("last month")),
-    ("next month", gettext_lazy("next month")),
-    ("this quarter", gettext_lazy("this quarter")),
-    ("last quarter", gettext_lazy("last quarter")),
-    ("next quarter", gettext_lazy("next quarter")),
-    ("this year", gettext_lazy("this year")),
-    ("last year", gettext_lazy("last year")),
-    ("next year", gettext_lazy("next year")),
-)
 
 
 @dataclass(slots=True)
@@ -103,6 +33,7 @@ class Condition:
     values: Sequence[str]
     empty: str = ""
     errors: Sequence[str] = ()
+    of: str = ""  # API name of the activity type whose field it is; empty: a person's
     removal: str = ""  # what the "remove" button says; empty: it has none
     allows_empty: bool = False
 
@@ -114,6 +45,13 @@ class Condition:
     def inputs(self) -> str:
         """Which inputs the values get: none, one, two, lines, period, frame or boolean."""
         return inputs_of(self.operator, self.chosen.data_type) if self.chosen else "none"
+
+    @property
+    def suggestions(self) -> str:
+        """The query of the address that proposes values; empty where there is nothing to propose."""
+        if self.chosen is None or self.chosen.data_type.name not in (rollup if self.of else suggesting).SUGGESTED:
+            return ""
+        return urlencode({"type": self.of, "field": self.chosen.api_name})
 
     @property
     def input_type(self) -> str:
@@ -193,6 +131,17 @@ class Card:
     @property
     def number(self) -> int:
         return self.index + 1
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether only the sentence shows: never while something is wrong or unsaid."""
+        wrong = self.errors or any(one.errors for one in self.conditions) or (self.aggregate and self.aggregate.errors)
+        return bool(self.rules.get(building.FOLDED)) and bool(self.sentence) and not wrong
+
+    @property
+    def inversion(self) -> str:
+        """What the card would say inverted; empty where it has no opposite."""
+        return str(INVERSIONS.get(building.inverse_of(self.rules), ""))
 
     @property
     def count_rules(self) -> Json:
@@ -320,7 +269,7 @@ def _constraints(
         Condition(
             f"{name}.constraints.{number}", list(fields.values()), fields.get(one["field"]), one["operator"],
             one["values"], one.get("empty", ""), errors_at(problems, *path, "constraints", number),
-            removal=f"remove_constraint:{place}.{number}",
+            of=owner["type"], removal=f"remove_constraint:{place}.{number}",
         )
         for number, one in enumerate(owner["constraints"])
     ]  # fmt: skip
@@ -345,7 +294,7 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
         fields = aggregated_fields(choices, rule["type"], given["function"])
         aggregate = Condition(
             f"filters.{index}.aggregate", list(fields.values()), fields.get(given["field"]), given["operator"],
-            given["values"], errors=errors_at(problems, *path, "aggregate"),
+            given["values"], errors=errors_at(problems, *path, "aggregate"), of=rule["type"],
         )  # fmt: skip
     return Card(
         index, "activity", _("Activity"), rule, conditions, addable, aggregate, errors=_own_errors(problems, *path)

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from activities.models import FIRST_CUSTOM_ID
 from people.datatypes import DataType
 from smartlists.catalogue import Catalogue, Type
+from smartlists.models import SmartList
+
+RECENT, RECENT_LISTS = 6, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,33 @@ class Choices:
     def smart_lists(self) -> Mapping[int, str]:
         return _by_name({pk: name for pk, name in self.catalogue.smart_lists.items() if pk != self.besides})
 
+    @cached_property
+    def recent(self) -> Sequence[tuple[str, str]]:
+        """What the lists that were changed last filter by, as choices to add; the latest first."""
+        latest = SmartList.objects.filter(is_archived=False).order_by("-updated_at").values_list("rules", flat=True)
+        named = {one: label for rules in latest[:RECENT_LISTS] for rule in rules["filters"]
+                 if (one := _choice_of(rule)) and (label := self._label_of(one))}  # fmt: skip
+        return list(named.items())[:RECENT]
+
+    def _label_of(self, choice: str) -> str:
+        """How a choice to add is called; empty when there is none of the kind any more."""
+        kind, _colon, what = choice.partition(":")
+        if kind == "activity":
+            return self.catalogue.types[what].filter_name if what in self.catalogue.types else ""
+        if kind == "person_field":
+            return self.person_fields[what].label if what in self.person_fields else ""
+        return (self.static_lists if kind == "static_list" else self.smart_lists).get(int(what), "")
+
     def first_type(self) -> str:
         return self.types[0].api_name if self.types else ""
+
+
+def _choice_of(rule: Mapping[str, Any]) -> str:
+    name = _NAMED_BY.get(rule["kind"])
+    return f"{rule['kind']}:{rule[name]}" if name else ""
+
+
+_NAMED_BY = {"activity": "type", "person_field": "field", "static_list": "list", "smart_list": "list"}
 
 
 def _by_name(lists: Mapping[int, str]) -> Mapping[int, str]:

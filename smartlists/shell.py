@@ -26,6 +26,12 @@ def find(request: HttpRequest, pk: int) -> SmartList:
     return get_object_or_404(SmartList.objects.select_related("current"), pk=pk)
 
 
+def find_typed(request: HttpRequest, pk: int) -> SmartList | None:
+    """The list that somebody typed into; None when it was deleted meanwhile: what was typed must not be lost."""
+    require(request, "smartlists.view_smartlist")
+    return SmartList.objects.select_related("current").filter(pk=pk).first()
+
+
 def _tabs(smart_list: SmartList) -> list[tuple[str, str, str]]:
     labels = {
         "rules": (_("Rules"), "change"), "members": (_("Members"), "members"), "history": (_("History"), "history"),

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
+from smartlists import saving
 from smartlists.models import SmartList
 from tests.making import activity, approved_type, person, recorded
 
@@ -27,6 +28,21 @@ def choose(page, name, value):
     page.locator(f"[id='{name}']").select_option(value)
 
 
+def add(page, words, place="id_new"):
+    """Add what is called `words` by typing it into the search box of `place`."""
+    box = page.locator(f"[id='{place}.search']")
+    box.fill(words)
+    page.locator(f"[id='{place}.tree']").get_by_text(words, exact=True).first.click()
+
+
+def fill_in(page, name, *values):
+    entry = page.locator(f"[id='{name}.lines.entry']")
+    for value in values:
+        entry.fill(value)
+        entry.press("Enter")
+    expect(page.locator(".ca-token").filter(has_text=values[-1]).first).to_be_visible()
+
+
 def test_a_first_smart_list(page, language):
     people()
     page.goto("/admin/")
@@ -35,18 +51,18 @@ def test_a_first_smart_list(page, language):
     page.get_by_label(_("Name"), exact=True).fill("Big depositors")
     count = page.locator("#panel .ca-stat")
     expect(count).to_have_text("3")
-    page.get_by_label(_("Add a filter")).select_option("activity:depositCheck")
-    choose(page, "filters.0.new", "amount")
+    add(page, "Deposited Check")
+    add(page, "Amount", "filters.0.new")
     choose(page, "filters.0.constraints.0.operator", "greater than")
     page.locator("[id='filters.0.constraints.0.values']").fill("500")
-    choose(page, "filters.0.new", "@occurred_at")
+    add(page, _("Date of activity"), "filters.0.new")
     choose(page, "filters.0.constraints.1.operator", "in past")
     page.locator("[id='filters.0.constraints.1.amount']").fill("90")
     choose(page, "filters.0.count.operator", "at least")
     page.locator("[id='filters.0.count.values']").fill("2")
     expect(count).to_have_text("2")
-    page.get_by_label(_("Add a filter")).select_option("person_field:country")
-    page.locator("[id='filters.1.lines']").fill("Spain")
+    add(page, _("Country"))
+    fill_in(page, "filters.1", "Spain")
     expect(count).to_have_text("1")
     expect(page.locator("#panel")).to_contain_text("ann@example.com")
 
@@ -61,19 +77,94 @@ def test_a_first_smart_list(page, language):
     assert SmartList.objects.get().current.count == 1
 
 
-def test_cards_are_moved_removed_and_brought_back(page):
+def test_cards_are_moved_removed_and_brought_back(page, language):
     people()
     page.goto("/admin/smartlists/smartlist/add/")
-    page.get_by_label("Add a filter").select_option("person_field:country")
-    page.locator("[id='filters.0.lines']").fill("Spain")
-    page.get_by_label("Add a filter").select_option("person_field:first_name")
-    page.locator("[id='filters.1.lines']").fill("Ann")
-    expect(page.locator("#panel .ca-stat")).to_have_text("1")
-    page.locator("#card-2").get_by_role("button", name="Move up").click()
-    expect(page.locator("[id='filters.0.lines']")).to_have_value("Ann")
-    page.locator("#card-1").get_by_role("button", name="Remove this filter").click()
+    count, first = page.locator("#panel .ca-stat"), page.locator("#card-1")
+    add(page, _("Country"))
+    fill_in(page, "filters.0", "Spain")
+    add(page, _("First Name"))
+    fill_in(page, "filters.1", "Ann")
+    expect(count).to_have_text("1")
+    page.locator("#card-2").get_by_role("button", name=_("Move up"), exact=True).click()
+    expect(first.locator(".ca-token")).to_contain_text("Ann")
+    first.locator(".ca-menu summary").click()
+    first.get_by_role("button", name=_("Change to the opposite")).click()
+    expect(page.locator("[id='filters.0.operator']")).to_have_value("is not")
+    expect(page.locator("[id='filters.0.menu']")).to_be_focused()
+    expect(count).to_have_text("1")
+    first.get_by_role("button", name=_("Collapse"), exact=True).click()
+    expect(page.locator("[id='filters.0.operator']")).to_be_hidden()
+    expect(first.locator(".ca-rule__said")).to_contain_text("Ann")
+    first.get_by_role("button", name=_("Expand"), exact=True).click()
+    first.get_by_role("button", name=_("Remove this filter")).click()
     expect(page.locator("#card-2")).to_have_count(0)
+    expect(count).to_have_text("2")
+    page.get_by_role("button", name=_("Undo"), exact=True).click()
+    expect(page.locator("#card-2 .ca-token")).to_contain_text("Spain")
+    expect(count).to_have_text("1")
+
+
+def test_a_list_is_built_with_the_keyboard_alone(page):
+    people()
+    page.goto("/admin/smartlists/smartlist/add/")
+    page.locator("#id_name").fill("By keys")
+    search = page.locator("[id='id_new.search']")
+    search.focus()
+    page.keyboard.press("ArrowDown")
+    expect(search).to_have_attribute("aria-expanded", "true")
+    search.press_sequentially("countr")
+    expect(page.locator("[aria-selected=true]")).to_have_text("Country")
+    page.keyboard.press("Enter")
+    entry = page.locator("[id='filters.0.lines.entry']")
+    expect(entry).to_be_focused()
+    with page.expect_response("**/suggest/*q=sp*"):
+        entry.press_sequentially("sp")
+    expect(page.get_by_role("option", name="Spain")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".ca-token")).to_contain_text("Spain")
     expect(page.locator("#panel .ca-stat")).to_have_text("2")
-    page.get_by_role("button", name="Undo").click()
-    expect(page.locator("[id='filters.1.lines']")).to_have_value("Spain")
+    entry.press("Backspace")
+    expect(page.locator(".ca-token")).to_have_count(0)
+
+
+def test_a_pasted_column_becomes_values(page, language):
+    people()
+    page.goto("/admin/smartlists/smartlist/add/")
+    add(page, _("Country"))
+    paste = """text => { const data = new DataTransfer(); data.setData('text', text);
+        document.activeElement.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true})) }"""
+    entry = page.locator("[id='filters.0.lines.entry']")
+    entry.focus()
+    page.evaluate(paste, "Spain\r\n \r\nأحمد 🎉\r\n<b>Chile</b>\tSpain\r\nChile")
+    expect(page.locator(".ca-token")).to_have_count(4)
+    expect(page.locator("#panel .ca-stat")).to_have_text("3")
+    page.get_by_role("button", name=_("Edit as lines")).click()
+    expect(page.locator("[id='filters.0.lines']")).to_have_value("Spain\nأحمد 🎉\n<b>Chile</b>\nChile")
+    page.locator("[id='filters.0.lines']").fill("Chile")
     expect(page.locator("#panel .ca-stat")).to_have_text("1")
+
+
+def test_two_people_edit_one_list_and_one_deletes_it(page, language):
+    people()
+    saved = saving.create("Shared", {"filters": []}, None)
+    page.goto(f"/admin/smartlists/smartlist/{saved.pk}/change/")
+    page.locator("#id_description").fill("mine")
+    saving.rename(saved, "Theirs", None)
+    page.get_by_role("button", name=_("Save"), exact=True).click()
+    expect(page.get_by_role("alert").filter(has=page.get_by_role("link", name=_("Discard mine")))).to_be_visible()
+    page.get_by_role("button", name=_("Save mine over it")).click()
+    expect(page.get_by_text(_("Saved."), exact=True)).to_be_visible()
+    assert SmartList.objects.get().name == "Shared"
+    saving.delete(saved, None)
+    add(page, _("Country"))
+    fill_in(page, "filters.0", "Chile")
+    expect(page.locator("#panel")).to_contain_text(
+        _("This list was deleted in the meantime. Saving makes a new one of what you typed.")
+    )
+    page.get_by_role("button", name=_("Save"), exact=True).click()
+    expect(page.get_by_text(_("This list was deleted while you were editing it."))).to_be_visible()
+    page.get_by_role("button", name=_("Save"), exact=True).click()
+    expect(page.get_by_text(_("Saved."), exact=True)).to_be_visible()
+    assert SmartList.objects.get().rules["filters"][0]["values"] == ["Chile"]

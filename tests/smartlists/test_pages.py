@@ -1,49 +1,18 @@
 """What a marketer does with smart lists in the admin, page by page, without JavaScript."""
 
-from html.parser import HTMLParser
-
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.http import QueryDict
-from django.urls import reverse
 from django.utils import timezone
 
 from people.models import StaticList
 from smartlists import building, evaluating, rules, saving
 from smartlists.models import SmartList
 from tests.making import activity, approved_type, person, recorded
+from tests.smartlists.pressing import BIG, press, url
 
 pytestmark = pytest.mark.django_db
-NAME = "admin:smartlists_smartlist"
-BIG = {
-    "version": 1,
-    "match": "advanced",
-    "logic": "1 and (2 or not 3) and 4",
-    "filters": [
-        {
-            "kind": "activity", "did": True, "type": "depositCheck",
-            "constraints": [
-                {"field": "amount", "operator": "greater than", "values": ["500"]},
-                {"field": "@occurred_at", "operator": "in past", "values": ["90 days"]},
-                {"field": "branch", "operator": "is not", "values": ["Madrid", "Málaga <b>"], "empty": "exclude"},
-                {"field": "deposited_on", "operator": "in time frame", "values": ["last quarter"]},
-                {"field": "is_foreign", "operator": "is", "values": ["false"]},
-            ],
-            "count": {"operator": "between", "values": ["2", "5"]},
-            "aggregate": {"function": "sum", "field": "amount", "operator": "at least", "values": ["1000.5"]},
-        },
-        {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"], "empty": "include"},
-        {"kind": "person_field", "field": "unsubscribed", "operator": "is empty"},
-        {
-            "kind": "sequence",
-            "steps": [
-                {"type": "depositCheck", "constraints": [{"field": "pages", "operator": "between", "values": ["1", "3"]}]},
-                {"type": "newPerson", "within_days": 7, "not": True},
-            ],
-        },
-    ],
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -64,66 +33,15 @@ def role(client, name):
     return client
 
 
-def url(tab, *args):
-    return reverse(f"{NAME}_{tab}", args=args)
-
-
-class Inputs(HTMLParser):
-    """The inputs of the builder's form as a browser would send them."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.sent, self.select, self.options, self.area, self.inside = [], None, [], None, False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        if tag == "form":
-            self.inside = attrs.get("id") == "list-form"
-        elif not self.inside or "disabled" in attrs:
-            return
-        elif tag == "input":
-            self.sent.append((attrs["name"], attrs.get("value") or ""))
-        elif tag == "select":
-            self.select, self.options = attrs["name"], []
-        elif tag == "option":
-            self.options.append((attrs.get("value"), "selected" in attrs))
-        elif tag == "textarea":
-            self.area = [attrs["name"], ""]
-
-    def handle_data(self, data):
-        if self.area:
-            self.area[1] += data
-
-    def handle_endtag(self, tag):
-        if tag == "select" and self.select:
-            chosen = [value for value, is_selected in self.options if is_selected] or [self.options[0][0]]
-            self.sent.append((self.select, chosen[-1]))
-            self.select = None
-        elif tag == "textarea" and self.area:
-            self.sent.append(tuple(self.area))
-            self.area = None
-        elif tag == "form":
-            self.inside = False
-
-
-def press(client, page, action, **changes):
-    """Press a button of the form that `page` shows, having changed some inputs."""
-    data = {}
-    for name, value in Inputs(page.text).sent:
-        data.setdefault(name, []).append(value)
-    return client.post(page.request["PATH_INFO"], data | changes | {"do": action}, follow=True)
-
-
 def test_a_list_lies_in_a_folder_has_an_owner_and_is_found_in_the_archive(admin):
     made = saving.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
-    place = reverse("admin:smartlists_smartlist_place", args=[made.pk])
+    place = url("place", made.pk)
     owner = get_user_model().objects.get(username="vera")
     admin.post(place, {"folder": "", "new_folder": "Banking", "owner": owner.pk})
     made.refresh_from_db()
     assert (made.folder.name, made.owner) == ("Banking", owner)
     saving.archive(made, None)
-    lists = reverse("admin:smartlists_smartlist_changelist")
+    lists = url("changelist")
     assert made.name not in admin.get(lists).text
     found = admin.get(lists, {"q": made.name}).text
     assert made.name in found and "Archived" in found
@@ -174,12 +92,16 @@ def test_moving_and_removing_cards_keeps_the_meaning_of_the_logic(admin, check):
     page = press(admin, page, "remove:2")
     assert page.context["rules"]["logic"] == "2 and 1 and 3"
     page = press(admin, page, "duplicate:0")
-    assert page.context["rules"]["logic"] == "2 and 1 and 3 and 4"
-    page = press(admin, page, "remove_step:2.0")
-    assert len(page.context["rules"]["filters"][2]["steps"]) == 1
-    page = press(admin, page, "add_step:2")
-    page = press(admin, page, "remove_constraint:1.0")
-    assert next(one["field"] for one in page.context["rules"]["filters"][1]["constraints"]) == "@occurred_at"
+    assert page.context["rules"]["logic"] == "3 and 1 and 4 and 2"  # the copy stands beside it
+    page = press(admin, page, "remove_step:3.0")
+    assert len(page.context["rules"]["filters"][3]["steps"]) == 1
+    page = press(admin, page, "add_step:3")
+    page = press(admin, page, "remove_constraint:2.0")
+    assert next(one["field"] for one in page.context["rules"]["filters"][2]["constraints"]) == "@occurred_at"
+    page = press(admin, page, "last:2")
+    assert page.context["rules"]["logic"] == "4 and 1 and 3 and 2"
+    page = press(admin, page, "first:3")
+    assert page.context["rules"]["logic"] == "1 and 2 and 4 and 3"
     saved.refresh_from_db()
     assert saved.revision == 1  # nothing is saved but by "Save"
 
@@ -215,9 +137,19 @@ def test_the_second_editor_is_told_and_overwrites_nothing(admin, check):
     page = admin.get(url("change", saved.pk))
     saving.rename(saved, "By somebody else", None)
     page = press(admin, page, "save", description="mine")
-    assert "Somebody else changed the list" in page.text and 'value="mine"' in page.text
+    assert (
+        "Somebody else changed the list" in page.text
+        and 'value="mine"' in page.text
+        and "By somebody else" in page.text
+    )
     saved.refresh_from_db()
     assert (saved.name, saved.description) == ("By somebody else", "")
+    saving.rename(saved, "By a third", None)
+    page = press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
+    assert "Somebody else changed the list" in page.text and "By a third" in page.text
+    press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
+    saved.refresh_from_db()
+    assert (saved.name, saved.description) == ("Everything", "mine")
 
 
 def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):

@@ -1,14 +1,21 @@
 // The smart-list builder with a browser that runs scripts: structure changes are fetched from the server, which owns
 // the form, the count follows while somebody types, and every change can be undone. Without this file the same
 // buttons submit the page.
+"use strict";
+
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("list-form");
   if (!form || !document.getElementById("builder")) return;
+  const words = JSON.parse(form.dataset.words);
   const undo = form.querySelector("[data-undo]");
+  const trouble = document.getElementById("trouble");
   const past = [];
   let timer = 0;
   let counting = null;
+  let waiting = Promise.resolve();
+  let moving = 0; // changes on their way after which the cards have other places
 
+  const builder = () => document.getElementById("builder");
   const state = () => new URLSearchParams(new FormData(form)).toString();
   let present = state();
 
@@ -26,50 +33,93 @@ document.addEventListener("DOMContentLoaded", () => {
       signal,
     });
     if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
+    trouble.hidden = true;
     return reply.text();
   };
+  const failed = (error) => {
+    if (error.name !== "AbortError") trouble.hidden = false;
+  };
 
-  const restructure = async (extra, body) => {
-    const sent = new URLSearchParams(body || state());
-    for (const [name, value] of Object.entries(extra)) sent.set(name, value);
-    const html = await fragment(window.location.href, sent);
+  const enhance = () => {
+    window.pickValues(builder(), words);
+    window.searchToAdd(builder(), words);
+  };
+  // What people see in the boxes they type into, by id; ids keep their places while nothing is moved or removed
+  const typed = () => new Map([...builder().querySelectorAll("textarea[id], input[id]:not([type=hidden], [role=combobox])")].map((box) => [box.id, box.value]));
+
+  const swap = (html, before, keepsPlaces) => {
     const focused = document.activeElement && document.activeElement.id;
-    document.getElementById("builder").outerHTML = html;
-    const again = focused && document.getElementById(focused);
-    if (again) again.focus();
-    present = state();
-    count();
+    const later = [...typed()].filter(([id, value]) => before.get(id) !== value);
+    builder().outerHTML = html;
+    for (const [id, value] of keepsPlaces ? later : []) {
+      const box = document.getElementById(id);
+      if (box) box.value = value;
+    }
+    enhance();
+    return focused;
+  };
+
+  const focusNew = { // what was added is what somebody wants to fill in next
+    add: () => {
+      const card = [...builder().querySelectorAll(".ca-rule")].pop();
+      return card && (card.querySelector(".ca-tokens__entry") || card.querySelector(".ca-rule__body select"));
+    },
+    add_constraint: (place) => [...builder().querySelectorAll(`[id^="filters.${place.replace(".", ".steps.")}.constraints."][id$=".operator"]`)].pop(),
+    duplicate: (place) => document.getElementById(`filters.${Number(place) + 1}.menu`),
+    invert: (place) => document.getElementById(`filters.${place}.menu`),
+  };
+  const MOVING = new Set(["up", "down", "first", "last", "duplicate", "remove", "remove_constraint", "remove_step"]);
+
+  // One after the other: each is about what the one before it left
+  const restructure = (action, body) => {
+    const [verb, place = ""] = action.split(":");
+    const moves = MOVING.has(verb) ? 1 : 0;
+    moving += moves;
+    waiting = waiting.then(async () => {
+      const before = typed();
+      const sent = new URLSearchParams(body || state());
+      sent.set("do", action);
+      const focused = swap(await fragment(form.action, sent), before, !moves && !body);
+      const wanted = (!body && focusNew[verb]?.(place)) || (focused && document.getElementById(focused)) || (!focused && document.getElementById("id_new.search"));
+      if (wanted) wanted.focus({ preventScroll: false });
+      present = state();
+      count();
+    }).catch(failed).finally(() => { moving -= moves; });
   };
 
   const showPanel = (html) => {
     const tested = document.getElementById("id_tested");
     const isTyping = tested === document.activeElement;
-    const typed = tested ? tested.value : "";
+    const text = tested ? tested.value : "";
     document.getElementById("panel").innerHTML = html;
     const box = document.getElementById("id_tested");
     if (box && isTyping) {
-      box.value = typed;
+      box.value = text;
       box.focus();
     }
+    const said = document.querySelector("#panel [data-said]");
+    const told = said ? said.textContent.trim().replace(/\s+/g, " ") : "";
+    const status = document.getElementById("said");
+    if (status.textContent !== told) status.textContent = told;
   };
-
+  const ask = (body) => {
+    if (counting) counting.abort();
+    counting = new AbortController();
+    fragment(form.dataset.panel, body, counting.signal).then(showPanel).catch(failed);
+  };
   const count = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (counting) counting.abort();
-      counting = new AbortController();
-      fragment(form.dataset.panel, state(), counting.signal).then(showPanel, () => {});
-    }, 250);
+    timer = setTimeout(() => ask(state()), 250);
   };
 
   form.addEventListener("change", (event) => {
-    const element = event.target;
-    if (element.id === "id_tested") return;
+    const changed = event.target;
+    if (changed.id === "id_tested") return;
     remember();
-    if (element.dataset.adds) {
-      if (element.value) restructure({ do: element.dataset.adds });
-    } else if ("refresh" in element.dataset) {
-      restructure({ do: "refresh" });
+    if (changed.dataset.adds) {
+      if (changed.value) restructure(changed.dataset.adds);
+    } else if ("refresh" in changed.dataset) {
+      restructure("refresh");
     } else {
       present = state();
       count();
@@ -83,20 +133,26 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!button) return;
     if (button === undo) {
       const before = past.pop();
-      if (before) restructure({ do: "refresh" }, before);
+      if (before) restructure("refresh", before);
       undo.hidden = past.length === 0;
     } else if ("panelButton" in button.dataset) {
       event.preventDefault();
       const body = new URLSearchParams(state());
       body.set("do", "test");
-      fragment(form.dataset.panel, body).then(showPanel, () => {});
+      ask(body);
     } else if (button.name === "do" && button.closest("#builder")) {
       event.preventDefault();
+      if (moving) return; // a second click on a card that is about to go would hit the next one
       remember();
-      restructure({ do: button.value });
+      restructure(button.value);
     }
   });
   form.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest(".ca-menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
     if (event.key !== "Enter") return;
     // Enter would press the first button of the form, which is some card's
     if (event.target.matches("#builder input, #builder select")) event.preventDefault();
@@ -105,5 +161,9 @@ document.addEventListener("DOMContentLoaded", () => {
       form.querySelector("[data-panel-button]").click();
     }
   });
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("#builder .ca-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+  enhance();
   count();
 });

@@ -1,0 +1,116 @@
+"""The builder beyond its buttons: proposals, folding, inverting, and what others do to a list meanwhile."""
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from activities import rollup
+from activities.models import Activity
+from people import deleting
+from people.models import PersonField
+from smartlists import rules, saving
+from smartlists.models import SmartList
+from tests.making import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists.pressing import BIG, Inputs, press, url
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def check():
+    return approved_type()
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
+    return client
+
+
+def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
+    other = saving.create("Other", {"version": 1, "match": "all", "filters": []}, None)
+    lists = {"kind": "smart_list", "list": other.pk, "member": True}
+    saved = saving.create(
+        "Everything", BIG | {"match": "all", "logic": None, "filters": [*BIG["filters"], lists]}, None
+    )
+    page = admin.get(url("change", saved.pk))
+    for index in range(5):
+        page = press(admin, page, f"invert:{index}")
+    cards = page.context["rules"]["filters"]
+    assert [cards[0]["did"], cards[4]["member"]] == [False, False]
+    assert [cards[1]["operator"], cards[2]["operator"]] == ["is not", "is not empty"]
+    assert cards[3]["steps"][-1] == {"type": "newPerson", "constraints": [], "within_days": 7}
+    page = press(admin, page, "invert:3")
+    assert page.context["rules"]["filters"][3]["steps"][-1]["not"] is True
+    page = press(admin, page, "fold:0")
+    assert [card.is_folded for card in page.context["cards"]] == [True, False, False, False, False]
+    page = press(admin, page, "down:0", **{"filters.2.lines": ""})
+    assert [card.is_folded for card in page.context["cards"]] == [False, True, False, False, False]
+    page = press(admin, page, "fold_all")
+    assert all(card.is_folded for card in page.context["cards"])
+    page = press(admin, page, "save")
+    saved.refresh_from_db()
+    assert saved.revision == 2 and not any("folded" in one for one in saved.rules["filters"])
+    assert saved.rules["filters"][1]["did"] is False
+
+
+def test_what_is_wrong_is_never_folded_away(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    page = press(admin, admin.get(url("change", saved.pk)), "fold_all")
+    page = press(admin, page, "save", **{"filters.0.constraints.0.values": "many"})
+    assert [card.is_folded for card in page.context["cards"]] == [False, True, True, True]
+
+
+def test_values_are_proposed_from_what_there_is(admin, check, monkeypatch):
+    known = [("Spain", "Spar AG"), ("spain", "Sparta"), ("Chile", "SPAR ag"), (None, None), (None, "Spartacus")]
+    made = [person(country=one, company=two, first_name=f"Ñandú {n}") for n, (one, two) in enumerate(known)]
+    deleting.delete([made[-1].pk], None, DIALECT)
+    recorded(*(activity(made[0].pk, branch=branch) for branch in ("Lyon <b>", "Lyon <b>", "León")))
+    last = max(Activity.objects.values_list("pk", flat=True))
+    monkeypatch.setattr(rollup, "high_water_mark", lambda: last)  # as if the test's transaction were committed
+    rollup.catch_up()
+
+    def proposed(**query):
+        return admin.get(url("suggest"), query).json()["values"]
+
+    assert proposed(field="company", q="spa") == ["Spar AG", "Sparta"]
+    assert proposed(field="first_name", q="ñandú 2") == ["Ñandú 2"]
+    assert proposed(field="country") == ["Spain", "Chile"] and proposed(field="country", q="CHI") == ["Chile"]
+    assert proposed(field="country", q="pai") == ["Spain"]
+    assert proposed(type="depositCheck", field="branch", q="l") == ["Lyon <b>", "León"]
+    for nothing in ({"field": "nothing"}, {"type": "x", "field": "branch"}, {"field": "person_score", "q": "1"},
+                    {"field": "company", "q": "\0%_" * 9000}, {}):  # fmt: skip
+        assert proposed(**nothing) == []
+
+
+def test_choices_of_a_field_are_proposed_first(admin):
+    PersonField.objects.filter(api_name="country").update(choices=["Perú", "Chile"])
+    for country in ("Chad", "Peru"):
+        person(country=country)
+    assert admin.get(url("suggest"), {"field": "country", "q": "ch"}).json()["values"] == ["Chile", "Chad"]
+
+
+def test_suggestions_need_the_right_to_see_the_values(client, check):
+    user = get_user_model().objects.create_user("nobody", is_staff=True)
+    client.force_login(user)
+    assert client.get(url("suggest"), {"field": "country"}).status_code == 403
+    assert client.get(url("suggest"), {"type": "depositCheck", "field": "branch"}).status_code == 403
+
+
+def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, check):
+    saved = saving.create("Everything", BIG, None)
+    page = admin.get(url("change", saved.pk))
+    saving.delete(saved, None)
+    data = {}
+    for name, value in Inputs(page.text).sent:
+        data.setdefault(name, []).append(value)
+    assert "deleted in the meantime" in admin.post(url("panel", saved.pk), data).text
+    assert (
+        "filters.0.kind"
+        in admin.post(url("change", saved.pk), data | {"do": "duplicate:0"}, headers={"HX-Request": "true"}).text
+    )
+    page = press(admin, page, "save", description="kept")
+    assert "deleted while you were editing" in page.text and f'action="{url("add")}"' in page.text
+    page.request["PATH_INFO"] = url("add")
+    press(admin, page, "save")
+    made = SmartList.objects.get()
+    assert made.description == "kept" and made.rules == rules.dump(rules.parse(BIG))
