@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from activities import reading, rollup
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
 from activities.timeline import entries
+from config.access import failures
 from config.access.models import ApiClient
 from config.marketo import usage
 from people import installation
@@ -101,20 +102,17 @@ def _returned(request: HttpRequest) -> dict[str, Any]:
 
 
 def _clients(request: HttpRequest) -> dict[str, Any]:
-    """The user's API clients (every client, for who may see all users) with their calls, and the errors of a week."""
+    """The user's API clients (every client, for who may see all users), their calls and what failed in a week."""
     clients = ApiClient.objects.filter(is_revoked=False).select_related("api_user").order_by("-last_used_at")
     if not request.user.has_perm("access.view_user"):
         clients = clients.filter(api_user__owner=request.user)
     calls = usage.calls(7)
-    codes: dict[str, int] = {}
-    for day in usage.errors(7).values():
-        for code, count in day.items():
-            codes[code] = codes.get(code, 0) + count
+    names = {client.api_user_id: client for client in clients}
     return {
         "clients": [
             (client, sum(day.get(client.api_user_id, 0) for day in calls.values())) for client in clients[:SHOWN]
         ],
-        "errors": sorted(codes.items(), key=lambda row: -row[1])[:SHOWN],
+        "failed": [(names[row.user_id], row) for row in failures.of(list(names), 7, SHOWN)],
     }
 
 

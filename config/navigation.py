@@ -72,6 +72,7 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(25% .045 193)",
         },
     },
+    "ACCOUNT": {"navigation": [{"title": _("My tokens"), "link": reverse_lazy("tokens")}]},
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

@@ -59,6 +59,7 @@ def _pages(request: HttpRequest, term: str) -> list[SearchResult]:
     pages = (
         (_("Reports"), "bar_chart", "reports", "activities.view_activity"),
         (_("Notifications"), "notifications", "notices", ""),
+        (_("My tokens"), "vpn_key", "tokens", ""),
         (_("New activity type"), "add", "admin:activities_activitytype_add", "activities.add_activitytype"),
     )
     key = datatypes.text_key(term)

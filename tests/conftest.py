@@ -50,3 +50,13 @@ def _forget_installation():
     installation.forget()
     yield
     installation.forget()
+
+
+@pytest.fixture(autouse=True)
+def _no_counts_of_other_tests():
+    """What calls are counted in lies in memory until it is written."""
+    from config.access import failures
+    from config.marketo import usage
+
+    usage._counts.clear()
+    failures._counts.clear()

@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
+from people.sources import Door
+
 
 class User(AbstractUser):
     """Somebody, or some program, that works with this installation.
@@ -104,6 +106,26 @@ class IdempotentReply(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class FailedCalls(models.Model):
+    """How often calls of one API client failed in one way on one day; see `failures`."""
+
+    pk = models.CompositePrimaryKey("day", "user_id", "door", "route", "code")
+    day = models.DateField()  # of the installation's zone
+    user_id = models.IntegerField()  # the client's API-only user
+    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    route = models.CharField(max_length=150)
+    code = models.CharField(max_length=32)
+    count = models.BigIntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "failed_calls"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.route} {self.code}: {self.count}"
 
 
 class CallCount(models.Model):

@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
-from config.access import tokens
+from config.access import failures, tokens
 from config.access.tokens import Holder
 from config.api import idempotency, limits, problems
 from people.problems import Problem, Refused
 from people.refusals import TooLarge, Unauthorized
+from people.sources import Door
 
 PREFIX = "/api/v1/"
 MAX_ADDRESS = 8_192
@@ -58,6 +59,7 @@ class ApiDoor:
             reply = problems.respond(413, _too_large())
         except UnreadablePostError:
             reply = problems.respond(400, Problem("incomplete_body", _("The body ended before its time.")))
+        _count_failure(request, reply)
         for name, value in (allowance.headers if allowance else {}).items():
             reply[name] = value
         patch_vary_headers(reply, ["Authorization"])
@@ -71,6 +73,13 @@ class ApiDoor:
         if key is None or caller.startswith("address:") or request.content_type in STREAMS:
             return self.get_response(request)
         return idempotency.once(request, caller, key, self.get_response)
+
+
+def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
+    """What failed for an API client, for its developer; people see their failures themselves."""
+    holder = getattr(request, "holder", None)
+    if reply.status_code >= 400 and holder is not None and holder.client is not None:
+        failures.count(holder.user.pk, Door.API, request, getattr(reply, "problem_code", str(reply.status_code)))
 
 
 def _check_address(request: HttpRequest) -> None:

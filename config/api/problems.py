@@ -111,14 +111,18 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     request = context.get("request")
     renderer = getattr(request, "accepted_renderer", None)
     content_type = CONTENT_TYPE if getattr(renderer, "format", "json") == "json" else None
-    return Response(body(status, problems), status, headers=headers, content_type=content_type)
+    reply = Response(body(status, problems), status, headers=headers, content_type=content_type)
+    reply.problem_code = problems[0].code if problems else "error"  # for the counts of failed calls
+    return reply
 
 
 def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """A problem from outside any view: middleware, unknown addresses."""
-    return HttpResponse(
+    reply = HttpResponse(
         orjson.dumps(body(status, problems)), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
     )
+    reply.problem_code = problems[0].code if problems else "error"  # type: ignore[attr-defined]
+    return reply
 
 
 def refusal(error: Refused) -> HttpResponse:

@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
 from config import outages
-from config.access import clients
+from config.access import clients, failures
 from config.marketo import limits, usage
 from config.marketo.envelope import OUTAGES, Failure, failure
 from config.marketo.parameters import Parameters
@@ -78,7 +78,10 @@ def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
     def dispatch(request: HttpRequest, **arguments: Any) -> HttpResponse:
         with translation.override("en"):  # the dialect's words are Marketo's
             reply, user_id = _answer(request, views, arguments, is_asset)
-        usage.count(user_id, getattr(reply, "dialect_code", ""))
+        code = getattr(reply, "dialect_code", "")
+        usage.count(user_id, code)
+        if user_id and code:
+            failures.count(user_id, Door.DIALECT, request, code)
         if settings.DIALECT_DAILY_QUOTA is not None:
             usage.flush()  # a quota needs the calls of every process
         return reply

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from config.access import failures
 from config.marketo.models import Usage
 
 # [I] §A5: quotas start again at midnight in US Central time, so these are the days of all statistics
@@ -74,7 +75,10 @@ def errors(days: int) -> dict[date, dict[str, int]]:
 
 
 class Flusher(threading.Thread):
-    """Writes the counts of a server process every few seconds; the connection it needs is closed each time."""
+    """Writes the counts of a server process, failed calls included, every few seconds.
+
+    The connection it needs is closed each time.
+    """
 
     def __init__(self) -> None:
         super().__init__(name="usage", daemon=True)
@@ -82,12 +86,13 @@ class Flusher(threading.Thread):
 
     def run(self) -> None:
         while not self.stopping.wait(FLUSH_EVERY_SECONDS):
-            if _counts:
+            if _counts or failures.has_counted():
                 self.flush()
 
     def flush(self) -> None:
         try:
             flush()
+            failures.flush()
         finally:
             connection.close()
 

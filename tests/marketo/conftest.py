@@ -5,16 +5,8 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from config.access import clients
-from config.marketo import usage
 
 FORM = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture(autouse=True)
-def _no_counts_from_other_tests():
-    usage._counts.clear()
-    yield
-    usage._counts.clear()
 
 
 @pytest.fixture

@@ -1,0 +1,156 @@
+"""API clients in the admin: what each may do, its secret, its last use, and what fails."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+
+from config.access import clients, failures
+from config.access.models import ApiClient
+from config.access.rights import RightsField
+from people.problems import NotAllowed, Refused
+
+FAILED_DAYS = 30
+FAILED_SHOWN = 50
+OVERLAPS = (
+    (0, gettext_lazy("at once")), (1, gettext_lazy("in an hour")), (24, gettext_lazy("in a day")),
+    (168, gettext_lazy("in a week")),
+)  # fmt: skip
+
+
+class ClientForm(forms.Form):
+    """What a client is called and what it may do."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=150, widget=forms.TextInput({"class": "ca-input"}))
+
+    def __init__(self, data: Any, user: Any, name: str, chosen: list[str]) -> None:
+        super().__init__(data, initial={"name": name})
+        self.fields["rights"] = RightsField(user, chosen, label=_("Rights"), required=False)
+
+    @property
+    def chosen(self) -> set[str]:
+        return set(self["rights"].value() or ())
+
+    def show(self, refusal: Refused) -> None:
+        for problem in refusal.problems:
+            place = str(problem.path[0]) if problem.path else ""
+            self.add_error(place if place in self.fields else None, str(problem.message))
+
+
+class RotateForm(forms.Form):
+    overlap = forms.TypedChoiceField(coerce=int, choices=OVERLAPS)
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(ModelAdmin):
+    list_display = ("name", "client_id", "user", "last_used_at", "failed", "is_revoked")
+    list_filter = ("is_revoked",)
+    search_fields = ("name", "client_id", "user__username")
+    list_select_related = ("user", "api_user")
+    ordering = ("is_revoked", "name")
+    actions = None
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/rotate/", wrap(self.rotate_view), name="access_apiclient_rotate"),
+            path("<int:pk>/revoke/", wrap(self.revoke_view), name="access_apiclient_revoke"),
+            *super().get_urls(),
+        ]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # revoked instead: what a client did stays signed with its name
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return failures.with_failed_today(super().get_queryset(request))
+
+    @admin.display(description=gettext_lazy("Failed today"), ordering="failed_today")
+    def failed(self, client: Any) -> str:
+        return f"{client.failed_today:n}"
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        usual = [right for right in clients.DEFAULT_RIGHTS if request.user.has_perm(right)]
+        form = ClientForm(request.POST or None, request.user, "", usual)
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            try:
+                made = clients.create(given["name"], request.user, request.user, given["rights"])
+            except Refused as refusal:
+                form.show(refusal)
+            else:
+                return self._show_secret(request, made)
+        return self._page(request, "new_client", _("New API client"), form=form)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """One client: what it may do, how it is used, what fails; changes by the form."""
+        client = self._find(request, int(object_id) if object_id.isdigit() and len(object_id) < 19 else 0)
+        may_change = self.has_change_permission(request, client) and not client.is_revoked
+        form = ClientForm(request.POST or None, request.user, client.name, clients.rights_of(client))
+        if request.method == "POST" and not may_change:
+            raise PermissionDenied
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            try:
+                clients.change(client, request.user, given["name"], given["rights"])
+            except Refused as refusal:
+                form.show(refusal)
+            else:
+                messages.success(request, _("Saved. It holds at once."))
+                return redirect("admin:access_apiclient_change", client.pk)
+        failed = [(client, row) for row in failures.of([client.api_user_id], FAILED_DAYS, FAILED_SHOWN)]
+        return self._page(
+            request, "client", client.name, form=form, client=client, original=client, failed=failed,
+            may_change=may_change, overlaps=OVERLAPS, days=FAILED_DAYS,
+        )  # fmt: skip
+
+    def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        client = self._posted(request, pk)
+        form = RotateForm(request.POST)
+        overlap = form.cleaned_data["overlap"] if form.is_valid() else 0
+        try:
+            return self._show_secret(request, clients.rotate_secret(client, request.user, timedelta(hours=overlap)))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect("admin:access_apiclient_change", pk)
+
+    def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        client = self._posted(request, pk)
+        try:
+            clients.revoke(client, request.user)
+        except NotAllowed:
+            raise PermissionDenied from None
+        messages.success(request, _("Revoked: the client gets in no more."))
+        return redirect("admin:access_apiclient_change", pk)
+
+    def _find(self, request: HttpRequest, pk: int) -> ApiClient:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        client = ApiClient.objects.select_related("user", "api_user").filter(pk=pk).first()
+        if client is None:
+            raise Http404
+        return client
+
+    def _posted(self, request: HttpRequest, pk: int) -> ApiClient:
+        client = self._find(request, pk)
+        if request.method != "POST" or not self.has_change_permission(request, client):
+            raise PermissionDenied
+        return client
+
+    def _show_secret(self, request: HttpRequest, credentials: clients.Credentials) -> HttpResponse:
+        return self._page(request, "secret", str(credentials.client), credentials=credentials)
+
+    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
+        shell = {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        return render(request, f"access/{name}.html", {**shell, **context})

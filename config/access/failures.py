@@ -1,0 +1,144 @@
+"""Calls of API clients that failed: counted in memory by client, route and code, written every few seconds.
+
+Never a row a call: what a failing program costs is an addition in memory. What a killed process had not written
+yet is lost, and nothing else.
+"""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Max, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+from config.access.models import ApiClient, FailedCalls
+from people import installation, notices
+from people.notices import Kind, Notice
+from people.sources import Door
+
+KEPT_DAYS = 35
+MAX_ROUTE = 150
+NOTICE = "client_fails"
+
+notices.describe({
+    NOTICE: Kind(
+        gettext_lazy("An API client of yours keeps failing"),
+        gettext_lazy("%(name)s failed %(count)s times today, most often with %(code)s at %(route)s."),
+    ),
+})  # fmt: skip
+
+_counts: Counter[tuple[date, int, int, str, str]] = Counter()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How often calls of one client failed in one way, and when last."""
+
+    user_id: int
+    door: Door
+    route: str
+    code: str
+    count: int
+    last_at: datetime
+
+
+def today() -> date:
+    return timezone.now().astimezone(installation.zone()).date()
+
+
+def count(user_id: int, door: Door, request: HttpRequest, code: str) -> None:
+    """Count a failed call of the API-only user; `code` is the answer's. Routes have places, not ids, in them."""
+    route = getattr(request.resolver_match, "route", "") or "?"
+    key = (today(), user_id, int(door), f"{request.method} /{route}"[:MAX_ROUTE], code[:32])
+    with _lock:
+        _counts[key] += 1
+
+
+def flush() -> None:
+    """Write what this process has counted; what cannot be written now is kept for the next time."""
+    with _lock:
+        counted = dict(_counts)
+        _counts.clear()
+    if not counted:
+        return
+    try:
+        with transaction.atomic():
+            _add(counted)
+    except DatabaseError:
+        with _lock:
+            _counts.update(counted)
+
+
+def has_counted() -> bool:
+    return bool(_counts)
+
+
+def of(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
+    """Failed calls of these API-only users (a queryset or ids) in the last `days` days, the most frequent first."""
+    flush()
+    rows = FailedCalls.objects.filter(user_id__in=user_ids, day__gt=today() - timedelta(days=days))
+    grouped = rows.values_list("user_id", "door", "route", "code").annotate(total=Sum("count"), last=Max("last_at"))
+    return [
+        Failures(user_id, Door(door), route, code, total, last)
+        for user_id, door, route, code, total, last in grouped.order_by("-total", "route", "code")[:limit]
+    ]
+
+
+def with_failed_today(api_clients: Any) -> Any:
+    """The clients, each with `failed_today`."""
+    flush()
+    rows = FailedCalls.objects.filter(day=today(), user_id=OuterRef("api_user")).order_by().values("user_id")
+    summed = rows.annotate(total=Sum("count")).values("total")
+    return api_clients.annotate(failed_today=Coalesce(Subquery(summed), 0))
+
+
+def tell() -> int:
+    """Tell the owners of clients that failed too often today, once a day and client; how many were told."""
+    most = settings.CLIENT_FAILURES_NOTICE
+    if not most:
+        return 0
+    flush()
+    day = today()
+    failing = (
+        FailedCalls.objects.filter(day=day).values_list("user_id").annotate(total=Sum("count")).filter(total__gte=most)
+    )
+    totals = dict(failing)
+    since = datetime(day.year, day.month, day.day, tzinfo=installation.zone())
+    told = set(Notice.objects.filter(kind=NOTICE, created_at__gte=since).values_list("page_id", flat=True))
+    clients = ApiClient.objects.filter(api_user__in=totals, is_revoked=False).exclude(pk__in=told)
+    sent = 0
+    for client in clients.order_by("pk"):
+        (worst,) = of([client.api_user_id], 1, limit=1)
+        sent += notices.tell(
+            [client.user_id], NOTICE, "admin:access_apiclient_change", client.pk,
+            name=client.name, count=totals[client.api_user_id], code=worst.code, route=worst.route,
+        )  # fmt: skip
+    return sent
+
+
+def forget_old() -> int:
+    """Delete the counts that no page looks back to; how many rows."""
+    return FailedCalls.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]
+
+
+def _add(counted: dict[tuple[date, int, int, str, str], int]) -> None:
+    """In the order of the key, so that two processes never wait for each other crosswise."""
+    rows = [(*key, number) for key, number in sorted(counted.items())]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into failed_calls as f (day, user_id, door, route, code, count, last_at)
+            select day, user_id, door, route, code, number, now()
+            from unnest(%s::date[], %s::int[], %s::int[], %s::text[], %s::text[], %s::bigint[])
+                as v (day, user_id, door, route, code, number)
+            on conflict (day, user_id, door, route, code)
+            do update set count = f.count + excluded.count, last_at = excluded.last_at""",
+            [list(column) for column in zip(*rows, strict=True)],
+        )

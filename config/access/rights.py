@@ -1,0 +1,65 @@
+"""The rights that clients and tokens can be given, as a form offers them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.access.clients import DEFAULT_RIGHTS, OWN_APPS
+from config.access.roles import ROLES
+
+# what Django's own rights say, which it names in English only
+VERBS = {
+    "view": gettext_lazy("See %(things)s"), "add": gettext_lazy("Add %(things)s"),
+    "change": gettext_lazy("Change %(things)s"), "delete": gettext_lazy("Delete %(things)s"),
+}  # fmt: skip
+
+# what somebody would give a program; the rights of tables that only the product itself writes are left out
+OFFERED = frozenset(DEFAULT_RIGHTS).union(*ROLES.values(), {"people.export_person", "people.erase_person"})
+
+
+def groups(user: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The rights that `user` has, app by app: (title, [("app.codename", label), …])."""
+    found: dict[str, list[tuple[str, str]]] = {app: [] for app in OWN_APPS}
+    for right, row in _rows().items():
+        if right in OFFERED and user.has_perm(right):
+            found[row.content_type.app_label].append((right, label(row)))
+    return [(str(apps.get_app_config(app).verbose_name), rights) for app, rights in found.items() if rights]
+
+
+def _rows() -> dict[str, Permission]:
+    """Every right of ours by its name, those about one thing together, seeing first."""
+    rows = Permission.objects.select_related("content_type").filter(content_type__app_label__in=OWN_APPS)
+    verbs = list(VERBS)
+
+    def place(row: Permission) -> tuple[str, int]:
+        verb = row.codename.partition("_")[0]
+        return row.content_type.model, verbs.index(verb) if verb in verbs else len(verbs)
+
+    return {f"{row.content_type.app_label}.{row.codename}": row for row in sorted(rows, key=place)}
+
+
+def label(permission: Permission) -> str:
+    """A right in the reader's words: "Delete static lists"."""
+    verb, _underscore, name = permission.codename.partition("_")
+    model = permission.content_type.model_class()
+    if verb in VERBS and model is not None and name == model._meta.model_name:
+        return str(VERBS[verb]) % {"things": model._meta.verbose_name_plural}
+    return _(permission.name)
+
+
+class RightsField(forms.MultipleChoiceField):
+    """Tick boxes of what `user` may give, those of `chosen` that they may not give among them, ticked."""
+
+    def __init__(self, user: Any, chosen: Sequence[str], **options: Any) -> None:
+        self.groups = groups(user)
+        offered = {right for _title, rights in self.groups for right, _label in rights}
+        kept = [(right, label(row)) for right, row in _rows().items() if right in {*chosen} - offered]
+        if kept:
+            self.groups.append((_("Others"), kept))
+        choices = [choice for _title, rights in self.groups for choice in rights]
+        super().__init__(choices=choices, initial=[*chosen], widget=forms.CheckboxSelectMultiple, **options)

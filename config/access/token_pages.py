@@ -1,0 +1,68 @@
+"""One's own tokens: made, shown once, ended."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from config.access import tokens
+from config.access.models import ApiToken
+from config.access.rights import RightsField
+from people.problems import Refused
+
+LIVES = (7, 30, 90, 366)
+
+
+class TokenForm(forms.Form):
+    """A token to be made."""
+
+    name = forms.CharField(
+        label=gettext_lazy("What is it for?"), max_length=150, widget=forms.TextInput({"class": "ca-input"})
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("It ends after"), coerce=int, initial=90, widget=forms.Select({"class": "ca-input"}),
+        choices=[(days, ngettext_lazy("%(count)s day", "%(count)s days", days) % {"count": days}) for days in LIVES],
+    )  # fmt: skip
+
+    def __init__(self, data: Any, user: Any) -> None:
+        super().__init__(data)
+        self.fields["rights"] = RightsField(
+            user, (), label=_("Only these rights"), required=False,
+            help_text=_("None ticked: everything that you may do, also what you may do later."),
+        )  # fmt: skip
+
+    @property
+    def chosen(self) -> set[str]:
+        return set(self["rights"].value() or ())
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """The tokens with which scripts act as the user; a new one is shown on this reply and never again."""
+    user: Any = request.user
+    mine = ApiToken.objects.filter(user=user, client=None).order_by("-pk")
+    if "revoke" in request.POST:
+        given = request.POST["revoke"]
+        token = get_object_or_404(mine, pk=int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0)
+        tokens.revoke_personal(token, user)
+        messages.success(request, _("Ended: the token “%(name)s” gets in no more.") % {"name": token.name})
+        return redirect("tokens")
+    form, issued = TokenForm(request.POST or None, user), None
+    if request.method == "POST" and form.is_valid():
+        given_form = form.cleaned_data
+        try:
+            issued = tokens.create_personal(user, given_form["name"], given_form["days"], given_form["rights"] or None)
+        except Refused as refusal:
+            for problem in refusal.problems:
+                place = str(problem.path[0]) if problem.path else ""
+                form.add_error(place if place in form.fields else None, str(problem.message))
+        else:
+            form = TokenForm(None, user)
+    return render(request, "access/tokens.html", {
+        **admin.site.each_context(request), "title": _("My tokens"), "tokens": mine, "form": form, "issued": issued,
+        "now": timezone.now(),
+    })  # fmt: skip
