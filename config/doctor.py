@@ -167,7 +167,7 @@ def worker() -> Finding:
     beat = vitals.worker_beat()
     if beat is None or timezone.now() - beat > WORKER_SILENT:
         says = "none has given a sign of life" if beat is None else f"silent for {_span(beat)}"
-        return Finding("worker", says, "start it: python manage.py procrastinate worker (make run does)")
+        return Finding("worker", says, "start it: python manage.py worker (make run does)")
     return Finding("worker", f"gave a sign of life {_span(beat)} ago")
 
 

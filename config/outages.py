@@ -32,9 +32,11 @@ UNAVAILABLE = Outage("unavailable", _("The database cannot be reached just now. 
 
 def outage(error: BaseException | None) -> Outage | None:
     """What an exception says of the database; None when it is another fault."""
-    if not isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError):
+        error = error.__cause__
+    elif not isinstance(error, errors.OperationalError | errors.InterfaceError):  # the driver's own: of a COPY
         return None
-    return TIMEOUT if isinstance(error.__cause__, TOO_LONG) else UNAVAILABLE
+    return TIMEOUT if isinstance(error, TOO_LONG) else UNAVAILABLE
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -87,7 +87,7 @@ def _work() -> Iterator[Item]:
     is_silent = beat is None or timezone.now() - beat > doctor.WORKER_SILENT
     yield Item(
         _("Worker"), _ago(beat) or _("no sign of life yet"),
-        _("Start it: “python manage.py procrastinate worker”.") if is_silent else "",
+        _("Start it: “python manage.py worker”.") if is_silent else "",
     )  # fmt: skip
     jobs, oldest = vitals.jobs(), vitals.oldest_job()
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE

@@ -40,10 +40,7 @@ def served(**environment: str) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    known = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
-        "EMBEDDED_POSTGRES_ATTACH": "1", "BIND": "127.0.0.1", "WEB_PORT": str(port), **environment,
-    }  # fmt: skip
+    known = _environment() | {"BIND": "127.0.0.1", "WEB_PORT": str(port), **environment}
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"],
         cwd=settings.BASE_DIR, env=known, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -57,6 +54,25 @@ def served(**environment: str) -> Iterator[Server]:
             process.terminate()
         process.wait(40)
         process.stdout.close()  # type: ignore[union-attr]
+
+
+@contextmanager
+def worker() -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker on the test's database."""
+    process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=settings.BASE_DIR, env=_environment())
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+        "EMBEDDED_POSTGRES_ATTACH": "1",
+    }  # fmt: skip
 
 
 def _wait_for(server: Server) -> None:

@@ -9,11 +9,11 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.chaos.clients import TYPE, Approver, Failed, Program, Reader, Tally, Writer
-from tests.chaos.faults import FAULTS, WEB_STAYS, Fault, own_disk, take_disk_away, the_disk_is_full
+from tests.chaos.faults import FAULTS, KILLS, WEB_STAYS, Fault, own_disk, take_disk_away, the_disk_is_full
 from tests.chaos.world import ROOT, World, fresh_folder, manage, web
 
 IMPORTED_ROWS = 20_000
@@ -75,6 +75,7 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
     from tests.chaos.judging import judge
 
     wrong += judge(tally, imported)
+    wrong += _of_processes(world, done)
     acknowledged = sum(row.id is not None for row in tally.sent.values())
     return {
         "seed": options.seed, "seconds": round(time.monotonic() - started), "faults": dict(done),
@@ -108,6 +109,19 @@ def _let_loose(
     return wrong, done, healed
 
 
+def _of_processes(world: World, done: Counter[str]) -> Iterator[str]:
+    """Whoever was not killed goes on, whatever became of the database; and does its work."""
+    from config import doctor
+
+    for name, times in world.starts.items():
+        killed = sum(done[fault] for fault in KILLS.get(name, ()))
+        if times > 1 + killed:
+            yield f"{name} was started {times} times and killed {killed} times"
+    for look in (doctor.worker, doctor.dispatcher, doctor.transactions, doctor.guards, doctor.indexes, doctor.registry):
+        if not (finding := look()).is_well:
+            yield f"the doctor says of {finding.check}: {finding.says}"
+
+
 def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     """Start everything; a type, people and a client with tokens of both APIs."""
     os.environ.clear()
@@ -132,7 +146,7 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     known = {"dialect": clients.token_of(client).text, "native": tokens.issue(client).text}
     _forget_connection()
     world.start("web", *web())
-    world.start("worker", *manage("procrastinate", "worker", "--concurrency", "4"))
+    world.start("worker", *manage("worker"))
     if "dispatch" in get_commands():
         world.start("dispatcher", *manage("dispatch"))
     world.wait_until_ready()

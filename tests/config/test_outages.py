@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, close_old_connections, connection, connections
 from django.test import Client
 
-from config import slow_queries
+from config import outages, slow_queries
 from config.access import clients, tokens
 from people.models import Installation
 
@@ -113,6 +113,13 @@ def test_slow_statements_are_logged_without_their_values(client, settings, caplo
     client.get("/admin/people/person/")
     assert not [record for record in caplog.records if record.name == "config.slow_queries"]
     connection.close()
+
+
+def test_the_drivers_own_errors_count_as_well():
+    """Django does not translate what is raised while rows are copied."""
+    assert outages.outage(psycopg.errors.DiskFull()) is outages.UNAVAILABLE
+    assert outages.outage(psycopg.errors.QueryCanceled()) is outages.TIMEOUT
+    assert outages.outage(psycopg.errors.UniqueViolation()) is outages.outage(ValueError()) is None
 
 
 def test_an_error_while_it_is_watched_stays_that_error(settings):

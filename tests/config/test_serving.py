@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.serving import served
+from tests.serving import served, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,3 +89,30 @@ def test_a_reload_loses_no_request():
         for thread in threads:
             thread.join()
         assert lost == [] and set(counted) == {200} and len(counted) > 20
+
+
+def test_the_worker_goes_on_when_its_connections_are_cut_and_ends_when_told():
+    with worker() as process:
+        for _life in range(2):
+            pids = connections_of_the_worker()
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) as pid", [pids])
+        connections_of_the_worker()
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def connections_of_the_worker():
+    """Those that listen for jobs, as soon as there are any."""
+    for _attempt in range(300):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+                and query ilike 'listen%%'"""
+            )
+            pids = [pid for (pid,) in cursor.fetchall()]
+        if pids:
+            return pids
+        time.sleep(0.1)
+    raise AssertionError("no worker listens")

@@ -1,0 +1,54 @@
+import asyncio
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
+
+AGAIN_AFTER = 2.0  # seconds
+
+
+class Command(BaseCommand):
+    help = (
+        "Do background jobs until told to stop: those that have begun are finished. When the database goes away, "
+        "wait for it to come back."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--concurrency", type=int, default=4, help="jobs at a time (4)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asyncio.run(self._serve(options["concurrency"]))
+
+    async def _serve(self, concurrency: int) -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        while not stopping.is_set():
+            await self._work(concurrency, stopping)
+            if not stopping.is_set():
+                self.stderr.write(f"worker: the database is not there; again in {AGAIN_AFTER:.0f} s")
+                await _wait(asyncio.ensure_future(asyncio.sleep(AGAIN_AFTER)), stopping)
+
+    async def _work(self, concurrency: int, stopping: asyncio.Event) -> None:
+        """One life of procrastinate's worker, which ends when one of its connections does."""
+        try:
+            with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
+                async with app.open_async():
+                    work = app.run_worker_async(concurrency=concurrency, install_signal_handlers=False)
+                    await _wait(asyncio.ensure_future(work), stopping)
+        except ConnectorException:
+            pass
+
+
+async def _wait(work: "asyncio.Future[Any]", stopping: asyncio.Event) -> None:
+    """Wait for `work`, which is told to end when we are."""
+    told = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if not work.done():
+        work.cancel()
+        await asyncio.wait((work,))
+    if not work.cancelled():
+        work.result()
