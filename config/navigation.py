@@ -96,6 +96,7 @@ UNFOLD: dict[str, Any] = {
                     | {"active": is_of_types},
                     _item(_("People"), "group", "people_person", "people.view_person") | {"active": is_of_people},
                     _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", "smartlists.view_smartlist"),
+                    _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", "smartlists.view_smartcampaign"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
                     _item(_("Reports"), "bar_chart", "reports", "activities.view_activity"),
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
@@ -109,6 +110,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item(_("API clients"), "key", "access_apiclient", "access.view_apiclient"),
                     _item(_("API guide"), "code", "api-guide", "access.view_apiclient"),
+                    _item(_("Webhooks"), "webhook", "smartlists_webhook", "smartlists.view_webhook"),
                     _item(_("Users"), "person", "access_user", "access.view_user"),
                     _item(_("Person fields"), "badge", "people_personfield", "people.view_personfield"),
                     _item(_("Retention"), "auto_delete", "activities_retention", "activities.view_retention"),

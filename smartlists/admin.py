@@ -88,3 +88,7 @@ class SmartListAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is a step of the list's own page, not Django's
+
+
+# at the end: registered with their module
+from smartlists import campaign_admin  # noqa: E402, F401

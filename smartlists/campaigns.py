@@ -54,7 +54,7 @@ def create(name: Any, by: Any, *, value: Any = None, description: Any = "", fold
     """
     require(by, "smartlists.add_smartcampaign")
     known = Catalogue()
-    parsed = _held(EMPTY if value is None else value, known)
+    parsed = held(EMPTY if value is None else value, known)
     made = SmartCampaign(
         name=names.name(name), description=names.description(description), folder=folder,
         definition=definitions.dump(parsed), created_by=by, updated_by=by,
@@ -75,12 +75,12 @@ def change(
     Raises as `create`, and `Conflict` when the campaign is not at `expected_revision` any more.
     """
     require(by, CHANGE)
-    changed = _lock(campaign, expected_revision)
+    changed = lock(campaign, expected_revision)
     before = (changed.name, changed.description, changed.definition)
     known = Catalogue()
-    parsed = _held(value, known) if value is not None else None
+    parsed = held(value, known) if value is not None else None
     if changed.state in (State.ACTIVE, State.PAUSED) and parsed is not None:
-        refuse_if(_unready(parsed))
+        refuse_if(unready(parsed))
     if name is not None:
         changed.name = names.name(name)
     if description is not None:
@@ -90,7 +90,7 @@ def change(
         changed.uses.all().delete()
         _write_uses(changed, parsed, known)
         if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
-            changed.version = _version_of(changed)
+            changed.version = version_of(changed)
             _watch(changed, parsed, by)
     changed.revision += 1
     changed.updated_by = by
@@ -102,7 +102,7 @@ def change(
 @transaction.atomic
 def copy(campaign: SmartCampaign, name: Any, by: Any) -> SmartCampaign:
     """A new draft that does the same."""
-    source = _lock(campaign)
+    source = lock(campaign)
     return create(name, by, value=source.definition, description=source.description, folder=source.folder)
 
 
@@ -110,7 +110,7 @@ def copy(campaign: SmartCampaign, name: Any, by: Any) -> SmartCampaign:
 def move(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampaign:
     """Put the campaign into a folder, or at the top (None)."""
     require(by, CHANGE)
-    changed = _lock(campaign)
+    changed = lock(campaign)
     changed.folder = folder
     changed.save(update_fields=["folder", "updated_at"])
     return changed
@@ -124,13 +124,13 @@ def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """
     require(by, ACTIVATE)
     position = hold_position()
-    changed = _lock(campaign)
-    _require_state(changed, State.DRAFT, State.PAUSED)
-    parsed = _held(changed.definition, Catalogue())
-    refuse_if(_unready(parsed))
+    changed = lock(campaign)
+    require_state(changed, State.DRAFT, State.PAUSED)
+    parsed = held(changed.definition, Catalogue())
+    refuse_if(unready(parsed))
     after = max(reading.high_water_mark(), position.last_id)
     changed.periods = [*changed.periods, [after, None]]
-    changed.version = _version_of(changed)
+    changed.version = version_of(changed)
     changed.state, changed.activated_at = State.ACTIVE, timezone.now()
     changed.revision += 1
     changed.save()
@@ -145,8 +145,8 @@ def pause(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Stop listening and hold everybody where they are. What was recorded up to this moment still counts."""
     require(by, ACTIVATE)
     position = hold_position()
-    changed = _lock(campaign)
-    _require_state(changed, State.ACTIVE)
+    changed = lock(campaign)
+    require_state(changed, State.ACTIVE)
     upto = max(reading.high_water_mark(), position.last_id)
     changed.periods = [*changed.periods[:-1], [changed.periods[-1][0], upto]]
     changed.state = State.PAUSED
@@ -162,8 +162,8 @@ def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Put a draft or a paused campaign away; who was held in it leaves it."""
     require(by, CHANGE)
     hold_position()
-    changed = _lock(campaign)
-    _require_state(changed, State.DRAFT, State.PAUSED)
+    changed = lock(campaign)
+    require_state(changed, State.DRAFT, State.PAUSED)
     changed.entries.filter(state__in=(EntryState.HELD, EntryState.OPEN)).update(
         state=EntryState.LEFT, reason=CampaignEntry.Reason.ARCHIVED, finished_at=timezone.now()
     )
@@ -179,8 +179,8 @@ def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
 def unarchive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Bring an archived campaign back, paused if it ever ran, else as a draft."""
     require(by, CHANGE)
-    changed = _lock(campaign)
-    _require_state(changed, State.ARCHIVED)
+    changed = lock(campaign)
+    require_state(changed, State.ARCHIVED)
     changed.state = State.PAUSED if changed.periods else State.DRAFT
     changed.revision += 1
     changed.save()
@@ -192,8 +192,8 @@ def unarchive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
 def delete(campaign: SmartCampaign, by: Any) -> None:
     """Remove a draft or an archived campaign with its results."""
     require(by, "smartlists.delete_smartcampaign")
-    gone = _lock(campaign)
-    _require_state(gone, State.DRAFT, State.ARCHIVED)
+    gone = lock(campaign)
+    require_state(gone, State.DRAFT, State.ARCHIVED)
     audit.note(by, gone, "deleted")
     gone.delete()
 
@@ -211,7 +211,7 @@ def triggers_at(campaign: SmartCampaign, activity_id: int) -> bool | None:
     return any(after < activity_id and (upto is None or activity_id <= upto) for after, upto in campaign.periods)
 
 
-def _unready(parsed: Definition) -> list[Problem]:
+def unready(parsed: Definition) -> list[Problem]:
     """What a campaign lacks to be activated."""
     problems = []
     if not parsed.triggers:
@@ -229,7 +229,7 @@ def _unready(parsed: Definition) -> list[Problem]:
     return problems
 
 
-def _version_of(campaign: SmartCampaign) -> CampaignVersion:
+def version_of(campaign: SmartCampaign) -> CampaignVersion:
     """The version that has the campaign's definition; a new one where it was changed."""
     last = campaign.versions.order_by("-number").first()
     if last is not None and last.definition == campaign.definition:
@@ -252,7 +252,7 @@ def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
         )  # fmt: skip
 
 
-def _require_state(campaign: SmartCampaign, *wanted: str) -> None:
+def require_state(campaign: SmartCampaign, *wanted: str) -> None:
     if campaign.state not in wanted:
         allowed = ", ".join(str(State(one).label) for one in wanted)
         message = _("The campaign is “%(state)s”; this can be done with one that is: %(allowed)s.")
@@ -260,7 +260,7 @@ def _require_state(campaign: SmartCampaign, *wanted: str) -> None:
         raise Refused(Problem("wrong_state", message % shown, ("state",), allowed, campaign.state))
 
 
-def _lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
+def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
     """The campaign as it is now, its row locked."""
     found = SmartCampaign.objects.select_for_update().filter(pk=campaign.pk).first()
     if found is None:
@@ -279,7 +279,7 @@ def _save(campaign: SmartCampaign) -> None:
         campaign.save()
 
 
-def _held(value: Any, known: Catalogue) -> Definition:
+def held(value: Any, known: Catalogue) -> Definition:
     """The definition, checked; until the transaction ends no type that it names is retired or deleted."""
     form = definitions.dump(value) if isinstance(value, Definition) else value
     parsed = definition_checks.parse(form)

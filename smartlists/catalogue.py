@@ -36,6 +36,7 @@ class Type:
     api_name: str
     name: str
     filter_name: str
+    trigger_name: str
     is_retired: bool
     fields: Mapping[str, Field]
 
@@ -103,8 +104,13 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
         )
         for field in approved
     }
-    filter_name = row.live.filter_name if row.live else row.api_name
-    return Type(row.pk, row.api_name, str(row), filter_name, row.retired_at is not None, {**known, **_MOMENT_FIELDS})
+    filter_name, trigger_name = (
+        (row.live.filter_name, row.live.trigger_name) if row.live else (row.api_name, row.api_name)
+    )
+    return Type(
+        row.pk, row.api_name, str(row), filter_name, trigger_name, row.retired_at is not None,
+        {**known, **_MOMENT_FIELDS},
+    )  # fmt: skip
 
 
 _MOMENT_FIELDS = {

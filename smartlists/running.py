@@ -53,13 +53,13 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
 
 @transaction.atomic
 def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: Any) -> CampaignRun:
-    locked = campaigns._lock(campaign)
-    parsed = campaigns._held(locked.definition, triggering.Catalogue())
+    locked = campaigns.lock(campaign)
+    parsed = campaigns.held(locked.definition, triggering.Catalogue())
     if not parsed.steps:
         raise Refused(Problem("no_step", _("A campaign needs a step."), ("steps",)))
     if locked.state == SmartCampaign.State.ARCHIVED:
-        campaigns._require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
-    version = campaigns._version_of(locked)
+        campaigns.require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
+    version = campaigns.version_of(locked)
     made = CampaignRun.objects.create(
         campaign=locked, version=version, smart_list=smart_list, count=len(members), members=members.serialize(),
         requested_by=by,

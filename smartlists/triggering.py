@@ -140,12 +140,12 @@ def _move(position: LogPosition, last_id: int) -> None:
 
 def _candidates(rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue) -> list[Candidate]:
     """Whom the activities make enter which campaign, in the order of the log."""
-    matches = _matches(rows, listening, names)
+    matched = matches(rows, listening, names)
     depths = _depths(rows)
     found = []
     for row in rows:
         for listener in listening:
-            trigger = matches.get((listener.campaign.pk, row.id))
+            trigger = matched.get((listener.campaign.pk, row.id))
             is_wanted = None if trigger is None else campaigns.triggers_at(listener.campaign, row.id)
             if trigger is None or is_wanted is None:
                 continue
@@ -167,7 +167,7 @@ def _reason(row: ActivityRow, candidate: Candidate, is_wanted: bool) -> str:
     return Reason.LOOP if candidate.depth > settings.CAMPAIGN_MAX_DEPTH else ""
 
 
-def _matches(
+def matches(
     rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue
 ) -> Mapping[tuple[int, int], int]:
     """(campaign, activity) → the first trigger that the activity satisfies; one statement for all constraints."""

@@ -1,0 +1,291 @@
+"""The campaign builder's form: a campaign as somebody types it, before it is checked, and back.
+
+Triggers are cards of the smart-list builder (`building`), called `filters.…` there and here. Steps are called by their
+path ("steps.2.choices.0.steps.1.to"), so that every problem finds its input. The server owns the form.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from django.http import QueryDict
+
+from people.problems import Problem, Refused
+from smartlists import building, definitions, language, rules
+from smartlists.catalogue import Catalogue
+
+Json = dict[str, Any]
+EVERYBODY, LIST, RULES = "everybody", "list", "rules"
+PERIODS = ("minutes", "hours", "days", "weeks", "months")
+MAX_LEVELS = 24
+
+
+# --- From the form ----------------------------------------------------------------------------------------------
+
+
+def posted(post: QueryDict) -> Json:
+    """What the form says, unchecked: triggers as rules, everything else as text."""
+    tree: Json = {}
+    for name, values in post.lists():
+        if name.startswith("steps."):
+            _plant(tree, name.split("."), values)
+    return {
+        "triggers": building.rules_of(post),
+        "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
+        "qualification": {name: post.get(f"qualification_{name}", "") for name in ("how", "number", "unit")},
+        "late_after_hours": post.get("late_after_hours", "").strip(),
+        "steps": _steps(tree.get("steps")),
+    }
+
+
+def _plant(tree: Json, names: Sequence[str], values: Sequence[Any]) -> None:
+    if len(names) > MAX_LEVELS:
+        return
+    for name in names[:-1]:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            return
+    tree[names[-1]] = values[-1]
+
+
+def _ordered(nodes: Any) -> list[Json]:
+    numbered = sorted((int(name), node) for name, node in nodes.items() if name.isdigit() and len(name) < 6) if (
+        isinstance(nodes, dict)
+    ) else []  # fmt: skip
+    return [node for _number, node in numbered if isinstance(node, dict)]
+
+
+def _audience(chosen: Any, text: Any) -> Json:
+    kind, _colon, number = str(chosen).partition(":")
+    return {"kind": kind if kind in (LIST, RULES) else EVERYBODY, "list": number, "text": str(text)}
+
+
+def _steps(nodes: Any) -> list[Json]:
+    return [_step(node) for node in _ordered(nodes)]
+
+
+def _step(node: Json) -> Json:
+    found = {name: value for name, value in node.items() if isinstance(value, str)}
+    if isinstance(node.get("attributes"), dict):
+        found["attributes"] = {name: str(value) for name, value in node["attributes"].items()}
+    if found.get("do") == "choose":
+        ways = [
+            {**_audience(way.get("when", ""), way.get("text", "")), "steps": _steps(way.get("steps"))}
+            for way in _ordered(node.get("choices"))
+        ]
+        found["choices"], found["otherwise"] = ways, _steps(node.get("otherwise"))
+    return found
+
+
+# --- To a definition ---------------------------------------------------------------------------------------------
+
+
+def definition_of(form: Json, names: Catalogue) -> tuple[Json, list[Problem]]:
+    """The definition that the form says, as JSON, and what is wrong with texts that had to be read for it."""
+    problems: list[Problem] = []
+    qualification = {"how": form["qualification"]["how"] or definitions.ONCE}
+    if qualification["how"] == definitions.WITHIN:
+        qualification |= {"number": form["qualification"]["number"], "unit": form["qualification"]["unit"]}
+    return {
+        "triggers": [_trigger(item) for item in form["triggers"]["filters"]],
+        "audience": _audience_of(form["audience"], names, ("audience",), problems),
+        "qualification": qualification,
+        "late_after_hours": form["late_after_hours"] or None,
+        "steps": _steps_of(form["steps"], names, ("steps",), problems),
+    }, problems
+
+
+def _trigger(item: Json) -> Json:
+    if item.get("kind") == "smart_list":
+        return {"smart_list": item["list"], "change": definitions.JOINED if item["member"] else definitions.LEFT}
+    return {"type": item.get("type"), "constraints": item.get("constraints", [])}
+
+
+def _audience_of(form: Json, names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> Json | None:
+    if form["kind"] == LIST:
+        return {"smart_list": form["list"]}
+    if form["kind"] != RULES:
+        return None
+    try:
+        return {"rules": rules.dump(language.parse(form["text"], names))}
+    except Refused as refused:
+        problems += [Problem(one.code, str(one.message), (*path, "rules")) for one in refused.problems]
+        return {"rules": {"filters": []}}
+
+
+def _steps_of(steps: Sequence[Json], names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> list[Json]:
+    return [_step_of(step, names, (*path, at), problems) for at, step in enumerate(steps)]
+
+
+def _step_of(step: Json, names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> Json:
+    do = step.get("do", "")
+    if do != "choose":
+        return {"do": do, **_MADE[do](step)} if do in _MADE else {"do": do}
+    choices = [
+        {
+            "when": _audience_of(way, names, (*path, "choices", at, "when"), problems),
+            "steps": _steps_of(way["steps"], names, (*path, "choices", at, "steps"), problems),
+        }
+        for at, way in enumerate(step["choices"])
+    ]
+    return {
+        "do": do,
+        "choices": choices,
+        "otherwise": _steps_of(step["otherwise"], names, (*path, "otherwise"), problems),
+    }
+
+
+def _only(*wanted: str) -> Callable[[Json], Json]:
+    return lambda step: {name: step.get(name, "") for name in wanted}
+
+
+def _wait_of(step: Json) -> Json:
+    if step.get("mode") == "until":
+        return {"until": step.get("until", "")}
+    return {"period": f"{step.get('amount', '')} {step.get('unit', '')}".strip()}
+
+
+_MADE: Mapping[str, Callable[[Json], Json]] = {
+    "add_to_list": _only("list"),
+    "remove_from_list": _only("list"),
+    "change_field": lambda step: {
+        "field": step.get("field", ""), ("by" if step.get("mode") == "by" else "to"): step.get("value", ""),
+    },
+    "record": lambda step: {
+        "type": step.get("type", ""), "primary": step.get("primary", ""),
+        "attributes": {name: value for name, value in step.get("attributes", {}).items() if value.strip()},
+    },
+    "wait": _wait_of,
+    "alert": lambda step: {
+        "to": [line.strip() for line in step.get("to", "").splitlines() if line.strip()],
+        "subject": step.get("subject", ""), "body": step.get("body", ""),
+    },
+    "webhook": _only("webhook"),
+}  # fmt: skip
+
+
+# --- From a definition -------------------------------------------------------------------------------------------
+
+
+def form_of(definition: Json, names: Catalogue) -> Json:
+    """A saved campaign as the form has it."""
+    filters = [
+        {"kind": "smart_list", "list": one["smart_list"], "member": one["change"] == definitions.JOINED}
+        if "smart_list" in one
+        else {"kind": "activity", "did": True, **one}
+        for one in definition["triggers"]
+    ]
+    late = definition["late_after_hours"]
+    return {
+        "triggers": building.filled({"version": 1, "match": "any", "filters": filters}),
+        "audience": _audience_form(definition["audience"], names),
+        "qualification": {"number": "", "unit": "", **definition["qualification"]},
+        "late_after_hours": "" if late is None else str(late),
+        "steps": [_step_form(step, names) for step in definition["steps"]],
+    }
+
+
+def _audience_form(audience: Json | None, names: Catalogue) -> Json:
+    if audience is None:
+        return {"kind": EVERYBODY, "list": "", "text": ""}
+    if "smart_list" in audience:
+        return {"kind": LIST, "list": str(audience["smart_list"]), "text": ""}
+    return {"kind": RULES, "list": "", "text": language.render(rules.load(audience["rules"]), names=names)}
+
+
+def _step_form(step: Json, names: Catalogue) -> Json:
+    found: Json = {name: value if isinstance(value, dict) else str(value) for name, value in step.items()}
+    do = step["do"]
+    if do == "change_field":
+        mode = "by" if step.get("by") else "to"
+        found = {"do": do, "field": step["field"], "mode": mode, "value": step.get(mode, "")}
+    elif do == "wait":
+        amount, _blank, unit = step.get("period", "").partition(" ")
+        unit = unit if not unit or unit.endswith("s") else f"{unit}s"
+        found |= {"mode": "until" if step.get("until") else "period", "amount": amount, "unit": unit}
+    elif do == "alert":
+        found["to"] = "\n".join(step["to"])
+    elif do == "choose":
+        found["choices"] = [
+            {**_audience_form(way["when"], names), "steps": [_step_form(one, names) for one in way["steps"]]}
+            for way in step["choices"]
+        ]
+        found["otherwise"] = [_step_form(one, names) for one in step["otherwise"]]
+    return found
+
+
+# --- What the buttons do ------------------------------------------------------------------------------------------
+
+
+NEW_STEPS: Mapping[str, Json] = {
+    "add_to_list": {}, "remove_from_list": {}, "change_field": {"mode": "to"}, "record": {}, "webhook": {},
+    "wait": {"mode": "period", "amount": "1", "unit": "days"}, "alert": {},
+    "choose": {"choices": [{"kind": LIST, "list": "", "text": "", "steps": []}], "otherwise": []},
+}  # fmt: skip
+
+
+def act(form: Json, action: str, choice: str) -> Json:
+    """The form after a button of the steps: "step_add:2.0", "step_remove:2", "step_up:1", "way_add:2", …"""
+    verb, _colon, place = action.partition(":")
+    if verb not in _ACTIONS:
+        return form
+    after = deepcopy(form)
+    try:
+        _ACTIONS[verb](after, place, choice)
+    except (IndexError, ValueError, KeyError):
+        return form
+    return after
+
+
+def _list_at(form: Json, place: str) -> list[Json]:
+    """The steps that a place leads to: "" is the campaign's own, "2.0" those of the first way of the third step."""
+    steps: list[Json] = form["steps"]
+    parts = [int(part) for part in place.split(".")] if place else []
+    for number, way in zip(parts[::2], parts[1::2], strict=True):
+        ways = steps[number]["choices"]
+        steps = ways[way]["steps"] if way < len(ways) else steps[number]["otherwise"]
+    return steps
+
+
+def _step_at(form: Json, place: str) -> tuple[list[Json], int]:
+    inside, _dot, number = place.rpartition(".")
+    return _list_at(form, inside), int(number)
+
+
+def _add(form: Json, place: str, choice: str) -> None:
+    _list_at(form, place).append({"do": choice, **deepcopy(NEW_STEPS[choice])})
+
+
+def _remove(form: Json, place: str, _choice: str) -> None:
+    steps, number = _step_at(form, place)
+    steps.pop(number)
+
+
+def _move(by: int) -> Callable[[Json, str, str], None]:
+    def move(form: Json, place: str, _choice: str) -> None:
+        steps, number = _step_at(form, place)
+        if 0 <= number + by < len(steps):
+            steps[number], steps[number + by] = steps[number + by], steps[number]
+
+    return move
+
+
+def _add_way(form: Json, place: str, _choice: str) -> None:
+    steps, number = _step_at(form, place)
+    steps[number]["choices"].append({"kind": LIST, "list": "", "text": "", "steps": []})
+
+
+def _remove_way(form: Json, place: str, _choice: str) -> None:
+    inside, _dot, way = place.rpartition(".")
+    steps, number = _step_at(form, inside)
+    steps[number]["choices"].pop(int(way))
+
+
+_ACTIONS: Mapping[str, Callable[[Json, str, str], None]] = {
+    "step_add": _add,
+    "step_remove": _remove,
+    "step_up": _move(-1),
+    "step_down": _move(1),
+    "way_add": _add_way,
+    "way_remove": _remove_way,
+}

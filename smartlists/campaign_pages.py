@@ -1,0 +1,242 @@
+"""The pages of a campaign besides its builder: results, trial and run, life; and what their buttons do."""
+
+import tempfile
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from people import exporting
+from people.models import Person
+from people.pages import number
+from people.problems import NotAllowed, Refused
+from smartlists import campaign_sentences, campaigns, definitions, results, running, trying
+from smartlists.catalogue import Catalogue
+from smartlists.models import CampaignEntry, SmartCampaign, SmartList, Webhook
+from smartlists.shell import require
+from smartlists.triggering import definition_of
+
+NAME = "admin:smartlists_smartcampaign"
+TABS = (
+    ("flow", gettext_lazy("Trigger and steps"), "change"),
+    ("results", gettext_lazy("Results"), "results"),
+    ("try", gettext_lazy("Try and run"), "try"),
+    ("settings", gettext_lazy("Settings"), "settings"),
+)
+State = SmartCampaign.State
+
+
+def find(request: HttpRequest, pk: int) -> SmartCampaign:
+    require(request, campaigns.VIEW)
+    return get_object_or_404(SmartCampaign, pk=pk)
+
+
+def page(
+    request: HttpRequest, tab: str, campaign: SmartCampaign | None, title: str = "", **context: Any
+) -> HttpResponse:
+    tabs = (
+        [(name, label, reverse(f"{NAME}_{view}", args=[campaign.pk])) for name, label, view in TABS] if campaign else ()
+    )
+    may_run = request.user.has_perm(campaigns.ACTIVATE)
+    return render(request, f"smartlists/campaign_{tab}.html", {
+        **admin.site.each_context(request), "title": str(campaign or title), "opts": SmartCampaign._meta,
+        "campaign": campaign, "tab": tab, "tabs": tabs, "may_run": may_run,
+        "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
+        "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
+        "zone": timezone.get_current_timezone_name(), **context,
+    })  # fmt: skip
+
+
+def show_results(request: HttpRequest, pk: int) -> HttpResponse:
+    """What became of everybody, newest first, with the outcome and time of each step."""
+    campaign = find(request, pk)
+    state, reason = request.GET.get("state", ""), request.GET.get("reason", "")
+    wanted = request.GET.get("person", "").strip()
+    state = state if state in CampaignEntry.State.values else ""
+    reason = reason if reason in CampaignEntry.Reason.values else ""
+    person_id = _person_id(wanted)
+    found = list(
+        results.entries(
+            campaign, state=state, reason=reason, person_id=person_id if wanted else None,
+            before=number(request.GET.get("before", "")) or None, limit=results.PAGE + 1,
+        )
+    ) if not wanted or person_id else []  # fmt: skip
+    shown = found[: results.PAGE]
+    kept = request.GET.copy()
+    kept.pop("before", None)
+    return page(
+        request, "results", campaign, rows=_rows(request, shown), summary=results.summary(campaign),
+        reasons=[(value, label) for value, label in CampaignEntry.Reason.choices], states=CampaignEntry.State.choices,
+        state=state, reason=reason, person=wanted, before=shown[-1].pk if len(found) > len(shown) else None,
+        kept=kept.urlencode(), skipped=_skipped(campaign),
+    )  # fmt: skip
+
+
+def _person_id(wanted: str) -> int:
+    if number(wanted):
+        return number(wanted)
+    found = Person.objects.live().with_email([wanted.replace("\0", "")]).order_by("pk").first() if wanted else None
+    return found.pk if found else 0
+
+
+def _skipped(campaign: SmartCampaign) -> list[tuple[str, int]]:
+    labels = dict(CampaignEntry.Reason.choices)
+    return [(str(labels.get(reason, reason)), count) for reason, count in results.summary(campaign).skipped.items()]
+
+
+def _rows(request: HttpRequest, entries: list[CampaignEntry]) -> list[dict[str, Any]]:
+    may_see = request.user.has_perm("people.view_person")
+    people = Person.objects.in_bulk({one.person_id for one in entries}) if may_see else {}
+    names, webhooks = Catalogue(), dict(Webhook.objects.values_list("pk", "name"))
+    return [
+        {
+            "entry": one, "person": people.get(one.person_id),
+            "steps": [_step(one, outcome, names, webhooks) for outcome in sorted(one.outcomes.all(), key=_order)],
+        }
+        for one in entries
+    ]  # fmt: skip
+
+
+def _order(outcome: Any) -> list[int]:
+    return [int(part) for part in outcome.path.split(".")]
+
+
+def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -> dict[str, Any]:
+    item = definitions.step_at(definition_of(entry.version_id).steps, outcome.path)
+    said = campaign_sentences.step(item, names, webhooks)
+    return {"number": campaign_sentences.shown_path(outcome.path), "said": said, "outcome": outcome}
+
+
+def export(request: HttpRequest, pk: int) -> Any:
+    """The results as a CSV file: a row for every step of everybody."""
+    campaign = find(request, pk)
+    require(request, "people.export_person")
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    state = request.GET.get("state", "")
+    wanted = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
+    exporting.write(results.statement(wanted), "csv", file, excel_safe=True)
+    file.seek(0)
+    name = slugify(campaign.name) or f"campaign-{campaign.pk}"
+    return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
+
+
+def try_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Try the campaign on one person without effects; run it once on a smart list, after a preview."""
+    campaign = find(request, pk)
+    context: dict[str, Any] = {
+        "lists": SmartList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name"),
+        "runs": campaign.runs.select_related("smart_list").order_by("-pk")[:10],
+        "tested": request.POST.get("tested", "").strip(), "activity": request.POST.get("activity", "").strip(),
+        "chosen": number(request.POST.get("smart_list", "")),
+    }  # fmt: skip
+    if request.method == "POST":
+        try:
+            done = _DO[request.POST.get("do", "")](request, campaign, context)
+        except KeyError:
+            raise PermissionDenied from None
+        except NotAllowed:
+            raise PermissionDenied from None
+        except Refused as refusal:
+            context["problem"] = str(refusal)
+        else:
+            if done is not None:
+                return done
+    return page(request, "try", campaign, **context)
+
+
+def _try(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
+    person_id = _person_id(context["tested"])
+    context["trial"] = trying.try_out(campaign, person_id, request.user, number(context["activity"]) or None)
+
+
+def _preview(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
+    chosen = get_object_or_404(SmartList, pk=context["chosen"])
+    context["preview"] = running.preview(campaign, chosen, request.user)
+
+
+def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> HttpResponse:
+    chosen = get_object_or_404(SmartList, pk=context["chosen"])
+    run = running.run_once(campaign, chosen, request.user, cap=number(request.POST.get("cap", "")))
+    said = ngettext(
+        "%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count
+    )  # fmt: skip
+    messages.success(request, said % {"count": run.count})
+    return redirect(f"{NAME}_results", campaign.pk)
+
+
+_DO = {"try": _try, "preview": _preview, "run": _run}
+
+
+def settings_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """A copy, the archive, the end of the campaign."""
+    campaign = find(request, pk)
+    return page(
+        request, "settings", campaign, may_change=request.user.has_perm(campaigns.CHANGE),
+        may_add=request.user.has_perm("smartlists.add_smartcampaign"),
+        may_delete=request.user.has_perm("smartlists.delete_smartcampaign")
+        and campaign.state in (State.DRAFT, State.ARCHIVED),
+    )  # fmt: skip
+
+
+@require_POST
+def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Activate, pause, archive, unarchive, copy or delete the campaign."""
+    campaign = find(request, pk)
+    if verb not in _VERBS:
+        raise PermissionDenied
+    try:
+        said, target = _VERBS[verb](request, campaign)
+    except NotAllowed:
+        raise PermissionDenied from None
+    except Refused as refusal:
+        for problem in refusal.problems:
+            messages.error(request, str(problem.message))
+        return redirect(f"{NAME}_change", pk)
+    messages.success(request, said)
+    return redirect(f"{NAME}_changelist") if target is None else redirect(f"{NAME}_change", target)
+
+
+def _activate(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+    campaigns.activate(campaign, request.user)
+    return _("Active: whatever is recorded from now on counts."), campaign.pk
+
+
+def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+    campaigns.pause(campaign, request.user)
+    return _("Paused: nobody enters, and everybody under way is held."), campaign.pk
+
+
+def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+    campaigns.archive(campaign, request.user)
+    return _("Archived."), campaign.pk
+
+
+def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+    campaigns.unarchive(campaign, request.user)
+    return _("Taken out of the archive."), campaign.pk
+
+
+def _copy(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+    return _("Copied."), campaigns.copy(campaign, request.POST.get("name", ""), request.user).pk
+
+
+def _delete(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int | None]:
+    if request.POST.get("confirm", "").strip() != campaign.name:
+        messages.error(request, _("That is not the name of the campaign; nothing was deleted."))
+        return _("Nothing was deleted."), campaign.pk
+    campaigns.delete(campaign, request.user)
+    return _("Deleted."), None
+
+
+_VERBS: dict[str, Any] = {
+    "activate": _activate, "pause": _pause, "archive": _archive, "unarchive": _unarchive, "copy": _copy,
+    "delete": _delete,
+}  # fmt: skip

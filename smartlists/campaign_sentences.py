@@ -1,0 +1,147 @@
+"""What a campaign does, in the words of marketers and in the active language."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from smartlists import definitions, sentences
+from smartlists.catalogue import Catalogue
+from smartlists.definitions import Audience, Definition
+from smartlists.naming import Naming
+from smartlists.spoken_values import joined
+
+STEP_TITLES: Mapping[str, Any] = {
+    "add_to_list": gettext_lazy("Add to a static list"),
+    "remove_from_list": gettext_lazy("Remove from a static list"),
+    "change_field": gettext_lazy("Change a person field"),
+    "record": gettext_lazy("Record an activity"),
+    "wait": gettext_lazy("Wait"),
+    "alert": gettext_lazy("Send an alert e-mail"),
+    "webhook": gettext_lazy("Call a webhook"),
+    "choose": gettext_lazy("Choose a way"),
+}
+
+
+def trigger(item: definitions.Trigger | definitions.ListTrigger, names: Catalogue) -> str:
+    """One trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
+    if isinstance(item, definitions.ListTrigger):
+        name = names.smart_lists.get(item.smart_list, str(item.smart_list))
+        told = _("Joins the smart list “%(name)s”") if item.change == definitions.JOINED else (
+            _("Leaves the smart list “%(name)s”")
+        )  # fmt: skip
+        return told % {"name": name}
+    known = names.types.get(item.type)
+    told = known.trigger_name if known else item.type
+    if not item.constraints:
+        return told
+    parts = [sentences.constraint_sentence(one, item.type, names) for one in item.constraints]
+    return _("%(card)s where %(constraints)s") % {"card": told, "constraints": joined(parts, "and")}
+
+
+def audience(item: Audience, names: Catalogue) -> str:
+    """For whom."""
+    if item.smart_list is not None:
+        name = names.smart_lists.get(item.smart_list, str(item.smart_list))
+        return _("members of the smart list “%(name)s”") % {"name": name}
+    if item.rules is None:
+        return _("everybody")
+    return sentences.list_sentence(item.rules, names)
+
+
+def qualification(item: definitions.Qualification) -> str:
+    """How often."""
+    if item.how == definitions.WITHIN:
+        return _PERIODS[item.unit](item.number) % {"number": item.number}
+    return _("every time") if item.how == definitions.EVERY else _("only the first time")
+
+
+_PERIODS: Mapping[str, Callable[[int], str]] = {
+    "hours": lambda number: ngettext("once in %(number)s hour", "once in %(number)s hours", number),
+    "days": lambda number: ngettext("once in %(number)s day", "once in %(number)s days", number),
+    "weeks": lambda number: ngettext("once in %(number)s week", "once in %(number)s weeks", number),
+    "months": lambda number: ngettext("once in %(number)s month", "once in %(number)s months", number),
+}
+_WAITS: Mapping[str, Callable[[int], str]] = {
+    "minute": lambda number: ngettext("Wait %(number)s minute", "Wait %(number)s minutes", number),
+    "hour": lambda number: ngettext("Wait %(number)s hour", "Wait %(number)s hours", number),
+    "day": lambda number: ngettext("Wait %(number)s day", "Wait %(number)s days", number),
+    "week": lambda number: ngettext("Wait %(number)s week", "Wait %(number)s weeks", number),
+    "month": lambda number: ngettext("Wait %(number)s month", "Wait %(number)s months", number),
+}
+
+
+def step(item: definitions.Step, names: Catalogue, webhooks: Mapping[int, str]) -> str:
+    """One step, without a full stop; a choice only with the number of its ways."""
+    return _SAID[type(item)](item, Naming(names), webhooks)
+
+
+def steps(definition: Definition, names: Catalogue, webhooks: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+    """(number as pages show it, what it does) for every step."""
+    for path, item in definitions.walk(definition.steps):
+        yield shown_path(path), step(item, names, webhooks)
+
+
+def shown_path(path: str) -> str:
+    """A path as people count: "2.0.1" is 3.1.2."""
+    return ".".join(str(int(part) + 1) for part in path.split("."))
+
+
+def _list(template: Any) -> Callable[[Any, Naming, Mapping[int, str]], str]:
+    def say(item: Any, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+        return str(template) % {"name": naming.catalogue.static_lists.get(item.list, item.list)}
+
+    return say
+
+
+def _change(item: definitions.ChangeField, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+    shown = {"field": naming.person_label(item.field), "value": item.by or item.to}
+    if item.by:
+        return _("Add %(value)s to %(field)s") % shown
+    return _("Change %(field)s to “%(value)s”") % shown if item.to else _("Clear %(field)s") % shown
+
+
+def _record(item: definitions.Record, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+    known = naming.catalogue.types.get(item.type)
+    return _("Record “%(activity)s” %(value)s") % {
+        "activity": known.name if known else item.type,
+        "value": item.primary,
+    }
+
+
+def _wait(item: definitions.Wait, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
+    from smartlists.definition_checks import period_of
+
+    if item.until:
+        return _("Wait until %(moment)s") % {"moment": item.until}
+    number, unit = period_of(item.period)
+    return _WAITS[unit](number) % {"number": number}
+
+
+def _alert(item: definitions.Alert, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
+    return _("Send “%(subject)s” to %(addresses)s") % {"subject": item.subject, "addresses": ", ".join(item.to)}
+
+
+def _webhook(item: definitions.CallWebhook, _naming: Naming, webhooks: Mapping[int, str]) -> str:
+    return _("Call the webhook “%(name)s”") % {"name": webhooks.get(item.webhook, item.webhook)}
+
+
+def _choose(item: definitions.Choose, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+    ways = "; ".join(
+        _("%(number)s for %(who)s") % {"number": number, "who": audience(choice.when, naming.catalogue)}
+        for number, choice in enumerate(item.choices, 1)
+    )
+    return _("Choose a way: %(ways)s; else %(number)s") % {"ways": ways, "number": len(item.choices) + 1}
+
+
+_SAID: Mapping[type, Callable[[Any, Naming, Mapping[int, str]], str]] = {
+    definitions.AddToList: _list(gettext_lazy("Add to the static list “%(name)s”")),
+    definitions.RemoveFromList: _list(gettext_lazy("Remove from the static list “%(name)s”")),
+    definitions.ChangeField: _change,
+    definitions.Record: _record,
+    definitions.Wait: _wait,
+    definitions.Alert: _alert,
+    definitions.CallWebhook: _webhook,
+    definitions.Choose: _choose,
+}

@@ -1,0 +1,120 @@
+"""To try a campaign on one person: what would happen, step by step, without anything happening."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from activities.models import Activity
+from people.models import Person
+from people.permissions import require
+from people.problems import Problem, Refused
+from people.sources import SYSTEM
+from smartlists import campaign_sentences, campaigns, definitions, effects, evaluation, filling, tokens, triggering
+from smartlists.catalogue import Catalogue
+from smartlists.definitions import Definition
+from smartlists.effects import Entry, Situation
+from smartlists.models import CampaignEntry, SmartCampaign, Webhook
+
+MAX_STEPS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What would become of somebody: whether they would enter and why not, and every step they would go through."""
+
+    person: Person
+    activity_id: int | None
+    trigger: str
+    would_enter: bool
+    why_not: str
+    steps: list[tuple[str, str]]  # (number, what it would do with this person's values)
+
+
+def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int | None = None) -> Trial:
+    """Try the campaign as it is saved on one person, with one of their activities (None: the latest that triggers).
+
+    Nothing is written, sent or called. Raises `Refused` (`unknown_person`, `unknown_activity`), `NotAllowed`.
+    """
+    require(by, campaigns.VIEW)
+    require(by, "people.view_person")
+    person = Person.objects.live().filter(pk=person_id).first()
+    if person is None:
+        raise Refused(Problem("unknown_person", _("there is no such person"), ("person",)))
+    definition, names = definitions.load(campaign.definition), Catalogue()
+    row, trigger = _activity(definition, person, activity_id, names)
+    why_not = _why_not(campaign, definition, person, row, trigger)
+    entry = Entry(0, campaign.pk, 0, person.pk, row.pk if row else None, max(trigger, 0), "0", timezone.now(), 0, False)
+    said = campaign_sentences.trigger(definition.triggers[trigger], names) if trigger >= 0 else ""
+    return Trial(
+        person, row.pk if row else None, said, not why_not, why_not,
+        list(_steps(campaign, definition, entry, names)),
+    )  # fmt: skip
+
+
+def _activity(
+    definition: Definition, person: Person, activity_id: int | None, names: Catalogue
+) -> tuple[Activity | None, int]:
+    """The activity to try with, and the number of the trigger that it satisfies (-1: none)."""
+    types = {names.type(trigger.type).id for _at, trigger in definition.activity_triggers}
+    rows = Activity.objects.filter(person_id=person.pk)
+    rows = rows.filter(pk=activity_id) if activity_id else rows.filter(activity_type_id__in=types)
+    listener = triggering.Listener(SmartCampaign(pk=0), definition)
+    found = list(rows.order_by("-occurred_at", "-pk")[:100])
+    if activity_id and not found:
+        raise Refused(Problem("unknown_activity", _("This person has no such activity."), ("activity",)))
+    matches = triggering.matches(found, [listener], names)  # type: ignore[arg-type]
+    for row in found:
+        if (0, row.pk) in matches:
+            return row, matches[0, row.pk]
+    return (found[0] if activity_id else None), -1
+
+
+def _why_not(
+    campaign: SmartCampaign, definition: Definition, person: Person, row: Activity | None, trigger: int
+) -> str:
+    if definition.activity_triggers and trigger < 0:
+        return _("no activity of this person satisfies a trigger")
+    if not definition.audience.is_everybody and not evaluation.members(definition.audience.wanted, [person.pk]):
+        return str(CampaignEntry.Reason.AUDIENCE.label)
+    last = campaign.entries.exclude(state=CampaignEntry.State.SKIPPED).filter(person_id=person.pk)
+    before = last.order_by("-entered_at").values_list("entered_at", flat=True).first()
+    return "" if definition.qualification.allows(before, timezone.now()) else str(CampaignEntry.Reason.ONCE.label)
+
+
+def _steps(
+    campaign: SmartCampaign, definition: Definition, entry: Entry, names: Catalogue
+) -> Iterator[tuple[str, str]]:
+    """Every step on this person's way, with the texts filled."""
+    webhooks = dict(Webhook.objects.values_list("pk", "name"))
+    now, path, done = timezone.now(), "0" if definition.steps else "", 0
+    while path and done < MAX_STEPS:
+        item = definitions.step_at(definition.steps, path)
+        situation = Situation(campaign, definition, path, SYSTEM, now)
+        yield campaign_sentences.shown_path(path), _said(item, entry, situation, names, webhooks)
+        following = definitions.following(definition.steps, path)
+        if isinstance(item, definitions.Choose):
+            branch = effects.run(item, [entry], situation)[entry.id].branch
+            following = definitions.branch_of(definition.steps, path, branch or 0)
+        elif isinstance(item, definitions.Wait):
+            now = _later(item, entry, situation) or now
+        path, done = following, done + 1
+
+
+def _later(item: definitions.Wait, entry: Entry, situation: Situation) -> datetime | None:
+    return effects.run(item, [entry], situation)[entry.id].until
+
+
+def _said(item: definitions.Step, entry: Entry, situation: Situation, names: Catalogue, webhooks: Any) -> str:
+    """The step's sentence with this person's values in the places of tokens."""
+    values = filling.values_of([entry], situation)[entry.id]
+    told = tokens.render(campaign_sentences.step(item, names, webhooks), values)
+    if isinstance(item, definitions.Alert) and item.body:
+        told = f"{told}: {tokens.render(item.body, values)}"
+    if isinstance(item, definitions.CallWebhook):
+        hook = Webhook.objects.filter(pk=item.webhook).first()
+        told = f"{told}: {hook.method} {tokens.render(hook.url, values, tokens.in_url)}" if hook else told
+    return told

@@ -1,0 +1,143 @@
+"""The pages of webhooks: where campaigns may call, and what became of the calls."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from people import used_by
+from people.pages import ids_of, number
+from people.problems import NotAllowed, Problem, Refused
+from smartlists import webhooks
+from smartlists.models import Webhook, WebhookDelivery
+from smartlists.shell import require
+
+NAME = "admin:smartlists_webhook"
+PAGE = 50
+SHOWN_LINES = 40
+
+
+def find(request: HttpRequest, pk: int) -> Webhook:
+    require(request, "smartlists.view_webhook")
+    return get_object_or_404(Webhook, pk=pk)
+
+
+def _page(request: HttpRequest, name: str, hook: Webhook | None, **context: Any) -> HttpResponse:
+    return render(request, f"smartlists/{name}.html", {
+        **admin.site.each_context(request), "title": str(hook or _("New webhook")), "opts": Webhook._meta,
+        "webhook": hook, "may_change": request.user.has_perm(webhooks.CHANGE), "tab": name,
+        "zone": timezone.get_current_timezone_name(), **context,
+    })  # fmt: skip
+
+
+def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """A webhook's address, headers and body; a new one's secret is shown once."""
+    hook = find(request, pk) if pk is not None else None
+    require(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
+    typed, problems = _typed_of(hook), []
+    if request.method == "POST":
+        require(request, webhooks.CHANGE if hook else "smartlists.add_webhook")
+        typed = _typed(request)
+        try:
+            return _saved(request, hook, typed)
+        except Refused as refusal:
+            problems = list(refusal.problems)
+    known = ("name", *webhooks.FIELDS)
+    errors = {field: [str(one.message) for one in problems if one.path[:1] == (field,)] for field in known}
+    return _page(
+        request, "webhook", hook, typed=typed, errors=errors, methods=Webhook.Method.values,
+        formats=Webhook.Format.choices, uses=used_by.users_of(hook) if hook else (),
+        others=[str(one.message) for one in problems if one.path[:1] not in {(field,) for field in errors}],
+        may_delete=hook is not None and request.user.has_perm("smartlists.delete_webhook"),
+    )  # fmt: skip
+
+
+def _typed_of(hook: Webhook | None) -> dict[str, Any]:
+    hook = hook or Webhook()
+    lines = "\n".join(f"{name}: {value}" for name, value in hook.headers.items())
+    return {
+        "name": hook.name, "method": hook.method, "url": hook.url, "headers": lines, "format": hook.format,
+        "body": hook.body, "per_minute": str(hook.per_minute), "timeout_seconds": str(hook.timeout_seconds),
+        "revision": hook.revision,
+    }  # fmt: skip
+
+
+def _typed(request: HttpRequest) -> dict[str, Any]:
+    names = ("name", "method", "url", "headers", "format", "body", "per_minute", "timeout_seconds", "revision")
+    return {name: request.POST.get(name, "") for name in names}
+
+
+def _saved(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> HttpResponse:
+    values = {
+        "method": typed["method"], "url": typed["url"].strip(), "headers": _headers(typed["headers"]),
+        "format": typed["format"], "body": typed["body"].strip(), "per_minute": number(typed["per_minute"]),
+        "timeout_seconds": number(typed["timeout_seconds"]),
+    }  # fmt: skip
+    if hook is not None:
+        revision = number(typed["revision"])
+        webhooks.change(hook, request.user, expected_revision=revision, name=typed["name"], **values)
+        messages.success(request, _("Saved."))
+        return redirect(f"{NAME}_change", hook.pk)
+    made, secret = webhooks.create(typed["name"], request.user, **values)
+    return _page(request, "webhook_secret", made, secret=secret)
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Headers typed one a line as "Name: value". Raises `Refused` for a line that is none."""
+    found = {}
+    for line in text.splitlines()[:SHOWN_LINES]:
+        name, colon, value = line.partition(":")
+        if not line.strip():
+            continue
+        if not colon:
+            message = _("one header a line, like X-Token: abc")
+            raise Refused(Problem("bad_header", message, ("headers",), "", line[:80]))
+        found[name.strip()] = value.strip()
+    return found
+
+
+def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
+    """The latest calls, with those that were given up to be sent again."""
+    hook = find(request, pk)
+    require(request, "smartlists.view_webhookdelivery")
+    state = request.GET.get("state", "")
+    rows = WebhookDelivery.objects.filter(webhook=hook).select_related("entry__campaign").order_by("-pk")
+    if state in WebhookDelivery.State.values:
+        rows = rows.filter(state=state)
+    if before := number(request.GET.get("before", "")):
+        rows = rows.filter(pk__lt=before)
+    found = list(rows[: PAGE + 1])
+    return _page(
+        request, "webhook_deliveries", hook, deliveries=found[:PAGE], states=WebhookDelivery.State.choices, state=state,
+        before=found[PAGE - 1].pk if len(found) > PAGE else None,
+        is_open=hook.open_until is not None and hook.open_until > timezone.now(),
+    )  # fmt: skip
+
+
+@require_POST
+def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Send again, make a new secret, delete."""
+    hook = find(request, pk)
+    try:
+        if verb == "resend":
+            wanted = ids_of(request.POST.getlist("delivery"))
+            count = webhooks.resend(hook, request.user, wanted or None)
+            messages.success(request, _("%(count)s calls are made again.") % {"count": count})
+            return redirect(f"{NAME}_deliveries", pk)
+        if verb == "new-secret":
+            return _page(request, "webhook_secret", hook, secret=webhooks.new_secret(hook, request.user))
+        if verb == "delete":
+            webhooks.delete(hook, request.user)
+            messages.success(request, _("Deleted."))
+            return redirect(f"{NAME}_changelist")
+    except NotAllowed:
+        raise PermissionDenied from None
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{NAME}_change", pk)
+    raise PermissionDenied

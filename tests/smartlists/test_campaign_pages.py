@@ -1,0 +1,330 @@
+"""A campaign from its first trigger to its results, in the admin and without JavaScript."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from smartlists import dispatching, saving, webhooks
+from smartlists.models import CampaignRun, SmartCampaign, Webhook, WebhookDelivery
+from tests.making import approved_type, person
+from tests.query_budget import query_budget
+from tests.smartlists import making
+from tests.smartlists.campaigning import (
+    BIG_CHECK,
+    a_list,
+    active,
+    add_to,
+    draft,
+    happened,
+    own_rows_read,  # noqa: F401 (a fixture)
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
+NAME = "admin:smartlists_smartcampaign"
+
+
+@pytest.fixture
+def marketer(client, django_user_model):
+    from people.models import Installation
+
+    Installation.objects.create()
+    user = django_user_model.objects.create_user("maria", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketer"))
+    client.force_login(user)
+    return user
+
+
+def at(view, *arguments):
+    return reverse(f"{NAME}_{view}", args=arguments)
+
+
+def form_of(page):
+    """What the browser would send back of the page's form, as it is."""
+    from html.parser import HTMLParser
+
+    class Reader(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.values, self.select, self.area, self.inside = {}, None, None, False
+
+        def handle_starttag(self, tag, given):
+            attributes = dict(given)
+            if tag == "form":
+                self.inside = attributes.get("id") == "list-form"
+            if not self.inside:
+                return
+            name = attributes.get("name")
+            if tag == "input" and name:
+                self.values[name] = attributes.get("value", "")
+            if tag == "select":
+                self.select = name
+            if tag == "option" and self.select and ("selected" in attributes or self.select not in self.values):
+                self.values[self.select] = attributes.get("value", "")
+            if tag == "textarea":
+                self.area, self.values[name] = name, ""
+
+        def handle_endtag(self, tag):
+            if tag == "select":
+                self.select = None
+            if tag == "textarea":
+                self.area = None
+
+        def handle_data(self, data):
+            if self.area:
+                self.values[self.area] += data
+
+    reader = Reader()
+    reader.feed(page.content.decode())
+    return reader.values
+
+
+def pressed(client, url, form, do, **more):
+    reply = client.post(url, {**form, "do": do, **more})
+    assert reply.status_code == 200, reply
+    return form_of(reply)
+
+
+def test_a_campaign_is_built_without_javascript(client, marketer):
+    approved_type()
+    vips = a_list("VIPs")
+    url = at("add")
+    form = form_of(client.get(url))
+    form = pressed(client, url, form, "add", **{"choice:add": "activity:depositCheck"})
+    form = pressed(client, url, form, "add_constraint:0", **{"choice:add_constraint:0": "amount"})
+    form = pressed(client, url, form | {"filters.0.constraints.0.operator": "greater than"}, "refresh")
+    form |= {"filters.0.constraints.0.values": "1000"}
+    form = pressed(client, url, form, "step_add:", **{"choice:step_add:": "add_to_list"})
+    form = pressed(client, url, form, "step_add:", **{"choice:step_add:": "change_field"})
+    form |= {"steps.0.list": str(vips.pk), "steps.1.field": "person_score", "steps.1.mode": "by", "steps.1.value": "5"}
+    form |= {"name": "Big cheques", "qualification_how": "every time"}
+    shown = client.post(url, {**form, "do": "show"}).content.decode()
+    assert "Deposits Check where Amount is greater than 1" in shown
+    reply = client.post(url, {**form, "do": "activate"}, follow=True)
+    assert "Saved and active." in reply.content.decode()
+    made = SmartCampaign.objects.get()
+    assert (made.name, made.state) == ("Big cheques", "active")
+    assert made.definition["steps"] == [
+        {"do": "add_to_list", "list": vips.pk}, {"do": "change_field", "field": "person_score", "to": "", "by": "5"},
+    ]  # fmt: skip
+    ann = person(first_name="Ann", last_name="Lee")
+    happened(ann.pk, amount=5000)
+    dispatching.drain()
+    results = client.get(at("results", made.pk)).content.decode()
+    assert "Ann Lee" in results and "Add to the static list “VIPs”" in results and "Add 5 to Person Score" in results
+
+
+def test_what_was_saved_comes_back_into_the_form(client, marketer):
+    approved_type()
+    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    hook, _secret = webhooks.create("CRM", None, url="https://example.com/")
+    maria = marketer
+    maria.email = "maria@example.com"
+    maria.save()
+    rules = {"match": "all", "filters": [making.person("city", "is", "Lugo", "Vigo")]}
+    choose = {
+        "do": "choose",
+        "choices": [
+            {"when": {"smart_list": spain.pk}, "steps": [add_to(a_list())]}, {"when": {"rules": rules}, "steps": []},
+        ],
+        "otherwise": [{"do": "wait", "until": "{{person.date_of_birth}}"}],
+    }  # fmt: skip
+    record = {"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amount": "5", "branch": "b"}}
+    alert = {"do": "alert", "to": ["maria@example.com"], "subject": "{{person.email}}", "body": "one\ntwo"}
+    made = draft(
+        choose, record, alert, {"do": "wait", "period": "3 days"}, {"do": "webhook", "webhook": hook.pk},
+        {"do": "change_field", "field": "title", "to": "Boss"},
+        triggers=[BIG_CHECK, {"smart_list": spain.pk, "change": "left"}], audience={"rules": rules},
+        qualification={"how": "once in", "number": 2, "unit": "weeks"}, late_after_hours=None,
+    )  # fmt: skip
+    before = made.definition
+    form = form_of(client.get(at("change", made.pk)))
+    reply = client.post(at("change", made.pk), {**form, "do": "save"})
+    assert reply.status_code == 302, [line for line in reply.content.decode().splitlines() if "ca-error" in line]
+    made.refresh_from_db()
+    assert made.definition == before
+
+
+def test_steps_are_moved_removed_and_put_into_ways(client, marketer):
+    approved_type()
+    url = at("add")
+    form = form_of(client.get(url))
+    for kind in ("wait", "choose", "add_to_list"):
+        form = pressed(client, url, form, "step_add:", **{"choice:step_add:": kind})
+    form = pressed(client, url, form, "way_add:1")
+    form = pressed(client, url, form, "step_add:1.0", **{"choice:step_add:1.0": "wait"})
+    form = pressed(client, url, form, "step_add:1.2", **{"choice:step_add:1.2": "alert"})
+    assert form["steps.1.choices.0.steps.0.do"] == "wait" and form["steps.1.otherwise.0.do"] == "alert"
+    form = pressed(client, url, form, "step_down:0")
+    assert [form[f"steps.{at}.do"] for at in range(3)] == ["choose", "wait", "add_to_list"]
+    form = pressed(client, url, form, "way_remove:0.0")
+    assert "steps.0.choices.0.steps.0.do" not in form and form["steps.0.otherwise.0.do"] == "alert"
+    form = pressed(client, url, form, "step_remove:0")
+    assert [form[f"steps.{at}.do"] for at in range(2)] == ["wait", "add_to_list"]
+
+
+def test_problems_stand_beside_what_they_are_about(client, marketer):
+    approved_type()
+    url = at("add")
+    form = form_of(client.get(url))
+    form = pressed(client, url, form, "step_add:", **{"choice:step_add:": "change_field"})
+    form |= {"steps.0.field": "title", "steps.0.value": "{{trigger.nonsense}}", "audience": "rules",
+             "audience_text": "Contry is Spain"}  # fmt: skip
+    page = client.post(url, {**form, "name": "x", "do": "save"}).content.decode()
+    assert "there is no token {{trigger.nonsense}}" in page.replace("&#x27;", "'")
+    assert page.count('class="ca-error"') >= 2
+    assert not SmartCampaign.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        "step_add:9.9",
+        "step_remove:x",
+        "step_up:",
+        "way_remove:0.0",
+        "add_constraint:7",
+        "step_add:" + "0." * 50 + "0",
+        "nonsense",
+    ],
+)
+def test_odd_buttons_change_nothing(client, marketer, do):
+    reply = client.post(at("add"), {"do": do, f"choice:{do}": "wait", "name": "x", "steps.0.do": "wait"})
+    assert reply.status_code in (200, 302)
+
+
+def test_buttons_of_a_campaigns_life(client, marketer):
+    approved_type()
+    made = draft(add_to(a_list()), name="Welcome")
+    for verb, state in (("activate", "active"), ("pause", "paused"), ("archive", "archived"), ("unarchive", "paused")):
+        client.post(at("do", made.pk, verb))
+        made.refresh_from_db()
+        assert made.state == state
+    client.post(at("do", made.pk, "copy"), {"name": "Welcome back"})
+    assert SmartCampaign.objects.filter(name="Welcome back", state="draft").exists()
+    client.post(at("do", made.pk, "archive"))
+    client.post(at("do", made.pk, "delete"), {"confirm": "something else"})
+    assert SmartCampaign.objects.filter(pk=made.pk).exists()
+    client.post(at("do", made.pk, "delete"), {"confirm": "Welcome"})
+    assert not SmartCampaign.objects.filter(pk=made.pk).exists()
+    assert client.get(at("do", made.pk, "pause")).status_code == 405
+
+
+def test_a_person_is_tried_without_effects(client, marketer):
+    approved_type()
+    vips = a_list("VIPs")
+    made = draft(
+        add_to(vips), {"do": "change_field", "field": "title", "to": "Owner of {{trigger.check}}"},
+        {"do": "wait", "period": "3 days"}, triggers=[BIG_CHECK],
+    )  # fmt: skip
+    ann = person(email="ann@example.com")
+    happened(ann.pk, primary_value="No. 7", amount=5000)
+    happened(ann.pk, amount=5)
+    page = client.post(at("try", made.pk), {"do": "try", "tested": "ann@example.com"}).content.decode()
+    assert "would enter" in page and "Change Job Title to “Owner of No. 7”" in page and "Wait 3 days" in page
+    assert not vips.members.exists() and not made.entries.exists()
+    bob = person()
+    page = client.post(at("try", made.pk), {"do": "try", "tested": str(bob.pk)}).content.decode()
+    assert "no activity of this person satisfies a trigger" in page
+    page = client.post(at("try", made.pk), {"do": "try", "tested": "nobody"}).content.decode()
+    assert "there is no such person" in page
+
+
+def test_a_run_once_asks_first_how_many(client, marketer):
+    approved_type()
+    everybody = saving.create("Everybody", {"filters": []}, None)
+    for _number in range(3):
+        person()
+    made = draft(add_to(a_list()))
+    page = client.post(at("try", made.pk), {"do": "preview", "smart_list": everybody.pk}).content.decode()
+    assert 'name="cap" value="3"' in page
+    page = client.post(at("try", made.pk), {"do": "run", "smart_list": everybody.pk, "cap": "2"}).content.decode()
+    assert "more than 2" in page and not CampaignRun.objects.exists()
+    reply = client.post(at("try", made.pk), {"do": "run", "smart_list": everybody.pk, "cap": "3"}, follow=True)
+    assert "3 people enter the campaign now." in reply.content.decode()
+    dispatching.drain()
+    assert made.entries.filter(state="done").count() == 3
+
+
+def test_results_are_filtered_and_exported(client, marketer, django_user_model):
+    approved_type()
+    made = active(add_to(a_list()), qualification={"how": "once"})
+    ann, bob = person(first_name="Ann"), person(first_name="Bob", email="bob@example.com")
+    happened(ann.pk)
+    happened(ann.pk)
+    happened(bob.pk)
+    happened(bob.pk, occurred_at=datetime.now(UTC) - timedelta(days=9))
+    dispatching.drain()
+    page = client.get(at("results", made.pk), {"state": "skipped", "reason": "late"}).content.decode()
+    assert "Bob" in page and "Ann" not in page.split("<tbody>")[1]
+    page = client.get(at("results", made.pk), {"person": "bob@example.com"}).content.decode()
+    assert page.count("Bob</a>") == 2
+    assert "Nobody like that" in client.get(at("results", made.pk), {"person": "who"}).content.decode()
+    assert client.get(at("export", made.pk)).status_code == 403
+    marketer.groups.add(Group.objects.get(name="Exporter"))
+    lines = b"".join(client.get(at("export", made.pk)).streaming_content).decode().splitlines()
+    assert lines[0].startswith("entry,person,activity,state,reason") and len(lines) == 5
+
+
+def test_viewers_look_and_do_not_touch(client, django_user_model):
+    from people.models import Installation
+
+    Installation.objects.create()
+    approved_type()
+    made = draft(add_to(a_list()))
+    viewer = django_user_model.objects.create_user("vic", is_staff=True)
+    viewer.groups.add(Group.objects.get(name="Viewer"))
+    client.force_login(viewer)
+    for view in ("change", "results", "try", "settings"):
+        assert client.get(at(view, made.pk)).status_code == 200
+    assert client.get(at("add")).status_code == 403
+    assert client.post(at("change", made.pk), {"do": "save"}).status_code == 403
+    for verb in ("activate", "archive", "copy", "delete"):
+        assert client.post(at("do", made.pk, verb), {"name": "x", "confirm": made.name}).status_code == 403
+    made.refresh_from_db()
+    assert made.state == "draft"
+
+
+def test_pages_keep_their_budgets(client, marketer):
+    approved_type()
+    made = active(add_to(a_list()), triggers=[BIG_CHECK])
+    for _number in range(20):
+        happened(person().pk, amount=2000)
+    dispatching.drain()
+    for view, arguments in (("changelist", ()), ("change", (made.pk,)), ("results", (made.pk,)), ("try", (made.pk,))):
+        client.get(at(view, *arguments))
+        with query_budget(f"campaign {view}"):
+            assert client.get(at(view, *arguments)).status_code == 200
+
+
+def test_webhooks_are_made_changed_and_sent_again(client, marketer):
+    add = reverse("admin:smartlists_webhook_add")
+    assert client.get(add).status_code == 200
+    typed = {"name": "CRM", "method": "POST", "url": "http://example.com/", "headers": "X-Token: abc", "format": "json",
+             "body": '{"a": "{{person.email}}"}', "per_minute": "60", "timeout_seconds": "5"}  # fmt: skip
+    assert "only https://" in client.post(add, typed).content.decode()
+    typed["headers"] = "no colon"
+    assert "one header a line" in client.post(add, typed).content.decode()
+    page = client.post(add, typed | {"url": "https://example.com/", "headers": "X-Token: abc"}).content.decode()
+    hook = Webhook.objects.get()
+    assert "whsec_" in page and hook.headers == {"X-Token": "abc"}
+    change = reverse("admin:smartlists_webhook_change", args=[hook.pk])
+    assert "whsec_" not in client.get(change).content.decode()
+    typed |= {"url": "https://example.com/b", "headers": "", "revision": "1"}
+    client.post(change, typed)
+    hook.refresh_from_db()
+    assert (hook.url, hook.headers) == ("https://example.com/b", {})
+    approved_type()
+    active({"do": "webhook", "webhook": hook.pk})
+    happened(person().pk)
+    dispatching.drain()
+    WebhookDelivery.objects.update(state="dead")
+    deliveries = reverse("admin:smartlists_webhook_deliveries", args=[hook.pk])
+    assert "Given up" in client.get(deliveries).content.decode()
+    client.post(reverse("admin:smartlists_webhook_do", args=[hook.pk, "resend"]))
+    assert WebhookDelivery.objects.get().state == "waiting"
+    page = client.post(reverse("admin:smartlists_webhook_do", args=[hook.pk, "new-secret"])).content.decode()
+    assert "whsec_" in page
+    reply = client.post(reverse("admin:smartlists_webhook_do", args=[hook.pk, "delete"]), follow=True)
+    assert "in use" in reply.content.decode()
