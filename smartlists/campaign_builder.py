@@ -1,5 +1,6 @@
 """The page on which a campaign is built: triggers in their own wording, audience, steps; the server owns the form."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from people.problems import Problem, Refused
-from smartlists import building, campaign_cards, campaign_form, campaign_sentences, campaigns, cards, definition_checks
+from smartlists import (
+    building,
+    campaign_cards,
+    campaign_form,
+    campaign_sentences,
+    campaigns,
+    card_words,
+    cards,
+    definition_checks,
+)
 from smartlists import definitions as campaign_definitions
+from smartlists.builder_page import SPOKEN
 from smartlists.campaign_pages import NAME, find, page
 from smartlists.catalogue import Catalogue
 from smartlists.choices import Choices
@@ -84,14 +95,14 @@ class Form:
             "steps": campaign_cards.of(self.form["steps"], self.choices, problems), "webhooks": self.webhooks,
             "static_lists": self.choices.static_lists, "smart_lists": self.choices.smart_lists,
             "step_titles": campaign_sentences.STEP_TITLES, "periods": campaign_cards.PERIODS,
-            "qualifications": campaign_cards.QUALIFICATIONS, "units": cards.UNITS, "frames": cards.FRAMES,
-            "q_units": campaign_cards.PERIODS[1:], "empties": cards.EMPTY, "may_change": may_change,
+            "qualifications": campaign_cards.QUALIFICATIONS, "units": card_words.UNITS, "frames": card_words.FRAMES,
+            "q_units": campaign_cards.PERIODS[1:], "empties": card_words.EMPTY, "may_change": may_change,
             "errors": [str(one.message) for one in problems if one.path[:1] not in apart],
             **{
                 f"{name}_errors": campaign_cards.errors_in(problems, name)
                 for name in ("name", "audience", "qualification", "late_after_hours")
             },
-            "tokens": self._tokens(),
+            "tokens": self._tokens(), "suggest_url": reverse("admin:smartlists_smartlist_suggest"),
         }  # fmt: skip
 
     def _tokens(self) -> list[str]:
@@ -165,6 +176,7 @@ def _builder(
     panel_url = reverse(f"{NAME}_panel", args=[campaign.pk]) if campaign else reverse(f"{NAME}_panel_new")
     return page(
         request, "flow", campaign, _("New smart campaign"), panel_url=panel_url,
+        words=json.dumps({name: str(word) for name, word in SPOKEN.items()}),
         **form.context(may_change=may_change, show_problems=show_problems), **_panel(form),
     )  # fmt: skip
 

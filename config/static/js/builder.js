@@ -68,7 +68,8 @@ document.addEventListener("DOMContentLoaded", () => {
     duplicate: (place) => document.getElementById(`filters.${Number(place) + 1}.menu`),
     invert: (place) => document.getElementById(`filters.${place}.menu`),
   };
-  const MOVING = new Set(["up", "down", "first", "last", "duplicate", "remove", "remove_constraint", "remove_step"]);
+  const MOVING = new Set(["up", "down", "first", "last", "duplicate", "remove", "remove_constraint", "remove_step",
+    "step_up", "step_down", "step_remove", "way_remove"]);
 
   // One after the other: each is about what the one before it left
   const restructure = (action, body) => {
