@@ -12,16 +12,17 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.paging import UncountedPaginator
-from smartlists import builder_page, list_pages
+from smartlists import builder_page, list_pages, member_pages
 from smartlists.models import SmartList
 
 PAGES = {
-    "members": list_pages.members,
+    "members": member_pages.members,
+    "view": member_pages.view,
     "history": list_pages.history,
     "text": list_pages.text,
     "used_by": list_pages.used_by_page,
     "refresh": list_pages.refresh,
-    "export": list_pages.export,
+    "export": member_pages.export,
     "snapshot": list_pages.snapshot,
     "copy": list_pages.copy,
     "archive": list_pages.archive,

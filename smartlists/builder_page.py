@@ -143,7 +143,8 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 def _build(request: HttpRequest, smart_list: SmartList | None, is_gone: bool = False) -> HttpResponse:
     if request.method != "POST":
         form = Form.of_list(smart_list).check()
-        return _builder(request, smart_list, form, _panel(request, form))
+        # the script asks for the count as soon as the page shows, however long that takes
+        return _builder(request, smart_list, form, _panel(request, form) if "tested" in request.GET else {})
     form = Form.posted(request, smart_list)
     form.is_gone = is_gone
     if "HX-Request" in request.headers:

@@ -1,65 +1,32 @@
-"""The other pages of a smart list: members, history, text form, uses; and what their buttons do."""
+"""The other pages of a smart list: history, text form, uses; and what its buttons do."""
 
-import tempfile
 from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people import exporting, exporting_people, static_lists, used_by
+from people import static_lists, used_by
 from people.forms import PlaceForm
-from people.models import Person, StaticList
+from people.models import StaticList
 from people.problems import Refused
 from people.sources import Door, Source
 from smartlists import evaluating, language, saving
 from smartlists.models import SmartList, StoredEvaluation
 from smartlists.shell import NAME, find, page, require
 
-PAGE = 100
-SEARCHED = 1_000  # people whom a search looks at before it asks who of them is a member
 HISTORY = 100
-SUGGESTED = 200  # static lists whose names are proposed
 INTERVALS = (
     (15, gettext_lazy("quarter of an hour")),
     (60, gettext_lazy("hour")),
     (1_440, gettext_lazy("day")),
     (10_080, gettext_lazy("week")),
 )
-
-
-def members(request: HttpRequest, pk: int) -> HttpResponse:
-    """Who is on the list as of its current evaluation, page by page or by the beginning of a name."""
-    smart_list = find(request, pk)
-    require(request, "people.view_person")
-    query, given = request.GET.get("q", "").strip(), request.GET.get("start", "")
-    start = int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
-    try:
-        current = evaluating.shown(smart_list, request.user)
-    except Refused as refusal:
-        return page(request, "members", smart_list, query=query, problem=str(refusal))
-    smart_list.current = current
-    ids = _searched(current, query) if query else evaluating.page_of(current, start, PAGE)
-    found = Person.objects.live().in_bulk(ids)
-    has_more = not query and start + PAGE < len(current.person_ids)
-    names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
-    return page(
-        request, "members", smart_list, people=[found[one] for one in ids if one in found], query=query,
-        previous=max(0, start - PAGE) if start and not query else None, following=start + PAGE if has_more else None,
-        static_lists=names[:SUGGESTED],
-    )  # fmt: skip
-
-
-def _searched(current: StoredEvaluation, query: str) -> list[int]:
-    everybody = current.person_ids
-    ids = Person.objects.live().beginning_with(query).order_by("pk").values_list("pk", flat=True)[:SEARCHED]
-    return [pk for pk in ids if pk in everybody][:PAGE]
 
 
 def history(request: HttpRequest, pk: int) -> HttpResponse:
@@ -103,18 +70,6 @@ def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
         may_change=request.user.has_perm(saving.CHANGE), may_add=request.user.has_perm("smartlists.add_smartlist"),
         may_delete=request.user.has_perm("smartlists.delete_smartlist"),
     )  # fmt: skip
-
-
-def export(request: HttpRequest, pk: int) -> Any:
-    """The members whom everybody sees, as a CSV file that a spreadsheet opens safely."""
-    smart_list = find(request, pk)
-    require(request, "people.export_person")
-    stored = evaluating.shown(smart_list, request.user)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    exporting.write(exporting_people.of_people(stored.person_ids, None), "csv", file, excel_safe=True)
-    file.seek(0)
-    name = slugify(smart_list.name) or f"smart-list-{smart_list.pk}"
-    return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
 
 
 @require_POST

@@ -157,4 +157,5 @@ from smartlists.campaign_models import (  # noqa: E402, F401
     SmartCampaign,
     StepOutcome,
 )
+from smartlists.member_views import MemberView  # noqa: E402, F401
 from smartlists.webhook_models import AlertEmail, Webhook, WebhookDelivery  # noqa: E402, F401

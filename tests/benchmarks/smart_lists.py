@@ -13,21 +13,10 @@ from psycopg.pq import Format
 from pyroaring import BitMap
 
 from tests.benchmarks import Bench, Line, at_least, at_most, measures, within
+from tests.benchmarks.filling import filled
 
-PEOPLE, ACTIVITIES = 100_000, 1_000_000
 ROUNDS = 3
 IDS = "select string_agg(int4send(person), '') from ({}) found"
-FILL_PEOPLE = """insert into person (email, country, number_of_employees, created_at, updated_at)
-    select 'list' || i || '@bench.example.com', (array['Spain', 'Chile', 'France', 'Perú', null])[1 + i % 5],
-        (i * 7919::bigint) % 5000, now() - (i % 700) * interval '1 day', now()
-    from generate_series(1, {people}) i"""
-# a quarter of all are deposits, some tenth cars; a few people do much, most do little
-FILL_ACTIVITIES = """insert into activity (person_id, activity_type_id, version, occurred_at, primary_value, attributes, door)
-    select {first} + floor(random() * random() * {people})::int,
-        case when i % 4 = 0 then {check} when i % 10 = 1 then {car} else 1 end, 1,
-        now() - random() * interval '720 days', 'No. ' || i % 1000,
-        jsonb_build_object('amount', (i * 7919::bigint % 100000) / 100.0, 'branch', 'Branch ' || i % 50, 'pages', i % 10), 3
-    from generate_series(1, {activities}) i"""
 
 
 def person_field(field: str, operator: str, *values: str) -> dict[str, Any]:
@@ -134,7 +123,7 @@ def smart_list_filters(bench: Bench) -> Iterator[Line]:
     """Evaluations as the product makes them, names looked up once, as a page with several lists has them."""
     from smartlists import evaluation, rules
 
-    numbers, names = _filled(bench.scale), _names()
+    numbers, names = _ready(bench.scale), _names()
     for what, (item, by_hand) in FILTERS.items():
         parsed = rules.parse({"filters": [item]}, names)
         hands = [IDS.format(sql.format(**numbers)) for sql in by_hand]
@@ -153,7 +142,7 @@ def smart_list_logic(bench: Bench) -> Iterator[Line]:
     from smartlists import evaluation, rules
 
     names = _names()
-    _filled(bench.scale)
+    _ready(bench.scale)
     items = [item for item, _by_hand in FILTERS.values()]
     expression = f"(1 or not 2) and ({' or '.join(str(number) for number in range(3, len(items) + 1))})"
     parsed = rules.parse({"match": "advanced", "logic": expression, "filters": items}, names)
@@ -171,7 +160,7 @@ def smart_list_members_as_csv(bench: Bench) -> Iterator[Line]:
     """Everybody with three fields, written in pieces; the baseline is one COPY of the same."""
     from smartlists import evaluating, exporting, saving
 
-    _filled(bench.scale)
+    _ready(bench.scale)
     everybody = saving.create(f"Everybody {time.time()}", {"filters": []}, None)
     stored = evaluating.evaluate(everybody, None)
     fields = ["email", "country", "number_of_employees"]
@@ -203,25 +192,12 @@ class _Nowhere:
         return len(data)
 
 
-@cache
-def _filled(scale: float) -> dict[str, int]:
-    """People and activities, made when first needed; the numbers of the types."""
-    from tests.making import approved_type
-
-    people, activities = int(PEOPLE * scale), int(ACTIVITIES * scale)
-    types = {"check": approved_type("Deposit List Bench", "benchListCheck").pk, "car": approved_type("Buy List Bench", "benchListCar").pk}  # fmt: skip
+def _ready(scale: float) -> dict[str, int]:
+    numbers = filled(scale)
     with connection.cursor() as cursor:
-        cursor.execute(FILL_PEOPLE.format(people=people).replace("%", "%%"), [])
-        cursor.execute("select min(id) from person where email = 'list1@bench.example.com'")
-        first = cursor.fetchone()[0]
-        for _part in range(10):  # a transaction each, as recordings are
-            filled = FILL_ACTIVITIES.format(first=first, people=people, activities=activities // 10, **types)
-            cursor.execute(filled.replace("%", "%%"), [])
-        cursor.execute("vacuum analyze activity")
-        cursor.execute("vacuum analyze person")
         # as the product's statements have it, so that both sides run alike
         cursor.execute("set jit = off; set work_mem = '64MB'")
-    return types
+    return numbers
 
 
 @cache

@@ -1,0 +1,154 @@
+"""The members of a smart list: the columns and order that somebody chose, search, views to keep, and the file."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from people import exporting, exporting_people, fields
+from people.fields import FieldInfo
+from people.forms import shown
+from people.models import Person, StaticList
+from people.problems import Refused
+from smartlists import evaluating, member_order, member_views
+from smartlists.shell import NAME, find, page, require
+
+PAGE = 100
+SUGGESTED = 200  # static lists whose names are proposed
+STANDARD = ("email", "company", "country")  # the columns until somebody chooses others
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column: where its heading leads (empty: this list is not sorted by it), and how it is sorted now."""
+
+    label: str
+    url: str = ""
+    sorted: str = ""  # as aria-sort says it
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request wants to see, made fit: known columns, an order that there is."""
+
+    columns: Sequence[FieldInfo]
+    order: str
+    query: str
+    place: str
+    view: int | None
+
+    @classmethod
+    def of(cls, given: QueryDict, known: Mapping[str, FieldInfo], views: Sequence[member_views.MemberView]) -> "Asked":
+        view = next((one for one in views if str(one.pk) == given.get("view")), None)
+        names = given.getlist("columns") or (view.columns if view else STANDARD)
+        order = given.get("sort", view.order if view else "")
+        return cls(
+            [known[name] for name in dict.fromkeys(names) if name in known][: member_views.MOST_COLUMNS],
+            order if order == "-" or order.removeprefix("-") in known else "",
+            given.get("q", "").strip(), given.get("after", ""), view.pk if view else None,
+        )  # fmt: skip
+
+    def address(self, **changes: str) -> str:
+        """The address of this page with some things changed; a change of the order begins at the first page."""
+        query = QueryDict(mutable=True)
+        query.setlist("columns", [column.api_name for column in self.columns])
+        query.update({name: value for name, value in {"sort": self.order, "q": self.query, **changes}.items() if value})
+        return f"?{query.urlencode()}"
+
+
+def members(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who is on the list as of its current evaluation."""
+    smart_list = find(request, pk)
+    require(request, "people.view_person")
+    known, views = fields.catalogue(), member_views.of_user(request.user)
+    asked = Asked.of(request.GET, known, views)
+    try:
+        current = evaluating.shown(smart_list, request.user)
+    except Refused as refusal:
+        return page(request, "members", smart_list, asked=asked, problem=str(refusal))
+    smart_list.current = current
+    everybody = current.person_ids
+    found = _found(everybody, asked, known)
+    people = Person.objects.live().in_bulk(found.ids)
+    rows = [
+        (people[one], [shown(fields.value_of(people[one], column)) for column in asked.columns])
+        for one in found.ids if one in people
+    ]  # fmt: skip
+    names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
+    return page(
+        request, "members", smart_list, asked=asked, found=found, rows=rows, views=views,
+        headings=[_heading(column, asked, len(everybody)) for column in asked.columns],
+        orders=_orders(asked, known, len(everybody)), is_large=len(everybody) > member_order.SORTED_WHOLE,
+        offered=[(info, info in asked.columns) for info in known.values()],
+        following=asked.address(after=found.following) if found.following else "",
+        first=asked.address() if asked.place else "", every=asked.address(q=""), static_lists=names[:SUGGESTED],
+        export_query=asked.address(q="", sort=""), sorted_limit=member_order.SORTED_WHOLE,
+    )  # fmt: skip
+
+
+def _found(everybody: Any, asked: Asked, known: Mapping[str, FieldInfo]) -> member_order.Found:
+    if asked.query:
+        return member_order.search(everybody, asked.query, PAGE)
+    descending, field = asked.order.startswith("-"), known.get(asked.order.removeprefix("-"))
+    if field is None or not member_order.is_sortable(field, len(everybody)):
+        return member_order.by_arrival(everybody, PAGE, asked.place, descending=descending and field is None)
+    return member_order.by_field(everybody, field, PAGE, asked.place, descending=descending)
+
+
+def _heading(column: FieldInfo, asked: Asked, size: int) -> Heading:
+    if asked.query or not member_order.is_sortable(column, size):
+        return Heading(column.shown_label)
+    is_mine, descending = asked.order.removeprefix("-") == column.api_name, asked.order.startswith("-")
+    turned = f"-{column.api_name}" if is_mine and not descending else column.api_name
+    said = ("descending" if descending else "ascending") if is_mine else ""
+    return Heading(column.shown_label, asked.address(sort=turned), said)
+
+
+def _orders(asked: Asked, known: Mapping[str, FieldInfo], size: int) -> list[tuple[str, Any, bool]]:
+    """The orders that there are for this list: value, words, and whether it is the one that shows."""
+    offered: list[tuple[str, Any]] = [("", _("As they came, first one first")), ("-", _("As they came, latest first"))]
+    for info in known.values():
+        if member_order.is_sortable(info, size):
+            offered.append((info.api_name, _("%(field)s, ascending") % {"field": info.shown_label}))
+            offered.append((f"-{info.api_name}", _("%(field)s, descending") % {"field": info.shown_label}))
+    return [(value, words, value == asked.order) for value, words in offered]
+
+
+@require_POST
+def view(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep the columns and the order under a name, or drop a view."""
+    find(request, pk)
+    back = reverse(f"{NAME}_members", args=[pk])
+    if (gone := request.POST.get("forget", "")).isdigit() and len(gone) < 10:
+        member_views.forget(int(gone), request.user)
+        return redirect(back)
+    order = request.POST.get("sort", "")
+    try:
+        kept = member_views.keep(request.POST.get("name"), request.POST.getlist("columns"), order, request.user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(back)
+    messages.success(request, _("The view is kept."))
+    return redirect(f"{back}?view={kept.pk}")
+
+
+def export(request: HttpRequest, pk: int) -> Any:
+    """The members whom everybody sees, as a CSV file that a spreadsheet opens safely: all fields, or `columns`."""
+    smart_list = find(request, pk)
+    require(request, "people.export_person")
+    stored = evaluating.shown(smart_list, request.user)
+    known = fields.catalogue()
+    columns = [name for name in request.GET.getlist("columns") if name in known] or None
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    exporting.write(exporting_people.of_people(stored.person_ids, columns), "csv", file, excel_safe=True)
+    file.seek(0)
+    name = slugify(smart_list.name) or f"smart-list-{smart_list.pk}"
+    return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")

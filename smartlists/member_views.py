@@ -1,0 +1,67 @@
+"""Views of members: the columns and the order that somebody keeps under a name, for the members of every list."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.functions import Lower
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people import fields, names
+from people.problems import Problem, Refused
+
+MOST_COLUMNS, MOST_VIEWS = 20, 50
+
+
+class MemberView(models.Model):
+    """One person's choice of columns and order, by its name."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(gettext_lazy("name"), max_length=255)
+    columns = models.JSONField(default=list)  # API names of person fields
+    order = models.CharField(max_length=101, blank=True)  # an API name, with a minus when descending; empty: arrival
+
+    class Meta:
+        db_table = "member_view"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("user", Lower("name"), name="member_view_name_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@transaction.atomic
+def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
+    """Keep a view for the user `by`; one of the same name is replaced.
+
+    Raises `Refused` (`missing_value`, `unknown_field`, `too_many_values`).
+    """
+    checked = names.name(name)
+    known = fields.catalogue()
+    if unknown := [column for column in (*columns, order.removeprefix("-")) if column and column not in known]:
+        raise Refused(Problem("unknown_field", _("There is no such person field."), ("columns",), "", unknown[0][:80]))
+    if len(columns) > MOST_COLUMNS:
+        message = _("At most %(limit)s columns can be shown.") % {"limit": MOST_COLUMNS}
+        raise Refused(Problem("too_many_values", message, ("columns",)))
+    mine = MemberView.objects.select_for_update().filter(user=by)
+    found = mine.filter(name__iexact=checked).first()
+    if found is None and mine.count() >= MOST_VIEWS:
+        message = _("At most %(limit)s views can be kept.") % {"limit": MOST_VIEWS}
+        raise Refused(Problem("too_many_values", message, ("name",)))
+    found = found or MemberView(user=by)
+    found.name, found.columns, found.order = checked, list(columns), order
+    with names.kept_apart("member_view_name_is_unique", _("There is a view of this name already.")):
+        found.save()
+    return found
+
+
+def of_user(by: Any) -> Sequence[MemberView]:
+    """The views that the user keeps, by name."""
+    return list(MemberView.objects.filter(user=by).order_by(Lower("name")))
+
+
+def forget(view_id: int, by: Any) -> None:
+    """Drop a view of the user; another's, or one that is gone, is left alone."""
+    MemberView.objects.filter(pk=view_id, user=by).delete()

@@ -1,0 +1,139 @@
+"""The members of a smart list: columns, order, search, kept views, the file."""
+
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from people import deleting, fields
+from people.models import PersonField
+from smartlists import member_order, member_views, saving
+from tests.making import DIALECT, person
+from tests.smartlists.pressing import url
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
+    return client
+
+
+def everybody(name="Everybody"):
+    return saving.create(name, {"filters": []}, None)
+
+
+def shown(page):
+    return [person.first_name for person, _values in page.context["rows"]]
+
+
+def walked(admin, address, query):
+    """The first names on all pages."""
+    page, names = admin.get(address, query), []
+    for _page in range(40):
+        names += shown(page)
+        if not page.context["following"]:
+            return names
+        page = admin.get(address + page.context["following"])
+    raise AssertionError("the pages do not end")
+
+
+def test_members_are_paged_searched_and_exported(admin):
+    people = [person(country="Spain", first_name="=cmd|x" if n == 0 else f"P{n}") for n in range(105)]
+    address = url("members", everybody().pk)
+    page = admin.get(address)
+    assert len(page.context["rows"]) == 100 and "105 people" in page.text
+    assert len(admin.get(address + page.context["following"]).context["rows"]) == 5
+    assert [one.pk for one, _values in admin.get(address, {"q": "p104"}).context["rows"]] == [people[104].pk]
+    reply = admin.get(address.replace("members", "export"))
+    assert len(b"".join(reply.streaming_content).decode().splitlines()) == 106
+    lines = b"".join(
+        admin.get(address.replace("members", "export"), {"columns": ["first_name", "nothing"]}).streaming_content
+    )
+    assert lines.decode().splitlines()[:2] == ["id,first_name", f"{people[0].pk},'=cmd|x"]
+
+
+@pytest.fixture(params=["sorted whole", "along the index"])
+def way(request, monkeypatch):
+    if request.param == "along the index":
+        monkeypatch.setattr(member_order, "SORTED_WHOLE", 2)
+        monkeypatch.setattr(member_order, "PIECE", 3)
+    return request.param
+
+
+@pytest.mark.parametrize(("order", "names"), [
+    ("last_name", "bcaedf"), ("-last_name", "eabcdf"), ("", "abcdef"), ("-", "fedcba"),
+])  # fmt: skip
+def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monkeypatch, way, order, names):
+    for first, last in zip("abcdef", ["b", "A", "a", None, "Ñ", None], strict=True):
+        person(first_name=first, last_name=last, country="Spain")
+    gone = person(first_name="gone", last_name="a")
+    rules = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
+    address = url("members", saving.create("Spaniards", rules, None).pk)
+    expected = list(names)
+    for size in (1, 2, 3, 4, 100):
+        monkeypatch.setattr("smartlists.member_pages.PAGE", size)
+        assert walked(admin, address, {"sort": order}) == expected, size
+    monkeypatch.setattr(member_order, "MOST_READ", 2)  # pages may be short, yet nobody is left out or comes twice
+    assert walked(admin, address, {"sort": order}) == expected
+    deleting.delete([gone.pk], None, DIALECT)
+    assert walked(admin, address, {"sort": order}) == expected
+
+
+def test_a_field_without_an_index_orders_small_lists_only(admin, monkeypatch):
+    PersonField.objects.create(api_name="shoe", label="Shoe size", data_type="integer")
+    for name, shoe in (("a", 9), ("b", 10), ("c", None)):
+        person(first_name=name, shoe=shoe)
+    address = url("members", everybody().pk)
+    page = admin.get(address, {"sort": "-shoe", "columns": ["shoe", "email"]})
+    assert shown(page) == ["b", "a", "c"] and 'aria-sort="descending"' in page.text
+    monkeypatch.setattr(member_order, "SORTED_WHOLE", 2)
+    page = admin.get(address, {"sort": "-shoe", "columns": ["shoe", "email"]})
+    assert shown(page) == ["a", "b", "c"] and [bool(one.url) for one in page.context["headings"]] == [False, True]
+    assert "have an index" in page.text
+
+
+def test_a_search_of_a_large_list_says_when_it_gave_up(admin, monkeypatch):
+    for n in range(5):
+        person(first_name=f"Ann{n}")
+    address = url("members", everybody().pk)
+    monkeypatch.setattr(member_order, "SORTED_WHOLE", 2)
+    assert len(shown(admin.get(address, {"q": "ann"}))) == 5
+    monkeypatch.setattr(member_order, "MOST_READ", 3)
+    page = admin.get(address, {"q": "ann"})
+    assert len(shown(page)) == 3 and "not all of them were looked at" in page.text
+    assert shown(admin.get(address, {"q": "nobody"})) == []
+
+
+def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
+    person(first_name="=1+1 <b>", last_name="أحمد 🎉", city="x" * 255)
+    one, other = everybody(), everybody("Another")
+    columns = {"columns": ["last_name", "city"], "sort": "-city"}
+    page = admin.post(url("view", one.pk), columns | {"name": "Cities"}, follow=True)
+    assert [heading.label for heading in page.context["headings"]] == ["Last Name", "City"]
+    assert "أحمد 🎉" in page.text and "<b>" not in re.sub("(?s)<script.*?</script>", "", page.text)
+    kept = member_views.MemberView.objects.get()
+    page = admin.get(url("members", other.pk), {"view": kept.pk})
+    assert page.context["asked"].order == "-city" and 'aria-current="page">Cities' in page.text
+    admin.post(url("view", one.pk), {"columns": ["email"], "name": "cities"}, follow=True)
+    kept.refresh_from_db()
+    assert kept.columns == ["email"]
+    for wrong in ({"name": " "}, {"name": "x", "columns": ["nothing"]}, {"name": "x", "sort": "-nothing"},
+                  {"name": "x", "columns": list(fields.STANDARD)[:21]}, {"name": "x" * 300}):  # fmt: skip
+        assert "The view is kept." not in admin.post(url("view", one.pk), wrong, follow=True).text
+    assert member_views.MemberView.objects.count() == 1
+    client.force_login(get_user_model().objects.create_superuser("otto", password="x"))
+    assert client.get(url("members", one.pk), {"view": kept.pk}).context["asked"].view is None
+    client.post(url("view", one.pk), {"forget": kept.pk})
+    assert member_views.MemberView.objects.count() == 1
+
+
+@pytest.mark.parametrize("query", [
+    {"after": "n99999999999"}, {"after": "-1"}, {"after": "٣"}, {"after": "0", "sort": "-"}, {"sort": "; drop"},
+    {"columns": "\0"}, {"q": "\0%_'"}, {"view": "9" * 99}, {"after": "n1", "sort": "-email"}, {"q": "x" * 30000},
+])  # fmt: skip
+def test_odd_addresses_show_a_page_all_the_same(admin, way, query):
+    for n in range(4):
+        person(first_name=f"P{n}")
+    assert admin.get(url("members", everybody().pk), query).status_code == 200
