@@ -9,9 +9,10 @@ import re
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,10 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FRAMES = 30
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+# who is behind what is being done, by number: user, client (API client), job
+_behind: ContextVar[Mapping[str, int | None]] = ContextVar("behind", default=MappingProxyType({}))
+# what Django logs of requests names their paths, which can hold what somebody typed
+_PATHLESS = "django.request"
 _log = logging.getLogger("config.requests")
 
 
@@ -32,13 +37,28 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             "request": request_id.get(),
+            **_behind.get(),
             **getattr(record, "facts", {}),
             **_job(record),
             **_error(record),
         }
         return json.dumps({name: value for name, value in entry.items() if value not in ("", None)}, default=str)
+
+
+def name(**numbers: int | None) -> None:
+    """Have every line from here to the end of the request or job carry these: `user`, `client`."""
+    _behind.set({**_behind.get(), **numbers})
+
+
+def name_job(call_next: Callable[[], Any], context: Any, _worker: Any) -> Any:
+    """Have every line of a job carry its id and task (a middleware of the worker)."""
+    mark = _behind.set({"job": context.job.id, "task": context.job.task_name})
+    try:
+        return call_next()
+    finally:
+        _behind.reset(mark)
 
 
 class RequestLogMiddleware:
@@ -53,27 +73,32 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "") if settings.TRUST_PROXY else ""
         number = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex[:16]
-        mark = request_id.set(number)
+        mark, nobody = request_id.set(number), _behind.set({})
         started = time.perf_counter()
         try:
             response = self.get_response(request)
             _log.info("request", extra={"facts": _facts(request, response, started)})
         finally:
             request_id.reset(mark)
+            _behind.reset(nobody)
         response.headers["X-Request-ID"] = number
         return response
 
 
 def _facts(request: HttpRequest, response: HttpResponse, started: float) -> dict[str, Any]:
     """The route, not the path: a path can hold what somebody typed."""
-    user = getattr(request, "user", None)
     return {
         "method": request.method,
         "route": request.resolver_match.route if request.resolver_match else None,
         "status": response.status_code,
         "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-        "user": user.pk if user is not None and user.is_authenticated else None,
     }
+
+
+def _message(record: logging.LogRecord) -> str:
+    if record.name == _PATHLESS and isinstance(record.args, tuple) and record.args:
+        return str(record.args[0])
+    return record.getMessage()
 
 
 def _job(record: logging.LogRecord) -> dict[str, Any]:

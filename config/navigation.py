@@ -72,7 +72,12 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(25% .045 193)",
         },
     },
-    "ACCOUNT": {"navigation": [{"title": _("My tokens"), "link": reverse_lazy("tokens")}]},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Your account"), "link": reverse_lazy("mfa_index")},
+            {"title": _("My tokens"), "link": reverse_lazy("tokens")},
+        ]
+    },
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,
@@ -112,6 +117,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("API guide"), "code", "api-guide", "access.view_apiclient"),
                     _item(_("Webhooks"), "webhook", "smartlists_webhook", "smartlists.view_webhook"),
                     _item(_("Users"), "person", "access_user", "access.view_user"),
+                    _item(_("Audit"), "history", "audit", "admin.view_logentry"),
                     _item(_("Person fields"), "badge", "people_personfield", "people.view_personfield"),
                     _item(_("Retention"), "auto_delete", "activities_retention", "activities.view_retention"),
                     _item(_("Status"), "monitor_heart", "status", "access.view_user"),

@@ -9,7 +9,9 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config.access.settings import *  # noqa: F403 (settings: how people get in)
 from config.api.settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 (settings)
+from config.logs import name_job
 from config.navigation import UNFOLD  # noqa: F401 (a setting)
 
 env = environ.Env()
@@ -64,11 +66,15 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.contrib.humanize",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "axes",
     "oauth2_provider",
     "rest_framework",
     "django_filters",
@@ -95,10 +101,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.UserTimeZoneMiddleware",
-    "config.middleware.SetupMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.access.gate.SignInMiddleware",
+    "config.middleware.SetupMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "config.api.door.ApiDoor",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -115,6 +124,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.access.account_pages.theme",
             ],
         },
     }
@@ -141,13 +151,6 @@ if test_database := env.str("TEST_DATABASE_NAME", ""):  # a process that a test 
 WEB_STATEMENT_SECONDS = env.float("WEB_STATEMENT_SECONDS", 30.0)  # no statement of a request runs longer
 
 AUTH_USER_MODEL = "access.User"
-AUTHENTICATION_BACKENDS = ["config.access.backends.EffectiveRightsBackend"]
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
-]
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", "en")
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
@@ -233,6 +236,7 @@ METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])  # addresses and networks 
 MEASURED_EVERY_SECONDS = 2.0
 SLOW_QUERY_MS = env.float("SLOW_QUERY_MS", 0.0) or None  # statements that take longer are logged, without values
 
+PROCRASTINATE_WORKER_DEFAULTS = {"task_middleware": [name_job]}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

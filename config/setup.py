@@ -19,6 +19,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from config import demo
+from config.access import passwords
 from config.demo import entries
 from people import installation
 from people.models import Installation
@@ -49,6 +50,9 @@ class SetupForm(forms.ModelForm):
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.user = user
+        if user.must_change_password:
+            self.fields["password"].required = True
+            self.fields["password"].help_text = gettext_lazy("The printed one was for this first visit only.")
         names = Locale.parse(get_language() or "en").currencies
         codes = sorted(_currencies())
         self.fields["time_zone"] = forms.ChoiceField(
@@ -106,9 +110,9 @@ def _set_up(request: HttpRequest, form: SetupForm) -> None:
     form.save()
     installation.forget()
     user.username = chosen["username"]
+    user.save(update_fields=["username"])
     if chosen["password"]:
-        user.set_password(chosen["password"])
-    user.save()
+        passwords.change(user, chosen["password"], user, keep=request.session.session_key)
     update_session_auth_hash(request, user)
     with translation.override(chosen["language"]):
         if chosen["with_demo"] and entries.current() is None:

@@ -5,18 +5,20 @@ parameters; `sentence` says it in the reader's language.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model
+from django.db.models import F, Func, Model, TextField, Value
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 SYSTEM_USERNAME = "system"
 
+_FLAGS = {ADDITION: "created", CHANGE: "changed", DELETION: "deleted"}
 # upper apps add the sentences of their own verbs with `describe`
 _SENTENCES: dict[str, tuple[int, str | Promise]] = {
     "created": (ADDITION, _("Created")),
@@ -57,6 +59,25 @@ def sentence(entry: LogEntry) -> str:
     if not isinstance(message, dict) or message.get("action") not in _SENTENCES:
         return entry.get_change_message()
     return str(_SENTENCES[message["action"]][1]) % message
+
+
+def details(entry: LogEntry) -> dict[str, Any]:
+    """What an entry of ours holds: its action and parameters; of Django's own only the action, as Django calls it."""
+    try:
+        message = json.loads(entry.change_message)
+    except ValueError:
+        return {"action": _FLAGS.get(entry.action_flag, "")}
+    return message if isinstance(message, dict) else {"action": _FLAGS.get(entry.action_flag, "")}
+
+
+def actions() -> dict[str, str]:
+    """Every action that entries of ours can have, as a reader calls it: its sentence, places left open."""
+    return {name: str(said) % defaultdict(lambda: "…") for name, (_flag, said) in _SENTENCES.items()}
+
+
+def action_sql() -> Func:
+    """The action of an entry in SQL, as the index on it is written."""
+    return Func(F("change_message"), Value('"'), Value(4), function="split_part", output_field=TextField())
 
 
 def system_user_id() -> int:

@@ -85,6 +85,8 @@ class StaticListAdmin(PagesAdmin):
         after = number(request.GET.get("after", ""))
         if after:
             found = found.filter(person_id__gt=after)
+        if not request.user.has_perm("people.view_person"):  # how many there are is no secret, who they are is
+            found = found.none()
         shown = list(found[: MEMBERS + 1])
         return self.page(
             request, "list", str(static_list), static_list=static_list, members=shown[:MEMBERS], search=search,

@@ -225,12 +225,18 @@ def _panel(request: HttpRequest, form: Form) -> dict[str, Any]:
         found = evaluating.count(form.parsed, request.user, tag)
     except Refused as refusal:
         return context | {"panel_errors": [str(problem.message) for problem in refusal.problems]}
+    if not request.user.has_perm("people.view_person"):  # counts are no secret, people are
+        return context | {"draft": found, "milliseconds": round(found.seconds * 1000), "per_filter": _counts(found)}
     sample = Person.objects.filter(pk__in=list(found.members[:SAMPLE])).order_by("pk")
     context |= {
         "draft": found, "milliseconds": round(found.seconds * 1000), "sample": sample,
-        "per_filter": [one.count for one in found.per_filter],
+        "per_filter": _counts(found),
     }  # fmt: skip
     return context | (_tested(form, tested) if tested else {})
+
+
+def _counts(found: Any) -> list[int]:
+    return [one.count for one in found.per_filter]
 
 
 def _numbered(problems: Sequence[Problem]) -> list[str]:

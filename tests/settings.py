@@ -14,4 +14,5 @@ from config.settings import *  # noqa: F403
 
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 MEASURED_EVERY_SECONDS = 0  # tests write what was counted themselves
+AXES_ENABLED = False  # but in the tests of throttling: the test client logs in without a request
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from config import logs
 from config.access import clients, tokens
 from config.access.filters import ApiClientFilters
 from config.access.models import ApiClient, ApiToken
@@ -40,6 +41,7 @@ def token(request: HttpRequest) -> HttpResponse:
     except tokens.Refused as refusal:
         return _oauth_fault(400, "invalid_scope", str(refusal))
     clients.note_use(client)
+    logs.name(user=client.api_user_id, client=client.pk)
     scope = issued.token.scopes if scopes is not None else clients.rights_of(client)
     body = {
         "access_token": issued.text,
@@ -124,7 +126,7 @@ class ApiClients(Listed, Retrieved):
         """Create a client; its secret is in this reply and never again."""
         given = self.given(NewApiClient)
         owner = request.user.owner or request.user
-        credentials = clients.create(given["name"], owner, request.user, given.get("rights", clients.DEFAULT_RIGHTS))
+        credentials = clients.create(given["name"], owner, request.user, given.get("rights"))
         return self._with_secret(credentials, 201)
 
     @extend_schema(request=NewApiClient, responses=ApiClientShown)

@@ -64,15 +64,21 @@ class Token:
 
 
 @transaction.atomic
-def create(name: str, owner: Any, by: Any, rights: Iterable[str] = DEFAULT_RIGHTS) -> Credentials:
-    """Create a client that acts within `owner`'s rights. Raises `Refused` without a name or when it is taken."""
+def create(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) -> Credentials:
+    """Create a client that acts within `owner`'s rights; without `rights` with the usual ones that `by` has.
+
+    Raises `Refused` without a name or when it is taken, and `NotAllowed` for more than `by` may do.
+    """
     require(by, "access.add_apiclient")
+    wanted = [right for right in DEFAULT_RIGHTS if by is None or by.has_perm(right)] if rights is None else list(rights)
+    granted = _permissions(wanted)
+    _require_reach(by, owner, wanted)
     name = _free_name(name)
     client_id, secret = secrets.token_hex(16), secrets.token_urlsafe(24)
     user = get_user_model().objects.create(
         username=f"api:{client_id}", first_name=name, is_api_only=True, owner=owner, password="!"
     )
-    user.user_permissions.set(_permissions(rights))
+    user.user_permissions.set(granted)
     client = ApiClient.objects.create(
         name=name, client_id=client_id, client_secret=secret, user=owner, api_user=user,
         client_type=ApiClient.CLIENT_CONFIDENTIAL, authorization_grant_type=ApiClient.GRANT_CLIENT_CREDENTIALS,
@@ -100,6 +106,7 @@ def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0))
     """
     require(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
+    _require_reach(by, client.user, rights_of(client))
     if client.is_revoked:
         raise Refused(Problem("revoked_client", _("The client is revoked.")))
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
@@ -161,7 +168,10 @@ def change(client: ApiClient, by: Any, name: str | None = None, rights: Iterable
         client.save(update_fields=["name", "updated"])
         client.api_user.save(update_fields=["first_name"])
     if rights is not None:
-        client.api_user.user_permissions.set(_permissions(rights))
+        rights = list(rights)
+        granted = _permissions(rights)
+        _require_reach(by, client.user, rights)
+        client.api_user.user_permissions.set(granted)
     audit.note(by, client, "changed", what=", ".join(_changed(name, rights)))
     return client
 
@@ -192,6 +202,13 @@ def _free_name(name: str) -> str:
             Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
         )
     return name
+
+
+def _require_reach(by: Any, owner: Any, rights: Iterable[str]) -> None:
+    """Refuse that somebody gets through a client, another's or a new one, at what they may not do themselves."""
+    for right in rights:
+        if owner is not None and owner.has_perm(right):
+            require(by, right)
 
 
 def _usable() -> Any:

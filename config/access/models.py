@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +31,10 @@ class User(AbstractUser):
         _("time zone"), max_length=64, blank=True, help_text=_("Empty: the time zone of this installation.")
     )
     language = models.CharField(_("language"), max_length=8, blank=True)
+    must_change_password = models.BooleanField(
+        _("must change the password"), default=False, db_default=False,
+        help_text=_("Somebody else knows it: the next sign-in leads to the page that changes it."),
+    )  # fmt: skip
 
     # of the present request: whether it came with a token, and the rights that this is narrowed to (None: not)
     has_token = False
@@ -41,6 +46,26 @@ class User(AbstractUser):
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return (self.scopes is None or perm in self.scopes) and super().has_perm(perm, obj)
+
+
+class Session(AbstractBaseSession):
+    """A session of a browser: whose it is and where; written by `config.access.sessions`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    address = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=200, blank=True)  # what the browser says of itself
+    signed_in_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "session"
+        default_permissions = ()
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        from config.access.sessions import SessionStore
+
+        return SessionStore
 
 
 class ApiClient(AbstractApplication):

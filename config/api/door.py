@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
+from config import logs
 from config.access import failures, tokens
 from config.access.tokens import Holder
 from config.api import idempotency, limits, problems
@@ -96,6 +97,7 @@ def _holder(request: HttpRequest) -> tuple[Holder | None, Unauthorized | None]:
         message = _("The token is unknown, revoked or over. Get a new one.")
         return None, Unauthorized(Problem("invalid_token", message))
     tokens.note_use(holder)
+    logs.name(user=holder.user.pk, client=holder.client.pk if holder.client else None)
     return holder, None
 
 

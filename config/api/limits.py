@@ -8,6 +8,7 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from config import addresses
 from people.problems import Problem, Refused
 
 WINDOW_SECONDS = 60
@@ -59,6 +60,5 @@ def count(caller: str, limit: int | None = None) -> Allowance:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The caller's network address; what our own proxy says of it where there is one."""
-    forwarded = request.headers.get("X-Forwarded-For", "") if settings.TRUST_PROXY else ""
-    return f"address:{forwarded.rpartition(',')[2].strip() or request.META.get('REMOTE_ADDR', '')}"
+    """What calls of nobody in particular are counted under: where they come from."""
+    return f"address:{addresses.address_of(request)}"

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
-from config import outages
+from config import logs, outages
 from config.access import clients, failures
 from config.marketo import limits, usage
 from config.marketo.envelope import OUTAGES, Failure, failure
@@ -135,7 +135,8 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
             return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
         case SuspiciousOperation():
             return failure("1003", "Invalid data", asset=is_asset)
-    logger.error("dialect request failed: %s %s", request.method, request.path, exc_info=error)
+    route = request.resolver_match.route if request.resolver_match else ""
+    logger.error("dialect request failed: %s %s", request.method, route, exc_info=error)
     found = outages.outage(error)
     return failure(*OUTAGES.get(found.code if found else "", ("611", "System error")), asset=is_asset)
 
@@ -153,6 +154,7 @@ def authenticate(request: HttpRequest, parameters: Parameters) -> Any:
         raise Failure("601", "Access token invalid")
     if has_expired:
         raise Failure("602", "Access token expired")
+    logs.name(user=client.api_user_id, client=client.pk)
     now = timezone.now()
     if client.last_used_at is None or (now - client.last_used_at).total_seconds() > LAST_USED_EVERY_SECONDS:
         type(client).objects.filter(pk=client.pk).update(last_used_at=now)

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from config import logs
 from config.access import clients
 from config.access.models import ApiClient
 from config.marketo.envelope import CONTENT_TYPE, Failure
@@ -32,6 +33,7 @@ def token(request: HttpRequest) -> HttpResponse:
     client = clients.authenticate(client_id, secret)
     if client is None:
         return _refuse(401, "invalid_client", "Bad client credentials")
+    logs.name(user=client.api_user_id, client=client.pk)
     found = clients.token_of(client)
     return _reply(
         {

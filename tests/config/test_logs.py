@@ -3,10 +3,14 @@
 import json
 import logging
 import sys
+from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth import get_user_model
+from procrastinate.contrib.django import app
 
-from config.logs import JsonFormatter
+from config.access import clients, tokens
+from config.logs import JsonFormatter, name_job
 from tests.making import person
 
 pytestmark = pytest.mark.django_db
@@ -76,3 +80,62 @@ def test_of_a_job_its_id_and_task_are_logged_not_its_arguments(lines):
     )
     entry = json.loads(lines[-1])
     assert (entry["job"], entry["task"]) == (7, "erase") and "hidden" not in lines[-1]
+
+
+def entry_of(lines, **facts):
+    """The request's own line, and that every line written meanwhile carries these."""
+    entries = [json.loads(line) for line in lines]
+    (found,) = [entry for entry in entries if entry["logger"] == "config.requests"]
+    return found, [entry for entry in entries if facts.items() <= entry.items()]
+
+
+@pytest.mark.parametrize("door", ["native", "dialect", "token of either"])
+def test_every_line_of_a_call_says_which_client_and_user(client, lines, door):
+    owner = get_user_model().objects.create_superuser("olga")
+    made = clients.create("Bank core", owner, None, clients.known_rights())
+    bank = made.client
+    native, dialect = tokens.issue(bank).text, clients.token_of(bank).text
+    lines.clear()
+    asked = {
+        "native": lambda: client.get("/api/v1/people/999", headers={"Authorization": f"Bearer {native}"}),
+        "dialect": lambda: client.get("/rest/v1/lists.json", headers={"Authorization": f"Bearer {dialect}"}),
+        "token of either": lambda: client.post("/api/v1/oauth/token", {
+            "grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret}),
+    }  # fmt: skip
+    asked[door]()
+    entry, same = entry_of(lines, client=bank.pk, user=bank.api_user_id)
+    assert entry in same and len(same) == len(lines)
+
+
+def test_who_is_signed_in_is_on_the_line_and_not_on_the_next_one(client, lines):
+    vera = get_user_model().objects.create_superuser("vera")
+    client.force_login(vera)
+    client.get("/admin/")
+    assert entry_of(lines)[0]["user"] == vera.pk and "client" not in entry_of(lines)[0]
+    lines.clear()
+    client.logout()
+    client.get("/healthz")
+    assert "user" not in entry_of(lines)[0]
+
+
+def test_lines_written_in_a_job_carry_its_id(lines):
+    def work():
+        logging.getLogger("some.task").info("half way")
+
+    name_job(work, SimpleNamespace(job=SimpleNamespace(id=7, task_name="erase")), None)
+    logging.getLogger("some.task").info("idle")
+    inside, outside = map(json.loads, lines)
+    assert (inside["job"], inside["task"]) == (7, "erase") and "job" not in outside
+
+
+def test_the_worker_runs_jobs_with_it():
+    assert name_job in app.worker_defaults["task_middleware"]
+
+
+def test_paths_that_hold_what_somebody_typed_stay_out(client, lines):
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    client.get("/admin/people/person/hidden@example.com/change/")
+    client.get("/nowhere/hidden@example.com")
+    client.get("/api/v1/person-fields/hidden@example.com")
+    client.get("/rest/v1/leads/schema/fields/hidden@example.com.json")
+    assert len(lines) >= 4 and not [line for line in lines if "hidden" in line]

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         given = os.environ.get("ADMIN_PASSWORD", "")
         password = given or secrets.token_urlsafe(12)
         with transaction.atomic():
-            get_user_model().objects.create_superuser(USERNAME, password=password)
+            get_user_model().objects.create_superuser(USERNAME, password=password, must_change_password=not given)
             self._make_installation()
             loaded = self._load_demo() if settings.WITH_DEMO else None
         shown = "the one in ADMIN_PASSWORD" if given else password

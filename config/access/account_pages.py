@@ -1,0 +1,99 @@
+"""One's own account: password, second step, where one is signed in; and an administrator's look at another's."""
+
+from typing import Any
+
+from allauth.account.views import reauthenticate
+from allauth.mfa.base.views import authenticate as second_step
+from allauth.mfa.base.views import reauthenticate as reauthenticate_by_code
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as webauthn
+from allauth.socialaccount.providers.openid_connect import views as openid_connect
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.views.generic import RedirectView
+
+from config.access import login, second_factor, sessions
+
+
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """What is mine to set; a button signs me out elsewhere."""
+    user: Any = request.user
+    if request.method == "POST":
+        return _end(request, user, "mfa_index")
+    own = list(Authenticator.objects.filter(user=user).order_by("pk"))
+    by_type = {one.type: one for one in own}
+    codes = by_type.get(Authenticator.Type.RECOVERY_CODES)
+    return render(request, "access/account.html", {
+        "title": _("Your account"), "roles": user.groups.order_by("name"), "has_factor": second_factor.has(user),
+        "is_required": second_factor.is_required(user), "totp": by_type.get(Authenticator.Type.TOTP),
+        "passkeys": [one for one in own if one.type == Authenticator.Type.WEBAUTHN],
+        "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
+        "signed_in": sessions.of(user, request.session.session_key),
+    })  # fmt: skip
+
+
+def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Where somebody else is signed in, for administrators, who can end it and reset the second step."""
+    if not request.user.has_perm("access.change_user"):
+        raise PermissionDenied
+    user: Any = get_object_or_404(get_user_model(), pk=user_id, is_api_only=False)
+    if not admin.site._registry[type(user)].has_change_permission(request, user):
+        raise PermissionDenied
+    if request.method == "POST" and "reset" in request.POST:
+        second_factor.reset(user, request.user)
+        messages.success(request, _("The second step is reset and every session ended."))
+        return redirect("admin:access_user_sign_in", user_id)
+    if request.method == "POST":
+        return _end(request, user, "admin:access_user_sign_in", user_id)
+    name = {"name": user.get_username()}
+    return render(request, "access/user_sign_in.html", {
+        **admin.site.each_context(request), "title": _("Sign-in of %(name)s") % name, "somebody": user,
+        "signed_in": sessions.of(user), "has_factor": second_factor.has(user), "ends_all": True,
+    })  # fmt: skip
+
+
+def _end(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:
+    named = request.POST.get("end", "")
+    ended = sessions.end(user, request.user, None if named == "all" else [named], request.session.session_key)
+    if ended:
+        messages.success(request, _("Signed out."))
+    return redirect(*back)
+
+
+def theme(request: HttpRequest) -> dict[str, Any]:
+    """What the admin's frame needs, on pages that allauth renders (a context processor)."""
+    is_ours = request.path.startswith(("/account/", "/admin/login/"))
+    return admin.site.each_context(request) if is_ours else {}
+
+
+# The names are those by which allauth calls its pages. Nothing else of it is mounted: nobody signs up here.
+ENTRANCE: list[URLPattern] = [
+    path("", login.page, name="account_login"),
+    path("second/", second_step, name="mfa_authenticate"),
+    path("passkey/", webauthn.login_webauthn, name="mfa_login_webauthn"),
+    path("sso/<str:provider_id>/", openid_connect.login, name="openid_connect_login"),
+    path("sso/<str:provider_id>/back/", openid_connect.callback, name="openid_connect_callback"),
+]
+ACCOUNT: list[URLPattern] = [
+    path("", account, name="mfa_index"),
+    path("confirm/", reauthenticate, name="account_reauthenticate"),
+    path("confirm/code/", reauthenticate_by_code, name="mfa_reauthenticate"),
+    path("confirm/passkey/", webauthn.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
+    path("app/", totp.activate_totp, name="mfa_activate_totp"),
+    path("app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("codes/", recovery_codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path("codes/new/", recovery_codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path("codes/download/", recovery_codes.download_recovery_codes, name="mfa_download_recovery_codes"),
+    path("passkeys/", login_required(RedirectView.as_view(pattern_name="mfa_index")), name="mfa_list_webauthn"),
+    path("passkeys/add/", webauthn.add_webauthn, name="mfa_add_webauthn"),
+    path("passkeys/<int:pk>/remove/", webauthn.remove_webauthn, name="mfa_remove_webauthn"),
+]

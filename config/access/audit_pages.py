@@ -1,0 +1,99 @@
+"""The page of audit entries, and its file."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.access import audit_search
+from config.access.audit_search import Wanted
+from people import audit
+
+RIGHT = "admin.view_logentry"
+SHOWN = 50
+MAX_ID = 2**31 - 1
+FORMATS = {
+    "csv": (audit_search.as_csv, "text/csv; charset=utf-8"),
+    "ndjson": (audit_search.as_ndjson, "application/x-ndjson"),
+}
+
+audit.describe({
+    "audit_exported": (2, gettext_lazy("Exported audit entries (%(format)s)")),
+})  # fmt: skip
+
+
+class SearchForm(forms.Form):
+    """What the page asks; its labels stand in the template."""
+
+    who = forms.CharField(required=False, max_length=150)
+    what = forms.ChoiceField(required=False)
+    kind = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
+    thing = forms.CharField(required=False, max_length=200)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+    before = forms.IntegerField(required=False, min_value=1, max_value=MAX_ID, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        by_sentence: dict[str, list[str]] = {}
+        for action, said in audit.actions().items():
+            by_sentence.setdefault(said, []).append(action)
+        actions = sorted((said, ",".join(names)) for said, names in by_sentence.items())
+        self.fields["what"].choices = [("", _("everything")), *((names, said) for said, names in actions)]
+        kinds = sorted((str(model._meta.verbose_name).capitalize(), kind) for model, kind in _kinds())
+        self.fields["kind"].choices = [("", _("everything")), *((kind, name) for name, kind in kinds)]
+
+    def wanted(self) -> Wanted:
+        given = self.cleaned_data
+        return Wanted(**{name: given[name] for name in Wanted.__slots__})
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Who changed what: a page of entries, narrowed by what the address asks for."""
+    form = _asked(request)
+    found: list[LogEntry] = []
+    if form.is_valid():
+        found = list(audit_search.find(form.wanted(), form.cleaned_data["before"])[: SHOWN + 1])
+    older = request.GET.copy()
+    if len(found) > SHOWN:
+        older["before"] = str(found[SHOWN - 1].pk)
+    asked = request.GET.copy()
+    asked.pop("before", None)
+    return render(request, "access/audit.html", {
+        **admin.site.each_context(request), "title": _("Audit"), "form": form,
+        "found": [(entry, audit.sentence(entry)) for entry in found[:SHOWN]], "query": asked.urlencode(),
+        "older": older.urlencode() if len(found) > SHOWN else "", "is_narrowed": any(asked.values()),
+        "zone": timezone.get_current_timezone_name(),
+    })  # fmt: skip
+
+
+def export(request: HttpRequest) -> Any:
+    """The same entries, all of them, as a file that is written while it is sent."""
+    form, chosen = _asked(request), request.GET.get("format", "csv")
+    if not form.is_valid() or chosen not in FORMATS:
+        return HttpResponseBadRequest(_("That cannot be searched for."), content_type="text/plain; charset=utf-8")
+    write, content_type = FORMATS[chosen]
+    audit.note(request.user, request.user, "audit_exported", format=chosen)
+    reply = StreamingHttpResponse(write(audit_search.find(form.wanted())), content_type=content_type)
+    reply["Content-Disposition"] = f'attachment; filename="audit.{chosen}"'
+    return reply
+
+
+def _asked(request: HttpRequest) -> SearchForm:
+    if not request.user.has_perm(RIGHT):
+        raise PermissionDenied
+    return SearchForm(request.GET)
+
+
+def _kinds() -> list[tuple[Any, int]]:
+    """What has a page of its own, as content types."""
+    models = list(admin.site._registry)
+    return [(model, kind.pk) for model, kind in ContentType.objects.get_for_models(*models).items()]

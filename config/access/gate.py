@@ -1,0 +1,71 @@
+"""What somebody who is signed in has to do before anything else, and when a sign-in is over."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY, logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from config import logs
+from config.access import second_factor, sessions
+from config.api import problems
+from people import installation
+from people.problems import Problem
+
+API = "/api/v1/"
+# where everybody who is signed in gets to, whatever they still have to do
+OPEN = ("/admin/login/", "/admin/logout/", "/account/", "/i18n/", "/healthz", "/readyz", "/static/")
+
+
+class SignInMiddleware:
+    """Ends sessions that are too old, notes those in use, and leads to what has to be done first.
+
+    Programs that come with a token have no session: nothing here concerns them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        session: Any = request.session
+        if SESSION_KEY not in session:
+            return self.get_response(request)
+        if sessions.is_over(session):
+            logout(request)
+            return self.get_response(request)
+        if request.user.is_authenticated:
+            logs.name(user=request.user.pk)
+            duty = _duty(request)
+            if duty is not None:
+                return duty
+        response = self.get_response(request)
+        sessions.note_seen(request)
+        return response
+
+
+def _duty(request: HttpRequest) -> HttpResponse | None:
+    """The answer instead of what was asked for, when something has to be done first."""
+    user: Any = request.user
+    password = reverse("admin:password_change")
+    if request.path.startswith((*OPEN, password)):
+        return None
+    if user.must_change_password:
+        if user.is_superuser and not installation.is_set_up():  # whose page asks for a password, too
+            return None if request.path == reverse("setup") else _lead(request, "setup", "")
+        return _lead(request, "admin:password_change", _("Please choose a password of your own first."))
+    if settings.REQUIRE_SECOND_FACTOR and second_factor.is_missing(request):
+        return _lead(request, "mfa_index", _("Your role needs a second step at sign-in. Please set one up first."))
+    return None
+
+
+def _lead(request: HttpRequest, name: str, why: str) -> HttpResponse:
+    if request.path.startswith(API):
+        return problems.respond(403, Problem("sign_in_incomplete", why or _("Please set up this installation first.")))
+    if why:
+        messages.warning(request, why)
+    return redirect(name)

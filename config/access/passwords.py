@@ -1,0 +1,26 @@
+"""Passwords of users: changed by themselves or by an administrator, and what that ends."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy
+
+from config.access import sessions
+from people import audit
+
+audit.describe({
+    "password_changed": (2, gettext_lazy("Changed the password")),
+})  # fmt: skip
+
+
+@transaction.atomic
+def change(user: Any, password: str, by: Any, keep: str | None = None) -> None:
+    """Give `user` a password that has been checked, and end their sessions but the one with the key `keep`.
+
+    One that somebody else chose is to be changed by the user at the next sign-in.
+    """
+    user.set_password(password)
+    user.must_change_password = by is None or by.pk != user.pk
+    user.save(update_fields=["password", "must_change_password"])
+    audit.note(by, user, "password_changed")
+    sessions.end(user, by, keep=keep)

@@ -1,0 +1,102 @@
+"""The second step at sign-in: codes of an app (TOTP), passkeys, recovery codes; by django-allauth."""
+
+import base64
+from hashlib import sha256
+from typing import Any
+
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+
+from config.access import sessions
+from config.access.roles import ADMINISTRATOR
+from people import audit, installation
+
+EVERYBODY = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+audit.describe({
+    "totp_added": (2, gettext_lazy("Set up an authenticator app")),
+    "totp_removed": (2, gettext_lazy("Removed the authenticator app")),
+    "webauthn_added": (2, gettext_lazy("Added a passkey")),
+    "webauthn_removed": (2, gettext_lazy("Removed a passkey")),
+    "factors_reset": (2, gettext_lazy("Reset the second step at sign-in")),
+    "codes_renewed": (2, gettext_lazy("Made new recovery codes")),
+})  # fmt: skip
+
+
+class Adapter(DefaultMFAAdapter):
+    """How allauth keeps what it must know, and how it calls us."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": gettext_lazy("That is not right, or it was used before. Please try again.")
+    }
+
+    def get_totp_issuer(self) -> str:
+        return installation.current().company or "Custom Activities"
+
+    def encrypt(self, text: str) -> str:
+        return _box().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _box().decrypt(encrypted_text.encode()).decode()
+
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:
+        from django.utils.translation import gettext as _
+
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return _("Passkey %(number)s") % {"number": number}
+
+
+def has(user: Any) -> bool:
+    """Whether `user` has set up a second step."""
+    return Authenticator.objects.filter(user=user, type__in=FACTORS).exists()
+
+
+def is_required(user: Any) -> bool:
+    """Whether REQUIRE_SECOND_FACTOR asks `user` for a second step: by role; superusers are administrators."""
+    wanted = set(settings.REQUIRE_SECOND_FACTOR)
+    if EVERYBODY in wanted or (user.is_superuser and ADMINISTRATOR in wanted):
+        return True
+    return bool(wanted) and user.groups.filter(name__in=wanted).exists()
+
+
+def is_missing(request: HttpRequest) -> bool:
+    """Whether this sign-in went without a second step that it needed."""
+    user: Any = request.user
+    methods = {record.get("method") for record in get_authentication_records(request, user)}
+    if "mfa" in methods or (settings.OIDC_IS_SECOND_FACTOR and "socialaccount" in methods):
+        return False
+    return is_required(user) and not has(user)
+
+
+@transaction.atomic
+def reset(user: Any, by: Any) -> int:
+    """Take every second step from somebody who lost theirs, and end their sessions. How many there were."""
+    count, _tables = Authenticator.objects.filter(user=user).delete()
+    audit.note(by, user, "factors_reset")
+    sessions.end(user, by)
+    return count
+
+
+def note_added(user: Any, authenticator: Any, **_signal: Any) -> None:
+    if authenticator.type in FACTORS:
+        audit.note(user, user, f"{authenticator.type}_added")
+
+
+def note_removed(user: Any, authenticator: Any, **_signal: Any) -> None:
+    if authenticator.type in FACTORS:
+        audit.note(user, user, f"{authenticator.type}_removed")
+
+
+def note_renewed(user: Any, **_signal: Any) -> None:
+    audit.note(user, user, "codes_renewed")
+
+
+def _box() -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(sha256(b"second factor:" + settings.SECRET_KEY.encode()).digest()))

@@ -1,0 +1,135 @@
+"""Single sign-on over OpenID Connect, by settings: who comes in, as whom, and with which roles."""
+
+import re
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.access.roles import ADMINISTRATOR, ROLES
+from config.addresses import address_of
+from people import audit
+
+NOT_A_NAME = re.compile(r"[^\w.@+-]", re.ASCII)
+MAX_ROLES = 200  # of a claim
+
+audit.describe({
+    "signed_on": (1, gettext_lazy("Created at single sign-on")),
+    "connected": (2, gettext_lazy("Connected with single sign-on")),
+    "roles_given": (2, gettext_lazy("Roles by single sign-on: %(roles)s")),
+})  # fmt: skip
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """What allauth asks of us about accounts: nobody signs up, and addresses are what our proxy says."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": gettext_lazy("Too many wrong codes. Please try again in a quarter of an hour."),
+        "rate_limited": gettext_lazy("Too many wrong codes. Please try again in a quarter of an hour."),
+        "incorrect_password": gettext_lazy("That is not your password."),
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return address_of(request) or "127.0.0.1"
+
+
+class Adapter(DefaultSocialAccountAdapter):
+    """Finds or makes the user whom the identity provider speaks of."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return False
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        claims = _claims(sociallogin)
+        if not sociallogin.is_existing:
+            with transaction.atomic():
+                user = _known(claims) or _new(claims)
+                if user is None:
+                    turn_away(request, _("You have no account here. Ask an administrator for one."))
+                sociallogin.connect(request, user)
+                audit.note(user, user, "connected")
+        user = sociallogin.user
+        if not user.is_active or user.is_api_only:
+            turn_away(request, _("Your account here is not active."))
+        if settings.OIDC_ROLE_CLAIM:
+            give_roles(user, claims.get(settings.OIDC_ROLE_CLAIM))
+
+    def on_authentication_error(self, request: HttpRequest, *args: Any, **options: Any) -> None:
+        turn_away(request, _("Single sign-on did not work out. Please try again, or tell an administrator."))
+
+
+def display(user: Any) -> str:
+    """What a passkey's dialog shows as the name of the account."""
+    return user.get_full_name() or user.get_username()
+
+
+def turn_away(request: HttpRequest, why: str) -> None:
+    """Back to the login page, with the reason."""
+    messages.error(request, why)
+    raise ImmediateHttpResponse(redirect("admin:login"))
+
+
+@transaction.atomic
+def give_roles(user: Any, claim: Any) -> None:
+    """Have `user` the roles that the claim names, and no other of the product's roles; a team's own ones stay.
+
+    OIDC_ROLES maps what the provider calls a role to ours; names that are in neither are passed over.
+    """
+    named = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
+    mapping = settings.OIDC_ROLES
+    wanted = {mapping.get(name, name) for name in named[:MAX_ROLES] if isinstance(name, str)} & {*ROLES, ADMINISTRATOR}
+    present = set(user.groups.filter(name__in=[*ROLES, ADMINISTRATOR]).values_list("name", flat=True))
+    if wanted == present:
+        return
+    user.groups.remove(*Group.objects.filter(name__in=present - wanted))
+    user.groups.add(*Group.objects.filter(name__in=wanted - present))
+    audit.note(user, user, "roles_given", roles=", ".join(sorted(wanted)) or "–")
+
+
+def _claims(sociallogin: Any) -> dict[str, Any]:
+    """What the provider says of somebody: the signed token, completed by the answer of its userinfo endpoint."""
+    data = sociallogin.account.extra_data
+    return {**(data.get("userinfo") or {}), **(data.get("id_token") or {})}
+
+
+def _known(claims: dict[str, Any]) -> Any:
+    """The one user with the e-mail address that the provider has verified; never one that is ambiguous."""
+    email = claims.get("email")
+    if not settings.OIDC_LINK_BY_EMAIL or not email or claims.get("email_verified") is not True:
+        return None
+    found = list(get_user_model().objects.filter(email__iexact=email, is_api_only=False, is_active=True)[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _new(claims: dict[str, Any]) -> Any:
+    if not settings.OIDC_CREATE_USERS:
+        return None
+    users = get_user_model().objects
+    verified = claims.get("email") if claims.get("email_verified") is True else ""
+    wish = str(claims.get("preferred_username") or claims.get("email") or "user")
+    name = NOT_A_NAME.sub("", wish)[:140] or "user"
+    taken = {kept.lower() for kept in users.filter(username__istartswith=name).values_list("username", flat=True)}
+    number = next(number for number in range(1, len(taken) + 2) if _numbered(name, number).lower() not in taken)
+    user = users.create_user(
+        _numbered(name, number), email=verified or "", is_staff=True,
+        first_name=str(claims.get("given_name") or "")[:150], last_name=str(claims.get("family_name") or "")[:150],
+    )  # fmt: skip
+    audit.note(user, user, "signed_on")
+    return user
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"

@@ -1,0 +1,14 @@
+// Passkeys on the pages that offer them: shown where the browser knows them, a failure said on the page.
+document.addEventListener("allauth.error", (event) => {
+  event.preventDefault();
+  const problem = document.getElementById("passkey_problem");
+  if (problem) problem.hidden = false;
+});
+
+if (window.PublicKeyCredential) {
+  for (const element of document.querySelectorAll(".ca-with-passkeys")) element.hidden = false;
+  for (const script of document.querySelectorAll("script[data-allauth-onload]")) {
+    const start = script.dataset.allauthOnload.split(".").reduce((found, name) => found[name], window);
+    start(JSON.parse(script.textContent));
+  }
+}

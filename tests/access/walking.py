@@ -1,0 +1,138 @@
+"""Every address of the product, and what somebody is told there."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.urls import get_resolver
+
+from activities.models import Activity, Retention
+from activities.upkeep import RefusedActivity
+from config.access import clients, tasks, tokens
+from people import defining, deleting, merging, static_lists
+from people.models import BulkAction, Export, Import, Installation, Person
+from people.sources import SYSTEM, Door
+from smartlists import saving
+from tests.making import activity, approved_type, person, recorded
+
+# what a place in an address stands for, by the beginning of the route; the last line that fits counts
+PLACES = (
+    ("", {"api_name": "amount", "person_id": "ann", "person": "ann", "lead_id": "ann", "kind": "activities",
+          "key": "bulk_export", "batch_id": "import", "folder_id": 1, "program_id": 1, "campaign_id": 1, "url": "nowhere",
+          "content_type_id": "content_type", "object_id": "ann", "token_id": "token", "number": 1, "merge_id": "merge",
+          "step": "approve", "app_label": "people", "provider_id": "oidc", "user_id": "somebody"}),
+    ("rest/v1/activities/external/type/", {"api_name": "depositCheck"}),
+    ("rest/v1/leads/schema/", {"name": "plan"}),
+    ("rest/v1/list", {"list_id": "static_list"}),
+    ("rest/asset/v1/staticList", {"list_id": "static_list"}),
+    ("rest/asset/v1/smartList", {"list_id": "smart_list"}),
+    ("bulk/v1/leads/", {"batch_id": "people_import"}),
+    ("api/v1/activity-types/", {"pk": "type"}),
+    ("api/v1/activities/", {"pk": "activity"}),
+    ("api/v1/quarantine/", {"pk": "refused"}),
+    ("api/v1/imports/", {"pk": "import", "job": "import"}),
+    ("api/v1/exports/", {"pk": "export"}),
+    ("api/v1/people/", {"pk": "ann"}),
+    ("api/v1/person-fields/", {"api_name": "plan"}),
+    ("api/v1/static-lists/", {"pk": "static_list", "static_list": "static_list"}),
+    ("api/v1/smart-lists/", {"pk": "smart_list", "smart_list": "smart_list"}),
+    ("api/v1/api-clients/", {"pk": "client"}),
+    ("account/passkeys/", {"pk": 1}),
+    ("admin/procrastinate/", {"object_id": "job"}),
+    ("admin/access/user/", {"object_id": "somebody", "id": "somebody", "pk": "somebody"}),
+    ("admin/access/apiclient/", {"pk": "client", "object_id": "client"}),
+    ("admin/auth/group/", {"object_id": "group"}),
+    ("admin/people/export/", {"pk": "export", "object_id": "export"}),
+    ("admin/people/personfield/", {"pk": "field", "object_id": "field"}),
+    ("admin/people/import/", {"pk": "import", "object_id": "import", "step": "check"}),
+    ("admin/people/staticlist/", {"pk": "static_list", "object_id": "static_list", "step": "archive"}),
+    ("admin/people/person/", {"pk": "ann", "object_id": "ann", "kind": "delete"}),
+    ("admin/people/person/bulk/<int:pk>", {"pk": "bulk"}),
+    ("admin/people/person/merge/", {"pk": "merge"}),
+    ("admin/people/person/<int:pk>/restore", {"pk": "gone"}),
+    ("admin/people/installation/", {"object_id": 1}),
+    ("admin/activities/activitytype/", {"pk": "type", "object_id": "type"}),
+    ("admin/activities/refusedactivity/", {"pk": "refused", "object_id": "refused"}),
+    ("admin/activities/retention/", {"object_id": "retention"}),
+    ("admin/smartlists/smartlist/", {"pk": "smart_list", "object_id": "smart_list"}),
+)  # fmt: skip
+PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
+
+
+def routes(resolver: Any = None, before: str = "") -> Iterator[str]:
+    """Every route that the resolver knows, as it is written; one that stands there twice is reached once."""
+    for found in (resolver or get_resolver()).url_patterns:
+        route = before + str(found.pattern).removeprefix("^")
+        if hasattr(found, "url_patterns"):
+            yield from routes(found, route)
+        else:
+            yield route
+
+
+def address(route: str, world: dict[str, Any]) -> str:
+    """The route with things that exist in its places."""
+    names: dict[str, Any] = {}
+    for beginning, places in PLACES:
+        if route.startswith(beginning):
+            names |= places
+
+    def fill(place: re.Match[str]) -> str:
+        named = names[place[1] or place[2]]
+        return str(world.get(named, named))
+
+    path = PLACE.sub(fill, route)
+    path = path.replace(r"[\s\S]*", "nowhere").replace("(?:rest|bulk|userservice)(?:/|$)", "rest/nowhere")
+    return "/" + path.removesuffix("$")
+
+
+def build_world(caller: Any) -> dict[str, Any]:
+    """One of everything that an address can name; files and tokens are the caller's own."""
+    Installation.objects.get_or_create(pk=1)
+    somebody = get_user_model().objects.create_user("somebody", is_staff=True)
+    check, ann, bob, loser, gone = approved_type(), person(first_name="Ann"), person(), person(), person()
+    recorded(activity(ann.pk, external_id="T-1", amount=5), activity(ann.pk, amount="many"))
+    deleting.delete([gone.pk], None, SYSTEM)
+    rules = {"version": 1, "match": "all", "filters": [
+        {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}  # fmt: skip
+    files = {"door": Door.ADMIN, "user": caller}
+    export = Export.objects.create(key=uuid4(), kind="people", **files)
+    bulk_export = Export.objects.create(key=uuid4(), kind="bulk_activities", **files | {"door": Door.DIALECT})
+    return {
+        "type": check.pk, "ann": ann.pk, "gone": gone.pk, "somebody": somebody.pk, "export": export.pk,
+        "bulk_export": bulk_export.key, "activity": Activity.objects.filter(activity_type_id=check.pk).first().pk,
+        "refused": RefusedActivity.objects.get().pk, "merge": merging.merge(bob.pk, [loser.pk], None, SYSTEM).pk,
+        "import": Import.objects.create(kind="activities", name="a.csv", **files).pk,
+        "people_import": Import.objects.create(kind="people", name="p.csv", **files).pk,
+        "field": defining.create("Plan", "string", None).pk, "static_list": static_lists.create("Guests", None).pk,
+        "smart_list": saving.create("Spaniards", rules, None).pk, "group": Group.objects.first().pk,
+        "client": clients.create("Known", somebody, None).client.pk, "retention": Retention.objects.create(activity_type=check, months=1).pk,
+        "job": tasks.tidy.defer(timestamp=0),
+        "bulk": BulkAction.objects.create(kind="delete", total=1, user=caller).pk,
+        "content_type": ContentType.objects.get_for_model(Person).pk,
+        "token": tokens.create_personal(caller, "mine", 1).token.pk if caller else 1,
+    }  # fmt: skip
+
+
+DENIED = {401, 403}
+DIALECT_DENIED = {"600", "601", "602", "603"}
+
+
+def is_let_in(reply: Any) -> bool:
+    """Whether the answer is that of a door that opened, whatever lies behind it."""
+    if reply.status_code in DENIED:
+        return False
+    if reply.status_code == 302:
+        place, asked = reply.headers["Location"], reply.wsgi_request.path
+        # to the login; or, as the admin does with what somebody may not see, home
+        return not (
+            place.startswith("/admin/login/?next=")
+            or (place == "/admin/" and not asked.startswith(("/admin/login/", "/setup/")) and asked != "/")
+        )
+    if not reply.streaming and reply.headers.get("Content-Type", "").startswith("application/json"):
+        errors = reply.json().get("errors") if reply.content.startswith(b"{") else None
+        return not (isinstance(errors, list) and errors and errors[0].get("code") in DIALECT_DENIED)
+    return True
