@@ -73,14 +73,12 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "") if settings.TRUST_PROXY else ""
         number = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex[:16]
-        mark, nobody = request_id.set(number), _behind.set({})
+        # never taken back: Django logs what became of a request after all middleware, and the next one sets its own
+        request_id.set(number)
+        _behind.set({})
         started = time.perf_counter()
-        try:
-            response = self.get_response(request)
-            _log.info("request", extra={"facts": _facts(request, response, started)})
-        finally:
-            request_id.reset(mark)
-            _behind.reset(nobody)
+        response = self.get_response(request)
+        _log.info("request", extra={"facts": _facts(request, response, started)})
         response.headers["X-Request-ID"] = number
         return response
 
