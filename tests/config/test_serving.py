@@ -23,7 +23,7 @@ def held_table():
     known = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     with psycopg.connect(**{name: known[name] for name in names if known.get(name)}) as other:
-        other.execute("lock table django_session")
+        other.execute("lock table session")
         yield other
 
 
