@@ -22,7 +22,7 @@ create index admin_log_time on django_admin_log (action_time, id);
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0004_native_api"),
+        ("access", "0005_failed_calls"),
         ("admin", "0003_logentry_add_action_flag_choices"),
     ]
 
