@@ -124,6 +124,12 @@ def load(folder: Path, target: Parameters, replace: bool = False) -> None:
             raise BackupError(f"What was loaded is not what was dumped: {_difference(found[name], manifest[name])}.")
 
 
+def open_gaps(target: Parameters) -> dict[str, int]:
+    """Have ids go on after a gap, as `load` does: after PostgreSQL itself came back as of an earlier moment."""
+    with psycopg.connect(**target) as server, server.cursor() as cursor:
+        return {name: cursor.execute(_gap(name, size).encode()).fetchone()[0] for name, size in GAPS.items()}  # type: ignore[index]
+
+
 def is_empty(target: Parameters) -> bool:
     with psycopg.connect(**target) as server:
         return server.execute("select 1 from pg_tables where schemaname = 'public' limit 1").fetchone() is None

@@ -20,8 +20,31 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "var").resolve()
 DEBUG = env.bool("DEBUG", False)
+IS_PRODUCTION = env.bool("PRODUCTION", False)  # refuse to start with less than production needs
 PORT = env.int("WEB_PORT", 0) or env.int("PORT", 8000)  # honcho gives each process a PORT of its own
 BIND = env.str("BIND", "127.0.0.1")
+
+
+def _refuse_what_is_incomplete() -> None:
+    """Say everything that is missing at once."""
+    faults = []
+    if IS_PRODUCTION:
+        wanted = ("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL")
+        faults = [f"{name} is not set" for name in wanted if not env.str(name, "").strip()]
+        if 0 < len(env.str("SECRET_KEY", "")) < 50:
+            faults.append("SECRET_KEY is shorter than 50 characters")
+        if not env.bool("HTTPS", False):
+            faults.append("HTTPS=1 is not set: passwords and tokens would travel in the clear")
+    if BIND not in {"127.0.0.1", "localhost", "::1"}:
+        if DEBUG:
+            faults.append("DEBUG shows secrets: it is refused while BIND is a public address")
+        if not env.str("ALLOWED_HOSTS", "").strip() and not IS_PRODUCTION:
+            faults.append("ALLOWED_HOSTS is not set: behind a public BIND nobody could come in")
+    if faults:
+        raise ImproperlyConfigured(f"The product does not start like this: {'; '.join(faults)}. See docs/install.md.")
+
+
+_refuse_what_is_incomplete()
 
 
 def _secret_key() -> str:
@@ -42,8 +65,6 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-if DEBUG and BIND not in {"127.0.0.1", "localhost", "::1"}:
-    raise ImproperlyConfigured("DEBUG shows secrets: it is refused while BIND is a public address.")
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -245,5 +266,7 @@ LOGGING = {
         "json": {"()": "config.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.str("LOG_FORMAT", "line")}},
+    # each process tells of every schedule and task that it knows when it starts
+    "loggers": {f"procrastinate.{name}": {"level": "WARNING"} for name in ("periodic", "blueprints")},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "WARNING")},
 }

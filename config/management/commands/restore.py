@@ -12,16 +12,23 @@ from people import upkeep
 class Command(BaseCommand):
     help = (
         "Load a backup into this installation's database, which must be empty, and compare it with what was dumped. "
-        "Stop web and worker first. A backup of an older version is migrated."
+        "Stop web and worker first. A backup of an older version is migrated. After a recovery by PostgreSQL's own "
+        "means (base backup and WAL) --after-recovery opens the gap in the ids, and nothing else."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("folder", type=Path)
+        parser.add_argument("folder", type=Path, nargs="?")
+        parser.add_argument("--after-recovery", action="store_true", help="only have ids go on after a gap")
         parser.add_argument("--replace", action="store_true", help="throw away what is in the database now")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = options["folder"]
+        if options["after_recovery"] == bool(folder):
+            raise CommandError("Name the folder of a backup, or say --after-recovery.")
+        if options["after_recovery"]:
+            self._after_recovery()
+            return
         try:
             manifest = backups.read(folder)
             target = backups.parameters()
@@ -38,4 +45,12 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Restored {rows:,} rows as of {manifest['taken_at']}, {manifest['activities']['count']:,} of them "
             "activities; counts and digests are those of the backup. Ids go on after a gap."
+        )
+
+    def _after_recovery(self) -> None:
+        last = backups.open_gaps(backups.parameters())
+        upkeep.note(upkeep.Upkeep.RESTORE, "by PostgreSQL's own means")
+        self.stdout.write(
+            f"Ids go on after a gap: activities after {last['activity_id_seq']:,}, people after "
+            f"{last['person_id_seq']:,}. Next: python manage.py verify_activities"
         )

@@ -1,0 +1,87 @@
+"""What the product needs in production it asks for; what docs and deploy files say of it is true."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands
+
+ROOT = Path(settings.BASE_DIR)
+COMPLETE = {
+    "PRODUCTION": "1", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SECRET_KEY": "s" * 60, "HTTPS": "1",
+    "ALLOWED_HOSTS": "ca.example.com", "SITE_URL": "https://ca.example.com",
+}  # fmt: skip
+
+
+def started(**environment):
+    """What a command that needs no database says under these settings alone."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
+    kept["DATA_DIR"] = str(settings.DATA_DIR)
+    return subprocess.run(
+        [sys.executable, "manage.py", "diffsettings"], cwd=ROOT, env=kept | environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def test_production_starts_with_all_it_needs_and_says_everything_that_is_missing():
+    assert started(**COMPLETE).returncode == 0
+    refused = started(PRODUCTION="1", SECRET_KEY="short")
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    for name in ("DATABASE_URL", "ALLOWED_HOSTS", "SITE_URL", "HTTPS=1", "SECRET_KEY is shorter", "docs/install.md"):
+        assert name in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"BIND": "0.0.0.0"}, "ALLOWED_HOSTS is not set"),
+        ({"BIND": "0.0.0.0", "ALLOWED_HOSTS": "ca.example.com", "DEBUG": "1"}, "DEBUG shows secrets"),
+        ({"DATABASE_URL": "sqlite:///x"}, "postgresql://"),
+    ],
+)
+def test_what_would_be_unsafe_or_useless_is_refused(environment, said):
+    refused = started(**environment)
+    assert refused.returncode == 1 and said in refused.stderr
+
+
+def settings_that_are_read():
+    code = "".join(file.read_text() for file in [*ROOT.glob("config/*.py"), *ROOT.glob("config/api/*.py")])
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', code)) | set(re.findall(r'environ\.get\("([A-Z_]+)"', code))
+
+
+def test_every_setting_is_in_the_readme():
+    internal = {"DEBUG", "TEST_DATABASE_NAME", "WEB_PORT", "PATH"}
+    readme = (ROOT / "README.md").read_text()
+    assert {name for name in settings_that_are_read() - internal if f"`{name}`" not in readme} == set()
+
+
+def test_deploy_files_set_what_the_product_reads():
+    given = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / "deploy/custom-activities.env").read_text(), re.MULTILINE))
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    given |= set(compose["services"]["web"]["environment"])
+    assert given <= settings_that_are_read() | {"WEB_WORKERS", "DATABASE_URL", "EMAIL_URL"}
+    assert {"PRODUCTION", "SECRET_KEY", "SITE_URL", "HTTPS"} <= given | {"PRODUCTION"}
+
+
+def test_commands_that_docs_and_deploy_files_name_are_there():
+    files = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/systemd/*"), ROOT / "compose.yaml", ROOT / "Dockerfile",
+             ROOT / "Procfile", ROOT / "README.md"]  # fmt: skip
+    named = {name for file in files for name in re.findall(r'manage\.py"?,? "?([a-z_]+)', file.read_text())}
+    named |= set(re.findall(r"^manage ([a-z_]+)", (ROOT / "docs/install.md").read_text(), re.MULTILINE))
+    assert named and named <= set(get_commands()), named - set(get_commands())
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_understands_the_units():
+    said = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted((ROOT / "deploy/systemd").iterdir()))],
+        capture_output=True, text=True, check=False,
+    ).stderr  # fmt: skip
+    faults = [line for line in said.splitlines() if "custom-activities" in line and "is not executable" not in line]
+    assert faults == [], "the programs are not where the units expect them, nothing else"
