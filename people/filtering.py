@@ -33,6 +33,7 @@ from people import datatypes, json_schema
 from people.problems import Problem, show
 
 MAX_VALUES = 300
+NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})  # parameters of every list
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,22 @@ A resource translates a request into a verb and a thing into JSON; it holds no r
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, ClassVar
 
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
+from psycopg.errors import QueryCanceled
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from people.exact_json import Repeated
+from people.filtering import NOT_FILTERS
 from people.permissions import require
 from people.problems import Problem, bad_value, show
 from people.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Unprocessable
@@ -185,8 +190,35 @@ class Listed(Resource):
     """With the list of all of them, in pages."""
 
     def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.show_all(page))
+        with _in_time(bool(set(request.query_params) - NOT_FILTERS)):
+            page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+            return self.get_paginated_response(self.show_all(page))
+
+
+@contextmanager
+def _in_time(is_filtered: bool) -> Iterator[None]:
+    """What a filter asks for is looked for so long and no longer: most columns have no index that serves them.
+
+    Raises `BadQuery` (`too_slow`) when the time is up.
+    """
+    if not is_filtered:
+        yield
+        return
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "select set_config('statement_timeout', %s, true)", [f"{settings.API_LIST_SECONDS * 1000:.0f}"]
+                )
+            yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        message = _(
+            "Nothing was found in %(seconds)s seconds: no index serves these filters alone. Narrow them, by id or by "
+            "time for example, or have an export or a smart list made of them."
+        ) % {"seconds": f"{settings.API_LIST_SECONDS:g}"}
+        raise BadQuery(Problem("too_slow", message)) from None
 
 
 class Retrieved(Resource):

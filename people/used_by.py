@@ -17,7 +17,7 @@ class Use:
     user: Model
 
     def __str__(self) -> str:
-        return f"{self.kind} “{self.name}”"
+        return _("%(kind)s “%(name)s”") % {"kind": self.kind, "name": self.name}
 
 
 def users_of(*things: Model) -> list[Use]:

@@ -53,7 +53,11 @@ def _restore(_operations: Any, _statements: Sequence[str]) -> None:
 
 
 def _tables() -> list[str]:
-    return [table for table in connection.introspection.table_names() if table != UNTOUCHED]
+    """Those of the database, not the temporary ones that the session may have."""
+    with connection.cursor() as cursor:
+        cursor.execute("select relname from pg_class where relpersistence = 't' and pg_table_is_visible(oid)")
+        left_out = {UNTOUCHED, *(name for (name,) in cursor.fetchall())}
+    return [table for table in connection.introspection.table_names() if table not in left_out]
 
 
 def _changed(cursor: Any) -> list[str]:

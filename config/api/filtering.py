@@ -5,10 +5,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 
+from people.filtering import NOT_FILTERS
 from people.problems import Problem, show
 from people.refusals import BadQuery
 
-OF_LISTS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})
+OF_LISTS = NOT_FILTERS
 OF_THINGS = frozenset({"fields", "format"})
 
 

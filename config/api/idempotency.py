@@ -30,7 +30,9 @@ def key_of(request: HttpRequest) -> str | None:
     given = request.headers.get("Idempotency-Key")
     if given is None:
         return None
-    key = given.strip().removeprefix('"').removesuffix('"')
+    key = given.strip()
+    if len(key) > 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
     if not _KEY.fullmatch(key):
         message = _("1 to 200 visible ASCII characters are needed.")
         raise BadQuery(Problem("bad_idempotency_key", message, ("Idempotency-Key",)))

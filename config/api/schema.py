@@ -186,6 +186,7 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
     for schema in schemas.values():
         if schema.get("description") in _INHERITED:
             del schema["description"]
+    _require_files(result)
     _name_types(result)
     _allow_sparse(result)
     return result
@@ -212,6 +213,15 @@ def _allow_sparse(document: dict[str, Any]) -> None:
             page = schemas[_component(shown)]
             items = page.get("properties", {}).get("results", {}).get("items")
             schemas[_component(items or shown)].pop("required", None)
+
+
+def _require_files(document: dict[str, Any]) -> None:
+    """A file to import cannot be left out, as a JSON body whose members all have defaults can."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            body = operation.get("requestBody")
+            if body is not None and "application/json" not in body["content"]:
+                body["required"] = True
 
 
 def _component(reference: dict[str, str]) -> str:

@@ -1,7 +1,9 @@
 """People, person fields and static lists over the native API."""
 
 import pytest
+from django.db import connection
 
+from config.api.paging import KeysetPagination
 from people import defining
 from people.models import Person, PersonField, StaticListMember
 from tests.api.test_activities import ids, paths
@@ -41,6 +43,31 @@ def test_who_is_there_already_conflicts(api, member_number):
     assert again.status_code == 409 and again.json()["code"] == "person_exists"
     taken = api.post("people", {"email": "bob@example.com", "fields": {"memberNumber": 7}})
     assert taken.status_code == 409 and paths(taken) == {("/fields/memberNumber", "value_taken")}
+
+
+@pytest.mark.parametrize(
+    "address", ["people?city=Vigo", "people?ordering=-id&last_name__contains=z", "static-lists?name=x"]
+)
+def test_a_filter_that_takes_too_long_is_a_clear_fault(api, settings, monkeypatch, address):
+    person(city="Vigo")
+    settings.API_LIST_SECONDS = 0.01
+
+    def slowly(self, queryset, *_arguments, **_more):
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_sleep(5)")
+
+    monkeypatch.setattr(KeysetPagination, "paginate_queryset", slowly)
+    reply = api.get(address)
+    assert reply.status_code == 400 and reply.json()["code"] == "too_slow"
+    assert "in 0.01 seconds" in reply.json()["detail"] and "no index serves" in reply.json()["detail"]
+    monkeypatch.undo()
+    settings.API_LIST_SECONDS = 10.0
+    assert api.get(address).status_code == 200  # the limit ends with the call
+
+
+def test_a_list_without_filters_has_no_limit(api, settings):
+    settings.API_LIST_SECONDS = 0.0001
+    assert api.get("people?page_size=1&ordering=-id").status_code == 200
 
 
 def test_somebody_without_an_address_can_be_created(api):

@@ -9,7 +9,7 @@ import schemathesis
 from django.contrib.auth import get_user_model
 from django.core import signals
 from django.db import close_old_connections, transaction
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
@@ -22,6 +22,7 @@ from people import defining
 from tests.making import activity, approved_type, draft_type, person, recorded
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
+SEQUENCES = int(os.environ.get("SCHEMATHESIS_SEQUENCES", "8"))
 CONFIG = SchemathesisConfig.from_dict({
     # PostgreSQL's text has no NUL: refused everywhere, as the document cannot say
     "generation": {"allow-x00": False},
@@ -103,3 +104,38 @@ def test_no_operation_breaks_its_description(schema, mode):
         except (Exception, FailureGroup) as error:
             faults.append(f"{result.ok().label}: {error}")
     assert not faults, "\n\n".join(faults)
+
+
+def test_no_sequence_of_calls_breaks_the_description(schema):
+    """What one call answers (ids, API names) is what the next ones ask for, as the document's links say."""
+    document, headers = schema
+
+    class Calls(document.as_state_machine()):
+        def setup(self):
+            self.before = transaction.savepoint()
+
+        def teardown(self):
+            transaction.savepoint_rollback(self.before)
+
+        def get_call_kwargs(self, case):
+            return {"headers": headers}
+
+        def validate_response(self, response, case, **options):
+            excluded = [negative_data_rejection] if _is_by_row(case.operation) else None
+            recorder = getattr(self, "recorder", None)
+            case.validate_response(
+                response, excluded_checks=excluded, headers=headers, transport_kwargs=options, recorder=recorder
+            )
+
+    Calls.run(
+        settings=settings(
+            max_examples=SEQUENCES,
+            stateful_step_count=8,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+            verbosity=Verbosity.quiet,
+        )
+    )

@@ -1,0 +1,198 @@
+"""A marketer's day in the browser, in both languages: home, drafts, reports, notices, imports, tokens."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from playwright.sync_api import expect
+
+from activities import lifecycle, rollup
+from activities.models import Activity, ActivityType
+from config.access.models import ApiClient, ApiToken
+from people import import_runs
+from people.models import Import, Person
+from people.notices import Notice, NoticeSwitch
+from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
+
+
+def button(page, label):
+    return page.get_by_role("button", name=_(label), exact=True)
+
+
+@pytest.fixture
+def somebody(superuser):
+    """somebody("Approver", …): a user with roles."""
+
+    def make(name, *roles):
+        user = get_user_model().objects.create_user(name, is_staff=True)
+        user.groups.set(Group.objects.filter(name__in=roles))
+        return user
+
+    return make
+
+
+def test_a_draft_goes_back_to_its_editor_with_a_reason(new_page, somebody, language):
+    editor, approver = somebody("edith", "Type editor"), somebody("arno", "Approver")
+    draft = draft_type()
+    draft.draft.editors.add(editor)
+    page = new_page(language, approver)
+    page.goto("/admin/")
+    page.get_by_role("link", name=f"{_('Review')} Deposit Check").click()
+    page.locator("summary").filter(has_text=_("Not right yet? Return the draft with a reason")).click()
+    page.get_by_label(_("Reason")).fill("Amount <in> which currency? ñ 🎉")
+    button(page, "Return with a reason").click()
+    expect(page.get_by_text("Amount <in> which currency? ñ 🎉")).to_be_visible()
+
+    page = new_page(language, editor)
+    page.goto("/admin/")
+    returned = page.get_by_role("region", name=_("Returned to you"))
+    expect(returned).to_contain_text("Amount <in> which currency? ñ 🎉")
+    page.goto("/admin/notices/")
+    expect(page.get_by_role("link").filter(has_text="Amount <in> which currency? ñ 🎉")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("role", "shown", "hidden"),
+    [
+        ("Marketer", "Your activities", "Drafts that wait for approval"),
+        ("Approver", "Drafts that wait for approval", "Queue and database"),
+        ("Developer", "Failed calls in 7 days", "Queue and database"),
+        ("Administrator", "Queue and database", "Returned to you"),
+    ],
+)
+def test_home_has_what_waits_for_each_role(new_page, somebody, language, role, shown, hidden):
+    edit_description(approved_type(), "changed")
+    page = new_page(language, somebody("rosa", role))
+    page.goto("/admin/")
+    expect(page.get_by_role("heading", name=_(shown))).to_be_visible()
+    expect(page.get_by_role("heading", name=_(hidden))).to_have_count(0)
+
+
+def test_notices_are_read_and_switched_off(new_page, somebody, language):
+    approver = somebody("arno", "Approver")
+    lifecycle.create(*_names_and_fields(), get_user_model().objects.get(username="vera"))
+    page = new_page(language, approver)
+    page.goto("/admin/notices/")
+    expect(page.locator(".ca-badge", has_text=_("new"))).to_have_count(1)
+    button(page, "Mark all as read").click()
+    expect(page.locator(".ca-badge", has_text=_("new"))).to_have_count(0)
+    assert Notice.objects.get(user=approver).read_at is not None
+    waits = page.get_by_role("checkbox", name=f"{_('A draft waits for your approval')}: {_('Here')}")
+    waits.uncheck()
+    button(page, "Save").click()
+    expect(waits).not_to_be_checked()
+    assert not NoticeSwitch.objects.get(user=approver, kind="draft_waits").in_product
+
+
+def _names_and_fields():
+    from activities.drafting import FieldSpec, Names
+
+    return Names("buyCar", "Buy Car", "Bought Car", "Buys Car"), [FieldSpec("model", "Model", is_primary=True)]
+
+
+def test_a_report_is_asked_for_and_its_numbers_lead_on(page, language):
+    check, ann = approved_type(), person(first_name="Ann", last_name="Núñez")
+    day = date.today() - timedelta(days=3)
+    recorded(*(activity(ann.pk, occurred_at=f"{day}T10:00:00Z", branch=branch) for branch in ("Lyon", "Lyon", "Sol")))
+    rollup.catch_up()
+    page.goto("/admin/")
+    page.locator("a[href='/admin/reports/']").first.click()
+    page.get_by_role("navigation", name=_("Reports")).get_by_role("link").nth(1).click()
+    page.get_by_label(_("Activity type")).select_option(str(check.pk))
+    fields = page.get_by_label(_("Broken down by"))
+    expect(fields.get_by_role("option", name="Branch")).to_have_count(1)
+    fields.select_option(label="Branch")
+    button(page, "Show").click()
+    expect(page.locator("tbody tr").first).to_contain_text("Lyon")
+    expect(page.locator("tbody tr").first).to_contain_text("2")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=_("Export (CSV)")).click()
+    assert "Lyon" in download.value.path().read_text()
+    page.get_by_role("navigation", name=_("Reports")).get_by_role("link").nth(2).click()
+    page.get_by_label(_("Activity type")).select_option(str(check.pk))
+    button(page, "Show").click()
+    page.get_by_role("link", name="Ann Núñez").click()
+    expect(page.locator("#entries details").first).to_be_visible()
+
+
+def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language, settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+    file = tmp_path / "people.csv"
+    file.write_text("Correo;Apellidos\nann@example.com;Núñez\nno address;<b>\n", encoding="utf-8")
+    page.goto("/admin/people/import/add/")
+    page.locator("input[type=file]").set_input_files(str(file))
+    button(page, "Upload").click()
+    button(page, "Show a preview").click()
+    expect(page.locator("#preview")).to_be_visible()
+    expect(page.locator("table").last).to_contain_text("ann@example.com")
+    button(page, "Check the whole file").click()
+    progress = page.locator("#import-progress")
+    expect(progress).to_be_visible()
+    import_runs.run(Import.objects.get().pk)
+    expect(progress).to_contain_text(_("would be added"))
+    assert not Person.objects.exists()
+    button(page, "Import the good rows").click()
+    expect(progress).not_to_contain_text(_("would be added"))
+    import_runs.run(Import.objects.get().pk)
+    expect(page.get_by_role("link", name=_("Download the refused rows"))).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name=_("Download the refused rows")).click()
+    assert "no address" in download.value.path().read_text(encoding="utf-8-sig")
+    assert Person.objects.get().last_name == "Núñez"
+
+
+def test_a_type_is_duplicated(page, language):
+    check = approved_type()
+    page.goto(f"/admin/activities/activitytype/{check.pk}/change/")
+    page.locator(".ca-head__steps summary").click()
+    page.get_by_role("link", name=_("Duplicate"), exact=True).click()
+    name = page.locator("#id_name")
+    expect(name).to_have_value(_("%(name)s copy") % {"name": "Deposit Check"})
+    name.fill("Cash Check")
+    button(page, "Next").click()
+    button(page, "Next").click()
+    expect(page.locator("#id_primary-name")).to_have_value("Check")
+    expect(page.locator("#id_fields-0-name")).to_have_value("Amount")
+    button(page, "Save draft").click()
+    expect(page.get_by_role("heading", name="Cash Check", exact=True)).to_be_visible()
+    copy = ActivityType.objects.exclude(pk=check.pk).get(is_standard=False)
+    assert copy.draft.fields.count() == check.live.fields.count()
+    assert not Activity.objects.filter(activity_type_id=copy.pk).exists()
+
+
+def test_a_token_is_made_copied_and_ended(page, language):
+    page.goto("/admin/tokens/")
+    page.get_by_label(_("What is it for?")).fill("Nightly script")
+    page.locator("summary").filter(has_text=_("Only these rights")).click()
+    page.locator("input[name=rights][value='people.view_person']").check()
+    button(page, "Create token").click()
+    shown = page.locator("code").filter(has_text="cap_")
+    expect(shown).to_be_visible()
+    page.get_by_role("button", name=f"{_('Copy')} Nightly script").click()
+    expect(page.locator("[data-copied]").first).to_have_text(_("Copied."))
+    assert ApiToken.objects.get().scopes == ["people.view_person"]
+    page.goto("/admin/tokens/")
+    expect(shown).to_have_count(0)
+    page.get_by_role("button", name=f"{_('Revoke')} Nightly script").click()
+    expect(page.get_by_text(_("You have no token."))).to_be_visible()
+    assert not ApiToken.objects.exists()
+
+
+def test_a_client_is_made_given_a_new_secret_and_revoked(page, language):
+    page.goto("/admin/access/apiclient/add/")
+    page.get_by_label(_("Name"), exact=True).fill("Bank core")
+    button(page, "Create API client").click()
+    first = page.locator("dd code").nth(1).inner_text()
+    page.get_by_role("link", name=_("To the client")).click()
+    expect(page.get_by_text(pgettext("API client", "Active"), exact=True)).to_be_visible()
+    page.get_by_label(_("The old one ends")).select_option("1")
+    button(page, "New secret").click()
+    expect(page.locator("dd code").nth(1)).not_to_have_text(first)
+    page.get_by_role("link", name=_("To the client")).click()
+    page.locator("summary").filter(has_text=_("Revoke…")).click()
+    button(page, "Revoke").click()
+    expect(page.locator(".ca-badge", has_text=_("Revoked"))).to_be_visible()
+    assert ApiClient.objects.get().is_revoked
