@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from activities import draft_checks, drafting, lifecycle, reading, recording, streaming
-from activities.filters import ActivityFilters, ActivityTypeFilters, narrows_by_more_than_the_log_orders
+from activities.filters import OF_THE_LOG, ActivityFilters, ActivityTypeFilters, narrows_by_more_than_the_log_orders
 from activities.models import Activity, ActivityField, ActivityType, ActivityVersion
 from activities.receiving import Receiver
 from activities.recording import NewActivity, Status
@@ -268,6 +268,7 @@ class Activities(Listed, Retrieved):
     filterset_class = ActivityFilters
     pagination_class = LogPagination
     orderings = ("id", "occurred_at", "-occurred_at")
+    served = OF_THE_LOG
     rights = {
         "list": "activities.view_activity",
         "retrieve": "activities.view_activity",

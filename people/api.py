@@ -46,6 +46,7 @@ class People(Listed, Retrieved):
     serializer_class = PersonShown
     filterset_class = PersonFilters
     orderings = ("id", "-id", "created_at", "-created_at", "updated_at", "-updated_at")
+    served = frozenset({"id", "id__in", "email", "email__in"})
     rights = {
         "list": VIEW,
         "retrieve": VIEW,
