@@ -66,6 +66,41 @@ def test_no_page_has_a_grave_fault(new_page, superuser, where, theme):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make test installs it where npm is)")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_builder_at_work_has_no_grave_fault(new_page, superuser, where, theme):
+    page = new_page("en", superuser, color_scheme=theme)
+    page.add_init_script(f"localStorage.setItem('_x_adminTheme', JSON.stringify('{theme}'))")
+    page.goto(PAGES["rules"].format(**where))
+    expect(page.locator("#panel .ca-stat")).to_be_visible()
+    found = []
+
+    def judge(what):
+        page.evaluate(AXE.read_text())
+        result = page.evaluate(
+            "frame => axe.run({exclude: frame}, {resultTypes: ['violations']})", [[one] for one in FRAME]
+        )
+        found.extend(
+            f"{what}: {fault['id']} {fault['nodes'][0]['html'][:160]}"
+            for fault in result["violations"]
+            if fault["impact"] in GRAVE
+        )
+
+    page.locator("#card-1 .ca-menu summary").click()
+    judge("menu")
+    page.locator("[id='id_new.search']").fill("name")
+    expect(page.locator("[id='id_new.tree'] [aria-selected=true]")).to_be_visible()
+    judge("tree")
+    entry = page.locator("[id='filters.1.lines.entry']")
+    with page.expect_response("**/suggest/**"):
+        entry.click()
+    judge("values")
+    page.locator("#card-2").get_by_role("button", name="Collapse", exact=True).click()
+    expect(page.locator("#card-2 .ca-rule__said")).to_be_visible()
+    judge("folded")
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize(("what", "width"), [("a phone", 390), ("400 % zoom", 320)])
 def test_no_page_scrolls_sideways_on(new_page, superuser, where, what, width):
     page = new_page("en", superuser, viewport={"width": width, "height": 640})

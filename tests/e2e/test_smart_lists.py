@@ -168,3 +168,26 @@ def test_two_people_edit_one_list_and_one_deletes_it(page, language):
     page.get_by_role("button", name=_("Save"), exact=True).click()
     expect(page.get_by_text(_("Saved."), exact=True)).to_be_visible()
     assert SmartList.objects.get().rules["filters"][0]["values"] == ["Chile"]
+
+
+def test_members_with_other_columns_become_a_view(page, language):
+    people()
+    person(first_name="<i>أحمد</i> 🎉", city="Zürich", email="ahmed@example.com")
+    saved = saving.create("All", {"filters": []}, None)
+    page.goto(f"/admin/smartlists/smartlist/{saved.pk}/members/")
+    page.locator("summary").filter(has_text=_("Columns and order")).click()
+    page.get_by_label(_("City"), exact=True).check()
+    page.get_by_label(_("Order"), exact=True).select_option("city")
+    page.get_by_role("button", name=_("Show"), exact=True).click()
+    first = page.locator("table tbody tr").first
+    expect(first).to_contain_text("<i>أحمد</i> 🎉")
+    expect(first).to_contain_text("Zürich")
+    page.locator("summary").filter(has_text=_("Columns and order")).click()
+    page.get_by_label(_("Keep what shows now as a view called")).fill("Cities")
+    page.get_by_role("button", name=_("Keep"), exact=True).click()
+    expect(page.get_by_text(_("The view is kept."))).to_be_visible()
+    page.get_by_role("link", name=_("Usual columns")).click()
+    expect(page.get_by_role("columnheader", name=_("City"))).to_have_count(0)
+    page.get_by_role("link", name="Cities", exact=True).click()
+    page.get_by_role("columnheader", name=_("City")).get_by_role("link").click()
+    expect(page.get_by_role("columnheader", name=_("City"))).to_have_attribute("aria-sort", "descending")
