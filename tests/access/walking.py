@@ -16,7 +16,7 @@ from config.access import clients, tasks, tokens
 from people import defining, deleting, merging, static_lists
 from people.models import BulkAction, Export, Import, Installation, Person
 from people.sources import SYSTEM, Door
-from smartlists import saving
+from smartlists import campaigns, saving, webhooks
 from tests.making import activity, approved_type, person, recorded
 
 # what a place in an address stands for, by the beginning of the route; the last line that fits counts
@@ -58,6 +58,8 @@ PLACES = (
     ("admin/activities/activitytype/", {"pk": "type", "object_id": "type"}),
     ("admin/activities/refusedactivity/", {"pk": "refused", "object_id": "refused"}),
     ("admin/activities/retention/", {"object_id": "retention"}),
+    ("admin/smartlists/smartcampaign/", {"pk": "campaign", "object_id": "campaign", "verb": "pause"}),
+    ("admin/smartlists/webhook/", {"pk": "webhook", "object_id": "webhook", "verb": "resend"}),
     ("admin/smartlists/smartlist/", {"pk": "smart_list", "object_id": "smart_list"}),
 )  # fmt: skip
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
@@ -110,6 +112,8 @@ def build_world(caller: Any) -> dict[str, Any]:
         "field": defining.create("Plan", "string", None).pk, "static_list": static_lists.create("Guests", None).pk,
         "smart_list": saving.create("Spaniards", rules, None).pk, "group": Group.objects.first().pk,
         "client": clients.create("Known", somebody, None).client.pk, "retention": Retention.objects.create(activity_type=check, months=1).pk,
+        "campaign": campaigns.create("Welcome", None).pk,
+        "webhook": webhooks.create("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
         "bulk": BulkAction.objects.create(kind="delete", total=1, user=caller).pk,
         "content_type": ContentType.objects.get_for_model(Person).pk,
