@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models import Case, DateTimeField, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,10 +19,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from activities import drafting
+from activities import drafting, rollup
 from activities.forms import TypeForms
 from activities.models import Activity, ActivityType, DailyCount
 from activities.pages import by_hand, find_type, organise, show, steps, timeline, type_fields, type_page, wizard
+from people import cluster
 from people.problems import Refused
 
 SHOWN_DAYS = 30
@@ -48,6 +49,18 @@ class StateFilter(admin.SimpleListFilter):
         return queryset if wanted is None else queryset.filter(wanted)
 
 
+_LAST_SEEN = Subquery(
+    Activity.objects.filter(activity_type_id=OuterRef("pk")).order_by("-occurred_at").values("occurred_at")[:1]
+)
+
+
+def _last_seen_on_cluster() -> Case:
+    """As values: a statement about the coordinator's types cannot look each one up on the workers."""
+    seen = rollup.last_seen(list(ActivityType.objects.existing().values_list("pk", flat=True)))
+    whens = [When(pk=pk, then=Value(moment)) for pk, moment in seen.items()]
+    return Case(*whens, default=None, output_field=DateTimeField())
+
+
 @admin.register(ActivityType)
 class ActivityTypeAdmin(ModelAdmin):
     list_display = ("shown_name", "state_badge", "in_past_days", "last_seen", "folder", "owner", "api_name", "id")
@@ -62,14 +75,13 @@ class ActivityTypeAdmin(ModelAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        latest = Activity.objects.filter(activity_type_id=OuterRef("pk")).order_by("-occurred_at")
         since = timezone.now().date() - timedelta(days=SHOWN_DAYS - 1)
         counts = DailyCount.objects.filter(activity_type_id=OuterRef("pk"), day__gte=since)
         summed = counts.order_by().values("activity_type_id").annotate(sum=Sum("count")).values("sum")
         return (
             super().get_queryset(request).existing()
             .annotate(
-                last_occurred_at=Subquery(latest.values("occurred_at")[:1]),
+                last_occurred_at=_last_seen_on_cluster() if cluster.is_distributed() else _LAST_SEEN,
                 recent=Coalesce(Subquery(summed), 0),
             )
         )  # fmt: skip

@@ -344,11 +344,14 @@ class DailyCount(models.Model):
 class DayToRecount(models.Model):
     """A day (UTC) from which rows of a type left the log; written by a trigger, read by `rollup`."""
 
+    pk = models.CompositePrimaryKey("person_id", "activity_type_id", "day")
+    person_id = models.IntegerField()  # one of those whose rows they were: says where the row lies
     activity_type_id = models.IntegerField()
     day = models.DateField()
 
     class Meta:
         db_table = "day_to_recount"
+        managed = False
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -11,23 +11,27 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from activities.models import Activity, ActivityType
+from activities.digests import COLUMNS, digest, values
+from activities.models import Activity, ActivityKey, ActivityType
 from activities.standard import CHANGE_DATA_VALUE
 from people import owned
 from people.owned import Erasing, Merging, Owned
 
-# every activity of the people `moved` as it will be: `target` says under whom
-_MOVED = """(select a as old, jsonb_populate_record(a, jsonb_build_object('person_id', t.target,
-        'original_person_id', nullif(coalesce(a.original_person_id, a.person_id), t.target))) as new
-    from activity a join unnest(%(origins)s::int[], %(targets)s::int[]) as t (origin, target)
+# every activity of the people that moves, and what it will be: `target` says under whom
+_MOVED = """from activity a join unnest(%(origins)s::int[], %(targets)s::int[]) as t (origin, target)
         on t.origin = coalesce(a.original_person_id, a.person_id)
-    where a.person_id = any(%(from)s) offset 0) m"""
+    where a.person_id = any(%(from)s)"""
+_MOVES = {
+    "person_id": "t.target",
+    "original_person_id": "nullif(coalesce(a.original_person_id, a.person_id), t.target)",
+}
 _STEPS = (
     f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest,
         replacement_digest, user_id)
-    select (m.old).id, (m.old).person_id, (m.old).activity_type_id, (m.old).recorded_at, 'merge',
-        activity_digest(m.old), activity_digest(m.new), %(user)s from {_MOVED}""",
-    f"insert into activity overriding system value select (m.new).* from {_MOVED}",
+    select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest()}, {digest(**_MOVES)}, %(user)s
+    {_MOVED}""",
+    f"""insert into activity ({", ".join(COLUMNS)}) overriding system value
+    select {", ".join(values(**_MOVES))} {_MOVED}""",
     """delete from activity a using unnest(%(origins)s::int[]) as t (origin)
     where a.person_id = any(%(from)s) and coalesce(a.original_person_id, a.person_id) = t.origin""",
 )
@@ -58,6 +62,17 @@ def register() -> None:
             count=owned.count_rows("activity_key", "person_id"),
         ),
         Owned(
+            table="day_to_recount",
+            columns=("person_id",),
+            label=_("days to count again"),
+            merge=owned.nothing,
+            undo=owned.nothing,
+            erase=owned.nothing,  # an id, for the minutes until the days are counted
+            export=owned.no_rows,
+            count=lambda person_ids: 0,
+            keeps_ids=("person_id",),
+        ),
+        Owned(
             table="activity_removal",
             columns=("person_id",),
             label=_("entries of removed activities"),
@@ -83,7 +98,7 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
 
 def _move(merging: Merging, sources: Sequence[int], targets: Mapping[int, int]) -> None:
     """Move what first came in under each key of `targets` from `sources` to its value: delete and insert."""
-    values = {
+    parameters = {
         "from": list(sources),
         "origins": list(targets),
         "targets": list(targets.values()),
@@ -91,10 +106,10 @@ def _move(merging: Merging, sources: Sequence[int], targets: Mapping[int, int]) 
     }
     with connection.cursor() as cursor:
         removal, insertion, deletion = _STEPS
-        cursor.execute(removal, values)
+        cursor.execute(removal, parameters)
         # what is inserted must not be deleted with the rows that it replaces: it lies under other people
-        cursor.execute(insertion, values)
-        cursor.execute(deletion, values)
+        cursor.execute(insertion, parameters)
+        cursor.execute(deletion, parameters)
 
 
 def _merge_keys(merging: Merging) -> None:
@@ -103,43 +118,87 @@ def _merge_keys(merging: Merging) -> None:
     The winner's own activity answers for such an id from then on; the loser's key is out of use until the
     merge is undone. Both activities stay.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """update activity_key k set person_id = %(winner)s, original_person_id =
-                coalesce(k.original_person_id, k.person_id)
-            from (select distinct on (activity_type_id, external_id) person_id, activity_type_id, external_id
-                from activity_key where person_id = any(%(losers)s)
-                order by activity_type_id, external_id, array_position(%(losers)s, person_id)) first
-            where k.person_id = first.person_id and k.activity_type_id = first.activity_type_id
-              and k.external_id = first.external_id
-              and not exists (select from activity_key w where w.person_id = %(winner)s
-                  and w.activity_type_id = k.activity_type_id and w.external_id = k.external_id)""",
-            {"winner": merging.winner_id, "losers": merging.loser_ids},
-        )
+    place = {loser_id: number for number, loser_id in enumerate(merging.loser_ids)}
+    first: dict[tuple[int, str], ActivityKey] = {}
+    for row in sorted(ActivityKey.objects.filter(person_id__in=place), key=lambda row: place[row.person_id]):
+        first.setdefault((row.activity_type_id, row.external_id), row)
+    _move_keys(list(first.values()), dict.fromkeys(place, merging.winner_id))
 
 
 def _return_keys(merging: Merging, _kept: Any) -> None:
     targets = {one: loser_id for loser_id, family in merging.families.items() for one in family}
+    rows = ActivityKey.objects.filter(person_id=merging.winner_id, original_person_id__in=targets)
+    _move_keys(list(rows), targets)
+
+
+def _move_keys(rows: Sequence[ActivityKey], targets: Mapping[int, int]) -> None:
+    """Put the keys under the target of whoever used them first; where it has one of its own they stay.
+
+    By insert and delete: a row's person says where it lies, and never changes.
+    """
+    if not rows:
+        return
+    moved = []
+    for row in rows:
+        origin = row.original_person_id or row.person_id
+        target = targets.get(origin) or targets[row.person_id]
+        moved.append((row, target, origin if origin != target else None))
     with connection.cursor() as cursor:
         cursor.execute(
-            """update activity_key k set person_id = t.target, original_person_id = nullif(t.origin, t.target)
-            from unnest(%s::int[], %s::int[]) as t (origin, target)
-            where k.person_id = %s and k.original_person_id = t.origin""",
-            [list(targets), list(targets.values()), merging.winner_id],
+            """insert into activity_key
+                (person_id, activity_type_id, external_id, activity_id, digest, original_person_id)
+            select * from unnest(%s::int[], %s::int[], %s::text[], %s::bigint[], %s::bytea[], %s::int[])
+            on conflict do nothing returning activity_type_id, external_id""",
+            [
+                [target for _row, target, _origin in moved],
+                [row.activity_type_id for row in rows],
+                [row.external_id for row in rows],
+                [row.activity_id for row in rows],
+                [row.digest for row in rows],
+                [origin for _row, _target, origin in moved],
+            ],
+        )
+        done = set(cursor.fetchall())
+        gone = [row for row in rows if (row.activity_type_id, row.external_id) in done]
+        cursor.execute(
+            """delete from activity_key k using unnest(%s::int[], %s::int[], %s::text[]) g (person, type, external)
+            where k.person_id = g.person and k.activity_type_id = g.type and k.external_id = g.external""",
+            [
+                [row.person_id for row in gone],
+                [row.activity_type_id for row in gone],
+                [row.external_id for row in gone],
+            ],
         )
 
 
 def _erase_activities(erasing: Erasing) -> None:
-    values = {"ids": list(erasing.person_ids), "user": erasing.source.user_id}
+    parameters = {"ids": list(erasing.person_ids), "user": erasing.source.user_id}
     with connection.cursor() as cursor:
+        _forget_values(cursor, erasing.person_ids)
         cursor.execute(
-            """insert into activity_removal
+            f"""insert into activity_removal
                 (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
-            select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'erase', activity_digest(a), %(user)s
+            select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'erase', {digest()}, %(user)s
             from activity a where a.person_id = any(%(ids)s)""",
-            values,
+            parameters,
         )
-        cursor.execute("delete from activity where person_id = any(%(ids)s)", values)
+        cursor.execute("delete from activity where person_id = any(%(ids)s)", parameters)
+
+
+def _forget_values(cursor: Any, person_ids: Sequence[int]) -> None:
+    """Suggest no more what the people's activities said."""
+    cursor.execute(
+        """select activity_type_id, primary_value from activity where person_id = any(%(ids)s)
+        union select activity_type_id, (jsonb_each_text(attributes)).value from activity
+            where person_id = any(%(ids)s)""",
+        {"ids": list(person_ids)},
+    )
+    said = [(type_id, value) for type_id, value in cursor.fetchall() if value is not None and len(value) <= 255]
+    cursor.execute(
+        """delete from seen_value s using unnest(%s::int[], %s::text[]) g (type, value)
+        where s.activity_type_id = g.type and s.value = g.value""",
+        [[type_id for type_id, _value in said], [value for _type_id, value in said]],
+    )
 
 
 def _export_activities(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:

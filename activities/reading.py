@@ -1,15 +1,17 @@
 """To read the log: in the order it was written, each activity exactly once; and a person's timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 from activities.models import Activity
 from activities.querysets import ActivityQuerySet
+from people import cluster, locks
 from people.datatypes import ExactDecoder
 from people.locks import KEY_BITS, Space
 
@@ -72,29 +74,43 @@ class Page:
     has_more: bool
 
 
+HELD = f"""select min(((classid::bigint & ((1 << 24) - 1)) << 32) | objid::bigint) from pg_locks
+    where locktype = 'advisory' and objsubid = 1 and classid::bigint >> {KEY_BITS - 32} = {Space.HIGH_WATER:d}
+      and granted and database = (select oid from pg_database where datname = current_database())"""
+
+
 def high_water_mark() -> int:
     """The greatest id up to which every activity that will ever be there is visible now.
 
     A recorder reads the sequence, takes a shared lock on that value and only then takes ids; so any id
     still uncommitted is greater than some held value, or than the sequence value read first here. Needs READ
     COMMITTED, two statements in this order, on the primary.
+
+    On a cluster a worker holds a lock of its own until its part of a transaction is visible, also when the
+    coordinator is through already; so the workers are asked last.
     """
+    mark = _mark_here()
+    if not cluster.is_distributed():
+        return mark
+    with connection.cursor() as cursor:
+        cursor.execute("select min(high_water_held(number)) from log_part")  # HELD, on each worker
+        (held,) = cursor.fetchone()
+    return mark if held is None else min(mark, held)
+
+
+def _mark_here() -> int:
     with connection.cursor() as cursor:
         cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
         (mark,) = cursor.fetchone()
-        cursor.execute(
-            """select min(((classid::bigint & ((1 << 24) - 1)) << 32) | objid::bigint) from pg_locks
-            where locktype = 'advisory' and objsubid = 1 and classid::bigint >> %s = %s and granted
-              and database = (select oid from pg_database where datname = current_database())""",
-            [KEY_BITS - 32, Space.HIGH_WATER],
-        )
+        cursor.execute(HELD)
         (held,) = cursor.fetchone()
     return mark if held is None else min(mark, held)
 
 
 def start(since: datetime | None = None) -> Position:
     """Where a reader begins who wants what occurred at `since` or later, and all that comes in from now on."""
-    mark = high_water_mark()
+    # a worker's lock may stand for rows that move, far below what is recorded now: not the point of `since`
+    mark = _mark_here()
     return Position(since, mark, 0 if since is None else _first_id(since, mark) - 1)
 
 
@@ -107,20 +123,7 @@ def _first_id(since: datetime, mark: int) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """with recursive search (low, high) as (
-                select 0::bigint, %(mark)s::bigint
-                union all
-                select case when found.recorded_at < %(before)s then found.id else low end,
-                       case when found.recorded_at < %(before)s then high else (low + high + 1) / 2 - 1 end
-                from search left join lateral (
-                    select a.id, a.recorded_at from activity a
-                    where a.id >= (low + high + 1) / 2 and a.id <= high order by a.id limit 1) found on true
-                where low < high),
-            ahead as materialized (  -- all of them: for the smallest id alone the planner would walk the primary key
-                select a.id from activity a
-                where a.occurred_at - a.recorded_at > interval '10 minutes' and a.occurred_at >= %(since)s)
-            select least((select max(low) from search) + 1, (select min(id) from ahead))""",
-            {"mark": mark, "since": since, "before": since - AHEAD - DISORDER},
+            "select first_activity_id(%s, %s::timestamptz, %s::timestamptz)", [mark, since, since - AHEAD - DISORDER]
         )
         (first,) = cursor.fetchone()
     return first
@@ -138,12 +141,24 @@ def read(
     `person_ids` narrows to these people (a few hundred at most), `conditions` to what meets all of them.
     `has_more` says that the next page has something now.
     """
-    mark = high_water_mark()
-    rows = _after(position, mark, type_ids, person_ids, limit + 1, conditions)
+    with _nobody_moves():
+        mark = high_water_mark()
+        rows = _after(position, mark, type_ids, person_ids, limit + 1, conditions)
     has_more = len(rows) > limit
     rows = rows[:limit]
     last_id = rows[-1].pk if has_more else max(mark, position.last_id)
     return Page(rows, Position(position.since, position.issued_at_mark, last_id), has_more)
+
+
+@contextmanager
+def _nobody_moves() -> Iterator[None]:
+    """Keep merges out while rows are read, where they would be seen to leave one worker before they reach another."""
+    if not cluster.is_distributed():
+        yield
+        return
+    with transaction.atomic():
+        locks.share([locks.key(Space.PEOPLE)])
+        yield
 
 
 def on_list(static_list_id: int) -> Condition:
@@ -159,13 +174,14 @@ def search(position: Position, rows: ActivityQuerySet, limit: int = 300) -> Page
 
     Looks on for a second at most. A page may so be short, even empty, and still have more after it.
     """
-    mark = high_water_mark()
     found: list[Activity] = []
     last, span, start = position.last_id, SEARCH_SPAN, monotonic()
-    while last < mark and len(found) <= limit and (now := monotonic()) < start + SEARCH_SECONDS:
-        upper = min(mark, last + span)
-        found += rows.filter(pk__gt=last, pk__lte=upper).order_by("pk")[: limit + 1 - len(found)]
-        last, span = upper, span * 4 if monotonic() - now < SEARCH_SECONDS / 10 else span
+    with _nobody_moves():
+        mark = high_water_mark()
+        while last < mark and len(found) <= limit and (now := monotonic()) < start + SEARCH_SECONDS:
+            upper = min(mark, last + span)
+            found += rows.filter(pk__gt=last, pk__lte=upper).order_by("pk")[: limit + 1 - len(found)]
+            last, span = upper, span * 4 if monotonic() - now < SEARCH_SECONDS / 10 else span
     if len(found) > limit:
         return Page(found[:limit], replace(position, last_id=found[limit - 1].pk), True)
     return Page(found, replace(position, last_id=max(last, position.last_id)), last < mark)
@@ -278,10 +294,10 @@ def latest(type_id: int, limit: int) -> list[Activity]:
 
 def latest_of(type_ids: Sequence[int], limit: int) -> list[Activity]:
     """The activities of any of the types that occurred last, newest first; one look into the index a type."""
-    sql = """select r.* from unnest(%s::int[]) as t (id), lateral (
-            select a.* from activity a where a.activity_type_id = t.id order by a.occurred_at desc limit %s) r
-        order by r.occurred_at desc, r.id desc limit %s"""
-    return list(Activity.objects.raw(sql, [list(type_ids), limit, limit]))
+    branch = "(select * from activity where activity_type_id = %s order by occurred_at desc limit %s)"
+    found = " union all ".join([branch] * len(type_ids)) or "select * from activity where false"
+    sql = f"select * from ({found}) r order by occurred_at desc, id desc limit %s"
+    return list(Activity.objects.raw(sql, [*(part for pk in type_ids for part in (pk, limit)), limit]))
 
 
 def top_primary_values(type_id: int, among: int, limit: int = 8) -> list[tuple[str, int]]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.digests import digest
 from activities.models import ActivityRemoval, ActivityType, RefusedActivity, Retention
 from people import audit, installation, locks
 from people.permissions import require
@@ -74,12 +75,13 @@ def due(now: datetime | None = None) -> Iterator[Due]:
 
 def due_of(kept: Retention, now: datetime | None = None) -> Due:
     with connection.cursor() as cursor:
+        cursor.execute("select %s::timestamptz - make_interval(months => %s)", [now or timezone.now(), kept.months])
+        (before,) = cursor.fetchone()
         cursor.execute(
-            """select before, (select count(*) from activity where activity_type_id = %s and occurred_at < before)
-            from (select %s::timestamptz - make_interval(months => %s) as before) b""",
-            [kept.activity_type_id, now or timezone.now(), kept.months],
+            "select count(*) from activity where activity_type_id = %s and occurred_at < %s",
+            [kept.activity_type_id, before],
         )
-        before, count = cursor.fetchone()
+        (count,) = cursor.fetchone()
     return Due(kept, before, count)
 
 
@@ -151,13 +153,14 @@ def _remove(
 def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees_keys: bool) -> int:
     # as recorders do: a merge moves rows, and must not move those that leave here
     locks.share([locks.key(locks.Space.PEOPLE)])
+    # nobody else enters the same rows as removed; row locks reach no further than one server
+    locks.take([locks.key(locks.Space.REMOVING)])
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into activity_removal
                 (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
-            select a.id, a.person_id, a.activity_type_id, a.recorded_at, %s, activity_digest(a), %s
-            from activity a where ctid = any(array(
-                select ctid from activity where {condition} limit {BATCH} for update))
+            select a.id, a.person_id, a.activity_type_id, a.recorded_at, %s, {digest()}, %s
+            from activity a where {condition} limit {BATCH}
             returning activity_id, person_id, activity_type_id""",
             [str(reason), by.pk if by is not None else None, *values],
         )

@@ -108,13 +108,12 @@ def totals(first: date, last: date) -> dict[int, int]:
 
 def last_seen(type_ids: Sequence[int]) -> dict[int, datetime]:
     """When each type's latest activity occurred, from the log itself: one look into its index a type."""
+    if not type_ids:
+        return {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """select t.id, l.occurred_at from unnest(%s::int[]) as t (id), lateral (
-                select a.occurred_at from activity a where a.activity_type_id = t.id
-                order by a.occurred_at desc limit 1) l""",
-            [list(type_ids)],
-        )
+        branch = """(select activity_type_id, occurred_at from activity where activity_type_id = %s
+            order by occurred_at desc limit 1)"""
+        cursor.execute(" union all ".join([branch] * len(type_ids)), list(type_ids))
         return dict(cursor.fetchall())
 
 
@@ -198,17 +197,21 @@ def _recount() -> None:
         left = sorted(set(cursor.fetchall()))
         if not left:
             return
+        touched = sorted({(pk, day + timedelta(days=n)) for pk, day in left for n in (-1, 0, 1)})
+        values = {"types": [pk for pk, _day in touched], "days": [day for _pk, day in touched],
+                  "last": position.last_id, "zone": position.time_zone}  # fmt: skip
         cursor.execute(
-            """with touched as (
-                select distinct t.type, t.day + n as day
-                from unnest(%(types)s::int[], %(days)s::date[]) as t (type, day), generate_series(-1, 1) as n)
-            insert into daily_count (activity_type_id, day, count)
-            select t.type, t.day, c.count from touched t, lateral (
-                select count(*) from activity a where a.activity_type_id = t.type and a.id <= %(last)s
-                  and a.occurred_at >= t.day::timestamp at time zone %(zone)s
-                  and a.occurred_at < (t.day + 1)::timestamp at time zone %(zone)s) c
-            on conflict (activity_type_id, day) do update set count = excluded.count""",
-            {"types": [pk for pk, _day in left], "days": [day for _pk, day in left],
-             "last": position.last_id, "zone": position.time_zone},
-        )  # fmt: skip
-        cursor.execute("delete from daily_count where count = 0")
+            """delete from daily_count d using unnest(%(types)s::int[], %(days)s::date[]) as t (type, day)
+            where d.activity_type_id = t.type and d.day = t.day""",
+            values,
+        )
+        cursor.execute(
+            """insert into daily_count (activity_type_id, day, count)
+            select t.type, t.day, count(*)
+            from unnest(%(types)s::int[], %(days)s::date[]) as t (type, day) join activity a
+              on a.activity_type_id = t.type and a.id <= %(last)s
+              and a.occurred_at >= t.day::timestamp at time zone %(zone)s
+              and a.occurred_at < (t.day + 1)::timestamp at time zone %(zone)s
+            group by 1, 2""",
+            values,
+        )

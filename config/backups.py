@@ -26,7 +26,9 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
+from activities.digests import digest
 from config.postgres import DatabaseUnavailable, wheel_binaries
+from people import cluster
 
 FORMAT = 1
 DUMP, FILES, MANIFEST = "database.dump", "files.tar", "manifest.json"
@@ -54,6 +56,8 @@ def take(folder: Path) -> dict[str, Any]:
     """Write a backup to `folder`, which must not exist; it appears only whole. Returns its manifest."""
     if folder.exists():
         raise BackupError(f"{folder} exists already.")
+    if cluster.is_distributed():
+        raise BackupError("Activities lie on several servers: back up each of them, see docs/scaling.md.")
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
@@ -157,14 +161,14 @@ def measure(server: "psycopg.Connection[Any]") -> dict[str, Any]:
             sql.SQL("select {}, count(*) from {}").format(name, sql.Identifier("public", name)) for name in names
         )
         tables = dict(cursor.execute(counts).fetchall()) if names else {}
-        cursor.execute("select count(*), coalesce(sum(activity_digest(a)), 0) from activity a")
-        count, digest = cursor.fetchone() or (0, 0)
+        cursor.execute(f"select count(*), coalesce(sum({digest()}), 0) from activity a")
+        count, total = cursor.fetchone() or (0, 0)
         cursor.execute("select app || '.' || name from django_migrations order by 1")
         migrations = [name for (name,) in cursor.fetchall()]
     return {
         "server_version": server.info.server_version,
         "tables": tables,
-        "activities": {"count": count, "digest": str(digest)},
+        "activities": {"count": count, "digest": str(total)},
         "migrations": migrations,
     }
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from activities import rollup, verifying
 from activities.models import ActivityDay, LogPosition
 from config import vitals
+from config.cluster import health
 from config.vitals import row as _row
 from config.vitals import rows as _rows
 from people import owned
@@ -49,6 +50,8 @@ GUARDS = frozenset({
     ("activity_field", "activity_field_is_frozen"),
     ("activity_key", "activity_key_is_never_truncated"),
     ("activity_removal", "activity_removal_is_append_only"),
+    ("activity_removal", "activity_removal_is_never_truncated"),
+    ("activity_removal", "activity_removal_is_stamped"),
     ("activity_type", "activity_type_is_kept"),
     ("activity_version", "activity_version_is_frozen"),
     ("approved_field", "approved_field_is_for_ever"),
@@ -260,9 +263,13 @@ def backup() -> Finding:
     return Finding("backup", says, "take one, and see why none was" if is_old else "")
 
 
+def cluster() -> Finding:
+    return Finding("cluster", *health.examine())
+
+
 CHECKS: tuple[Callable[[], Finding], ...] = (
     server, migrations, guards, registry, indexes, clock, disk, secret_key, worker, queue, transactions, counts,
-    dispatcher, closed_days, backup,
+    dispatcher, closed_days, backup, cluster,
 )  # fmt: skip
 
 

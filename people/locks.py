@@ -19,6 +19,7 @@ class Space(IntEnum):
     HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
     LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
     SMART_LISTS = 5  # who changes the rules of any list, so that no two close a circle together
+    REMOVING = 6  # who takes rows out of the log by retention or correction: one at a time
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
     LIMITS = 18  # how many API calls there are, where the installation limits them

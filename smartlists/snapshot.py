@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from psycopg.pq import Format
 from pyroaring import BitMap
 
+from people import cluster
 from people.problems import Problem, Refused
 from smartlists.operators import Sql
 
@@ -41,10 +42,11 @@ class Snapshot:
     def people(self, source: Sql) -> BitMap:
         """The people that `source` (what follows `from`, with a column `person`) finds; one statement."""
         ranges = " group by person >> 20" if self.in_ranges else ""
+        ids_of, read = _ON_CLUSTER if cluster.is_distributed() else _ON_ONE_SERVER
         found = BitMap()
-        for (ids,) in self.rows(f"select string_agg(int4send(person), '') from {source.text}{ranges}", source.params):
+        for (ids,) in self.rows(f"select {ids_of} from {source.text}{ranges}", source.params):
             if ids:
-                found |= bitmap_of(ids)
+                found |= read(ids)
         return found
 
     def rows(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -114,6 +116,19 @@ def bitmap_of(ids: bytes) -> BitMap:
     numbers = array("I", ids)
     numbers.byteswap()
     return BitMap(numbers)
+
+
+def bitmap_of_array(ids: bytes) -> BitMap:
+    """The bitmap of the person ids of an array, as PostgreSQL sends it: a head, then each id after its length."""
+    numbers = array("I", ids[_ARRAY_HEAD:])[1::2]
+    numbers.byteswap()
+    return BitMap(numbers)
+
+
+_ARRAY_HEAD = 20
+_ON_ONE_SERVER = ("string_agg(int4send(person), '')", bitmap_of)
+# workers aggregate arrays by themselves; for strings they would send each row to the coordinator
+_ON_CLUSTER = ("array_send(array_agg(person))", bitmap_of_array)
 
 
 def _current(cursor: Any, names: Iterable[str]) -> dict[str, str]:

@@ -1,14 +1,24 @@
-"""Tests run on real PostgreSQL: DATABASE_URL, or an embedded server of their own."""
+"""Tests run on real PostgreSQL: CITUS_DATABASE_URL, DATABASE_URL, or an embedded server of their own."""
 
 from pathlib import Path
 
 import pytest
 
-from tests import flushing, templating
+from tests import clustering, flushing, templating
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "one_server(reason): means nothing on a cluster, and is skipped there")
+    config.addinivalue_line("markers", "on_cluster: needs CITUS_DATABASE_URL, and is skipped without it")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if clustering.is_wanted and (marker := item.get_closest_marker("one_server")):
+            item.add_marker(pytest.mark.skip(reason=marker.args[0]))
+        if not clustering.is_wanted and item.get_closest_marker("on_cluster"):
+            item.add_marker(pytest.mark.skip(reason="there is no cluster: CITUS_DATABASE_URL is not set"))
 
 
 def pytest_sessionstart(session):
@@ -29,15 +39,23 @@ def pytest_sessionstart(session):
 def django_db_keepdb(django_db_modify_db_settings, django_db_blocker):
     """Have Django find a migrated database."""
     with django_db_blocker.unblock():
-        templating.copy_template()
+        clustering.make_database(templating.test_database()) if clustering.is_wanted else templating.copy_template()
     return True
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Besides: have transactional tests flushed by `tests.flushing`, which is quicker and gets past the guards."""
+    """Besides: distribute it where there is a cluster, and have transactional tests flushed by `tests.flushing`, which is quicker and gets past the guards."""
+    from django.db import connection
+
+    from people import cluster
+
     with django_db_blocker.unblock():
-        templating.keep_template()
+        if clustering.is_wanted:
+            clustering.distribute(connection.settings_dict["NAME"])
+        else:
+            templating.keep_template()
+        cluster.is_distributed()  # asked here, so that no test counts the question
         flushing.keep()
     with flushing.installed():
         yield

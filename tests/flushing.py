@@ -12,7 +12,10 @@ from unittest import mock
 
 from django.db import connection, transaction
 
-UNTOUCHED = "django_migrations"
+from config.cluster import tables
+from people import cluster
+
+UNTOUCHED = ("django_migrations", "log_part")
 
 
 def keep() -> None:
@@ -26,12 +29,13 @@ def keep() -> None:
 def restore() -> None:
     """Make every table hold what was put aside."""
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set local citus.multi_shard_modify_mode = 'sequential'")  # means nothing but on a cluster
         changed = _changed(cursor)
         for table in changed:
             cursor.execute(f'alter table "{table}" disable trigger user')
         for table in changed:
             cursor.execute(f'delete from "{table}"')
-        for table in changed:
+        for table in set(changed) - _distributed():
             cursor.execute(f'insert into "{table}" overriding system value table kept."{table}"')
         cursor.execute("set constraints all immediate")  # a trigger cannot be enabled while checks are pending
         for table in changed:
@@ -56,15 +60,26 @@ def _tables() -> list[str]:
     """Those of the database, not the temporary ones that the session may have."""
     with connection.cursor() as cursor:
         cursor.execute("select relname from pg_class where relpersistence = 't' and pg_table_is_visible(oid)")
-        left_out = {UNTOUCHED, *(name for (name,) in cursor.fetchall())}
+        left_out = {*UNTOUCHED, *(name for (name,) in cursor.fetchall())}
     return [table for table in connection.introspection.table_names() if table not in left_out]
 
 
+def _distributed() -> set[str]:
+    """The tables of which a cluster has the parts on its workers; a new database has nothing in them."""
+    return set(tables.DISTRIBUTED) if cluster.is_distributed() else set()
+
+
 def _changed(cursor: Any) -> list[str]:
+    distributed = _distributed()
+    changed = []
+    for table in distributed:
+        cursor.execute(f'select exists (select from "{table}")')
+        changed += [table] if cursor.fetchone()[0] else []
     parts = [
         f"""select '{table}' where (select count(*) from "{table}") <> (select count(*) from kept."{table}")
             or exists (select t::text from "{table}" t except select k::text from kept."{table}" k)"""
         for table in _tables()
+        if table not in distributed
     ]
     cursor.execute(" union all ".join(parts))
-    return [table for (table,) in cursor.fetchall()]
+    return [*changed, *(table for (table,) in cursor.fetchall())]

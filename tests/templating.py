@@ -18,10 +18,10 @@ PREFIX = "ca_template_"
 def copy_template() -> None:
     """Make the tests' database anew from the template, or drop it where there is no template yet."""
     with _server() as cursor:
-        cursor.execute(f'drop database if exists "{_test_database()}" with (force)')
+        cursor.execute(f'drop database if exists "{test_database()}" with (force)')
         cursor.execute("select 1 from pg_database where datname = %s", [_template()])
         if cursor.fetchone():
-            cursor.execute(f'create database "{_test_database()}" template "{_template()}"')
+            cursor.execute(f'create database "{test_database()}" template "{_template()}"')
 
 
 def keep_template() -> None:
@@ -33,7 +33,7 @@ def keep_template() -> None:
             return
         connection.close()
         try:
-            cursor.execute(f'create database "{_template()}" template "{_test_database()}"')
+            cursor.execute(f'create database "{_template()}" template "{test_database()}"')
             for name in known:
                 cursor.execute(f'drop database if exists "{name}"')
         except Error:  # another worker does it
@@ -46,7 +46,7 @@ def _server() -> Iterator[Any]:
         yield cursor
 
 
-def _test_database() -> str:
+def test_database() -> str:
     return connection.creation._get_test_db_name()
 
 

@@ -4,6 +4,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from activities import lifecycle
+from activities.digests import digest
 from activities.models import Activity, ActivityRemoval, ActivityType, ActivityVersion
 from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
 
@@ -58,8 +59,8 @@ def test_an_accounted_delete_is_let_through():
 
 def enter_removal(cursor, activity_id):
     cursor.execute(
-        """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
-        select id, person_id, activity_type_id, recorded_at, 'correction', activity_digest(a) from activity a where id = %s""",
+        f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
+        select id, person_id, activity_type_id, recorded_at, 'correction', {digest()} from activity a where id = %s""",
         [activity_id],
     )
 

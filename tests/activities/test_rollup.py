@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities import rollup
+from activities.digests import digest
 from activities.models import Activity, DailyCount, SeenValue
-from people import installation
+from people import deleting, installation
 from people.models import Installation
-from tests.making import activity, approved_type, person, recorded
+from tests.making import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -37,8 +38,8 @@ def remove(reason, *ids):
     """Take rows out of the log as erase, retention and merge do."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
-            select id, person_id, activity_type_id, recorded_at, %s, activity_digest(a) from activity a where id = any(%s)""",
+            f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
+            select id, person_id, activity_type_id, recorded_at, %s, {digest()} from activity a where id = any(%s)""",
             [reason, list(ids)],
         )
         cursor.execute("delete from activity where id = any(%s)", [list(ids)])
@@ -139,12 +140,14 @@ def test_only_the_most_frequent_values_are_kept(committed, monkeypatch):
 
 
 def test_what_an_erased_person_said_is_suggested_no_more(committed):
-    check, ann = approved_type(), person()
-    recorded(activity(ann.pk, primary_value="Ann's cheque"), activity(ann.pk, primary_value="kept"))
+    check, ann, bob = approved_type(), person(), person()
+    recorded(activity(ann.pk, primary_value="Ann's cheque", branch="Her street"))
+    recorded(activity(bob.pk, primary_value="kept"))
     rollup.catch_up()
-    remove("erase", Activity.objects.get(primary_value="Ann's cheque").pk)
+    deleting.erase([ann.pk], None, DIALECT)
     remove("merge", Activity.objects.get(primary_value="kept").pk)
     assert rollup.suggest(check.pk, "check") == ["kept"]
+    assert rollup.suggest(check.pk, "branch") == []
 
 
 def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed):

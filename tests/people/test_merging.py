@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import F
 
+from activities.digests import digest
 from activities.models import Activity, ActivityKey, ActivityRemoval
 from activities.recording import Status as Recorded
 from activities.recording import record
@@ -34,7 +35,10 @@ def refusal(verb, *args, **options):
     return caught.value
 
 
-def rows(query="select *, activity_digest(a) from activity a order by id, person_id"):
+LOG = f"select *, {digest()} from activity a order by id, person_id"
+
+
+def rows(query=LOG):
     with connection.cursor() as cursor:
         cursor.execute(query)
         return cursor.fetchall()
@@ -180,8 +184,8 @@ def test_keys_come_back_although_their_activities_were_kept_long_enough():
     done = merge(ann, bob)
     with connection.cursor() as cursor:
         cursor.execute(
-            """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
-            select id, person_id, activity_type_id, recorded_at, 'retention', activity_digest(a) from activity a where id = %s""",
+            f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
+            select id, person_id, activity_type_id, recorded_at, 'retention', {digest()} from activity a where id = %s""",
             [old.activity_id],
         )
         cursor.execute("delete from activity where id = %s", [old.activity_id])

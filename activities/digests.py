@@ -1,0 +1,16 @@
+"""The digest of an activity as SQL, from its columns: the parts of a distributed log have row types of their own."""
+
+COLUMNS = (
+    "id", "person_id", "activity_type_id", "version", "occurred_at", "recorded_at", "primary_value", "attributes",
+    "door", "user_id", "origin_id", "original_person_id",
+)  # fmt: skip
+
+
+def digest(row: str = "a", **changed: str) -> str:
+    """The SQL of the digest of `row`, an alias of `activity`, with some columns' SQL `changed`."""
+    return f"activity_digest({', '.join(values(row, **changed))})"
+
+
+def values(row: str = "a", **changed: str) -> list[str]:
+    """The SQL of every column of `row`, in order, with some `changed`."""
+    return [changed.get(column, f"{row}.{column}") for column in COLUMNS]

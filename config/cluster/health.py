@@ -1,0 +1,52 @@
+"""What an operator of a cluster would look at: do all workers answer, hold nothing back, and keep the rules."""
+
+from django.db import connection
+
+from config.cluster import tables
+from people import cluster
+
+TRUNCATE = 32  # of pg_trigger.tgtype: such triggers stay on the coordinator, where a table is truncated
+# a transaction of several servers that one of them has not heard the end of; readers of the log wait for it
+_IN_DOUBT = """select count(*) from pg_prepared_xacts
+    where database = current_database() and prepared < now() - interval '1 minute'"""
+_GUARDS = """select count(*) from pg_trigger where tgrelid = '%s'::regclass and not tgisinternal
+    and tgenabled in ('O', 'A')"""
+
+
+def examine() -> tuple[str, str]:
+    """(what is, what to do about it; empty when all is well)."""
+    if not cluster.is_distributed():
+        return "activities are on this server", ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select nodename || ':' || nodeport, success, result from run_command_on_workers(%s)", [_IN_DOUBT]
+        )
+        workers = cursor.fetchall()
+    silent = [name for name, succeeded, _result in workers if not succeeded]
+    if silent:
+        return f"{', '.join(silent)} of {len(workers)} workers do not answer", "start them: nothing can be recorded"
+    says = f"activities are on {len(workers)} workers"
+    in_doubt = sum(int(result) for _name, _succeeded, result in workers)
+    if in_doubt:
+        return (
+            f"{says}; {in_doubt} prepared transactions wait for their end and hold readers of the log back",
+            "select recover_prepared_transactions()",
+        )
+    if unguarded := _unguarded():
+        return f"{says}; parts without a guard: {', '.join(unguarded)}", "verify_activities, then create the triggers"
+    return f"{says}, every part has its guards", ""
+
+
+def _unguarded() -> list[str]:
+    """The tables of which some part lacks a trigger that the table has."""
+    found = []
+    with connection.cursor() as cursor:
+        for table in tables.DISTRIBUTED:
+            cursor.execute(
+                """select exists (select from run_command_on_shards(%s, %s) s where s.result::int < (
+                    select count(*) from pg_trigger where tgrelid = %s::regclass and not tgisinternal
+                    and tgtype & %s = 0))""",
+                [table, _GUARDS, table, TRUNCATE],
+            )
+            found += [table] if cursor.fetchone()[0] else []
+    return found

@@ -1,0 +1,40 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.cluster import plan, tables
+
+
+class Command(BaseCommand):
+    help = (
+        "Distribute the log over the workers of a Citus cluster whose coordinator DATABASE_URL names. Stop web and "
+        "worker first, and start them again afterwards. Safe to run again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="print every statement and run none")
+        parser.add_argument(
+            "--parts", type=int, default=plan.PARTS,
+            help="into how many parts the log is cut: as many as cores will ever read it (default %(default)s)",
+        )  # fmt: skip
+        parser.add_argument("--back", action="store_true", help="bring everything back to the coordinator")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 1 <= options["parts"] <= 1_024:
+            raise CommandError("--parts: from 1 to 1,024.")
+        refusals = plan.refusals()
+        steps = plan.back() if options["back"] else plan.there(options["parts"])
+        if options["dry_run"]:
+            for step in steps:
+                self.stdout.write(f"-- {step.says}{' (done before)' if step.is_done else ''}")
+                self.stdout.writelines(f"{statement};" for statement in ("begin", *step.statements, "commit"))
+        if refusals:
+            raise CommandError("This cannot be distributed as it is:\n" + "\n".join(f"- {line}" for line in refusals))
+        if options["dry_run"]:
+            return
+        done = plan.run(steps, self.stderr.write)
+        where = "on the coordinator" if options["back"] else "distributed"
+        self.stdout.write(
+            f"{len(tables.DISTRIBUTED)} tables are {where} ({done} steps now). Start web and worker, then run: "
+            "python manage.py doctor"
+        )

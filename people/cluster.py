@@ -1,0 +1,19 @@
+"""Whether the log lies on a Citus cluster.
+
+The application talks to the coordinator alone. `docs/scaling.md` lists what differs there.
+"""
+
+from functools import cache
+
+from django.db import connection
+
+
+@cache
+def is_distributed() -> bool:
+    """Whether activities are distributed; asked once in the life of a process, which `distribute` outdates."""
+    with connection.cursor() as cursor:
+        cursor.execute("select to_regclass('pg_catalog.pg_dist_partition') is not null")
+        if not cursor.fetchone()[0]:
+            return False
+        cursor.execute("select exists (select from pg_dist_partition where logicalrelid = to_regclass('activity'))")
+        return cursor.fetchone()[0]

@@ -1,0 +1,161 @@
+"""On a cluster: what is asked of all parts and what of one, what a worker keeps, and the way there and back."""
+
+import re
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from activities import reading, rollup, verifying
+from activities.models import Activity
+from config import doctor
+from config.cluster import plan, tables
+from people import merging
+from smartlists import rules, statements
+from tests import clustering
+from tests.making import DIALECT, activity, approved_type, person, recorded
+
+pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db]
+
+
+def explain(sql, parameters=()):
+    with connection.cursor() as cursor:
+        cursor.execute(f"explain (costs off) {sql}", parameters)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def tasks(sql, parameters=()):
+    """How many parts each piece of the statement is sent to, and whether the coordinator joins pieces itself."""
+    said = explain(sql, parameters)
+    return [int(number) for number in re.findall(r"Task Count: (\d+)", said)], "Distributed Subplan" in said
+
+
+ALL, ONE = clustering.PARTS, 1
+ONE_PERSON = {
+    "timeline": "select * from activity where person_id = 7 order by occurred_at desc, id desc limit 50",
+    "narrowed timeline": """select * from activity where person_id = 7 and activity_type_id = any('{1,2}')
+        and (occurred_at, id) < (now(), 5) order by occurred_at desc, id desc limit 50""",
+    "known external id": """select activity_id, digest from activity_key
+        where person_id = 7 and activity_type_id = 1 and external_id = 'T-1'""",
+    "erase": "delete from activity where person_id = 7",
+    "explanation": "select count(*), max(occurred_at) from activity where activity_type_id = 1 and person_id = any('{7}')",
+}
+EVERYBODY = {
+    "did": "select array_send(array_agg(person)) from (select person_id as person from activity where activity_type_id = 1) f",
+    "count": """select array_send(array_agg(person)) from (select person_id as person from activity
+        where activity_type_id = 1 group by person_id having count(*) >= 2 and sum((attributes ->> 'a')::numeric) > 5) f""",
+    "first value": """select array_send(array_agg(person)) from (select person_id as person from activity
+        where activity_type_id = 1 group by person_id
+        having (array_agg(primary_value order by occurred_at, id))[1] = 'x') f""",
+    "sequence": """select array_send(array_agg(person)) from (select person from (
+        select *, max(at) filter (where step = 1) over (partition by person order by at groups between
+            unbounded preceding and 1 preceding) as before_2 from (
+            select person_id as person, occurred_at as at, 1 as step from activity where activity_type_id = 1
+            union all
+            select person_id as person, occurred_at as at, 2 as step from activity where activity_type_id = 2) rows) rows
+        where step = 2 and before_2 >= at - interval '24 hours') f""",
+    "a page of one type": "select * from activity where activity_type_id = 1 and id > 5 and id <= 900 order by id limit 300",
+    "chart": "select (occurred_at at time zone 'UTC')::date, count(*) from activity where activity_type_id = 1 group by 1",
+    "mark": "select min(high_water_held(number)) from log_part",
+    "digest of a day": """select sum(count) from (
+        select person_id, 1 as count from activity where recorded_at < now() union all
+        select person_id, 1 from activity_removal where recorded_at < now()) parts""",
+}
+
+
+@pytest.mark.parametrize("sql", ONE_PERSON.values(), ids=ONE_PERSON.keys())
+def test_what_is_asked_of_one_person_goes_to_one_part(sql):
+    assert tasks(sql) == ([ONE], False)
+
+
+@pytest.mark.parametrize("sql", EVERYBODY.values(), ids=EVERYBODY.keys())
+def test_what_is_asked_of_everybody_is_worked_out_by_each_part_alone(sql):
+    assert tasks(sql) == ([ALL], False)
+
+
+def test_filters_of_smart_lists_are_pushed_down_as_they_are():
+    from smartlists.catalogue import Catalogue
+    from smartlists.periods import Clock
+
+    check = approved_type()
+    context = statements.Context(Catalogue(), Clock.current(), None)
+    item = rules.Activity(type=check.api_name, constraints=())
+    source = statements.of_filter(item, context).source
+    assert tasks(f"select array_send(array_agg(person)) from {source.text}", source.params) == ([ALL], False)
+
+
+def test_a_page_of_several_types_is_merged_from_a_piece_of_each():
+    types = [1, 2, 3]
+    sql = reading._of_types(types, ["a.id > 5 and a.id <= 900"])
+    counts, is_joined_here = tasks(sql, {"limit": 300})
+    assert counts.count(ALL) >= len(types) and is_joined_here
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
+    check, ann = approved_type(), person()
+    recorded(activity(ann.pk))
+    start = reading.Position(None, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("select nextval('activity_id_seq')")
+        (lost,) = cursor.fetchone()
+        cursor.execute(
+            """select s.shardid, n.nodename, n.nodeport from pg_dist_shard s join pg_dist_placement p using (shardid)
+            join pg_dist_node n using (groupid)
+            where s.shardid = get_shard_id_for_distribution_column('activity', %s)""",
+            [ann.pk],
+        )
+        shard, *node = cursor.fetchone()
+    (after,) = recorded(activity(ann.pk))
+    with clustering.connect(tuple(node), connection.settings_dict["NAME"]) as worker:
+        worker.execute("set citus.enable_manual_changes_to_shards = on")
+        worker.execute("begin")
+        worker.execute(
+            f"""insert into activity_{shard} (id, person_id, activity_type_id, version, occurred_at, attributes, door)
+            values ({lost}, {ann.pk}, {check.pk}, 1, now(), '{{}}', 1)"""
+        )
+        worker.execute("prepare transaction 'a coordinator that is gone'")
+        assert reading.high_water_mark() == lost - 1
+        page = reading.read(start, [check.pk])
+        assert [row.pk for row in page.activities] == [lost - 1] and not page.has_more
+        worker.execute("commit prepared 'a coordinator that is gone'")
+    rows = reading.read(page.position, [check.pk]).activities
+    assert [row.pk for row in rows] == [lost, after.activity_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_merge_from_one_worker_to_another_adds_up():
+    approved_type()
+    crowd = [person() for _ in range(6)]
+    recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
+    verifying.close_days(verifying.timezone.now() + verifying.timedelta(days=2))
+    done = merging.merge(crowd[0].pk, [one.pk for one in crowd[1:]], None, DIALECT)
+    assert Activity.objects.filter(person_id=crowd[0].pk).exclude(original_person_id=None).count() >= 5
+    rollup.catch_up()
+    assert rollup.differences() == []
+    merging.undo(done.pk, None, DIALECT)
+    rollup.catch_up()
+    assert rollup.differences() == [] and verifying.verify() == []
+
+
+def test_the_doctor_finds_the_workers_and_their_guards():
+    (finding,) = [found for found in doctor.examine() if found.check == "cluster"]
+    assert finding.is_well and "2 workers" in finding.says
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_way_there_was_gone_already_and_the_way_back_is_open(capsys):
+    call_command("distribute", "--dry-run", "--parts", "4")
+    said = capsys.readouterr().out
+    assert all(f"{table} is distributed (done before)" in said for table in tables.DISTRIBUTED)
+    statements_back = [statement for step in plan.back() for statement in step.statements]
+    assert sum("undistribute_table" in statement for statement in statements_back) == len(tables.DISTRIBUTED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_by_hand_is_refused():
+    with pytest.raises(Exception, match=r"(?i)generated always"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """insert into activity (id, person_id, activity_type_id, version, occurred_at, door)
+            values (1, 1, 1, 1, now(), 1)"""
+        )
