@@ -73,8 +73,8 @@ def _changed(cursor: Any) -> list[str]:
     distributed = _distributed()
     changed = []
     for table in distributed:
-        cursor.execute(f'select exists (select from "{table}")')
-        changed += [table] if cursor.fetchone()[0] else []
+        cursor.execute(f'select 1 from "{table}" limit 1')
+        changed += [table] if cursor.fetchone() else []
     parts = [
         f"""select '{table}' where (select count(*) from "{table}") <> (select count(*) from kept."{table}")
             or exists (select t::text from "{table}" t except select k::text from kept."{table}" k)"""
