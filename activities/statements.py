@@ -72,13 +72,15 @@ def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
 def take_ids(rows: Sequence[Ready]) -> None:
     """Give every row its id, under the lock that readers of the log look for (reading.high_water_mark)."""
     with connection.cursor() as cursor:
+        # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
         cursor.execute(
-            """select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end)
-            from activity_id_seq""",
-            [locks.key(locks.Space.HIGH_WATER)],
+            """with held as materialized (
+                select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end)
+                from activity_id_seq
+            )
+            select nextval('activity_id_seq') from held, generate_series(1, %s)""",
+            [locks.key(locks.Space.HIGH_WATER), len(rows)],
         )
-        # a statement of its own: no id may be taken before the lock is held
-        cursor.execute("select nextval('activity_id_seq') from generate_series(1, %s)", [len(rows)])
         ids = sorted([pk for (pk,) in cursor.fetchall()])
     for row, pk in zip(rows, ids, strict=True):
         row.activity_id = pk

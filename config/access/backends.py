@@ -13,6 +13,8 @@ class EffectiveRightsBackend(ModelBackend):
         return set() if getattr(user_obj, "is_api_only", False) else super().get_group_permissions(user_obj, obj)
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        if getattr(user_obj, "rights", None) is not None:
+            return perm in user_obj.rights
         if not super().has_perm(user_obj, perm, obj):
             return False
         owner = user_obj.owner if getattr(user_obj, "is_api_only", False) else None

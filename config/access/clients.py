@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access import callers
 from config.access.models import ApiClient
 from people import audit
 from people.permissions import require
@@ -152,7 +153,7 @@ def scope(client_id: str) -> str:
 
 def client_of(token: str) -> tuple[ApiClient | None, bool]:
     """The client that holds `token`, and whether the token has expired."""
-    client = _usable().select_related("api_user__owner").filter(token_digest=_digest(token)).first()
+    client = callers.client_with(_digest(token))
     if client is None or client.token_expires_at is None:
         return None, False
     return client, client.token_expires_at <= timezone.now()

@@ -39,6 +39,7 @@ class User(AbstractUser):
     # of the present request: whether it came with a token, and the rights that this is narrowed to (None: not)
     has_token = False
     scopes: frozenset[str] | None = None
+    rights: frozenset[str] | None = None  # in effect, where they were read with the token
 
     class Meta(AbstractUser.Meta):
         verbose_name = _("user")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access import clients
+from config.access import callers, clients
 from config.access.models import ApiClient, ApiToken
 from people import audit
 from people.problems import NotAllowed, Problem, Refused, refuse_if, show
@@ -92,14 +92,12 @@ def revoke_personal(token: ApiToken, by: Any) -> None:
 
 def holder_of(text: str) -> Holder | None:
     """Who holds the token `text`, a native one or the dialect's; None when it is unknown, over or of nobody active."""
-    token = (
-        ApiToken.objects.select_related("user__owner", "client")
-        .filter(digest=_digest(text), expires_at__gt=timezone.now(), user__is_active=True)
-        .first()
-    )
+    token = callers.token_with(_digest(text))
     if token is None:
         client, has_expired = clients.client_of(text)
         return None if client is None or has_expired else Holder(client.api_user, client, None)
+    if token.expires_at <= timezone.now():
+        return None
     if token.client is not None and (token.client.is_revoked or not token.user.owner.is_active):
         return None
     token.user.has_token = True
