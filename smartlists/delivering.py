@@ -40,8 +40,13 @@ def drain(webhook_id: int, lane: int, *, send: Any = outbound.send) -> float | N
             if not is_mine:
                 return None
             while batch := _next(webhook_id, lane):
+                held_up: set[int] = set()  # people whose earlier call has to be made first
                 for delivery in batch:
-                    interval = _attempt(delivery, send)
+                    if delivery.person_id in held_up:
+                        continue
+                    if not _attempt(delivery, send):
+                        held_up.add(delivery.person_id)
+                    interval = 60 * webhooks.LANES / delivery.webhook.per_minute
                     if monotonic() - started + interval > BUDGET_SECONDS:
                         return max(interval, 0.1)
                     sleep(interval)
@@ -55,12 +60,12 @@ def due_lanes() -> list[tuple[int, int]]:
 
 
 def _next(webhook_id: int, lane: int) -> list[WebhookDelivery]:
-    """The next calls: of each person the first that waits, if it is due; none while the circuit is open."""
+    """The next calls, each after all that the person has to get before; none while the circuit is open."""
     now = timezone.now()
     if Webhook.objects.filter(pk=webhook_id, open_until__gt=now).exists():
         return []
     waiting = WebhookDelivery.objects.filter(webhook_id=webhook_id, lane=lane, state=State.WAITING)
-    earlier = waiting.filter(person_id=OuterRef("person_id"), pk__lt=OuterRef("pk"))
+    earlier = waiting.filter(person_id=OuterRef("person_id"), pk__lt=OuterRef("pk"), due_at__gt=now)
     due = waiting.filter(~Exists(earlier), due_at__lte=now).select_related("webhook").order_by("pk")
     return list(due[:BATCH])
 
@@ -74,29 +79,25 @@ def _seconds_until_due(webhook_id: int, lane: int) -> float | None:
     return max(0.1, (max(first, opens or first) - timezone.now()).total_seconds())
 
 
-def _attempt(delivery: WebhookDelivery, send: Any) -> float:
-    """Make one call and note what came of it; return for how many seconds the lane must be quiet now."""
+def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
+    """Make one call and note what came of it; whether the person's next one may follow."""
     webhook = delivery.webhook
     if Webhook.objects.filter(pk=webhook.pk, open_until__gt=timezone.now()).exists():
-        return 0
+        return False
     body = delivery.body.encode()
     try:
         headers = {**delivery.headers, **signature(webhook, str(delivery.key), body, timezone.now())}
         reply = send(delivery.method, delivery.url, headers, body, seconds=webhook.timeout_seconds)
     except (Unsafe, Refused) as problem:
-        _finish(delivery, State.DEAD, problem=str(problem))
-        return 0
+        return _finish(delivery, State.DEAD, problem=str(problem))
     except Failed as problem:
-        _put_off(delivery, None, str(problem), "")
-    else:
-        if reply.is_good:
-            _finish(delivery, State.DELIVERED, reply.status, text=reply.text)
-            Webhook.objects.filter(pk=webhook.pk).exclude(failures=0).update(failures=0, open_until=None)
-        elif 400 <= reply.status < 500 and reply.status not in TRY_AGAIN:
-            _finish(delivery, State.DEAD, reply.status, f"HTTP {reply.status}", reply.text)
-        else:
-            _put_off(delivery, reply.status, f"HTTP {reply.status}", reply.text)
-    return 60 * webhooks.LANES / webhook.per_minute
+        return _put_off(delivery, None, str(problem), "")
+    if reply.is_good:
+        Webhook.objects.filter(pk=webhook.pk).exclude(failures=0).update(failures=0, open_until=None)
+        return _finish(delivery, State.DELIVERED, reply.status, text=reply.text)
+    if 400 <= reply.status < 500 and reply.status not in TRY_AGAIN:
+        return _finish(delivery, State.DEAD, reply.status, f"HTTP {reply.status}", reply.text)
+    return _put_off(delivery, reply.status, f"HTTP {reply.status}", reply.text)
 
 
 def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping[str, str]:
@@ -113,18 +114,18 @@ def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping
     return found
 
 
-def _put_off(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> None:
+def _put_off(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> bool:
     """Try again later, each time much later, until the 24 hours are over."""
     attempts = delivery.attempts + 1
     wait = min(FIRST_WAIT * 4 ** min(attempts - 1, 8), LONGEST_WAIT) * random.uniform(0.8, 1.2)
     due_at = timezone.now() + wait
-    if due_at > delivery.give_up_at:
-        _finish(delivery, State.DEAD, status, problem, text)
-    else:
-        WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING).update(
-            attempts=attempts, due_at=due_at, status=status, problem=problem[:500], response=text
-        )
     _count_failure(delivery.webhook_id)
+    if due_at > delivery.give_up_at:
+        return _finish(delivery, State.DEAD, status, problem, text)
+    WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING).update(
+        attempts=attempts, due_at=due_at, status=status, problem=problem[:500], response=text
+    )
+    return False
 
 
 def _count_failure(webhook_id: int) -> None:
@@ -138,7 +139,8 @@ def _count_failure(webhook_id: int) -> None:
 
 def _finish(
     delivery: WebhookDelivery, state: str, status: int | None = None, problem: str = "", text: str = ""
-) -> None:
+) -> bool:
+    """Note that there will be no further attempt; the person's next call may follow."""
     WebhookDelivery.objects.filter(pk=delivery.pk).update(
         state=state, status=status, problem=problem[:500], response=text, attempts=delivery.attempts + 1,
         finished_at=timezone.now(),
@@ -147,3 +149,4 @@ def _finish(
     StepOutcome.objects.filter(entry_id=delivery.entry_id, path=delivery.path).update(
         outcome=outcome, detail=problem[:500] or f"HTTP {status}"
     )
+    return True

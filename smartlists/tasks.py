@@ -25,3 +25,7 @@ def go_on(timestamp: int) -> None:
     evaluating.give_up_dead()
     for smart_list in evaluating.due():
         evaluating.request(smart_list, None)
+
+
+# at the end: the worker finds tasks in modules of this name
+from smartlists import campaign_tasks  # noqa: E402, F401

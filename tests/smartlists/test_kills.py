@@ -1,0 +1,201 @@
+"""Dispatcher, worker and recorders killed at random, as real processes: nothing is lost and nothing is done twice.
+
+CAMPAIGN_KILLS says how often; the suite's own run is short. With CAMPAIGN_KILLS=50 the last line tells the tally.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from activities.models import Activity
+from smartlists import campaign_tasks, triggering, webhooks
+from smartlists.models import CampaignEntry, StepOutcome, WebhookDelivery
+from tests.making import activity, approved_type, person, recorded
+from tests.smartlists.campaigning import BIG_CHECK, a_list, active, add_to, members
+from tests.smartlists.receiving import receiver
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KILLS = int(os.environ.get("CAMPAIGN_KILLS", "4"))
+PATIENCE = 120  # seconds
+PROCESSES = {
+    "dispatcher": ("dispatch",),
+    "twin": ("dispatch",),
+    "worker": ("procrastinate", "worker", "--concurrency", "2"),
+}
+
+
+class Process:
+    """One of the product's processes on this test's database, begun again whenever it is killed."""
+
+    def __init__(self, arguments, trusted):
+        self.arguments = arguments
+        self.environment = {
+            **os.environ, "DATA_DIR": str(settings.DATA_DIR), "EMBEDDED_POSTGRES_ATTACH": "1",
+            "TEST_DATABASE_NAME": connection.settings_dict["NAME"], "WEBHOOK_TRUSTED_HOSTS": trusted,
+            "DJANGO_SETTINGS_MODULE": "tests.settings", "EMBEDDED_POSTGRES_FOR_TESTS": "1",
+        }  # fmt: skip
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", *self.arguments], cwd=settings.BASE_DIR, env=self.environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Writer(threading.Thread):
+    """Records checks of few people with known external ids, a few at a time; sends each call again now and then."""
+
+    def __init__(self, people):
+        super().__init__(daemon=True)
+        self.people, self.is_over, self.wanted = people, threading.Event(), Counter()
+
+    def run(self):
+        number = 0
+        while not self.is_over.is_set():
+            rows = []
+            for person_id in self.people:
+                number += 1
+                amount = 2000 if number % 3 else 5
+                rows.append(activity(person_id, occurred_at=datetime.now(UTC), primary_value=f"No. {number}", external_id=str(number), amount=amount))  # fmt: skip
+                self.wanted[person_id] += amount > 1000
+            self.record(rows)
+            if number % 7 == 0:
+                self.record(rows)  # a program that heard no answer
+            time.sleep(0.25)
+        connection.close()
+
+    def record(self, rows):
+        """As a program does whose connection is cut: again, until there is an answer."""
+        while True:
+            try:
+                recorded(*rows)
+            except (OperationalError, InterfaceError):
+                connection.close()
+                time.sleep(0.1)
+            else:
+                return
+
+
+def database_is_ended():
+    """All connections but this one are cut, as by a restart of the server."""
+    with connection.cursor() as cursor:
+        cursor.execute("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and usename = current_user")  # fmt: skip
+
+
+def eventually(found):
+    until = time.monotonic() + PATIENCE
+    while not found() and time.monotonic() < until:
+        time.sleep(0.2)
+    return found()
+
+
+def is_quiet():
+    return (
+        triggering.lag() == 0
+        and not CampaignEntry.objects.filter(state="open").exists()
+        and not WebhookDelivery.objects.filter(state="waiting").exists()
+    )
+
+
+def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
+    approved_type()
+    people = [person().pk for _number in range(8)]
+    rich = a_list()
+    with receiver() as server:
+        settings.WEBHOOK_TRUSTED_HOSTS = [server.host]
+        hook, _secret = webhooks.create("CRM", None, url=f"{server.url}/", per_minute=60_000)
+        settings.WEBHOOK_TRUSTED_HOSTS = []
+        active(
+            add_to(rich), {"do": "change_field", "field": "person_score", "by": "1"},
+            {"do": "webhook", "webhook": hook.pk}, triggers=[BIG_CHECK],
+        )  # fmt: skip
+        processes = {name: Process(arguments, server.host) for name, arguments in PROCESSES.items()}
+        writer, chance = Writer(people), random.Random(9)
+        writer.start()
+        killed = Counter()
+        try:
+            eventually(lambda: CampaignEntry.objects.exists())
+            for _kill in range(KILLS):
+                time.sleep(chance.uniform(0.2, 1.0))
+                name = chance.choice([*PROCESSES, "database"])
+                killed[name] += 1
+                if name == "database":
+                    database_is_ended()
+                else:
+                    processes[name].kill()
+                    processes[name].start()
+            writer.is_over.set()
+            writer.join(20)
+            assert not writer.is_alive()
+            campaign_tasks.go_on_sending.defer(timestamp=0)  # what a killed worker had taken; else the next minute's
+            assert eventually(is_quiet), "not done in time"
+        finally:
+            writer.is_over.set()
+            for one in processes.values():
+                one.kill()
+            with connection.cursor() as cursor:
+                cursor.execute("delete from procrastinate_periodic_defers")
+        _check(writer, people, rich, server)
+    tally = {
+        "kills": dict(killed), "qualifying": sum(writer.wanted.values()), "entries": CampaignEntry.objects.count(),
+        "outcomes": StepOutcome.objects.count(), "calls": len(server.calls),
+    }  # fmt: skip
+    with capsys.disabled():
+        print(f"\nkill test: {json.dumps(tally)}")
+
+
+def _check(writer, people, rich, server):
+    wanted = sum(writer.wanted.values())
+    assert wanted > 0
+    assert members(rich) == set(people)
+    entries = list(CampaignEntry.objects.order_by("pk"))
+    qualifying = set(Activity.objects.filter(activity_type_id__gte=100_000, attributes__amount__gt=1000).values_list("pk", flat=True))  # fmt: skip
+    assert Counter(one.activity_id for one in entries) == Counter(qualifying) and len(qualifying) == wanted
+    assert {one.state for one in entries} == {"done"}
+    assert Counter(StepOutcome.objects.values_list("entry_id", flat=True)) == Counter({one.pk: 3 for one in entries})
+    from people.models import Person
+
+    assert dict(Person.objects.values_list("pk", "person_score")) == dict(writer.wanted)
+    deliveries = list(WebhookDelivery.objects.order_by("pk"))
+    assert {one.state for one in deliveries} == {"delivered"} and len(deliveries) == wanted
+    first_seen: dict[int, list[str]] = {}
+    person_of = {str(one.key): one.person_id for one in deliveries}
+    for _path, headers, _body in server.calls:
+        seen = first_seen.setdefault(person_of[headers["webhook-id"]], [])
+        if headers["webhook-id"] not in seen:
+            seen.append(headers["webhook-id"])
+    for person_id in people:
+        assert first_seen[person_id] == [str(one.key) for one in deliveries if one.person_id == person_id]
+
+
+def test_a_second_dispatcher_stands_by():
+    from people import locks
+
+    with locks.alone(locks.Space.DISPATCHER, 0) as is_mine:
+        assert is_mine
+        process = Process(("dispatch",), "")
+        try:
+            approved_type()
+            active(add_to(a_list()))
+            recorded(activity(person().pk, occurred_at=datetime.now(UTC)))
+            time.sleep(3)
+            assert not CampaignEntry.objects.exists()
+        finally:
+            process.process.terminate()
+            assert process.process.wait(20) == 0
