@@ -111,7 +111,10 @@ def _order(outcome: Any) -> list[int]:
 
 def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -> dict[str, Any]:
     item = definitions.step_at(definition_of(entry.version_id).steps, outcome.path)
-    said = campaign_sentences.step(item, names, webhooks)
+    is_choice = isinstance(item, definitions.Choose)  # which way is what matters here, not all there are
+    said = str(campaign_sentences.STEP_TITLES["choose"]) if is_choice else (
+        campaign_sentences.step(item, names, webhooks)
+    )  # fmt: skip
     return {"number": campaign_sentences.shown_path(outcome.path), "said": said, "outcome": outcome}
 
 

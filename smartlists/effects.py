@@ -140,7 +140,7 @@ def _recorded(outcome: recording.Outcome) -> Done:
 
 def _wait(step: definitions.Wait, entries: Sequence[Entry], situation: Situation) -> Dones:
     if step.period:
-        until = _after(situation.now, step.period)
+        until = _after(situation.now.replace(microsecond=0), step.period)
         return {entry.id: Done(Outcome.DONE, datatypes.moment_text(until), until) for entry in entries}
     texts = filling.texts(step.until, entries, situation)
     return {entry.id: _waiting(texts[entry.id], situation.now) for entry in entries}
@@ -173,7 +173,8 @@ def _choose(step: definitions.Choose, entries: Sequence[Entry], _situation: Situ
         chosen = [pk for pk, person_id in left.items() if person_id in inside]
         found |= {pk: Done(Outcome.DONE, str(branch + 1), branch=branch) for pk in chosen}
         left = {pk: person_id for pk, person_id in left.items() if pk not in found}
-    return found | {pk: Done(Outcome.NOTHING, branch=len(step.choices)) for pk in left}
+    otherwise = len(step.choices)
+    return found | {pk: Done(Outcome.DONE, str(otherwise + 1), branch=otherwise) for pk in left}
 
 
 def _alert(step: definitions.Alert, entries: Sequence[Entry], situation: Situation) -> Dones:

@@ -200,13 +200,17 @@ def _satisfying(
         return []
     context = statements.Context(names, Clock.current())
     parts = []
-    for number, (_listener, _at, trigger, ids) in enumerate(asked):
+    for number, (_listener, _at, trigger, _ids) in enumerate(asked):
         where = statements.rows_of(names.type(trigger.type), trigger.constraints, context)
-        text = f"select {number}, id from activity where id = any(%s) and {where.text}"
-        parts.append(Sql(text, (ids, *where.params)))
-    whole = statements.joined(parts, " union all ")
-    with connection.cursor() as cursor:
-        cursor.execute(whole.text, whole.params)
+        parts.append(Sql(f"case when {where.text} then {number} end", where.params))
+    numbers = statements.joined(parts, ", ")
+    wanted = sorted({pk for _listener, _at, _trigger, ids in asked for pk in ids})
+    with connection.cursor() as cursor:  # each activity is looked at once, whatever the number of campaigns
+        cursor.execute(
+            f"""select n, id from (select id, array[{numbers.text}] as found from activity where id = any(%s)) a,
+            unnest(found) as n where n is not null""",
+            [*numbers.params, wanted],
+        )
         return cursor.fetchall()
 
 

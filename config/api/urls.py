@@ -12,6 +12,7 @@ from config.api import pages, problems
 from people.api import People, PersonFields, StaticListMembers, StaticLists
 from people.transfer_api import Exports, ImportFailures, Imports
 from smartlists.api import SmartListMembers, SmartLists
+from smartlists.campaign_api import SmartCampaignEntries, SmartCampaigns
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypes)
@@ -26,6 +27,8 @@ router.register("static-lists", StaticLists)
 router.register("static-lists/<int:static_list>/members", StaticListMembers)
 router.register("smart-lists", SmartLists)
 router.register("smart-lists/<int:smart_list>/members", SmartListMembers, basename="smartlistmember")
+router.register("smart-campaigns", SmartCampaigns)
+router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntries)
 router.register("api-clients", access.ApiClients)
 router.register("me", access.Me, basename="me")
 

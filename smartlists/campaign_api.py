@@ -1,0 +1,182 @@
+"""Smart campaigns over the native API: read, make, activate, pause, run, results."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from people.filtering import NUMBER_KEY, Column, Filters
+from people.problems import Conflict, Problem, bad_value
+from people.refusals import NotFound, PreconditionFailed, Unprocessable
+from people.rest import Listed, Retrieved
+from smartlists import campaign_serializers as shown
+from smartlists import campaigns, results, running
+from smartlists.models import CampaignEntry, SmartCampaign, SmartList
+
+
+class SmartCampaignFilters(Filters):
+    class Meta:
+        model = SmartCampaign
+        fields = ()
+
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": Column("string", is_nullable=False),
+        "description": Column("text", is_nullable=False, operators=("contains",)),
+        "state": Column("string", is_nullable=False, operators=("", "in")),
+        "activated_at": Column("datetime"),
+        "created_at": Column("datetime", is_nullable=False),
+        "updated_at": Column("datetime", is_nullable=False),
+    }
+    unfiltered = {
+        "definition": "a whole, not something to look a campaign up by", "revision": "stands in the ETag",
+        "periods": "the dispatcher's own", "version": "the dispatcher's own", "folder": "not shown",
+        "created_by": "not shown", "updated_by": "not shown",
+    }  # fmt: skip
+
+
+class CampaignEntryFilters(Filters):
+    class Meta:
+        model = CampaignEntry
+        fields = ()
+
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "person": Column("integer", "person_id", is_nullable=False, operators=("", "in")),
+        "activity": Column("integer", "activity_id", operators=("", "in", "isempty")),
+        "state": Column("string", is_nullable=False, operators=("", "in")),
+        "reason": Column("string", is_nullable=False, operators=("", "in")),
+        "entered_at": Column("datetime", is_nullable=False),
+    }
+    unfiltered = {
+        "trigger": "the position of a trigger in one version", "path": "the place in one version of the campaign",
+        "due_at": "changes with every step", "finished_at": "follows from the state", "campaign": "is in the address",
+        "version": "not shown", "run_id": "not shown", "evaluation_id": "not shown", "depth": "not shown",
+        "has_failed": "follows from the state", "dispatched_at": "not shown", "first_step_at": "not shown",
+        "original_person_id": "not shown",
+    }  # fmt: skip
+
+
+class SmartCampaigns(Listed, Retrieved):
+    """What happens when somebody does something: triggers, an audience, steps."""
+
+    queryset = SmartCampaign.objects.all()
+    serializer_class = shown.CampaignShown
+    filterset_class = SmartCampaignFilters
+    orderings = ("id", "-id")
+    rights = {
+        "list": campaigns.VIEW,
+        "retrieve": campaigns.VIEW,
+        "create": "smartlists.add_smartcampaign",
+        "partial_update": campaigns.CHANGE,
+        "destroy": "smartlists.delete_smartcampaign",
+        "activate": campaigns.ACTIVATE,
+        "pause": campaigns.ACTIVATE,
+        "archive": campaigns.CHANGE,
+        "unarchive": campaigns.CHANGE,
+        "summary": campaigns.VIEW,
+        "run": campaigns.ACTIVATE,
+    }
+
+    def revision(self, found: SmartCampaign) -> str:
+        return f"{found.pk}-{found.revision}"
+
+    @extend_schema(request=shown.CampaignGiven, responses={201: shown.CampaignShown})
+    def create(self, request: Any) -> Response:
+        """Make a draft."""
+        given = self.given(shown.CampaignGiven)
+        made = campaigns.create(
+            given["name"], request.user, value=given.get("definition"), description=given.get("description", "")
+        )
+        return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+
+    @extend_schema(request=shown.CampaignGiven, responses=shown.CampaignShown)
+    def partial_update(self, request: Any, pk: int) -> Response:
+        """Change a campaign; people under way finish on the version they entered."""
+        found = self.get_object()
+        self.require_match(found)
+        given = self.given(shown.CampaignGiven, partial=True)
+        expected = found.revision if request.headers.get("If-Match", "*").strip() != "*" else None
+        try:
+            campaigns.change(
+                found, request.user, expected_revision=expected, name=given.get("name"), value=given.get("definition"),
+                description=given.get("description"),
+            )  # fmt: skip
+        except Conflict as conflict:
+            raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
+        return self._now(found.pk)
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Any, pk: int) -> Response:
+        """Delete a draft or an archived campaign with its results."""
+        found = self.get_object()
+        self.require_match(found)
+        campaigns.delete(found, request.user)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses=shown.CampaignShown)
+    @action(["POST"], detail=True)
+    def activate(self, request: Any, pk: int) -> Response:
+        """Listen from this moment on."""
+        return self._now(campaigns.activate(self.get_object(), request.user).pk)
+
+    @extend_schema(request=None, responses=shown.CampaignShown)
+    @action(["POST"], detail=True)
+    def pause(self, request: Any, pk: int) -> Response:
+        """Stop listening, and hold everybody under way."""
+        return self._now(campaigns.pause(self.get_object(), request.user).pk)
+
+    @extend_schema(request=None, responses=shown.CampaignShown)
+    @action(["POST"], detail=True)
+    def archive(self, request: Any, pk: int) -> Response:
+        """Put a draft or a paused campaign away."""
+        return self._now(campaigns.archive(self.get_object(), request.user).pk)
+
+    @extend_schema(request=None, responses=shown.CampaignShown)
+    @action(["POST"], detail=True)
+    def unarchive(self, request: Any, pk: int) -> Response:
+        """Bring an archived campaign back."""
+        return self._now(campaigns.unarchive(self.get_object(), request.user).pk)
+
+    @extend_schema(responses=shown.SummaryShown)
+    @action(["GET"], detail=True)
+    def summary(self, request: Any, pk: int) -> Response:
+        """The campaign in numbers."""
+        return Response(shown.SummaryShown(shown.summary(results.summary(self.get_object()))).data)
+
+    @extend_schema(request=shown.RunGiven, responses={201: shown.RunShown})
+    @action(["POST"], detail=True)
+    def run(self, request: Any, pk: int) -> Response:
+        """Have everybody on a smart list who is in the audience and qualifies enter now."""
+        given = self.given(shown.RunGiven)
+        smart_list = SmartList.objects.filter(pk=min(given["smart_list"], 2**63 - 1)).first()
+        if smart_list is None:
+            raise Unprocessable(
+                bad_value("unknown_list", _("the id of a smart list"), given["smart_list"], "smart_list")
+            )
+        made = running.run_once(self.get_object(), smart_list, request.user, cap=given["cap"])
+        return Response(shown.RunShown({"id": made.pk, "count": made.count}).data, 201)
+
+    def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
+        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+
+
+class SmartCampaignEntries(Listed):
+    """What became of people in a campaign, with the outcome of each step."""
+
+    queryset = CampaignEntry.objects.prefetch_related("outcomes")
+    serializer_class = shown.EntryShown
+    filterset_class = CampaignEntryFilters
+    orderings = ("-id", "id")
+    rights = {"list": campaigns.VIEW}
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), 2**63 - 1))
+
+    def list(self, request: Any, smart_campaign: int) -> Response:
+        """Who entered and who was skipped, the latest first."""
+        if not SmartCampaign.objects.filter(pk=min(smart_campaign, 2**63 - 1)).exists():
+            raise NotFound(Problem("not_found", _("There is no such smart campaign.")))
+        return super().list(request)

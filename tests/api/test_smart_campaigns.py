@@ -1,0 +1,73 @@
+"""Smart campaigns over the native API."""
+
+import pytest
+
+from people import static_lists
+from smartlists import dispatching, saving
+from tests.making import approved_type, person
+from tests.smartlists.campaigning import happened, own_rows_read  # noqa: F401 (a fixture)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
+
+
+@pytest.fixture
+def definition(db):
+    approved_type()
+    vips = static_lists.create("VIPs", None)
+    return {
+        "triggers": [{"type": "depositCheck", "constraints": [
+            {"field": "amount", "operator": "greater than", "values": [1000]}]}],
+        "steps": [{"do": "add_to_list", "list": vips.pk}],
+    }  # fmt: skip
+
+
+def test_a_campaign_is_made_activated_read_and_paused(api, definition):
+    made = api.post("smart-campaigns", {"name": "Big cheques", "definition": definition})
+    assert made.status_code == 201, made.content
+    assert made.json()["state"] == "draft" and made.json()["definition"]["qualification"]["how"] == "once"
+    address = f"smart-campaigns/{made.json()['id']}"
+    assert api.patch(address, {"description": "new"}, If_Match=made["ETag"]).status_code == 200
+    assert api.patch(address, {"description": "newer"}, If_Match=made["ETag"]).status_code == 412
+    assert api.post(f"{address}/activate").json()["state"] == "active"
+    assert api.delete(address).status_code == 409
+    ann, bob = person(), person()
+    happened(ann.pk, amount=5000)
+    happened(bob.pk, amount=5)
+    happened(ann.pk, amount=6000)
+    dispatching.drain()
+    assert api.get(f"{address}/summary").json() | {"latency": None} == {
+        "entered": 1, "finished": 1, "failed": 0, "skipped": {"once": 1}, "latency": None,
+    }  # fmt: skip
+    rows = api.get(f"{address}/entries?state=done").json()["results"]
+    assert [(row["person"], [step["outcome"] for step in row["steps"]]) for row in rows] == [(ann.pk, ["done"])]
+    assert api.post(f"{address}/pause").json()["state"] == "paused"
+    assert api.post(f"{address}/archive").json()["state"] == "archived"
+    assert [row["name"] for row in api.get("smart-campaigns?state=archived").json()["results"]] == ["Big cheques"]
+    assert api.post(f"{address}/unarchive").json()["state"] == "paused"
+
+
+def test_problems_have_their_place(api, definition):
+    definition["steps"].append({"do": "change_field", "field": "titel", "to": "x"})
+    reply = api.post("smart-campaigns", {"name": "Bad", "definition": definition})
+    assert reply.status_code == 422, reply.content
+    (fault,) = reply.json()["errors"]
+    assert fault["code"] == "unknown_field" and fault["path"].endswith("/steps/1/field")
+
+
+def test_a_run_once_states_its_cap(api, definition):
+    made = api.post("smart-campaigns", {"name": "Once", "definition": definition}).json()
+    everybody = saving.create("Everybody", {"filters": []}, None)
+    person(), person()
+    address = f"smart-campaigns/{made['id']}/run"
+    assert api.post(address, {"smart_list": everybody.pk, "cap": 1}).status_code in (409, 422)
+    assert api.post(address, {"smart_list": 999, "cap": 1}).status_code == 422
+    assert api.post(address, {"smart_list": everybody.pk, "cap": 2}).json()["count"] == 2
+    dispatching.drain()
+    assert api.get(f"smart-campaigns/{made['id']}/summary").json()["finished"] == 2
+
+
+def test_rights_are_asked(narrowed, definition):
+    reader = narrowed("smartlists.view_smartcampaign")
+    assert reader.get("smart-campaigns").status_code == 200
+    assert reader.post("smart-campaigns", {"name": "x"}).status_code == 403
+    assert reader.get("smart-campaigns/99/entries").status_code == 404
