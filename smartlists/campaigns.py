@@ -4,6 +4,7 @@ Every verb takes the user it acts for (None: an operator's command), checks the 
 one transaction and leaves one audit entry. What a campaign names is protected by real rows for as long as it does.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,7 +136,7 @@ def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.revision += 1
     changed.save()
     _watch(changed, parsed, by)
-    changed.entries.filter(state=EntryState.HELD).update(state=EntryState.OPEN)
+    _turn(changed, (EntryState.HELD,), state=EntryState.OPEN)
     audit.note(by, changed, "activated")
     return changed
 
@@ -152,7 +153,7 @@ def pause(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.state = State.PAUSED
     changed.revision += 1
     changed.save()
-    changed.entries.filter(state=EntryState.OPEN).update(state=EntryState.HELD)
+    _turn(changed, (EntryState.OPEN,), state=EntryState.HELD)
     audit.note(by, changed, "paused")
     return changed
 
@@ -164,9 +165,10 @@ def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     hold_position()
     changed = lock(campaign)
     require_state(changed, State.DRAFT, State.PAUSED)
-    changed.entries.filter(state__in=(EntryState.HELD, EntryState.OPEN)).update(
-        state=EntryState.LEFT, reason=CampaignEntry.Reason.ARCHIVED, finished_at=timezone.now()
-    )
+    _turn(
+        changed, (EntryState.HELD, EntryState.OPEN), state=EntryState.LEFT, reason=CampaignEntry.Reason.ARCHIVED,
+        finished_at=timezone.now(),
+    )  # fmt: skip
     changed.watches.all().delete()
     changed.state = State.ARCHIVED
     changed.revision += 1
@@ -252,6 +254,12 @@ def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
         )  # fmt: skip
 
 
+def _turn(campaign: SmartCampaign, states: tuple[str, ...], **values: Any) -> None:
+    """Change everybody who is in one of `states`, after steps that are being done; in the order in which they lock."""
+    deque(campaign.entries.filter(state__in=states).order_by("pk").select_for_update().values_list("pk"), maxlen=0)
+    campaign.entries.filter(state__in=states).update(**values)
+
+
 def require_state(campaign: SmartCampaign, *wanted: str) -> None:
     if campaign.state not in wanted:
         allowed = ", ".join(str(State(one).label) for one in wanted)
@@ -262,7 +270,8 @@ def require_state(campaign: SmartCampaign, *wanted: str) -> None:
 
 def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
     """The campaign as it is now, its row locked."""
-    found = SmartCampaign.objects.select_for_update().filter(pk=campaign.pk).first()
+    # steps refer to the campaign while they hold their entries: that must not wait for whoever waits for those
+    found = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
     if found is None:
         raise Refused(Problem("unknown_campaign", _("The smart campaign is no longer there.")))
     if expected_revision is not None and found.revision != expected_revision:

@@ -1,0 +1,62 @@
+"""A campaign in the browser: built in the trigger's wording, tried, activated, and its result seen."""
+
+from datetime import UTC, datetime
+
+from django.utils.translation import gettext as _
+from playwright.sync_api import expect
+
+from people import static_lists
+from smartlists import dispatching
+from tests.e2e.test_smart_lists import add, choose
+from tests.making import activity, approved_type, person, recorded
+
+
+def test_a_campaign_is_built_and_its_result_seen(page, language):
+    approved_type()
+    static_lists.create("VIPs", None)
+    ann = person(first_name="Ann", last_name="Lee", email="ann@example.com")
+    page.goto("/admin/")
+    page.locator("#nav-sidebar").get_by_role("link", name=_("Smart campaigns")).click()
+    page.locator("a[href*='/smartcampaign/add/']").first.click()
+    page.get_by_label(_("Name"), exact=True).fill("Big cheques")
+    add(page, "Deposits Check")
+    add(page, "Amount", "filters.0.new")
+    choose(page, "filters.0.constraints.0.operator", "greater than")
+    page.locator("[id='filters.0.constraints.0.values']").fill("1000")
+    add(page, _("Add to a static list"), "step-new-")
+    page.locator("[id='steps.0.list']").select_option(label="VIPs")
+    add(page, _("Change a person field"), "step-new-")
+    choose(page, "steps.1.field", "title")
+    page.locator("[id='steps.1.value']").fill("{{trigger.check}}")
+    page.locator("[id='steps.1.value']").blur()
+    expect(page.locator("#panel")).to_contain_text("Deposits Check")
+    expect(page.locator("#panel")).to_contain_text("VIPs")
+    page.get_by_role("button", name=_("Save and activate")).click()
+    expect(page.get_by_text(_("Saved and active."), exact=True)).to_be_visible()
+
+    recorded(activity(ann.pk, occurred_at=datetime.now(UTC), primary_value="No. 7", amount=5000))
+    page.get_by_role("link", name=_("Try and run"), exact=True).click()
+    page.get_by_label(_("Person"), exact=True).fill("ann@example.com")
+    page.get_by_role("button", name=_("Try"), exact=True).click()
+    expect(page.get_by_text(_("would enter"), exact=True)).to_be_visible()
+    expect(page.locator("[role=status] .ca-people")).to_contain_text("No. 7")
+    dispatching.drain()
+    page.get_by_role("link", name=_("Results"), exact=True).click()
+    expect(page.get_by_role("link", name="Ann Lee", exact=True)).to_be_visible()
+    expect(page.locator("tbody")).to_contain_text(_("Finished"))
+    ann.refresh_from_db()
+    assert ann.title == "No. 7"
+
+
+def test_steps_are_moved_and_removed(page):
+    approved_type()
+    page.goto("/admin/smartlists/smartcampaign/add/")
+    add(page, "Wait", "step-new-")
+    page.locator("[id='steps.0.amount']").fill("7")
+    add(page, "Send an alert e-mail", "step-new-")
+    page.locator("[id='steps.1.subject']").fill("Hello")
+    page.locator("#step-1").get_by_role("button", name="Move up").click()
+    expect(page.locator("[id='steps.0.subject']")).to_have_value("Hello")
+    expect(page.locator("[id='steps.1.amount']")).to_have_value("7")
+    page.locator("#step-0").get_by_role("button", name="Remove this step").click()
+    expect(page.locator("[id='steps.0.amount']")).to_have_value("7")
