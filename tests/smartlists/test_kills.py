@@ -100,6 +100,12 @@ def database_is_ended():
         cursor.execute("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and usename = current_user")  # fmt: skip
 
 
+def others_connected():
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'")  # fmt: skip
+        return cursor.fetchone()[0]
+
+
 def eventually(found):
     until = time.monotonic() + PATIENCE
     while not found() and time.monotonic() < until:
@@ -197,7 +203,8 @@ def test_a_second_dispatcher_stands_by():
             approved_type()
             active(add_to(a_list()))
             recorded(activity(person().pk, occurred_at=datetime.now(UTC)))
-            time.sleep(3)
+            assert eventually(lambda: others_connected() > 0)
+            time.sleep(1.5)
             assert not CampaignEntry.objects.exists()
         finally:
             process.process.terminate()
