@@ -42,17 +42,26 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
     """What a new installation needs, in order, each done or not; empty when all is done."""
     types = ActivityType.objects.custom().existing()
+    draft = types.filter(live=None).values_list("pk", flat=True).first()
+    approval = reverse("admin:activities_activitytype_step", args=[draft, "approve"]) if draft else ""
     has_list = SmartList.objects.exists() or StaticList.objects.exists()
     steps = [
-        (_("Define an activity type"), types.exists(), "admin:activities_activitytype_add"),
-        (_("Approve it"), types.approved().exists(), "admin:activities_activitytype_changelist"),
-        (_("Create an API client"), ApiClient.objects.exists(), "admin:access_apiclient_add"),
-        (_("Record a first activity"), _has_activity(), "admin:people_person_changelist"),
-        (_("Make a list"), has_list, "admin:smartlists_smartlist_changelist"),
+        (_("Define an activity type"), types.exists(), "activities.add_activitytype", "activities_activitytype_add"),
+        (_("Approve it"), types.approved().exists(), "activities.approve_activitytype", approval),
+        (_("Create an API client"), ApiClient.objects.exists(), "access.add_apiclient", "access_apiclient_add"),
+        (_("Record a first activity"), _has_activity(), "activities.record_activity", "people_person_changelist"),
+        (_("Make a list"), has_list, "smartlists.add_smartlist", "smartlists_smartlist_add"),
     ]
-    if all(is_done for _label, is_done, _url in steps):
+    if all(is_done for _label, is_done, _right, _page in steps):
         return []
-    return [{"label": label, "is_done": is_done, "url": reverse(url)} for label, is_done, url in steps]
+    return [
+        {"label": label, "is_done": is_done, "url": _address(page) if request.user.has_perm(right) else ""}
+        for label, is_done, right, page in steps
+    ]
+
+
+def _address(page: str) -> str:
+    return page if page.startswith("/") or not page else reverse(f"admin:{page}")
 
 
 def _has_activity() -> bool:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 from playwright.sync_api import expect
 
+from config.access import clients
 from people import installation
 from people.models import Installation
 from smartlists import saving
@@ -27,6 +29,11 @@ PAGES = {
     "text": "/admin/smartlists/smartlist/{list}/text/", "uses": "/admin/smartlists/smartlist/{list}/used-by/",
     "people": "/admin/people/person/", "person": "/admin/people/person/{person}/change/",
     "static lists": "/admin/people/staticlist/",
+    "deleted types": "/admin/activities/activitytype/deleted/", "place": "/admin/activities/activitytype/{type}/place/",
+    "used by": "/admin/activities/activitytype/{type}/used-by/", "discard": "/admin/activities/activitytype/{type}/step/discard/",
+    "retire": "/admin/activities/activitytype/{type}/step/retire/", "return": "/admin/activities/activitytype/{type}/step/return/",
+    "folders": "/admin/people/staticlist/folders/", "upload": "/admin/people/import/add/", "tokens": "/admin/tokens/",
+    "clients": "/admin/access/apiclient/", "new client": "/admin/access/apiclient/add/", "client": "/admin/access/apiclient/{client}/change/",
 }  # fmt: skip
 
 
@@ -43,7 +50,10 @@ def where(transactional_db):
         {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Spain", "Chile"]},
         {"kind": "sequence", "steps": [{"type": "depositCheck"}, {"type": "newPerson", "within_days": 7, "not": True}]},
     ]}  # fmt: skip
-    return {"type": check.pk, "person": ann.pk, "list": saving.create("Depositors", rules, None).pk}
+    client = clients.create("Bank core", get_user_model().objects.create_user("olga"), None).client
+    return {
+        "type": check.pk, "person": ann.pk, "list": saving.create("Depositors", rules, None).pk, "client": client.pk,
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make test installs it where npm is)")

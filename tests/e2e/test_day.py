@@ -1,5 +1,6 @@
 """A marketer's day in the browser, in both languages: home, drafts, reports, notices, imports, tokens."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -11,10 +12,12 @@ from playwright.sync_api import expect
 
 from activities import lifecycle, rollup
 from activities.models import Activity, ActivityType
+from config.access import clients
 from config.access.models import ApiClient, ApiToken
 from people import import_runs
 from people.models import Import, Person
 from people.notices import Notice, NoticeSwitch
+from smartlists import saving
 from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
 
 
@@ -69,6 +72,41 @@ def test_home_has_what_waits_for_each_role(new_page, somebody, language, role, s
     page.goto("/admin/")
     expect(page.get_by_role("heading", name=_(shown))).to_be_visible()
     expect(page.get_by_role("heading", name=_(hidden))).to_have_count(0)
+
+
+def test_the_first_steps_lead_on_and_go_when_they_are_done(new_page, superuser, somebody, language):
+    draft = draft_type()
+    steps = "ol.ca-steps"
+    page = new_page(language, somebody("rosa", "Viewer"))
+    page.goto("/admin/")
+    expect(page.locator(steps)).to_contain_text(_("Approve it"))
+    expect(page.locator(f"{steps} a")).to_have_count(0)  # a viewer may do none of it
+    page = new_page(language, superuser)
+    page.goto("/admin/")
+    expect(page.locator(f"{steps} .ca-steps__done")).to_have_count(1)
+    page.get_by_role("link", name=_("Approve it")).click()
+    button(page, "Approve").click()
+    expect(page.get_by_text(_("Approved"), exact=True).first).to_be_visible()
+    clients.create("Bank core", superuser, None)
+    saving.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    recorded(activity(person().pk, draft.pk))
+    page.goto("/admin/")
+    expect(page.get_by_role("heading", name=_("Your activities"))).to_be_visible()
+    expect(page.locator(steps)).to_have_count(0)
+
+
+def test_the_palette_leads_anywhere_with_the_keyboard_alone(page, language):
+    check = approved_type()
+    page.goto("/admin/")
+    page.locator("body").press("Control+k")
+    box = page.locator("#search-input-command")
+    expect(box).to_be_focused()
+    box.press_sequentially("deposit")
+    expect(page.locator("#command-results-list li").filter(has_text="Deposit Check")).to_be_visible()
+    box.press("ArrowDown")
+    expect(page.locator("#command-results-list li.active")).to_contain_text("Deposit Check")
+    box.press("Enter")
+    expect(page).to_have_url(re.compile(f"/activitytype/{check.pk}/change/$"))
 
 
 def test_notices_are_read_and_switched_off(new_page, somebody, language):
