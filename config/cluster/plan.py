@@ -1,4 +1,4 @@
-"""How an installation's database becomes that of a cluster, and back: the statements, and what must hold before.
+"""How an installation's database becomes that of a cluster: the statements, and what must hold before.
 
 Every step is one transaction, and is passed over when its work is done; so a run that was cut off is run again.
 """
@@ -36,8 +36,6 @@ _NEVER_TRUNCATED = """create trigger {table}_is_never_truncated before truncate 
     for each statement execute function refuse_change()"""
 _HOLDS_ON_PARTS = """create trigger activity_insert_holds_high_water after insert on activity
     referencing new table as new_rows for each statement execute function hold_high_water_of_part()"""
-_HOLDS_HERE = """create trigger activity_insert_holds_high_water before insert on activity
-    for each statement execute function hold_high_water()"""
 # triggers that emptying the table here, after its rows were copied to the workers, would set off
 _UNDER_WAY: Mapping[str, Mapping[str, str]] = {
     "activity": {
@@ -70,21 +68,6 @@ def there(parts: int = PARTS) -> Iterator[Step]:
         yield _distribution(table, f"colocate_with => '{first}'")
     yield Step("parts that can be asked", _PARTS, "log_part" in _distributed())
     yield Step("statistics", [f"analyze {table}" for table in tables.DISTRIBUTED], False)
-
-
-def back() -> Iterator[Step]:
-    """The steps that bring the log back to the coordinator, so that the extension can be dropped."""
-    yield Step("no parts to ask", ["drop table log_part"], "log_part" not in _distributed())
-    for table in reversed(tables.DISTRIBUTED):
-        guards = dict(_UNDER_WAY.get(table, {}))
-        if table == "activity":
-            guards["activity_insert_holds_high_water"] = _HOLDS_HERE
-        yield Step(
-            f"{table} comes back",
-            [*_without(table, guards), f"select undistribute_table('{table}')", *guards.values()],
-            table not in _distributed(),
-        )
-    yield Step("settings", (_setting("citus.enable_unsafe_triggers", None),), False)
 
 
 def run(steps: Iterator[Step], track: Callable[[str], None]) -> int:
@@ -214,9 +197,8 @@ def _spread(signature: str) -> str:
     return f"select create_distributed_function('{signature}')"
 
 
-def _setting(name: str, value: str | None) -> str:
-    database = connection.ops.quote_name(str(connection.settings_dict["NAME"]))
-    return f"alter database {database} {f'set {name} = {value}' if value else f'reset {name}'}"
+def _setting(name: str, value: str) -> str:
+    return f"alter database {connection.ops.quote_name(str(connection.settings_dict['NAME']))} set {name} = {value}"
 
 
 def _setting_is(text: str) -> bool:

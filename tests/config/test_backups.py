@@ -14,7 +14,10 @@ from django.db import connection
 from config import backups
 from tests.making import activity, approved_type, person, recorded
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.one_server("a cluster is backed up server by server"),
+]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from people import owned
 NAMES = "|".join(tables.DISTRIBUTED)
 SPEAKS_OF_THE_LOG = re.compile(rf"\b(?:from|join|into|update|using)\s+(?:only\s+)?(?:{NAMES})\b", re.I)
 REFUSED = {
+    "a part gives no row without columns": rf"\(\s*select\s+from\s+(?:{NAMES})\b",
     "row addresses mean nothing across servers": r"\bctid\b|\btableoid\b",
     "recursion reaches no parts": r"\bwith\s+recursive\b",
     "rows of several parts cannot be locked": r"\bfor\s+(?:no\s+key\s+)?(?:update|share)\b|\bfor\s+key\s+share\b",

@@ -45,6 +45,7 @@ def test_a_reader_sees_each_activity_once_whatever_moves_meanwhile():
     assert [row.pk for row in reading.read(start, [check.pk], limit=100).activities] == ids
 
 
+@pytest.mark.one_server("on a cluster the reader waits for the merge")
 def test_a_reader_in_the_middle_of_a_merge_neither_loses_nor_repeats():
     check, ann, bob = approved_type(), person(), person()
     ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 3))]

@@ -17,13 +17,12 @@ class Command(BaseCommand):
             "--parts", type=int, default=plan.PARTS,
             help="into how many parts the log is cut: as many as cores will ever read it (default %(default)s)",
         )  # fmt: skip
-        parser.add_argument("--back", action="store_true", help="bring everything back to the coordinator")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["parts"] <= 1_024:
             raise CommandError("--parts: from 1 to 1,024.")
         refusals = plan.refusals()
-        steps = plan.back() if options["back"] else plan.there(options["parts"])
+        steps = plan.there(options["parts"])
         if options["dry_run"]:
             for step in steps:
                 self.stdout.write(f"-- {step.says}{' (done before)' if step.is_done else ''}")
@@ -33,8 +32,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             return
         done = plan.run(steps, self.stderr.write)
-        where = "on the coordinator" if options["back"] else "distributed"
         self.stdout.write(
-            f"{len(tables.DISTRIBUTED)} tables are {where} ({done} steps now). Start web and worker, then run: "
+            f"{len(tables.DISTRIBUTED)} tables are distributed ({done} steps now). Start web and worker, then run: "
             "python manage.py doctor"
         )
