@@ -161,11 +161,6 @@ def add_all(static_list: StaticList, person_ids: Iterable[int], source: Source) 
     return sum(add(static_list, batch, source).count(Membership.ADDED) for batch in _batches(person_ids))
 
 
-def remove_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
-    """Take any number of people off the list, a transaction for each 10,000; return how many left."""
-    return sum(remove(static_list, batch, source).count(Membership.REMOVED) for batch in _batches(person_ids))
-
-
 def find_pasted(text: str) -> Pasted:
     """The people whom pasted text names by id or e-mail address, separated by anything.
 

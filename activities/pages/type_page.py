@@ -77,8 +77,13 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
 
 def uses(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
-    fields = list(activity_type.approved_fields.all())
-    of_fields = [(field, found) for field in fields if (found := used_by.users_of(field))]
+    live = activity_type.live
+    names = {field.api_name: field.name for field in live.fields.all()} if live else {}
+    of_fields = [
+        (names.get(field.api_name, field.api_name), found)
+        for field in activity_type.approved_fields.all()
+        if (found := used_by.users_of(field))
+    ]
     return show_tab(request, activity_type, "used_by", of_type=used_by.users_of(activity_type), of_fields=of_fields)
 
 

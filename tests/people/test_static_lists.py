@@ -70,7 +70,6 @@ def test_ten_thousand_ids_in_one_call_cost_a_few_statements():
     with pytest.raises(ValueError):
         static_lists.add(seeds, [*ids, 1], DIALECT)
     assert static_lists.add_all(seeds, iter([*ids, person().pk]), DIALECT) == 1
-    assert static_lists.remove_all(seeds, iter([*ids, 1]), DIALECT) == 1
 
 
 def test_a_list_is_renamed_described_and_moved_under_the_same_id():

@@ -5,4 +5,7 @@
 document.addEventListener("DOMContentLoaded", () => {
   const wanted = document.querySelector("[autofocus]");
   if (wanted && document.activeElement === document.body) wanted.focus();
+  // on a narrow screen the chosen tab may stand beyond the edge
+  const tab = document.querySelector(".ca-tabs [aria-current]");
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 16;
 });
