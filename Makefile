@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test lint bench pins clean install install-test browser
+.PHONY: run test lint bench load pins clean install install-test browser
 
 run: install
 	@python manage.py migrate --verbosity 0
@@ -65,3 +65,6 @@ clean:
 
 bench: install-test
 	@python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+load: install-test
+	@python -m tests.load $(if $(JSON),--json $(JSON))

@@ -6,14 +6,15 @@ import json
 import os
 import pkgutil
 import platform
-import shutil
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.benchmarks.server import new_server
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-ITSELF = {"__main__", "harness"}
+ITSELF = {"__main__", "harness", "server"}
 
 
 def main() -> int:
@@ -21,7 +22,7 @@ def main() -> int:
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the lines here, too")
     arguments.add_argument("--only", default="", metavar="PREFIX", help="modules whose name begins so")
     options = arguments.parse_args()
-    _start_server(ROOT / "var" / "bench", os.environ.get("CITUS_DATABASE_URL", ""))
+    new_server(ROOT / "var" / "bench", os.environ.get("CITUS_DATABASE_URL", ""))
 
     from rich.console import Console
 
@@ -41,44 +42,6 @@ def main() -> int:
         report = {"scale": bench.scale, **machine, "lines": [asdict(line) for line in lines]}
         options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
-
-
-def _start_server(data_dir: Path, cluster: str) -> None:
-    """A server that nobody has used, as production would run it: it waits for the disk; or a database of a cluster."""
-    if (data_dir / "postgres.json").exists():
-        shutil.rmtree(json.loads((data_dir / "postgres.json").read_text())["data"], ignore_errors=True)
-    shutil.rmtree(data_dir, ignore_errors=True)
-    for name in ("DATABASE_URL", "EMBEDDED_POSTGRES_FOR_TESTS", "EMBEDDED_POSTGRES_ATTACH", "TEST_DATABASE_NAME"):
-        os.environ.pop(name, None)
-    os.environ |= {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
-
-    if cluster:
-        os.environ["DATABASE_URL"] = cluster.rpartition("/")[0] + "/custom_activities_bench"
-    import django
-
-    django.setup()
-    if cluster:
-        _make_cluster_database()
-        return
-    from django.core.management import call_command
-    from django.db import connection
-
-    connection.ensure_connection()  # starts the server
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
-
-
-def _make_cluster_database() -> None:
-    from django.core.management import call_command
-    from django.db import connection
-
-    from tests import clustering
-
-    name = connection.settings_dict["NAME"]
-    clustering.make_database(name)
-    call_command("migrate", verbosity=0)
-    clustering.distribute(name, parts=8)
-    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def _table(scale: float, lines: list) -> object:

@@ -1,0 +1,1 @@
+"""How the served product bears several clients at once: `make load`."""

@@ -1,0 +1,218 @@
+"""Fill an installation, serve it, have clients at it, and tell what they waited for and what memory it took.
+
+SCALE=10 CLIENTS=8 LOAD_SECONDS=120 python -m tests.load --json load.json
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.server import new_server
+from tests.load.clients import CALLS, Client, Login, Target, Times
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCALE = float(os.environ.get("SCALE", "1"))
+CLIENTS = int(os.environ.get("CLIENTS", "8"))
+SECONDS = float(os.environ.get("LOAD_SECONDS", "60"))
+PAUSE = float(os.environ.get("LOAD_PAUSE", "0.2"))  # seconds between two calls of a client, on average
+SAMPLE_EVERY = 2.0
+FLAT = 1.2  # the last quarter's memory, over the second's
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(prog="make load", description="How the product bears load.")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    options = arguments.parse_args()
+    new_server(ROOT / "var" / "load")
+    target, logins = _prepare()
+    from tests.benchmarks.harness import Bench
+
+    bench, times = Bench(SCALE), Times()
+    with bench.web_server() as address, _worker() as worker:
+        host, port = address.removeprefix("http://").split(":")
+        target = Target((host, int(port)), *target)
+        clients = [Client(target, login, times, PAUSE, seed) for seed, login in enumerate(logins)]
+        memory = _loaded(clients, worker)
+    report = _report(times, memory, target)
+    _show(report)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0 if report["held"] else 1
+
+
+def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
+    """People, activities, a list that is evaluated, and for each client a user, an API client and a session."""
+    from django.conf import settings
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+    from django.test import Client as Browser
+
+    from config.access import clients, tokens
+    from people.models import Installation
+    from smartlists import evaluating, saving
+    from tests.benchmarks.filling import filled
+
+    started = time.monotonic()
+    types = filled(SCALE)
+    Installation.objects.get_or_create(pk=1)
+    with connection.cursor() as cursor:
+        cursor.execute("select min(id), max(id) from person where email like 'list%@bench.example.com'")
+        first, last = cursor.fetchone()
+    logins = []
+    for number in range(CLIENTS):
+        user = get_user_model().objects.create_superuser(f"load{number}")
+        made = clients.create(f"Load {number}", user, None, clients.known_rights()).client
+        browser = Browser()
+        browser.force_login(user)
+        session = browser.cookies[settings.SESSION_COOKIE_NAME].value
+        logins.append(Login(clients.token_of(made).text, tokens.issue(made).text, session))
+    card = {"kind": "activity", "did": True, "type": "benchListCheck"}
+    smart_list = saving.create("Depositors", {"match": "all", "filters": [card]}, user)
+    evaluating.evaluate(smart_list, user)
+    print(f"filled: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    return (types, range(first, last + 1), smart_list.pk), logins
+
+
+@contextmanager
+def _worker() -> Iterator["subprocess.Popen[bytes]"]:
+    environment = os.environ | {"EMBEDDED_POSTGRES_ATTACH": "1"}
+    process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT, env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _loaded(clients: Sequence[Client], worker: "subprocess.Popen[bytes]") -> list[dict[str, float]]:
+    """Have the clients at it; megabytes of each kind of process, again and again."""
+    samples = []
+    for client in clients:
+        client.start()
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        time.sleep(SAMPLE_EVERY)
+        samples.append(_memory(worker.pid))
+    for client in clients:
+        client.ending.set()
+    for client in clients:
+        client.join(90)
+    return samples
+
+
+def _memory(worker: int) -> dict[str, float]:
+    """Private memory, so that what PostgreSQL's processes share is not counted for each of them."""
+    from config.postgres import EmbeddedPostgres
+
+    found: dict[str, float] = {"web": 0.0, "worker": _private(worker), "database": 0.0}
+    postmaster = EmbeddedPostgres(ROOT / "var" / "load")._postmaster()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            command = _command(entry)
+            if "config/gunicorn.py" in command and _environment_of(entry) == str(ROOT / "var" / "load"):
+                found["web"] += _private(int(entry.name))
+            elif command.startswith("postgres:") and _parent(entry) == postmaster:
+                found["database"] += _private(int(entry.name))
+    return found
+
+
+def _command(entry: Path) -> str:
+    try:
+        return (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _parent(entry: Path) -> int:
+    try:
+        return int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def _environment_of(entry: Path) -> str:
+    try:
+        names = dict(part.split(b"=", 1) for part in (entry / "environ").read_bytes().split(b"\0") if b"=" in part)
+        return names.get(b"DATA_DIR", b"").decode()
+    except OSError:
+        return ""
+
+
+def _private(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+def _report(times: Times, memory: list[dict[str, float]], target: Target) -> dict[str, Any]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from activity_key where external_id like 'load-%%'")
+        (kept,) = cursor.fetchone()
+    lines = [_line(name, times) for name in CALLS]
+    grown = {name: _grown([sample[name] for sample in memory]) for name in memory[-1]}
+    errors = sum(line["errors"] for line in lines)
+    return {
+        "scale": SCALE, "clients": CLIENTS, "seconds": SECONDS, "pause": PAUSE, "cpus": os.cpu_count(),
+        "machine": platform.machine(), "python": platform.python_version(), "lines": lines,
+        "calls a second": sum(line["calls"] for line in lines) / SECONDS,
+        "rows recorded": times.recorded, "rows recorded a second": times.recorded / SECONDS, "rows kept": kept,
+        "memory": grown, "held": errors == 0 and kept == times.recorded and all(one["flat"] for one in grown.values()),
+        "samples of errors": {name: found[:3] for name, found in times.errors.items() if found},
+    }  # fmt: skip
+
+
+def _line(name: str, times: Times) -> dict[str, Any]:
+    taken = sorted(times.seconds[name])
+    at = {
+        f"p{part}": taken[min(len(taken) - 1, len(taken) * part // 100)] * 1000 if taken else None
+        for part in (50, 95, 99)
+    }
+    return {"what": name, "calls": len(taken), **at, "errors": len(times.errors[name])}
+
+
+def _grown(values: Sequence[float]) -> dict[str, Any]:
+    """Megabytes in the second quarter of the run, in the last, and at most."""
+    quarter = max(1, len(values) // 4)
+    early, late = values[quarter : 2 * quarter] or values, values[-quarter:]
+    before, after = sum(early) / len(early), sum(late) / len(late)
+    return {"second quarter": before, "last quarter": after, "most": max(values), "flat": after <= before * FLAT + 5}
+
+
+def _show(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"Scale {report['scale']:g}, {CLIENTS} clients for {SECONDS:.0f} s, {report['cpus']} processors"
+    table = Table(title=title)
+    for name in ("what", "calls", "p50 ms", "p95 ms", "p99 ms", "errors"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    for line in report["lines"]:
+        figures = ["" if line[name] is None else f"{line[name]:,.0f}" for name in ("p50", "p95", "p99")]
+        table.add_row(line["what"], f"{line['calls']:,}", *figures, str(line["errors"]))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    console.print(
+        f"{report['calls a second']:.1f} calls a second; {report['rows recorded']:,} activities recorded "
+        f"({report['rows recorded a second']:,.0f} a second), {report['rows kept']:,} kept"
+    )
+    for name, memory in report["memory"].items():
+        word = "flat" if memory["flat"] else "GROWS"
+        console.print(f"memory of {name}: {memory['second quarter']:.0f} → {memory['last quarter']:.0f} MB, {word}")
+    for name, samples in report["samples of errors"].items():
+        console.print(f"{name}: {samples}", markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
