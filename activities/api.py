@@ -1,5 +1,6 @@
 """Activity types and activities over the native API."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Prefetch
@@ -32,6 +33,7 @@ from activities.serializers import (
     ValidatedShown,
     VersionShown,
     names,
+    shown_quickly,
     spec,
 )
 from people.problems import Conflict, NotAllowed, Problem
@@ -283,6 +285,18 @@ class Activities(Listed, Retrieved):
             **super().get_serializer_context(),
             "api_names": dict(ActivityType.objects.values_list("pk", "api_name")),
         }
+
+    def show_all(self, things: Iterable[Any]) -> Any:
+        """Rows of the log as `ActivityShown` shows them, at a tenth of its time."""
+        serializer = self.get_serializer()
+        self._keep_wanted(serializer)
+        api_names, wanted = serializer.context["api_names"], list(serializer.fields)
+        rows = [shown_quickly(thing, api_names) for thing in things]
+        return (
+            rows
+            if "fields" not in self.request.query_params
+            else [{name: row[name] for name in wanted} for row in rows]
+        )
 
     def page_of_log(self, queryset: Any, position: reading.Position, limit: int) -> reading.Page:
         """What the indexes of the log serve comes in three statements; everything else is looked for."""

@@ -12,6 +12,7 @@ from people.problems import Problem, bad_value, show
 
 MEMBERS = ("activity_type", "person", "occurred_at", "primary_value", "attributes", "external_id", "create_person")
 CREATE = "people.add_person"
+_KNOWN = frozenset(MEMBERS)
 
 
 class Receiver:
@@ -25,11 +26,7 @@ class Receiver:
         """The row as `recording.record` takes it, or what is wrong with its structure."""
         if not isinstance(row, dict):
             return [bad_value("wrong_type", _("an object"), row)]
-        problems = [
-            Problem("unknown_member", _("Unknown; there are %(known)s.") % {"known": ", ".join(MEMBERS)}, (show(name),))
-            for name in row
-            if name not in MEMBERS
-        ][:20]
+        problems = [] if row.keys() <= _KNOWN else _unknown_members(row)
         if isinstance(row, Repeated):
             problems.append(Problem("given_twice", _("A name is given twice.")))
         attributes = self._attributes(row.get("attributes"), problems)
@@ -90,6 +87,11 @@ class Receiver:
 
     def _refuse(self, value: Any, problems: list[Problem], field: str) -> None:
         problems.append(bad_value("wrong_type", _("a value of this field"), value, "person", field))
+
+
+def _unknown_members(row: Any) -> list[Problem]:
+    message = _("Unknown; there are %(known)s.") % {"known": ", ".join(MEMBERS)}
+    return [Problem("unknown_member", message, (show(name),)) for name in row if name not in _KNOWN][:20]
 
 
 def _unknown_lookup(field: str, known: Any) -> Problem:

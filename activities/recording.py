@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import draft_checks, quarantine, schema, statements, waking
+from activities import draft_checks, quarantine, schema, statements
 from activities.statements import Ready
 from people import changing, datatypes, finding, locks, measuring, quick_values
 from people.problems import Problem, bad_value
@@ -124,7 +124,6 @@ class _Batch:
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
         if ready:
-            waking.wake()
             statements.take_ids(ready)
         repeats = self._claim_keys([row for row in ready if row.external_id is not None])
         statements.copy([row for row in ready if row not in repeats] if repeats else ready, self.source)

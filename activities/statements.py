@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from activities import waking
 from people import datatypes, locks
 from people.sources import Source
 
@@ -72,10 +73,11 @@ def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
 def take_ids(rows: Sequence[Ready]) -> None:
     """Give every row its id, under the lock that readers of the log look for (reading.high_water_mark)."""
     with connection.cursor() as cursor:
+        told = f", {waking.TELLING}" if waking.is_due() else ""
         # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
         cursor.execute(
-            """with held as materialized (
-                select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end)
+            f"""with held as materialized (
+                select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end){told}
                 from activity_id_seq
             )
             select nextval('activity_id_seq') from held, generate_series(1, %s)""",

@@ -24,6 +24,8 @@ MAX_LINE = 1024 * 1024
 READ_BYTES = 64 * 1024
 SPOOL_BYTES = 1024 * 1024
 
+_WORDS = {status: status.encode() for status in Status}
+
 Reader = Callable[[int], bytes]
 # a parsed line, checked for its structure: what to record, or what is wrong with it
 Translate = Callable[[Any], NewActivity | list[Problem]]
@@ -46,9 +48,7 @@ def record(read: Reader, source: Source, translate: Translate, key: str = "") ->
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 (the reply closes it)
     counts: Counter[str] = Counter()
     for chunk in _chunks(lines(read)):
-        for row in _record_chunk(chunk, source, translate, key):
-            counts[row["status"]] += 1
-            spool.write(orjson.dumps(row) + b"\n")
+        spool.write(_record_chunk(chunk, source, translate, key, counts))
     total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in Status}}
     spool.write(orjson.dumps({"summary": total}) + b"\n")
     spool.seek(0)
@@ -86,15 +86,22 @@ def _chunks(found: Iterator[Line]) -> Iterator[list[Line]]:
         yield chunk
 
 
-def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: str) -> Iterator[dict[str, Any]]:
+def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: str, counts: Counter[str]) -> bytes:
+    """The outcomes of the lines, one a line; `counts` counts them by status."""
     translated = [(line.number, _translate(line, translate)) for line in chunk]
-    rows = [_with_key(row, key, number) for number, row in translated if isinstance(row, NewActivity)]
+    rows = [_with_key(row, key, number) for number, row in translated if type(row) is NewActivity]
     outcomes = iter(recording.record(rows, source))
+    said = []
     for number, row in translated:
-        if isinstance(row, NewActivity):
-            yield {"line": number, **shown(next(outcomes))}
+        outcome = next(outcomes) if type(row) is NewActivity else None
+        if outcome is not None and outcome.status is not Status.REFUSED:
+            counts[outcome.status] += 1
+            said.append(b'{"line":%d,"status":"%s","id":%d}\n' % (number, _WORDS[outcome.status], outcome.activity_id))
         else:
-            yield {"line": number, **refused(row)}
+            counts[Status.REFUSED] += 1
+            problems = row if outcome is None else outcome.problems
+            said.append(orjson.dumps({"line": number, **refused(problems)}) + b"\n")
+    return b"".join(said)
 
 
 def _translate(line: Line, translate: Translate) -> NewActivity | list[Problem]:

@@ -6,18 +6,17 @@ themselves, too: what is not told of is found a moment later.
 
 from time import monotonic
 
-from django.db import connection
-
 CHANNEL = "activity_recorded"
+TELLING = f"pg_notify('{CHANNEL}', '')"  # followers hear it once the transaction is committed
 AT_MOST_EVERY = 0.05  # seconds
 _told_at = 0.0
 
 
-def wake() -> None:
-    """Have followers look at the log once this transaction is committed."""
+def is_due() -> bool:
+    """Whether the transaction under way is to tell followers; whoever asks does so, with `TELLING`."""
     global _told_at
     now = monotonic()
-    if now - _told_at >= AT_MOST_EVERY:
-        _told_at = now
-        with connection.cursor() as cursor:
-            cursor.execute(f"notify {CHANNEL}")
+    if now - _told_at < AT_MOST_EVERY:
+        return False
+    _told_at = now
+    return True

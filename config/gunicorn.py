@@ -1,6 +1,9 @@
 """How gunicorn serves the application."""
 
+import gc
 import os
+
+GC_THRESHOLDS = (20_000, 20, 50)  # a batch makes thousands of objects and no cycles
 
 bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('WEB_PORT') or os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
@@ -16,9 +19,12 @@ control_socket_disable = True  # nothing outside DATA_DIR
 
 
 def post_worker_init(worker):
-    """Django is loaded: have this process write its usage statistics while it serves."""
+    """Django is loaded: have it collected no more, and this process write its usage statistics while it serves."""
     from config.marketo.usage import Flusher
 
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     worker.usage_flusher = Flusher()
     worker.usage_flusher.start()
 

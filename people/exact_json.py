@@ -21,11 +21,9 @@ def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
     Lone surrogates, NUL characters and numbers of any size come through, for the checks of their row to refuse;
     with `mark_repeats` objects with a repeated key do so as `Repeated`. Raises InvalidJSON.
     """
-    hook = _object if mark_repeats else None
+    decoder = _MARKING if mark_repeats else _PLAIN
     try:
-        return json.loads(
-            body.decode(), parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=hook
-        )
+        return decoder.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidJSON(str(error)) from None
 
@@ -41,3 +39,8 @@ def _integer(digits: str) -> int | Decimal:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+# made once: to make one takes longer than to read a line
+_PLAIN = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=_refuse)
+_MARKING = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object)

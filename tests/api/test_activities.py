@@ -287,6 +287,16 @@ def test_a_cursor_of_another_list_is_no_page(api, log):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_list_shows_each_as_its_own_address_does(api, log, check, ann):
+    row = {"activity_type": "depositCheck", "person": ann.pk, "primary_value": "No. 1"}
+    api.post("activities", row | {"occurred_at": "2026-11-20T10:00:00.5Z", "attributes": {"amount": 1250.1234}})
+    api.post("activities", row | {"occurred_at": "2001-01-01T12:00:00+02:00", "attributes": {"branch": "Málaga"}})
+    shown = api.get("activities").json()["results"]
+    assert len(shown) > 2
+    assert [api.get(f"activities/{one['id']}").json() for one in shown] == shown
+
+
+@pytest.mark.django_db(transaction=True)
 def test_sparse_fields_leave_out_the_rest(api, log):
     assert api.get("activities?fields=id,person&activity_type=depositCheck&page_size=1").json()["results"] == [
         {"id": log[0], "person": Activity.objects.get(pk=log[0]).person_id}
