@@ -22,6 +22,12 @@ def test_spanish_has_the_same_places():
             assert set(PLACE.findall(said)) <= set(PLACE.findall(ids[-1])) | set(PLACE.findall(ids[0])), message.id
 
 
+def test_no_plural_was_taken_letter_by_letter():
+    for message in translations.catalogue():
+        if isinstance(message.id, tuple | list):
+            assert all(len(said) > 1 for said in message.string), message.id
+
+
 @pytest.mark.parametrize(("language", "label"), [("en", "Whole number"), ("es", "Número entero")])
 def test_the_catalogue_is_the_one_django_loads(language, label):
     from people import datatypes

@@ -2,12 +2,13 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils.html import escape
 
 from activities import rollup
 from activities.models import Activity
 from people import deleting
 from people.models import PersonField
-from smartlists import rules, saving
+from smartlists import evaluating, rules, saving
 from smartlists.models import SmartList
 from tests.making import DIALECT, activity, approved_type, person, recorded
 from tests.smartlists.pressing import BIG, Inputs, press, url
@@ -114,3 +115,30 @@ def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, che
     press(admin, page, "save")
     made = SmartList.objects.get()
     assert made.description == "kept" and made.rules == rules.dump(rules.parse(BIG))
+
+
+@pytest.mark.parametrize(
+    "value", ["é" * 15_000, "أحمد 🎉", "<script>alert(1)</script>", "=cmd|'/c'!A1", "\u202egnp.exe"]
+)
+def test_an_odd_value_is_counted_shown_and_kept_as_it_is(admin, value):
+    form = {
+        "match": "all", "filters.0.kind": "person_field", "filters.0.field": "unsubscribed_reason",
+        "filters.0.operator": "is", "filters.0.lines": value, "name": "Odd", "do": "count",
+    }  # fmt: skip
+    ann = person(unsubscribed_reason=value)
+    page = admin.post(url("add"), form)
+    assert page.context["draft"].count == 1 and escape(value) in page.text
+    assert "<script>alert" not in page.text
+    admin.post(url("add"), form | {"do": "save"})
+    assert SmartList.objects.get().rules["filters"][0]["values"] == [value]
+    assert ann.pk in evaluating.shown(SmartList.objects.get(), None).person_ids
+
+
+def test_a_column_that_is_too_long_is_refused_and_stays(admin):
+    form = {
+        "match": "all", "filters.0.kind": "person_field", "filters.0.field": "country", "filters.0.operator": "is",
+        "filters.0.lines": "\n".join(map(str, range(1_001))), "name": "Long", "do": "save",
+    }  # fmt: skip
+    page = admin.post(url("add"), form)
+    assert page.context["cards"][0].conditions[0].errors and not SmartList.objects.exists()
+    assert len(page.context["rules"]["filters"][0]["values"]) == 1_001

@@ -5,7 +5,7 @@
 
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("list-form");
-  if (!form || !document.getElementById("builder")) return;
+  if (!form || !document.getElementById("builder")) return; // somebody who may only look
   const words = JSON.parse(form.dataset.words);
   const undo = form.querySelector("[data-undo]");
   const trouble = document.getElementById("trouble");
@@ -102,6 +102,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const told = said ? said.textContent.trim().replace(/\s+/g, " ") : "";
     const status = document.getElementById("said");
     if (status.textContent !== told) status.textContent = told;
+    form.querySelector("[data-live]").textContent = told; // beside "Save" where the panel is far below
   };
   const ask = (body) => {
     if (counting) counting.abort();
