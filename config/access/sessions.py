@@ -28,7 +28,7 @@ SEEN_EVERY = 300  # seconds
 AGENT_LENGTH = 200
 
 audit.describe({
-    "sessions_ended": (2, gettext_lazy("Ended %(count)s sessions")),
+    "sessions_ended": (2, gettext_lazy("Ended sessions: %(count)s")),
 })  # fmt: skip
 
 # the first that is found in what a browser says of itself; the order matters, as all of them claim to be others

@@ -108,13 +108,15 @@ def test_a_passkey_is_added_and_opens_alone_and_as_the_second_step(new_page, sup
     page.wait_for_url("**/admin/")
 
 
-def test_a_lock_is_said(new_page, superuser, settings, language):
+def test_a_lock_is_said(browser, live_server, superuser, settings, language):
     settings.AXES_ENABLED, settings.AXES_FAILURE_LIMIT = True, 2
-    page = new_page(language)
+    locale = {"en": "en-GB", "es": "es-ES"}[language]
+    page = browser.new_page(base_url=live_server.url, locale=locale)  # the answer is a 429, of which browsers complain
     for _attempt in range(2):
         log_in(page, "wrong")
     expect(page.get_by_role("alert")).to_contain_text("15")
     judge(page, f"locked-{language}")
+    page.close()
 
 
 def test_signing_out_elsewhere(new_page, superuser, language):
