@@ -134,7 +134,7 @@ def _signed_in() -> Any:
         settings.ALLOWED_HOSTS = ["*"]
         Installation.objects.get_or_create(pk=1)
         _kept["client"] = Client(SERVER_NAME="localhost")
-        _kept["client"].force_login(get_user_model().objects.create_superuser("bench"))
+        _kept["client"].force_login(get_user_model().objects.create_superuser("bench-pages"))
     return _kept["client"]
 
 
