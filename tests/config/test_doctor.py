@@ -161,3 +161,18 @@ def test_behind_tls_the_deployment_checks_find_nothing():
         env=environment, capture_output=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+
+
+def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
+    from smartlists import dispatching
+    from tests.making import approved_type
+    from tests.smartlists.campaigning import a_list, active, add_to
+
+    assert found("dispatcher").is_well
+    approved_type()
+    active(add_to(a_list()))
+    execute("update log_position set read_at = %s where name = 'campaigns'", timezone.now() - timedelta(minutes=5))
+    assert "nobody reads the log for them since 5 min" in found("dispatcher").says
+    assert "dispatch" in found("dispatcher").advice
+    dispatching.drain()
+    assert found("dispatcher").is_well

@@ -1,6 +1,5 @@
 """Runs the dispatcher of smart campaigns: one process; a second one stands by."""
 
-import os
 import signal
 from typing import Any
 
@@ -19,7 +18,6 @@ class Command(BaseCommand):
         if once:
             dispatching.drain()
             return "Nothing is due any more."
-        os.nice(5)  # recorders come first
         over: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: over.append(received))
