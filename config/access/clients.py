@@ -33,6 +33,7 @@ DEFAULT_RIGHTS = (
     "people.add_personfield", "people.change_personfield", "people.view_staticlist", "people.add_staticlist",
     "people.change_staticlist", "people.delete_staticlist", "people.delete_person", "people.merge_person",
     "smartlists.view_smartlist", "smartlists.add_smartlist", "smartlists.delete_smartlist",
+    "smartlists.view_smartcampaign",
     "activities.view_activity", "activities.record_activity", "activities.view_activitytype",
     "activities.add_activitytype", "activities.change_activitytype", "activities.approve_activitytype",
     "activities.delete_activitytype",

@@ -81,7 +81,7 @@ urlpatterns = [
     path("rest/v1/lists/<int:list_id>/leads.json", endpoint(GET=lists.members, POST=lists.add, DELETE=lists.remove)),
     path("rest/v1/list/<int:list_id>/leads.json", endpoint(GET=lists.members, POST=lists.add, DELETE=lists.remove)),
     path("rest/v1/lists/<int:list_id>/leads/ismember.json", endpoint(GET=lists.is_member)),
-    path("rest/v1/campaigns.json", endpoint(GET=lists.no_campaigns)),
+    path("rest/v1/campaigns.json", endpoint(GET=lists.campaigns)),
     path("rest/v1/stats/usage.json", endpoint(GET=statistics.usage_today)),
     path("rest/v1/stats/usage/last7days.json", endpoint(GET=statistics.usage_of_week)),
     path("rest/v1/stats/errors.json", endpoint(GET=statistics.errors_today)),

@@ -72,7 +72,10 @@ def campaigns_first_step(bench: Bench) -> Iterator[Line]:
     results.SAMPLE = A_SECOND * SECONDS
     latency = results.latency(made)
     assert latency is not None and latency.of >= rate * SECONDS * 0.9, latency
-    print(f"campaigns_first_step: {rate:.0f} activities/s, p50 {latency.p50:.3f} s, p95 {latency.p95:.3f} s", file=sys.stderr)
+    print(
+        f"campaigns_first_step: {rate:.0f} activities/s, p50 {latency.p50:.3f} s, p95 {latency.p95:.3f} s",
+        file=sys.stderr,
+    )
     yield within(f"commit to first step, p95, {A_SECOND} activities/s", latency.p95, 1, "s")
 
 

@@ -209,3 +209,25 @@ def test_a_second_dispatcher_stands_by():
         finally:
             process.process.terminate()
             assert process.process.wait(20) == 0
+
+
+def test_pausing_and_steps_at_the_same_moment_hold_each_other_up_and_no_longer():
+    from smartlists import campaigns, dispatching
+    from tests.activities.test_races import InThread
+
+    approved_type()
+    made = active(add_to(a_list()), {"do": "change_field", "field": "person_score", "by": "1"})
+    people = [person().pk for _number in range(20)]
+
+    def turn():
+        for _turn in range(6):
+            campaigns.pause(made, None)
+            campaigns.activate(made, None)
+
+    turning = InThread(turn)
+    for _round in range(6):
+        recorded(*(activity(pk, occurred_at=datetime.now(UTC)) for pk in people))
+        dispatching.once()
+    turning.result()
+    dispatching.drain()
+    assert set(CampaignEntry.objects.values_list("state", flat=True)) <= {"done", "skipped"}
