@@ -151,7 +151,7 @@ def _copy_all(blocks: Sequence[str]) -> int:
 
 def _parameters() -> dict[str, Any]:
     known = connection.get_connection_params()
-    return {name: known[name] for name in ("host", "user", "password", "dbname") if known.get(name)}
+    return {name: known[name] for name in ("host", "port", "user", "password", "dbname") if known.get(name)}
 
 
 def _write_csv(file: Path, number: int, people: int, turn: int) -> None:
