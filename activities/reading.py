@@ -164,7 +164,7 @@ def _nobody_moves() -> Iterator[None]:
 def on_list(static_list_id: int) -> Condition:
     """Of people who are on the static list now."""
     return Condition(
-        "exists (select from static_list_member m where m.static_list_id = %(list)s and m.person_id = a.person_id)",
+        "a.person_id in (select person_id from static_list_member where static_list_id = %(list)s)",
         {"list": static_list_id},
     )
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities import reading
+from people import cluster
 from tests.activities.test_races import InThread
 from tests.making import activity, approved_type, person, recorded
 
@@ -64,7 +65,7 @@ def test_a_reader_with_a_date_gets_what_occurred_since_and_all_that_comes_later(
     since = start + timedelta(minutes=since_minutes)
     rows, clock = moments(before, start)
     ids = put(rows)
-    put([(recorded_at, since) for recorded_at, _ in rows[:3]], OTHER_TYPE)
+    put([(recorded_at, since) for recorded_at, _ in rows[-1:]] * 3, OTHER_TYPE)
     position = reading.start(since)
     later, _clock = moments(after, clock + timedelta(minutes=60))
     later_ids = put(later)
@@ -85,7 +86,7 @@ def test_the_start_is_near_the_first_row_that_counts():
     assert 0 <= ids[1_500] - position.last_id <= 4
     with CaptureQueriesContext(connection) as reads:
         reading.read(position, [TYPE, OTHER_TYPE, 5])
-    assert (len(queries), len(reads)) == (3, 3)
+    assert (len(queries), len(reads)) == (3, 7 if cluster.is_distributed() else 3)
 
 
 def test_one_row_far_ahead_of_its_time_moves_the_start_back_to_it():

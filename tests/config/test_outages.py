@@ -49,7 +49,7 @@ def other_connection():
 def cut_off():
     """End the connection behind Django's back, as a restart of the server does."""
     with other_connection() as other:
-        other.execute("select pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        other.execute("select pg_terminate_backend(%s::int)", [connection.connection.info.backend_pid])
 
 
 @pytest.fixture
