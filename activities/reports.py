@@ -105,10 +105,11 @@ def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int
             select a.person_id, count(*) as count, max(a.occurred_at) as latest
             from activity a where {_WHERE} group by 1
             -- no more than those who are gone can be dropped from the top
-            order by 2 desc, 3 desc, 1 limit %(limit)s + (select count(*) from person where state <> 'live')) c
+            order by 2 desc, 3 desc, 1 limit %(limit)s + %(gone)s) c
         join person p on p.id = c.person_id and p.state = 'live'
         order by 2 desc, 3 desc, 1 limit %(limit)s"""
-    return _rows(sql, scope.parameters() | {"type": activity_type.pk, "limit": MOST_ROWS})
+    ((gone,),) = _rows("select count(*) from person where state <> 'live'", {})
+    return _rows(sql, scope.parameters() | {"type": activity_type.pk, "limit": MOST_ROWS, "gone": gone})
 
 
 def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:

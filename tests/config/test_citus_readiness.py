@@ -22,6 +22,7 @@ REFUSED = {
     "a part cannot be looked up for each row of something else": r"\blateral\b",
     "a row's person says where it lies, and never changes": r"\bupdate\s+(?:activity|activity_key)\b",
     "parts have row types of their own": rf"\bactivity_digest\(\s*\w+\s*\)|::(?:{NAMES})\b",
+    "how many rows is a number": r"\blimit\b[^()]*\(\s*select\b",
     "not across servers": r"\btablesample\b|\bmerge\s+into\b|\bwhere\s+current\s+of\b",
 }
 

@@ -21,6 +21,7 @@ from django.db import InterfaceError, OperationalError, connection
 from procrastinate.exceptions import AlreadyEnqueued
 
 from activities.models import Activity
+from config import vitals
 from smartlists import campaign_tasks, triggering, webhooks
 from smartlists.models import CampaignEntry, StepOutcome, WebhookDelivery
 from tests.making import activity, approved_type, person, recorded
@@ -115,7 +116,8 @@ def eventually(found):
 
 def is_quiet():
     return (
-        triggering.lag() == 0
+        vitals.mark_lag() == 0
+        and triggering.lag() == 0
         and not CampaignEntry.objects.filter(state="open").exists()
         and not WebhookDelivery.objects.filter(state="waiting").exists()
     )
