@@ -1,6 +1,6 @@
 """Activities from a file: what its columns can mean, and how a row becomes an activity."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import repeat
 from string import Formatter
@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import recording, schema
+from activities import quarantine, recording, schema
 from activities.models import ActivityField, ActivityType
 from activities.recording import Lookup, NewActivity
 from people import datatypes, exact_json, finding, importing
@@ -110,7 +110,7 @@ class ActivitiesTarget(Target):
         return _Reader(plan, shape).read
 
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
-        outcomes = recording.record(rows, source, zone=plan.time_zone, dry_run=dry_run)
+        outcomes = recording.record(rows, source, zone=plan.time_zone, dry_run=dry_run, keep_refused=False)
         return [
             Result(
                 _STATUS[outcome.status], outcome.problems,
@@ -132,12 +132,22 @@ class ActivitiesTarget(Target):
         return Result(Status.REFUSED, (Problem("external_id_reused", message, ("external_id",)),))
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> list[Any]:
-        return [
-            row if external_id is None else NewActivity(
-                row.person, row.activity_type, row.occurred_at, row.primary_value, row.attributes, external_id
-            )
-            for row, external_id in zip(rows, external_ids, strict=True)
-        ]  # fmt: skip
+        for row, external_id in zip(rows, external_ids, strict=True):
+            if external_id is not None and type(row) is NewActivity:
+                row.external_id = external_id
+        return list(rows)
+
+    def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
+        types = dict(ActivityType.objects.values_list("api_name", "pk"))
+        ids = set(types.values())
+        types |= {row.activity_type: row.activity_type for row in rows if row.activity_type in ids}
+        quarantine.keep(rows, results, source, plan.time_zone, types)
+
+    def settled(self, keys: Collection[str]) -> set[str]:
+        return quarantine.replayed(keys)
+
+    def settle(self, recorded: Mapping[str, int | None]) -> None:
+        quarantine.settle(recorded)
 
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
         shown = [(_("Person"), str(getattr(row.person, "value", row.person)))]

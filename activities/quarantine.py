@@ -4,7 +4,8 @@ A row is told by its external id, or else by its content: a client that sends it
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 KEPT_FROM = frozenset({Door.API, Door.DIALECT, Door.IMPORT, Door.COMMAND})  # a form shows its errors itself
 MAX_RAW = 262_144
+_KEY_OF_ROW = re.compile(r"row:[0-9a-f]{32}:[0-9]{1,12}|import:[0-9]{1,12}:[0-9]{1,12}")
 _COLUMNS = (
     ("door", "smallint"), ("user_id", "bigint"), ("origin_id", "bigint"), ("key", "text"), ("raw", "text"),
     ("zone", "text"), ("activity_type_id", "bigint"), ("person_id", "int"), ("code", "text"), ("field", "text"),
@@ -79,9 +81,37 @@ def _kept(
 
 
 def _key(row: "NewActivity", raw: str) -> str:
+    if is_key_of_row(row.external_id):
+        return _digest(row.external_id)
     if not datatypes.is_blank(row.external_id):
         raw = json.dumps([_plain(row.activity_type), _person(row.person), str(row.external_id)], default=_plain)
-    return blake2b(raw.encode(), digest_size=16).hexdigest()
+    return _digest(raw)
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def is_key_of_row(external_id: Any) -> bool:
+    """Whether an import made it: it means one row of a file, whatever is corrected of it, be it the person."""
+    return type(external_id) is str and _KEY_OF_ROW.fullmatch(external_id) is not None
+
+
+def replayed(keys: Collection[str]) -> set[str]:
+    """Which of these keys of rows were recorded after they had been refused; the waiting ones are held."""
+    by_digest = {_digest(key): key for key in keys if is_key_of_row(key)}
+    rows = RefusedActivity.objects.filter(key__in=by_digest).exclude(state=RefusedActivity.State.DISMISSED)
+    held = rows.order_by("pk").select_for_update(of=("self",)).values_list("key", "state")
+    return {by_digest[digest] for digest, state in held if state == RefusedActivity.State.REPLAYED}
+
+
+def settle(recorded: Mapping[str, int | None]) -> None:
+    """The waiting rows with these keys were recorded by an import, under these ids where they are known."""
+    ids = {_digest(key): activity_id for key, activity_id in recorded.items() if is_key_of_row(key)}
+    waiting = list(RefusedActivity.objects.filter(key__in=ids, state=RefusedActivity.State.WAITING))
+    for row in waiting:
+        row.state, row.activity_id, row.settled_at = RefusedActivity.State.REPLAYED, ids[row.key], timezone.now()
+    RefusedActivity.objects.bulk_update(waiting, ["state", "activity_id", "settled_at"], batch_size=1000)
 
 
 def encode(row: "NewActivity") -> str:

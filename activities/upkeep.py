@@ -50,6 +50,7 @@ class RefusedActivity(models.Model):
         indexes = [
             models.Index(fields=["state", "-id"], name="refused_activity_state"),
             models.Index(fields=["last_at"], name="refused_activity_last"),
+            models.Index(fields=["key"], name="refused_activity_key"),
         ]
 
     def __str__(self) -> str:

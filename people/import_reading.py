@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 from django.utils import translation
 
 from people import tabular
-from people.importing import ExternalId, Plan, Target
+from people.importing import KEY_COLUMN, ExternalId, Plan, Target
 from people.problems import Problem
 from people.tabular import Line, Shape
 
@@ -21,12 +21,14 @@ PATIENCE = 0.2  # seconds after which a thread looks whether it is still wanted
 class Batch(NamedTuple):
     """Some rows of the file and what the target made of each: a problem where it cannot be read.
 
-    `contents` says of each row, for `ExternalId.HASH`, its digest and how many with it came before in this batch.
+    `contents` says of each row, for `ExternalId.HASH`, its digest and how many with it came before in this batch;
+    `reported` the key of each row that was refused before, when the file is a report of refused rows.
     """
 
     lines: Sequence[Line]
     rows: list[Any]
     contents: list[tuple[str, int] | None] | None
+    reported: list[str | None] | None
     bytes_done: int
 
 
@@ -37,6 +39,8 @@ class Reading:
         self.target, self.shape = target, shape
         self.read = target.reader(plan, shape)
         self.is_hashed = target.has_external_ids and plan.external_id == ExternalId.HASH
+        is_keyed = target.has_external_ids and plan.external_id != ExternalId.COLUMN and KEY_COLUMN in shape.header
+        self.key_at = shape.header.index(KEY_COLUMN) if is_keyed else None
 
     def batches(self, file: IO[bytes]) -> Generator[Batch]:
         with tabular.unzipped(file) as plain:
@@ -51,9 +55,15 @@ class Reading:
             rest = iter(zip(made, digests or made, strict=True))
             pairs = [(line.problem, None) if line.problem else next(rest) for line in lines]
             rows, contents = [row for row, _digest in pairs], [digest for _row, digest in pairs]
+        reported = None
+        if self.key_at is not None:
+            reported = [
+                None if isinstance(row, Problem) else str(line.cells[self.key_at] or "").strip() or None
+                for line, row in zip(lines, rows, strict=True)
+            ]
         if not self.is_hashed:
-            return Batch(lines, rows, None, bytes_done)
-        return Batch(lines, rows, _numbered(rows, contents), bytes_done)
+            return Batch(lines, rows, None, reported, bytes_done)
+        return Batch(lines, rows, _numbered(rows, contents), reported, bytes_done)
 
 
 def _numbered(rows: Sequence[Any], digests: Sequence[Any]) -> list[tuple[str, int] | None]:

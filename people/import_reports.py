@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from people.importing import REPORT_COLUMNS
+from people.importing import KEY_COLUMN, OWN_COLUMNS, REPORT_COLUMNS
 from people.problems import Problem, located
 from people.tabular import Shape
 from people.transfers import Import, ImportFailure
@@ -54,17 +54,19 @@ def faults(job: Import, limit: int = 50) -> list[Fault]:
 def lines(job: Import) -> Iterator[bytes]:
     """The refused rows in the file's own format and columns, each with its number and its problems.
 
-    A workbook's are written as CSV. Importing the file again, corrected or not, ignores the two columns added.
+    A workbook's are written as CSV. An import of it, corrected, takes each row for the one that was refused.
     """
     shape = Shape.from_json(job.shape)
-    return (
-        _objects(job) if shape.format == "ndjson" else _cells(job, shape, REPORT_COLUMNS, lambda row, why: [row, why])
-    )
+    if shape.format == "ndjson":
+        return _objects(job)
+    if job.failures.exclude(key="").exists():
+        return _cells(job, shape, (*REPORT_COLUMNS, KEY_COLUMN), lambda row, why, key: [row, why, key])
+    return _cells(job, shape, REPORT_COLUMNS, lambda row, why, _key: [row, why])
 
 
 def with_reasons(job: Import, column: str) -> Iterator[bytes]:
     """The same for a delimited file with the reason alone, in a column called `column`."""
-    return _cells(job, Shape.from_json(job.shape), (column,), lambda _row, why: [why])
+    return _cells(job, Shape.from_json(job.shape), (column,), lambda _row, why, _key: [why])
 
 
 def file_name(job: Import) -> str:
@@ -88,10 +90,12 @@ class _Echo:
 
 
 def _cells(
-    job: Import, shape: Shape, more: Sequence[str], tail: Callable[[int, str], list[Any]]
+    job: Import, shape: Shape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
 ) -> Iterator[bytes]:  # fmt: skip
     writer = csv.writer(_Echo(), delimiter=shape.delimiter or ",", lineterminator="\n")
-    yield _encoded(writer.writerow([*shape.header, *more]))
+    # a report of a report has them anew
+    places = [place for place, name in enumerate(shape.header) if name not in OWN_COLUMNS]
+    yield _encoded(writer.writerow([*(shape.header[place] for place in places), *more]))
     for failure in _failures(job):
         raw = json.loads(failure.raw)
         cells = raw if isinstance(raw, list) else [raw]
@@ -100,14 +104,16 @@ def _cells(
         reason = sentences(failure)
         if len(cells) > width:
             reason += " | " + _("more cells: %(cells)s") % {"cells": json.dumps(cells[width:], ensure_ascii=False)}
-        yield _encoded(writer.writerow([*padded, *tail(failure.row, reason)]))
+        yield _encoded(writer.writerow([*(padded[place] for place in places), *tail(failure.row, reason, failure.key)]))
 
 
 def _objects(job: Import) -> Iterator[bytes]:
     for failure in _failures(job):
         raw = json.loads(failure.raw)
         row = raw if isinstance(raw, dict) else {"import_raw": raw}
-        report = dict(zip(REPORT_COLUMNS, (failure.row, sentences(failure)), strict=True))
+        report: dict[str, Any] = dict(zip(REPORT_COLUMNS, (failure.row, sentences(failure)), strict=True))
+        if failure.key:
+            report[KEY_COLUMN] = failure.key
         yield _encoded(json.dumps({**row, **report}) + "\n")
 
 

@@ -21,12 +21,13 @@ from django.utils.translation import gettext as _
 from people import import_reading, importing, installation, locks, notices
 from people.import_reading import Batch, Reading
 from people.import_repeats import Seen
-from people.importing import TARGETS, Plan, Result, Status, Target
+from people.importing import TARGETS, ExternalId, Plan, Result, Status, Target
 from people.problems import Problem
 from people.sources import Door, Source
 from people.tabular import BadFile, Line, Shape
 from people.transfers import Import, ImportFailure
 
+MAX_KEY = 255
 MAX_RAW = 262_144  # characters of a refused row that are kept
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class _Run:
         self.target: Target = TARGETS[job.kind]
         self.source = Source(Door.IMPORT, job.user_id, job.pk)
         self.reading = Reading(self.target, self.plan, Shape.from_json(job.shape))
+        self.has_keys = self.target.has_external_ids and self.plan.external_id != ExternalId.COLUMN
         self.seen = Seen() if self.is_check or self.reading.is_hashed else None
 
     def through(self, file: IO[bytes]) -> None:
@@ -142,34 +144,51 @@ class _Run:
         """Record a batch but for its first `old` rows, which a run before has recorded."""
         with transaction.atomic():
             # equal rows before the place where it stopped count for those after it
-            rows = self._keyed(batch)[old:]
+            keys = self._keys(batch)
+            rows, lines = batch.rows[old:], batch.lines[old:]
             if not rows:
                 return
+            if keys is not None:
+                self.target.keyed(rows, keys[old:])
             # in the order of locks: whoever erases holds this one and may wait for our rows
             locks.share([locks.key(locks.Space.PEOPLE)])
-            results = self._record(rows)
-            self._keep_failures(batch.lines[old:], results)
+            results = self._record(rows, batch.reported[old:] if batch.reported else [])
+            self._keep_refused(rows, lines, results, keys[old:] if keys else [None] * len(rows))
             self._advance(results, batch.bytes_done)
 
-    def _keyed(self, batch: Batch) -> list[Any]:
-        """The rows of the batch; with their keys, where those come from their content."""
+    def _keys(self, batch: Batch) -> list[str | None] | None:
+        """The keys of the batch's rows: those under which they were refused before, or else of their content."""
         if batch.contents is None or self.seen is None:
-            return batch.rows
+            return batch.reported
         before = self.seen.before_batch(batch.contents)
         keys = [
             content and f"row:{content[0]}:{before.get(content[0], 0) + content[1] + 1}" for content in batch.contents
         ]
-        return self.target.keyed(batch.rows, keys)
+        if batch.reported is None:
+            return keys
+        return [given or key for given, key in zip(batch.reported, keys, strict=True)]
 
-    def _record(self, rows: Sequence[Any]) -> list[Result]:
-        good = [row for row in rows if not isinstance(row, Problem)]
-        recorded = iter(self.target.record(good, self.plan, self.source, dry_run=self.is_check) if good else ())
-        results = [
-            Result(Status.REFUSED, (row,)) if isinstance(row, Problem) else next(recorded)
-            for row in rows
-        ]  # fmt: skip
+    def _record(self, rows: Sequence[Any], reported: Sequence[str | None]) -> list[Result]:
+        wanted = {key for key in reported if key}
+        settled = self.target.settled(wanted) if wanted else set()
+        results: list[Any] = [Result(Status.REFUSED, (row,)) if isinstance(row, Problem) else None for row in rows]
+        for place, key in enumerate(reported):
+            if key in settled:
+                results[place] = Result(Status.REPEATED)
+        places = [place for place, result in enumerate(results) if result is None]
+        if places:
+            fresh = [rows[place] for place in places]
+            recorded = self.target.record(fresh, self.plan, self.source, dry_run=self.is_check)
+            for place, result in zip(places, recorded, strict=True):
+                results[place] = result
         if self.is_check and not self.reading.is_hashed:
             self._find_repeats(rows, results)
+        if wanted and not self.is_check:
+            self.target.settle({
+                key: result.new_id
+                for key, result in zip(reported, results, strict=True)
+                if key and key not in settled and result.status is not Status.REFUSED
+            })  # fmt: skip
         return results
 
     def _find_repeats(self, rows: Sequence[Any], results: list[Result]) -> None:
@@ -183,16 +202,30 @@ class _Run:
         for place, is_same in self.seen.before(keys):
             results[place] = self.target.again(is_same, self.plan)
 
-    def _keep_failures(self, lines: Sequence[Line], results: Sequence[Result]) -> None:
-        failures = [
-            ImportFailure(
-                of_id=self.job.pk, row=line.number, raw=_as_text(line.raw),
-                problems=[_as_json(problem) for problem in result.problems],
-            )
-            for line, result in zip(lines, results, strict=True)
-            if result.status is Status.REFUSED
-        ]  # fmt: skip
+    def _keep_refused(
+        self, rows: Sequence[Any], lines: Sequence[Line], results: Sequence[Result], keys: Sequence[str | None]
+    ) -> None:
+        """For the report; and for a replay those that the target understood, each under the same key in both."""
+        failures, kept, refused = [], [], []
+        for row, line, result, key in zip(rows, lines, results, keys, strict=True):
+            if result.status is not Status.REFUSED:
+                continue
+            if isinstance(row, Problem):
+                key = None
+            else:
+                key = key or (f"import:{self.job.pk}:{line.number}" if self.has_keys else None)
+                kept.append((row, key))
+                refused.append(result)
+            failures.append(
+                ImportFailure(
+                    of_id=self.job.pk, row=line.number, raw=_as_text(line.raw), key=_storable(key or "")[:MAX_KEY],
+                    problems=[_as_json(problem) for problem in result.problems],
+                )
+            )  # fmt: skip
         ImportFailure.objects.bulk_create(failures, batch_size=1000)
+        if kept and not self.is_check:
+            again = self.target.keyed(*zip(*kept, strict=True)) if self.has_keys else [row for row, _key in kept]
+            self.target.keep(again, refused, self.plan, self.source)
 
     def _advance(self, results: Sequence[Result], bytes_done: int) -> None:
         counts = Counter(result.status for result in results)

@@ -6,7 +6,7 @@ it batch by batch. An app above adds what it can take in with `register`.
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -29,6 +29,9 @@ from people.transfers import Import
 
 MAX_NAME = 255
 REPORT_COLUMNS = ("import_row", "import_problem")  # that a report of refused rows adds
+# what a refused row is called wherever it turns up: in the report, and where it waits to be replayed
+KEY_COLUMN = "import_key"
+OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
 
 
 class Status(StrEnum):
@@ -143,6 +146,16 @@ class Target:
         """The rows with these external ids; a `Problem` among them stays."""
         raise NotImplementedError
 
+    def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
+        """Keep refused rows where they can be recorded after all; for kinds that do so."""
+
+    def settled(self, keys: Collection[str]) -> set[str]:
+        """Which of the refused rows with these keys were recorded elsewhere since; they are held for `settle`."""
+        return set()
+
+    def settle(self, recorded: Mapping[str, int | None]) -> None:
+        """Refused rows, by their keys, are recorded now (under these ids, where they are known)."""
+
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
         """(label, value) pairs of a row as it will be stored, for the preview."""
         raise NotImplementedError
@@ -228,7 +241,7 @@ def reshape(job: Import, **known: Any) -> None:
 
 def shape_key(shape: Shape) -> str:
     """Of the columns, so that files alike are mapped alike; a report of refused rows is like the file it is of."""
-    own = [name for name in shape.header if name not in REPORT_COLUMNS]
+    own = [name for name in shape.header if name not in OWN_COLUMNS]
     return blake2b("\0".join(own).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 

@@ -128,7 +128,6 @@ def test_standard_output(checks, capfdbinary, monkeypatch):
         ("export_people", ["--static-list", "VIP"], "no static list 'VIP'"),
         ("export_activities", ["--type", "none"], "no approved activity type 'none'"),
         ("export_activities", ["--since", "soon"], "expected a date"),
-        ("export_activities", ["--format", "parquet"], "pyarrow"),
     ],
 )
 def test_what_cannot_be_leaves_no_file(checks, tmp_path, command, arguments, said):
@@ -136,6 +135,26 @@ def test_what_cannot_be_leaves_no_file(checks, tmp_path, command, arguments, sai
     with pytest.raises(CommandError, match=said):
         export(command, str(tmp_path / "out" / "f.csv"), *arguments)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_parquet_holds_what_csv_holds(checks, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    for command, arguments in (("export_activities", ["--type", "depositCheck"]), ("export_people", [])):
+        said = export(command, str(tmp_path / "a.csv"), *arguments)
+        assert export(command, str(tmp_path / "a.parquet"), "--format", "parquet", *arguments) == said
+        header, *rows = cells(tmp_path / "a.csv")
+        table = pyarrow.read_table(tmp_path / "a.parquet")
+        assert table.column_names == header and table.num_rows == len(rows)
+        assert str(table.schema.field("id").type) == "int64"
+        assert [["" if value is None else str(value) for value in row.values()] for row in table.to_pylist()] == rows
+        (tmp_path / "a.csv").unlink()
+
+
+def test_parquet_without_pyarrow_is_refused(checks, tmp_path, monkeypatch):
+    monkeypatch.setattr("people.export_command.find_spec", lambda name: None)
+    with pytest.raises(CommandError, match="pyarrow, which is not installed"):
+        export("export_people", str(tmp_path / "p.parquet"), "--format", "parquet")
+    assert not list(tmp_path.iterdir())
 
 
 def queued(kind="people", **parameters):

@@ -12,8 +12,10 @@ import time
 import pytest
 from django.db import connection
 
+from activities import replaying
 from activities.importing import FIELD
 from activities.models import Activity, ActivityKey
+from activities.upkeep import RefusedActivity
 from people import import_guesses, import_reports, import_runs, importing
 from people.importing import ExternalId, Plan
 from people.models import Import, Person
@@ -136,8 +138,9 @@ def test_the_report_can_be_corrected_and_imported_again():
     assert counts(job) == (1, 0, 2)
     report = b"".join(import_reports.lines(job))
     lines = list(csv.reader(io.StringIO(report.decode()), delimiter=";"))
-    assert lines[0] == ["email", "when", "check", "amount", "pages", "import_row", "import_problem"]
+    assert lines[0] == ["email", "when", "check", "amount", "pages", "import_row", "import_problem", "import_key"]
     assert lines[1][:6] == ["a@example.com", "1/2/2026", "A", "1,5", "x", "2"] and "field pages" in lines[1][6]
+    assert lines[1][7].startswith("row:") and lines[2][7] == ""
     assert lines[2][:6] == ["c", "", "", "", "", "4"] and "has 1 cells, the header 5" in lines[2][6]
     corrected = importing.upload([report.replace(b";x;", b";7;")], "again.csv", "activities", None)
     remembered = importing.remembered(corrected)
@@ -146,6 +149,43 @@ def test_the_report_can_be_corrected_and_imported_again():
     assert counts(done(corrected)) == (1, 0, 1)
     stored = Activity.objects.get(primary_value="A")
     assert (stored.occurred_at.isoformat(), stored.origin_id) == ("2026-01-31T23:00:00+00:00", corrected.pk)
+
+
+def report_of(job, *corrections):
+    text = b"".join(import_reports.lines(job)).decode()
+    for wrong, right in corrections:
+        text = text.replace(wrong, right)
+    return text
+
+
+@pytest.mark.parametrize("external_id", [ExternalId.HASH, ExternalId.NONE])
+def test_a_refused_row_is_recorded_once_whoever_corrects_it(external_id):
+    """In the quarantine, in the report, or in both, to the same or to something else."""
+    the_plan = plan(external_id=external_id, create_people=False)
+    ann, bob = person(email="ann@example.com"), person(email="bob@example.com")
+    bad = "".join(f"nobody@example.com,2026-11-0{n},No. {n},1,1\n" for n in (1, 2, 3))
+    job = done(uploaded(HEADER + bad + "ann@example.com,2026-11-09,No. 9,1,1\n", the_plan))
+    assert counts(job) == (1, 0, 3)
+    refused = sorted(RefusedActivity.objects.all(), key=lambda row: row.raw[row.raw.index("No. ") :])
+    first, second, third = [row.pk for row in refused]
+    replaying.correct([first], "person", "ann@example.com", None)
+    assert replaying.replay([first], None) == replaying.Replayed(1, 0)
+
+    corrected = report_of(job, ("nobody@example.com,2026-11-03", "?,2026-11-03"), ("nobody@", "bob@"))
+    again = done(uploaded(corrected, the_plan))
+    assert counts(again) == (1, 1, 1)  # the first was replayed, the third is still bad
+    assert replaying.replay([second], None) == replaying.Replayed(0, 0)
+    found = Activity.objects.filter(activity_type_id__gt=100_000).order_by("occurred_at")
+    assert [(row.primary_value, row.person_id) for row in found] == [
+        ("No. 1", ann.pk), ("No. 2", bob.pk), ("No. 9", ann.pk),
+    ]  # fmt: skip
+
+    assert RefusedActivity.objects.filter(state="waiting").values_list("pk", flat=True).get() == third
+    replaying.correct([third], "person", "bob@example.com", None)
+    replaying.replay([third], None)
+    for earlier in (again, job):
+        assert done(uploaded(report_of(earlier, ("?", "bob@example.com"), ("nobody@", "ann@")), the_plan)).added == 0
+    assert Activity.objects.filter(activity_type_id__gt=100_000).count() == 4
 
 
 def test_faults_are_summed_up():

@@ -95,7 +95,9 @@ def test_columns_headers_and_format_are_those_asked_for(dialect, checks):
         format="ssv",
         filter=filters,
     )
-    assert table(reply, ";")[:2] == [["When", "Person", "actionResult"], ["2026-11-20T10:00:00Z", str(checks[1].pk), "succeeded"]]  # fmt: skip
+    header, *rows = table(reply, ";")
+    assert header == ["When", "Person", "actionResult"]
+    assert min(rows) == ["2026-11-20T10:00:00Z", str(checks[1].pk), "succeeded"]
 
 
 def test_primary_values_narrow_the_types_that_have_them(dialect, checks):
