@@ -69,7 +69,9 @@ class _Doctor:
             yield _gone("deleted_type", _("the activity type “%(name)s”"), item.type, path)
             return
         yield from self._fields(of, rules.fields_of(item), path)
-        if self._row_is_impossible(of, item.constraints, path) or _group_is_impossible(item):
+        if self._row_is_impossible(of, item.constraints, path):
+            yield _never(path, item.did != _holds_without_rows(item))
+        elif _group_is_impossible(item):
             yield _never(path, item.did)
 
     def sequence(self, item: rules.Sequence, path: Path) -> Iterator[Problem]:
@@ -189,6 +191,13 @@ def _group_is_impossible(item: rules.Activity) -> bool:
     if item.count is None or item.count.bounds[1] != 0 or item.aggregate is None:
         return False
     return not operators.passes_without_value(item.aggregate.operator, None)
+
+
+def _holds_without_rows(item: rules.Activity) -> bool:
+    """As "between 0 and 3 times" does."""
+    if item.count is None or item.count.bounds[0] != 0:
+        return False
+    return item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
 
 
 def _both(first: operators.Range, second: operators.Range) -> operators.Range:

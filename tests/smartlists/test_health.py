@@ -106,6 +106,14 @@ def test_what_is_possible_is_left_alone(check, constraints):
     assert codes(did(*constraints)) == []
 
 
+def test_contradictions_that_ask_for_no_rows_hold_for_everybody(check):
+    contradiction = [where("amount", "at least", "5"), where("amount", "at most", "4")]
+    for counted in (count("between", "0", "3"), count("at most", "2"), count("exactly", "0")):
+        assert codes(did(*contradiction, count=counted)) == ["always_matches"]
+        assert codes(did(*contradiction, count=counted, did=False)) == ["never_matches"]
+    assert codes(did(*contradiction, count=count("between", "1", "3"))) == ["never_matches"]
+
+
 def test_counts_that_leave_nothing_to_compute(check):
     nothing = did(count=count("exactly", "0"), aggregate=total("sum", "amount", "at least", "1"))
     assert codes(nothing) == ["never_matches"]
