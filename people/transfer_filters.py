@@ -47,6 +47,7 @@ class FailureFilters(Filters):
     unfiltered = {
         "of": "stands in the address",
         "raw": "the row as it came",
+        "key": "by which a corrected report finds the row again; the report has it",
         "problems": "told with the row; sums of them are in the import's report",
     }
 
