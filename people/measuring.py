@@ -8,13 +8,15 @@ import atexit
 import os
 import threading
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import Error, connection, models, transaction
+from django.db import connection, models
+
+from people.counting import Buffer
 
 Labels = tuple[str, ...]
 
@@ -60,8 +62,7 @@ class Measure:
 
 
 _measures: dict[str, Measure] = {}
-_counts: Counter[tuple[str, Labels, str]] = Counter()
-_lock = threading.Lock()
+_counts: Buffer[tuple[str, Labels, str]] = Buffer()
 _flusher: threading.Thread | None = None
 
 
@@ -74,22 +75,17 @@ def histogram(name: str, says: str, *labels: str, bounds: tuple[float, ...] = SE
 
 
 def flush() -> None:
-    """Add what this process has counted to the database; what cannot be written now is kept for the next time."""
-    with _lock:
-        counted = dict(_counts)
-        _counts.clear()
-    if not counted:
-        return
-    rows = [(*key, number) for key, number in sorted(counted.items())]  # one order for everybody: no deadlock
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(
-                """insert into measurement as m (name, labels, part, value) values (%s, %s, %s, %s)
-                on conflict (name, labels, part) do update set value = m.value + excluded.value""",
-                [(name, list(labels), part, number) for name, labels, part, number in rows],
-            )
-    except Error:
-        _add(counted)
+    """Add what this process has counted to the database."""
+    _counts.flush(_write)
+
+
+def _write(rows: Sequence[tuple[Any, ...]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into measurement as m (name, labels, part, value) values (%s, %s, %s, %s)
+            on conflict (name, labels, part) do update set value = m.value + excluded.value""",
+            [(name, list(labels), part, number) for name, labels, part, number in rows],
+        )
 
 
 def totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
@@ -103,9 +99,7 @@ def totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
 
 
 def _add(numbers: Mapping[tuple[str, Labels, str], float]) -> None:
-    with _lock:
-        for key, number in numbers.items():
-            _counts[key] += number  # type: ignore[assignment] (numbers of any kind add up)
+    _counts.add(numbers)
     _start_flusher()
 
 
@@ -129,10 +123,9 @@ def _flush_again_and_again() -> None:
 
 
 def _forget_flusher() -> None:
-    """A forked process has neither the thread nor what its parent counted."""
-    global _flusher, _lock
-    _flusher, _lock = None, threading.Lock()
-    _counts.clear()
+    """A forked process has no thread."""
+    global _flusher
+    _flusher = None
 
 
 os.register_at_fork(after_in_child=_forget_flusher)

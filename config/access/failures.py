@@ -4,14 +4,13 @@ Never a row a call: what a failing program costs is an addition in memory. What 
 yet is lost, and nothing else.
 """
 
-import threading
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import connection
 from django.db.models import Max, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -20,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from config.access.models import ApiClient, FailedCalls
 from people import installation, notices
+from people.counting import Buffer
 from people.notices import Kind, Notice
 from people.sources import Door
 
@@ -34,8 +34,7 @@ notices.describe({
     ),
 })  # fmt: skip
 
-_counts: Counter[tuple[date, int, int, str, str]] = Counter()
-_lock = threading.Lock()
+_counts: Buffer[tuple[date, int, int, str, str]] = Buffer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +57,12 @@ def count(user_id: int, door: Door, request: HttpRequest, code: str) -> None:
     """Count a failed call of the API-only user; `code` is the answer's. Routes have places, not ids, in them."""
     route = getattr(request.resolver_match, "route", "") or "?"
     key = (today(), user_id, int(door), f"{request.method} /{route}"[:MAX_ROUTE], code[:32])
-    with _lock:
-        _counts[key] += 1
+    _counts.add({key: 1})
 
 
 def flush() -> None:
-    """Write what this process has counted; what cannot be written now is kept for the next time."""
-    with _lock:
-        counted = dict(_counts)
-        _counts.clear()
-    if not counted:
-        return
-    try:
-        with transaction.atomic():
-            _add(counted)
-    except DatabaseError:
-        with _lock:
-            _counts.update(counted)
+    """Write what this process has counted."""
+    _counts.flush(_add)
 
 
 def has_counted() -> bool:
@@ -129,9 +117,7 @@ def forget_old() -> int:
     return FailedCalls.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]
 
 
-def _add(counted: dict[tuple[date, int, int, str, str], int]) -> None:
-    """In the order of the key, so that two processes never wait for each other crosswise."""
-    rows = [(*key, number) for key, number in sorted(counted.items())]
+def _add(rows: Sequence[tuple[Any, ...]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into failed_calls as f (day, user_id, door, route, code, count, last_at)

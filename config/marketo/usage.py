@@ -5,20 +5,20 @@ A call costs an addition in memory; what a killed process had not written yet is
 
 import os
 import threading
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from config.access import failures
 from config.marketo.models import Usage
+from people.counting import Buffer
 
 # [I] §A5: quotas start again at midnight in US Central time, so these are the days of all statistics
 DAY_ZONE = ZoneInfo("America/Chicago")
@@ -27,8 +27,7 @@ FLUSH_EVERY_SECONDS = 2.0
 # §A5, §B: what these answer counts neither against the quota nor the rate
 UNCOUNTED = frozenset({"600", "601", "602", "604", "605", "608", "611"})
 
-_counts: Counter[tuple[date, int, str]] = Counter()
-_lock = threading.Lock()
+_counts: Buffer[tuple[date, int, str]] = Buffer()
 _purged_on: date | None = None
 
 
@@ -39,27 +38,15 @@ def today() -> date:
 def count(user_id: int, error_code: str = "") -> None:
     """Count a call of `user_id` (0: nobody known), and its error if it had one."""
     day = today()
-    with _lock:
-        if user_id and error_code not in UNCOUNTED:
-            _counts[(day, user_id, "")] += 1
-        if error_code:
-            _counts[(day, 0, error_code)] += 1
+    if user_id and error_code not in UNCOUNTED:
+        _counts.add({(day, user_id, ""): 1})
+    if error_code:
+        _counts.add({(day, 0, error_code): 1})
 
 
 def flush() -> None:
-    """Write what this process has counted; what cannot be written now is kept for the next time."""
-    with _lock:
-        counted = dict(_counts)
-        _counts.clear()
-    if not counted:
-        return
-    try:
-        with transaction.atomic():
-            _add(counted)
-            _purge()
-    except DatabaseError:
-        with _lock:
-            _counts.update(counted)
+    """Write what this process has counted."""
+    _counts.flush(_add)
 
 
 def calls(days: int) -> dict[date, dict[int, int]]:
@@ -110,8 +97,7 @@ def _by_day(days: int, rows: Iterable[tuple[date, Any, int]]) -> dict[date, dict
     return found
 
 
-def _add(counted: dict[tuple[date, int, str], int]) -> None:
-    rows = [(day, user_id, code, number) for (day, user_id, code), number in sorted(counted.items())]
+def _add(rows: Sequence[tuple[Any, ...]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into dialect_usage as u (day, process, user_id, error_code, count)
@@ -120,6 +106,7 @@ def _add(counted: dict[tuple[date, int, str], int]) -> None:
             on conflict (day, process, user_id, error_code) do update set count = u.count + excluded.count""",
             [_process(os.getpid()), *(list(column) for column in zip(*rows, strict=True))],
         )
+    _purge()
 
 
 def _purge() -> None:
