@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 
-from config.api import limits
+from config.addresses import address_of
 
 
 def is_operator(request: HttpRequest) -> bool:
@@ -34,7 +34,7 @@ def _has_address(request: HttpRequest) -> bool:
     if not settings.METRICS_ALLOW:
         return False
     try:
-        address = ip_address(limits.address_of(request).removeprefix("address:"))
+        address = ip_address(address_of(request))
     except ValueError:  # a Unix socket has none
         return False
     return any(address in ip_network(network, strict=False) for network in settings.METRICS_ALLOW)

@@ -66,11 +66,6 @@ def run_due(limit: int = LIMIT) -> int:
     return done
 
 
-def next_due() -> datetime | None:
-    """When the next step is due; None while nobody is under way."""
-    return CampaignEntry.objects.filter(state=State.OPEN).order_by("due_at").values_list("due_at", flat=True).first()
-
-
 def _due(limit: int) -> list[Entry]:
     rows = CampaignEntry.objects.filter(state=State.OPEN, due_at__lte=timezone.now()).order_by("due_at", "id")
     return [Entry(*row) for row in rows.values_list(*Entry.COLUMNS)[:limit]]

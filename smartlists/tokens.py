@@ -4,7 +4,6 @@
 a value that is filled in is never read as a template again, and is escaped for where it goes.
 """
 
-import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -125,10 +124,6 @@ def in_json(value: str) -> str:
 
 def in_form(value: str) -> str:
     return quote_plus(value)
-
-
-def in_html(value: str) -> str:
-    return html.escape(value)
 
 
 def as_text(value: Any) -> str | None:
