@@ -26,8 +26,8 @@ def rules_of(post: QueryDict) -> Json:
     tree: Json = {}
     for name, values in post.lists():
         if name.startswith("filters."):
-            _plant(tree, name.split("."), values)
-    filters = [_filter(node) for node in _ordered(tree.get("filters", {}))]
+            plant(tree, name.split("."), list(values), MAX_STEPS_OF_A_PATH)
+    filters = [_filter(node) for node in ordered(tree.get("filters", {}))]
     rules: Json = {"version": 1, "match": post.get("match", "all"), "filters": filters}
     if rules["match"] == "advanced":
         rules["logic"] = post.get("logic", "").strip() or _all_of(len(filters))
@@ -54,17 +54,18 @@ def bare(rules: Json) -> Json:
     return {**rules, "filters": filters}
 
 
-def _plant(tree: Json, steps: Sequence[str], values: Sequence[Any]) -> None:
-    if len(steps) > MAX_STEPS_OF_A_PATH:
+def plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
+    """Put `value` where `steps` lead to; a path of more than `longest` steps, or through a value, is passed over."""
+    if len(steps) > longest:
         return
     for step in steps[:-1]:
         tree = tree.setdefault(step, {})
         if not isinstance(tree, dict):
             return
-    tree[steps[-1]] = list(values)
+    tree[steps[-1]] = value
 
 
-def _ordered(nodes: Any) -> list[Json]:
+def ordered(nodes: Any) -> list[Json]:
     """Children by their numbers; what is no number is no child."""
     if not isinstance(nodes, dict):
         return []
@@ -97,7 +98,7 @@ def _condition(node: Json) -> Json:
 
 
 def _constraints(node: Json) -> list[Json]:
-    return [_condition(child) for child in _ordered(node.get("constraints", {}))]
+    return [_condition(child) for child in ordered(node.get("constraints", {}))]
 
 
 def _activity(node: Json) -> Json:
@@ -113,7 +114,7 @@ def _activity(node: Json) -> Json:
 
 def _sequence(node: Json) -> Json:
     steps = []
-    for child in _ordered(node.get("steps", {})):
+    for child in ordered(node.get("steps", {})):
         step: Json = {"type": _text(child, "type"), "constraints": _constraints(child)}
         if days := _text(child, "within_days"):
             step["within_days"] = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days

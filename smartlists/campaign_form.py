@@ -28,7 +28,7 @@ def posted(post: QueryDict) -> Json:
     tree: Json = {}
     for name, values in post.lists():
         if name.startswith("steps."):
-            _plant(tree, name.split("."), values)
+            building.plant(tree, name.split("."), values[-1], MAX_LEVELS)
     return {
         "triggers": building.rules_of(post),
         "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
@@ -38,30 +38,13 @@ def posted(post: QueryDict) -> Json:
     }
 
 
-def _plant(tree: Json, names: Sequence[str], values: Sequence[Any]) -> None:
-    if len(names) > MAX_LEVELS:
-        return
-    for name in names[:-1]:
-        tree = tree.setdefault(name, {})
-        if not isinstance(tree, dict):
-            return
-    tree[names[-1]] = values[-1]
-
-
-def _ordered(nodes: Any) -> list[Json]:
-    numbered = sorted((int(name), node) for name, node in nodes.items() if name.isdigit() and len(name) < 6) if (
-        isinstance(nodes, dict)
-    ) else []  # fmt: skip
-    return [node for _number, node in numbered if isinstance(node, dict)]
-
-
 def _audience(chosen: Any, text: Any) -> Json:
     kind, _colon, number = str(chosen).partition(":")
     return {"kind": kind if kind in (LIST, RULES) else EVERYBODY, "list": number, "text": str(text)}
 
 
 def _steps(nodes: Any) -> list[Json]:
-    return [_step(node) for node in _ordered(nodes)]
+    return [_step(node) for node in building.ordered(nodes)]
 
 
 def _step(node: Json) -> Json:
@@ -71,7 +54,7 @@ def _step(node: Json) -> Json:
     if found.get("do") == "choose":
         ways = [
             {**_audience(way.get("when", ""), way.get("text", "")), "steps": _steps(way.get("steps"))}
-            for way in _ordered(node.get("choices"))
+            for way in building.ordered(node.get("choices"))
         ]
         found["choices"], found["otherwise"] = ways, _steps(node.get("otherwise"))
     return found

@@ -70,16 +70,23 @@ class Reader:
     # --- filters ---
 
     def _filter(self, value: Any, path: Path) -> rules.Filter | None:
-        kind = value.get("kind") if isinstance(value, dict) else None
+        found = self._of_a_kind(value, path, "kind", _KINDS, "unknown_kind", _("kind of filter"))
+        return None if found is None else found[1](self, found[0], path)
+
+    def _of_a_kind(
+        self, value: Any, path: Path, key: str, kinds: Mapping[str, tuple[tuple[str, ...], Any]], code: str, what: str
+    ) -> tuple[Mapping[str, Any], Any] | None:
+        """The item as an object, and what reads it: its `key` says which of `kinds` it is. None where it does not."""
         if not isinstance(value, dict):
             self._object(value, path, ())
             return None
-        if not isinstance(kind, str) or kind not in _KINDS:
-            self._unknown("unknown_kind", _("kind of filter"), kind, _KINDS, (*path, "kind"))
+        kind = value.get(key)
+        if not isinstance(kind, str) or kind not in kinds:
+            self._unknown(code, what, kind, kinds, (*path, key))
             return None
-        keys, read = _KINDS[kind]
-        form = self._object(value, path, ("kind", *keys))
-        return None if form is None else read(self, form, path)
+        keys, read = kinds[kind]
+        form = self._object(value, path, (key, *keys))
+        return None if form is None else (form, read)
 
     def _person_field(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
         known = self.names.person_fields

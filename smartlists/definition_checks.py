@@ -156,16 +156,8 @@ class DefinitionReader(Reader):
         return tuple(step for step in found if step is not None)
 
     def _any_step(self, value: Any, path: Path, depth: int) -> Step | None:
-        do = value.get("do") if isinstance(value, dict) else None
-        if not isinstance(value, dict):
-            self._object(value, path, ())
-            return None
-        if not isinstance(do, str) or do not in _STEPS:
-            self._unknown("unknown_step", _("kind of step"), do, _STEPS, (*path, "do"))
-            return None
-        keys, read = _STEPS[do]
-        form = self._object(value, path, ("do", *keys))
-        return None if form is None else read(self, form, path, depth)
+        found = self._of_a_kind(value, path, "do", _STEPS, "unknown_step", _("kind of step"))
+        return None if found is None else found[1](self, found[0], path, depth)
 
     def _add_to_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)

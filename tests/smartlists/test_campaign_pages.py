@@ -20,6 +20,7 @@ from tests.smartlists.campaigning import (
     happened,
     own_rows_read,  # noqa: F401 (a fixture)
 )
+from tests.smartlists.pressing import Inputs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 NAME = "admin:smartlists_smartcampaign"
@@ -42,42 +43,7 @@ def at(view, *arguments):
 
 def form_of(page):
     """What the browser would send back of the page's form, as it is."""
-    from html.parser import HTMLParser
-
-    class Reader(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.values, self.select, self.area, self.inside = {}, None, None, False
-
-        def handle_starttag(self, tag, given):
-            attributes = dict(given)
-            if tag == "form":
-                self.inside = attributes.get("id") == "list-form"
-            if not self.inside:
-                return
-            name = attributes.get("name")
-            if tag == "input" and name:
-                self.values[name] = attributes.get("value", "")
-            if tag == "select":
-                self.select = name
-            if tag == "option" and self.select and ("selected" in attributes or self.select not in self.values):
-                self.values[self.select] = attributes.get("value", "")
-            if tag == "textarea":
-                self.area, self.values[name] = name, ""
-
-        def handle_endtag(self, tag):
-            if tag == "select":
-                self.select = None
-            if tag == "textarea":
-                self.area = None
-
-        def handle_data(self, data):
-            if self.area:
-                self.values[self.area] += data
-
-    reader = Reader()
-    reader.feed(page.content.decode())
-    return reader.values
+    return dict(Inputs(page.text).sent)
 
 
 def pressed(client, url, form, do, **more):
@@ -192,6 +158,12 @@ def test_problems_stand_beside_what_they_are_about(client, marketer):
 def test_odd_buttons_change_nothing(client, marketer, do):
     reply = client.post(at("add"), {"do": do, f"choice:{do}": "wait", "name": "x", "steps.0.do": "wait"})
     assert reply.status_code in (200, 302)
+
+
+@pytest.mark.parametrize("number", ["²", "-1", "9" * 400, "x"])
+def test_odd_numbers_of_steps_are_passed_over(client, marketer, number):
+    reply = client.post(at("panel_new"), {"name": "x", f"steps.{number}.do": "wait"})
+    assert reply.status_code == 200
 
 
 def test_buttons_of_a_campaigns_life(client, marketer):
