@@ -35,7 +35,7 @@ def description(raw: Any, path: str = "description") -> str:
 
 
 @contextmanager
-def kept_apart(constraint: str, message: str, path: str = "name") -> Iterator[None]:
+def kept_apart(constraint: str, message: str, path: str = "name", got: str = "") -> Iterator[None]:
     """Write inside: breaking the unique `constraint` is refused as `name_taken`, also when two write at once."""
     try:
         with transaction.atomic():
@@ -43,7 +43,7 @@ def kept_apart(constraint: str, message: str, path: str = "name") -> Iterator[No
     except IntegrityError as error:
         if constraint not in str(error):
             raise
-        raise Refused(Problem("name_taken", message, (path,))) from None
+        raise Refused(Problem("name_taken", message, (path,), got=got)) from None
 
 
 def _parsed(data_type: str, raw: Any, path: str) -> str:

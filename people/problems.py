@@ -101,6 +101,12 @@ def refuse_if(problems: Iterable[Problem]) -> None:
         raise Refused(*found)
 
 
+def refuse_if_changed(expected: int | None, current: int, message: str) -> None:
+    """Raise `Conflict` unless the thing is at the revision that the editor saw; None asks for nothing."""
+    if expected is not None and expected != current:
+        raise Conflict(Problem("changed_meanwhile", message, ("revision",), str(current), str(expected)))
+
+
 def show(value: Any, limit: int = MAX_SHOWN) -> str:
     """`value` as a sentence may quote it: one line, short, without characters that cannot be stored."""
     text = value if isinstance(value, str) else _describe(value)

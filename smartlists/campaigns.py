@@ -18,8 +18,8 @@ from activities.models import ActivityType, LogPosition
 from people import audit, locks, names
 from people.models import Folder
 from people.permissions import require
-from people.problems import Conflict, Problem, Refused, refuse_if
-from smartlists import definition_checks, definitions, evaluation, rules
+from people.problems import Problem, Refused, refuse_if, refuse_if_changed
+from smartlists import definition_checks, definitions, evaluation, rules, saving
 from smartlists.catalogue import Catalogue
 from smartlists.definitions import Definition
 from smartlists.models import (
@@ -274,11 +274,8 @@ def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> Smart
     found = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
     if found is None:
         raise Refused(Problem("unknown_campaign", _("The smart campaign is no longer there.")))
-    if expected_revision is not None and found.revision != expected_revision:
-        message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
-        raise Conflict(
-            Problem("changed_meanwhile", message, ("revision",), str(found.revision), str(expected_revision))
-        )
+    message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
+    refuse_if_changed(expected_revision, found.revision, message)
     return found
 
 
@@ -292,7 +289,8 @@ def held(value: Any, known: Catalogue) -> Definition:
     """The definition, checked; until the transaction ends no type that it names is retired or deleted."""
     form = definitions.dump(value) if isinstance(value, Definition) else value
     parsed = definition_checks.parse(form)
-    api_names = {name for name, _field in _types_in(parsed)}
+    api_names = {name for name, _field in _own_types_in(parsed)}
+    api_names |= {name for item in _rules_in(parsed) for name in rules.types_of(item)}
     known_types = ActivityType.objects.filter(api_name__in=api_names).values_list("pk", flat=True)
     locks.share(locks.key(locks.Space.TYPE, pk) for pk in known_types)
     return definition_checks.parse(form, known)
@@ -321,14 +319,11 @@ def _rules_in(parsed: Definition) -> Iterator[rules.Filter]:
         yield from audience.wanted.filters
 
 
-def _types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
-    """(activity type, field) for everything of an activity that the campaign names; the field may be empty."""
+def _own_types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
+    """(activity type, field) for what its triggers and steps name of activities; the field may be empty."""
     for _at, trigger in parsed.activity_triggers:
         yield trigger.type, ""
         yield from ((trigger.type, constraint.field) for constraint in trigger.constraints)
-    for item in _rules_in(parsed):
-        yield from ((api_name, "") for api_name in rules.types_of(item))
-        yield from rules.fields_of(item)
     for _path, step in definitions.walk(parsed.steps):
         if isinstance(step, definitions.Record):
             yield step.type, ""
@@ -337,17 +332,12 @@ def _types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
 
 def _uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
     """What a definition names, as columns of the reference rows."""
-    for api_name, field in _types_in(parsed):
+    for item in _rules_in(parsed):
+        yield from saving.uses_of(item, known)
+    for api_name, field in _own_types_in(parsed):
         yield "activity_type_id", known.types[api_name].id
         if field and (field_id := known.types[api_name].fields[field].id):
             yield "approved_field_id", field_id
-    for item in _rules_in(parsed):
-        if isinstance(item, rules.PersonField):
-            yield "person_field_id", known.person_fields[item.field].id
-        elif isinstance(item, rules.StaticList):
-            yield "static_list_id", item.list
-        elif isinstance(item, rules.SmartList):
-            yield "used_list_id", item.list
     for _at, one in parsed.list_triggers:
         yield "used_list_id", one.smart_list
     for _path, step in definitions.walk(parsed.steps):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,8 +17,9 @@ from activities.models import ActivityType
 from people import audit, locks, used_by
 from people.datatypes import BY_NAME, BadValue, is_blank
 from people.models import Folder
+from people.names import kept_apart
 from people.permissions import owner_of, require
-from people.problems import Conflict, Problem, Refused, bad_value, refuse_if
+from people.problems import Problem, Refused, bad_value, refuse_if, refuse_if_changed
 from smartlists import nesting, rules
 from smartlists.catalogue import Catalogue
 from smartlists.models import SmartList, SmartListUse
@@ -166,22 +167,15 @@ def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartL
     found = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
     if found is None:
         raise Refused(Problem("unknown_list", _("The smart list is no longer there.")))
-    if expected_revision is not None and found.revision != expected_revision:
-        message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
-        raise Conflict(
-            Problem("changed_meanwhile", message, ("revision",), str(found.revision), str(expected_revision))
-        )
+    message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
+    refuse_if_changed(expected_revision, found.revision, message)
     return found
 
 
 def _save(smart_list: SmartList) -> None:
-    try:
-        with transaction.atomic():
-            smart_list.save()
-    except IntegrityError as error:
-        if "smart_list_name_is_unique" not in str(error):
-            raise
-        raise Refused(_name_taken(smart_list.name)) from None
+    message = _name_taken(smart_list.name).message
+    with kept_apart("smart_list_name_is_unique", message, got=smart_list.name):
+        smart_list.save()
 
 
 def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> str:
@@ -251,11 +245,11 @@ def _note_changes(changed: SmartList, before: tuple[str, str, Any], by: Any) -> 
 
 
 def _write_uses(smart_list: SmartList, parsed: rules.Rules, names: Catalogue) -> None:
-    uses = {key for item in parsed.filters for key in _uses(item, names)}
+    uses = {key for item in parsed.filters for key in uses_of(item, names)}
     SmartListUse.objects.bulk_create(SmartListUse(smart_list=smart_list, **{name: pk}) for name, pk in sorted(uses))
 
 
-def _uses(item: rules.Filter, names: Catalogue) -> Iterator[tuple[str, int]]:
+def uses_of(item: rules.Filter, names: Catalogue) -> Iterator[tuple[str, int]]:
     """What one filter names, as columns of the reference rows."""
     for api_name in rules.types_of(item):
         yield "activity_type_id", names.types[api_name].id

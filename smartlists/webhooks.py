@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from people import audit, datatypes, names, used_by
 from people.permissions import require
-from people.problems import Conflict, Problem, Refused, bad_value, refuse_if
+from people.problems import Problem, Refused, bad_value, refuse_if, refuse_if_changed
 from smartlists import filling, outbound, sealing, tokens
 from smartlists.catalogue import Catalogue
 from smartlists.models import Webhook, WebhookDelivery
@@ -76,9 +76,8 @@ def change(webhook: Webhook, by: Any, *, expected_revision: int | None = None, n
     """Change a webhook; calls that wait go out as they were written down. Raises as `create`, and `Conflict`."""
     require(by, CHANGE)
     changed = _lock(webhook)
-    if expected_revision is not None and changed.revision != expected_revision:
-        message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
-        raise Conflict(Problem("changed_meanwhile", message, ("revision",)))
+    message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
+    refuse_if_changed(expected_revision, changed.revision, message)
     if name is not None:
         changed.name = names.name(name)
     _set(changed, values)
