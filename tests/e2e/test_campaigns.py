@@ -31,6 +31,7 @@ def test_a_campaign_is_built_and_its_result_seen(page, language):
     page.locator("[id='steps.1.value']").blur()
     expect(page.locator("#panel")).to_contain_text("Deposits Check")
     expect(page.locator("#panel")).to_contain_text("VIPs")
+    expect(page.locator("#trouble")).to_be_hidden()
     page.get_by_role("button", name=_("Save and activate")).click()
     expect(page.get_by_text(_("Saved and active."), exact=True)).to_be_visible()
 

@@ -102,12 +102,14 @@ document.addEventListener("DOMContentLoaded", () => {
     const told = said ? said.textContent.trim().replace(/\s+/g, " ") : "";
     const status = document.getElementById("said");
     if (status.textContent !== told) status.textContent = told;
-    form.querySelector("[data-live]").textContent = told; // beside "Save" where the panel is far below
+    const live = form.querySelector("[data-live]"); // beside "Save" where the panel is far below; campaigns count nobody
+    if (live) live.textContent = told;
   };
   const ask = (body) => {
     if (counting) counting.abort();
     counting = new AbortController();
-    fragment(form.dataset.panel, body, counting.signal).then(showPanel).catch(failed);
+    // a fault of showing is none of the server's: it is left to be seen
+    fragment(form.dataset.panel, body, counting.signal).then(showPanel, failed);
   };
   const count = () => {
     clearTimeout(timer);
