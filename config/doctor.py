@@ -57,6 +57,8 @@ GUARDS = frozenset({
     ("approved_field", "approved_field_is_for_ever"),
     ("django_admin_log", "admin_log_is_append_only"),
     ("smart_campaign_version", "smart_campaign_version_is_frozen"),
+    ("static_list_member", "static_list_member_joined_is_counted"),
+    ("static_list_member", "static_list_member_left_is_counted"),
 })  # fmt: skip
 
 

@@ -91,7 +91,7 @@ class StaticListAdmin(PagesAdmin):
         return self.page(
             request, "list", str(static_list), static_list=static_list, members=shown[:MEMBERS], search=search,
             after=shown[MEMBERS - 1].person_id if len(shown) > MEMBERS else None, form=PasteForm(),
-            count=StaticListMember.objects.filter(static_list=static_list).count(),
+            count=static_lists.size(static_list),
             uses=used_by.users_of(static_list),
             path=folders.path(static_list.folder) if static_list.folder else (),
         )  # fmt: skip
@@ -146,7 +146,7 @@ class StaticListAdmin(PagesAdmin):
             done = _("The list is deleted; its people stay.")
             if self.tried(request, lambda: static_lists.delete(static_list, request.user), done):
                 return redirect("admin:people_staticlist_changelist")
-        count = StaticListMember.objects.filter(static_list=static_list).count()
+        count = static_lists.size(static_list)
         title = _("Delete %(name)s?") % {"name": static_list}
         return self.page(
             request, "delete_list", title, static_list=static_list, uses=used_by.users_of(static_list), count=count

@@ -301,6 +301,25 @@ class StaticListMember(models.Model):
         verbose_name_plural = _("static list members")
 
 
+class StaticListCount(models.Model):
+    """How many people a static list won or lost by some statements; their sum is how many are on it now.
+
+    Written by triggers, a row a statement, so that whoever adds to one list never waits for another; added up by
+    `static_lists.add_up`.
+    """
+
+    static_list_id = models.BigIntegerField()  # no foreign key: its lock could be waited for crosswise
+    people = models.BigIntegerField()
+
+    class Meta:
+        db_table = "static_list_count"
+        default_permissions = ()
+        indexes = [models.Index("static_list_id", name="static_list_count_list")]
+
+    def __str__(self) -> str:
+        return f"{self.static_list_id}: {self.people:+}"
+
+
 # at the end: they refer to nothing above, and nothing above to them
 from people.measuring import Measurement  # noqa: E402, F401
 from people.notices import Notice, NoticeSwitch  # noqa: E402, F401

@@ -12,11 +12,12 @@ from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import announcing, audit, finding, locks, names, used_by
-from people.models import Folder, StaticList
+from people.models import Folder, StaticList, StaticListCount
 from people.permissions import owner_of, require
 from people.problems import Problem, Refused, bad_value
 from people.sources import Source
@@ -159,6 +160,23 @@ def remove(
 def add_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
     """Put any number of people on the list, a transaction for each 10,000; return how many joined."""
     return sum(add(static_list, batch, source).count(Membership.ADDED) for batch in _batches(person_ids))
+
+
+def size(static_list: StaticList) -> int:
+    """How many people are on the list, exactly; none of them is counted for it."""
+    counts = StaticListCount.objects.filter(static_list_id=static_list.pk)
+    return counts.aggregate(people=Sum("people"))["people"] or 0
+
+
+def add_up() -> None:
+    """Make one row of all that joining and leaving wrote for a list; readers see the same sum before and after."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """with noted as (delete from static_list_count returning static_list_id, people)
+            insert into static_list_count (static_list_id, people)
+            select static_list_id, sum(people) from noted
+            where static_list_id in (select id from static_list) group by 1 having sum(people) <> 0"""
+        )
 
 
 def find_pasted(text: str) -> Pasted:

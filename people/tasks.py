@@ -2,7 +2,18 @@
 
 from procrastinate.contrib.django import app
 
-from people import bulk, defining, deleting, duplicates, exporting, import_runs, merging, notices, transfer_files
+from people import (
+    bulk,
+    defining,
+    deleting,
+    duplicates,
+    exporting,
+    import_runs,
+    merging,
+    notices,
+    static_lists,
+    transfer_files,
+)
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
@@ -37,6 +48,12 @@ def go_on_in_bulk(timestamp: int) -> None:
 @app.task(name="people.remove_old_files", queue="files", pass_context=False)
 def remove_old_files(timestamp: int) -> None:
     transfer_files.remove_old()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="people.add_up_lists", queue="people", queueing_lock="people.add_up_lists", pass_context=False)
+def add_up_lists(timestamp: int) -> None:
+    static_lists.add_up()
 
 
 @app.task(name="people.clear_field", queue="people", pass_context=False)

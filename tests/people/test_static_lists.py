@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
 from activities.standard import ADD_TO_LIST, REMOVE_FROM_LIST
-from people import audit, static_lists
-from people.models import Folder, StaticList, StaticListMember
+from people import audit, deleting, merging, static_lists
+from people.models import Folder, StaticList, StaticListCount, StaticListMember
 from people.problems import NotAllowed, Refused
 from people.sources import Door, Source
 from people.static_lists import Membership
@@ -169,3 +169,55 @@ def test_two_who_add_the_same_people_in_any_order_add_them_once():
         assert other.is_waiting()
     assert (first, other.result()) == ([ADDED, ADDED], [ALREADY, ALREADY])
     assert Activity.objects.filter(activity_type_id=ADD_TO_LIST).count() == 2
+
+
+def sizes():
+    """What is kept of each list, and what a recount says."""
+    lists = StaticList.objects.order_by("pk")
+    return {one.pk: static_lists.size(one) for one in lists}, {one.pk: len(members(one)) for one in lists}
+
+
+def test_the_size_is_kept_whatever_moves_people():
+    seeds, buds, ann, bob, cem = make(), make("Buds"), person(), person(), person()
+    static_lists.add(seeds, [ann.pk, bob.pk, cem.pk, ann.pk], DIALECT)
+    static_lists.add(buds, [bob.pk, cem.pk], DIALECT)
+    static_lists.remove(seeds, [cem.pk, cem.pk], DIALECT)
+    merged = merging.merge(ann.pk, [bob.pk], None, DIALECT)  # ann is on both lists now, bob on none
+    assert sizes() == ({seeds.pk: 1, buds.pk: 2},) * 2
+    static_lists.add_up()
+    assert StaticListCount.objects.count() == 2
+    merging.undo(merged.pk, None, DIALECT)
+    deleting.delete([bob.pk], None, DIALECT)
+    deleting.restore([bob.pk], None, DIALECT)
+    deleting.erase([cem.pk], None, DIALECT)
+    assert sizes() == ({seeds.pk: 2, buds.pk: 1},) * 2
+    static_lists.delete(buds, None)
+    static_lists.add_up()
+    assert [row.static_list_id for row in StaticListCount.objects.all()] == [seeds.pk]
+    assert sizes() == ({seeds.pk: 2},) * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_who_joins_is_lost_while_sizes_are_added_up():
+    seeds, ann, bob, cem = make(), person(), person(), person()
+    static_lists.add(seeds, [ann.pk], DIALECT)
+    with transaction.atomic():
+        static_lists.add(seeds, [bob.pk], DIALECT)
+        InThread(static_lists.add_up).result()  # waits for nobody
+        with transaction.atomic():
+            static_lists.add_up()
+            second = InThread(static_lists.add_up)
+            static_lists.add(seeds, [cem.pk], DIALECT)
+    second.result()
+    static_lists.add_up()
+    assert sizes() == ({seeds.pk: 3},) * 2 and StaticListCount.objects.count() == 1
+
+
+def test_the_page_of_a_list_counts_nobody(client):
+    seeds = make()
+    static_lists.add(seeds, [person().pk, person().pk], DIALECT)
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    with CaptureQueriesContext(connection) as queries:
+        reply = client.get(f"/admin/people/staticlist/{seeds.pk}/change/")
+    assert reply.context["count"] == 2
+    assert not [one["sql"] for one in queries if "count(" in one["sql"].lower() and "static_list_member" in one["sql"]]
