@@ -235,7 +235,7 @@ def condition(
     if operator in _EMPTINESS:
         return Sql(f"{expression} {_EMPTINESS[operator]}")
     negates = OPERATORS[operator].negates
-    compared = data_type.sql.format(expression)
+    compared = data_type.compared(expression)
     plain = _FAMILIES[data_type.operators](compared, data_type, negates or operator, values, clock)
     if empty == INCLUDE:
         text = f"({expression} is null or not ({plain.text}))" if negates else f"({expression} is null or {plain.text})"

@@ -131,7 +131,7 @@ def aggregate_condition(item: rules.Aggregate, of: Type, context: Context) -> Sq
 
 def aggregate_of(function: str, field: Field) -> str:
     """The SQL of an aggregate over the rows of one person."""
-    return _AGGREGATES[function].format(value=field.data_type.sql.format(field.expression), raw=field.expression)
+    return _AGGREGATES[function].format(value=field.data_type.compared(field.expression), raw=field.expression)
 
 
 _AGGREGATES: Mapping[str, str] = {
