@@ -1,6 +1,6 @@
 """Reports on the log: trend, breakdown, top people, funnel; of everybody or of some people only.
 
-Days are those of the installation. Every report gives up after `SECONDS` with `Refused` (`timeout`).
+Days are those of the installation. Every report gives up after the scope's seconds with `Refused` (`timeout`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ from people import datatypes, installation
 from people.problems import Problem, Refused
 
 SECONDS = 20
+WORK_MEMORY = "64MB"
 MOST_DAYS = 3_660
 MOST_STEPS = 5
 MOST_ROWS = 50
@@ -25,11 +26,12 @@ MOST_ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a report looks at: the days from `first` to `last`, and only `people` where they are given."""
+    """What a report looks at: the days from `first` to `last`, and only `people` where they are given; for how long."""
 
     first: date
     last: date
     people: Sequence[int] | None = None
+    seconds: float = SECONDS
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -72,13 +74,19 @@ def check(scope: Scope) -> None:
         raise Refused(Problem("out_of_range", _("A report reaches over ten years at most."), ("since",)))
 
 
+def to_read(types: Sequence[ActivityType], scope: Scope) -> int:
+    """How many activities lie in the period, as the rollup has them: what a report of the types reads at most."""
+    check(scope)
+    return sum(rollup.daily([found.pk for found in types], scope.first, scope.last).values())
+
+
 def trend(activity_type: ActivityType, scope: Scope) -> list[tuple[date, int]]:
     """The number of activities of each day; of everybody from the rollup, else from the log."""
     check(scope)
     if scope.people is None:
         return list(rollup.daily([activity_type.pk], scope.first, scope.last).items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
-    found = dict(_rows(sql, scope.parameters() | {"type": activity_type.pk}))
+    found = dict(_rows(sql, scope, {"type": activity_type.pk}))
     days = (scope.first + timedelta(days=n) for n in range((scope.last - scope.first).days + 1))
     return [(day, found.get(day, 0)) for day in days]
 
@@ -88,14 +96,17 @@ def breakdown(
 ) -> list[Group]:
     """The most frequent values of a field, those without one included; `total_of`: a number to be summed."""
     check(scope)
-    total = f"sum({_value(total_of, '%(total)s', datatypes.BY_NAME[total_of.data_type].sql)})" if total_of else "null"
-    sql = f"""select {_value(field, "%(field)s")} as value, count(*), count(distinct a.person_id), {total}
-        from activity a where {_WHERE} group by 1 order by 2 desc, 1 nulls last limit %(limit)s"""
+    summed = _value(total_of, "%(total)s", datatypes.BY_NAME[total_of.data_type]) if total_of else "null"
+    # each person's rows are summed first: people are counted without sorting the rows
+    sql = f"""select value, sum(rows)::bigint, count(*), sum(total)
+        from (select {_value(field, "%(field)s")} as value, count(*) as rows, sum({summed}::numeric) as total
+            from activity a where {_WHERE} group by 1, a.person_id) each
+        group by 1 order by 2 desc, 1 nulls last limit %(limit)s"""
     given = {
         "type": activity_type.pk, "field": field.api_name, "total": total_of.api_name if total_of else None,
         "limit": MOST_ROWS,
     }  # fmt: skip
-    return [Group(*row) for row in _rows(sql, scope.parameters() | given)]
+    return [Group(*row) for row in _rows(sql, scope, given)]
 
 
 def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int, Any]]:
@@ -108,8 +119,8 @@ def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int
             order by 2 desc, 3 desc, 1 limit %(limit)s + %(gone)s) c
         join person p on p.id = c.person_id and p.state = 'live'
         order by 2 desc, 3 desc, 1 limit %(limit)s"""
-    ((gone,),) = _rows("select count(*) from person where state <> 'live'", {})
-    return _rows(sql, scope.parameters() | {"type": activity_type.pk, "limit": MOST_ROWS, "gone": gone})
+    ((gone,),) = _rows("select count(*) from person where state <> 'live'", scope, {})
+    return _rows(sql, scope, {"type": activity_type.pk, "limit": MOST_ROWS, "gone": gone})
 
 
 def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
@@ -121,7 +132,7 @@ def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
     check(scope)
     if not 2 <= len(types) <= MOST_STEPS:
         raise Refused(Problem("out_of_range", _("A funnel has two to five steps."), ("types",)))
-    parameters = scope.parameters() | {f"type_{number}": found.pk for number, found in enumerate(types)}
+    parameters = {f"type_{number}": found.pk for number, found in enumerate(types)}
     steps = [
         f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
             join person p on p.id = a.person_id and p.state = 'live'
@@ -134,7 +145,7 @@ def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
                 where {_WHERE.replace("%(type)s", f"%(type_{number})s")} group by 1)"""
         )
     counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-    ((*people,),) = _rows(f"with {', '.join(steps)} select {counts}", parameters)
+    ((*people,),) = _rows(f"with {', '.join(steps)} select {counts}", scope, parameters)
     return [
         FunnelStep(found, count, _share(count, people[number - 1]) if number else None, _share(count, people[0]))
         for number, (found, count) in enumerate(zip(types, people, strict=True))
@@ -146,30 +157,36 @@ def fields_of(activity_type: ActivityType) -> list[ApprovedField]:
     return list(activity_type.approved_fields.exclude(data_type="text").order_by("-is_primary", "pk"))
 
 
-def _value(field: ApprovedField, name: str, sql: str = "{}") -> str:
-    return sql.format("a.primary_value" if field.is_primary else f"(a.attributes ->> {name})")
+def _value(field: ApprovedField, name: str, data_type: datatypes.DataType | None = None) -> str:
+    value = "a.primary_value" if field.is_primary else f"(a.attributes ->> {name})"
+    return data_type.sql.format(value) if data_type else value
 
 
 def _share(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
 
 
-def _rows(sql: str, parameters: dict[str, Any]) -> list[Any]:
-    with _limited(), connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+def _rows(sql: str, scope: Scope, parameters: dict[str, Any]) -> list[Any]:
+    with _limited(scope.seconds), connection.cursor() as cursor:
+        cursor.execute(sql, scope.parameters() | parameters)
         return cursor.fetchall()
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
-    """Inside, a statement ends after SECONDS: a page never hangs on the database."""
+def _limited(seconds: float) -> Iterator[None]:
+    """Inside, a statement ends after so many seconds: nobody waits for the database for ever."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("select set_config('statement_timeout', %s, true)", [f"{SECONDS * 1000:.0f}ms"])
+                # compiling costs more than it saves here, and groups belong in memory
+                cursor.execute(
+                    """select set_config('statement_timeout', %s, true), set_config('jit', 'off', true),
+                    set_config('work_mem', %s, true)""",
+                    [f"{seconds * 1000:.0f}ms", WORK_MEMORY],
+                )
             yield
     except OperationalError as error:
         if "statement timeout" not in str(error):
             raise
         message = _("This takes longer than %(seconds)s seconds. Choose a shorter period or fewer people.")
-        raise Refused(Problem("timeout", message % {"seconds": SECONDS})) from None
+        raise Refused(Problem("timeout", message % {"seconds": f"{seconds:g}"})) from None

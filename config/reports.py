@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from defusedcsv import csv
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,14 +20,13 @@ from django.utils.translation import gettext_lazy
 
 from activities import reports
 from activities.models import ActivityType, ApprovedField
-from activities.reports import Scope
 from people import datatypes, installation
-from people.models import Person, StaticList, StaticListMember
+from people.models import Person, StaticList
 from people.problems import Refused
-from smartlists import evaluating
+from smartlists import reporting
 from smartlists.models import SmartList
+from smartlists.reporting import Question, Reply
 
-RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
 DAYS = 90
 
 
@@ -92,8 +91,26 @@ class ReportForm(forms.Form):
         return types.filter(pk=number).first()
 
     @property
+    def name(self) -> str:
+        named = self.data.get("report", "")
+        return named if named in REPORTS else "trend"
+
+    @property
     def asked(self) -> "Report":
-        return REPORTS.get(self.data.get("report", ""), REPORTS["trend"])
+        return REPORTS[self.name]
+
+    def question(self) -> Question | None:
+        """What a form without faults asks; None as long as no type is chosen."""
+        chosen, asked = self.cleaned_data, self.asked
+        types = [chosen[name] for name in ("type", *STEPS) if name in asked.asks and chosen[name]]
+        if not types:
+            return None
+        field = chosen["field"] or next(iter(reports.fields_of(types[0])), None) if "field" in asked.asks else None
+        total = chosen["total"] if "total" in asked.asks else None
+        return Question(
+            self.name, tuple(found.pk for found in types), chosen["since"], chosen["until"],
+            field.pk if field else None, total.pk if total else None, chosen["people"],
+        )  # fmt: skip
 
 
 def _name_of(field: ApprovedField) -> str:
@@ -115,55 +132,61 @@ def _audiences(user: Any) -> list[tuple[str, Any]]:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """The form; and the report, once something is chosen. With `format=csv` the same rows as a file."""
-    if not request.user.has_perms(RIGHTS):
+    """The form; and the report, once something is chosen. With `format=csv` the same rows as a file.
+
+    A POST has newer figures worked out. While that goes on, the page asks again and again (`format=state`).
+    """
+    if not request.user.has_perms(reporting.RIGHTS):
         raise PermissionDenied
     form = ReportForm(request.GET, request.user)
     form.is_valid()
     problems = [error for errors in form.errors.values() for error in errors]
-    table, as_of = None, None
-    if not problems:
+    reply = None
+    # the form alone is wanted when another type was chosen
+    if not problems and request.headers.get("HX-Target") != "ask":
         try:
-            people, as_of = _people(form.cleaned_data["people"], request.user)
-            table = form.asked.build(form.cleaned_data, _scope(form, people))
+            reply = _reply(request, form)
         except Refused as refusal:
             problems = [str(problem.message) for problem in refusal.problems]
-    if table and request.GET.get("format") == "csv":
-        return _file(request, form, table)
-    query = request.GET.copy()
-    query["format"] = "csv"
+    table = form.asked.table(form.cleaned_data, reply.answer.rows) if reply and reply.answer else None
+    wanted, address = request.GET.get("format"), _address(request)
+    if request.method == "POST":
+        return HttpResponseRedirect(f"{request.path}?{address}")
+    if wanted == "state":
+        return HttpResponse(status=204) if reply and reply.asked_at else HttpResponse(headers={"HX-Refresh": "true"})
+    if wanted == "csv" and reply:
+        return _file(request, form, table) if table else HttpResponseRedirect(f"{request.path}?{address}")
     return render(request, "config/reports.html", {
         **admin.site.each_context(request), "title": _("Reports"), "form": form, "table": table, "problems": problems,
-        "reports": list(REPORTS.items()), "asked": form.asked, "as_of": as_of,
-        "asks": [form[name] for name in form.asked.asks], "csv": query.urlencode(),
-        "zone": installation.current().time_zone,
+        "reports": list(REPORTS.items()), "asked": form.asked, "reply": reply,
+        "asks": [form[name] for name in form.asked.asks], "zone": installation.current().time_zone,
+        "again": address, "csv": _address(request, format="csv"), "state": _address(request, format="state"),
         "rows": [(row, table.meters[i] if table.meters else None) for i, row in enumerate(table.rows)] if table else [],
     })  # fmt: skip
 
 
-def _scope(form: ReportForm, people: Sequence[int] | None) -> Scope:
-    scope = Scope(form.cleaned_data["since"], form.cleaned_data["until"], people)
-    reports.check(scope)
-    return scope
+def _reply(request: HttpRequest, form: ReportForm) -> Reply | None:
+    """What is known of the answer; None when more has to be chosen first."""
+    question = form.question()
+    if question is None:
+        return None
+    if request.method == "POST":
+        reporting.request(question, request.user)
+    return reporting.ask(question, request.user)
 
 
-def _people(chosen: str, by: Any) -> tuple[Sequence[int] | None, Any]:
-    """The ids of the chosen list's members and as of when, or None for everybody."""
-    kind, _colon, number = chosen.partition(":")
-    if kind == "smart":
-        stored = evaluating.shown(SmartList.objects.get(pk=int(number)), by)
-        return list(stored.person_ids), stored.as_of
-    if kind == "static":
-        members = StaticListMember.objects.filter(static_list_id=int(number))
-        return list(members.values_list("person_id", flat=True)), None
-    return None, None
+def _address(request: HttpRequest, **more: str) -> str:
+    """The question as the address has it, for another form of its answer."""
+    query = request.GET.copy()
+    query.pop("format", None)
+    query.update(more)
+    return query.urlencode()
 
 
 def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
     if form.asked.names_people and not request.user.has_perm("people.export_person"):
         raise PermissionDenied
-    name = next(name for name, report in REPORTS.items() if report is form.asked)
-    disposition = f'attachment; filename="{name}.csv"'
+    disposition = f'attachment; filename="{form.name}.csv"'
     reply = HttpResponse(content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
     reply.write("\ufeff")
     writer = csv.writer(reply)
@@ -172,73 +195,59 @@ def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
     return reply
 
 
-def _trend(chosen: dict[str, Any], scope: Scope) -> Table | None:
-    if not chosen["type"]:
-        return None
-    found = reports.trend(chosen["type"], scope)
+def _trend(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+    found = [(date.fromisoformat(day), count) for day, count in rows]
     chart = _bars([date_format(day, "SHORT_DATE_FORMAT") for day, _count in found], [count for _day, count in found])
-    rows = [[Cell(day, day.isoformat()), _number(count)] for day, count in found]
-    return Table((_("Day"), _("Activities")), rows[::-1], chart)
+    cells = [[Cell(day, day.isoformat()), _number(count)] for day, count in found]
+    return Table((_("Day"), _("Activities")), cells[::-1], chart)
 
 
-def _breakdown(chosen: dict[str, Any], scope: Scope) -> Table | None:
-    if not chosen["type"]:
-        return None
+def _breakdown(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     field = chosen["field"] or next(iter(reports.fields_of(chosen["type"])), None)
     if field is None:
         return Table((_("Value"),), [])
-    found = reports.breakdown(chosen["type"], field, scope, chosen["total"])
     headings = [_name_of(field), _("Activities"), _("People")]
-    rows = [
-        [_text(group.value, _("(no value)")), _number(group.count), _number(group.people)]
-        for group in found
-    ]  # fmt: skip
+    cells = [[_text(value, _("(no value)")), _number(count), _number(people)] for value, count, people, _sum in rows]
     if chosen["total"]:
         headings.append(_("Sum of %(field)s") % {"field": _name_of(chosen["total"])})
-        rows = [[*row, _number(group.total)] for row, group in zip(rows, found, strict=True)]
-    return Table(headings, rows, meters=_shares(group.count for group in found))
+        cells = [[*row, _number(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
+    return Table(headings, cells, meters=_shares(count for _value, count, *_rest in rows))
 
 
-def _top_people(chosen: dict[str, Any], scope: Scope) -> Table | None:
-    if not chosen["type"]:
-        return None
-    found = reports.top_people(chosen["type"], scope)
-    people = Person.objects.live().in_bulk([person_id for person_id, _count, _latest in found])
-    rows = [
+def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+    people = Person.objects.live().in_bulk([person_id for person_id, _count, _latest in rows])
+    rows = [row for row in rows if row[0] in people]
+    cells = [
         [
             _text(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
             _text(people[person_id].email),
             _number(count),
-            Cell(localize(timezone.localtime(latest)), datatypes.moment_text(latest)),
+            Cell(localize(timezone.localtime(datetime.fromisoformat(latest))), latest),
         ]
-        for person_id, count, latest in found
-        if person_id in people
+        for person_id, count, latest in rows
     ]  # fmt: skip
     headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
-    return Table(headings, rows, meters=_shares(count for _id, count, _latest in found))
+    return Table(headings, cells, meters=_shares(count for _id, count, _latest in rows))
 
 
-def _funnel(chosen: dict[str, Any], scope: Scope) -> Table | None:
-    types = [chosen[name] for name in STEPS if chosen.get(name)]
-    if not types:
-        return None
-    found = reports.funnel(types, scope)
-    rows = [
-        [_text(str(step.activity_type)), _number(step.people), _share(step.of_previous), _share(step.of_first)]
-        for step in found
+def _funnel(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+    types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
+    cells = [
+        [_text(str(types[type_id])), _number(people), _share(of_previous), _share(of_first)]
+        for type_id, people, of_previous, of_first in rows
     ]  # fmt: skip
     headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
-    return Table(headings, rows, meters=[step.of_first or 0 for step in found])
+    return Table(headings, cells, meters=[of_first or 0 for *_rest, of_first in rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report: its name, what it says, what the form asks for, and who makes its table (None: choose first)."""
+    """A report: its name, what it says, what the form asks for, and who makes a table of its rows."""
 
     label: Any
     says: Any
     asks: tuple[str, ...]
-    build: Callable[[dict[str, Any], Scope], Table | None]
+    table: Callable[[dict[str, Any], Sequence[Any]], Table]
     names_people: bool = False
 
 

@@ -36,8 +36,13 @@ def shown(smart_list: SmartList, by: Any) -> StoredEvaluation:
     Raises `Refused` (`timeout`), `NotAllowed`.
     """
     require(by, VIEW)
+    return known(smart_list) or evaluate(smart_list, by)
+
+
+def known(smart_list: SmartList) -> StoredEvaluation | None:
+    """The list's current evaluation, unless its rules were changed since."""
     current = StoredEvaluation.objects.select_related("smart_list").filter(current_of=smart_list.pk).first()
-    return current if current is not None and not current.has_other_rules else evaluate(smart_list, by)
+    return None if current is None or current.has_other_rules else current
 
 
 def evaluate(smart_list: SmartList, by: Any, seconds: float | None = None) -> StoredEvaluation:

@@ -158,4 +158,5 @@ from smartlists.campaign_models import (  # noqa: E402, F401
     StepOutcome,
 )
 from smartlists.member_views import MemberView  # noqa: E402, F401
+from smartlists.report_models import StoredReport  # noqa: E402, F401
 from smartlists.webhook_models import AlertEmail, Webhook, WebhookDelivery  # noqa: E402, F401

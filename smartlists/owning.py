@@ -1,4 +1,4 @@
-"""What deleting, merging, erasing and exporting a person means for stored evaluations, which hold ids of members."""
+"""What deleting, merging, erasing and exporting a person means for stored evaluations and reports, which hold ids."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from people import announcing, owned
 from people.owned import Erasing, Owned
 from people.sources import Source
 from smartlists import evaluating
+from smartlists.models import StoredReport
 
 
 def register() -> None:
@@ -23,7 +24,17 @@ def register() -> None:
             erase=_erase,
             export=_export,
             count=lambda person_ids: len(evaluating.naming(person_ids)),
-        )
+        ),
+        Owned(
+            table="stored_report",
+            columns=("rows",),
+            label=_("reports that were worked out"),
+            merge=owned.nothing,  # who is gone when it is looked at again is passed over
+            undo=owned.nothing,
+            erase=_forget_reports,
+            export=owned.no_rows,  # they are figures of many people, worked out anew from their activities
+            count=_count_reports,
+        ),
     )
     announcing.subscribe(take_out)
 
@@ -34,6 +45,17 @@ def take_out(announcement: announcing.Announcement, _source: Source) -> None:
         evaluating.take_out(person_id for person_id, _name in announcement.names)
     elif isinstance(announcement, announcing.Merged):
         evaluating.take_out(announcement.loser_ids)
+
+
+def _forget_reports(_erasing: Erasing) -> None:
+    """All of them: a value can name somebody without their id, and every answer can be worked out anew."""
+    StoredReport.objects.all().delete()
+
+
+def _count_reports(person_ids: Sequence[int]) -> int:
+    rows = StoredReport.objects.filter(question__report="people").values_list("rows", flat=True)
+    gone = set(person_ids)
+    return sum(any(row[0] in gone for row in found or ()) for found in rows)
 
 
 def _erase(erasing: Erasing) -> None:

@@ -5,7 +5,7 @@ import logging
 from procrastinate.contrib.django import app
 
 from people.problems import Refused
-from smartlists import evaluating
+from smartlists import evaluating, reporting
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,19 @@ def go_on(timestamp: int) -> None:
     evaluating.give_up_dead()
     for smart_list in evaluating.due():
         evaluating.request(smart_list, None)
+
+
+@app.task(name="smartlists.work_out_report", queue="lists", pass_context=False)
+def work_out_report(report_id: int) -> None:
+    reporting.run(report_id)
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(
+    name="smartlists.forget_reports", queue="lists", queueing_lock="smartlists.forget_reports", pass_context=False
+)
+def forget_reports(timestamp: int) -> None:
+    reporting.forget_old()
 
 
 # at the end: the worker finds tasks in modules of this name

@@ -1,0 +1,32 @@
+"""Answers to questions about activities that are read too long for a page to wait; see `reporting`."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from people import datatypes
+
+
+class StoredReport(models.Model):
+    """One question, its last answer, and whether a newer one is being worked out."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Being worked out")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    question = models.JSONField(unique=True)  # as reporting.Question.dump writes it
+    state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
+    asked_at = models.DateTimeField()  # when the work that runs, or the last one, was asked for
+    problem = models.TextField(blank=True)
+    # the last answer there was
+    rows = models.JSONField(null=True, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)
+    as_of = models.DateTimeField(null=True)
+    people_as_of = models.DateTimeField(null=True)  # of the smart list whose people it looks at
+    seconds = models.FloatField(null=True)
+
+    class Meta:
+        db_table = "stored_report"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.question.get('report')}: {self.state}"

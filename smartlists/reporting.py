@@ -1,0 +1,250 @@
+"""Reports on activities, of everybody or of a list: at once where few activities are read, else by a job.
+
+An answer that a job worked out is kept for a day and shown with its time. Figures are exact as of then, never
+estimated; whoever asks after `FRESH` gets the last ones and has newer ones worked out.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from activities import reports
+from activities.models import ActivityType, ApprovedField
+from activities.reports import Scope
+from people import datatypes, installation, locks
+from people.models import StaticListMember
+from people.permissions import require
+from people.problems import Problem, Refused
+from smartlists import evaluating
+from smartlists.models import SmartList, StoredReport
+
+AT_ONCE = 10_000  # activities, and people of a list, that a page may read
+PATIENCE = 5  # seconds of a statement at once: few rows can lie in slow places, too
+JOB_SECONDS = 300
+GRACE = timedelta(seconds=JOB_SECONDS + 120)  # after which work that was asked for counts as lost
+FRESH = timedelta(hours=1)
+KEPT = timedelta(days=1)
+RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
+LIST_RIGHTS = {"smart": "smartlists.view_smartlist", "static": "people.view_staticlist"}
+State = StoredReport.State
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody wants to know. `people` is "", "smart:7" or "static:7"; fields are ids of approved fields."""
+
+    report: str  # a key of ANSWERS
+    types: tuple[int, ...]
+    since: date
+    until: date
+    field: int | None = None
+    total: int | None = None
+    people: str = ""
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON; days are those of the installation's zone, so the zone belongs to it."""
+        return {
+            "report": self.report, "types": list(self.types), "since": self.since.isoformat(),
+            "until": self.until.isoformat(), "field": self.field, "total": self.total, "people": self.people,
+            "zone": installation.current().time_zone,
+        }  # fmt: skip
+
+    @staticmethod
+    def load(stored: Mapping[str, Any]) -> "Question":
+        days = {name: date.fromisoformat(stored[name]) for name in ("since", "until")}
+        rest = {name: stored[name] for name in ("report", "field", "total", "people")}
+        return Question(types=tuple(stored["types"]), **days, **rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows as ANSWERS describes them, as of when, and as of when the list was evaluated whose people they are of."""
+
+    rows: list[list[Any]]
+    as_of: datetime
+    people_as_of: datetime | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer as far as there is one; since when a newer one is worked out; what went wrong with it."""
+
+    answer: Answer | None
+    is_stored: bool = False
+    asked_at: datetime | None = None
+    problem: str = ""
+
+
+def ask(question: Question, by: Any) -> Reply:
+    """Answer at once when few activities have to be read, else with what a job found; have it begin when needed.
+
+    Raises `Refused` (`out_of_range`, `unknown_list`), `NotAllowed`.
+    """
+    _allow(question, by)
+    stored = StoredReport.objects.filter(question=question.dump()).first()
+    if stored is None and (answer := _at_once(question)):
+        return Reply(answer)
+    if stored is None or (not _is_running(stored) and _is_old(stored)):
+        stored = request(question, by)
+    found = None
+    if stored.rows is not None and stored.as_of:
+        found = Answer(stored.rows, stored.as_of, stored.people_as_of, stored.seconds or 0)
+    return Reply(found, True, stored.asked_at if _is_running(stored) else None, stored.problem)
+
+
+@transaction.atomic
+def request(question: Question, by: Any) -> StoredReport:
+    """Have a job work the answer out, unless one does already. Raises `NotAllowed`."""
+    from smartlists.tasks import work_out_report  # tasks call this module
+
+    _allow(question, by)
+    now = timezone.now()
+    stored, is_new = StoredReport.objects.get_or_create(question=question.dump(), defaults={"asked_at": now})
+    stored = StoredReport.objects.select_for_update().get(pk=stored.pk)
+    if is_new or not _is_running(stored):
+        stored.state, stored.asked_at, stored.problem = State.RUNNING, now, ""
+        stored.save(update_fields=["state", "asked_at", "problem"])
+        work_out_report.defer(report_id=stored.pk)
+    return stored
+
+
+def run(report_id: int) -> None:
+    """Work out what was asked for; safe to run twice. What goes wrong is kept for whoever asked."""
+    stored = StoredReport.objects.filter(pk=report_id, state=State.RUNNING).first()
+    if stored is None:
+        return
+    try:
+        answer = _answer(Question.load(stored.question), JOB_SECONDS)
+    except Exception as error:
+        problem = str(error) if isinstance(error, Refused) else type(error).__name__
+        StoredReport.objects.filter(pk=report_id).update(state=State.FAILED, problem=problem[:2000])
+        if not isinstance(error, Refused):
+            raise
+        logger.warning("report %s: %s", report_id, problem)
+        return
+    with transaction.atomic():
+        # an erase takes all answers away: one that was read before it is not put back after it
+        locks.share([locks.key(locks.Space.PEOPLE)])
+        StoredReport.objects.filter(pk=report_id).update(
+            state=State.DONE, problem="", rows=answer.rows, as_of=answer.as_of, seconds=answer.seconds,
+            people_as_of=answer.people_as_of,
+        )  # fmt: skip
+
+
+def forget_old() -> int:
+    """Drop answers to what nobody asked anew for a day; return how many."""
+    return StoredReport.objects.filter(asked_at__lt=timezone.now() - KEPT).delete()[0]
+
+
+def _allow(question: Question, by: Any) -> None:
+    kind = question.people.partition(":")[0]
+    for right in (*RIGHTS, *([LIST_RIGHTS[kind]] if kind else [])):
+        require(by, right)
+
+
+def _is_running(stored: StoredReport) -> bool:
+    return stored.state == State.RUNNING and stored.asked_at > timezone.now() - GRACE
+
+
+def _is_old(stored: StoredReport) -> bool:
+    """Whether it is time for newer figures; what failed is not begun again by itself."""
+    if stored.state == State.FAILED:
+        return stored.asked_at < timezone.now() - FRESH
+    return stored.as_of is None or stored.as_of < timezone.now() - FRESH
+
+
+def _at_once(question: Question) -> Answer | None:
+    """The answer, or None where reading for it would keep a page waiting."""
+    scope = Scope(question.since, question.until)
+    is_from_rollup = question.report == "trend" and not question.people
+    if not is_from_rollup and reports.to_read(_types(question), scope) > AT_ONCE:
+        return None
+    try:
+        return _answer(question, PATIENCE, AT_ONCE)
+    except Refused as refusal:
+        if any(problem.code in {"timeout", "too_many"} for problem in refusal.problems):
+            return None
+        raise
+
+
+def _answer(question: Question, seconds: float, most: int | None = None) -> Answer:
+    """Read the log. Raises `Refused` (`timeout`, `unknown_list`; `too_many` for a list of more than `most` people)."""
+    started, as_of = time.monotonic(), timezone.now()
+    people, people_as_of = _people(question.people, most)
+    rows = ANSWERS[question.report](question, Scope(question.since, question.until, people, seconds))
+    # as storing and reading would leave them, so that a page shows the same of either
+    plain = json.loads(datatypes.dump_json(rows), cls=datatypes.ExactDecoder)
+    return Answer(plain, as_of, people_as_of, time.monotonic() - started)
+
+
+def _people(chosen: str, most: int | None) -> tuple[Sequence[int] | None, datetime | None]:
+    """The ids of the chosen list's members and as of when, or None for everybody."""
+    kind, _colon, number = chosen.partition(":")
+    if kind == "smart":
+        smart_list = SmartList.objects.filter(pk=int(number)).first()
+        if smart_list is None:
+            raise Refused(Problem("unknown_list", _("The smart list is no longer there."), ("people",)))
+        stored = evaluating.known(smart_list) if most else evaluating.shown(smart_list, None)
+        if stored is None or (most and (stored.count or 0) > most):
+            raise _too_many()
+        return list(stored.person_ids), stored.as_of
+    if kind == "static":
+        members = StaticListMember.objects.of_list(int(number)).values_list("person_id", flat=True)
+        ids = list(members[: most + 1] if most else members)
+        if most and len(ids) > most:
+            raise _too_many()
+        return ids, None
+    return None, None
+
+
+def _too_many() -> Refused:
+    return Refused(Problem("too_many", _("The list is long."), ("people",)))
+
+
+def _types(question: Question) -> list[ActivityType]:
+    """The types in the order in which they are named."""
+    found = ActivityType.objects.in_bulk(question.types)
+    return [found[pk] for pk in question.types]
+
+
+def _trend(question: Question, scope: Scope) -> list[list[Any]]:
+    return [[day.isoformat(), count] for day, count in reports.trend(_types(question)[0], scope)]
+
+
+def _breakdown(question: Question, scope: Scope) -> list[list[Any]]:
+    fields = ApprovedField.objects.in_bulk([pk for pk in (question.field, question.total) if pk])
+    if question.field is None:
+        return []
+    found = reports.breakdown(
+        _types(question)[0], fields[question.field], scope, fields.get(question.total)  # type: ignore[arg-type]
+    )  # fmt: skip
+    return [[group.value, group.count, group.people, group.total] for group in found]
+
+
+def _top_people(question: Question, scope: Scope) -> list[list[Any]]:
+    found = reports.top_people(_types(question)[0], scope)
+    return [[person_id, count, datatypes.moment_text(latest)] for person_id, count, latest in found]
+
+
+def _funnel(question: Question, scope: Scope) -> list[list[Any]]:
+    steps = reports.funnel(_types(question), scope)
+    return [[step.activity_type.pk, step.people, step.of_previous, step.of_first] for step in steps]
+
+
+# what the rows of each report are
+ANSWERS: Mapping[str, Callable[[Question, Scope], list[list[Any]]]] = {
+    "trend": _trend,  # day, activities
+    "breakdown": _breakdown,  # value, activities, people, sum
+    "people": _top_people,  # person id, activities, latest moment
+    "funnel": _funnel,  # type id, people, percent of the step before, percent of the first
+}
