@@ -74,6 +74,7 @@ class Page:
     has_more: bool
 
 
+NEWEST = "select case when is_called then last_value else 0 end from activity_id_seq"
 HELD = f"""select min(((classid::bigint & ((1 << 24) - 1)) << 32) | objid::bigint) from pg_locks
     where locktype = 'advisory' and objsubid = 1 and classid::bigint >> {KEY_BITS - 32} = {Space.HIGH_WATER:d}
       and granted and database = (select oid from pg_database where datname = current_database())"""
@@ -87,20 +88,19 @@ def high_water_mark() -> int:
     COMMITTED, two statements in this order, on the primary.
 
     On a cluster a worker holds a lock of its own until its part of a transaction is visible, also when the
-    coordinator is through already; so the workers are asked last.
+    coordinator is through already; so the workers are asked last. There one function does all three.
     """
-    mark = _mark_here()
     if not cluster.is_distributed():
-        return mark
+        return _mark_here()
     with connection.cursor() as cursor:
-        cursor.execute("select min(high_water_held(number)) from log_part")  # HELD, on each worker
-        (held,) = cursor.fetchone()
-    return mark if held is None else min(mark, held)
+        cursor.execute("select high_water_of_cluster()")
+        (mark,) = cursor.fetchone()
+    return mark
 
 
 def _mark_here() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
+        cursor.execute(NEWEST)
         (mark,) = cursor.fetchone()
         cursor.execute(HELD)
         (held,) = cursor.fetchone()

@@ -17,6 +17,16 @@ def examine() -> tuple[str, str]:
     """(what is, what to do about it; empty when all is well)."""
     if not cluster.is_distributed():
         return "activities are on this server", ""
+    says, advice = of_workers()
+    if advice:
+        return says, advice
+    if unguarded := _unguarded():
+        return f"{says}; parts without a guard: {', '.join(unguarded)}", "verify_activities, then create the triggers"
+    return f"{says}, every part has its guards", ""
+
+
+def of_workers() -> tuple[str, str]:
+    """(how many there are, or what is wrong with them; what to do about it)."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select nodename || ':' || nodeport, success, result from run_command_on_workers(%s)", [_IN_DOUBT]
@@ -32,9 +42,7 @@ def examine() -> tuple[str, str]:
             f"{says}; {in_doubt} prepared transactions wait for their end and hold readers of the log back",
             "select recover_prepared_transactions()",
         )
-    if unguarded := _unguarded():
-        return f"{says}; parts without a guard: {', '.join(unguarded)}", "verify_activities, then create the triggers"
-    return f"{says}, every part has its guards", ""
+    return says, ""
 
 
 def _unguarded() -> list[str]:

@@ -25,6 +25,15 @@ begin
 end $$"""
 _HELD_HERE = f"""create or replace function high_water_held(part integer) returns bigint language sql volatile
 as $$ {reading.HELD} $$"""
+# reading.high_water_mark in one journey: each query of a volatile function sees what is committed when it starts
+_MARK = f"""create or replace function high_water_of_cluster() returns bigint language plpgsql volatile as $$
+declare mark bigint := ({reading.NEWEST});
+declare held bigint;
+begin
+    mark := least(mark, ({reading.HELD}));
+    select min(high_water_held(number)) into held from log_part;
+    return least(mark, held);
+end $$"""
 # one row in every part, so that each worker is asked
 _PARTS = (
     "create table log_part (number integer primary key)",
@@ -60,13 +69,14 @@ class Step:
 
 def there(parts: int = PARTS) -> Iterator[Step]:
     """The steps that distribute the log over the workers in `parts` parts."""
-    yield Step("settings", (_setting("citus.enable_unsafe_triggers", "on"),), _setting_is("enable_unsafe_triggers=on"))
-    yield Step("functions", [_HOLD, _HELD_HERE, *map(_spread, _signatures())], False)
+    unsafe = f"alter database {database()} set citus.enable_unsafe_triggers = on"
+    yield Step("settings", (unsafe,), setting_is("enable_unsafe_triggers=on"))
+    yield Step("functions", [_HOLD, _HELD_HERE, _MARK, *map(_spread, _signatures())], False)
     first, *others = tables.DISTRIBUTED
     yield _distribution(first, f"shard_count => {parts}, colocate_with => 'none'")
     for table in others:
         yield _distribution(table, f"colocate_with => '{first}'")
-    yield Step("parts that can be asked", _PARTS, "log_part" in _distributed())
+    yield Step("parts that can be asked", _PARTS, "log_part" in distributed())
     yield Step("statistics", [f"analyze {table}" for table in tables.DISTRIBUTED], False)
 
 
@@ -101,7 +111,7 @@ def refusals() -> list[str]:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return ["migrations are missing: python manage.py migrate"]
-    return [*_of_nodes(version, citus), *_of_tables(), *_of_sessions()]
+    return [*_of_nodes(version, citus), *_of_tables(), *of_sessions()]
 
 
 def _of_nodes(version: int, citus: str) -> Iterator[str]:
@@ -137,6 +147,11 @@ _LIKE_US = """select format('PostgreSQL %s, Citus %s, %s, lower(É) = %s',
 
 def _of_tables() -> Iterator[str]:
     yield from tables.problems()
+    yield from of_owners()
+
+
+def of_owners() -> Iterator[str]:
+    """Tables that the role in use may not replace."""
     strangers = _value(
         """select string_agg(relname, ', ') from pg_class where relname = any(%s) and relkind = 'r'
         and relnamespace = current_schema()::regnamespace and not pg_has_role(relowner, 'usage')""",
@@ -146,7 +161,8 @@ def _of_tables() -> Iterator[str]:
         yield f"{strangers} belong to another role: run this as their owner"
 
 
-def _of_sessions() -> Iterator[str]:
+def of_sessions() -> Iterator[str]:
+    """Who else is connected, and would go on with a wrong picture."""
     others = _value(
         """select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
         and backend_type = 'client backend' and application_name not like 'citus%%'"""
@@ -165,7 +181,7 @@ def _distribution(table: str, options: str) -> Step:
             f"select truncate_local_data_after_distributing_table('{table}')",
             *guards.values(),
         ],
-        table in _distributed(),
+        table in distributed(),
     )
 
 
@@ -173,12 +189,18 @@ def _without(table: str, guards: Mapping[str, str]) -> list[str]:
     return [f"drop trigger {name} on {table}" for name in guards]
 
 
-def _distributed() -> set[str]:
-    if not _value("select to_regclass('pg_catalog.pg_dist_partition') is not null"):
+def distributed() -> set[str]:
+    """Which tables the cluster has distributed."""
+    if not has_extension():
         return set()
     with connection.cursor() as cursor:
         cursor.execute("select logicalrelid::text from pg_dist_partition where partmethod = 'h'")
         return {name for (name,) in cursor.fetchall()}
+
+
+def has_extension() -> bool:
+    """Whether the database is a part of a cluster."""
+    return bool(_value("select to_regclass('pg_catalog.pg_dist_partition') is not null"))
 
 
 def _signatures() -> list[str]:
@@ -197,11 +219,13 @@ def _spread(signature: str) -> str:
     return f"select create_distributed_function('{signature}')"
 
 
-def _setting(name: str, value: str) -> str:
-    return f"alter database {connection.ops.quote_name(str(connection.settings_dict['NAME']))} set {name} = {value}"
+def database() -> str:
+    """The database's name, as a statement would have it."""
+    return connection.ops.quote_name(str(connection.settings_dict["NAME"]))
 
 
-def _setting_is(text: str) -> bool:
+def setting_is(text: str) -> bool:
+    """Whether the database has this setting of its own."""
     return bool(
         _value(
             """select exists (select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase

@@ -86,7 +86,7 @@ def test_the_start_is_near_the_first_row_that_counts():
     assert 0 <= ids[1_500] - position.last_id <= 4
     with CaptureQueriesContext(connection) as reads:
         reading.read(position, [TYPE, OTHER_TYPE, 5])
-    assert (len(queries), len(reads)) == (3, 7 if cluster.is_distributed() else 3)
+    assert (len(queries), len(reads)) == (3, 5 if cluster.is_distributed() else 3)
 
 
 def test_one_row_far_ahead_of_its_time_moves_the_start_back_to_it():

@@ -12,8 +12,8 @@ from django.utils import timezone
 from activities import reading, rollup, verifying
 from activities.models import Activity
 from config import doctor
-from config.cluster import tables
-from people import merging
+from config.cluster import back, plan, tables
+from people import cluster, merging
 from smartlists import rules, statements
 from tests import clustering
 from tests.making import DIALECT, activity, approved_type, person, recorded
@@ -153,6 +153,60 @@ def test_what_was_done_before_is_passed_over(capsys):
     call_command("distribute", "--dry-run", "--parts", "4")
     said = capsys.readouterr().out
     assert all(f"{table} is distributed (done before)" in said for table in tables.DISTRIBUTED)
+
+
+KEPT = {
+    "activity": "select count(*), sum(a.id), md5(string_agg(concat_ws('|', id, person_id, occurred_at, recorded_at, "
+    "primary_value, attributes, original_person_id), ',' order by id)) from activity a",
+    "activity_key": "select md5(string_agg(concat_ws('|', person_id, external_id, activity_id, digest), ',' "
+    "order by person_id, external_id)) from activity_key",
+    "activity_removal": "select md5(string_agg(concat_ws('|', id, activity_id, person_id, reason, digest, removed_at, "
+    "transaction_id), ',' order by id)) from activity_removal",
+    "numbers": "select a.last_value, r.last_value from activity_id_seq a, activity_removal_id_seq r",
+}
+SHAPE = """select 'index', pg_get_indexdef(indexrelid) from pg_index where indrelid = any(%(tables)s::regclass[])
+    union all select 'trigger', pg_get_triggerdef(oid) from pg_trigger
+        where tgrelid = any(%(tables)s::regclass[]) and not tgisinternal and tgname <> all(%(replaced)s)
+    union all select 'rule', concat(conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
+        where conrelid = any(%(tables)s::regclass[]) and contype <> 'n'
+    union all select 'column', attrelid::regclass || attname || format_type(atttypid, atttypmod) || attnotnull || attidentity::text
+        || coalesce((select pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = attrelid and adnum = attnum), '')
+        from pg_attribute where attrelid = any(%(tables)s::regclass[]) and attnum > 0
+    order by 1, 2"""
+
+
+def as_it_is():
+    found = {}
+    with connection.cursor() as cursor:
+        for name, sql in KEPT.items():
+            cursor.execute(sql)
+            found[name] = cursor.fetchone()
+        cursor.execute(SHAPE, {"tables": list(tables.DISTRIBUTED), "replaced": list(tables.REPLACED)})
+        return found | {"shape": cursor.fetchall()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_comes_back_as_it_was_and_goes_again():
+    approved_type()
+    crowd = [person() for _ in range(6)]
+    recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
+    merging.merge(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, DIALECT)
+    before = as_it_is()
+    try:
+        plan.run(back.steps(), lambda said: None)
+        assert not cluster.is_distributed() and plan.distributed() == set()
+        assert as_it_is() == before
+        assert list(back.refusals()) == list(plan.of_sessions())
+        assert doctor.guards().is_well and doctor.indexes().is_well
+        assert plan.run(back.steps(), lambda said: None) == 1  # functions, which are dropped if there are any
+        (after,) = recorded(activity(crowd[0].pk))
+        assert after.activity_id == before["numbers"][0] + 1
+        assert verifying.verify() == []
+    finally:
+        plan.run(plan.there(clustering.PARTS), lambda said: None)
+        connection.close()  # the next one has the database's settings
+    assert cluster.is_distributed() and verifying.verify() == []
+    assert recorded(activity(crowd[0].pk))[0].activity_id > after.activity_id
 
 
 @pytest.mark.django_db(transaction=True)

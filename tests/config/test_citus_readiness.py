@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from config.cluster import plan, tables
+from config.cluster import back, plan, tables
 from people import owned
 
 NAMES = "|".join(tables.DISTRIBUTED)
@@ -124,3 +124,20 @@ def test_the_dry_run_is_what_would_be_run(db):
     dropped = {match for text in statements for match in re.findall(r"drop trigger (\w+)", text)}
     made = {match for text in statements for match in re.findall(r"create trigger (\w+)", text)}
     assert dropped == made != set()
+
+
+@pytest.mark.one_server("there the trigger has its other form")
+def test_the_trigger_that_comes_back_is_the_one_that_migrations_make(db):
+    of_migrations = "select pg_get_triggerdef(oid) from pg_trigger where tgname = any(%s) and not tgisinternal"
+    with connection.cursor() as cursor:
+        cursor.execute(of_migrations, [list(tables.REPLACED)])
+        (before,) = cursor.fetchall()
+        cursor.execute(f"drop trigger {tables.REPLACED[0]} on activity; {back.HOLDS_HERE}")
+        cursor.execute(of_migrations, [list(tables.REPLACED)])
+        assert cursor.fetchall() == [before]
+
+
+@pytest.mark.one_server("there the log can come back")
+def test_what_is_here_cannot_come_back(db):
+    with pytest.raises(CommandError, match="its log is here"):
+        call_command("distribute", "--undo", "--dry-run")

@@ -1,0 +1,89 @@
+"""The way back: the log of a cluster becomes that of one server, the coordinator, again.
+
+Citus' own `undistribute_table` refuses tables with an identity column, so each table is copied here and takes the
+place, and all names, of the one on the workers. A table that is here already is passed over.
+"""
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from config.cluster import health, plan, tables
+
+FUNCTIONS = ("hold_high_water_of_part()", "high_water_of_cluster()", "high_water_held(integer)")
+HOLDS_HERE = """create trigger activity_insert_holds_high_water before insert on activity
+    for each statement execute function hold_high_water()"""
+_TRIGGERS = """select pg_get_triggerdef(oid) from pg_trigger
+    where tgrelid = %(table)s::regclass and not tgisinternal and tgname <> all(%(replaced)s) order by tgname"""
+_KEYS = """select format('alter table %%s add constraint %%I %%s',
+    conrelid::regclass, conname, pg_get_constraintdef(oid))
+    from pg_constraint where conrelid = %(table)s::regclass and contype in ('p', 'u', 'x') order by conname"""
+_INDEXES = """select pg_get_indexdef(i.indexrelid) from pg_index i where i.indrelid = %(table)s::regclass
+    and not exists (select from pg_constraint c where c.conindid = i.indexrelid) order by i.indexrelid"""
+_RIGHTS = """select format('alter table %%s owner to %%I', oid::regclass, pg_get_userbyid(relowner)) from pg_class
+    where oid = %(table)s::regclass
+    union all select format('grant %%s on %%s to %%s', string_agg(a.privilege_type, ', '), oid::regclass,
+        case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end)
+    from pg_class, aclexplode(relacl) a where oid = %(table)s::regclass and a.grantee <> relowner
+    group by oid, a.grantee"""
+_SEQUENCES = """select s.relname from pg_class s join pg_depend d on d.objid = s.oid and d.deptype in ('i', 'a')
+    where s.relkind = 'S' and d.refobjid = %(table)s::regclass order by 1"""
+
+
+def steps() -> Iterator[plan.Step]:
+    """The steps that bring the log to the coordinator; each is made when the one before it was done."""
+    yield plan.Step("parts that can be asked", ("drop table if exists log_part",), "log_part" not in plan.distributed())
+    for table in reversed(tables.DISTRIBUTED):
+        yield _return_of(table)
+    yield plan.Step("functions", (f"drop function if exists {', '.join(FUNCTIONS)}",), False)
+    yield plan.Step(
+        "settings",
+        (f"alter database {plan.database()} reset citus.enable_unsafe_triggers",),
+        not plan.setting_is("enable_unsafe_triggers=on"),
+    )
+
+
+def refusals() -> Iterator[str]:
+    """Why the log cannot come back as it is now; each line says what to do."""
+    if not plan.has_extension():
+        yield "this database has no extension citus: its log is here"
+        return
+    if plan.distributed():
+        says, advice = health.of_workers()
+        if advice:
+            yield f"{says}: {advice}"
+    yield from plan.of_owners()
+    yield from plan.of_sessions()
+
+
+def _return_of(table: str) -> plan.Step:
+    says = f"{table} is here"
+    if table not in plan.distributed():
+        return plan.Step(says, (), True)
+    here = f"{table}_here"
+    sequences = {name: name.replace(table, here, 1) for name in _catalogue(_SEQUENCES, table)}
+    return plan.Step(
+        says,
+        [
+            f"lock table {table} in exclusive mode",  # nothing is recorded between the copy and the change of names
+            f"create table {here} (like {table} including all excluding indexes)",
+            f"insert into {here} overriding system value select * from {table}",
+            *(f"select setval('{new}', last_value, is_called) from {old}" for old, new in sequences.items()),
+            f"drop table {table}",
+            f"alter table {here} rename to {table}",
+            *(f"alter sequence {new} rename to {old}" for old, new in sequences.items()),
+            *_catalogue(_KEYS, table),
+            *_catalogue(_INDEXES, table),
+            *_catalogue(_TRIGGERS, table),
+            *([HOLDS_HERE] if table == "activity" else []),
+            *_catalogue(_RIGHTS, table),
+            f"analyze {table}",
+        ],
+        False,
+    )
+
+
+def _catalogue(sql: str, table: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"table": table, "replaced": list(tables.REPLACED)})
+        return [text for (text,) in cursor.fetchall()]
