@@ -12,6 +12,7 @@ from people.models import BulkAction, StaticList
 from people.pages import PagesAdmin, ids_of, number, require
 
 SHOWN = 50
+COUNTED = 10_000  # people, beyond which the question whether to go on says "more than"
 
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
@@ -35,8 +36,8 @@ def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -
             return redirect("admin:people_person_bulk_action", started.pk)
     return pages.page(
         request, "bulk_confirm", what.label, kind=kind, what=what, lists=list_choices() if what.needs_list else (),
-        count=queryset.order_by().count(), action=request.POST.get("action", ""), select_across=whole,
-        chosen=() if whole else request.POST.getlist("_selected_action"),
+        count=queryset.order_by()[: COUNTED + 1].count(), most=COUNTED, action=request.POST.get("action", ""),
+        select_across=whole, chosen=() if whole else request.POST.getlist("_selected_action"),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from unfold.views import ChangeList
@@ -11,7 +12,12 @@ LOOK_AHEAD = 10
 
 
 class UncountedChangeList(ChangeList):
-    """A list page of the admin whose heading names no total."""
+    """A list page of the admin whose heading names no total; in its own order only where no column is sortable."""
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
+        if not self.sortable_by:
+            self.params.pop(ORDER_VAR, None)
+        return super().get_ordering(request, queryset)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

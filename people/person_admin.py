@@ -80,6 +80,7 @@ class PersonAdmin(PagesAdmin):
     list_before_template = "people/_people_links.html"
     list_per_page = 50
     list_max_show_all = 0
+    sortable_by = ()  # newest first: another order would read everybody; the members of a smart list have one
     actions = ("merge_selected", "add_selected", "remove_selected", "delete_selected_people")
 
     def get_changelist(self, request: HttpRequest, **_options: Any) -> Any:
@@ -96,7 +97,7 @@ class PersonAdmin(PagesAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """By the beginning, on the lower-case indexes; the words of a name may come in any order."""
-        return queryset.beginning_with(search_term), False
+        return queryset.newest_beginning_with(search_term), False
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, person: Person) -> str:

@@ -7,9 +7,9 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from people import datatypes
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
 MAX_WORDS = 5
+MAX_ID = 2**31 - 1
+# people looked at first where several words are searched for; how many of them have to be found for that to do; and
+# how many are named at most otherwise
+NEAREST, ENOUGH, NAMED = 20_000, 100, 10_000
 
 
 def _beginning_with(rows: Any, text: str, person: str = "") -> Any:
@@ -31,6 +35,21 @@ def _beginning_with(rows: Any, text: str, person: str = "") -> Any:
     return rows
 
 
+def _few(found: Any, nearest: Any, text: str, column: str) -> list[int] | None:
+    """The ids of all who are `found`, or None where the page finds its rows by walking to them.
+
+    Where several words are each frequent but seldom together, PostgreSQL would walk through everybody. So the `nearest`
+    are looked at first; when too few of them are found, all are named, unless they are many.
+    """
+    if len(text.split()) < 2 or len(nearest.order_by()[:ENOUGH].values_list(column)) == ENOUGH:
+        return None
+    sql, parameters = found.order_by().values(column).query.sql_with_params()
+    with connections[found.db].cursor() as cursor:
+        cursor.execute(f"with found as materialized ({sql}) select * from found limit {NAMED + 1}", parameters)
+        ids = [person_id for (person_id,) in cursor.fetchall()]
+    return None if len(ids) > NAMED else ids
+
+
 class PersonQuerySet(models.QuerySet["Person"]):
     def live(self) -> "PersonQuerySet":
         """People who are on lists and pages: neither deleted, merged nor erased."""
@@ -39,6 +58,13 @@ class PersonQuerySet(models.QuerySet["Person"]):
     def beginning_with(self, text: str) -> "PersonQuerySet":
         """People of whom every word of `text` begins the e-mail, a name or the company; on the lower-case indexes."""
         return _beginning_with(self, text)
+
+    def newest_beginning_with(self, text: str) -> "PersonQuerySet":
+        """The same people as `beginning_with`, for a page that begins with the newest."""
+        found = self.beginning_with(text)
+        oldest = self.order_by("-pk").values("pk")[NEAREST : NEAREST + 1]
+        ids = _few(found, found.filter(pk__gt=Coalesce(oldest, 0)), text, "pk")
+        return found if ids is None else self.filter(pk__in=ids)
 
     def with_email(self, emails: Iterable[str]) -> "PersonQuerySet":
         """People whose e-mail is one of `emails`, compared without case."""
@@ -68,8 +94,11 @@ class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
         return self.filter(static_list_id=static_list_id).order_by("person_id")
 
     def beginning_with(self, text: str) -> "StaticListMemberQuerySet":
-        """Members whom `PersonQuerySet.beginning_with` would find."""
-        return _beginning_with(self, text, "person__")
+        """Members whom `PersonQuerySet.beginning_with` would find, for a page of one list by person id."""
+        found = _beginning_with(self, text, "person__")
+        last = self.order_by("person_id").values("person_id")[NEAREST : NEAREST + 1]
+        ids = _few(found, found.filter(person_id__lt=Coalesce(last, MAX_ID)), text, "person_id")
+        return found if ids is None else self.filter(person_id__in=ids)
 
 
 class PersonDeletionQuerySet(models.QuerySet["PersonDeletion"]):

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import translation
 
-from people import bulk, changing, deleting, duplicates, folders, merging, static_lists
+from people import bulk, bulk_pages, changing, deleting, duplicates, folders, merging, querysets, static_lists
 from people.models import BulkAction, Folder, Person, PersonField, StaticList, StaticListMember
 from tests.activities.test_admin import role
 from tests.making import DIALECT, approved_type, person
@@ -377,3 +377,32 @@ def test_pages_speak_spanish(admin):
         for english in (">Cancel<", ">Delete<", ">Save<", ">Add<", "Nobody", ">People<", "Folder<"):
             assert english not in page, (address, english)
     assert Group.objects.exists() and deleting.restore_days() == 30
+
+
+def test_asking_for_everybody_counts_no_further_than_needed(admin, monkeypatch):
+    people = [person() for _one in range(3)]
+    address, asked = "/admin/people/person/", chosen("delete_selected_people", people[0], select_across=1)
+    assert "This concerns 3 people." in post(admin, address, **asked).text
+    monkeypatch.setattr(bulk_pages, "COUNTED", 2)
+    assert "This concerns more than 2 people." in post(admin, address, **asked).text
+
+
+def test_the_list_of_people_has_one_order_only(admin):
+    people = [person(email=f"{letter}@example.com") for letter in "bca"]
+    shown = admin.get("/admin/people/person/?o=2").context["cl"].result_list
+    assert [one.pk for one in shown] == [one.pk for one in people[::-1]]
+
+
+@pytest.mark.parametrize("sizes", [(0, 100, 10), (1, 1, 10), (2, 5, 10), (1, 5, 2), (20_000, 100, 10_000)])
+def test_a_search_finds_the_same_whichever_way_it_goes(db, monkeypatch, sizes):
+    for name, size in zip(("NEAREST", "ENOUGH", "NAMED"), sizes, strict=True):
+        monkeypatch.setattr(querysets, name, size)
+    ann, bob, cem = person(first_name="Ann", last_name="Lee"), person(first_name="Ann"), person(last_name="Leeds")
+    eve = person(first_name="Lee", company="Annex")
+    seeds = static_lists.create("Seeds", None)
+    static_lists.add(seeds, [ann.pk, cem.pk, eve.pk], DIALECT)
+    members = StaticListMember.objects.of_list(seeds.pk)
+    for text, found in {"ann lee": {ann, eve}, "lee ann": {ann, eve}, "ann": {ann, bob, eve}, "lee": {ann, cem, eve},
+                        "ann zzz": set(), "": {ann, bob, cem, eve}}.items():  # fmt: skip
+        assert set(Person.objects.live().newest_beginning_with(text)) == found, text
+        assert {member.person for member in members.beginning_with(text)} == found - {bob}, text
