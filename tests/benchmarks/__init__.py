@@ -3,13 +3,15 @@
 Each line of the table is one figure with its baseline from the same run, their ratio, the target (DESIGN §10) and
 whether it is held. Nothing here is a test: a slow machine fails nothing.
 
-    make bench                          everything, some five minutes
+    make bench                          everything, some ten minutes
     SCALE=10 make bench                 ten times the rows
     make bench ONLY=recording           modules by the beginning of their name
-    python -m tests.benchmarks --json FILE
+    make bench JSON=bench1.json         the figures as JSON, too
+    python -m tests.benchmarks --markdown bench1.json bench10.json --into docs/performance.md
+                                        their table for the docs, with what ten times the rows cost
 
 To add lines, put a module into this folder; every function marked with `measures` is found and run, modules and
-functions in alphabetical order. It gets a `Bench` and yields `Line`s, made with `at_least`, `at_most` or `within`:
+functions in alphabetical order. It gets a `Bench` and yields `Line`s, made with `at_least`, `at_most`, `within` or `plain`:
 
     @measures
     def timeline(bench: Bench) -> Iterator[Line]:
@@ -22,6 +24,6 @@ writes stays for the modules after it; names of types must differ. Take the base
 (`bench.rounds`), so that whatever else the machine does falls on both.
 """
 
-from tests.benchmarks.harness import Bench, Line, at_least, at_most, measures, within
+from tests.benchmarks.harness import Bench, Line, at_least, at_most, measures, plain, within
 
-__all__ = ["Bench", "Line", "at_least", "at_most", "measures", "within"]
+__all__ = ["Bench", "Line", "at_least", "at_most", "measures", "plain", "within"]

@@ -11,17 +11,29 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.benchmarks import markdown
+from tests.benchmarks.markdown import HELD, number
 from tests.benchmarks.server import new_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ITSELF = {"__main__", "harness", "server"}
+ITSELF = {"__main__", "harness", "markdown", "server"}
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="make bench", description="How fast the product is.")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the lines here, too")
     arguments.add_argument("--only", default="", metavar="PREFIX", help="modules whose name begins so")
+    arguments.add_argument("--markdown", type=Path, nargs="+", metavar="FILE", help="only show such files as Markdown")
+    arguments.add_argument("--into", type=Path, metavar="PAGE", help="put the Markdown between the marks of this page")
     options = arguments.parse_args()
+    if options.markdown:
+        text = markdown.table([json.loads(path.read_text(encoding="utf-8")) for path in options.markdown])
+        markdown.put(text, options.into) if options.into else print(text)
+        return 0
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     new_server(ROOT / "var" / "bench", os.environ.get("CITUS_DATABASE_URL", ""))
 
     from rich.console import Console
@@ -31,15 +43,19 @@ def main() -> int:
     for module in sorted(found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])):
         if module not in ITSELF and module.startswith(options.only):
             importlib.import_module(f"tests.benchmarks.{module}")
-    bench, lines = Bench(), []
+    bench, lines, began = Bench(), [], time.time()
+    busy = [os.getloadavg()[0]]
     for measurement in sorted(MEASUREMENTS, key=lambda found: (found.__module__, found.__name__)):
         started = time.monotonic()
         lines += list(measurement(bench))
         print(f"{measurement.__name__}: {time.monotonic() - started:.1f} s", file=sys.stderr)
+        busy.append(os.getloadavg()[0])
     Console(width=None if sys.stdout.isatty() else 150).print(_table(bench.scale, lines))
     if options.json:
         machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-        report = {"scale": bench.scale, **machine, "lines": [asdict(line) for line in lines]}
+        when = {"on": time.strftime("%Y-%m-%d", time.gmtime(began)), "minutes": (time.time() - began) / 60}
+        # the first: what ran before us
+        report = {"scale": bench.scale, **when, **machine, "load": busy, "lines": [asdict(line) for line in lines]}
         options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
@@ -48,21 +64,14 @@ def _table(scale: float, lines: list) -> object:
     from rich.table import Table
 
     table = Table(title=f"Scale {scale:g}, {os.cpu_count()} processors")
-    for name in ("what", "figure", "baseline", "unit", "ratio", "target", "held"):
+    for name in ("what", "figure", "baseline", "unit", "ratio", "target", "held", "note"):
         table.add_column(name, justify="left" if name in {"what", "unit"} else "right")
     for line in lines:
         table.add_row(
-            line.what, _number(line.figure), _number(line.baseline), line.unit,
-            "" if line.ratio is None else f"{line.ratio:.2f}", line.target,
-            {True: "yes", False: "NO", None: ""}[line.held],
+            line.what, number(line.figure), number(line.baseline), line.unit,
+            "" if line.ratio is None else f"{line.ratio:.2f}", line.target, HELD[line.held], line.note,
         )  # fmt: skip
     return table
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 sys.exit(main())

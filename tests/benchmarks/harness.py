@@ -19,7 +19,7 @@ PEOPLE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure. `ratio` is figure / baseline; `held` is None where there is no target."""
+    """One figure. `ratio` is figure / baseline; `held` is None where there is no target; `note` says more of it."""
 
     what: str
     figure: float
@@ -28,6 +28,7 @@ class Line:
     ratio: float | None
     target: str
     held: bool | None
+    note: str = ""
 
 
 def at_least(what: str, figure: float, baseline: float, target: float | None, unit: str = "rows/s") -> Line:
@@ -46,9 +47,14 @@ def at_most(what: str, figure: float, baseline: float, target: float | None, uni
     )
 
 
-def within(what: str, figure: float, limit: float, unit: str) -> Line:
+def within(what: str, figure: float, limit: float, unit: str, note: str = "") -> Line:
     """A figure that has a limit of its own."""
-    return Line(what, figure, unit, None, None, f"≤ {limit:g} {unit}", figure <= limit)
+    return Line(what, figure, unit, None, None, f"≤ {limit:g} {unit}", figure <= limit, note)
+
+
+def plain(what: str, figure: float, unit: str, note: str = "") -> Line:
+    """A figure that is told, and has no target."""
+    return Line(what, figure, unit, None, None, "", None, note)
 
 
 Measurement = Callable[["Bench"], Iterator[Line]]

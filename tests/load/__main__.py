@@ -55,6 +55,7 @@ def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
     from django.db import connection
     from django.test import Client as Browser
 
+    from activities import rollup
     from config.access import clients, tokens
     from people.models import Installation
     from smartlists import evaluating, saving
@@ -77,6 +78,7 @@ def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
     card = {"kind": "activity", "did": True, "type": "benchListCheck"}
     smart_list = saving.create("Depositors", {"match": "all", "filters": [card]}, user)
     evaluating.evaluate(smart_list, user)
+    rollup.catch_up()
     print(f"filled: {time.monotonic() - started:.0f} s", file=sys.stderr)
     return (types, range(first, last + 1), smart_list.pk), logins
 
