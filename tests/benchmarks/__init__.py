@@ -19,9 +19,9 @@ functions in alphabetical order. It gets a `Bench` and yields `Line`s, made with
         with bench.queries() as queries: ...
         yield within("queries of a timeline page", len(queries), 10, "queries")
 
-Its server is its own, under var/bench, made anew by every run, with fsync and synchronous_commit on. What a module
-writes stays for the modules after it; names of types must differ. Take the baseline and the figure in turns
-(`bench.rounds`), so that whatever else the machine does falls on both.
+Its server is its own, under var/bench, made anew by every run, with fsync and synchronous_commit on. Unless ONLY is
+given, it begins with a log of that scale; what a module writes stays for the modules after it; names of types must
+differ. Take the baseline and the figure in turns (`bench.rounds`), so that whatever else the machine does falls on both.
 """
 
 from tests.benchmarks.harness import Bench, Line, at_least, at_most, measures, plain, within

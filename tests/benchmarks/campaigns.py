@@ -29,7 +29,7 @@ def campaigns_while_recording(bench: Bench) -> Iterator[Line]:
     from smartlists import campaigns
 
     bench.activity_type("Campaign Bench", "benchCampaign")
-    people, number = bench.people(), bench.rows(12_000)
+    people, number = bench.people(), bench.sample(12_000)
     target = static_lists.create("Bench", None)
     made = [
         campaigns.create(f"Bench {at}", None, value=_definition("benchCampaign", target.pk, str(4_800 + at * 10), None))

@@ -75,8 +75,12 @@ class Bench:
         self._people: list[int] = []
 
     def rows(self, number: int) -> int:
-        """`number` at SCALE 1, in whole calls of 300."""
+        """How many rows a table is filled with: `number` at SCALE 1, in whole calls of 300."""
         return max(300, round(number * self.scale) // 300 * 300)
+
+    def sample(self, number: int) -> int:
+        """Over how many rows a rate is taken: as `rows`, but no more than `number`, however full the tables are."""
+        return max(300, round(number * min(self.scale, 1)) // 300 * 300)
 
     def people(self, number: int = PEOPLE) -> Sequence[int]:
         """Ids of people called person<n>@bench.example.com, made when first asked for."""

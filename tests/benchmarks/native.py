@@ -23,7 +23,7 @@ def native_recording(bench: Bench) -> Iterator[Line]:
     """Batches of 1,000 and streams over four connections, load generator on the same processors."""
     kept = bench.activity_type("Native Bench", "benchNative")
     copied = bench.activity_type("Native Copy Bench", "benchNativeBaseline")
-    people, number = bench.people(), max(CONNECTIONS * A_BATCH, bench.rows(36_000) // A_BATCH * A_BATCH)
+    people, number = bench.people(), max(CONNECTIONS * A_BATCH, bench.sample(36_000) // A_BATCH * A_BATCH)
     rows = [_row(one, kept.api_name, people) for one in range(number)]
     batches = [
         json.dumps({"activities": rows[start : start + A_BATCH]}).encode() for start in range(0, number, A_BATCH)

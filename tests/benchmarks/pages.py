@@ -87,10 +87,11 @@ def reports_by_a_job(bench: Bench) -> Iterator[Line]:
     from smartlists.models import StoredReport
 
     client, places = _signed_in(), _filled(bench.scale)
+    StoredReport.objects.all().delete()
     for what in (name for name in PAGES if name.startswith("report: ")):
         address = PAGES[what].format(**places)
         client.get(address)
-        for asked in StoredReport.objects.filter(state=StoredReport.State.RUNNING, rows=None):
+        for asked in StoredReport.objects.filter(state=StoredReport.State.RUNNING, rows__isnull=True):
             started = time.perf_counter()
             reporting.run(asked.pk)
             yield plain(f"worked out by the worker: {what}", (time.perf_counter() - started) * 1000, "ms")

@@ -32,7 +32,7 @@ def recording_over_http(bench: Bench) -> Iterator[Line]:
     """300 a call over four connections, load generator on the same processors; B: COPY commits of 300."""
     kept = bench.activity_type("Deposit Bench", "benchHttp")
     copied = bench.activity_type("Copy Bench", "benchHttpBaseline")
-    people, number = bench.people(), bench.rows(36_000)
+    people, number = bench.people(), bench.sample(36_000)
     parts = [range(start, start + A_CALL) for start in range(0, number, A_CALL)]
     plain_calls = [_call(part, kept.pk, people) for part in parts]
     keyed_calls = [[_call(part, kept.pk, people, turn) for part in parts] for turn in range(ROUNDS)]
@@ -54,7 +54,7 @@ def importing_a_file(bench: Bench) -> Iterator[Line]:
     """A CSV file, validated, people by e-mail, external ids; C: one COPY of all rows."""
     copied = bench.activity_type("Copy File Bench", "benchFileBaseline")
     bench.activity_type("Import Bench", "benchFile")
-    people, number = bench.people(), bench.rows(60_000)
+    people, number = bench.people(), bench.sample(60_000)
     block = _block(range(number), copied.pk, people)
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{turn}.csv" for turn in range(ROUNDS)]

@@ -40,7 +40,7 @@ def files_in_and_out(bench: Bench) -> Iterator[Line]:
     """People by id; C: one COPY of the same rows into the same table."""
     copied = bench.activity_type("Copy Transfer", "benchTransferBaseline")
     kept = bench.activity_type("Import Transfer", "benchTransfer")
-    people, number = bench.people(), bench.rows(90_000)
+    people, number = bench.people(), bench.sample(90_000)
     block = _block(number, copied.pk, people)
     with tempfile.TemporaryDirectory() as folder:
         file, out = Path(folder) / "in.csv", Path(folder) / "out.csv"
