@@ -13,7 +13,7 @@ from people.models import Folder
 from people.problems import Conflict, Problem, bad_value
 from people.refusals import NotFound, PreconditionFailed, Unprocessable
 from people.rest import Listed, Retrieved
-from smartlists import evaluating, explanation, language, rules, saving, sentences
+from smartlists import evaluating, explanation, health, language, rules, saving, sentences
 from smartlists.catalogue import Catalogue
 from smartlists.filters import SmartListFilters
 from smartlists.models import SmartList, StoredEvaluation
@@ -21,11 +21,13 @@ from smartlists.serializers import (
     CountShown,
     EvaluatedShown,
     ExplanationShown,
+    HealthShown,
     RulesGiven,
     SmartListGiven,
     SmartListMemberShown,
     SmartListShown,
     TranslatedShown,
+    health_shown,
 )
 
 VIEW, CHANGE = evaluating.VIEW, saving.CHANGE
@@ -93,6 +95,7 @@ class SmartLists(Listed, Retrieved):
         "count": VIEW,
         "evaluate": VIEW,
         "text": VIEW,
+        "health": VIEW,
         "explain": VIEW,
         "evaluate_rules": VIEW,
         "translate": VIEW,
@@ -177,6 +180,12 @@ class SmartLists(Listed, Retrieved):
         """The list's rules as JSON, as text for version control, and as a sentence."""
         found = self.get_object()
         return Response(_translated(found.parsed, found.name, found.description))
+
+    @extend_schema(responses=HealthShown)
+    @action(["GET"], detail=True)
+    def health(self, request: Any, pk: int) -> Response:
+        """What is wrong with the list: retired types, contradictions, filters that look back further than is kept."""
+        return Response(health_shown(health.of_list(self.get_object())))
 
     @extend_schema(responses=ExplanationShown)
     @action(["GET"], detail=True, url_path="explain/<int:person>")

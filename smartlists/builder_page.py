@@ -19,7 +19,7 @@ from activities.models import Activity
 from people import suggesting
 from people.models import Person
 from people.problems import Conflict, Problem, Refused
-from smartlists import building, card_words, cards, evaluating, explanation, rules, saving, sentences
+from smartlists import building, card_words, cards, evaluating, explanation, health, rules, saving, sentences
 from smartlists.catalogue import Catalogue
 from smartlists.choices import Choices
 from smartlists.models import SmartList
@@ -144,7 +144,7 @@ def _build(request: HttpRequest, smart_list: SmartList | None, is_gone: bool = F
     if request.method != "POST":
         form = Form.of_list(smart_list).check()
         # the script asks for the count as soon as the page shows, however long that takes
-        return _builder(request, smart_list, form, _panel(request, form) if "tested" in request.GET else {})
+        return _builder(request, smart_list, form, _panel(request, form, smart_list) if "tested" in request.GET else {})
     form = Form.posted(request, smart_list)
     form.is_gone = is_gone
     if "HX-Request" in request.headers:
@@ -161,7 +161,7 @@ def _build(request: HttpRequest, smart_list: SmartList | None, is_gone: bool = F
         return redirect(f"{NAME}_change", saved.pk)
     form.check()
     shows = action in {"count", "test"}
-    return _builder(request, smart_list, form, _panel(request, form) if shows else {}, show_problems=shows)
+    return _builder(request, smart_list, form, _panel(request, form, smart_list) if shows else {}, show_problems=shows)
 
 
 SAVING = frozenset({"save", "overwrite"})  # "overwrite": over what somebody else saved and this editor was shown
@@ -198,7 +198,7 @@ def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     smart_list = find_typed(request, pk) if pk is not None else None
     form = Form.posted(request, smart_list).check()
     form.is_gone = pk is not None and smart_list is None
-    return render(request, "smartlists/_panel.html", _panel(request, form))
+    return render(request, "smartlists/_panel.html", _panel(request, form, smart_list))
 
 
 def suggest(request: HttpRequest) -> HttpResponse:
@@ -215,12 +215,13 @@ def suggest(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"values": values})
 
 
-def _panel(request: HttpRequest, form: Form) -> dict[str, Any]:
+def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> dict[str, Any]:
     tested = (request.POST.get("tested") or request.GET.get("tested") or "").strip()
     tag = f"panel {request.user.pk} {form.choices.besides or 'new'}"
     context: dict[str, Any] = {"tested": tested, "zone": timezone.get_current_timezone_name(), "is_gone": form.is_gone}
     if form.parsed is None:
         return context | {"panel_errors": _numbered(form.problems)}
+    context["notes"] = _notes(form, smart_list)
     try:
         found = evaluating.count(form.parsed, request.user, tag)
     except Refused as refusal:
@@ -233,6 +234,13 @@ def _panel(request: HttpRequest, form: Form) -> dict[str, Any]:
         "per_filter": _counts(found),
     }  # fmt: skip
     return context | (_tested(form, tested) if tested else {})
+
+
+def _notes(form: Form, smart_list: SmartList | None) -> list[str]:
+    """What is wrong with the rules that are typed, besides what the head of the page says of those that are saved."""
+    names = form.choices.catalogue
+    said = health.sentences(health.of_list(smart_list, names)) if smart_list else []
+    return [one for one in health.sentences(health.of_rules(form.parsed, names)) if one not in said]  # type: ignore[arg-type]
 
 
 def _counts(found: Any) -> list[int]:

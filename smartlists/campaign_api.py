@@ -12,8 +12,10 @@ from people.problems import Conflict, Problem, bad_value
 from people.refusals import NotFound, PreconditionFailed, Unprocessable
 from people.rest import Listed, Retrieved
 from smartlists import campaign_serializers as shown
-from smartlists import campaigns, results, running
+from smartlists import campaigns, definitions, health, results, running
+from smartlists.catalogue import Catalogue
 from smartlists.models import CampaignEntry, SmartCampaign, SmartList
+from smartlists.serializers import HealthShown, health_shown
 
 
 class SmartCampaignFilters(Filters):
@@ -77,6 +79,7 @@ class SmartCampaigns(Listed, Retrieved):
         "archive": campaigns.CHANGE,
         "unarchive": campaigns.CHANGE,
         "summary": campaigns.VIEW,
+        "health": campaigns.VIEW,
         "run": campaigns.ACTIVATE,
     }
 
@@ -145,6 +148,13 @@ class SmartCampaigns(Listed, Retrieved):
     def summary(self, request: Any, pk: int) -> Response:
         """The campaign in numbers."""
         return Response(shown.SummaryShown(shown.summary(results.summary(self.get_object()))).data)
+
+    @extend_schema(responses=HealthShown)
+    @action(["GET"], detail=True)
+    def health(self, request: Any, pk: int) -> Response:
+        """What is wrong with the rules of its audience and of its choices."""
+        found = definitions.load(self.get_object().definition)
+        return Response(health_shown(health.of_campaign(found, Catalogue())))
 
     @extend_schema(request=shown.RunGiven, responses={201: shown.RunShown})
     @action(["POST"], detail=True)

@@ -22,10 +22,11 @@ from smartlists import (
     card_words,
     cards,
     definition_checks,
+    health,
 )
 from smartlists import definitions as campaign_definitions
 from smartlists.builder_page import SPOKEN
-from smartlists.campaign_pages import NAME, find, page
+from smartlists.campaign_pages import NAME, find, health_of, page
 from smartlists.catalogue import Catalogue
 from smartlists.choices import Choices
 from smartlists.definitions import Definition
@@ -135,7 +136,8 @@ def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     require(request, campaigns.VIEW)
     if request.method != "POST":
         raise PermissionDenied
-    return render(request, "smartlists/_campaign_panel.html", _panel(Form.posted(request).check()))
+    campaign = SmartCampaign.objects.filter(pk=pk).first()
+    return render(request, "smartlists/_campaign_panel.html", _panel(Form.posted(request).check(), campaign))
 
 
 def _build(request: HttpRequest, campaign: SmartCampaign | None) -> HttpResponse:
@@ -177,16 +179,18 @@ def _builder(
     return page(
         request, "flow", campaign, _("New smart campaign"), panel_url=panel_url,
         words=json.dumps({name: str(word) for name, word in SPOKEN.items()}),
-        **form.context(may_change=may_change, show_problems=show_problems), **_panel(form),
+        **form.context(may_change=may_change, show_problems=show_problems), **_panel(form, campaign),
     )  # fmt: skip
 
 
-def _panel(form: Form) -> Json:
+def _panel(form: Form, campaign: SmartCampaign | None) -> Json:
     """The campaign in words, or what is unfinished."""
     names = form.choices.catalogue
     if form.parsed is None:
         return {"unfinished": [str(problem.message) for problem in form.problems[:10]]}
+    said_above = health_of(campaign, names) if campaign else []
     return {
+        "notes": [one for one in health.sentences(health.of_campaign(form.parsed, names)) if one not in said_above],
         "said": {
             "triggers": [campaign_sentences.trigger(one, names) for one in form.parsed.triggers],
             "audience": campaign_sentences.audience(form.parsed.audience, names),

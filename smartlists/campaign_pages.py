@@ -18,7 +18,7 @@ from people import exporting
 from people.models import Person
 from people.pages import number
 from people.problems import NotAllowed, Refused
-from smartlists import campaign_sentences, campaigns, definitions, results, running, trying
+from smartlists import campaign_sentences, campaigns, definitions, health, results, running, trying
 from smartlists.catalogue import Catalogue
 from smartlists.models import CampaignEntry, SmartCampaign, SmartList, Webhook
 from smartlists.shell import require
@@ -48,11 +48,17 @@ def page(
     may_run = request.user.has_perm(campaigns.ACTIVATE)
     return render(request, f"smartlists/campaign_{tab}.html", {
         **admin.site.each_context(request), "title": str(campaign or title), "opts": SmartCampaign._meta,
+        "health": health_of(campaign, Catalogue()) if campaign else (),
         "campaign": campaign, "tab": tab, "tabs": tabs, "may_run": may_run,
         "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
         "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
         "zone": timezone.get_current_timezone_name(), **context,
     })  # fmt: skip
+
+
+def health_of(campaign: SmartCampaign, names: Catalogue) -> list[str]:
+    """What the head of each page says is wrong."""
+    return health.sentences(health.of_campaign(definitions.load(campaign.definition), names))
 
 
 def show_results(request: HttpRequest, pk: int) -> HttpResponse:

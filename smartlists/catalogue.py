@@ -38,6 +38,7 @@ class Type:
     filter_name: str
     trigger_name: str
     is_retired: bool
+    kept_months: int | None  # how long its activities are kept; None is for ever
     fields: Mapping[str, Field]
 
 
@@ -50,7 +51,7 @@ class Catalogue:
         fields_of: dict[int, list[ApprovedField]] = {}
         for field in ApprovedField.objects.order_by("-is_primary", "id"):
             fields_of.setdefault(field.activity_type_id, []).append(field)
-        rows = ActivityType.objects.approved().select_related("live").prefetch_related("live__fields")
+        rows = ActivityType.objects.approved().select_related("live", "retention").prefetch_related("live__fields")
         return {row.api_name: _type(row, fields_of.get(row.pk, [])) for row in rows}
 
     @cached_property
@@ -107,9 +108,10 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
     filter_name, trigger_name = (
         (row.live.filter_name, row.live.trigger_name) if row.live else (row.api_name, row.api_name)
     )
+    retention = getattr(row, "retention", None)
     return Type(
         row.pk, row.api_name, str(row), filter_name, trigger_name, row.retired_at is not None,
-        {**known, **_MOMENT_FIELDS},
+        retention.months if retention else None, {**known, **_MOMENT_FIELDS},
     )  # fmt: skip
 
 

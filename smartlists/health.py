@@ -5,6 +5,7 @@ shown wherever a list is.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from people import datatypes
 from people.datatypes import DataType, text_key
 from people.models import PersonField, StaticList
 from people.problems import Path, Problem
-from smartlists import models, nesting, operators, rules
+from smartlists import definitions, lookback, models, nesting, operators, rules
 from smartlists.catalogue import Catalogue, Type
 from smartlists.evidence import label_of
 from smartlists.naming import Naming
@@ -25,14 +26,40 @@ from smartlists.periods import Clock
 
 def of_list(smart_list: "models.SmartList", names: Catalogue | None = None) -> list[Problem]:
     """What is wrong with a saved list, and with the lists that it looks in."""
-    names = names or Catalogue()
-    found = problems(smart_list.parsed, names)
-    for list_id, nested in nesting.inside_out(smart_list.parsed):
+    return of_rules(smart_list.parsed, names or Catalogue())
+
+
+def of_rules(found: rules.Rules, names: Catalogue, path: Path = ()) -> list[Problem]:
+    """What is wrong with rules, and with the lists that they look in; `path` is where they stand."""
+    told = [replace(problem, path=(*path, *problem.path)) for problem in problems(found, names)]
+    for list_id, nested in nesting.inside_out(found):
         inner = names.smart_lists.get(list_id, str(list_id))
         for problem in problems(nested, names):
             message = _("In the list “%(list)s”: %(problem)s") % {"list": inner, "problem": problem.message}
-            found.append(Problem(problem.code, message))
-    return found
+            told.append(Problem(problem.code, message, path))
+    return told
+
+
+def of_campaign(definition: definitions.Definition, names: Catalogue) -> list[Problem]:
+    """What is wrong with the rules that say who enters a campaign and which way somebody goes."""
+    asked = [(definition.audience, ("audience",)), *_ways(definition.steps, ("steps",))]
+    return [problem for who, path in asked for problem in of_rules(who.wanted, names, (*path, "rules"))]
+
+
+def _ways(steps: Sequence[definitions.Step], path: Path) -> Iterator[tuple[definitions.Audience, Path]]:
+    for at, step in enumerate(steps):
+        if not isinstance(step, definitions.Choose):
+            continue
+        for number, choice in enumerate(step.choices):
+            here = (*path, at, "choices", number)
+            yield choice.when, (*here, "when")
+            yield from _ways(choice.steps, (*here, "steps"))
+        yield from _ways(step.otherwise, (*path, at, "otherwise"))
+
+
+def sentences(found: Iterable[Problem]) -> list[str]:
+    """Each thing that is wrong, said once."""
+    return list(dict.fromkeys(str(problem.message) for problem in found))
 
 
 def problems(found: rules.Rules, names: Catalogue | None = None, clock: Clock | None = None) -> list[Problem]:
@@ -69,6 +96,7 @@ class _Doctor:
             yield _gone("deleted_type", _("the activity type “%(name)s”"), item.type, path)
             return
         yield from self._fields(of, rules.fields_of(item), path)
+        yield from lookback.problems(of, lookback.start_of(item.constraints, self.clock), self.clock, path)
         if self._row_is_impossible(of, item.constraints, path):
             yield _never(path, item.did != _holds_without_rows(item))
         elif _group_is_impossible(item):
@@ -76,13 +104,15 @@ class _Doctor:
 
     def sequence(self, item: rules.Sequence, path: Path) -> Iterator[Problem]:
         named = list(rules.fields_of(item))
-        for position, step in enumerate(item.steps):
+        starts = lookback.starts_of(item.steps, self.clock)
+        for position, (step, start) in enumerate(zip(item.steps, starts, strict=True)):
             of = self.names.types.get(step.type)
             place = (*path, "steps", position)
             if of is None:
                 yield _gone("deleted_type", _("the activity type “%(name)s”"), step.type, place)
                 continue
             yield from self._fields(of, [one for one in named if one[0] == step.type], place)
+            yield from lookback.problems(of, start, self.clock, place)
             if self._row_is_impossible(of, step.constraints, place):
                 yield _never(place, not step.is_not)
 

@@ -222,6 +222,9 @@ _RANGES: Mapping[str, Callable[[_Calendar, Sequence[str]], list[Range]]] = {
 }
 
 
+RANGED = frozenset(_RANGES)
+
+
 # --- The SQL ----------------------------------------------------------------------------------------------------
 
 

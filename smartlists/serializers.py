@@ -1,11 +1,13 @@
 """Smart lists as the native API's JSON has them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.rest import Moment, Strict, Text, Whole
+from people.problems import Problem, fault
+from people.rest import FaultShown, Moment, Strict, Text, Whole
 
 RULES = {"$ref": "#/components/schemas/Rules"}
 MAX_TEXT = 2_000
@@ -84,6 +86,16 @@ class EvaluatedShown(Strict):
     per_filter = serializers.ListField(child=serializers.IntegerField())
     seconds = serializers.FloatField()
     people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred, by id.")
+
+
+class HealthShown(Strict):
+    """What is wrong with rules that were right when they were saved; they go on being evaluated."""
+
+    problems = FaultShown(many=True)
+
+
+def health_shown(found: Iterable[Problem]) -> dict[str, Any]:
+    return {"problems": [fault(problem) for problem in found]}
 
 
 class SmartListMemberShown(Strict):

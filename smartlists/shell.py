@@ -45,7 +45,7 @@ def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: st
         **admin.site.each_context(request), "title": str(smart_list or title), "opts": SmartList._meta,
         "smart_list": smart_list, "tab": tab, "tabs": _tabs(smart_list) if smart_list else (),
         "evaluation": _told(smart_list) if smart_list else None,
-        "health": [str(problem.message) for problem in health.of_list(smart_list)] if smart_list else (),
+        "health": health.sentences(health.of_list(smart_list)) if smart_list else (),
         "zone": timezone.get_current_timezone_name(), **context,
     })  # fmt: skip
 

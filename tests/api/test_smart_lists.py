@@ -2,9 +2,14 @@
 
 import pytest
 
+from activities import removing
 from people import deleting
+from smartlists import saving
 from tests.api.test_activities import paths
 from tests.making import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists.campaigning import draft
+from tests.smartlists.making import did, where
+from tests.smartlists.making import person as did_person
 
 SPAIN = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
 TEXT = 'smart list "Big depositors"\n\nmatch all\n1: did "Deposited Check" where Amount > 500\n'
@@ -110,3 +115,14 @@ def test_one_person_is_explained(api, people):
     no = api.get(f"{address}/{people[2]}").json()
     assert not no["is_member"] and no["verdicts"][0]["miss"]["text"] and no["deciding"] == [1]
     assert api.get(f"{address}/999999").json()["is_live"] is False
+
+
+def test_what_looks_back_further_than_is_kept_is_told_with_its_place(api, db):
+    removing.set_retention(approved_type(), 12, None)
+    long = did(where("@occurred_at", "in past", "24 months"))
+    made = saving.create("Faithful", {"filters": [did_person("country", "is", "Spain"), long]}, None)
+    (problem,) = api.get(f"smart-lists/{made.pk}/health").json()["problems"]
+    assert (problem["code"], problem["path"]) == ("kept_shorter", "/filters/1")
+    campaign = draft(audience={"smart_list": made.pk})
+    (problem,) = api.get(f"smart-campaigns/{campaign.pk}/health").json()["problems"]
+    assert problem["code"] == "kept_shorter" and problem["message"].startswith("In the list “Faithful”")

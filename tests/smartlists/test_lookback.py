@@ -1,0 +1,103 @@
+"""Filters that look back further than activities are kept are told wherever the list or campaign is."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.urls import reverse
+
+from activities import removing
+from smartlists import definition_checks, health, saving
+from smartlists.periods import Clock
+from tests.making import approved_type
+from tests.smartlists.campaigning import draft
+from tests.smartlists.making import did, parsed, person, sequence, where
+from tests.smartlists.pressing import press, url
+
+pytestmark = pytest.mark.django_db
+CLOCK = Clock(datetime(2026, 11, 24, 12, tzinfo=UTC), ZoneInfo("Europe/Madrid"))
+LONG = did(where("@occurred_at", "in past", "24 months"))
+
+
+@pytest.fixture
+def check():
+    found = approved_type()
+    removing.set_retention(found, 12, None)
+    return found
+
+
+@pytest.fixture
+def admin(admin_client):
+    return admin_client
+
+
+def told(*filters):
+    found = health.problems(parsed(*filters), clock=CLOCK)
+    assert {problem.code for problem in found} <= {"kept_shorter"}
+    return [problem.path for problem in found]
+
+
+@pytest.mark.parametrize(("operator", "values", "is_told"), [
+    ("in past", ["12 months"], False), ("in past", ["1 year"], False), ("in past", ["366 days"], True),
+    ("in past", ["24 months"], True), ("in time frame", ["this year"], False), ("in time frame", ["last year"], True),
+    ("on or after", ["2025-11-25"], False), ("on or after", ["2025-11-24"], True), ("before", ["2026-11-01"], True),
+    ("between", ["2024-01-01", "2026-11-20"], True), ("is", ["2026-11-20", "2024-01-01"], True),
+    ("is not", ["2026-11-20"], True), ("is not empty", [], True), ("in past before", ["3 days"], True),
+])  # fmt: skip
+def test_a_window_is_told_when_it_is_longer_than_what_is_kept(check, operator, values, is_told):
+    assert told(did(where("@occurred_at", operator, *values))) == [("filters", 0)] * is_told
+    # whatever else is asked of the row, and whether they did it or did not
+    narrowed = did(where("@occurred_at", operator, *values), where("amount", "at least", "5"), did=False)
+    assert told(narrowed) == [("filters", 0)] * is_told
+
+
+def test_without_a_window_everything_is_meant(check):
+    assert told(did(), did(where("@recorded_at", "in past", "3 days"))) == [("filters", 0), ("filters", 1)]
+    assert told(did(where("@occurred_at", "before", "2026-11-01"), where("@occurred_at", "in past", "3 months"))) == []
+    removing.set_retention(check, None, None)
+    assert told(did(), LONG) == []
+
+
+def test_a_step_of_a_sequence_looks_no_further_than_those_around_it_let_it(check):
+    recent = [where("@occurred_at", "in past", "6 months")]
+    step, late = {"type": "depositCheck"}, {"type": "depositCheck", "constraints": recent}
+    assert told(sequence(late, step)) == []
+    assert told(sequence(step, {**late, "within_days": 30})) == []
+    assert told(sequence(step, late)) == [("filters", 0, "steps", 0)]
+    assert told(sequence(step, {**late, "within_days": 300})) == [("filters", 0, "steps", 0)]
+    assert told(sequence(step, {**late, "within_days": 30, "not": True})) == [("filters", 0, "steps", 0)]
+    assert told(sequence(step, step)) == [("filters", 0, "steps", 0), ("filters", 0, "steps", 1)]
+
+
+def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
+    made = saving.create("Faithful", {"filters": [LONG]}, None)
+    sentence = "“Deposit Check” is kept for 12 months, and this looks back to"
+    page = admin.get(url("change", made.pk))
+    assert page.text.count(sentence) == 1
+    typed = press(admin, page, "count")
+    assert typed.text.count(sentence) == 1  # said in the head already
+    assert sentence in admin.get(url("change", saving.create("Outer", {"filters": [
+        {"kind": "smart_list", "list": made.pk, "member": True}]}, None).pk)).text  # fmt: skip
+    new = press(admin, admin.get(url("add")), "add", **{"choice:add": "activity:depositCheck"})
+    counted = press(admin, new, "count")
+    assert "is kept for 12 months, and this looks back without limit" in counted.text
+    assert "se conservan durante" in admin.get(url("change", made.pk), headers={"accept-language": "es"}).text
+
+
+def test_a_campaign_tells_it_of_its_audience_and_its_choices(admin, check):
+    rules = {"rules": {"filters": [LONG]}}
+    value = {
+        "triggers": [{"type": "depositCheck"}], "audience": rules,
+        "steps": [{"do": "choose", "otherwise": [], "choices": [
+            {"when": {"rules": {"filters": [person("country", "is", "Spain")]}}, "steps": [
+                {"do": "choose", "otherwise": [], "choices": [{"when": rules, "steps": [{"do": "wait", "period": "1 day"}]}]}]},
+        ]}],
+    }  # fmt: skip
+    found = health.of_campaign(definition_checks.parse(value), health.Catalogue())
+    assert [problem.path for problem in found] == [
+        ("audience", "rules", "filters", 0),
+        ("steps", 0, "choices", 0, "steps", 0, "choices", 0, "when", "rules", "filters", 0),
+    ]
+    made = draft(*value["steps"], audience=rules)
+    page = admin.get(reverse("admin:smartlists_smartcampaign_change", args=[made.pk]))
+    assert page.text.count("is kept for 12 months, and this looks back to") == 1
