@@ -226,6 +226,8 @@ def _of_types(types: Sequence[int], wanted: Sequence[str]) -> str:
         for type_id in types
         for ids in wanted
     ]
+    if len(branches) == 1:  # whose parts on a cluster need no second sorting of copied rows
+        return branches[0]
     found = " union all ".join(branches or [f"({_ROW} where false)"])
     return f"select * from ({found}) as found order by id limit %(limit)s"
 

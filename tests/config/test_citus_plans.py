@@ -1,0 +1,131 @@
+"""On a cluster: how the statements that the product's own verbs send are carried out, by EXPLAIN."""
+
+import re
+from datetime import date
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from activities import reading, removing, reports, rollup, verifying
+from activities.models import Activity, ActivityType, ApprovedField
+from people import deleting, merging
+from people.models import StaticList
+from smartlists import rules, statements
+from smartlists.catalogue import Catalogue
+from smartlists.periods import Clock
+from tests import clustering
+from tests.config.test_citus_readiness import SPEAKS_OF_THE_LOG
+from tests.making import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists.making import count, did, parsed, sequence, total, where
+
+pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db(transaction=True)]
+
+ONE_PART, EACH_ALONE = "one part", "each part alone"
+PUT_TOGETHER = "pieces are put together here"  # each small: a page, a limit, a group a part
+HANDED_OUT = "rows are handed out from here"
+WIDE = reports.Scope(date(2020, 1, 1), date(2030, 1, 1))
+FOR_ALL = reading.Position(None, 0)
+
+
+def kind_of(sql, parameters=None):
+    with connection.cursor() as cursor:
+        cursor.execute(f"explain (costs off) {sql}", parameters)
+        said = "\n".join(line for (line,) in cursor.fetchall())
+    counts = {int(number) for number in re.findall(r"Task Count: (\d+)", said)}
+    if "INSERT/SELECT method: pull to coordinator" in said:
+        return HANDED_OUT
+    if "Distributed Subplan" in said:
+        return PUT_TOGETHER
+    return {frozenset({1}): ONE_PART, frozenset({clustering.PARTS}): EACH_ALONE}.get(frozenset(counts), said)
+
+
+def kinds_of(work):
+    """How each statement about the log that `work` sends is carried out; those that EXPLAIN takes."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    sent = (query["sql"].replace('"', "").strip() for query in captured.captured_queries)
+    return {
+        kind_of(sql)
+        for sql in sent
+        if SPEAKS_OF_THE_LOG.search(sql) and re.match(r"\(?(select|with|insert|delete)\b", sql, re.I)
+    }
+
+
+@pytest.fixture
+def world(transactional_db):
+    check = approved_type()
+    people = [person().pk for _ in range(3)]
+    recorded(*(activity(pk, external_id=f"T-{pk}", amount=5) for pk in people))
+    rollup.catch_up()
+    return check, *people
+
+
+READ = {
+    "timeline": (lambda check, ann: reading.timeline(ann), {ONE_PART}),
+    "timeline of types, with words": (lambda check, ann: reading.timeline(ann, type_ids=[check.pk, 1], containing="5"), {ONE_PART}),
+    "types of a person": (lambda check, ann: reading.types_of(ann), {ONE_PART}),
+    "page of one type": (lambda check, ann: reading.read(FOR_ALL, [check.pk]), {EACH_ALONE}),
+    "page of several types": (lambda check, ann: reading.read(FOR_ALL, [check.pk, 1]), {PUT_TOGETHER}),
+    "page of a person": (lambda check, ann: reading.read(FOR_ALL, [check.pk], [ann]), {ONE_PART}),
+    "page of a list's people": (
+        lambda check, ann: reading.read(FOR_ALL, [check.pk], conditions=[reading.on_list(StaticList.objects.create(name="L").pk)]),
+        {PUT_TOGETHER},
+    ),
+    "search of the log": (lambda check, ann: reading.search(FOR_ALL, Activity.objects.filter(door=1)), {EACH_ALONE}),
+    "latest of a type": (lambda check, ann: reading.latest(check.pk, 8), {EACH_ALONE}),
+    "when a type was last": (lambda check, ann: rollup.last_seen([check.pk, 1]), {PUT_TOGETHER}),
+    "report: how much there is to read": (lambda check, ann: reports.to_read([check], WIDE), set()),
+    "report: trend": (lambda check, ann: reports.trend(check, WIDE), set()),
+    "report: breakdown": (lambda check, ann: reports.breakdown(check, fields_of(check)[0], WIDE), {EACH_ALONE}),
+    "report: top people": (lambda check, ann: reports.top_people(check, WIDE), {PUT_TOGETHER}),
+    "report: funnel": (lambda check, ann: reports.funnel([check, ActivityType.objects.get(pk=1)], WIDE), {PUT_TOGETHER}),
+    "counts that differ": (lambda check, ann: rollup.differences(), {PUT_TOGETHER}),
+    "digests": (lambda check, ann: verifying.close_days(), {PUT_TOGETHER}),
+}  # fmt: skip
+
+
+def fields_of(check):
+    return list(ApprovedField.objects.filter(activity_type=check))
+
+
+@pytest.mark.parametrize(("verb", "kinds"), READ.values(), ids=READ.keys())
+def test_what_is_read(world, verb, kinds):
+    check, ann, *_others = world
+    assert kinds_of(lambda: verb(check, ann)) == kinds
+
+
+FILTERS = {
+    "did": did(),
+    "in past 90 days": did(where("@occurred_at", "in past", "90 days")),
+    "a number": did(where("amount", "greater than", "500")),
+    "at least": did(count=count("at least", "3")),
+    "at most": did(count=count("at most", "2")),
+    "sum": did(aggregate=total("sum", "amount", "greater than", "1")),
+    "last": did(aggregate=total("last", "amount", "greater than", "1")),
+    "sequence": sequence({"type": "depositCheck"}, {"type": "visitWebPage", "within_days": 30}),
+}
+
+
+@pytest.mark.parametrize("item", FILTERS.values(), ids=FILTERS.keys())
+def test_every_filter_on_activities_is_worked_out_by_each_part_alone(world, item):
+    (found,) = parsed(item).filters
+    source = statements.of_filter(found, statements.Context(Catalogue(), Clock.current(), None)).source
+    sql = f"select array_send(array_agg(person)) from {source.text}"
+    assert isinstance(found, rules.Activity | rules.Sequence) and kind_of(sql, source.params) == EACH_ALONE
+
+
+def test_what_is_written(world):
+    check, ann, bob, cas = world
+    every = {ONE_PART, EACH_ALONE, PUT_TOGETHER, HANDED_OUT}
+    (row,) = Activity.objects.filter(person_id=cas, activity_type_id=check.pk)
+    done = []
+    for work in (
+        rollup.catch_up,
+        lambda: recorded(activity(ann, external_id="new")),
+        lambda: done.append(merging.merge(ann, [bob], None, DIALECT)),
+        lambda: merging.undo(done[0].pk, None, DIALECT),
+        lambda: removing.correct([row.pk], None),
+        lambda: deleting.erase([cas], None, DIALECT),
+    ):
+        assert (kinds := kinds_of(work)) and kinds <= every
