@@ -9,11 +9,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import quarantine, recording, schema
+from activities import quarantine, recording, recording_columns, schema
+from activities.columns import Columns
 from activities.models import ActivityField, ActivityType
 from activities.recording import Lookup, NewActivity
 from people import datatypes, exact_json, finding, importing
-from people.importing import ExternalId, Mappable, Plan, Reader, Result, Status, Target
+from people.importing import ExternalId, Mappable, Plan, Reader, Result, Results, Status, Target
 from people.problems import Problem, Refused, bad_value
 from people.sources import Source
 from people.tabular import Shape
@@ -109,15 +110,16 @@ class ActivitiesTarget(Target):
     def reader(self, plan: Plan, shape: Shape) -> Reader:
         return _Reader(plan, shape).read
 
-    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
+    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
+        if isinstance(rows, Columns):
+            recorded = recording_columns.record(rows, source, zone=plan.time_zone, dry_run=dry_run)
+            return Results(recorded.ids, {place: _result(outcome) for place, outcome in recorded.others.items()})
         outcomes = recording.record(rows, source, zone=plan.time_zone, dry_run=dry_run, keep_refused=False)
-        return [
-            Result(
-                _STATUS[outcome.status], outcome.problems,
-                outcome.activity_id if outcome.status is recording.Status.ADDED else None,
-            )
-            for outcome in outcomes
-        ]  # fmt: skip
+        return Results.of([_result(outcome) for outcome in outcomes])
+
+    def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
+        has_keys = not isinstance(rows, Columns) or rows.external_ids is not None
+        return super().identities(rows, plan) if has_keys else {}
 
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
         if datatypes.is_blank(row.external_id):
@@ -131,11 +133,14 @@ class ActivitiesTarget(Target):
         message = _("the external id came before in the file, with other content")
         return Result(Status.REFUSED, (Problem("external_id_reused", message, ("external_id",)),))
 
-    def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> list[Any]:
+    def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
+        if isinstance(rows, Columns):
+            rows.external_ids = external_ids
+            return rows
         for row, external_id in zip(rows, external_ids, strict=True):
             if external_id is not None and type(row) is NewActivity:
                 row.external_id = external_id
-        return list(rows)
+        return rows
 
     def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
         types = dict(ActivityType.objects.values_list("api_name", "pk"))
@@ -170,6 +175,11 @@ class ActivitiesTarget(Target):
         return shown + [(names[name], datatypes.canonical_text(value)) for name, value in values.items()]
 
 
+def _result(outcome: recording.Outcome) -> Result:
+    is_added = outcome.status is recording.Status.ADDED
+    return Result(_STATUS[outcome.status], outcome.problems, outcome.activity_id if is_added else None)
+
+
 class _Reader:
     """Makes activities of rows, a column at a time; what can be settled once a file is settled here."""
 
@@ -189,11 +199,13 @@ class _Reader:
             for name, at in place.items()
             if name.startswith(FIELD)
         )
+        found = _type(plan.subject) if plan.subject and self.attributes_at is None else None
+        self.schema = schema.of_version(found.live_id) if found and found.live_id else None
         self.parts = [
             (text, None if name is None else shape.header.index(name)) for text, name in template_parts(plan.person)
         ]
 
-    def read(self, table: Sequence[Sequence[Any]]) -> tuple[list[Any], list[str] | None]:
+    def read(self, table: Sequence[Sequence[Any]]) -> tuple[Sequence[Any], list[str] | None]:
         if not table:
             return [], []
         columns: list[Sequence[Any]] = list(zip(*table, strict=True))
@@ -201,6 +213,8 @@ class _Reader:
             columns = [[None if cell == null else cell for cell in column] for column in columns]
         values = [(name, read(columns[at])) for name, at, read in self.fields]
         people = self._people(columns)
+        if self.schema:
+            return self._columns(columns, people, values, self.schema)
         if self.type_at is None:
             types: Sequence[Any] = [self.plan.subject] * len(table)
         else:
@@ -222,6 +236,22 @@ class _Reader:
         if self.plan.external_id != ExternalId.HASH:
             return rows, None
         return rows, _digests(people, types, moments, primaries, *[column for _name, column in values], wholes)
+
+    def _columns(
+        self, columns: Sequence[Sequence[Any]], people: Sequence[str], values: Any, shape: schema.Schema
+    ) -> tuple[Columns, list[str] | None]:
+        """Rows of one type, checked already as far as no database is needed."""
+        moments, primaries = self.moments(columns[self.moment_at]), self.primaries(columns[self.primary_at])
+        external_ids = None if self.external_at is None else columns[self.external_at]
+        made = Columns(
+            self.plan.subject, _numbers_or_names(people) if self.plan.lookup_field == "id" else people,
+            self.plan.lookup_field, self.plan.create_people, moments, primaries, values, external_ids,
+        )  # fmt: skip
+        made.check(shape, self.plan.time_zone)
+        if self.plan.external_id != ExternalId.HASH:
+            return made, None
+        types = [self.plan.subject] * len(people)
+        return made, _digests(people, types, moments, primaries, *[column for _name, column in values])
 
     def _people(self, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
         """What the template says of each row, as text."""
@@ -264,6 +294,13 @@ def _number_or_name(cell: Any) -> Any:
         return cell
     text = cell.strip()
     return int(text) if text.isdigit() and text.isascii() and len(text) < 11 else text
+
+
+def _numbers_or_names(cells: Sequence[Any]) -> Sequence[Any]:
+    whole = "".join(cells)
+    if whole.isascii() and whole.isdigit() and "" not in cells and max(map(len, cells)) < 11:
+        return list(map(int, cells))
+    return list(map(_number_or_name, cells))
 
 
 def _object(cell: Any) -> list[tuple[str, Any]] | None:

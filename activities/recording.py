@@ -4,7 +4,7 @@ One transaction a call. Good rows are written, bad ones come back with their pro
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
@@ -90,7 +90,7 @@ def record(
         raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
     if not rows:
         return []
-    batch = _Batch(rows, source, zone, standard, follow_merges)
+    batch = Batch(rows, source, zone, standard, follow_merges)
     with transaction.atomic():
         batch.run()
         if dry_run:
@@ -102,7 +102,7 @@ def record(
     return batch.outcomes
 
 
-class _Batch:
+class Batch:
     """One call of `record`: its rows, and what became of each."""
 
     outcomes: list[Outcome]
@@ -119,7 +119,8 @@ class _Batch:
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
 
     def run(self) -> None:
-        schemas = self._hold_types()
+        named = [row.activity_type for row in self.rows]
+        schemas = self._hold_types({name for name in named if type(name) is int or isinstance(name, str)})
         people = self._find_people()
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
@@ -140,18 +141,16 @@ class _Batch:
         for (type_id, status), number in counted.items():
             ROWS.add(type_id, client, status, number=number)
 
-    def _hold_types(self) -> dict[Any, "schema.Schema | Problem"]:
+    def _hold_types(self, references: Collection[int | str]) -> dict[Any, "schema.Schema | Problem"]:
         """Schemas (or what is wrong) by the reference that rows use; held until the transaction ends.
 
         Approve, retire and delete wait for this transaction, and it for them: a type read as live here is
         live when the rows commit.
         """
-        numbers = {row.activity_type for row in self.rows if type(row.activity_type) is int}
-        words = {row.activity_type for row in self.rows if isinstance(row.activity_type, str)}
         # only what can be an API name is looked up: NUL and lone surrogates never reach the database
-        names = [word for word in words if draft_checks.API_NAME.fullmatch(word)]
+        names = [name for name in references if isinstance(name, str) and draft_checks.API_NAME.fullmatch(name)]
         ids = statements.ids_of_types(names) if names else {}
-        ids.update({number: number for number in numbers if 0 < number <= finding.MAX_ID})
+        ids.update({one: one for one in references if type(one) is int and 0 < one <= finding.MAX_ID})
         locks.share(
             [
                 locks.key(locks.Space.PEOPLE),

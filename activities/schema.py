@@ -78,6 +78,10 @@ class Schema:
             problems.append(Problem("too_large", message, ("attributes",)))
         return Checked(primary, text, problems)
 
+    def type_of(self, name: str) -> datatypes.DataType | None:
+        """The data type of the secondary field with this API name."""
+        return self._types[self._names.index(name)] if name in self._names else None
+
     def _text(self, position: int, value: Any, zone: tzinfo, problems: list[Problem]) -> str:
         """JSON text of a value that is not in the commonest form of its type; empty for a bad one."""
         data_type = self._types[position]

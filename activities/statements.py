@@ -123,7 +123,7 @@ def insert_keys(rows: Sequence[Ready]) -> set[Key]:
         return set(cursor.fetchall())
 
 
-_COPY = """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
+COPY = """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
     primary_value, attributes, door, user_id, origin_id) from stdin"""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _SPECIAL = re.compile(r"[\\\t\n\r]")
@@ -139,14 +139,14 @@ def copy(rows: Sequence[Ready], source: Source) -> None:
     tail = f"{int(source.door)}\t{user}\t{origin}\n"
     lines = [
         f"{row.activity_id}\t{row.person_id}\t{row.type_id}\t{row.version}\t{row.occurred_at}\t{recorded_at}"
-        f"\t{_escaped(row.primary_value)}\t{_escaped(row.attributes)}\t{tail}"
+        f"\t{escaped(row.primary_value)}\t{escaped(row.attributes)}\t{tail}"
         for row in rows
     ]
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copying:
+    with connection.cursor() as cursor, cursor.copy(COPY) as copying:
         copying.write("".join(lines))
 
 
-def _escaped(text: str | None) -> str:
+def escaped(text: str | None) -> str:
     if text is None:
         return r"\N"
     # hardly any text has one of them, and to look is quicker than to translate

@@ -20,6 +20,9 @@ _GROUPED = {
     ".": re.compile(r"-?[0-9]{1,3}(?:[, \u00a0\u202f'][0-9]{3})+(?:\.[0-9]+)?"),
     ",": re.compile(r"-?(?:[0-9]{1,3}(?:[. \u00a0\u202f'][0-9]{3})+|[0-9]+)(?:,[0-9]+)?"),
 }
+# columns that stay as they are, each cell followed by a line feed
+_DATES = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.Z+-]*)?\n)*+")
+_NUMBERS = {".": re.compile(r"[0-9.\n-]*"), ",": re.compile(r"[0-9\n]*")}
 _BOOLEANS = {
     **dict.fromkeys(("yes", "y", "1", "sí", "si", "s", "x", "verdadero"), "true"),
     **dict.fromkeys(("no", "n", "0", "falso"), "false"),
@@ -52,7 +55,19 @@ class Convention:
     def column_reader(self, data_type: DataType) -> Callable[[Sequence[Any]], Sequence[Any]]:
         """Like `reader`, for the cells of a whole column."""
         read = self.reader(data_type)
-        return _same if read is _same else lambda cells: list(map(read, cells))
+        if read is _same:
+            return _same
+        kept = _DATES if data_type.is_moment else _NUMBERS[self.decimal] if data_type.is_number else None
+
+        def read_column(cells: Sequence[Any]) -> Sequence[Any]:
+            if set(map(type, cells)) != {str}:
+                return list(map(read, cells))
+            if kept and kept.fullmatch("\n".join([*cells, ""])):
+                return cells
+            known = {cell: read(cell) for cell in set(cells)}
+            return [known[cell] for cell in cells]
+
+        return read_column
 
     def _moment(self, value: Any) -> Any:
         if type(value) is not str or (value[4:8:3] == "--" and (len(value) == 10 or value[10:11] == "T")):

@@ -1,5 +1,6 @@
 """Imports in the admin: upload, map, preview, check, import, report."""
 
+from operator import itemgetter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +17,7 @@ from people import import_guesses, import_reports, importing, installation
 from people.import_reading import Reading
 from people.importing import TARGETS, Plan
 from people.models import Import
-from people.problems import Problem, Refused, located, show
+from people.problems import Refused, located, show
 from people.sources import Door, Source
 from people.tabular import Shape
 from people.transfer_admin import TransferAdmin, attachment, badge_of
@@ -172,15 +173,16 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
     target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
-    rows = Reading(target, plan, Shape.from_json(job.shape)).batch(lines).rows
-    good = [row for row in rows if not isinstance(row, Problem)]
-    results = iter(target.record(good, plan, Source(Door.IMPORT, job.user_id), dry_run=True) if good else ())
-    found = []
-    for line, row in zip(lines, rows, strict=True):
-        problems = [row] if isinstance(row, Problem) else next(results).problems
-        stored = () if isinstance(row, Problem) else target.stored(row, plan)
-        values = [(label, show(value)) for label, value in stored]
+    batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
+    results = target.record(batch.rows, plan, Source(Door.IMPORT, job.user_id), dry_run=True) if batch.lines else None
+    found = [
+        {"number": line.number, "values": [], "problems": [located(problem)]} for line, problem in batch.faults
+    ]  # fmt: skip
+    for place, (line, row) in enumerate(zip(batch.lines, batch.rows, strict=True)):
+        values = [(label, show(value)) for label, value in target.stored(row, plan)]
+        problems = results[place].problems if results else ()
         found.append({"number": line.number, "values": values, "problems": [located(one) for one in problems]})
+    found.sort(key=itemgetter("number"))
     return found
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import compress
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import IO, Any, NamedTuple
@@ -19,17 +20,36 @@ PATIENCE = 0.2  # seconds after which a thread looks whether it is still wanted
 
 
 class Batch(NamedTuple):
-    """Some rows of the file and what the target made of each: a problem where it cannot be read.
+    """Some rows of the file and what the target made of them.
 
+    `lines` are those that can be read, and `rows` what they are; `faults` those that cannot, with their problems.
     `contents` says of each row, for `ExternalId.HASH`, its digest and how many with it came before in this batch;
     `reported` the key of each row that was refused before, when the file is a report of refused rows.
     """
 
     lines: Sequence[Line]
-    rows: list[Any]
-    contents: list[tuple[str, int] | None] | None
-    reported: list[str | None] | None
+    rows: Sequence[Any]
+    faults: Sequence[tuple[Line, Problem]]
+    contents: Sequence[tuple[str, int]] | None
+    reported: Sequence[str | None] | None
     bytes_done: int
+
+    @property
+    def size(self) -> int:
+        return len(self.lines) + len(self.faults)
+
+    def after(self, old: int) -> "Batch":
+        """The batch without its first `old` rows, as they are in the file."""
+        if not old:
+            return self
+        numbers = sorted([line.number for line in self.lines] + [line.number for line, _problem in self.faults])
+        last = numbers[old - 1]
+        skipped = sum(line.number <= last for line in self.lines)
+        return Batch(
+            self.lines[skipped:], self.rows[skipped:],
+            [(line, problem) for line, problem in self.faults if line.number > last],
+            self.contents and self.contents[skipped:], self.reported and self.reported[skipped:], self.bytes_done,
+        )  # fmt: skip
 
 
 class Reading:
@@ -48,33 +68,30 @@ class Reading:
                 yield self.batch(lines, file.tell() if file.seekable() else 0)
 
     def batch(self, lines: Sequence[Line], bytes_done: int = 0) -> Batch:
-        made, digests = self.read([line.cells for line in lines if line.problem is None])
-        if len(made) == len(lines):
-            rows, contents = made, digests
-        else:
-            rest = iter(zip(made, digests or made, strict=True))
-            pairs = [(line.problem, None) if line.problem else next(rest) for line in lines]
-            rows, contents = [row for row, _digest in pairs], [digest for _row, digest in pairs]
+        faults = [(line, line.problem) for line in lines if line.problem]
+        if faults:
+            lines = [line for line in lines if not line.problem]
+        rows, digests = self.read([line.cells for line in lines])
+        if isinstance(rows, list) and any(isinstance(row, Problem) for row in rows):
+            faults += [(line, row) for line, row in zip(lines, rows, strict=True) if isinstance(row, Problem)]
+            kept = [not isinstance(row, Problem) for row in rows]
+            lines, rows = list(compress(lines, kept)), list(compress(rows, kept))
+            digests = digests and list(compress(digests, kept))
         reported = None
         if self.key_at is not None:
-            reported = [
-                None if isinstance(row, Problem) else str(line.cells[self.key_at] or "").strip() or None
-                for line, row in zip(lines, rows, strict=True)
-            ]
-        if not self.is_hashed:
-            return Batch(lines, rows, None, reported, bytes_done)
-        return Batch(lines, rows, _numbered(rows, contents), reported, bytes_done)
+            reported = [str(line.cells[self.key_at] or "").strip() or None for line in lines]
+        contents = _numbered(digests or ()) if self.is_hashed else None
+        return Batch(lines, rows, faults, contents, reported, bytes_done)
 
 
-def _numbered(rows: Sequence[Any], digests: Sequence[Any]) -> list[tuple[str, int] | None]:
+def _numbered(digests: Sequence[str]) -> list[tuple[str, int]]:
+    if len(set(digests)) == len(digests):
+        return [(digest, 0) for digest in digests]
     before: Counter[str] = Counter()
-    found: list[tuple[str, int] | None] = []
-    for row, digest in zip(rows, digests, strict=True):
-        if isinstance(row, Problem):
-            found.append(None)
-        else:
-            found.append((digest, before[digest]))
-            before[digest] += 1
+    found = []
+    for digest in digests:
+        found.append((digest, before[digest]))
+        before[digest] += 1
     return found
 
 

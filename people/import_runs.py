@@ -7,6 +7,7 @@ not; a run goes on from there. Two runs of one import never overlap.
 import gc
 import json
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,13 +22,14 @@ from django.utils.translation import gettext as _
 from people import import_reading, importing, installation, locks, notices
 from people.import_reading import Batch, Reading
 from people.import_repeats import Seen
-from people.importing import TARGETS, ExternalId, Plan, Result, Status, Target
+from people.importing import TARGETS, ExternalId, Plan, Result, Results, Status, Target
 from people.problems import Problem
 from people.sources import Door, Source
 from people.tabular import BadFile, Line, Shape
 from people.transfers import Import, ImportFailure
 
 MAX_KEY = 255
+SWITCH = 0.0005  # seconds after which a thread is asked to let another one go on
 MAX_RAW = 262_144  # characters of a refused row that are kept
 
 logger = logging.getLogger(__name__)
@@ -55,7 +57,7 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
         if not is_mine or job is None:
             return
         try:
-            with translation.override(_language(job)), _few_collections():
+            with translation.override(_language(job)), _in_step():
                 if file is not None:
                     _Run(job, track).through(file)
                 else:
@@ -73,14 +75,18 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
 
 
 @contextmanager
-def _few_collections() -> Iterator[None]:
-    """Rows are many small objects without cycles: to look for cycles among them takes a third of the time."""
-    before = gc.get_threshold()
+def _in_step() -> Iterator[None]:
+    """The interpreter as suits two threads that work on many rows."""
+    collecting, switching = gc.get_threshold(), sys.getswitchinterval()
+    # rows are many small objects without cycles: to look for cycles among them takes a third of the time
     gc.set_threshold(20_000, 50, 100)
+    # the server would wait for the thread that talks to it until the other one lets it go on
+    sys.setswitchinterval(SWITCH)
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        gc.set_threshold(*collecting)
+        sys.setswitchinterval(switching)
 
 
 def _language(job: Import) -> str:
@@ -127,10 +133,10 @@ class _Run:
         with import_reading.ahead(self.reading.batches(file)) as batches:
             for batch in batches:
                 # batches need not be cut where they were cut in the run before
-                old = max(0, min(len(batch.lines), self.job.position - done))
-                done += len(batch.lines)
+                old = max(0, min(batch.size, self.job.position - done))
+                done += batch.size
                 self._batch(batch, old)
-                self.track(len(batch.lines))
+                self.track(batch.size)
         changed = Import.objects.filter(pk=self.job.pk, state=self.state).update(
             state=DONE[self.state], finished_at=timezone.now(), bytes_done=self.job.size, wish=""
         )
@@ -145,96 +151,102 @@ class _Run:
         with transaction.atomic():
             # equal rows before the place where it stopped count for those after it
             keys = self._keys(batch)
-            rows, lines = batch.rows[old:], batch.lines[old:]
-            if not rows:
-                return
             if keys is not None:
-                self.target.keyed(rows, keys[old:])
+                self.target.keyed(batch.rows, keys)
+                keys = keys[len(batch.lines) - len(batch.after(old).lines) :]
+            batch = batch.after(old)
+            if not batch.size:
+                return
             # in the order of locks: whoever erases holds this one and may wait for our rows
             locks.share([locks.key(locks.Space.PEOPLE)])
-            results = self._record(rows, batch.reported[old:] if batch.reported else [])
-            self._keep_refused(rows, lines, results, keys[old:] if keys else [None] * len(rows))
-            self._advance(results, batch.bytes_done)
+            results = self._record(batch)
+            self._keep_refused(batch, results, keys)
+            self._advance(batch, results)
 
-    def _keys(self, batch: Batch) -> list[str | None] | None:
+    def _keys(self, batch: Batch) -> Sequence[str | None] | None:
         """The keys of the batch's rows: those under which they were refused before, or else of their content."""
         if batch.contents is None or self.seen is None:
             return batch.reported
         before = self.seen.before_batch(batch.contents)
-        keys = [
-            content and f"row:{content[0]}:{before.get(content[0], 0) + content[1] + 1}" for content in batch.contents
-        ]
+        keys = [f"row:{digest}:{before.get(digest, 0) + number + 1}" for digest, number in batch.contents]
         if batch.reported is None:
             return keys
         return [given or key for given, key in zip(batch.reported, keys, strict=True)]
 
-    def _record(self, rows: Sequence[Any], reported: Sequence[str | None]) -> list[Result]:
+    def _record(self, batch: Batch) -> Results:
+        reported = batch.reported or ()
         wanted = {key for key in reported if key}
         settled = self.target.settled(wanted) if wanted else set()
-        results: list[Any] = [Result(Status.REFUSED, (row,)) if isinstance(row, Problem) else None for row in rows]
-        for place, key in enumerate(reported):
-            if key in settled:
-                results[place] = Result(Status.REPEATED)
-        places = [place for place, result in enumerate(results) if result is None]
-        if places:
-            fresh = [rows[place] for place in places]
-            recorded = self.target.record(fresh, self.plan, self.source, dry_run=self.is_check)
-            for place, result in zip(places, recorded, strict=True):
-                results[place] = result
+        if settled:
+            results = self._record_but(batch.rows, {place for place, key in enumerate(reported) if key in settled})
+        elif batch.lines:
+            results = self.target.record(batch.rows, self.plan, self.source, dry_run=self.is_check)
+        else:
+            results = Results((), {})
         if self.is_check and not self.reading.is_hashed:
-            self._find_repeats(rows, results)
+            self._find_repeats(batch.rows, results)
         if wanted and not self.is_check:
             self.target.settle({
-                key: result.new_id
-                for key, result in zip(reported, results, strict=True)
-                if key and key not in settled and result.status is not Status.REFUSED
+                key: results[place].new_id
+                for place, key in enumerate(reported)
+                if key and key not in settled and results[place].status is not Status.REFUSED
             })  # fmt: skip
         return results
 
-    def _find_repeats(self, rows: Sequence[Any], results: list[Result]) -> None:
-        """A check keeps nothing, so what came earlier in the file must be remembered here."""
-        keys = {
-            place: identity
-            for place, row in enumerate(rows)
-            if results[place].status is Status.ADDED and (identity := self.target.identity(row, self.plan))
-        }
-        assert self.seen is not None
-        for place, is_same in self.seen.before(keys):
-            results[place] = self.target.again(is_same, self.plan)
+    def _record_but(self, rows: Sequence[Any], settled: set[int]) -> Results:
+        """Record the rows but those that were recorded elsewhere."""
+        places = [place for place in range(len(rows)) if place not in settled]
+        fresh = [rows[place] for place in places]
+        found = self.target.record(fresh, self.plan, self.source, dry_run=self.is_check) if fresh else Results((), {})
+        ids: list[int | None] = [None] * len(rows)
+        for place, new_id in zip(places, found.ids, strict=True):
+            ids[place] = new_id
+        others = {places[place]: result for place, result in found.others.items()}
+        return Results(ids, others | dict.fromkeys(settled, Result(Status.REPEATED)))
 
-    def _keep_refused(
-        self, rows: Sequence[Any], lines: Sequence[Line], results: Sequence[Result], keys: Sequence[str | None]
-    ) -> None:
+    def _find_repeats(self, rows: Sequence[Any], results: Results) -> None:
+        """A check keeps nothing, so what came earlier in the file must be remembered here."""
+        keys = self.target.identities(rows, self.plan)
+        for place in keys.keys() & results.others.keys():
+            del keys[place]
+        assert self.seen is not None
+        for place, is_same in self.seen.before(keys) if keys else ():
+            results.others[place] = self.target.again(is_same, self.plan)
+
+    def _keep_refused(self, batch: Batch, results: Results, keys: Sequence[str | None] | None) -> None:
         """For the report; and for a replay those that the target understood, each under the same key in both."""
-        failures, kept, refused = [], [], []
-        for row, line, result, key in zip(rows, lines, results, keys, strict=True):
-            if result.status is not Status.REFUSED:
-                continue
-            if isinstance(row, Problem):
-                key = None
-            else:
+        failures = [self._failure(line, (problem,), None) for line, problem in batch.faults]
+        kept, refused = [], []
+        for place, result in sorted(results.others.items()):
+            if result.status is Status.REFUSED:
+                line = batch.lines[place]
+                key = keys[place] if keys else None
                 key = key or (f"import:{self.job.pk}:{line.number}" if self.has_keys else None)
-                kept.append((row, key))
+                kept.append((batch.rows[place], key))
                 refused.append(result)
-            failures.append(
-                ImportFailure(
-                    of_id=self.job.pk, row=line.number, raw=_as_text(line.raw), key=_storable(key or "")[:MAX_KEY],
-                    problems=[_as_json(problem) for problem in result.problems],
-                )
-            )  # fmt: skip
-        ImportFailure.objects.bulk_create(failures, batch_size=1000)
+                failures.append(self._failure(line, result.problems, key))
+        if failures:
+            ImportFailure.objects.bulk_create(failures, batch_size=1000)
         if kept and not self.is_check:
             again = self.target.keyed(*zip(*kept, strict=True)) if self.has_keys else [row for row, _key in kept]
             self.target.keep(again, refused, self.plan, self.source)
 
-    def _advance(self, results: Sequence[Result], bytes_done: int) -> None:
-        counts = Counter(result.status for result in results)
-        ids = [result.new_id for result in results if result.new_id is not None and not self.is_check]
-        changes: dict[str, Any] = {str(status): F(str(status)) + number for status, number in counts.items()}
+    def _failure(self, line: Line, problems: Sequence[Problem], key: str | None) -> ImportFailure:
+        return ImportFailure(
+            of_id=self.job.pk, row=line.number, raw=_as_text(line.raw), key=_storable(key or "")[:MAX_KEY],
+            problems=[_as_json(problem) for problem in problems],
+        )  # fmt: skip
+
+    def _advance(self, batch: Batch, results: Results) -> None:
+        counts = Counter(result.status for result in results.others.values())
+        counts[Status.ADDED] += len(batch.lines) - len(results.others)
+        counts[Status.REFUSED] += len(batch.faults)
+        changes: dict[str, Any] = {str(status): F(str(status)) + number for status, number in counts.items() if number}
+        ids = [] if self.is_check else [new_id for new_id in results.ids if new_id is not None]
         if ids:
             changes |= {"first_id": Least("first_id", min(ids)), "last_id": Greatest("last_id", max(ids))}
         changed = Import.objects.filter(pk=self.job.pk, state=self.state, wish="").update(
-            position=F("position") + len(results), bytes_done=bytes_done, progressed_at=timezone.now(), **changes
+            position=F("position") + batch.size, bytes_done=batch.bytes_done, progressed_at=timezone.now(), **changes
         )
         if not changed:
             raise _Stopped

@@ -49,6 +49,22 @@ class Result(NamedTuple):
     new_id: int | None = None
 
 
+@dataclass(slots=True)
+class Results:
+    """What became of a batch: rows were added, under `ids` where they have any, but for `others` by their places."""
+
+    ids: Sequence[int | None]
+    others: dict[int, Result]
+
+    @classmethod
+    def of(cls, results: Sequence[Result]) -> "Results":
+        others = {place: result for place, result in enumerate(results) if result.status is not Status.ADDED}
+        return cls([result.new_id for result in results], others)
+
+    def __getitem__(self, place: int) -> Result:
+        return self.others.get(place) or Result(Status.ADDED, (), self.ids[place])
+
+
 @dataclass(frozen=True, slots=True)
 class Mappable:
     """Something that a column can be mapped to."""
@@ -130,9 +146,14 @@ class Target:
         """What turns the cells of rows into rows for `record`; called in another thread, it asks no database."""
         raise NotImplementedError
 
-    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
-        """Write the rows within the caller's transaction; one result a row, in order."""
+    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
+        """Write the rows within the caller's transaction."""
         raise NotImplementedError
+
+    def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
+        """The identities of the rows that have one, by their places."""
+        found = ((place, self.identity(row, plan)) for place, row in enumerate(rows))
+        return {place: identity for place, identity in found if identity}
 
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
         """(key, content): rows of one file with the same key mean the same thing; None when a row has no key."""
@@ -142,8 +163,8 @@ class Target:
         """What becomes of a row whose key came before in the file, with the same or with other content."""
         raise NotImplementedError
 
-    def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> list[Any]:
-        """The rows with these external ids; a `Problem` among them stays."""
+    def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
+        """The rows with these external ids."""
         raise NotImplementedError
 
     def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
@@ -161,9 +182,9 @@ class Target:
         raise NotImplementedError
 
 
-# From the cells of rows: what `record` takes of each, or a `Problem`; and for `ExternalId.HASH` the digests of their
-# contents (32 hexadecimal digits).
-Reader = Callable[[Sequence[Sequence[Any]]], tuple[list[Any], list[str] | None]]
+# From the cells of rows: what `record` takes of each, or, in a list, a `Problem`; and for `ExternalId.HASH` the digests
+# of their contents (32 hexadecimal digits).
+Reader = Callable[[Sequence[Sequence[Any]]], tuple[Sequence[Any], list[str] | None]]
 TARGETS: dict[str, Target] = {}
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from people import changing, datatypes, fields, finding, importing, static_lists
 from people.changing import Action
-from people.importing import Mappable, Plan, Reader, Result, Status, Target
+from people.importing import Mappable, Plan, Reader, Result, Results, Status, Target
 from people.models import StaticList
 from people.problems import Problem
 from people.sources import Source
@@ -85,14 +85,14 @@ class PeopleTarget(Target):
 
         return read
 
-    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Sequence[Result]:
+    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
         outcomes = changing.upsert(
             rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, summarise=True, dry_run=dry_run
         )
         if plan.static_list is not None and not dry_run:
             known = [outcome.person_id for outcome in outcomes if outcome.person_id is not None]
             static_lists.add(StaticList.objects.get(pk=plan.static_list), known, source)
-        return [Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes]
+        return Results.of([Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes])
 
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
         return (finding.key_of(row[plan.lookup_field]), "") if plan.action != Action.DUPLICATE else None

@@ -1,0 +1,97 @@
+"""The SQL of recording columns; see `statements` for that of rows."""
+
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+from django.utils import timezone
+from psycopg.errors import UniqueViolation
+
+from activities import waking
+from activities.statements import COPY, escaped
+from people import locks
+from people.sources import Source
+
+PROBED = 200  # keys of a batch that are looked for before all are written
+_COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
+
+
+def new_ids(number: int) -> list[int]:
+    """Ascending ids, taken under the lock that readers of the log look for (reading.high_water_mark)."""
+    with connection.cursor() as cursor:
+        told = f", {waking.TELLING}" if waking.is_due() else ""
+        # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
+        cursor.execute(
+            f"""with held as materialized (
+                select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end){told}
+                from activity_id_seq
+            )
+            select string_agg(nextval('activity_id_seq')::text, ' ') from held, generate_series(1, %s)""",
+            [locks.key(locks.Space.HIGH_WATER), number],
+        )
+        return sorted(map(int, cursor.fetchone()[0].split()))
+
+
+def claim_all(
+    type_id: int, people: Sequence[int], external_ids: Sequence[str], ids: Sequence[int], digests: Sequence[str]
+) -> bool:
+    """Store the keys of a batch, or none of them where one is known or comes twice; `digests` in hexadecimal.
+
+    Waits for a concurrent transaction that stores one of them.
+    """
+    # one order for everybody: no deadlock
+    rows = sorted(zip(people, external_ids, ids, digests, strict=True))
+    if _is_any_known(type_id, rows[:: max(1, len(rows) // PROBED)]):
+        return False
+    lines = [
+        f"{person}\t{type_id}\t{escaped(external_id)}\t{pk}\t\\\\x{digest}\n"
+        for person, external_id, pk, digest in rows
+    ]
+    try:
+        # COPY takes half as long as INSERT … ON CONFLICT, which it cannot do
+        with transaction.atomic(), connection.cursor() as cursor, cursor.copy(_COPY_KEYS) as copying:
+            copying.write("".join(lines))
+    except UniqueViolation:
+        return False
+    return True
+
+
+def _is_any_known(type_id: int, rows: Sequence[tuple[int, str, int, str]]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select exists(select from unnest(%s::int[], %s::text[]) as w (person_id, external_id)
+            join activity_key k on k.person_id = w.person_id and k.activity_type_id = %s
+            and k.external_id = w.external_id)""",
+            [[row[0] for row in rows], [row[1] for row in rows], type_id],
+        )
+        return cursor.fetchone()[0]
+
+
+def copy(
+    type_id: int,
+    version: int,
+    ids: Sequence[int],
+    people: Sequence[int],
+    occurred_at: Sequence[str],
+    primary_values: Sequence[str],
+    attributes: Sequence[str],
+    source: Source,
+) -> None:
+    """Write the activities."""
+    user = source.user_id if source.user_id is not None else r"\N"
+    origin = source.origin_id if source.origin_id is not None else r"\N"
+    middle, recorded_at = f"\t{type_id}\t{version}\t", timezone.now().isoformat()
+    tail = f"\t{int(source.door)}\t{user}\t{origin}\n"
+    texts = [_all_escaped(primary_values), _all_escaped(attributes)]
+    lines = [
+        f"{pk}\t{person}{middle}{moment}\t{recorded_at}\t{primary}\t{values}{tail}"
+        for pk, person, moment, primary, values in zip(ids, people, occurred_at, *texts, strict=True)
+    ]
+    with connection.cursor() as cursor, cursor.copy(COPY) as copying:
+        copying.write("".join(lines))
+
+
+def _all_escaped(texts: Sequence[str]) -> Sequence[str]:
+    whole = "".join(texts)
+    if any(mark in whole for mark in "\\\t\n\r"):
+        return [escaped(text) for text in texts]
+    return texts

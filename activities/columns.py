@@ -1,0 +1,131 @@
+"""Activities of one type as columns: how a file has them, and what its live version makes of them.
+
+Rows that are good take no step of their own here. A row that is bad, or rare, is only marked; it becomes a
+`NewActivity` and is checked as such.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import compress
+from typing import Any, overload
+
+from activities.recording import Lookup, NewActivity
+from activities.schema import MAX_ATTRIBUTES_BYTES, MAX_PRIMARY, Schema
+from people import datatypes, quick_columns
+
+
+@dataclass(slots=True)
+class Checked:
+    """The columns as a version stores them; rows at the `others` are not, whatever stands in their places."""
+
+    schema: Schema
+    occurred_at: Sequence[str | None]
+    moments: Sequence[datetime | None]
+    primary_values: Sequence[str | None]
+    attributes: Sequence[str]
+    others: set[int]
+
+
+@dataclass(slots=True)
+class Columns(Sequence[NewActivity]):
+    """Activities of the type with this API name, read as rows only where somebody asks for one.
+
+    `people`: ids, or values of `lookup_field`. `fields`: (API name, values) of secondary fields, in the order of
+    their names. All columns are of one length.
+    """
+
+    activity_type: str
+    people: Sequence[Any]
+    lookup_field: str
+    create_people: bool
+    occurred_at: Sequence[Any]
+    primary_values: Sequence[Any]
+    fields: Sequence[tuple[str, Sequence[Any]]]
+    external_ids: Sequence[Any] | None = None
+    checked: Checked | None = None
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    @overload
+    def __getitem__(self, place: int) -> NewActivity: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Columns": ...
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            fields = [(name, cells[place]) for name, cells in self.fields]
+            external_ids = None if self.external_ids is None else self.external_ids[place]
+            return Columns(
+                self.activity_type, self.people[place], self.lookup_field, self.create_people,
+                self.occurred_at[place], self.primary_values[place], fields, external_ids,
+            )  # fmt: skip
+        return NewActivity(
+            self.reference(self.people[place]), self.activity_type, self.occurred_at[place],
+            self.primary_values[place], tuple((name, cells[place]) for name, cells in self.fields),
+            None if self.external_ids is None else self.external_ids[place],
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[NewActivity]:
+        return map(self.__getitem__, range(len(self)))
+
+    def reference(self, person: Any) -> Any:
+        """What a row names this person by."""
+        if self.lookup_field == "id":
+            return person
+        return None if datatypes.is_blank(person) else Lookup(person, self.lookup_field, self.create_people)
+
+    def check(self, schema: Schema, zone: tzinfo) -> Checked:
+        """Check every column but the people and the external ids; what is checked already stays so."""
+        if self.checked is None or self.checked.schema is not schema:
+            self.checked = _check(self, schema, zone)
+        return self.checked
+
+
+def _check(columns: Columns, schema: Schema, zone: tzinfo) -> Checked:
+    others: set[int] = set()
+    occurred_at, moments = quick_columns.moments_of(columns.occurred_at, zone)
+    _note(others, occurred_at, None)
+    primaries = _primaries(columns, schema, zone, others)
+    pieces = []
+    for name, cells in columns.fields:
+        if (data_type := schema.type_of(name)) is None:
+            others.update(range(len(columns)))
+            break
+        texts = quick_columns.json_texts(data_type, cells, zone)
+        _note(others, texts, None)
+        pieces.append((name, texts))
+    attributes = _objects(pieces, len(columns))
+    if attributes and len(max(attributes, key=len)) * 4 > MAX_ATTRIBUTES_BYTES:
+        others.update(place for place, text in enumerate(attributes) if len(text) * 4 > MAX_ATTRIBUTES_BYTES)
+    return Checked(schema, occurred_at, moments, primaries, attributes, others)
+
+
+def _primaries(columns: Columns, schema: Schema, zone: tzinfo, others: set[int]) -> Sequence[str | None]:
+    if schema.primary is None:
+        others.update(range(len(columns)))
+        return columns.primary_values
+    data_type = datatypes.BY_NAME[schema.primary.data_type]
+    found = quick_columns.plain_texts(data_type, columns.primary_values, zone)
+    _note(others, found, None)
+    _note(others, found, "")
+    if max(map(len, filter(None, found)), default=0) > MAX_PRIMARY:
+        others.update(place for place, text in enumerate(found) if text and len(text) > MAX_PRIMARY)
+    return found
+
+
+def _note(others: set[int], column: Sequence[Any], mark: Any) -> None:
+    if mark in column:
+        others.update(compress(range(len(column)), [value == mark for value in column]))
+
+
+def _objects(pieces: Sequence[tuple[str, quick_columns.Texts]], length: int) -> list[str]:
+    """The JSON text of every row's attributes; names are in order."""
+    if not pieces:
+        return ["{}"] * length
+    whole = not any("" in texts or None in texts for _name, texts in pieces)
+    if whole:
+        template = "{" + ", ".join(f'"{name}": %s' for name, _texts in pieces) + "}"
+        return list(map(template.__mod__, zip(*[texts for _name, texts in pieces], strict=True)))
+    parts = [[text and f'"{name}": {text}' for text in texts] for name, texts in pieces]
+    return ["{" + ", ".join(filter(None, row)) + "}" for row in zip(*parts, strict=True)]

@@ -1,0 +1,228 @@
+"""To record columns: the door of `recording.record`, for thousands of activities of one type, as files have them.
+
+What becomes of a row is what `record` would make of it: rows that are not plainly good go its way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from hashlib import blake2b
+from itertools import compress
+from typing import Any
+
+from django.db import transaction
+
+from activities import column_statements
+from activities.columns import Columns
+from activities.recording import MAX_BATCH, ROWS, Batch, Outcome, Status
+from activities.schema import Schema
+from activities.statements import Ready
+from people import datatypes, finding, quick_columns
+from people.sources import Source
+
+
+@dataclass(slots=True)
+class Recorded:
+    """The id of every row that was added; for the others, by their places, what became of them."""
+
+    ids: Sequence[int | None]
+    others: dict[int, Outcome]
+
+
+def record(columns: Columns, source: Source, *, zone: tzinfo = UTC, dry_run: bool = False) -> Recorded:
+    """Record up to 10,000 activities in one transaction.
+
+    Zone-less moments are of `zone`. With `dry_run` everything is checked, nothing kept, and nothing has an id.
+    What is reported as added or repeated is committed when the outermost transaction is. The refused rows are the
+    caller's to keep. Raises ValueError when there are more than 10,000 rows; never for bad rows.
+    """
+    if len(columns) > MAX_BATCH:
+        raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
+    batch = _ColumnBatch(columns, source, zone)
+    with transaction.atomic():
+        batch.record(dry_run)
+        if dry_run:
+            transaction.set_rollback(True)
+        else:
+            transaction.on_commit(batch.measure)
+    return batch.recorded
+
+
+@dataclass(slots=True)
+class _Ready:
+    """Rows that will be written, as columns, with the places they had; `Ready` is one of them."""
+
+    schema: Schema
+    places: Sequence[int]
+    people: Sequence[Any]
+    occurred_at: Sequence[Any]
+    primary_values: Sequence[Any]
+    attributes: Sequence[str]
+    external_ids: Sequence[str | None] | None
+    ids: Sequence[int] = field(default_factory=list)
+
+    def without(self, places: dict[int, Any]) -> "_Ready":
+        kept = [place not in places for place in self.places]
+
+        def of(column: Any) -> Any:
+            return column and list(compress(column, kept))
+
+        return _Ready(
+            self.schema, of(self.places), of(self.people), of(self.occurred_at), of(self.primary_values),
+            of(self.attributes), of(self.external_ids), of(self.ids),
+        )  # fmt: skip
+
+    def put(self, place: int, row: Ready) -> None:
+        """Put in a row that was checked by itself; the columns are lists then."""
+        self.people[place], self.occurred_at[place] = row.person_id, row.occurred_at  # type: ignore[index]
+        self.primary_values[place], self.attributes[place] = row.primary_value, row.attributes  # type: ignore[index]
+        if self.external_ids is not None:
+            self.external_ids[place] = row.external_id  # type: ignore[index]
+
+    def digests(self) -> list[str]:
+        """As `Ready.digest`."""
+        if max(map(len, self.occurred_at)) > 25:  # a fraction of a second
+            return [row.digest.hex() for row in self.rows()]
+        contents = zip(self.occurred_at, self.primary_values, self.attributes, strict=True)
+        return [
+            blake2b(f"{at[:19]}Z\0{primary}\0{attributes}".encode(), digest_size=16).hexdigest()
+            for at, primary, attributes in contents
+        ]
+
+    def rows(self) -> list[Ready]:
+        type_id, version = self.schema.type_id, self.schema.number
+        columns = zip(self.people, self.occurred_at, self.primary_values, self.attributes, strict=True)
+        external_ids = self.external_ids or [None] * len(self.people)
+        return [
+            Ready(person, type_id, version, at, primary, attributes, external_id, pk)
+            for (person, at, primary, attributes), external_id, pk in zip(
+                columns, external_ids, self.ids or [0] * len(self.people), strict=True
+            )
+        ]
+
+
+class _ColumnBatch(Batch):
+    """One call of `record`."""
+
+    recorded: Recorded
+
+    def __init__(self, columns: Columns, source: Source, zone: tzinfo) -> None:
+        super().__init__([], source, zone, standard=False, follow_merges=True)
+        self.columns = columns
+        self.others: dict[int, Outcome] = {}
+
+    def record(self, dry_run: bool) -> None:
+        schemas = self._hold_types([self.columns.activity_type])
+        schema = schemas.get(self.columns.activity_type)
+        if type(schema) is Schema:
+            ready = self._ready(schema, schemas)
+            if ready.places:
+                ready = self._write(ready, dry_run)
+        else:
+            self._check_rows(range(len(self.columns)), schemas)
+        ids: list[int | None] = [None] * len(self.columns)
+        if not dry_run and type(schema) is Schema:
+            for place, pk in zip(ready.places, ready.ids, strict=True):
+                ids[place] = pk
+        self.recorded = Recorded(ids, self.others)
+
+    def _ready(self, schema: Schema, schemas: dict[Any, Any]) -> _Ready:
+        columns = self.columns
+        checked = columns.check(schema, self.zone)
+        one_by_one = checked.others | self._too_late(checked.moments)
+        people = self._people()
+        one_by_one.update(place for place, person in enumerate(people) if person is None)
+        external_ids: Any = columns.external_ids
+        if external_ids is not None:
+            external_ids = quick_columns.plain_texts(datatypes.BY_NAME["string"], external_ids, self.zone)
+            if None in external_ids:
+                one_by_one.update(place for place, text in enumerate(external_ids) if text is None)
+            if "" in external_ids:
+                external_ids = [text or None for text in external_ids]
+        ready = _Ready(
+            schema, range(len(columns)), people, checked.occurred_at, checked.primary_values, checked.attributes,
+            external_ids,
+        )  # fmt: skip
+        if not one_by_one:
+            return ready
+        ready = ready.without({})  # as lists
+        for place, row in self._check_rows(sorted(one_by_one), schemas):
+            ready.put(place, row)
+        return ready.without(self.others)
+
+    def _too_late(self, moments: Sequence[Any]) -> set[int]:
+        known = [moment for moment in moments if moment is not None]
+        if not known or max(known) <= self.latest:
+            return set()
+        return {place for place, moment in enumerate(moments) if moment is not None and moment > self.latest}
+
+    def _people(self) -> Sequence[int | None]:
+        """The person of every row, None where it takes more to find or to refuse it."""
+        named, field_name = self.columns.people, self.columns.lookup_field
+        if field_name == "id":
+            return _by_id(named)
+        texts = {text for text in named if not datatypes.is_blank(text)}
+        known: dict[Any, Any] = {}
+        if field_name == "email":
+            keys = {text: finding.key_of(text) for text in texts}
+            ids = finding.only_by_email(set(keys.values()))
+            known = {text: ids[key] for text, key in keys.items() if key in ids}
+        if field_name != "email" or (self.columns.create_people and len(known) < len(texts)):
+            lookups = [self.columns.reference(text) for text in texts if text not in known]
+            found = self._look_up(field_name, lookups)
+            known |= {lookup.value: pk for lookup, pk in found.items() if type(pk) is int}
+        return [known.get(text) for text in named]
+
+    def _check_rows(self, places: Sequence[int], schemas: dict[Any, Any]) -> list[tuple[int, Ready]]:
+        """Check these rows as `recording.record` does; note those refused, return the others."""
+        self.rows = [self.columns[place] for place in places]
+        people = self._find_people()
+        checked = [(place, self._check(row, schemas, people)) for place, row in zip(places, self.rows, strict=True)]
+        self.others |= {place: outcome for place, outcome in checked if type(outcome) is Outcome}
+        return [(place, row) for place, row in checked if type(row) is Ready]
+
+    def _write(self, ready: _Ready, dry_run: bool) -> _Ready:
+        if not dry_run:
+            ready.ids = column_statements.new_ids(len(ready.places))
+        if ready.external_ids is not None and not self._claim_all(ready):
+            rows = ready.rows()
+            repeats = self._claim_keys([row for row in rows if row.external_id is not None])
+            known = {place: repeats[row] for place, row in zip(ready.places, rows, strict=True) if row in repeats}
+            self.others |= known
+            ready = ready.without(known)
+        if not dry_run and ready.places:
+            column_statements.copy(
+                ready.schema.type_id, ready.schema.number, ready.ids, ready.people, ready.occurred_at,
+                ready.primary_values, ready.attributes, self.source,
+            )  # fmt: skip
+        return ready
+
+    def _claim_all(self, ready: _Ready) -> bool:
+        external_ids = ready.external_ids
+        if external_ids is None or None in external_ids:
+            return False
+        if len(set(zip(ready.people, external_ids, strict=True))) < len(external_ids):
+            return False
+        ids = ready.ids or [0] * len(external_ids)
+        return column_statements.claim_all(
+            ready.schema.type_id, ready.people, external_ids, ids, ready.digests()  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def measure(self) -> None:
+        """Count the rows; those of a type that is not there under no type."""
+        type_id = self.type_ids.get(self.columns.activity_type, "")
+        client = "" if self.source.user_id is None else self.source.user_id
+        counts = {Status.ADDED: len(self.columns) - len(self.others)}
+        for outcome in self.others.values():
+            counts[outcome.status] = counts.get(outcome.status, 0) + 1
+        for status, number in counts.items():
+            if number:
+                ROWS.add(type_id, client, status, number=number)
+
+
+def _by_id(named: Sequence[Any]) -> Sequence[int | None]:
+    ids = {person for person in named if type(person) is int and 0 < person <= finding.MAX_ID}
+    if set(map(type, named)) == {int} and len(ids) == len(set(named)) and finding.are_live(ids):
+        return named
+    known = finding.by_id(ids) if ids else {}
+    return [known.get(person) if type(person) is int else None for person in named]

@@ -1,0 +1,145 @@
+"""Whole columns of values at once, to the JSON texts that are stored.
+
+Each gives for every cell exactly what `parse` and `to_json` of its data type would give. A column that is in the
+commonest form of its type throughout takes a few passes in C; the values of any other are worked out one by one,
+each distinct text once.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from json.encoder import encode_basestring  # type: ignore[attr-defined]
+from typing import Any
+from unicodedata import is_normalized
+
+from people import datatypes, quick_values
+from people.datatypes import FIRST_YEAR, LAST_YEAR, MAX_STRING, DataType
+
+Texts = Sequence[str | None]  # "" is no value, None a bad one
+
+# of all cells, each followed by a line feed; possessive, so that a long column needs no memory to go back
+_INTEGERS = re.compile(r"(?:(?:0|[1-9][0-9]{0,14})?\n)*+")
+_CURRENCIES = re.compile(r"(?:(?:(?!-0)-?(?:0|[1-9][0-9]{0,13})(?:\.[0-9]{1,4})?)?\n)*+")
+_FLOATS = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?\n)*+")
+_MOMENTS = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)\n)*+")
+
+
+def plain(cells: Sequence[Any]) -> bool:
+    """Whether every cell is text that is stored as it is, or empty; see `quick_values.is_plain`."""
+    try:
+        whole = "".join(cells)
+    except TypeError:
+        return False
+    return (
+        whole.isprintable()
+        and (whole.isascii() or is_normalized("NFC", whole))
+        and max(map(len, cells), default=0) <= MAX_STRING
+        and not any(map(str.isspace, cells))
+    )
+
+
+def _lines(cells: Sequence[Any]) -> str:
+    """The cells, each followed by a line feed; empty when one is no text."""
+    try:
+        return "\n".join([*cells, ""])
+    except TypeError:
+        return ""
+
+
+def moments(cells: Sequence[Any]) -> list[datetime] | None:
+    """What the cells name when each is like 2026-11-20T10:00:00Z, in UTC."""
+    if not _MOMENTS.fullmatch(_lines(cells) or "-"):
+        return None
+    try:
+        found = list(map(datetime.fromisoformat, cells))
+    except ValueError:
+        return None
+    return found if min(found).year >= FIRST_YEAR and max(found).year <= LAST_YEAR else None
+
+
+def _texts(cells: Sequence[Any]) -> Texts | None:
+    if not plain(cells):
+        return None
+    whole = "".join(cells)
+    if '"' in whole or "\\" in whole:
+        return [cell and encode_basestring(cell) for cell in cells]
+    return [cell and f'"{cell}"' for cell in cells]
+
+
+def _integers(cells: Sequence[Any]) -> Texts | None:
+    return cells if _INTEGERS.fullmatch(_lines(cells) or "-") else None
+
+
+def _currencies(cells: Sequence[Any]) -> Texts | None:
+    if not _CURRENCIES.fullmatch(_lines(cells) or "-"):
+        return None
+    return [cell.rstrip("0").rstrip(".") if cell[-1:] == "0" and "." in cell else cell for cell in cells]
+
+
+def _floats(cells: Sequence[Any]) -> Texts | None:
+    return list(map(repr, map(float, cells))) if _FLOATS.fullmatch(_lines(cells) or "-") else None
+
+
+def _moments(cells: Sequence[Any]) -> Texts | None:
+    return None if moments(cells) is None else [f'"{cell[:19]}Z"' for cell in cells]
+
+
+_BULK: Mapping[str, Callable[[Sequence[Any]], Texts | None]] = {
+    "string": _texts, "phone": _texts, "text": _texts, "integer": _integers, "float": _floats,
+    "currency": _currencies, "datetime": _moments,
+}  # fmt: skip
+
+
+def each(cells: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
+    """`work` of every cell, once for each distinct text."""
+    if set(map(type, cells)) <= {str, type(None)}:  # else 1 and True would be one
+        known = {cell: work(cell) for cell in set(cells)}
+        return [known[cell] for cell in cells]
+    return list(map(work, cells))
+
+
+def json_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts:
+    """The JSON text of every cell; moments without a zone are of `zone`."""
+    bulk = _BULK.get(data_type.name)
+    if bulk and (found := bulk(cells)) is not None:
+        return found
+    quick = quick_values.QUICK[data_type.name]
+
+    def work(cell: Any) -> str | None:
+        if (text := quick(cell)) is not None:
+            return text
+        return _parsed(data_type, data_type.to_json, cell, zone)
+
+    return each(cells, work)
+
+
+def plain_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts:
+    """The canonical plain text of every cell, as a primary value is stored."""
+    if data_type.name in quick_values.STORED_AS_THEY_ARE and plain(cells):
+        return cells
+    return each(cells, lambda cell: _parsed(data_type, data_type.to_text, cell, zone))
+
+
+def _parsed(data_type: DataType, show: Callable[[Any], str], cell: Any, zone: tzinfo) -> str | None:
+    if datatypes.is_blank(cell):
+        return ""
+    try:
+        return show(data_type.parse(cell, zone))
+    except datatypes.BadValue:
+        return None
+
+
+def moments_of(cells: Sequence[Any], zone: tzinfo) -> tuple[Sequence[str | None], Sequence[datetime | None]]:
+    """(how PostgreSQL reads it in UTC, the moment) of every cell; None for one that names no moment."""
+    if (found := moments(cells)) is not None:
+        return cells, found
+
+    def work(cell: Any) -> tuple[str | None, datetime | None]:
+        try:
+            moment = datatypes.parse_moment(cell, zone)
+        except datatypes.BadValue:
+            return None, None
+        return moment.isoformat(), moment
+
+    pairs = each(cells, work)
+    return [text for text, _moment in pairs], [moment for _text, moment in pairs]

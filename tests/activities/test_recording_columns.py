@@ -1,0 +1,133 @@
+"""Columns are recorded as their rows would be, one by one."""
+
+import pytest
+from django.db import transaction
+
+from activities import lifecycle, recording, recording_columns
+from activities.columns import Columns
+from activities.models import Activity, ActivityKey
+from activities.recording import Status
+from people import deleting
+from people.models import Person
+from people.sources import Door, Source
+from tests.making import approved_type, edit_description, person
+
+pytestmark = pytest.mark.django_db
+SOURCE = Source(Door.IMPORT)
+NAMES = ("amount", "branch", "deposited_on", "is_foreign", "pages")
+
+
+@pytest.fixture(autouse=True)
+def check_type(db):
+    return approved_type()
+
+
+def columns(*rows, lookup_field="email", create=False, keyed=True):
+    """Rows of person, moment, primary value, external id and the secondary fields."""
+    people, moments, primaries, external_ids, *fields = zip(*rows, strict=True)
+    return Columns(
+        "depositCheck", people, lookup_field, create, moments, primaries,
+        list(zip(NAMES, fields, strict=True)), external_ids if keyed else None,
+    )  # fmt: skip
+
+
+def row(email, number=1, key=None, moment="2026-11-20T10:00:00Z", amount="2.50", pages="3", branch="Main"):
+    return email, moment, f"No. {number}", key, amount, branch, "2026-11-19", "true", pages
+
+
+def stored():
+    activities = Activity.objects.filter(activity_type_id__gt=100_000).order_by("pk")
+    keys = ActivityKey.objects.order_by("activity_id").values_list("person_id", "external_id", "digest")
+    contents = activities.values_list("person_id", "version", "occurred_at", "primary_value", "attributes", "door")
+    return list(contents), [(person_id, key, bytes(digest)) for person_id, key, digest in keys]
+
+
+def both_ways(made, **options):
+    """What is stored and what is answered, by columns and by rows; nothing stays."""
+    found = []
+    for by_columns in (True, False):
+        with transaction.atomic():
+            if by_columns:
+                recorded = recording_columns.record(made, SOURCE, **options)
+                ids = {place: new_id for place, new_id in enumerate(recorded.ids) if new_id is not None}
+                answers = {
+                    place: (outcome.status, list(outcome.problems)) for place, outcome in recorded.others.items()
+                }
+                assert not ids.keys() & answers.keys() and len(ids) + len(answers) == len(made)
+                assert list(ids.values()) == sorted(ids.values())
+            else:
+                outcomes = recording.record(list(made), SOURCE, keep_refused=False, **options)
+                answers = {
+                    place: (outcome.status, list(outcome.problems))
+                    for place, outcome in enumerate(outcomes)
+                    if outcome.status is not Status.ADDED
+                }
+            found.append((stored(), answers))
+            transaction.set_rollback(True)
+    return found
+
+
+ROWS = {
+    "good": [row("ann@example.com", n, f"k{n}") for n in range(5)],
+    "without keys": [row("ann@example.com", n) for n in range(3)],
+    "some with keys": [row("ann@example.com", 1, "k"), row("bob@example.com", 2, " "), row("bob@example.com", 3)],
+    "a key twice": [row("ann@example.com", 1, "k"), row("Ann@Example.com", 1, "k"), row("ann@example.com", 2, "k")],
+    "a key known before": [row("ann@example.com", 1, "known"), row("bob@example.com", 1, "known"), row("ann@example.com", 5, "k")],
+    "bad among good": [
+        row("ann@example.com", 1, "a", amount="x"), row("nobody@example.com", 2, "b"), row("", 3, "c"),
+        row("ann@example.com", 4, "d", moment="soon", pages="1.5"), row("ann@example.com", 5, "e\0"),
+        row("ann@example.com", 6, "f", moment="2199-01-01T00:00:00Z"), row("ann@example.com", 7, "x" * 256),
+        row("bob@example.com", 8, "g", amount="", branch=" "), row("ann@example.com", 9, "h"),
+    ],
+    "rare forms": [
+        row("ann@example.com", 1, "a\\b", moment="2026-11-20 10:00", branch='"\\\t\n'),
+        row("ann@example.com", 2, "b", moment="2026-11-20T10:00:00.250Z", amount="-0.00"),
+        row("ann@example.com", 3, 7, pages=3.0),
+    ],
+    "too much": [row("ann@example.com", "n" * 300, "a"), row("ann@example.com", 2, "b")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_columns_are_recorded_as_rows_are(case):
+    person(email="ann@example.com")
+    person(email="bob@example.com")
+    recording_columns.record(columns(row("ann@example.com", 1, "known")), SOURCE)
+    by_columns, by_rows = both_ways(columns(*ROWS[case]))
+    assert by_columns == by_rows
+    assert len(by_columns[0][0]) > 1
+
+
+def test_people_by_id_shared_addresses_and_new_people():
+    ann, twin, gone = person(email="ann@example.com"), person(email="t@example.com"), person()
+    Person.objects.filter(pk=ann.pk).update(email="T@example.com")
+    deleting.delete([gone.pk], None, SOURCE)
+    for ids in ([ann.pk, twin.pk], [ann.pk, gone.pk, 0, 2**40, "x", True, twin.pk]):
+        by_columns, by_rows = both_ways(columns(*[row(pk, 1) for pk in ids], lookup_field="id", keyed=False))
+        assert by_columns == by_rows and len(by_columns[0][0]) == 2
+    by_columns, by_rows = both_ways(columns(row("t@example.com"), keyed=False))
+    assert by_columns == by_rows and by_columns[1][0][1][0].code == "ambiguous_person"
+    made = columns(row("new@example.com"), row("New@example.com "), row("not an address"), create=True, keyed=False)
+    (kept, answers), by_rows = both_ways(made)
+    assert answers == by_rows[1] and list(answers) == [2] and len({one[0] for one in kept[0]}) == 1
+
+
+def test_a_dry_run_says_the_same_and_keeps_nothing():
+    person(email="ann@example.com")
+    made = columns(*[row("ann@example.com", n, f"k{n}") for n in range(3)], row("ann@example.com", 9, "k1"))
+    recorded = recording_columns.record(made, SOURCE, dry_run=True)
+    assert list(recorded.others) == [3] and set(recorded.ids) == {None} and stored() == ([], [])
+
+
+def test_what_was_checked_by_a_version_that_is_no_longer_live_is_checked_again(check_type):
+    person(email="ann@example.com")
+    made = columns(row("ann@example.com"), keyed=False)
+    recording_columns.record(made, SOURCE)
+    edit_description(check_type, "Changed")
+    lifecycle.approve(check_type, None)
+    recording_columns.record(made, SOURCE)
+    custom = Activity.objects.filter(activity_type_id__gt=100_000).order_by("pk")
+    assert list(custom.values_list("version", flat=True)) == [1, 2]
+    lifecycle.retire(check_type, None)
+    recorded = recording_columns.record(made, SOURCE)
+    assert recorded.others[0].problems[0].code == "retired_type"
