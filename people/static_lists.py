@@ -168,6 +168,20 @@ def size(static_list: StaticList) -> int:
     return counts.aggregate(people=Sum("people"))["people"] or 0
 
 
+def miscounted() -> list[tuple[int, int, int]]:
+    """Lists of which a recount differs from what is kept: (id, kept, recounted). Reads every membership."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select l.id, coalesce(k.people, 0)::bigint, coalesce(m.people, 0) from static_list l
+            left join (select static_list_id, sum(people) as people from static_list_count group by 1) k
+                on k.static_list_id = l.id
+            left join (select static_list_id, count(*) as people from static_list_member group by 1) m
+                on m.static_list_id = l.id
+            where coalesce(k.people, 0) <> coalesce(m.people, 0) order by 1"""
+        )
+        return cursor.fetchall()
+
+
 def add_up() -> None:
     """Make one row of all that joining and leaving wrote for a list; readers see the same sum before and after."""
     with connection.cursor() as cursor:

@@ -53,14 +53,19 @@ def _run(options: argparse.Namespace) -> int:
         lines += list(measurement(bench))
         print(f"{measurement.__name__}: {time.monotonic() - started:.1f} s", file=sys.stderr)
         busy.append(os.getloadavg()[0])
+        if options.json:  # after each: a run that is broken off keeps its figures
+            _write(options.json, bench.scale, began, busy, lines)
     Console(width=None if sys.stdout.isatty() else 150).print(_table(bench.scale, lines))
-    if options.json:
-        machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-        when = {"on": time.strftime("%Y-%m-%d", time.gmtime(began)), "minutes": (time.time() - began) / 60}
-        # the first: what ran before us
-        report = {"scale": bench.scale, **when, **machine, "load": busy, "lines": [asdict(line) for line in lines]}
-        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
+
+
+def _write(path: Path, scale: float, began: float, busy: list[float], lines: list) -> None:
+    report = {
+        "scale": scale, "on": time.strftime("%Y-%m-%d", time.gmtime(began)), "minutes": (time.time() - began) / 60,
+        "cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version(),
+        "load": busy, "lines": [asdict(line) for line in lines],
+    }  # fmt: skip
+    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _table(scale: float, lines: list) -> object:

@@ -7,6 +7,7 @@ from django.db import connection
 
 from activities import reading, rollup, verifying
 from activities.models import ActivityType, ActivityVersion, ApprovedField
+from people import static_lists
 from smartlists import evaluation, rules
 from tests.chaos.clients import TYPE, Tally
 
@@ -83,6 +84,7 @@ def _of_counts(type_id: int) -> Iterator[str]:
         yield f"readers are held back at {mark}, the log is at {last}"
     rollup.catch_up()
     yield from (f"count that is wrong: {difference}" for difference in rollup.differences())
+    yield from (f"size of a static list that is wrong: {difference}" for difference in static_lists.miscounted())
     ((people,),) = _rows("select count(distinct person_id) from activity where activity_type_id = %s", type_id)
     listed = evaluation.evaluate(rules.parse(_did()))
     if listed.count != people:

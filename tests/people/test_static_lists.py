@@ -191,6 +191,9 @@ def test_the_size_is_kept_whatever_moves_people():
     deleting.restore([bob.pk], None, DIALECT)
     deleting.erase([cem.pk], None, DIALECT)
     assert sizes() == ({seeds.pk: 2, buds.pk: 1},) * 2
+    assert static_lists.miscounted() == []
+    StaticListCount.objects.filter(static_list_id=buds.pk).update(people=7)
+    assert [row[0] for row in static_lists.miscounted()] == [buds.pk]
     static_lists.delete(buds, None)
     static_lists.add_up()
     assert [row.static_list_id for row in StaticListCount.objects.all()] == [seeds.pk]
