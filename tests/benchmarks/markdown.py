@@ -6,8 +6,8 @@ from typing import Any
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 HELD = {True: "yes", False: "NO", None: ""}
-COLUMNS = ("what", "figure", "unit", "baseline", "ratio", "target", "held")
-LATER = ("figure", "ratio", "held", "cost ×")
+COLUMNS = ("what", "figure", "unit", "baseline", "ratio", "target", "held", "note")
+LATER = ("figure", "ratio", "held", "cost ×", "note")
 Report = Mapping[str, Any]
 
 
@@ -20,7 +20,12 @@ def table(reports: Sequence[Report]) -> str:
         [line["what"], "", line["unit"], *([""] * (len(COLUMNS) - 3)), *_later(None, line)]
         for other in others[:1] for line in other["lines"] if _same(first, line["what"]) is None
     ]  # fmt: skip
-    written = [names, ["---" if name in {"what", "unit"} else "---:" for name in names], *rows, *only]
+    written = [
+        names,
+        ["---" if name in {"what", "unit"} or name.startswith("note") else "---:" for name in names],
+        *rows,
+        *only,
+    ]
     about = "  \n".join(_about(report) for report in (first, *others))
     return "\n".join([about, "", *("| " + " | ".join(cells) + " |" for cells in written)])
 
@@ -54,7 +59,7 @@ def _about(report: Report) -> str:
 def _row(line: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None]) -> list[str]:
     cells = [
         line["what"], number(line["figure"]), line["unit"], number(line["baseline"]), _ratio(line), line["target"],
-        HELD[line["held"]],
+        HELD[line["held"]], line.get("note", ""),
     ]  # fmt: skip
     return [*cells, *(cell for other in others for cell in _later(line, other))]
 
@@ -62,7 +67,7 @@ def _row(line: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None]) ->
 def _later(line: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> list[str]:
     if other is None:
         return [""] * len(LATER)
-    return [number(other["figure"]), _ratio(other), HELD[other["held"]], _growth(line, other)]
+    return [number(other["figure"]), _ratio(other), HELD[other["held"]], _growth(line, other), other.get("note", "")]
 
 
 def _growth(line: Mapping[str, Any] | None, other: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from tests.benchmarks.filling import filled
 
 RUNS = 3  # of which the best counts: a page of a busy machine is no slow page
 SQL_LIMIT, COUNT_LIMIT = 100, 300  # milliseconds
+BIG, WHOLE = ["activity", "person", "static_list_member"], 10_000  # more rows than that in sequence are no page's
 TIMELINE, TIMELINE_STATEMENTS, TIMELINE_LIMIT = "timeline", 10, 5
 ON_LIST = """insert into static_list_member (static_list_id, person_id, door)
     select %s, id, 3 from person where id %% 5 = 0"""
@@ -63,19 +64,23 @@ EDITED = {
 
 @measures
 def pages_of_the_admin(bench: Bench) -> Iterator[Line]:
-    """Each page opened by an administrator, its statements timed one by one."""
+    """Each page opened by an administrator, its statements timed one by one; and what it reads, whoever else works."""
     client, places = _signed_in(), _filled(bench.scale)
-    slowest = []
+    slowest, whole = [], []
     for what, address in PAGES.items():
+        before = _read_so_far()
         taken, statements = _opened(client, address.format(**places))
+        blocks, rows = (now - then for now, then in zip(_read_so_far(), before, strict=True))
+        whole += [what] if rows > WHOLE * min(bench.scale, 1) else []
         milliseconds = [float(one["time"]) * 1000 for one in statements]
         worst = max(statements, key=lambda one: float(one["time"]))
         slowest.append((max(milliseconds), what, worst["sql"]))
         limit = TIMELINE_LIMIT if what == TIMELINE else SQL_LIMIT
-        note = f"{len(statements)} statements, {taken * 1000:.0f} ms with all else"
+        note = f"{len(statements)} statements, {blocks // RUNS:,} blocks, {taken * 1000:.0f} ms with all else"
         yield within(f"page: {what}, SQL", sum(milliseconds), limit, "ms", note)
         if what == TIMELINE:
             yield within("page: timeline, statements", len(statements), TIMELINE_STATEMENTS, "statements")
+    yield within("pages that read a big table from end to end", len(whole), 0, "pages", ", ".join(whole))
     for worst_time, what, sql in sorted(slowest, reverse=True)[:12]:
         print(f"{worst_time:6.0f} ms  {what}: {sql[:1500]}", file=sys.stderr)
 
@@ -136,6 +141,19 @@ def _opened(client: Any, address: str) -> tuple[float, list[dict[str, str]]]:
         runs.append((sum(float(one["time"]) for one in captured), taken, list(captured)))
     _sql, taken, statements = min(runs, key=lambda run: run[0])
     return taken, statements
+
+
+def _read_so_far() -> tuple[int, int]:
+    """Blocks that statements of ours have touched up to now, and rows of big tables met by reading those in sequence."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_stat_force_next_flush()")
+        cursor.execute(
+            """select sum(coalesce(heap_blks_read + heap_blks_hit, 0) + coalesce(idx_blks_read + idx_blks_hit, 0))::bigint
+            from pg_statio_user_tables"""
+        )
+        (blocks,) = cursor.fetchone()
+        cursor.execute("select sum(seq_tup_read)::bigint from pg_stat_user_tables where relname = any(%s)", [BIG])
+        return blocks, cursor.fetchone()[0]
 
 
 def _best(work: Any) -> float:

@@ -32,13 +32,18 @@ def cells(text, what):
 
 def test_two_runs_stand_side_by_side_with_what_a_row_more_costs():
     small = report(
-        1, line("page", 2.0, held=True, target="≤ 100 ms"), line("rows", 9000, "rows/s", baseline=18000, ratio=0.5)
+        1,
+        line("page", 2.0, held=True, target="≤ 100 ms", note="9 blocks"),
+        line("rows", 9000, "rows/s", baseline=18000, ratio=0.5),
     )
-    large = report(10, line("page", 3.0, held=False), line("rows", 4500, "rows/s", ratio=0.25), line("new", 7.0))
+    large = report(
+        10, line("page", 3.0, held=False, note="12 blocks"), line("rows", 4500, "rows/s", ratio=0.25), line("new", 7.0)
+    )
     text = markdown.table([large, small])
-    assert cells(text, "page") == ["page", "2.00", "ms", "", "", "≤ 100 ms", "yes", "3.00", "", "NO", "1.5"]
-    assert cells(text, "rows")[1:5] == ["9,000", "rows/s", "18,000", "0.50"] and cells(text, "rows")[-1] == "2.0"
-    assert cells(text, "new")[-4:] == ["7.00", "", "", ""]
+    assert cells(text, "page")[:8] == ["page", "2.00", "ms", "", "", "≤ 100 ms", "yes", "9 blocks"]
+    assert cells(text, "page")[8:] == ["3.00", "", "NO", "1.5", "12 blocks"]
+    assert cells(text, "rows")[1:5] == ["9,000", "rows/s", "18,000", "0.50"] and cells(text, "rows")[-2] == "2.0"
+    assert cells(text, "new")[-5:] == ["7.00", "", "", "", ""]
     assert "Scale 1: " in text and "1 of 1 targets held" in text and "load average 0.5 before, 3.2 at most" in text
     assert len(cells(markdown.table([small]), "page")) == len(markdown.COLUMNS)
 
