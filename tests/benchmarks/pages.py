@@ -71,7 +71,7 @@ def pages_of_the_admin(bench: Bench) -> Iterator[Line]:
         before = _read_so_far()
         taken, statements = _opened(client, address.format(**places))
         blocks, rows = (now - then for now, then in zip(_read_so_far(), before, strict=True))
-        whole += [what] if rows > WHOLE * min(bench.scale, 1) else []
+        whole += [what] if rows > WHOLE else []
         milliseconds = [float(one["time"]) * 1000 for one in statements]
         worst = max(statements, key=lambda one: float(one["time"]))
         slowest.append((max(milliseconds), what, worst["sql"]))
