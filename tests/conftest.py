@@ -1,24 +1,35 @@
 """Tests run on real PostgreSQL: CITUS_DATABASE_URL, DATABASE_URL, or an embedded server of their own."""
 
+import gc
 from pathlib import Path
 
 import pytest
 
-from tests import clustering, flushing, templating
+from tests import clustering, flushing, lengths, templating
+
+lengths.load_profile()
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "slow: takes more than a few seconds, and is begun first")
     config.addinivalue_line("markers", "one_server(reason): means nothing on a cluster, and is skipped there")
     config.addinivalue_line("markers", "on_cluster: needs CITUS_DATABASE_URL, and is skipped without it")
 
 
 def pytest_collection_modifyitems(items):
+    """Long tests come first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         if clustering.is_wanted and (marker := item.get_closest_marker("one_server")):
             item.add_marker(pytest.mark.skip(reason=marker.args[0]))
         if not clustering.is_wanted and item.get_closest_marker("on_cluster"):
             item.add_marker(pytest.mark.skip(reason="there is no cluster: CITUS_DATABASE_URL is not set"))
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays till the end: looking through it again and again finds nothing."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionstart(session):

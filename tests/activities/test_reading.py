@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from activities import reading
 from people import cluster
 from tests.activities.test_races import InThread
+from tests.lengths import examples
 from tests.making import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +60,7 @@ def moments(rows, start):
 
 
 @given(before=ROWS, after=ROWS, since_minutes=st.integers(-10_000, 60_000))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20, 300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_reader_with_a_date_gets_what_occurred_since_and_all_that_comes_later(before, after, since_minutes):
     start = datetime(next(_years), 1, 1, tzinfo=UTC)  # what earlier examples recorded is older than this
     since = start + timedelta(minutes=since_minutes)

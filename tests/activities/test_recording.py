@@ -14,6 +14,7 @@ from activities import lifecycle, recording
 from activities.models import Activity, ActivityKey
 from activities.recording import Lookup, NewActivity, Status
 from people.problems import located
+from tests.lengths import examples
 from tests.making import CHECK_FIELDS, DIALECT, activity, approved_type, draft_type, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -287,7 +288,7 @@ JSON_VALUES = st.recursive(
 @given(
     rows=st.lists(st.tuples(JSON_VALUES, JSON_VALUES, JSON_VALUES, JSON_VALUES, JSON_VALUES), min_size=1, max_size=4)
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40, 600), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_comes_in_every_row_has_an_outcome(check, rows):
     batch = [
         NewActivity(*values[:3], values[3], [("amount", values[4]), ("branch", values[3])], values[2])

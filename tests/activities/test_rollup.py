@@ -14,6 +14,7 @@ from activities.digests import digest
 from activities.models import Activity, DailyCount, SeenValue
 from people import deleting, installation
 from people.models import Installation
+from tests.lengths import examples
 from tests.making import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,7 @@ def test_days_are_those_of_the_installation_also_after_it_moved(committed):
     assert rollup.differences() == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_recorded_removed_and_read_in_between_counts_stay_exact(committed, data):
     from django.db import transaction

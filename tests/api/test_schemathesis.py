@@ -1,7 +1,6 @@
 """schemathesis against the whole document, in process: all of its checks, on valid and on broken input."""
 
 import json
-import os
 from contextlib import suppress
 
 import pytest
@@ -19,10 +18,11 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from config.access import clients, tokens
 from config.wsgi import application
 from people import defining
+from tests.lengths import examples
 from tests.making import activity, approved_type, draft_type, person, recorded
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
-SEQUENCES = int(os.environ.get("SCHEMATHESIS_SEQUENCES", "8"))
+EXAMPLES = examples(2, 50, "SCHEMATHESIS_EXAMPLES")
+SEQUENCES = examples(4, 100, "SCHEMATHESIS_SEQUENCES")
 CONFIG = SchemathesisConfig.from_dict({
     # PostgreSQL's text has no NUL: refused everywhere, as the document cannot say
     "generation": {"allow-x00": False},
@@ -94,6 +94,7 @@ def _check(operation, headers, mode):
         check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
 def test_no_operation_breaks_its_description(schema, mode):
     document, headers = schema
@@ -106,6 +107,7 @@ def test_no_operation_breaks_its_description(schema, mode):
     assert not faults, "\n\n".join(faults)
 
 
+@pytest.mark.slow
 def test_no_sequence_of_calls_breaks_the_description(schema):
     """What one call answers (ids, API names) is what the next ones ask for, as the document's links say."""
     document, headers = schema

@@ -23,6 +23,7 @@ from people.problems import NotAllowed, Refused
 from people.sources import Door, Source
 from smartlists import reporting, saving
 from smartlists.models import StoredReport
+from tests.lengths import examples
 from tests.making import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +76,7 @@ def test_top_people_are_live_people(types):
     assert [row[:2] for row in reports.top_people(types[0], YEAR)] == [(bob.pk, 2), (ann.pk, 1)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_funnel_follows_its_definition(types, data):
     from django.db import transaction

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from activities.models import Activity
 from config.access.models import ApiClient
 from config.marketo import paging
+from tests.lengths import examples
 from tests.making import activity, approved_type, person, recorded
 
 EXTERNAL = "/rest/v1/activities/external.json"
@@ -156,7 +157,7 @@ def test_older_activities_before_the_token_are_left_out(dialect, check):
 
 
 @given(token=st.text(max_size=60) | st.binary(max_size=30).map(lambda raw: raw.hex()))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25, 400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_tampered_token_is_refused(dialect, token):
     if paging.decode(token.strip()) is None:
         reply = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=1).json()

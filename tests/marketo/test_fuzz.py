@@ -12,6 +12,7 @@ from activities.models import ActivityType
 from config.marketo import urls
 from people import static_lists
 from smartlists import saving
+from tests.lengths import examples
 from tests.making import approved_type, person
 from tests.marketo.conftest import FORM, Dialect, code, result
 
@@ -110,7 +111,7 @@ def address(route, things, draw):
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60, 2_000), deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_an_envelope(dialect, things, data):
     route, _names = data.draw(st.sampled_from(ROUTES))
     method = data.draw(st.sampled_from(["GET", "POST", "POST", "POST", "DELETE", "PUT", "HEAD"]))
@@ -134,7 +135,7 @@ def test_every_answer_is_an_envelope(dialect, things, data):
 
 
 @given(row=OBJECTS)
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15, 300), deadline=None, suppress_health_check=list(HealthCheck))
 def test_one_strange_row_costs_no_other(dialect, things, row):
     check = ActivityType.objects.get(api_name="depositCheck")
     good = {

@@ -5,7 +5,6 @@ merges. After each step everything is compared; what a verb refuses must leave e
 """
 
 import copy
-import os
 from dataclasses import dataclass, field
 
 import pytest
@@ -25,6 +24,7 @@ from activities.models import Activity, ActivityKey, ActivityRemoval
 from people import changing, deleting, merging, static_lists, traces
 from people.models import Person, PersonDeletion, PersonField, PersonKey, PersonMerge, StaticListMember
 from people.problems import Refused
+from tests.lengths import examples
 from tests.making import DIALECT, activity, approved_type, recorded
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 FIELDS = ("first_name", "city", "number")  # "number" is a unique field of the team
 VALUES = st.sampled_from([None, "a", "b", "c"])
 INDEX = st.integers(0, 9)
-EXAMPLES = int(os.environ.get("HISTORIES", "14"))  # HISTORIES=500 for a long look
+EXAMPLES = examples(9, 500, "HISTORIES")
 
 
 @dataclass
@@ -317,6 +317,7 @@ class World(RuleBasedStateMachine):
             assert cursor.fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_any_history_of_verbs_leaves_what_the_model_says():
     """Every run in a transaction of its own, rolled back at its end."""
     savepoints = []

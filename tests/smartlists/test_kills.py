@@ -24,12 +24,13 @@ from activities.models import Activity
 from config import vitals
 from smartlists import campaign_tasks, triggering, webhooks
 from smartlists.models import CampaignEntry, StepOutcome, WebhookDelivery
+from tests.lengths import examples
 from tests.making import activity, approved_type, person, recorded
 from tests.smartlists.campaigning import BIG_CHECK, a_list, active, add_to, members
 from tests.smartlists.receiving import receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KILLS = int(os.environ.get("CAMPAIGN_KILLS", "4"))
+KILLS = examples(4, 50, "CAMPAIGN_KILLS")
 PATIENCE = 120  # seconds
 PROCESSES = {
     "dispatcher": ("dispatch",),
@@ -123,6 +124,7 @@ def is_quiet():
     )
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
     approved_type()
     people = [person().pk for _number in range(8)]

@@ -14,12 +14,13 @@ from people.models import PersonField, StaticList
 from people.problems import Refused
 from smartlists import language, rules
 from smartlists.catalogue import Catalogue
+from tests.lengths import examples
 from tests.making import approved_type
 from tests.smartlists import generating, worlds
 
 pytestmark = pytest.mark.django_db
 QUIET = settings(
-    max_examples=80, deadline=None,
+    max_examples=examples(40, 800), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 

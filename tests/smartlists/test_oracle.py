@@ -1,9 +1,8 @@
 """What evaluation finds is what the oracle says: random rules over random people, in zones whose clocks change.
 
-ORACLE_EXAMPLES=5000 makes a long run of it. Every example is a world of its own with several lists.
+ORACLE_EXAMPLES=5000 LONG_TESTS=1 makes a long run of it. Every example is a world of its own with several lists.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random
@@ -18,12 +17,13 @@ from hypothesis import strategies as st
 from people.datatypes import canonical_text
 from smartlists import evaluation, explanation, rules, snapshot
 from smartlists.catalogue import Catalogue
+from tests.lengths import examples
 from tests.smartlists import generating, oracle, worlds
 from tests.smartlists.generating import Scene
 from tests.smartlists.oracle import Happening, World
 
-pytestmark = pytest.mark.django_db
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "60"))
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+EXAMPLES = examples(30, 2_000, "ORACLE_EXAMPLES")
 LISTS = 5  # lists an example
 LIMITS = ((evaluation.FEW, snapshot.MANY_ROWS), (0, snapshot.MANY_ROWS), (0, -2), (evaluation.FEW, -2))
 STATES = ("live", "live", "live", "live", "deleted")

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from smartlists import rules, schema
 from smartlists.catalogue import Catalogue
+from tests.lengths import examples
 from tests.smartlists import generating, worlds
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,7 @@ def test_it_is_a_schema():
 
 
 @settings(
-    max_examples=40, deadline=None,
+    max_examples=examples(25, 400), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(data=st.data(), scene=generating.scenes())

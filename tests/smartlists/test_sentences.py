@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from smartlists import language, rules, sentences
 from smartlists.catalogue import Catalogue
+from tests.lengths import examples
 from tests.smartlists import generating, worlds
 
 pytestmark = pytest.mark.django_db
@@ -143,7 +144,7 @@ def test_long_lists_of_values_are_cut(names):
 
 
 @settings(
-    max_examples=60, deadline=None,
+    max_examples=examples(30, 600), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(data=st.data(), scene=generating.scenes())
