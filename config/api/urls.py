@@ -13,6 +13,7 @@ from people.api import People, PersonFields, StaticListMembers, StaticLists
 from people.transfer_api import Exports, ImportFailures, Imports
 from smartlists.api import SmartListMembers, SmartLists
 from smartlists.campaign_api import SmartCampaignEntries, SmartCampaigns
+from smartlists.webhook_api import WebhookDeliveries, Webhooks
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypes)
@@ -29,6 +30,8 @@ router.register("smart-lists", SmartLists)
 router.register("smart-lists/<int:smart_list>/members", SmartListMembers, basename="smartlistmember")
 router.register("smart-campaigns", SmartCampaigns)
 router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntries)
+router.register("webhooks", Webhooks)
+router.register("webhooks/<int:webhook>/deliveries", WebhookDeliveries)
 router.register("api-clients", access.ApiClients)
 router.register("me", access.Me, basename="me")
 

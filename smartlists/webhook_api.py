@@ -1,0 +1,148 @@
+"""Webhooks over the native API: read, make, change, their secrets, and what became of the calls."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from people.filtering import NUMBER_KEY, Column, Filters
+from people.problems import Conflict, Problem
+from people.refusals import NotFound, PreconditionFailed
+from people.rest import Listed, Retrieved
+from smartlists import webhook_serializers as shown
+from smartlists import webhooks
+from smartlists.models import Webhook, WebhookDelivery
+
+VIEW, VIEW_CALLS = "smartlists.view_webhook", "smartlists.view_webhookdelivery"
+LARGEST = 2**63 - 1
+
+
+class WebhookFilters(Filters):
+    class Meta:
+        model = Webhook
+        fields = ()
+
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": Column("string", is_nullable=False),
+        "url": Column("text", is_nullable=False, operators=("contains",)),
+        "method": Column("string", is_nullable=False, operators=("", "in")),
+        "format": Column("string", is_nullable=False, operators=("", "in")),
+        "failures": Column("integer", is_nullable=False),
+        "open_until": Column("datetime"),
+        "created_at": Column("datetime", is_nullable=False),
+        "updated_at": Column("datetime", is_nullable=False),
+    }
+    unfiltered = {
+        "headers": "a whole, not something to look a webhook up by", "body": "a template, not a value",
+        "secret": "never shown", "secret_key_name": "never shown", "per_minute": "a limit, not a property",
+        "timeout_seconds": "a limit, not a property", "revision": "stands in the ETag", "is_archived": "not shown",
+        "created_by": "not shown",
+    }  # fmt: skip
+
+
+class WebhookDeliveryFilters(Filters):
+    class Meta:
+        model = WebhookDelivery
+        fields = ()
+
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "person": Column("integer", "person_id", is_nullable=False, operators=("", "in")),
+        "state": Column("string", is_nullable=False, operators=("", "in")),
+        "status": Column("integer", operators=("", "in", "isempty")),
+        "attempts": Column("integer", is_nullable=False),
+        "created_at": Column("datetime", is_nullable=False),
+        "finished_at": Column("datetime"),
+    }
+    unfiltered = {
+        "key": "for the receiver to tell repeats by", "entry": "the campaign's results name it",
+        "path": "the place in one version of a campaign", "lane": "the dispatcher's own", "method": "as the webhook's",
+        "url": "made of a template", "headers": "made of templates", "body": "made of a template",
+        "due_at": "changes with every attempt", "give_up_at": "follows from the creation", "problem": "a sentence",
+        "response": "another's text", "webhook": "is in the address", "original_person_id": "not shown",
+    }  # fmt: skip
+
+
+class Webhooks(Listed, Retrieved):
+    """Addresses outside that campaigns call."""
+
+    queryset = Webhook.objects.all()
+    serializer_class = shown.WebhookShown
+    filterset_class = WebhookFilters
+    orderings = ("id", "-id")
+    rights = {
+        "list": VIEW,
+        "retrieve": VIEW,
+        "create": "smartlists.add_webhook",
+        "partial_update": webhooks.CHANGE,
+        "destroy": "smartlists.delete_webhook",
+        "new_secret": webhooks.CHANGE,
+        "resend": webhooks.CHANGE,
+    }
+
+    def revision(self, found: Webhook) -> str:
+        return f"{found.pk}-{found.revision}"
+
+    @extend_schema(request=shown.WebhookGiven, responses={201: shown.WebhookMade})
+    def create(self, request: Any) -> Response:
+        """Make a webhook. The reply has the secret that signs its calls, this once."""
+        given = self.given(shown.WebhookGiven)
+        made, secret = webhooks.create(given.pop("name"), request.user, **given)
+        reply = self.shown(made, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+        reply.data = {**reply.data, "secret": secret}
+        return reply
+
+    @extend_schema(request=shown.WebhookGiven, responses=shown.WebhookShown)
+    def partial_update(self, request: Any, pk: int) -> Response:
+        """Change a webhook; calls that wait go out as they were written down."""
+        found = self.get_object()
+        self.require_match(found)
+        given = self.given(shown.WebhookGiven, partial=True)
+        expected = found.revision if request.headers.get("If-Match", "*").strip() != "*" else None
+        try:
+            return self.shown(webhooks.change(found, request.user, expected_revision=expected, **given))
+        except Conflict as conflict:
+            raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Any, pk: int) -> Response:
+        """Delete a webhook that no campaign calls, with its deliveries."""
+        found = self.get_object()
+        self.require_match(found)
+        webhooks.delete(found, request.user)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses=shown.SecretShown)
+    @action(["POST"], detail=True, url_path="new-secret")
+    def new_secret(self, request: Any, pk: int) -> Response:
+        """Make another secret, shown this once; the one before is of no use any more."""
+        return Response({"secret": webhooks.new_secret(self.get_object(), request.user)})
+
+    @extend_schema(request=shown.ResendGiven, responses=shown.ResentShown)
+    @action(["POST"], detail=True)
+    def resend(self, request: Any, pk: int) -> Response:
+        """Have calls that were given up made again, under the same ids: those that are named, or all."""
+        given = self.given(shown.ResendGiven)
+        return Response({"count": webhooks.resend(self.get_object(), request.user, given.get("deliveries"))})
+
+
+class WebhookDeliveries(Listed):
+    """What became of the calls of a webhook."""
+
+    queryset = WebhookDelivery.objects.select_related("entry")
+    serializer_class = shown.DeliveryShown
+    filterset_class = WebhookDeliveryFilters
+    orderings = ("-id", "id")
+    rights = {"list": VIEW_CALLS}
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(webhook_id=min(self.kwargs.get("webhook", 0), LARGEST))
+
+    def list(self, request: Any, webhook: int) -> Response:
+        """The calls, the latest first."""
+        if not Webhook.objects.filter(pk=min(webhook, LARGEST)).exists():
+            raise NotFound(Problem("not_found", _("There is no such webhook.")))
+        return super().list(request)

@@ -1,0 +1,78 @@
+"""What webhooks and their calls look like over the native API."""
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from people.rest import Moment, Strict, Text, Whole
+from smartlists import webhooks
+from smartlists.models import Webhook, WebhookDelivery
+
+
+@extend_schema_field(
+    {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": webhooks.MAX_HEADERS}
+)
+class Headers(serializers.JSONField):
+    pass
+
+
+class WebhookGiven(Strict):
+    name = Text(max_length=255)
+    url = Text(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
+    method = serializers.ChoiceField(Webhook.Method.values, required=False)
+    headers = Headers(required=False)
+    format = serializers.ChoiceField(Webhook.Format.values, required=False)
+    body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
+    per_minute = Whole(min_value=1, max_value=webhooks.MAX_PER_MINUTE, required=False)
+    timeout_seconds = Whole(min_value=1, max_value=webhooks.MAX_SECONDS, required=False)
+
+
+class WebhookShown(serializers.ModelSerializer):
+    headers = Headers()
+    open_until = Moment(allow_null=True, help_text="Until then nothing is sent: the receiver failed too often.")
+    created_at = Moment()
+    updated_at = Moment()
+
+    class Meta:
+        model = Webhook
+        fields = (
+            "id", "name", "method", "url", "headers", "format", "body", "per_minute", "timeout_seconds", "failures",
+            "open_until", "revision", "created_at", "updated_at",
+        )  # fmt: skip
+
+
+class WebhookMade(WebhookShown):
+    secret = serializers.CharField(help_text="Signs the calls; never shown again.")
+
+    class Meta(WebhookShown.Meta):
+        fields = (*WebhookShown.Meta.fields, "secret")
+
+
+class SecretShown(Strict):
+    secret = serializers.CharField(help_text="Signs the calls from now on; never shown again.")
+
+
+class ResendGiven(Strict):
+    deliveries = serializers.ListField(
+        child=Whole(min_value=1, max_value=2**63 - 1), required=False, max_length=1_000,
+        help_text="Ids of calls that were given up; all of them without this.",
+    )  # fmt: skip
+
+
+class ResentShown(Strict):
+    count = Whole()
+
+
+class DeliveryShown(serializers.ModelSerializer):
+    key = serializers.UUIDField(help_text="The header webhook-id of the call.")
+    campaign = serializers.IntegerField(source="entry.campaign_id")
+    person = serializers.IntegerField(source="person_id")
+    created_at = Moment()
+    due_at = Moment()
+    finished_at = Moment(allow_null=True)
+
+    class Meta:
+        model = WebhookDelivery
+        fields = (
+            "id", "key", "campaign", "person", "method", "url", "state", "attempts", "status", "problem",
+            "created_at", "due_at", "finished_at",
+        )  # fmt: skip
