@@ -9,12 +9,23 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from tests import clustering
 from tests.chaos.clients import TYPE, Approver, Failed, Program, Reader, Tally, Writer
-from tests.chaos.faults import FAULTS, KILLS, WEB_STAYS, Fault, own_disk, take_disk_away, the_disk_is_full
-from tests.chaos.world import ROOT, World, fresh_folder, manage, web
+from tests.chaos.faults import (
+    CLUSTER_FAULTS,
+    FAULTS,
+    KILLS,
+    WEB_STAYS,
+    Fault,
+    own_disk,
+    take_disk_away,
+    the_disk_is_full,
+)
+from tests.chaos.world import CLUSTER_DATABASE, ROOT, World, fresh_folder, manage, web
 
 IMPORTED_ROWS = 20_000
 PEOPLE = 50
@@ -23,8 +34,8 @@ PEOPLE = 50
 def main() -> int:
     options = _options()
     folder = fresh_folder(options.data_dir)
-    faults = dict(FAULTS)
-    has_disk = bool(options.disk_megabytes) and own_disk(folder, options.disk_megabytes)
+    faults = dict(CLUSTER_FAULTS if clustering.is_wanted else FAULTS)
+    has_disk = not clustering.is_wanted and bool(options.disk_megabytes) and own_disk(folder, options.disk_megabytes)
     if has_disk:
         faults["disk full"] = the_disk_is_full
     world = World(folder)
@@ -118,8 +129,16 @@ def _of_processes(world: World, done: Counter[str]) -> Iterator[str]:
         if times > 1 + killed:
             yield f"{name} was started {times} times and killed {killed} times"
     for look in (doctor.worker, doctor.dispatcher, doctor.transactions, doctor.guards, doctor.indexes, doctor.registry):
-        if not (finding := look()).is_well:
+        if not (finding := _settled(look)).is_well:
             yield f"the doctor says of {finding.check}: {finding.says}"
+
+
+def _settled(look: Callable[[], Any], seconds: float = 60) -> Any:
+    """What the doctor finds once those that were started again had time to give a sign of life."""
+    deadline = time.monotonic() + seconds
+    while not (finding := look()).is_well and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return finding
 
 
 def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
@@ -127,7 +146,10 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     os.environ.clear()
     os.environ.update(world.environment)
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    world.start("database", *manage("postgres"))
+    if clustering.is_wanted:
+        clustering.make_database(CLUSTER_DATABASE)
+    else:
+        world.start("database", *manage("postgres"))
     import django
 
     django.setup()
@@ -138,6 +160,8 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     from tests.making import FieldSpec, approved_type, person
 
     call_command("migrate", verbosity=0)
+    if clustering.is_wanted:
+        clustering.distribute(CLUSTER_DATABASE)
     owner = get_user_model().objects.create_superuser("chaos")
     client = clients.create("Chaos", owner, None, clients.known_rights()).client
     fields = (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
@@ -191,6 +215,7 @@ def _finish(world: World, reader: Reader) -> None:
         if not _unfinished_imports():
             break
         time.sleep(0.5)
+    _decide_prepared()
     while True:
         try:
             if not reader.read_page():
@@ -199,6 +224,15 @@ def _finish(world: World, reader: Reader) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
+
+
+def _decide_prepared() -> None:
+    """What Citus does within a minute for transactions that lost their coordinator; readers wait for it."""
+    from django.db import connection
+
+    if clustering.is_wanted:
+        with connection.cursor() as cursor:
+            cursor.execute("select recover_prepared_transactions()")
 
 
 def _unfinished_imports() -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg
 
 from config.postgres import DATABASE, EmbeddedPostgres
-from tests.chaos.world import World
+from tests import clustering
+from tests.chaos.world import CLUSTER_DATABASE, World
 
 FULL_SECONDS = 3.0
 
@@ -36,6 +37,24 @@ def connections_are_cut(world: World) -> None:
     with psycopg.connect(**server.connection_parameters(), dbname=DATABASE, autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
+        )
+
+
+def connections_to_the_coordinator_are_cut(_world: World) -> None:
+    _cut(clustering.nodes()[0])
+
+
+def connections_to_workers_are_cut(_world: World) -> None:
+    """Also in the middle of a commit of two phases."""
+    for node in clustering.nodes()[1:]:
+        _cut(node)
+
+
+def _cut(node: tuple[str, int]) -> None:
+    with clustering.connect(node, CLUSTER_DATABASE) as connection:
+        connection.execute(
+            """select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+            and backend_type = 'client backend' and pid <> pg_backend_pid()"""
         )
 
 
@@ -83,8 +102,18 @@ FAULTS: Mapping[str, Fault] = {
     "database and its owner killed": database_and_its_owner_are_killed,
     "dispatcher killed": the_dispatcher_is_killed,
 }
+# whoever runs a cluster has others look after its servers; what is cut there, and our own processes
+CLUSTER_FAULTS: Mapping[str, Fault] = {
+    "connections cut": connections_to_the_coordinator_are_cut,
+    "connections to workers cut": connections_to_workers_are_cut,
+    **{
+        name: FAULTS[name] for name in ("web process killed", "web server killed", "worker killed", "dispatcher killed")
+    },
+}
 # after these the web has to go on with the processes that it has
-WEB_STAYS = frozenset({"database stopped at once", "connections cut", "worker killed", "disk full"})
+WEB_STAYS = frozenset({
+    "database stopped at once", "connections cut", "connections to workers cut", "worker killed", "disk full",
+})  # fmt: skip
 
 # how often a process may be started again
 KILLS: Mapping[str, tuple[str, ...]] = {

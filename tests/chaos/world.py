@@ -14,9 +14,12 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests import clustering
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 AGAIN_AFTER = 0.3  # seconds until an ended process is started again
 PYTHON = sys.executable
+CLUSTER_DATABASE = "custom_activities_chaos"
 
 
 class World:
@@ -128,6 +131,8 @@ def fresh_folder(folder: Path) -> Path:
 def _environment(data_dir: Path, port: int) -> dict[str, str]:
     given = _without(os.environ, "DATABASE_URL", "TEST_DATABASE_NAME", "DJANGO_SETTINGS_MODULE", "SECRET_KEY", "FILES_DIR",
                      "EMBEDDED_POSTGRES_FOR_TESTS")  # fmt: skip
+    if clustering.is_wanted:
+        given["DATABASE_URL"] = f"{os.environ['CITUS_DATABASE_URL'].rpartition('/')[0]}/{CLUSTER_DATABASE}"
     return given | {
         "DATA_DIR": str(data_dir), "WEB_PORT": str(port), "BIND": "127.0.0.1", "EMBEDDED_POSTGRES_ATTACH": "1",
         "METRICS_ALLOW": "127.0.0.1", "API_CALLS_PER_MINUTE": "1000000", "LOG_LEVEL": "WARNING", "DEMO": "0",
