@@ -238,11 +238,12 @@ WEBHOOK_KEYS = [tuple(pair.split(":", 1)) for pair in env.str("WEBHOOK_KEYS", ""
 ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", 3600)
 DIALECT_TOKEN_IN_QUERY = env.bool("DIALECT_TOKEN_IN_QUERY", True)
 # Limits for the whole installation; None is no limit. Marketo's are 100 calls in 20 seconds, 10 at once,
-# 50,000 a day, and 25 months of custom activities.
+# 50,000 and 500 MB of bulk exports a day, and 25 months of custom activities.
 DIALECT_RATE_LIMIT = env.int("DIALECT_RATE_LIMIT", 0) or None
 DIALECT_RATE_SECONDS = env.int("DIALECT_RATE_SECONDS", 20)
 DIALECT_CONCURRENCY_LIMIT = env.int("DIALECT_CONCURRENCY_LIMIT", 0) or None
 DIALECT_DAILY_QUOTA = env.int("DIALECT_DAILY_QUOTA", 0) or None
+DIALECT_DAILY_EXPORT_MB = env.int("DIALECT_DAILY_EXPORT_MB", 0) or None
 DIALECT_ACTIVITY_MONTHS = env.int("DIALECT_ACTIVITY_MONTHS", 0) or None
 
 # The native API

@@ -2,13 +2,15 @@
 
 import re
 import uuid
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
+from django.db.models import Sum
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.utils import timezone
 
-from config.marketo import bulk, paging
+from config.marketo import bulk, paging, usage
 from config.marketo.dispatch import Call
 from config.marketo.envelope import Failure, success, timestamp
 from people import exporting
@@ -35,6 +37,7 @@ def create(call: Call, kind: str) -> HttpResponse:
     body = call.parameters.json
     if not isinstance(body, dict):
         raise Failure("1003", "Invalid data: a JSON object is expected")
+    _check_quota()
     asked = {name: body[name] for name in ("fields", "columnHeaderNames", "filter") if body.get(name) is not None}
     export = exporting.create(
         KINDS[kind], asked, call.user, Door.DIALECT, format=bulk.format_of(body.get("format")), title=f"{kind}, bulk"
@@ -44,12 +47,24 @@ def create(call: Call, kind: str) -> HttpResponse:
 
 def enqueue(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     export = _find(call, kind, key)
+    _check_quota()
     try:
         exporting.enqueue(export)
     except Refused as refusal:
         message = {"too_many_jobs": "Too many jobs in queue", "already_queued": "Job already queued"}
         raise Failure("1029", message.get(refusal.code, str(refusal))) from None
     return success([_row(export)])
+
+
+def _check_quota() -> None:
+    """Raises 1029 once the files that were written today hold as much as is allowed (§5.1)."""
+    quota = settings.DIALECT_DAILY_EXPORT_MB
+    if quota is None:
+        return
+    midnight = datetime.combine(usage.today(), time(), usage.DAY_ZONE)
+    written = Export.objects.filter(door=Door.DIALECT, finished_at__gte=midnight).aggregate(total=Sum("size"))["total"]
+    if (written or 0) >= quota * 1024 * 1024:
+        raise Failure("1029", f"Export daily quota {quota}MB exceeded.")
 
 
 def cancel(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:

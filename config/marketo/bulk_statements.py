@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models import ActivityVersion
+from activities.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from config.marketo.envelope import Failure, invalid
 from config.marketo.names import Names
 from people import datatypes, exporting
@@ -33,13 +34,15 @@ def _one_line(sql: str) -> str:
 _ATTRIBUTES = """(select coalesce(jsonb_object_agg(
     coalesce(%(names)s::jsonb -> a.activity_type_id::text ->> e.key, e.key), e.value), '{}')
     from jsonb_each(a.attributes) e)"""
+# the id of what an activity is about: activities of static lists have one, as in replies
+_ASSET = f"case when a.activity_type_id in ({ADD_TO_LIST}, {REMOVE_FROM_LIST}) then a.attributes ->> 'list_id' end"
 ACTIVITY_COLUMNS: Mapping[str, str] = {
     "marketoGUID": "a.id",
     "leadId": "a.person_id",
     "activityDate": _WHOLE.format("a.occurred_at"),
     "activityTypeId": "a.activity_type_id",
     "campaignId": "case when a.door = 5 then a.origin_id end",
-    "primaryAttributeValueId": "null",
+    "primaryAttributeValueId": _ASSET,
     "primaryAttributeValue": _one_line("a.primary_value"),
     "attributes": _ATTRIBUTES,
     "actionResult": "'succeeded'",
@@ -57,9 +60,10 @@ def activities(asked: Mapping[str, Any]) -> Statement:
     if types:
         conditions.append("a.activity_type_id = any(%(types)s)")
         given["types"] = types
-    if values := _primary_values(filters, types):
-        conditions.append("a.primary_value = any(%(values)s)")
-        given["values"] = values
+    for name, column in (("primaryAttributeValues", "a.primary_value"), ("primaryAttributeValueIds", f"({_ASSET})")):
+        if values := _primary_values(filters, name, types):
+            conditions.append(f"{column} = any(%(values)s)")
+            given["values"] = values
     names = _wanted(asked, ACTIVITY_COLUMNS) or list(DEFAULT_COLUMNS)
     headers = _headers(asked)
     columns = [Column(headers.get(name, name), ACTIVITY_COLUMNS[name]) for name in names]
@@ -90,17 +94,23 @@ def _type_ids(filters: Mapping[str, Any]) -> list[int]:
     return found
 
 
-def _primary_values(filters: Mapping[str, Any], types: Sequence[int]) -> list[str]:
-    values = filters.get("primaryAttributeValues")
-    if filters.get("primaryAttributeValueIds"):  # nothing recorded here has such an id
-        raise Failure("1035", "Unsupported filter type for target subscription: primaryAttributeValueIds")
+def _primary_values(filters: Mapping[str, Any], name: str, types: Sequence[int]) -> list[str]:
+    values = filters.get(name)
     if not values:
         return []
-    if not isinstance(values, list) or len(values) > MAX_VALUES or not all(isinstance(one, str) for one in values):
-        raise Failure("1003", f"Invalid data: at most {MAX_VALUES} primary attribute values")
+    if filters.get("primaryAttributeValues") and filters.get("primaryAttributeValueIds"):
+        raise Failure("1003", "Invalid data: only one of primaryAttributeValues and primaryAttributeValueIds")
+    if not isinstance(values, list) or len(values) > MAX_VALUES or not all(_IS_VALUE[name](one) for one in values):
+        raise Failure("1003", f"Invalid data: at most {MAX_VALUES} {name}")
     if not types or set(types) - WITH_VALUES:
-        raise Failure("1003", "Invalid data: primary attribute values need activity types that have them")
-    return values
+        raise Failure("1003", f"Invalid data: {name} need activity types that have them")
+    return [str(one) for one in values]
+
+
+_IS_VALUE: Mapping[str, Callable[[Any], bool]] = {
+    "primaryAttributeValues": lambda one: isinstance(one, str) and "\0" not in one,
+    "primaryAttributeValueIds": lambda one: type(one) is int and abs(one) < 2**63,
+}
 
 
 def leads(asked: Mapping[str, Any]) -> Statement:

@@ -4,9 +4,11 @@ import csv
 import hashlib
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from activities.models import Activity
 from people import exporting, import_runs, static_lists
@@ -108,6 +110,10 @@ def test_primary_values_narrow_the_types_that_have_them(dialect, checks):
     for value, count in (("VIP", 1), ("Other", 0)):
         filters = {**whole, "activityTypeIds": [24], "primaryAttributeValues": [value]}
         assert ready(dialect, filter=filters)[0]["numberOfRecords"] == count
+    for asked, count in (([joined.pk], 1), ([joined.pk + 1], 0)):
+        filters = {**whole, "activityTypeIds": [24, 13], "primaryAttributeValueIds": asked}
+        row, file = ready(dialect, fields=["primaryAttributeValueId", "primaryAttributeValue"], filter=filters)
+        assert row["numberOfRecords"] == count and table(file)[1:] == [[str(joined.pk), "VIP"]] * count
     filters = {**whole, "activityTypeIds": [checks[0].pk], "primaryAttributeValues": ["x"]}
     assert code(dialect.post("/bulk/v1/activities/export/create.json", {"filter": filters})) == "1003"
 
@@ -123,6 +129,20 @@ def test_primary_values_narrow_the_types_that_have_them(dialect, checks):
         ({"filter": {"createdAt": RANGE, "activityTypeIds": ["x"]}}, "1001"),
         ({"filter": {"createdAt": RANGE, "activityTypeIds": [37]}}, "1003"),
         ({"filter": {"createdAt": RANGE, "shoeSize": 7}}, "1035"),
+        ({"filter": {"createdAt": RANGE, "primaryAttributeValueIds": [7]}}, "1003"),
+        ({"filter": {"createdAt": RANGE, "activityTypeIds": [24], "primaryAttributeValueIds": ["x"]}}, "1003"),
+        ({"filter": {"createdAt": RANGE, "activityTypeIds": [24], "primaryAttributeValueIds": [*range(51)]}}, "1003"),
+        (
+            {
+                "filter": {
+                    "createdAt": RANGE,
+                    "activityTypeIds": [24],
+                    "primaryAttributeValueIds": [7],
+                    "primaryAttributeValues": ["VIP"],
+                }
+            },
+            "1003",
+        ),
         ({"filter": {"createdAt": RANGE}, "fields": ["shoe\0"]}, "1003"),
         ({"filter": {"createdAt": RANGE}, "format": "XML"}, "1001"),
         ([], "1003"),
@@ -178,6 +198,21 @@ def test_the_eleventh_job_waits_for_a_place(dialect, checks, settings):
         result(dialect.post(f"/bulk/v1/activities/export/{job}/enqueue.json"))
     reply = dialect.post(f"/bulk/v1/activities/export/{jobs[2]}/enqueue.json")
     assert reply.json()["errors"] == [{"code": "1029", "message": "Too many jobs in queue"}]
+
+
+def test_the_bytes_of_a_day_can_be_limited(dialect, checks, settings):
+    row, _file = ready(dialect)
+    waiting = created(dialect)["exportId"]
+    settings.DIALECT_DAILY_EXPORT_MB = 1
+    created(dialect)
+    Export.objects.filter(key=row["exportId"]).update(size=2**20)
+    said = [{"code": "1029", "message": "Export daily quota 1MB exceeded."}]
+    body = {"filter": {"createdAt": RANGE}}
+    assert dialect.post("/bulk/v1/activities/export/create.json", body).json()["errors"] == said
+    assert dialect.post(f"/bulk/v1/activities/export/{waiting}/enqueue.json").json()["errors"] == said
+    yesterday = timezone.now() - timedelta(days=1)
+    Export.objects.filter(key=row["exportId"]).update(finished_at=yesterday)
+    assert result(dialect.post(f"/bulk/v1/activities/export/{waiting}/enqueue.json"))[0]["status"] == "Queued"
 
 
 def test_jobs_are_their_makers_only(dialect, dialect_with, checks):
