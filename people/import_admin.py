@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from people import import_guesses, import_reports, importing, installation
 from people.import_reading import Reading
 from people.importing import TARGETS, Plan
-from people.models import Import
+from people.models import Import, StaticList
 from people.problems import Refused, located, show
 from people.sources import Door, Source
 from people.tabular import Shape
@@ -186,6 +186,11 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     return found
 
 
+def _label(job: Import) -> Any:
+    target, subject = TARGETS[job.kind], (job.plan or {}).get("subject", "")
+    return dict(target.subjects()).get(subject) or f"{target.label}: {subject}"
+
+
 def _progress(job: Import) -> dict[str, Any]:
     faults = [] if job.is_running else import_reports.faults(job, 20)
     failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
@@ -193,5 +198,6 @@ def _progress(job: Import) -> dict[str, Any]:
     return {
         "job": job, "faults": faults, "failures": shown, "badge": badge_of(job), "is_check": job.state == State.CHECKED,
         "may": {step for step, (states, _to) in {**importing.STEPS, **importing.STOPS}.items() if job.state in states},
-        "label": TARGETS[job.kind].label,
+        "label": _label(job),
+        "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list")).first(),
     }  # fmt: skip

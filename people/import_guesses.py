@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from people import conventions, importing
@@ -32,7 +32,8 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
     last = importing.remembered(job)
     items = TARGETS[job.kind].mappable(subject)
     if last and last.subject == subject:
-        return Guess(last, open_questions(last, items, shape, lines), True)
+        # the list was that file's: nobody is put on one unasked
+        return Guess(replace(last, static_list=None), open_questions(last, items, shape, lines), True)
     columns = columns_for(items, shape)
     moments = _moments(shape, lines)
     for item in items:  # what happened when is needed, and hardly ever called as we call it

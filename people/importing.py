@@ -134,6 +134,10 @@ class Target:
         """(subject, label) of each thing that the rows of one file can be about."""
         return [("", self.label)]
 
+    def rights_of(self, plan: Plan) -> tuple[str, ...]:
+        """What a user needs besides `rights` for what the plan does."""
+        return ()
+
     def mappable(self, subject: str) -> list[Mappable]:
         """What columns can be mapped to; `subject` as in `Plan`."""
         raise NotImplementedError
@@ -294,6 +298,8 @@ def require(kind: str, by: Any) -> None:
 def set_plan(job: Import, plan: Plan, by: Any) -> None:
     """Keep how the columns are understood. Raises `Refused`, each path naming the part of the plan."""
     require(job.kind, by)
+    for right in TARGETS[job.kind].rights_of(plan):
+        permissions.require(by, right)
     refuse_if(plan_problems(job.kind, plan, Shape.from_json(job.shape)))
     # a plan that changes after the first row would make two files of one
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(

@@ -51,6 +51,9 @@ class PeopleTarget(Target):
         ]
         return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
 
+    def rights_of(self, plan: Plan) -> tuple[str, ...]:
+        return () if plan.static_list is None else (static_lists.CHANGE,)
+
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
         known = ["id", *finding.lookup_fields()]
         if plan.lookup_field not in known:

@@ -13,6 +13,7 @@ from people.conventions import DateOrder
 from people.fields import catalogue
 from people.import_guesses import Guess
 from people.importing import TARGETS, ExternalId, Mappable, Plan
+from people.models import StaticList
 from people.problems import Refused, show
 from people.tabular import Line, Shape
 
@@ -108,6 +109,13 @@ class PlanForm(forms.Form):
 
     def _add_people(self, plan: Plan) -> None:
         self._add("action", _select(_("What to do"), list(ACTIONS.items())), plan.action)
+        lists = StaticList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name")
+        into = forms.TypedChoiceField(
+            label=_("Put these people into a static list"), choices=[("", _("— no list —")), *lists], required=False,
+            coerce=int, empty_value=None, widget=forms.Select(attrs={"class": "ca-input"}),
+            help_text=_("Everybody in the file whose row is good, new or known."),
+        )  # fmt: skip
+        self._add("static_list", into, plan.static_list)
 
     def _add_conventions(self, plan: Plan, guess: Guess) -> None:
         asked = frozenset() if guess.is_remembered else guess.questions
@@ -153,7 +161,8 @@ class PlanForm(forms.Form):
             for place, column in enumerate(self.shape.header)
             if values.get(f"{COLUMN}{place}")
         }
-        names = ("person", "lookup_field", "create_people", "external_id", "action", "zone", "date_order", "decimal")
+        names = ("person", "lookup_field", "create_people", "external_id", "action", "zone", "date_order", "decimal",
+                 "static_list")  # fmt: skip
         chosen = {name: values[name] for name in names if name in values}
         return Plan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
 

@@ -1,14 +1,17 @@
 """The pages of imports and exports, as a marketer walks through them."""
 
+from dataclasses import replace
+
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from activities.models import Activity
-from people import exporting, import_runs
+from people import exporting, import_runs, importing, static_lists
 from people.models import Export, Import, Person
+from people.problems import NotAllowed
 from tests.making import approved_type, person
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +120,41 @@ def test_people_from_a_workbook_of_another_name(marketer, tmp_path):
               "date_order": "ymd", "decimal": ".", "zone": "UTC", "subject": ""}  # fmt: skip
     page = marketer.post(answer.url, values).content.decode()
     assert "Änn" in page and Import.objects.get().name == "p.csv"
+
+
+def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
+    vips, away = static_lists.create("VIPs", None), static_lists.create("Away", None)
+    static_lists.archive(away, None)
+    ann = person(email="ann@example.com")
+    text = "Email,First name\nann@example.com,Ann\nbob@example.com,Bob\nno address,Zoe\n"
+    answer = upload(marketer, text, "people:", "p.csv")
+    offered = marketer.get(answer.url).context["form"].fields["static_list"].choices
+    assert [label for _pk, label in offered][1:] == ["VIPs"]
+    values = {"column_0": "email", "column_1": "first_name", "lookup_field": "email", "action": "upsert",
+              "date_order": "ymd", "decimal": ".", "zone": "UTC", "subject": "", "static_list": vips.pk}  # fmt: skip
+    assert marketer.post(answer.url, values).context["preview"] is not None
+    job = Import.objects.get()
+    assert not vips.members.exists()
+    importing.step(job, "start", None, queue=False)
+    import_runs.run(job.pk)
+    assert set(vips.members.values_list("person__email", flat=True)) == {"ann@example.com", "bob@example.com"}
+    assert vips.members.filter(person=ann).exists()
+    assert "VIPs</a>" in marketer.get(reverse("admin:people_import_change", args=[job.pk])).text
+    # the next file of that shape is mapped alike, and goes nowhere unasked
+    form = marketer.get(upload(marketer, text, "people:", "p2.csv").url).context["form"]
+    assert form["static_list"].initial is None and form["column_0"].initial == "email"
+
+
+def test_putting_people_into_a_list_needs_its_right(django_user_model):
+    importer = django_user_model.objects.create_user("ivo")
+    importer.user_permissions.set(
+        Permission.objects.filter(codename__in=("add_person", "change_person"), content_type__app_label="people")
+    )
+    job = importing.upload([b"email\nann@example.com\n"], "p.csv", "people", importer)
+    plan = importing.Plan(columns={"email": "email"})
+    importing.set_plan(job, plan, importer)
+    with pytest.raises(NotAllowed):
+        importing.set_plan(job, replace(plan, static_list=static_lists.create("VIPs", None).pk), importer)
 
 
 def test_standard_fields_are_offered_and_guessed_in_spanish(marketer):

@@ -22,6 +22,7 @@ class Command(ImportCommand):
         parser.add_argument("--lookup", default="email", metavar="FIELD", help=lookup)
         parser.add_argument("--action", choices=list(Action), default=Action.UPSERT)
         parser.add_argument("--field", action="append", default=[], metavar="API_NAME=COLUMN")
+        parser.add_argument("--list", type=int, metavar="ID", help="a static list: everybody in the file is put on it")
         parser.add_argument("--null", default="", metavar="TEXT", help="a cell of just this is empty: Marketo's null")
 
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
@@ -32,5 +33,5 @@ class Command(ImportCommand):
             columns={name: column for name, column in guessed.items() if column not in given.values()} | given,
             lookup_field=options["lookup"], action=options["action"], zone=options["zone"],
             date_order=options["dates"], decimal=options["decimal"],
-            null_text=options["null"],
+            null_text=options["null"], static_list=options["list"],
         )  # fmt: skip
