@@ -12,6 +12,7 @@ from people import locks
 from people.sources import Source
 
 PROBED = 200  # keys of a batch that are looked for before all are written
+SPECIAL = "\\\t\n\r"  # to COPY
 _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
 
 
@@ -42,10 +43,11 @@ def claim_all(
     rows = sorted(zip(people, external_ids, ids, digests, strict=True))
     if _is_any_known(type_id, rows[:: max(1, len(rows) // PROBED)]):
         return False
-    lines = [
-        f"{person}\t{type_id}\t{escaped(external_id)}\t{pk}\t\\\\x{digest}\n"
-        for person, external_id, pk, digest in rows
-    ]
+    template = f"%s\t{type_id}\t%s\t%s\t\\\\x%s\n"
+    whole = "".join(external_ids)
+    if any(mark in whole for mark in SPECIAL):
+        rows = [(person, escaped(external_id), pk, digest) for person, external_id, pk, digest in rows]
+    lines = map(template.__mod__, rows)
     try:
         # COPY takes half as long as INSERT … ON CONFLICT, which it cannot do
         with transaction.atomic(), connection.cursor() as cursor, cursor.copy(_COPY_KEYS) as copying:
@@ -92,6 +94,6 @@ def copy(
 
 def _all_escaped(texts: Sequence[str]) -> Sequence[str]:
     whole = "".join(texts)
-    if any(mark in whole for mark in "\\\t\n\r"):
+    if any(mark in whole for mark in SPECIAL):
         return [escaped(text) for text in texts]
     return texts

@@ -161,10 +161,10 @@ class _ColumnBatch(Batch):
         named, field_name = self.columns.people, self.columns.lookup_field
         if field_name == "id":
             return _by_id(named)
-        texts = {text for text in named if not datatypes.is_blank(text)}
+        texts = {text for text in set(named) if not datatypes.is_blank(text)}
         known: dict[Any, Any] = {}
         if field_name == "email":
-            keys = {text: finding.key_of(text) for text in texts}
+            keys = finding.keys_of(texts)
             ids = finding.only_by_email(set(keys.values()))
             known = {text: ids[key] for text, key in keys.items() if key in ids}
         if field_name != "email" or (self.columns.create_people and len(known) < len(texts)):

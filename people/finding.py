@@ -75,7 +75,10 @@ def only_by_email(keys: Iterable[str]) -> dict[str, int]:
 
     For thousands of keys; those that are hardly an address may be left out.
     """
-    asked = [key for key in keys if key.isprintable() and _can_be_stored(key)]
+    asked = list(keys)
+    whole = "".join(asked)
+    if not (whole.isascii() and whole.isprintable()):
+        asked = [key for key in asked if key.isprintable() and _can_be_stored(key)]
     if not asked:
         return {}
     with connection.cursor() as cursor:
@@ -100,6 +103,13 @@ def key_of(value: Any) -> str:
     if not isinstance(value, str):
         value = str(value)
     return datatypes.text_key(value.strip())
+
+
+def keys_of(values: Collection[str]) -> dict[str, str]:
+    """`key_of` of each of many texts."""
+    if "".join(values).isascii():
+        return {value: value.strip().lower() for value in values}
+    return {value: key_of(value) for value in values}
 
 
 def is_id(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import compress
+from itertools import compress, islice
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import IO, Any, NamedTuple
@@ -16,6 +16,7 @@ from people.problems import Problem
 from people.tabular import Line, Shape
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
+LOOK = 50  # rows after which it is looked how much was read
 PATIENCE = 0.2  # seconds after which a thread looks whether it is still wanted
 
 
@@ -99,9 +100,9 @@ def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[lis
     """Rows in batches of at most `limit` rows and some MAX_BATCH_BYTES of the unzipped file."""
     batch: list[Line] = []
     start = file.tell()
-    for line in lines:
-        batch.append(line)
-        if len(batch) >= limit or (len(batch) % 50 == 0 and file.tell() - start > MAX_BATCH_BYTES):
+    while some := list(islice(lines, min(LOOK, limit - len(batch)))):
+        batch += some
+        if len(batch) >= limit or file.tell() - start > MAX_BATCH_BYTES:
             yield batch
             batch, start = [], file.tell()
     if batch:
