@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,23 @@ from tests.benchmarks import Bench, Line, at_least, measures, within
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 3
-# runs a command and says how much memory the process had at its peak
+TYPE_OF_LARGE = "benchMillion"
+TARGETS = {"check": None, "import": 0.5}
+# runs a command and says how much memory the process had at its peak, and how many seconds it took
 PEAK = """
-import re, sys
+import re, sys, time
 from pathlib import Path
-from django.core.management import execute_from_command_line
+import django
+from django.core.management import call_command
+django.setup()
+started = time.perf_counter()
 try:
-    execute_from_command_line(["manage.py", *sys.argv[1:]])
+    call_command(*sys.argv[1:])
 finally:
+    seconds = time.perf_counter() - started
     # not getrusage(): that one remembers the parent's memory from before exec
     kilobytes = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
-    print("PEAK", int(kilobytes) // 1024, file=sys.stderr)
+    print("PEAK", int(kilobytes) // 1024, seconds, file=sys.stderr)
 """
 
 
@@ -60,36 +67,58 @@ def files_in_and_out(bench: Bench) -> Iterator[Line]:
             lambda turn: _export(out, total), lambda turn: _unload(out, kept.pk, total), number=ROUNDS
         )
         yield at_least("export of activities, a column a field (COPY TO of the bare table)", exported, unloaded, None)
-        yield from _memory(folder, people, number)
 
 
-def _memory(folder: str, people: Any, number: int) -> Iterator[Line]:
-    """What ten times the rows need more than a tenth of them."""
-    peaks = {}
-    for name, rows in (("small", number // 10), ("large", number)):
-        file = Path(folder) / f"{name}.csv"
-        _write_csv(file, rows, people)
-        peaks["import", name] = _peak(*_arguments(file), "--no-external-id")
-    out = str(Path(folder) / "memory.csv")
-    peaks["export", "small"] = _peak("export_activities", out, "--type", "benchTransfer", "--since", "2100-01-01")
-    peaks["export", "large"] = _peak("export_activities", out, "--type", "benchTransfer")
-    for what in ("import", "export"):
-        more = peaks[what, "large"] - peaks[what, "small"]
-        yield within(f"memory of an {what}: peak of ten times the rows, more by", more, 16, "MB")
+@measures
+def large_files(bench: Bench) -> Iterator[Line]:
+    """A file of a million rows, each command in a process of its own: its rate, and what it needs more than for a tenth."""
+    copied = bench.activity_type("Copy Million", "benchMillionBaseline")
+    kept = bench.activity_type("Import Million", TYPE_OF_LARGE)
+    people, number = bench.people(), bench.sample(1_000_000)
+    works: dict[str, list[str]] = {
+        "check": ["--no-external-id", "--dry-run"], "import": ["--no-external-id"],
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small.csv", Path(folder) / "large.csv"
+        # as many as fill the batches that are in memory together
+        _write_csv(small, min(number, max(number // 10, 50_000)), people)
+        _write_csv(large, number, people)
+        block = _block(number, copied.pk, people)
+        baseline = _rate(number, lambda: _copy(block))
+        for what, options in works.items():
+            less, _seconds = _alone(*_arguments(small, TYPE_OF_LARGE), *options)
+            peak, seconds = _alone(*_arguments(large, TYPE_OF_LARGE), *options)
+            yield at_least(f"{what} of {number:,} activities (C)", number / seconds, baseline, TARGETS[what])
+            yield within(f"memory of it: {peak} MB, more than for a tenth by", peak - less, 16, "MB")
+        out = str(Path(folder) / "out.csv")
+        total = Activity.objects.filter(activity_type_id=kept.pk).count()
+        less, _seconds = _alone("export_activities", out, "--type", TYPE_OF_LARGE, "--since", "2100-01-01")
+        peak, seconds = _alone("export_activities", out, "--type", TYPE_OF_LARGE)
+        bare = _rate(total, lambda: _unload(Path(out), kept.pk, total))
+        yield at_least(f"export of {total:,} activities (COPY TO of the bare table)", total / seconds, bare, None)
+        yield within(f"memory of it: {peak} MB, more than for none by", peak - less, 16, "MB")
 
 
-def _peak(*arguments: str) -> int:
+def _rate(number: int, work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return number / (time.perf_counter() - started)
+
+
+def _alone(*arguments: str) -> tuple[int, float]:
+    """Run a command; its peak in megabytes, and the seconds it took once Django was up."""
     environment = {**os.environ, "EMBEDDED_POSTGRES_ATTACH": "1", "PYTHONPATH": str(settings.BASE_DIR)}
     said = subprocess.run(
         [sys.executable, "-c", PEAK, *arguments], env=environment, capture_output=True, text=True, check=True,
         cwd=settings.BASE_DIR,
     )  # fmt: skip
-    return int(said.stderr.rpartition("PEAK ")[2])
+    peak, seconds = said.stderr.rpartition("PEAK ")[2].split()
+    return int(peak), float(seconds)
 
 
-def _arguments(file: Path) -> list[str]:
+def _arguments(file: Path, api_name: str = "benchTransfer") -> list[str]:
     return [
-        "import_activities", str(file), "--type", "benchTransfer", "--person", "{person}", "--person-field", "id",
+        "import_activities", str(file), "--type", api_name, "--person", "{person}", "--person-field", "id",
         "--occurred-at", "occurred_at", "--primary", "check", "--no-progress",
     ]  # fmt: skip
 
