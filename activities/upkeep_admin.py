@@ -53,6 +53,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(RefusedActivity)
 class RefusedActivityAdmin(ModelAdmin):
+    nothing_yet = gettext_lazy("Rows that an import or a program sends and that do not fit wait here to be corrected.")
     list_display = ("what", "problem", "times", "door", "user", "last_at", "badge")
     list_filter = (StateFilter, "code", "door", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
@@ -235,6 +236,7 @@ def _typed(name: str, value: str) -> Any:
 
 @admin.register(Retention)
 class RetentionAdmin(ModelAdmin):
+    nothing_yet = gettext_lazy("All activities are kept for ever, unless a type is given a time here.")
     list_display = ("activity_type", "months", "due")
     fields = ("activity_type", "months")
     show_full_result_count = False

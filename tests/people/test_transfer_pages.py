@@ -145,6 +145,13 @@ def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
     assert form["static_list"].initial is None and form["column_0"].initial == "email"
 
 
+def test_an_empty_list_says_what_to_do_next(marketer):
+    page = marketer.get(reverse("admin:people_import_changelist"))
+    assert "Bring people or activities in from a file" in page.text and "Add import" in page.text
+    searched = marketer.get(reverse("admin:people_import_changelist"), {"q": "x"})
+    assert "Nothing fits what was searched for." in searched.text and "Reset filters" in searched.text
+
+
 def test_putting_people_into_a_list_needs_its_right(django_user_model):
     importer = django_user_model.objects.create_user("ivo")
     importer.user_permissions.set(
