@@ -1,0 +1,67 @@
+"""A disk that is really full, where one may be made: nothing half written, and a clear message."""
+
+import subprocess
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from people import exporting, importing
+from people.exporting import Column, Kind, Statement
+from people.models import Export, Import
+from people.problems import Refused
+from people.sources import Door
+from tests.making import person
+
+pytestmark = pytest.mark.django_db
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def disk(settings, tmp_path):
+    """A file system of one megabyte, where the files of imports and exports are."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mounting, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a file system is not allowed here")
+    settings.FILES_DIR = folder
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=True)
+
+
+@pytest.fixture
+def large():
+    columns = [Column("n", "repeat('x', 1000)", "text")]
+    exporting.register(Kind("large", "large", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n")))
+    yield
+    del exporting.KINDS["large"]
+
+
+def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(disk):
+    with pytest.raises(Refused, match="No space left"):
+        importing.upload([b"email\n", *[b"x" * MEGABYTE] * 2], "f.csv", "people", None)
+    assert not list(importing.folder().iterdir()) and not Import.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_that_does_not_fit_fails_and_leaves_nothing(disk, large):
+    job = exporting.create("large", {}, None, Door.ADMIN)
+    exporting.enqueue(job)
+    exporting.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (Export.State.FAILED, "No space left on device")
+    assert not list(exporting.folder().iterdir())
+
+
+def test_a_command_that_exports_to_a_full_disk_says_so_and_leaves_nothing(disk):
+    person(first_name="Ann")
+    with pytest.raises(OSError), (disk / "filler").open("wb") as filler:
+        filler.write(b"x" * 2 * MEGABYTE)
+    with pytest.raises(CommandError, match="No space left"):
+        call_command("export_people", str(disk / "out.csv"), stdout=StringIO())
+    assert [path.name for path in disk.iterdir()] == ["filler"]
