@@ -9,10 +9,17 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
+
+    from config.postgres_binaries import DatabaseUnavailable
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
+    except OperationalError as error:
+        if not isinstance(error.__cause__, DatabaseUnavailable):
+            raise
         sys.exit(f"manage.py: {error}")
 
 

@@ -317,6 +317,7 @@ class Activities(Listed, Retrieved):
         """Record one activity. 200 when its external id was recorded before with the same content."""
         row = self._receiver().translate(request.data)
         if isinstance(row, list):
+            recording.count_refused([streaming.named_type(request.data)], self.source)
             raise self._refusal(row)
         (outcome,) = recording.record([row], self.source)
         if outcome.status is Status.REFUSED:
@@ -370,9 +371,13 @@ class Activities(Listed, Retrieved):
     def _record(self, dry_run: bool) -> Response:
         refuse_unknown_members(self.request.data, ("activities",))
         receiver = self._receiver()
-        translated = [receiver.translate(row) for row in rows_of(self.request.data, "activities")]
+        given = rows_of(self.request.data, "activities")
+        translated = [receiver.translate(row) for row in given]
         good = [row for row in translated if isinstance(row, NewActivity)]
         outcomes = iter(recording.record(good, self.source, dry_run=dry_run))
+        if not dry_run and len(good) < len(given):
+            misshapen = [row for row, read in zip(given, translated, strict=True) if isinstance(read, list)]
+            recording.count_refused([streaming.named_type(row) for row in misshapen], self.source)
         results = []
         for index, row in enumerate(translated):
             shown = streaming.shown(next(outcomes)) if isinstance(row, NewActivity) else streaming.refused(row)

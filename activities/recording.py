@@ -102,6 +102,18 @@ def record(
     return batch.outcomes
 
 
+def count_refused(named: Sequence[Any], source: Source) -> None:
+    """Count rows that a door refused for their structure; `named` is what each gave as its type."""
+    if not named:
+        return
+    words = [word for word in named if isinstance(word, str) and draft_checks.API_NAME.fullmatch(word)]
+    ids = statements.ids_of_types(words) if words else {}
+    client = "" if source.user_id is None else source.user_id
+    counted = Counter(ids.get(word, "") if isinstance(word, str) else "" for word in named)
+    for type_id, number in counted.items():
+        ROWS.add(type_id, client, Status.REFUSED, number=number)
+
+
 class Batch:
     """One call of `record`: its rows, and what became of each."""
 

@@ -88,9 +88,11 @@ def _chunks(found: Iterator[Line]) -> Iterator[list[Line]]:
 
 def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: str, counts: Counter[str]) -> bytes:
     """The outcomes of the lines, one a line; `counts` counts them by status."""
-    translated = [(line.number, _translate(line, translate)) for line in chunk]
+    named: list[Any] = []  # by lines that are refused for their structure: what they give as their type
+    translated = [(line.number, _translate(line, translate, named)) for line in chunk]
     rows = [_with_key(row, key, number) for number, row in translated if type(row) is NewActivity]
     outcomes = iter(recording.record(rows, source))
+    recording.count_refused(named, source)
     said = []
     for number, row in translated:
         outcome = next(outcomes) if type(row) is NewActivity else None
@@ -104,13 +106,26 @@ def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: 
     return b"".join(said)
 
 
-def _translate(line: Line, translate: Translate) -> NewActivity | list[Problem]:
-    if line.text is None:
-        return [Problem("too_large", _("a line may have at most 1,048,576 bytes"))]
+def _translate(line: Line, translate: Translate, named: list[Any]) -> NewActivity | list[Problem]:
+    given: Any = None
     try:
-        return translate(exact_json.loads(line.text, mark_repeats=True))
+        if line.text is None:
+            return _refuse([Problem("too_large", _("a line may have at most 1,048,576 bytes"))], given, named)
+        given = exact_json.loads(line.text, mark_repeats=True)
     except exact_json.InvalidJSON as error:
-        return [Problem("invalid_json", _("the line is not JSON: %(fault)s") % {"fault": error})]
+        return _refuse([Problem("invalid_json", _("the line is not JSON: %(fault)s") % {"fault": error})], given, named)
+    row = translate(given)
+    return row if type(row) is NewActivity else _refuse(row, given, named)
+
+
+def _refuse(problems: Any, given: Any, named: list[Any]) -> Any:
+    named.append(named_type(given))
+    return problems
+
+
+def named_type(given: Any) -> Any:
+    """What a row that may be anything gives as its activity type."""
+    return given.get("activity_type") if isinstance(given, dict) else None
 
 
 def _with_key(row: NewActivity, key: str, number: int) -> NewActivity:

@@ -27,7 +27,7 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from activities.digests import digest
-from config.postgres import DatabaseUnavailable, wheel_binaries
+from config.postgres_binaries import DatabaseUnavailable, wheel_binaries
 from people import cluster
 
 FORMAT = 1
@@ -52,19 +52,23 @@ def parameters() -> dict[str, Any]:
     return {name: known[name] for name in ("host", "port", "user", "password", "dbname") if known.get(name)}
 
 
-def take(folder: Path) -> dict[str, Any]:
-    """Write a backup to `folder`, which must not exist; it appears only whole. Returns its manifest."""
+def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
+    """Write a backup to `folder`, which must not exist; it appears only whole. Returns its manifest.
+
+    Of the product's database; or of `source`, an installation's on one server that others do not use meanwhile.
+    """
     if folder.exists():
         raise BackupError(f"{folder} exists already.")
-    if cluster.is_distributed():
+    if source is None and cluster.is_distributed():
         raise BackupError("Activities lie on several servers: back up each of them, see docs/scaling.md.")
+    source = source or parameters()
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
-    with psycopg.connect(**parameters()) as server:
+    with psycopg.connect(**source) as server:
         server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         (snapshot,) = server.execute("select pg_export_snapshot()").fetchone() or ("",)
-        _dump(parameters(), "--format=custom", f"--snapshot={snapshot}", f"--file={part / DUMP}")
+        _dump(source, "--format=custom", f"--snapshot={snapshot}", f"--file={part / DUMP}")
         content = measure(server)
     _write_files(part / FILES)
     manifest = {

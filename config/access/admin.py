@@ -19,7 +19,7 @@ from oauth2_provider.models import get_access_token_model, get_grant_model, get_
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from config.access import account_pages, login, passwords
+from config.access import account_pages, granting, login, passwords
 from config.access.models import ApiClient, User
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
@@ -87,6 +87,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         if not change:
             obj.must_change_password = obj.has_usable_password()
         super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        granting.note_changes(form.instance, form.initial if change else {}, request.user)
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         bound: Any = copy(self)

@@ -8,7 +8,8 @@ from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 from psycopg import OperationalError as DriverError
 
-from config.postgres import DatabaseUnavailable, EmbeddedPostgres
+from config.postgres import EmbeddedPostgres
+from config.postgres_binaries import DatabaseUnavailable
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -37,4 +38,4 @@ def _ensure_running() -> None:
     try:
         _server.ensure_running()
     except DatabaseUnavailable as error:
-        raise OperationalError(str(error)) from None
+        raise OperationalError(str(error)) from error

@@ -50,6 +50,13 @@ def test_what_would_be_unsafe_or_useless_is_refused(environment, said):
     assert refused.returncode == 1 and said in refused.stderr
 
 
+def test_cookies_are_of_this_host_alone_once_there_is_tls():
+    said = started(**COMPLETE).stdout
+    assert "SESSION_COOKIE_NAME = '__Host-sessionid'" in said and "CSRF_COOKIE_NAME = '__Host-csrftoken'" in said
+    assert "SESSION_COOKIE_SECURE = True" in said and "SESSION_COOKIE_DOMAIN" not in said
+    assert "SESSION_COOKIE_NAME" not in started().stdout
+
+
 def settings_that_are_read():
     code = "".join(file.read_text() for file in [*ROOT.glob("config/*.py"), *ROOT.glob("config/api/*.py")])
     return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', code)) | set(re.findall(r'environ\.get\("([A-Z_]+)"', code))

@@ -44,6 +44,19 @@ def test_the_printed_password_is_the_administrators_and_is_printed_once(start, c
     assert not installation.is_set_up()
 
 
+def test_the_printed_password_opens_nothing_but_the_page_that_replaces_it(start, client):
+    password = start().split("password ")[1].split()[0]
+    client.post("/admin/login/", {"username": "admin", "password": password})
+    assert client.get("/admin/people/person/").headers["Location"] == reverse("setup")
+    assert client.get("/api/v1/people").status_code == 403
+    wrong = client.post(reverse("setup"), answers())
+    assert wrong.status_code == 200 and not installation.is_set_up(), "it cannot stay"
+    client.post(reverse("setup"), answers(password="a new long password"))
+    assert client.get("/admin/people/person/").status_code == 200
+    assert not client.login(username="vera", password=password)
+    assert not get_user_model().objects.get(is_superuser=True).must_change_password
+
+
 def test_the_environment_sets_it_up_without_asking(start, client):
     said = start(ADMIN_PASSWORD="given-by-me", INSTANCE_TIME_ZONE="America/Bogota", INSTANCE_CURRENCY="cop")
     assert "given-by-me" not in said

@@ -1,32 +1,36 @@
 """Logs tell requests and jobs apart, and nothing about persons."""
 
+import asyncio
 import json
 import logging
 import sys
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from procrastinate.contrib.django import app
+from procrastinate.testing import InMemoryConnector
 
 from config.access import clients, tokens
-from config.logs import JsonFormatter, name_job
+from config.logs import JsonFormatter, LineFormatter, name_job
 from tests.making import person
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lines():
-    """What is logged meanwhile, as the formatter writes it."""
+def lines(request):
+    """What is logged meanwhile, as the formatter (JSON, unless a test says another) writes it."""
     written = []
+    formatter = getattr(request, "param", JsonFormatter)()
 
     class Keep(logging.Handler):
         def emit(self, record):
             written.append(self.format(record))
 
     handler, root = Keep(), logging.getLogger()
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(formatter)
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
@@ -139,3 +143,47 @@ def test_paths_that_hold_what_somebody_typed_stay_out(client, lines):
     client.get("/api/v1/person-fields/hidden@example.com")
     client.get("/rest/v1/leads/schema/fields/hidden@example.com.json")
     assert len(lines) >= 4 and not [line for line in lines if "hidden" in line]
+
+
+both = pytest.mark.parametrize("lines", [JsonFormatter, LineFormatter], indirect=True)
+
+
+@both
+def test_errors_of_requests_hold_no_values_in_either_format(client, lines, monkeypatch):
+    def fail(*_arguments, **_options):
+        try:
+            raise KeyError("hidden@example.com")
+        except KeyError as error:
+            raise ValueError("of hidden@example.com") from error
+
+    monkeypatch.setattr("config.doctor.readiness", fail)
+    client.raise_request_exception = False
+    assert client.get("/readyz", {"q": "hidden@example.com"}).status_code == 500
+    client.get("/admin/people/person/hidden@example.com/change/")
+    assert any("ValueError" in line and "test_logs.py" in line for line in lines)
+    assert not [line for line in lines if "hidden" in line]
+
+
+@both
+def test_a_job_that_fails_tells_its_task_and_place_not_its_values(lines):
+    connector = InMemoryConnector()
+    with app.replace_connector(connector) as working:
+
+        @working.task(name="fails")
+        def fails(email):
+            raise ValueError(f"cannot write to {email}")
+
+        try:
+            fails.defer(email="hidden@example.com")
+            asyncio.run(working.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False))
+        finally:
+            working.tasks.pop("fails")
+    assert any("fails[" in line and "ValueError" in line for line in lines), lines
+    assert not [line for line in lines if "hidden" in line]
+
+
+def test_the_settings_write_neither_format_otherwise():
+    """Of logging.config: both formatters are ours."""
+    assert {found["()"] for found in settings.LOGGING["formatters"].values()} == {
+        "config.logs.LineFormatter", "config.logs.JsonFormatter",
+    }  # fmt: skip

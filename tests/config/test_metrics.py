@@ -1,5 +1,6 @@
 """What Prometheus reads: true numbers, for operators only."""
 
+import json
 import time
 
 import pytest
@@ -7,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.access import clients, tokens
 from people import measuring, upkeep
 from people.sources import Door, Source
 from smartlists import evaluation, rules
@@ -78,6 +80,23 @@ def test_rows_are_counted_by_type_client_and_outcome_once_they_are_committed(cli
     assert numbers["rows_total", "bank", "repeated", "depositCheck"] == 1
     assert numbers["rows_total", "bank", "refused", "depositCheck"] == 1
     assert numbers["rows_total", "bank", "refused", ""] == 2, "types that are not there are no labels"
+
+
+def test_rows_refused_for_their_structure_are_counted_too(client):
+    approved_type()
+    owner = get_user_model().objects.create_superuser("olga")
+    bank = clients.create("Bank core", owner, None, clients.known_rights()).client
+    headers = {"Authorization": f"Bearer {tokens.issue(bank).text}"}
+    bad = {"activity_type": "depositCheck", "person": "ann"}
+    rows = [bad, bad, 7, {"activity_type": ["depositCheck"]}, {"activity_type": "nosuch", "other": 1}]
+    for address in ("batch", "validate"):
+        client.post(f"/api/v1/activities/{address}", {"activities": rows}, "application/json", headers=headers)
+    client.post("/api/v1/activities", bad, "application/json", headers=headers)
+    lines = b"\n".join([b"no json", *(json.dumps(row).encode() for row in rows)])
+    client.post("/api/v1/activities/stream", lines, "application/x-ndjson", headers=headers)
+    numbers, who = scraped(client), bank.api_user.username
+    assert numbers["rows_total", who, "refused", "depositCheck"] == 2 + 1 + 2
+    assert numbers["rows_total", who, "refused", ""] == 3 + 4, "what is no type is no label"
 
 
 def test_processes_add_up_and_what_cannot_be_written_waits(client, monkeypatch):

@@ -10,7 +10,8 @@ import time
 import psycopg
 import pytest
 
-from config.postgres import DatabaseUnavailable, EmbeddedPostgres
+from config.postgres import EmbeddedPostgres
+from config.postgres_binaries import DatabaseUnavailable
 
 OWNER = """
 import sys, time

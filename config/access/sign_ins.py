@@ -1,0 +1,76 @@
+"""What becomes of sign-ins, as audit entries: who, when, from where; never what was typed.
+
+Names that are nobody's are not kept: people type passwords into the wrong field. Entries of one user from one address
+are as few as the attempts before a lock, so that nobody fills the log from outside.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+from config.addresses import address_of
+from people import audit
+
+UNKNOWN = "–"  # an address, where none is known
+
+audit.describe({
+    "signed_in": (2, gettext_lazy("Signed in from %(address)s")),
+    "signed_out": (2, gettext_lazy("Signed out")),
+    "sign_in_failed": (2, gettext_lazy("A wrong password was given from %(address)s")),
+    "sign_in_locked": (2, gettext_lazy("Signing in from %(address)s is locked after too many wrong passwords")),
+    "second_step_failed": (2, gettext_lazy("A wrong code of the second step was given from %(address)s")),
+})  # fmt: skip
+
+
+def note_success(request: HttpRequest, user: Any, **_signal: Any) -> None:
+    """Every step is done (allauth's signal `user_logged_in`)."""
+    audit.note(user, user, "signed_in", address=_address(request))
+
+
+def note_end(user: Any, **_signal: Any) -> None:
+    """Somebody signs out (Django's signal `user_logged_out`)."""
+    if user is not None:
+        audit.note(user, user, "signed_out")
+
+
+def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_signal: Any) -> None:
+    """A wrong password (Django's signal `user_login_failed`); of those during a lock none is noted."""
+    if request is None or getattr(request, "axes_locked_out", False):
+        return
+    user = _named(credentials.get("username"))
+    if user is not None:
+        audit.note(None, user, "sign_in_failed", address=_address(request))
+
+
+def note_lock(request: HttpRequest, username: str, **_signal: Any) -> None:
+    """An attempt that locks, or comes during a lock (axes' signal `user_locked_out`): noted once a lock."""
+    user = _named(username)
+    if user is None:
+        return
+    since = timezone.now() - settings.AXES_COOLOFF_TIME
+    noted = LogEntry.objects.alias(action=audit.action_sql()).filter(
+        action="sign_in_locked", object_id=str(user.pk), action_time__gt=since
+    )
+    address = _address(request)
+    if not any(audit.details(entry).get("address") == address for entry in noted):
+        audit.note(None, user, "sign_in_locked", address=address)
+
+
+def note_wrong_code(request: HttpRequest, user: Any, **_signal: Any) -> None:
+    """A wrong code of the second step (allauth's signal `authentication_failed`), of which so many are allowed."""
+    audit.note(None, user, "second_step_failed", address=_address(request))
+
+
+def _named(username: Any) -> Any:
+    if not isinstance(username, str) or "\0" in username:
+        return None
+    return get_user_model().objects.filter(username=username, is_api_only=False).first()
+
+
+def _address(request: HttpRequest) -> str:
+    return address_of(request) or UNKNOWN

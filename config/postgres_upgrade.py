@@ -1,0 +1,70 @@
+"""The embedded server's data from one major version of PostgreSQL to the wheel's: by dump and load.
+
+The old data stay untouched where they are. The new ones are loaded beside them, compared, and become the server's by
+one rename of `postgres.json`: whatever is interrupted leaves the old ones in force, and can be begun again.
+"""
+
+import shutil
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from config import backups
+from config.postgres import EmbeddedPostgres
+from config.postgres_binaries import MAJOR, DatabaseUnavailable, binaries_of, reachable_binaries
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """What was done: from which major version, by way of which backup, and where the old data are."""
+
+    old_major: int
+    backup: Path
+    old_data: Path
+    rows: int
+    activities: int
+
+
+def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | None = None) -> Upgraded | None:
+    """Have the embedded server of `data_dir` go on with the wheel's PostgreSQL. None: it does already.
+
+    Loads `backup`, or one that is taken now by means of the old server's binaries (`old_binaries`, or those that are
+    found). Raises DatabaseUnavailable or backups.BackupError, with nothing changed.
+    """
+    server = EmbeddedPostgres(data_dir)
+    if not server.is_initialised:
+        raise DatabaseUnavailable(f"there is no embedded database in {data_dir}")
+    if not server.own():
+        raise DatabaseUnavailable("the embedded database runs: stop the product first")
+    try:
+        old_major = server.data_major
+        if old_major == MAJOR:
+            return None
+        old = server.location
+        if backup is None:
+            backup = data_dir / "backups" / f"before-postgresql-{MAJOR}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            binaries = binaries_of(old_major, old.user, old_binaries)
+            if binaries is None:
+                raise DatabaseUnavailable(_no_binaries(old_major))
+            with server.serving(replace(old, binaries=str(binaries))) as source:
+                backups.take(backup, source)
+        manifest = backups.read(backup)
+        new = replace(
+            old, binaries=str(reachable_binaries(old.user)), data=str(Path(old.data).with_name(f"data-{MAJOR}"))
+        )
+        shutil.rmtree(new.data, ignore_errors=True)  # of an attempt that was interrupted
+        with server.serving(new) as target:
+            backups.load(backup, target)
+        server.move_to(new)
+    finally:
+        server.stop()
+    rows = sum(manifest["tables"].values())
+    return Upgraded(old_major, backup, Path(old.data), rows, manifest["activities"]["count"])
+
+
+def _no_binaries(major: int) -> str:
+    return (
+        f"PostgreSQL {major} is needed once more, to read the data, and was not found. Install it (Debian: "
+        f"apt-get install postgresql-{major}), or name its folder with --binaries, or name a backup that the old "
+        "version of the product took with --backup"
+    )
