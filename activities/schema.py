@@ -58,9 +58,9 @@ class Schema:
             primary = primary_value
         else:
             primary = self._check_primary(primary_value, zone, problems)
-        parts = self._empty.copy()
+        parts, places = self._empty.copy(), self._places
         for name, value in attributes:
-            place = self._places.get(name)
+            place = places.get(name)
             if place is None:
                 problems.append(self._unknown(name))
                 continue
@@ -72,7 +72,7 @@ class Schema:
             if text is None:
                 text = "" if datatypes.is_blank(value) else self._text(position, value, zone, problems)
             parts[position] = prefix + text if text else ""
-        text = "{" + ", ".join([part for part in parts if part]) + "}"
+        text = "{" + ", ".join(filter(None, parts)) + "}"
         if len(text) * 4 > MAX_ATTRIBUTES_BYTES and len(text.encode()) > MAX_ATTRIBUTES_BYTES:
             message = _("the attributes of one activity may take at most 65,536 bytes together")
             problems.append(Problem("too_large", message, ("attributes",)))

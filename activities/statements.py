@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from activities import waking
-from people import datatypes, locks
+from people import datatypes, locks, prepared
 from people.sources import Source
 
 Key = tuple[int, int, str]  # person, type, external id
@@ -54,17 +54,17 @@ class TypeState(NamedTuple):
 
 def ids_of_types(names: Collection[str]) -> dict[Any, int]:
     """The ids of the types that have these API names, by name."""
-    with connection.cursor() as cursor:
-        cursor.execute("select api_name, id from activity_type where api_name = any(%s)", [list(names)])
+    with prepared.cursor() as cursor:
+        cursor.execute("select api_name, id from activity_type where api_name = any(%s::text[])", [list(names)])
         return dict(cursor.fetchall())
 
 
 def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
     """The states of the types, by id."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
             """select id, api_name, is_standard, live_id, retired_at is not null, deleted_at is not null
-            from activity_type where id = any(%s)""",
+            from activity_type where id = any(%s::int[])""",
             [list(ids)],
         )
         return {row[0]: TypeState(*row[1:]) for row in cursor.fetchall()}
@@ -72,25 +72,25 @@ def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
 
 def take_ids(rows: Sequence[Ready]) -> None:
     """Give every row its id, under the lock that readers of the log look for (reading.high_water_mark)."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         told = f", {waking.TELLING}" if waking.is_due() else ""
         # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
         cursor.execute(
             f"""with held as materialized (
-                select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end){told}
+                select pg_advisory_xact_lock_shared(%s::bigint | case when is_called then last_value else 0 end){told}
                 from activity_id_seq
             )
-            select nextval('activity_id_seq') from held, generate_series(1, %s)""",
+            select array_agg(nextval('activity_id_seq')) from held, generate_series(1, %s::int)""",
             [locks.key(locks.Space.HIGH_WATER), len(rows)],
         )
-        ids = sorted([pk for (pk,) in cursor.fetchall()])
-    for row, pk in zip(rows, ids, strict=True):
+        (ids,) = cursor.fetchone()
+    for row, pk in zip(rows, sorted(ids), strict=True):
         row.activity_id = pk
 
 
 def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
     """Activity id and digest of those keys of the rows that are stored."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
             """select k.person_id, k.activity_type_id, k.external_id, k.activity_id, k.digest
             from unnest(%s::int[], %s::int[], %s::text[]) as w (person_id, activity_type_id, external_id)
@@ -107,7 +107,7 @@ def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
 def insert_keys(rows: Sequence[Ready]) -> set[Key]:
     """Insert the keys nobody has; waits for a concurrent transaction that inserts one of them."""
     rows = sorted(rows, key=lambda row: row.key)  # one order for everybody: no deadlock
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
             """insert into activity_key (person_id, activity_type_id, external_id, activity_id, digest)
             select * from unnest(%s::int[], %s::int[], %s::text[], %s::bigint[], %s::bytea[])

@@ -21,9 +21,15 @@ def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
     Lone surrogates, NUL characters and numbers of any size come through, for the checks of their row to refuse;
     with `mark_repeats` objects with a repeated key do so as `Repeated`. Raises InvalidJSON.
     """
-    decoder = _MARKING if mark_repeats else _PLAIN
+    quick, careful = _MARKING if mark_repeats else _PLAIN
     try:
-        return decoder.decode(body.decode())
+        text = body.decode()
+        try:
+            return quick.decode(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer too long for Python, perhaps
+            return careful.decode(text)
     except (ValueError, RecursionError) as error:
         raise InvalidJSON(str(error)) from None
 
@@ -41,6 +47,11 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _decoders(**options: Any) -> tuple[json.JSONDecoder, json.JSONDecoder]:
+    """One that fails where an integer is too long, and one that asks `_integer` for each, which takes longer."""
+    options = {"parse_float": Decimal, "parse_constant": _refuse, **options}
+    return json.JSONDecoder(**options), json.JSONDecoder(parse_int=_integer, **options)
+
+
 # made once: to make one takes longer than to read a line
-_PLAIN = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=_refuse)
-_MARKING = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object)
+_PLAIN, _MARKING = _decoders(), _decoders(object_pairs_hook=_object)

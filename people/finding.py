@@ -4,10 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from django.db import connection
 from django.db.models.functions import Lower
 
-from people import datatypes
+from people import datatypes, prepared
 from people.models import Person, PersonField, PersonKey
 
 MAX_ID = 2**31 - 1
@@ -21,7 +20,7 @@ def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
     """
     found: dict[int, int] = {}
     merged: dict[int, int] = {}
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         # one array, as text: a batch has thousands
         array = f"{{{','.join(map(str, ids))}}}"
         cursor.execute("select id, state, merged_into_id from person where id = any(%s::int[])", [array])

@@ -11,6 +11,8 @@ from hashlib import blake2b
 
 from django.db import connection
 
+from people import prepared
+
 
 @unique
 class Space(IntEnum):
@@ -69,6 +71,6 @@ def number_of(*parts: str) -> int:
 def _take(function: str, keys: Iterable[int]) -> None:
     ordered = sorted(set(keys))
     if ordered:
-        with connection.cursor() as cursor:
+        with prepared.cursor() as cursor:
             # unnest keeps the array's order, so locks are taken in ascending order
             cursor.execute(f"select {function}(k) from unnest(%s::bigint[]) as k", [ordered])

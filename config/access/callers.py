@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models
 
 from config.access.models import ApiClient, ApiToken
+from people import prepared
 
 # what the API-only user was given, as far as its owner has it now
 _RIGHTS = """array(
@@ -63,7 +64,7 @@ def token_with(digest: bytes) -> ApiToken | None:
 def _one(source: str, digest: bytes, parts: Sequence[tuple[str, type[models.Model]]]) -> list[Any] | None:
     """An instance of each model (None where its row is missing), and the rights."""
     columns = ", ".join([f"{alias}.{name}" for alias, model in parts for name in _columns(model)])
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(f"select {columns}, e.rights {source}", [digest])
         row = cursor.fetchone()
     if row is None:

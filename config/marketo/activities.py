@@ -36,13 +36,15 @@ def record(call: Call) -> HttpResponse:
 def _new(row: Any) -> NewActivity:
     if not isinstance(row, dict):
         return NewActivity(None, None, None)
+    get = row.get
+    lead_id = get("leadId")
     return NewActivity(
-        person=person_id(row.get("leadId")) or row.get("leadId"),
-        activity_type=_type_id(row.get("activityTypeId")),
-        occurred_at=row.get("activityDate"),
-        primary_value=row.get("primaryAttributeValue"),
-        attributes=_pairs(row.get("attributes")),
-        external_id=row.get("externalId"),
+        person_id(lead_id) or lead_id,
+        _type_id(get("activityTypeId")),
+        get("activityDate"),
+        get("primaryAttributeValue"),
+        _pairs(get("attributes")),
+        get("externalId"),
     )
 
 
