@@ -281,22 +281,14 @@ class Activities(Listed, Retrieved):
     }
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {
-            **super().get_serializer_context(),
-            "api_names": dict(ActivityType.objects.values_list("pk", "api_name")),
-        }
+        return {**super().get_serializer_context(), "api_names": self._api_names()}
 
-    def show_all(self, things: Iterable[Any]) -> Any:
-        """Rows of the log as `ActivityShown` shows them, at a tenth of its time."""
-        serializer = self.get_serializer()
-        self._keep_wanted(serializer)
-        api_names, wanted = serializer.context["api_names"], list(serializer.fields)
-        rows = [shown_quickly(thing, api_names) for thing in things]
-        return (
-            rows
-            if "fields" not in self.request.query_params
-            else [{name: row[name] for name in wanted} for row in rows]
-        )
+    def _api_names(self) -> dict[int, str]:
+        return dict(ActivityType.objects.values_list("pk", "api_name"))
+
+    def shown_quickly(self, things: Iterable[Any]) -> list[dict[str, Any]]:
+        api_names = self._api_names()
+        return [shown_quickly(thing, api_names) for thing in things]
 
     def page_of_log(self, queryset: Any, position: reading.Position, limit: int) -> reading.Page:
         """What the indexes of the log serve comes in three statements; everything else is looked for."""

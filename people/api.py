@@ -32,6 +32,7 @@ from people.serializers import (
     PersonFieldShown,
     PersonGiven,
     PersonShown,
+    shown_quickly,
 )
 from people.static_lists import Membership
 
@@ -75,6 +76,9 @@ class People(Listed, Retrieved):
             raise NotFound(Problem("not_found", _("there is no such person")))
         self.request._request.person_ids = {person.pk, self.kwargs.get("pk", person.pk)}
         return person
+
+    def shown_quickly(self, things: Iterable[Person]) -> list[dict[str, Any]]:
+        return [shown_quickly(person) for person in things]
 
     def shown(self, person: Person, status: int = 200, **headers: str) -> Response:
         if self.kwargs.get("pk", person.pk) != person.pk:

@@ -26,7 +26,7 @@ class Value(serializers.Field):
         set_override(self, "field", json_schema.of(data_type))
 
     def to_representation(self, value: Any) -> Any:
-        return value if isinstance(value, int | str) or hasattr(value, "adjusted") else datatypes.canonical_text(value)
+        return _plain(value)
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -40,6 +40,17 @@ class PersonShown(Strict):
             name: Value(data_type, allow_null=name not in READ_ONLY) for name, (_label, data_type) in STANDARD.items()
         }
         return {"id": serializers.IntegerField(), **standard, "fields": FreeFields()}
+
+
+def shown_quickly(person: Any) -> dict[str, Any]:
+    """What `PersonShown` makes of a person, without a field object a value."""
+    values = [(name, getattr(person, name)) for name in STANDARD]
+    shown = {name: None if value is None else _plain(value) for name, value in values}
+    return {"id": person.pk, **shown, "fields": person.fields}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | str) or hasattr(value, "adjusted") else datatypes.canonical_text(value)
 
 
 @extend_schema_field(FREE_FIELDS)

@@ -3,11 +3,15 @@
 import pytest
 from django.db import connection
 
+from activities import serializers as activity_serializers
+from activities.models import Activity
+from config.api import formats
 from config.api.paging import KeysetPagination
 from people import defining
+from people import serializers as people_serializers
 from people.models import Person, PersonField, StaticListMember
 from tests.api.test_activities import ids, paths
-from tests.making import person
+from tests.making import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +39,25 @@ def test_a_person_is_created_shown_and_changed(api, plan):
     assert changed.json()["first_name"] is None and changed.json()["fields"] == {"plan": "Silver"}
     assert api.patch(address, {"first_name": "Zoe"}, If_Match=made["ETag"]).status_code == 412
     assert Person.objects.get(pk=body["id"]).first_name is None
+
+
+def test_the_quick_form_of_a_person_and_an_activity_is_that_of_their_serializers(db, plan):
+    ann = person(
+        first_name="Ana", annual_revenue="12.50", number_of_employees=7, date_of_birth="1990-02-03", unsubscribed=True,
+        plan="Gold",
+    )  # fmt: skip
+    shown = formats.dump(people_serializers.shown_quickly(ann))
+    assert shown == formats.dump(people_serializers.PersonShown(ann).data)
+    check = approved_type()
+    found = activity_of(ann.pk, amount="10.50")
+    names = {check.pk: check.api_name}
+    serialized = activity_serializers.ActivityShown(found, context={"api_names": names}).data
+    assert formats.dump(activity_serializers.shown_quickly(found, names)) == formats.dump(serialized)
+
+
+def activity_of(person_id, **attributes):
+    (outcome,) = recorded(activity(person_id, **attributes))
+    return Activity.objects.get(pk=outcome.activity_id)
 
 
 def test_who_is_there_already_conflicts(api, member_number):
