@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from activities import drafting, rollup
+from activities import drafting, rollup, standard
 from activities.forms import TypeForms
 from activities.models import Activity, ActivityType, DailyCount
 from activities.pages import by_hand, find_type, organise, show, steps, timeline, type_fields, type_page, wizard
@@ -88,6 +88,12 @@ class ActivityTypeAdmin(ModelAdmin):
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Standard types are found by the names that pages show, too."""
+        found, has_duplicates = super().get_search_results(request, queryset, search_term)
+        called = standard.called(search_term.strip())
+        return found | queryset.filter(pk__in=called) if called else found, has_duplicates
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:

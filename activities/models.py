@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from activities import querysets
+from activities import querysets, shown_names
 from people import datatypes
 from people.models import Folder
 from people.sources import Door
@@ -70,7 +70,17 @@ class ActivityType(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.shown.name if self.shown else self.api_name
+        return shown_names.shown(self.shown.name, self.is_standard) if self.shown else self.api_name
+
+    @property
+    def shown_filter_name(self) -> str:
+        """The filter's name in the reader's language."""
+        return shown_names.shown(self.shown.filter_name, self.is_standard) if self.shown else self.api_name
+
+    @property
+    def shown_trigger_name(self) -> str:
+        """The trigger's name in the reader's language."""
+        return shown_names.shown(self.shown.trigger_name, self.is_standard) if self.shown else self.api_name
 
     @property
     def shown(self) -> "ActivityVersion | None":

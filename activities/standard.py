@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
-from activities import recording
+from activities import recording, shown_names
 from activities.draft_checks import name_key
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
 from people import announcing, datatypes
@@ -20,47 +21,51 @@ VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON = 24, 25, 32, 37
 
 # id: (API name, name, filter name, trigger name, fields); fields are (API name, name, data type), "*" marks
-# the primary one
-_WEB = (("client_ip_address", "Client IP Address", "string"), ("referrer_url", "Referrer URL", "link"),
-        ("user_agent", "User Agent", "string"), ("query_parameters", "Query Parameters", "string"))  # fmt: skip
-_MAIL = (("mailing", "*Mailing", "string"), ("campaign", "Campaign", "string"))
+# the primary one; names are stored in English and shown in the reader's language (`shown_names`)
+_WEB = (("client_ip_address", _("Client IP Address"), "string"), ("referrer_url", _("Referrer URL"), "link"),
+        ("user_agent", _("User Agent"), "string"), ("query_parameters", _("Query Parameters"), "string"))  # fmt: skip
+_MAIL = (("mailing", "*" + _("Mailing"), "string"), ("campaign", _("Campaign"), "string"))
 TYPES: dict[int, tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]] = {
-    1: ("visitWebPage", "Visit Web Page", "Visited Web Page", "Visits Web Page",
-        (("web_page", "*Web Page", "string"), *_WEB)),
-    2: ("fillOutForm", "Fill Out Form", "Filled Out Form", "Fills Out Form",
-        (("form", "*Form", "string"), ("form_fields", "Form Fields", "text"), *_WEB)),
-    3: ("clickLink", "Click Link", "Clicked Link on Web Page", "Clicks Link on Web Page",
-        (("link", "*Link", "string"), *_WEB)),
-    6: ("sendEmail", "Send Email", "Was Sent Email", "Is Sent Email", _MAIL),
-    7: ("emailDelivered", "Email Delivered", "Was Delivered Email", "Email Is Delivered", _MAIL),
-    8: ("emailBounced", "Email Bounced", "Email Bounced", "Email Bounces",
-        (*_MAIL, ("details", "Details", "text"))),
-    9: ("unsubscribeEmail", "Unsubscribe Email", "Unsubscribed from Email", "Unsubscribes from Email", _MAIL),
-    10: ("openEmail", "Open Email", "Opened Email", "Opens Email", _MAIL),
-    11: ("clickEmail", "Click Email", "Clicked Link in Email", "Clicks Link in Email",
-         (*_MAIL, ("link", "Link", "link"))),
-    12: ("newPerson", "New Person", "Person was Created", "Person is Created",
-         (("source_type", "Source Type", "string"), ("created_date", "Created Date", "date"))),
-    13: ("changeDataValue", "Change Data Value", "Data Value was Changed", "Data Value Changes",
-         (("attribute_name", "*Attribute Name", "string"), ("new_value", "New Value", "text"),
-          ("old_value", "Old Value", "text"), ("reason", "Reason", "string"), ("source", "Source", "string"))),
-    22: ("changeScore", "Change Score", "Score was Changed", "Score is Changed",
-         (("attribute_name", "*Attribute Name", "string"), ("change_value", "Change Value", "integer"),
-          ("new_value", "New Value", "integer"), ("old_value", "Old Value", "integer"),
-          ("reason", "Reason", "string"))),
-    24: ("addToList", "Add to List", "Was Added to List", "Is Added to List",
-         (("list_name", "*List Name", "string"), ("list_id", "List ID", "integer"), ("source", "Source", "string"))),
-    25: ("removeFromList", "Remove from List", "Was Removed from List", "Is Removed from List",
-         (("list_name", "*List Name", "string"), ("list_id", "List ID", "integer"), ("source", "Source", "string"))),
-    32: ("mergePeople", "Merge People", "Was Merged", "Is Merged",
-         (("merge_ids", "Merge IDs", "text"), ("merge_fields", "Merge Fields", "text"))),
-    37: ("deletePerson", "Delete Person", "Person was Deleted", "Person is Deleted",
-         (("person_name", "*Person Name", "string"),)),
-    46: ("interestingMoment", "Interesting Moment", "Had Interesting Moment", "Has Interesting Moment",
-         (("type", "*Type", "string"), ("description", "Description", "text"), ("source", "Source", "string"))),
-    110: ("callWebhook", "Call Webhook", "Webhook was Called", "Webhook is Called",
-          (("webhook", "*Webhook", "string"), ("response", "Response", "text"),
-           ("error_type", "Error Type", "string"))),
+    1: ("visitWebPage", _("Visit Web Page"), _("Visited Web Page"), _("Visits Web Page"),
+        (("web_page", "*" + _("Web Page"), "string"), *_WEB)),
+    2: ("fillOutForm", _("Fill Out Form"), _("Filled Out Form"), _("Fills Out Form"),
+        (("form", "*" + _("Form"), "string"), ("form_fields", _("Form Fields"), "text"), *_WEB)),
+    3: ("clickLink", _("Click Link"), _("Clicked Link on Web Page"), _("Clicks Link on Web Page"),
+        (("link", "*" + _("Link"), "string"), *_WEB)),
+    6: ("sendEmail", _("Send Email"), _("Was Sent Email"), _("Is Sent Email"), _MAIL),
+    7: ("emailDelivered", _("Email Delivered"), _("Was Delivered Email"), _("Email Is Delivered"), _MAIL),
+    8: ("emailBounced", _("Email Bounced"), _("Email Bounced"), _("Email Bounces"),
+        (*_MAIL, ("details", _("Details"), "text"))),
+    9: ("unsubscribeEmail", _("Unsubscribe Email"), _("Unsubscribed from Email"), _("Unsubscribes from Email"), _MAIL),
+    10: ("openEmail", _("Open Email"), _("Opened Email"), _("Opens Email"), _MAIL),
+    11: ("clickEmail", _("Click Email"), _("Clicked Link in Email"), _("Clicks Link in Email"),
+         (*_MAIL, ("link", _("Link"), "link"))),
+    12: ("newPerson", _("New Person"), _("Person was Created"), _("Person is Created"),
+         (("source_type", _("Source Type"), "string"), ("created_date", _("Created Date"), "date"))),
+    13: ("changeDataValue", _("Change Data Value"), _("Data Value was Changed"), _("Data Value Changes"),
+         (("attribute_name", "*" + _("Attribute Name"), "string"), ("new_value", _("New Value"), "text"),
+          ("old_value", _("Old Value"), "text"), ("reason", _("Reason"), "string"),
+          ("source", _("Source"), "string"))),
+    22: ("changeScore", _("Change Score"), _("Score was Changed"), _("Score is Changed"),
+         (("attribute_name", "*" + _("Attribute Name"), "string"), ("change_value", _("Change Value"), "integer"),
+          ("new_value", _("New Value"), "integer"), ("old_value", _("Old Value"), "integer"),
+          ("reason", _("Reason"), "string"))),
+    24: ("addToList", _("Add to List"), _("Was Added to List"), _("Is Added to List"),
+         (("list_name", "*" + _("List Name"), "string"), ("list_id", _("List ID"), "integer"),
+          ("source", _("Source"), "string"))),
+    25: ("removeFromList", _("Remove from List"), _("Was Removed from List"), _("Is Removed from List"),
+         (("list_name", "*" + _("List Name"), "string"), ("list_id", _("List ID"), "integer"),
+          ("source", _("Source"), "string"))),
+    32: ("mergePeople", _("Merge People"), _("Was Merged"), _("Is Merged"),
+         (("merge_ids", _("Merge IDs"), "text"), ("merge_fields", _("Merge Fields"), "text"))),
+    37: ("deletePerson", _("Delete Person"), _("Person was Deleted"), _("Person is Deleted"),
+         (("person_name", "*" + _("Person Name"), "string"),)),
+    46: ("interestingMoment", _("Interesting Moment"), _("Had Interesting Moment"), _("Has Interesting Moment"),
+         (("type", "*" + _("Type"), "string"), ("description", _("Description"), "text"),
+          ("source", _("Source"), "string"))),
+    110: ("callWebhook", _("Call Webhook"), _("Webhook was Called"), _("Webhook is Called"),
+          (("webhook", "*" + _("Webhook"), "string"), ("response", _("Response"), "text"),
+           ("error_type", _("Error Type"), "string"))),
 }  # fmt: skip
 
 
@@ -95,6 +100,15 @@ def _install(number: int) -> None:
         ActivityTypeName(activity_type=activity_type, kind=kind, key=name_key(value))
         for kind, value in (("name", name), ("filter_name", filter_name), ("trigger_name", trigger_name))
     )
+
+
+def called(term: str) -> list[int]:
+    """Ids of the standard types that pages in the active language call something with `term` in it."""
+    wanted = term.casefold()
+    return [
+        number for number, names in TYPES.items()
+        if wanted and any(wanted in shown_names.shown(name, True).casefold() for name in names[1:4])
+    ]  # fmt: skip
 
 
 def record_announcement(announcement: announcing.Announcement, source: Source) -> None:

@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from activities.models import Activity, ActivityField, ActivityVersion
+from activities.shown_names import shown
 
 LATE = timedelta(hours=1)  # from here on the page says that something was recorded later than it occurred
 
@@ -47,7 +48,7 @@ class Entry:
 def entries(activities: Sequence[Activity], *, plain: bool = False) -> list[Entry]:
     """The activities with the names that their own versions gave to type and fields; two statements.
 
-    Values as programs write them with `plain`, else as people of the active language and zone do.
+    Names and values as programs write them with `plain`, else as people of the active language and zone do.
     """
     versions = {
         (version.activity_type_id, version.number): version
@@ -62,16 +63,18 @@ def entries(activities: Sequence[Activity], *, plain: bool = False) -> list[Entr
 
 def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Entry:
     values, without = [], []
+    of = version.activity_type
+    is_translated = of.is_standard and not plain
     for field in version.fields.all():
+        name = shown(field.name, is_translated)
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
             text = _plain(value) if plain else _shown(value, field)
             is_link = field.data_type == "link" and text.lower().startswith(("https://", "http://"))
-            values.append(Value(field.name, text, field.api_name, is_link))
+            values.append(Value(name, text, field.api_name, is_link))
         else:
-            without.append(field.name)
-    of = version.activity_type
-    return Entry(activity, version.name, values, of.is_standard, without, of.api_name)
+            without.append(name)
+    return Entry(activity, shown(version.name, is_translated), values, of.is_standard, without, of.api_name)
 
 
 def _shown(value: Any, field: ActivityField) -> str:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from activities import reports
 from activities.models import ActivityType, ApprovedField
+from activities.shown_names import shown
 from people import datatypes, installation
 from people.models import Person, StaticList
 from people.problems import Refused
@@ -117,7 +118,8 @@ def _name_of(field: ApprovedField) -> str:
     """What the live version calls a field; its API name once it is gone from there."""
     live = field.activity_type.live
     names = {one.api_name: one.name for one in live.fields.all()} if live else {}
-    return names.get(field.api_name, field.api_name)
+    name = names.get(field.api_name, field.api_name)
+    return shown(name, field.activity_type.is_standard)
 
 
 def _audiences(user: Any) -> list[tuple[str, Any]]:

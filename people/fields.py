@@ -64,6 +64,7 @@ class FieldInfo:
     is_standard: bool
     is_unique: bool
     is_read_only: bool
+    is_hidden: bool = False
 
     @property
     def shown_label(self) -> str:
@@ -85,6 +86,7 @@ def catalogue() -> Mapping[str, FieldInfo]:
             row.is_standard,
             row.is_unique,
             row.is_read_only,
+            row.is_hidden,
         )
         for row in PersonField.objects.all()
     }

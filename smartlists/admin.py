@@ -73,6 +73,7 @@ class SmartListAdmin(ModelAdmin):
         return [
             path("add/", wrap(builder_page.add), name=f"{name}_add"),
             path("panel/", wrap(builder_page.panel), name=f"{name}_panel_new"),
+            path("of/<int:person_id>/", wrap(list_pages.of_person), name=f"{name}_of_person"),
             path("suggest/", wrap(builder_page.suggest), name=f"{name}_suggest"),
             path("<int:pk>/panel/", wrap(builder_page.panel), name=f"{name}_panel"),
             *(

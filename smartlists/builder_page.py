@@ -93,6 +93,21 @@ class Form:
             "other_says": sentences.list_sentence(self.other.parsed) if self.other else "", **_WORDS,
         }  # fmt: skip
 
+    def countable(self) -> tuple[rules.Rules, list[int]] | None:
+        """What can be counted: the finished cards, with the number of each; None where there is none to count."""
+        everything = len(self.rules["filters"])
+        if self.parsed is not None:
+            return self.parsed, list(range(1, everything + 1))
+        unfinished = {
+            int(one.path[1]) for one in self.problems if one.path[:1] == ("filters",) and len(one.path) > 1
+        }  # fmt: skip
+        numbers = [number for number in range(1, everything + 1) if number - 1 not in unfinished]
+        try:
+            rest = building.finished(self.rules, unfinished, self.choices)
+            return (rules.parse(rest, self.choices.catalogue), numbers) if numbers else None
+        except Refused:
+            return None  # what is wrong lies in the logic, too
+
     def _said(self) -> list[str]:
         """Each card's sentence; none for one that is unfinished."""
         names = self.choices.catalogue
@@ -219,32 +234,31 @@ def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> di
     tested = (request.POST.get("tested") or request.GET.get("tested") or "").strip()
     tag = f"panel {request.user.pk} {form.choices.besides or 'new'}"
     context: dict[str, Any] = {"tested": tested, "zone": timezone.get_current_timezone_name(), "is_gone": form.is_gone}
-    if form.parsed is None:
+    countable = form.countable()
+    if countable is None:
         return context | {"panel_errors": _numbered(form.problems)}
-    context["notes"] = _notes(form, smart_list)
+    parsed, numbers = countable
+    if form.parsed is not None:  # what is wrong with whole rules is told by the numbers of their filters
+        context["notes"] = _notes(form.parsed, form.choices.catalogue, smart_list)
     try:
-        found = evaluating.count(form.parsed, request.user, tag)
+        found = evaluating.count(parsed, request.user, tag)
     except Refused as refusal:
         return context | {"panel_errors": [str(problem.message) for problem in refusal.problems]}
-    if not request.user.has_perm("people.view_person"):  # counts are no secret, people are
-        return context | {"draft": found, "milliseconds": round(found.seconds * 1000), "per_filter": _counts(found)}
-    sample = Person.objects.filter(pk__in=list(found.members[:SAMPLE])).order_by("pk")
+    counts = [one.count for one in found.per_filter]
     context |= {
-        "draft": found, "milliseconds": round(found.seconds * 1000), "sample": sample,
-        "per_filter": _counts(found),
+        "draft": found, "milliseconds": round(found.seconds * 1000),
+        "per_filter": list(zip(numbers, counts, strict=True)), "unfinished": _numbered(form.problems),
     }  # fmt: skip
+    if not request.user.has_perm("people.view_person"):  # counts are no secret, people are
+        return context
+    context["sample"] = Person.objects.filter(pk__in=list(found.members[:SAMPLE])).order_by("pk")
     return context | (_tested(form, tested) if tested else {})
 
 
-def _notes(form: Form, smart_list: SmartList | None) -> list[str]:
+def _notes(parsed: rules.Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
     """What is wrong with the rules that are typed, besides what the head of the page says of those that are saved."""
-    names = form.choices.catalogue
     said = health.sentences(health.of_list(smart_list, names)) if smart_list else []
-    return [one for one in health.sentences(health.of_rules(form.parsed, names)) if one not in said]  # type: ignore[arg-type]
-
-
-def _counts(found: Any) -> list[int]:
-    return [one.count for one in found.per_filter]
+    return [one for one in health.sentences(health.of_rules(parsed, names)) if one not in said]
 
 
 def _numbered(problems: Sequence[Problem]) -> list[str]:
@@ -257,6 +271,8 @@ def _numbered(problems: Sequence[Problem]) -> list[str]:
 
 
 def _tested(form: Form, tested: str) -> dict[str, Any]:
+    if form.parsed is None:
+        return {"explanation_error": _("A person can be tested as soon as every filter is finished.")}
     people = Person.objects.live()
     if tested.isascii() and tested.isdigit() and len(tested) < 10:
         found = people.filter(pk=int(tested))

@@ -5,7 +5,7 @@ problem finds its input by its path. The server owns the form: every change of s
 and a fresh rendering, with or without JavaScript.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -52,6 +52,14 @@ def bare(rules: Json) -> Json:
     """The rules without what only the form knows."""
     filters = [{name: value for name, value in rule.items() if name != FOLDED} for rule in rules["filters"]]
     return {**rules, "filters": filters}
+
+
+def finished(rules: Json, unfinished: Collection[int], choices: Choices) -> Json:
+    """The bare rules without the cards at `unfinished`; an advanced logic keeps its meaning for the others."""
+    rest = bare(deepcopy(rules))
+    for index in sorted(unfinished, reverse=True):
+        _remove(rest, [index], "", choices)
+    return rest
 
 
 def plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:

@@ -33,7 +33,7 @@ def trigger(item: definitions.Trigger | definitions.ListTrigger, names: Catalogu
         )  # fmt: skip
         return told % {"name": name}
     known = names.types.get(item.type)
-    told = known.trigger_name if known else item.type
+    told = known.shown_trigger_name if known else item.type
     if not item.constraints:
         return told
     parts = [sentences.constraint_sentence(one, item.type, names) for one in item.constraints]

@@ -16,7 +16,7 @@ from people.problems import Path, Problem
 from smartlists import building, operators, periods
 from smartlists.card_words import INVERSIONS, OPERATORS, Choice
 from smartlists.checking import AGGREGATES, aggregate_type
-from smartlists.choices import Choices, FieldChoice
+from smartlists.choices import Choices, FieldChoice, offered
 from smartlists.operators import Shape
 
 Json = dict[str, Any]
@@ -123,6 +123,7 @@ class Card:
     steps: Sequence[Step] = ()
     errors: Sequence[str] = ()
     sentence: str = ""
+    lists: Mapping[int, str] = field(default_factory=dict)
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -208,7 +209,7 @@ def aggregated_fields(choices: Choices, type_name: str, function: str) -> dict[s
     """The fields of a type that an aggregate can be over, with the type of what comes out (DESIGN.md §7)."""
     fits = AGGREGATES.get(function, lambda data_type: False)
     return {
-        name: FieldChoice(name, field.label, aggregate_type(function, field.data_type))
+        name: FieldChoice(name, field.label, aggregate_type(function, field.data_type), field.gone)
         for name, field in choices.fields_of(type_name).items()
         if fits(field.data_type)
     }
@@ -255,7 +256,7 @@ def _starts(path: Path, start: Sequence[str | int]) -> bool:
 def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
     chosen = choices.person_fields.get(rule["field"])
     condition = Condition(
-        f"filters.{index}", list(choices.person_fields.values()), chosen, rule["operator"], rule["values"],
+        f"filters.{index}", offered(choices.person_fields.values(), chosen), chosen, rule["operator"], rule["values"],
         rule.get("empty", ""), errors_at(problems, "filters", index), allows_empty=True,
     )  # fmt: skip
     return Card(index, "person_field", _("Person field"), rule, [condition])
@@ -267,13 +268,14 @@ def _constraints(
     fields = choices.fields_of(owner["type"])
     conditions = [
         Condition(
-            f"{name}.constraints.{number}", list(fields.values()), fields.get(one["field"]), one["operator"],
+            f"{name}.constraints.{number}", offered(fields.values(), fields.get(one["field"])),
+            fields.get(one["field"]), one["operator"],
             one["values"], one.get("empty", ""), errors_at(problems, *path, "constraints", number),
             of=owner["type"], removal=f"remove_constraint:{place}.{number}",
         )
         for number, one in enumerate(owner["constraints"])
     ]  # fmt: skip
-    return conditions, list(fields.values())
+    return conditions, offered(fields.values())
 
 
 def _own_errors(problems: Sequence[Problem], *path: str | int) -> list[str]:
@@ -293,7 +295,8 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
     if given := rule.get("aggregate"):
         fields = aggregated_fields(choices, rule["type"], given["function"])
         aggregate = Condition(
-            f"filters.{index}.aggregate", list(fields.values()), fields.get(given["field"]), given["operator"],
+            f"filters.{index}.aggregate", offered(fields.values(), fields.get(given["field"])),
+            fields.get(given["field"]), given["operator"],
             given["values"], errors=errors_at(problems, *path, "aggregate"), of=rule["type"],
         )  # fmt: skip
     return Card(
@@ -315,8 +318,9 @@ def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
 
 
 def _list_card(title: Any) -> Any:
-    def build(index: int, rule: Json, _choices: Choices, problems: Sequence[Problem]) -> Card:
-        return Card(index, rule["kind"], str(title), rule, errors=errors_at(problems, "filters", index))
+    def build(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+        lists = choices.lists_of(rule["kind"], rule["list"])
+        return Card(index, rule["kind"], str(title), rule, errors=errors_at(problems, "filters", index), lists=lists)
 
     return build
 

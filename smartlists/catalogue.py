@@ -6,7 +6,8 @@ from functools import cached_property
 
 from django.utils.translation import gettext as _
 
-from activities.models import ActivityType, ApprovedField
+from activities.models import FIRST_CUSTOM_ID, ActivityType, ApprovedField
+from activities.shown_names import shown
 from people import datatypes, fields
 from people.datatypes import DataType
 from people.models import StaticList
@@ -26,6 +27,12 @@ class Field:
     data_type: DataType
     expression: str  # SQL over a row of `activity`
     is_live: bool
+    is_standard: bool = False  # of a type that the product ships
+
+    @property
+    def shown_name(self) -> str:
+        """As pages say it, in the reader's language."""
+        return shown(self.name, self.is_standard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,23 @@ class Type:
     is_retired: bool
     kept_months: int | None  # how long its activities are kept; None is for ever
     fields: Mapping[str, Field]
+
+    @property
+    def is_standard(self) -> bool:
+        return self.id < FIRST_CUSTOM_ID
+
+    @property
+    def shown_name(self) -> str:
+        """As pages say it, in the reader's language; text forms keep to the stored names, which every reader has."""
+        return shown(self.name, self.is_standard)
+
+    @property
+    def shown_filter_name(self) -> str:
+        return shown(self.filter_name, self.is_standard)
+
+    @property
+    def shown_trigger_name(self) -> str:
+        return shown(self.trigger_name, self.is_standard)
 
 
 class Catalogue:
@@ -60,13 +84,29 @@ class Catalogue:
 
     @cached_property
     def static_lists(self) -> Mapping[int, str]:
-        return dict(StaticList.objects.values_list("pk", "name"))
+        return {pk: name for pk, name, _is_archived in self._static_lists}
 
     @cached_property
     def smart_lists(self) -> Mapping[int, str]:
+        return {pk: name for pk, name, _is_archived in self._smart_lists}
+
+    @cached_property
+    def archived_static_lists(self) -> frozenset[int]:
+        return frozenset(pk for pk, _name, is_archived in self._static_lists if is_archived)
+
+    @cached_property
+    def archived_smart_lists(self) -> frozenset[int]:
+        return frozenset(pk for pk, _name, is_archived in self._smart_lists if is_archived)
+
+    @cached_property
+    def _static_lists(self) -> list[tuple[int, str, bool]]:
+        return list(StaticList.objects.values_list("pk", "name", "is_archived"))
+
+    @cached_property
+    def _smart_lists(self) -> list[tuple[int, str, bool]]:
         from smartlists.models import SmartList
 
-        return dict(SmartList.objects.values_list("pk", "name"))
+        return list(SmartList.objects.values_list("pk", "name", "is_archived"))
 
     def type(self, api_name: str) -> Type:
         """The type that rules name. Raises `Refused` (`unknown_type`) when it is no longer there."""
@@ -102,16 +142,16 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
             datatypes.BY_NAME[field.data_type],
             "primary_value" if field.is_primary else f"attributes->>'{field.api_name}'",
             field.api_name in live,
+            row.is_standard,
         )
         for field in approved
     }
-    filter_name, trigger_name = (
-        (row.live.filter_name, row.live.trigger_name) if row.live else (row.api_name, row.api_name)
-    )
+    version = row.live
+    names = (version.name, version.filter_name, version.trigger_name) if version else (row.api_name,) * 3
     retention = getattr(row, "retention", None)
     return Type(
-        row.pk, row.api_name, str(row), filter_name, trigger_name, row.retired_at is not None,
-        retention.months if retention else None, {**known, **_MOMENT_FIELDS},
+        row.pk, row.api_name, *names, row.retired_at is not None, retention.months if retention else None,
+        {**known, **_MOMENT_FIELDS},
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What the builder lets people choose: types, fields and lists by the names that they know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ class FieldChoice:
     api_name: str
     label: str
     data_type: DataType
+    gone: str = ""  # why no new condition can name it; one that does goes on working
 
 
 class Choices:
@@ -34,9 +35,13 @@ class Choices:
     @cached_property
     def person_fields(self) -> Mapping[str, FieldChoice]:
         return {
-            name: FieldChoice(name, info.shown_label, info.data_type)
+            name: FieldChoice(name, info.shown_label, info.data_type, _("hidden") if info.is_hidden else "")
             for name, info in self.catalogue.person_fields.items()
         }
+
+    @property
+    def offered_person_fields(self) -> Sequence[FieldChoice]:
+        return [field for field in self.person_fields.values() if not field.gone]
 
     @cached_property
     def types(self) -> Sequence[Type]:
@@ -57,17 +62,41 @@ class Choices:
         labels = {"@occurred_at": _("Date of activity"), "@recorded_at": _("Date recorded")}
         fields = found.fields.values() if found else ()
         return {
-            field.api_name: FieldChoice(field.api_name, labels.get(field.api_name, field.name), field.data_type)
+            field.api_name: FieldChoice(
+                field.api_name,
+                labels.get(field.api_name, field.shown_name),
+                field.data_type,
+                "" if field.is_live else _("removed"),
+            )
             for field in fields
         }
 
     @cached_property
     def static_lists(self) -> Mapping[int, str]:
-        return _by_name(self.catalogue.static_lists)
+        """Static lists by name, archived ones last and marked."""
+        return _by_name(self.catalogue.static_lists, self.catalogue.archived_static_lists)
 
     @cached_property
     def smart_lists(self) -> Mapping[int, str]:
-        return _by_name({pk: name for pk, name in self.catalogue.smart_lists.items() if pk != self.besides})
+        """Smart lists by name, archived ones last and marked."""
+        others = {pk: name for pk, name in self.catalogue.smart_lists.items() if pk != self.besides}
+        return _by_name(others, self.catalogue.archived_smart_lists)
+
+    @property
+    def offered_static_lists(self) -> Mapping[int, str]:
+        return _without(self.static_lists, self.catalogue.archived_static_lists)
+
+    @property
+    def offered_smart_lists(self) -> Mapping[int, str]:
+        return _without(self.smart_lists, self.catalogue.archived_smart_lists)
+
+    def lists_of(self, kind: str, chosen: Any) -> Mapping[int, str]:
+        """What the select of a card offers: lists in use, and the one that it names, whatever became of it."""
+        every, offered = (
+            (self.static_lists, self.offered_static_lists) if kind == "static_list"
+            else (self.smart_lists, self.offered_smart_lists)
+        )  # fmt: skip
+        return {pk: name for pk, name in every.items() if pk in offered or pk == chosen}
 
     @cached_property
     def recent(self) -> Sequence[tuple[str, str]]:
@@ -81,10 +110,11 @@ class Choices:
         """How a choice to add is called; empty when there is none of the kind any more."""
         kind, _colon, what = choice.partition(":")
         if kind == "activity":
-            return self.catalogue.types[what].filter_name if what in self.catalogue.types else ""
+            return self.catalogue.types[what].shown_filter_name if what in self.catalogue.types else ""
         if kind == "person_field":
-            return self.person_fields[what].label if what in self.person_fields else ""
-        return (self.static_lists if kind == "static_list" else self.smart_lists).get(int(what), "")
+            found = self.person_fields.get(what)
+            return found.label if found and not found.gone else ""
+        return (self.offered_static_lists if kind == "static_list" else self.offered_smart_lists).get(int(what), "")
 
     def first_type(self) -> str:
         return self.types[0].api_name if self.types else ""
@@ -98,5 +128,17 @@ def _choice_of(rule: Mapping[str, Any]) -> str:
 _NAMED_BY = {"activity": "type", "person_field": "field", "static_list": "list", "smart_list": "list"}
 
 
-def _by_name(lists: Mapping[int, str]) -> Mapping[int, str]:
-    return dict(sorted(lists.items(), key=lambda item: item[1].casefold()))
+def offered(fields: Iterable[FieldChoice], chosen: FieldChoice | None = None) -> list[FieldChoice]:
+    """The fields that a condition can name from now on, and the one that it names already."""
+    return [field for field in fields if not field.gone or field is chosen]
+
+
+def _by_name(lists: Mapping[int, str], archived: frozenset[int]) -> Mapping[int, str]:
+    said = {
+        pk: _("%(name)s (archived)") % {"name": name} if pk in archived else name for pk, name in lists.items()
+    }  # fmt: skip
+    return dict(sorted(said.items(), key=lambda item: (item[0] in archived, item[1].casefold())))
+
+
+def _without(lists: Mapping[int, str], archived: frozenset[int]) -> Mapping[int, str]:
+    return {pk: name for pk, name in lists.items() if pk not in archived}

@@ -172,7 +172,7 @@ class Reading:
             return still_open.chain(), Miss("still_open", said)
         assert followed is not None
         one, (at, pk) = followed
-        shown = {"activity": naming.type_label(step.type), "duration": misses.duration(at - one.at)}
+        shown = {"activity": naming.shown_type_label(step.type), "duration": misses.duration(at - one.at)}
         said = _("“%(activity)s” followed after %(duration)s") % shown
         return (*one.chain(), Evidence(pk, at, len(one.chain()) + 1)), Miss("followed", said)
 
@@ -217,7 +217,7 @@ def _step_miss(
         return _not_done(step, naming)
     moments = [one.at for one in reached]
     gaps = [at - moments[position] for at, _pk in rows if (position := bisect_left(moments, at) - 1) >= 0]
-    shown = {"activity": naming.type_label(step.type)}
+    shown = {"activity": naming.shown_type_label(step.type)}
     if not gaps:
         return Miss("wrong_order", _("“%(activity)s” came before, not after") % shown)
     late = misses.too_late(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
@@ -225,12 +225,12 @@ def _step_miss(
 
 
 def _not_done(step: rules.Step, naming: Naming) -> Miss:
-    return Miss("too_few", _("no “%(activity)s” fits") % {"activity": naming.type_label(step.type)})
+    return Miss("too_few", _("no “%(activity)s” fits") % {"activity": naming.shown_type_label(step.type)})
 
 
 def label_of(naming: Naming, activity_type: str, field: str) -> str:
     """What people call a field of an activity."""
-    return str(MOMENT_LABELS.get(field) or naming.activity_label(activity_type, field))
+    return str(MOMENT_LABELS.get(field) or naming.shown_activity_label(activity_type, field))
 
 
 def _result(aggregate: rules.Aggregate, of: Type, text: str) -> Any:

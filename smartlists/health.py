@@ -127,10 +127,10 @@ class _Doctor:
     def _fields(self, of: Type, named: Iterable[tuple[str, str]], path: Path) -> Iterator[Problem]:
         if of.is_retired:
             message = _("“%(name)s” is retired: no new activities are recorded, those that are there count.")
-            yield Problem("retired_type", message % {"name": of.name}, (*path, "type"))
+            yield Problem("retired_type", message % {"name": of.shown_name}, (*path, "type"))
         for name in dict.fromkeys(field for _type, field in named):
             field = of.fields.get(name)
-            shown = {"name": label_of(self.naming, of.api_name, name), "type": of.name}
+            shown = {"name": label_of(self.naming, of.api_name, name), "type": of.shown_name}
             if field is None:
                 yield Problem("removed_field", _("“%(type)s” never had the field “%(name)s”.") % shown, path)
             elif not field.is_live:

@@ -5,18 +5,18 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people import static_lists, used_by
+from people import finding, static_lists, used_by
 from people.forms import PlaceForm
-from people.models import StaticList
+from people.models import Person, StaticList
 from people.problems import Refused
 from people.sources import Door, Source
-from smartlists import evaluating, language, saving
+from smartlists import belonging, evaluating, language, saving
 from smartlists.models import SmartList, StoredEvaluation
 from smartlists.shell import NAME, find, page, require
 
@@ -39,6 +39,20 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
         for joined, left in [evaluating.changes_of(row)]
     ]
     return page(request, "history", smart_list, told=told, intervals=INTERVALS)
+
+
+def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
+    """The smart lists that a person is on now; for the person's page, or a page of its own without scripts."""
+    require(request, "people.view_person")
+    require(request, belonging.VIEW)
+    person = get_object_or_404(Person.objects.live(), pk=min(person_id, finding.MAX_ID))
+    context = {"person": person, "found": belonging.lists_of(person.pk, request.user)}
+    if "HX-Request" in request.headers:
+        return render(request, "smartlists/_of_person.html", context)
+    title = _("Smart lists of %(person)s") % {"person": person}
+    return render(request, "smartlists/of_person.html", {
+        **admin.site.each_context(request), "title": title, "opts": SmartList._meta, **context,
+    })  # fmt: skip
 
 
 def text(request: HttpRequest, pk: int) -> HttpResponse:

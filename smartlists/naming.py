@@ -73,6 +73,8 @@ class Naming:
         return Index(
             ((row.filter_name, row.api_name) for row in types),
             ((row.name, row.api_name) for row in types),
+            ((row.shown_filter_name, row.api_name) for row in types),
+            ((row.shown_name, row.api_name) for row in types),
             api_names=self.catalogue.types,
             key=name_key,
         )
@@ -101,6 +103,7 @@ class Naming:
             fields = [field for field in known.fields.values() if field.api_name not in MOMENTS] if known else []
             self._fields[activity_type] = Index(
                 ((field.name, field.api_name) for field in fields if field.is_live),
+                ((field.shown_name, field.api_name) for field in fields if field.is_live),
                 api_names=[field.api_name for field in fields],
             )
         return self._fields[activity_type]
@@ -108,6 +111,11 @@ class Naming:
     def type_label(self, api_name: str) -> str:
         known = self.catalogue.types.get(api_name)
         return known.filter_name if known else api_name
+
+    def shown_type_label(self, api_name: str) -> str:
+        """As pages say it, in the reader's language."""
+        known = self.catalogue.types.get(api_name)
+        return known.shown_filter_name if known else api_name
 
     def person_label(self, api_name: str) -> str:
         known = self.catalogue.person_fields.get(api_name)
@@ -122,6 +130,12 @@ class Naming:
         known = self.catalogue.types.get(activity_type)
         field = known.fields.get(api_name) if known else None
         return field.name if field else api_name
+
+    def shown_activity_label(self, activity_type: str, api_name: str) -> str:
+        """As pages say it, in the reader's language."""
+        known = self.catalogue.types.get(activity_type)
+        field = known.fields.get(api_name) if known else None
+        return field.shown_name if field else api_name
 
 
 def _of_lists(lists: Mapping[int, str]) -> Index:

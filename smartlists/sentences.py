@@ -81,7 +81,7 @@ class _Speaker:
 
     def activity(self, item: rules.Activity) -> list[str]:
         is_plain = item.count is None and item.aggregate is None
-        shown = {"activity": self.naming.type_label(item.type)}
+        shown = {"activity": self.naming.shown_type_label(item.type)}
         told = _("Has no activity “%(activity)s”") % shown if is_plain and not item.did else self._counted(item, shown)
         told = self._where(told, item.constraints, item.type)
         if item.aggregate:
@@ -134,7 +134,7 @@ class _Speaker:
         for position, step in enumerate(item.steps):
             template = _("Has an activity “%(activity)s”") if position == 0 else _following(step)
             told = template % {
-                "activity": self.naming.type_label(step.type),
+                "activity": self.naming.shown_type_label(step.type),
                 "period": spoken_period(step.within_days or 1, "day"),
             }
             parts.append(self._where(told, step.constraints, step.type))
@@ -168,7 +168,7 @@ class _Speaker:
         return str(template) % shown
 
     def _activity_label(self, name: str, activity_type: str) -> str:
-        return str(MOMENT_LABELS[name]) if name in MOMENTS else self.naming.activity_label(activity_type, name)
+        return str(MOMENT_LABELS[name]) if name in MOMENTS else self.naming.shown_activity_label(activity_type, name)
 
     def _data_type(self, name: str, activity_type: str) -> DataType:
         known = self.naming.catalogue.types.get(activity_type)

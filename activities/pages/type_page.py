@@ -11,7 +11,7 @@ from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import differences, reading, rollup
+from activities import differences, reading, rollup, shown_names
 from activities.models import ActivityType
 from activities.pages import examples, find_type, show
 from activities.pages.steps import next_steps
@@ -78,7 +78,8 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
 def uses(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
     live = activity_type.live
-    names = {field.api_name: field.name for field in live.fields.all()} if live else {}
+    named = live.fields.all() if live else ()
+    names = {field.api_name: shown_names.shown(field.name, activity_type.is_standard) for field in named}
     of_fields = [
         (names.get(field.api_name, field.api_name), found)
         for field in activity_type.approved_fields.all()

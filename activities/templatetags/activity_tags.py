@@ -9,7 +9,8 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from activities.models import ActivityField
+from activities import shown_names
+from activities.models import ActivityField, ActivityType
 from people import datatypes
 
 register = template.Library()
@@ -19,6 +20,12 @@ register = template.Library()
 def example(field: ActivityField) -> str:
     """A value of the field's data type, as an example: “like 1250.50”."""
     return _("like %(example)s") % {"example": datatypes.BY_NAME[field.data_type].example}
+
+
+@register.filter
+def shown_as(field: ActivityField, activity_type: ActivityType) -> str:
+    """The field's name in the reader's language, where the product ships its type."""
+    return shown_names.shown(field.name, activity_type.is_standard)
 
 
 @register.filter

@@ -63,6 +63,7 @@ PLACES = (
     ("admin/smartlists/smartcampaign/", {"pk": "campaign", "object_id": "campaign", "verb": "pause"}),
     ("admin/smartlists/webhook/", {"pk": "webhook", "object_id": "webhook", "verb": "resend"}),
     ("admin/smartlists/smartlist/", {"pk": "smart_list", "object_id": "smart_list"}),
+    ("admin/smartlists/smartlist/of/", {"person_id": "ann"}),
 )  # fmt: skip
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 

@@ -6,7 +6,7 @@ from django.utils.html import escape
 
 from activities import rollup
 from activities.models import Activity
-from people import deleting
+from people import deleting, static_lists
 from people.models import PersonField
 from smartlists import evaluating, rules, saving
 from smartlists.models import SmartList
@@ -142,3 +142,36 @@ def test_a_column_that_is_too_long_is_refused_and_stays(admin):
     page = admin.post(url("add"), form)
     assert page.context["cards"][0].conditions[0].errors and not SmartList.objects.exists()
     assert len(page.context["rules"]["filters"][0]["values"]) == 1_001
+
+
+def test_new_cards_are_offered_what_is_in_use_and_an_old_card_keeps_what_was_put_away(admin, check):
+    put_away = static_lists.create("Fair 2019", None)
+    kept = static_lists.create("Fair 2026", None)
+    card = {"kind": "static_list", "list": put_away.pk, "member": True}
+    hidden = {"kind": "person_field", "field": "industry", "operator": "is", "values": ["Wine"]}
+    saved = saving.create("Guests", {"version": 1, "match": "all", "filters": [card, hidden]}, None)
+    static_lists.archive(put_away, None)
+    PersonField.objects.filter(api_name="industry").update(is_hidden=True)
+    page = admin.get(url("change", saved.pk))
+    tree = page.text.partition('id="id_new"')[2].partition("</select>")[0]
+    assert f"static_list:{kept.pk}" in tree and f"static_list:{put_away.pk}" not in tree
+    assert "person_field:country" in tree and "person_field:industry" not in tree
+    assert "Fair 2019 (archived)</option>" in page.text and ">Industry (hidden)</option>" in page.text
+    page = press(admin, page, "save")
+    assert SmartList.objects.get().rules["filters"] == [card, hidden]
+
+
+def test_finished_cards_are_counted_while_another_one_is_not(admin, check):
+    ann, _bob = person(country="Spain"), person(country="France")
+    spain = {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}
+    amount = {"kind": "person_field", "field": "annual_revenue", "operator": "greater than", "values": ["1"]}
+    france = spain | {"values": ["France"]}
+    rules_ = {"version": 1, "match": "advanced", "logic": "2 and (1 or 3)", "filters": [spain, amount, france]}
+    saved = saving.create("Guests", rules_, None)
+    page = press(admin, admin.get(url("change", saved.pk)), "test", **{"filters.1.values": [""], "tested": str(ann.pk)})
+    assert page.context["draft"].count == 2 and page.context["per_filter"] == [(1, 1), (3, 1)]
+    (said,) = page.context["unfinished"]
+    assert said.startswith("Filter 2:") and escape(said) in page.text
+    assert "explanation" not in page.context and "as soon as every filter is finished" in page.text
+    page = press(admin, page, "count", logic="2 and (1 or")
+    assert "draft" not in page.context

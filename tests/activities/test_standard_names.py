@@ -1,0 +1,65 @@
+"""The standard types speak the reader's language on pages, and English in what is stored and sent."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+from django.utils import translation
+
+from activities import shown_names, standard
+from activities.models import ActivityType
+from smartlists import language, rules, sentences
+from smartlists.catalogue import Catalogue
+from smartlists.choices import Choices
+from tests.making import approved_type, person
+
+pytestmark = pytest.mark.django_db
+FORM = {"filters": [{"kind": "activity", "did": True, "type": "fillOutForm",
+                     "constraints": [{"field": "form", "operator": "is", "values": ["Demo"]}]}]}  # fmt: skip
+
+
+@pytest.fixture
+def reader(client):
+    client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
+    return client
+
+
+def test_every_name_of_the_standard_types_has_spanish():
+    with translation.override("es"):
+        same = {
+            name for _api, *names, fields in standard.TYPES.values()
+            for name in (*names, *(field.lstrip("*") for _field_api, field, _type in fields))
+            if shown_names.shown(name, True) == name
+        }  # fmt: skip
+    assert same == {"Webhook"}
+
+
+def test_cards_sentences_and_choices_say_them_in_spanish_and_text_forms_do_not():
+    with translation.override("es"):
+        names = Catalogue()
+        parsed = rules.parse(FORM, names)
+        said = sentences.list_sentence(parsed, names)
+        assert "Rellenó un formulario" in said and "Formulario" in said
+        assert 'did "Filled Out Form"' in language.render(parsed)
+        assert language.parse('1: did "Rellenó un formulario" where Formulario is "Demo"') == parsed
+        (offered,) = [one for one in Choices(names).types if one.api_name == "fillOutForm"]
+        assert (offered.filter_name, offered.shown_filter_name) == ("Filled Out Form", "Rellenó un formulario")
+
+
+def test_a_team_s_own_type_is_called_what_the_team_calls_it():
+    custom = approved_type("Visit Web", "visitWeb")
+    with translation.override("es"):
+        assert (str(custom), custom.shown_filter_name) == ("Visit Web", custom.live.filter_name)
+        assert str(ActivityType.objects.get(pk=1)) == "Visitar una página web"
+    assert ActivityType.objects.get(pk=1).live.name == "Visit Web Page"
+
+
+def test_pages_show_and_find_the_spanish_names(reader):
+    ann = person(first_name="Ana")
+    spanish = {"headers": {"Accept-Language": "es"}}
+    reader.cookies["django_language"] = "es"
+    timeline = reader.get(reverse("admin:activities_timeline", args=[ann.pk]), **spanish).text
+    assert "Persona nueva" in timeline and "New Person" not in timeline
+    types = reader.get(reverse("admin:activities_activitytype_changelist"), {"q": "formulario"}, **spanish).text
+    assert "Rellenar un formulario" in types and "Visitar una página web" not in types
+    page = reader.get(reverse("admin:activities_activitytype_fields", args=[2]), **spanish).text
+    assert "Campos del formulario" in page
