@@ -83,16 +83,17 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
     for program in programs:
         program.join(60)
     _finish(world, reader)
-    from tests.chaos.judging import judge
+    from tests.chaos.judging import campaign_tally, judge
 
     wrong += judge(tally, imported)
+    campaign = campaign_tally()
     wrong += _of_processes(world, done)
     acknowledged = sum(row.id is not None for row in tally.sent.values())
     return {
         "seed": options.seed, "seconds": round(time.monotonic() - started), "faults": dict(done),
         "calls": tally.calls, "calls that failed": tally.failed_calls,
         "activities sent": len(tally.sent), "acknowledged": acknowledged, "read back once": len(tally.read),
-        "imported rows": len(imported), "types made": len(tally.created), "types approved": len(tally.approved),
+        "imported rows": len(imported), **campaign, "types made": len(tally.created), "types approved": len(tally.approved),
         "longest until ready again, seconds": round(max(healed, default=0), 1), "wrong": wrong[:50],
     }  # fmt: skip
 
@@ -157,6 +158,7 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     from django.core.management import call_command, get_commands
 
     from config.access import clients, tokens
+    from tests.chaos import judging
     from tests.making import FieldSpec, approved_type, person
 
     call_command("migrate", verbosity=0)
@@ -167,6 +169,7 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     fields = (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
     type_id = approved_type("Chaos Event", TYPE, fields).pk
     people = [person(email=f"person{number}@example.com").pk for number in range(PEOPLE)]
+    judging.start_campaign()
     known = {"dialect": clients.token_of(client).text, "native": tokens.issue(client).text}
     _forget_connection()
     world.start("web", *web())
@@ -212,7 +215,7 @@ def _finish(world: World, reader: Reader) -> None:
     while time.monotonic() < deadline:
         for pk in import_runs.interrupted():
             import_runs.run(pk)
-        if not _unfinished_imports():
+        if not _unfinished_imports() and not _unfinished_campaign():
             break
         time.sleep(0.5)
     _decide_prepared()
@@ -239,6 +242,14 @@ def _unfinished_imports() -> int:
     from people.models import Import
 
     return Import.objects.exclude(state=Import.State.COMPLETE).count()
+
+
+def _unfinished_campaign() -> bool:
+    """Whether the dispatcher, started again when it was killed, still has something to do."""
+    from smartlists import triggering
+    from smartlists.models import CampaignEntry
+
+    return triggering.lag() > 0 or CampaignEntry.objects.filter(state=CampaignEntry.State.OPEN).exists()
 
 
 def _forget_connection() -> None:

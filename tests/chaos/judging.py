@@ -4,12 +4,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import connection
+from django.db.models import Sum
 
 from activities import reading, rollup, verifying
 from activities.models import ActivityType, ActivityVersion, ApprovedField
 from people import static_lists
-from smartlists import evaluation, rules
+from people.models import Person
+from smartlists import campaigns, evaluation, rules
+from smartlists.models import CampaignEntry, SmartCampaign
 from tests.chaos.clients import TYPE, Tally
+
+CAMPAIGN = "Chaos"
+LARGE = 100  # amounts that the campaign answers are above it
 
 Stored = dict[str, tuple[int, int, int]]  # external id: activity, person, amount
 
@@ -24,6 +30,46 @@ def judge(tally: Tally, imported: Sequence[str]) -> Iterator[str]:
     yield from _of_reader(tally, type_id)
     yield from _of_types(tally)
     yield from _of_counts(type_id)
+    yield from _of_campaign(type_id)
+
+
+def start_campaign() -> None:
+    """Have a campaign raise the score by one for each activity with an amount above LARGE."""
+    large = {"field": "amount", "operator": "greater than", "values": [str(LARGE)]}
+    campaigns.activate(
+        campaigns.create(CAMPAIGN, None, value={
+            "triggers": [{"type": TYPE, "constraints": [large]}], "qualification": {"how": "every time"},
+            "steps": [{"do": "change_field", "field": "person_score", "by": "1"}], "late_after_hours": None,
+        }), None,
+    )  # fmt: skip
+
+
+def campaign_tally() -> dict[str, int]:
+    entries = CampaignEntry.objects.filter(campaign__name=CAMPAIGN)
+    scores = Person.objects.aggregate(sum=Sum("person_score"))["sum"] or 0
+    return {"activities that a campaign answered": entries.count(), "points that it gave": scores}
+
+
+def _of_campaign(type_id: int) -> Iterator[str]:
+    """Exactly one effect for each activity that qualifies: entries and points, person by person."""
+    campaign = SmartCampaign.objects.filter(name=CAMPAIGN).first()
+    if campaign is None:
+        return
+    wanted = dict(_rows(
+        """select person_id, count(*) from activity where activity_type_id = %s
+        and (attributes->>'amount')::numeric > %s group by 1""",
+        type_id, LARGE,
+    ))  # fmt: skip
+    points = dict(Person.objects.filter(person_score__gt=0).values_list("pk", "person_score"))
+    entered = dict(
+        _rows("select person_id, count(*) from campaign_entry where campaign_id = %s group by 1", campaign.pk)
+    )
+    for person in sorted({*wanted, *points, *entered}):
+        numbers = wanted.get(person, 0), entered.get(person, 0), points.get(person, 0)
+        if len(set(numbers)) > 1:
+            yield "person {}: {} activities qualify, the campaign answered {} and gave {} points".format(
+                person, *numbers
+            )
 
 
 def _stored(type_id: int) -> Stored:

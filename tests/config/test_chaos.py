@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import connection
 
 from activities.drafting import FieldSpec
+from people.models import Person
+from smartlists import dispatching
 from tests.chaos import judging
 from tests.chaos.clients import TYPE, Sent, Tally
 from tests.making import activity, approved_type, person, recorded
@@ -28,6 +30,7 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
     assert run.returncode == 0, run.stdout + run.stderr[-3000:]
     report = json.loads(run.stdout)
     assert report["wrong"] == [] and len(report["faults"]) >= 6 and report["acknowledged"] > 0
+    assert report["points that it gave"] == report["activities that a campaign answered"] > 0
 
 
 @pytest.fixture
@@ -47,6 +50,20 @@ def world(transactional_db):
 
 def test_the_judge_finds_nothing_where_nothing_is_wrong(world):
     assert list(judging.judge(world, ["native-1-0"])) == []
+
+
+def test_the_judge_sees_a_campaign_that_missed_an_activity_or_answered_it_twice(world):
+    judging.start_campaign()
+    ann = next(iter(world.sent.values())).person
+    key = "native-1-7"
+    (outcome,) = recorded(activity(ann, TYPE, primary_value=key, external_id=key, amount=judging.LARGE + 1))
+    world.sent[key] = Sent(ann, judging.LARGE + 1, True, outcome.activity_id)
+    world.read.append(outcome.activity_id)
+    assert any("1 activities qualify, the campaign answered 0" in said for said in judging.judge(world, []))
+    dispatching.drain()
+    assert list(judging.judge(world, [])) == []
+    Person.objects.filter(pk=ann).update(person_score=2)
+    assert any("answered 1 and gave 2 points" in said for said in judging.judge(world, []))
 
 
 def lose_one(tally):
