@@ -61,11 +61,11 @@ def native_recording(bench: Bench) -> Iterator[Line]:
         )
 
 
-def _headers() -> dict[str, str]:
+def _headers(name: str = "native") -> dict[str, str]:
     from config.access import clients, tokens
 
-    owner = get_user_model().objects.create_superuser("native")
-    token = tokens.issue(clients.create("Native bench", owner, None).client)
+    owner = get_user_model().objects.create_superuser(name)
+    token = tokens.issue(clients.create(f"Bench of {name}", owner, None).client)
     return {"Authorization": f"Bearer {token.text}"}
 
 

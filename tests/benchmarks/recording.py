@@ -82,12 +82,12 @@ def _in_parallel(parts: Sequence[Any], work: Callable[[Sequence[Any]], int]) -> 
         return sum(pool.map(work, [parts[first::CONNECTIONS] for first in range(CONNECTIONS)]))
 
 
-def _headers(address: str) -> dict[str, str]:
+def _headers(address: str, name: str = "bench") -> dict[str, str]:
     """Of a program that has a token."""
     from config.access import clients
 
-    owner = get_user_model().objects.create_superuser("bench")
-    made = clients.create("Bench", owner, None)
+    owner = get_user_model().objects.create_superuser(f"{name}-dialect")
+    made = clients.create(f"Bench of {name}, dialect", owner, None)
     asked = urllib.parse.urlencode(
         {"grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret}
     )
