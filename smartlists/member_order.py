@@ -1,4 +1,4 @@
-"""The members of a list in the order of a field, page by page, without sorting a large list.
+"""The members of a list in the order of a field, page by page and back again, without sorting a large list.
 
 A list of up to `SORTED_WHOLE` people is sorted by whatever field; a larger one by what an index serves, whose walk
 keeps those who are members and reads `MOST_READ` people a page at most: a page of a list that few people are on may
@@ -21,13 +21,41 @@ SORTED_WHOLE = 10_000
 MOST_READ, PIECE = 20_000, 2_000  # people read for one page; people a statement
 
 
+WITHOUT = "n"  # begins the place of somebody who has no value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Behind or before whom a page lies; without a `person_id` it is the first page."""
+
+    person_id: int | None = None
+    is_without: bool = False  # the person has no value of the field
+    is_before: bool = False
+
+    @classmethod
+    def of(cls, after: str, before: str) -> "Place":
+        """The place that a page named as `Found.following` (`after`) or `Found.preceding`; what is odd: the start."""
+        given = before or after
+        number = given.removeprefix(WITHOUT)
+        if not (number.isascii() and number.isdigit() and len(number) < 11):
+            return cls()
+        return cls(min(int(number), MAX_ID), given.startswith(WITHOUT), bool(before))
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Ids in order, where the next page goes on (empty: nothing follows), and whether everybody was looked at."""
+    """Ids in order, where the pages next to this one lie (empty: none), and whether everybody was looked at."""
 
     ids: Sequence[int]
     following: str = ""
+    preceding: str = ""
     is_whole: bool = True
+
+    @classmethod
+    def along(cls, ids: list[int], near: str, far: str, place: Place) -> "Found":
+        """What was read from `place` on, in the direction of reading: the first place read, and where reading ended."""
+        near = "" if place.person_id is None else near
+        return cls(ids[::-1], near, far) if place.is_before else cls(ids, far, near)
 
 
 def is_sortable(field: FieldInfo, size: int) -> bool:
@@ -35,50 +63,43 @@ def is_sortable(field: FieldInfo, size: int) -> bool:
     return size <= SORTED_WHOLE or field.api_name in SEARCHED
 
 
-def by_arrival(members: BitMap, size: int, place: str = "", *, descending: bool = False) -> Found:
-    """In the order in which people came to be known, from behind `place` (as `Found.following` gave it) on."""
-    _is_without, after = _read_place(place)
-    if descending:
-        end = len(members) if after is None else members.rank(after - 1) if after else 0
-        ids = list(members[max(0, end - size) : end])[::-1]
-        return Found(ids, str(ids[-1]) if end > size else "")
-    start = 0 if after is None else members.rank(after)
-    ids = list(members[start : start + size])
-    return Found(ids, str(ids[-1]) if start + size < len(members) else "")
+def by_arrival(members: BitMap, size: int, place: Place, *, descending: bool = False) -> Found:
+    """In the order in which people came to be known, the page that lies at `place`."""
+    total, at = len(members), place.person_id
+    border = 0
+    if at is not None:  # how many come before the page, or up to its end
+        with_them = descending == place.is_before  # whether the person's own place counts
+        counted = members.rank(at) if with_them else members.rank(at - 1) if at else 0
+        border = total - counted if descending else counted
+    start, end = (max(0, border - size), border) if place.is_before else (border, min(border + size, total))
+    ids = list(members[total - end : total - start])[::-1] if descending else list(members[start:end])
+    return Found(ids, str(ids[-1]) if ids and end < total else "", str(ids[0]) if ids and start else "")
 
 
-def by_field(members: BitMap, field: FieldInfo, size: int, place: str = "", *, descending: bool = False) -> Found:
-    """In the order of `field`, from behind `place` on; who has no value comes last, then by id."""
-    is_without, after = _read_place(place)
+def by_field(members: BitMap, field: FieldInfo, size: int, place: Place, *, descending: bool = False) -> Found:
+    """In the order of `field`, the page that lies at `place`; who has no value comes last, then by id."""
     if len(members) <= SORTED_WHOLE:
-        return _sorted_whole(members, field, size, after, descending)
+        return _sorted_whole(members, field, size, place, descending)
+    read = _read_back if place.is_before else _read
     found: list[int] = []
-    last = ""
-    for number, (where, person_id, belongs) in enumerate(_read(members, field, is_without, after, descending), 1):
+    first = last = ""
+    for number, (where, person_id, belongs) in enumerate(read(members, field, place, descending), 1):
+        here = f"{where}{person_id}"
+        first = first or here
         if belongs and len(found) == size:
-            return Found(found, last)
+            return Found.along(found, first, last, place)
         if belongs:
             found.append(person_id)
-            last = f"{where}{person_id}"
+            last = here
         if number == MOST_READ:
-            return Found(found, f"{where}{person_id}")
-    return Found(found)
+            return Found.along(found, first, here, place)
+    return Found.along(found, first, "", place)
 
 
-WITHOUT = "n"  # begins the place of somebody who has no value
-
-
-def _read_place(place: str) -> tuple[bool, int | None]:
-    number = place.removeprefix(WITHOUT)
-    is_id = number.isascii() and number.isdigit() and len(number) < 11
-    return place.startswith(WITHOUT), min(int(number), MAX_ID) if is_id else None
-
-
-def _read(
-    members: BitMap, field: FieldInfo, is_without: bool, after: int | None, descending: bool
-) -> Iterator[tuple[str, int, bool]]:
+def _read(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> Iterator[tuple[str, int, bool]]:
     """Everybody with a value along the index, then the members without one; whether each belongs to the page."""
-    if not is_without:
+    after = place.person_id
+    if not place.is_without:
         key, rows = (None if after is None else _key_of(field, after)), [(None, 0)] * PIECE
         while len(rows) == PIECE:
             rows = _walk(field, key, after, descending)
@@ -93,6 +114,26 @@ def _read(
         start += PIECE
 
 
+def _read_back(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> Iterator[tuple[str, int, bool]]:
+    """What `_read` yields, from before `place` back to the start; nothing where the person has lost the value."""
+    before, key = place.person_id, None
+    if place.is_without:
+        end = members.rank(before - 1) if before else 0
+        while end > 0:
+            piece = list(members[max(0, end - PIECE) : end])
+            lacking = set(_without_value(piece, field))
+            for person_id in reversed(piece):
+                yield WITHOUT, person_id, person_id in lacking
+            end -= PIECE
+    elif before is None or (key := _key_of(field, before)) is None:
+        return
+    rows: list[tuple[Any, int]] = [(None, 0)] * PIECE
+    while len(rows) == PIECE:
+        rows = _walk(field, key, before, descending, is_back=True)
+        for key, before in rows:  # noqa: B007 (where the next piece goes on)
+            yield "", before, before in members
+
+
 def search(members: BitMap, query: str, size: int) -> Found:
     """Members of whom every word of `query` begins the e-mail, a name or the company, by id."""
     people = Person.objects.live().beginning_with(query)
@@ -101,21 +142,27 @@ def search(members: BitMap, query: str, size: int) -> Found:
         return Found(list(people.order_by("pk").values_list("pk", flat=True)[:size]))
     ids = list(people.order_by().values_list("pk", flat=True)[:MOST_READ])
     found = sorted(BitMap(ids) & members)[:size]
-    return Found(found, "", len(ids) < MOST_READ or len(found) == size)
+    return Found(found, is_whole=len(ids) < MOST_READ or len(found) == size)
 
 
-def _sorted_whole(members: BitMap, field: FieldInfo, size: int, after: int | None, descending: bool) -> Found:
+def _sorted_whole(members: BitMap, field: FieldInfo, size: int, place: Place, descending: bool) -> Found:
     order = f"{_expression(field)} {'desc' if descending else 'asc'} nulls last, p.id"
+    beyond, way = ("<", "desc") if place.is_before else (">", "asc")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""with sorted as (select p.id, row_number() over (order by {order}) as place
                                 from person p where p.id = any(%(ids)s) and p.state = 'live')
-            select id from sorted where place > coalesce((select place from sorted where id = %(after)s), 0)
-            order by place limit %(limit)s""",
-            {"ids": list(members), "after": after, "limit": size + 1},
+            select id, place from sorted
+            where place {beyond} coalesce((select place from sorted where id = %(at)s), 0)
+            order by place {way} limit %(limit)s""",
+            {"ids": list(members), "at": place.person_id, "limit": size + 1},
         )
-        ids = [person_id for (person_id,) in cursor.fetchall()]
-    return Found(ids[:size], str(ids[size - 1]) if len(ids) > size else "")
+        rows = cursor.fetchall()
+    ids = [person_id for person_id, _place in rows[:size]]
+    if not ids:
+        return Found(ids)
+    is_at_start = not place.is_before and rows[0][1] == 1
+    return Found.along(ids, "" if is_at_start else str(ids[0]), str(ids[-1]) if len(rows) > size else "", place)
 
 
 def _expression(field: FieldInfo) -> str:
@@ -133,17 +180,22 @@ def _key_of(field: FieldInfo, person_id: int) -> Any:
     return row[0] if row else None
 
 
-def _walk(field: FieldInfo, key: Any, after: int | None, descending: bool) -> list[tuple[Any, int]]:
-    """The next people in the order of the index, ties by id, from behind (key, after) on."""
+def _walk(
+    field: FieldInfo, key: Any, at: int | None, descending: bool, *, is_back: bool = False
+) -> list[tuple[Any, int]]:
+    """The next people in the order of the index, ties by id, from behind (key, at) on, or from before it back."""
     column, way, least, past = _expression(field), "~<~", "~>=~", "~>~"
-    if descending:
+    if descending != is_back:
         way, least, past = "~>~", "~<=~", "~<~"
-    behind = "" if key is None else f"and {column} {least} %(key)s and ({column} {past} %(key)s or p.id > %(after)s)"
+    further, turn = ("<", "desc") if is_back else (">", "asc")
+    behind = (
+        "" if key is None else f"and {column} {least} %(key)s and ({column} {past} %(key)s or p.id {further} %(at)s)"
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select {column}, p.id from person p where p.state = 'live' and {column} is not null {behind}
-            order by {column} using {way}, p.id limit {PIECE}""",
-            {"key": key, "after": after},
+            order by {column} using {way}, p.id {turn} limit {PIECE}""",
+            {"key": key, "at": at},
         )
         return cursor.fetchall()
 

@@ -42,7 +42,7 @@ class Asked:
     columns: Sequence[FieldInfo]
     order: str
     query: str
-    place: str
+    place: member_order.Place
     view: int | None
 
     @classmethod
@@ -53,7 +53,8 @@ class Asked:
         return cls(
             [known[name] for name in dict.fromkeys(names) if name in known][: member_views.MOST_COLUMNS],
             order if order == "-" or order.removeprefix("-") in known else "",
-            given.get("q", "").strip(), given.get("after", ""), view.pk if view else None,
+            given.get("q", "").strip(), member_order.Place.of(given.get("after", ""), given.get("before", "")),
+            view.pk if view else None,
         )  # fmt: skip
 
     def address(self, **changes: str) -> str:
@@ -82,6 +83,7 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         (people[one], [shown(fields.value_of(people[one], column)) for column in asked.columns])
         for one in found.ids if one in people
     ]  # fmt: skip
+    is_beyond = asked.place.person_id is not None and not found.ids
     names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
     return page(
         request, "members", smart_list, asked=asked, found=found, rows=rows, views=views,
@@ -89,7 +91,9 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         orders=_orders(asked, known, len(everybody)), is_large=len(everybody) > member_order.SORTED_WHOLE,
         offered=[(info, info in asked.columns) for info in known.values()],
         following=asked.address(after=found.following) if found.following else "",
-        first=asked.address() if asked.place else "", every=asked.address(q=""), static_lists=names[:SUGGESTED],
+        preceding=asked.address(before=found.preceding) if found.preceding else "",
+        first=asked.address() if found.preceding or is_beyond else "", is_beyond=is_beyond,
+        every=asked.address(q=""), static_lists=names[:SUGGESTED],
         export_query=asked.address(q="", sort=""), sorted_limit=member_order.SORTED_WHOLE,
     )  # fmt: skip
 
@@ -97,10 +101,19 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
 def _found(everybody: Any, asked: Asked, known: Mapping[str, FieldInfo]) -> member_order.Found:
     if asked.query:
         return member_order.search(everybody, asked.query, PAGE)
+    found = _page_at(everybody, asked, known, asked.place)
+    if asked.place.is_before and not found.preceding and len(found.ids) < PAGE:  # back at the start: the page there
+        return _page_at(everybody, asked, known, member_order.Place())
+    return found
+
+
+def _page_at(
+    everybody: Any, asked: Asked, known: Mapping[str, FieldInfo], place: member_order.Place
+) -> member_order.Found:
     descending, field = asked.order.startswith("-"), known.get(asked.order.removeprefix("-"))
     if field is None or not member_order.is_sortable(field, len(everybody)):
-        return member_order.by_arrival(everybody, PAGE, asked.place, descending=descending and field is None)
-    return member_order.by_field(everybody, field, PAGE, asked.place, descending=descending)
+        return member_order.by_arrival(everybody, PAGE, place, descending=descending and field is None)
+    return member_order.by_field(everybody, field, PAGE, place, descending=descending)
 
 
 def _heading(column: FieldInfo, asked: Asked, size: int) -> Heading:

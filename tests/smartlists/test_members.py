@@ -54,6 +54,23 @@ def test_members_are_paged_searched_and_exported(admin):
     assert lines.decode().splitlines()[:2] == ["id,first_name", f"{people[0].pk},'=cmd|x"]
 
 
+def walked_back(admin, address, query):
+    """The first names on all pages: to the last one with "Next", then with "Previous" to the first one again."""
+    page = admin.get(address, query)
+    while page.context["following"]:
+        page = admin.get(address + page.context["following"])
+    names = shown(page)
+    for _page in range(40):
+        if not page.context["preceding"]:
+            assert page.context["first"] == ""
+            return names
+        page = admin.get(address + page.context["preceding"])
+        new = [name for name in shown(page) if name not in names]  # the first page is full where the others are not
+        assert shown(page)[: len(new)] == new
+        names = new + names
+    raise AssertionError("the pages do not end")
+
+
 @pytest.fixture(params=["sorted whole", "along the index"])
 def way(request, monkeypatch):
     if request.param == "along the index":
@@ -75,10 +92,36 @@ def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monk
     for size in (1, 2, 3, 4, 100):
         monkeypatch.setattr("smartlists.member_pages.PAGE", size)
         assert walked(admin, address, {"sort": order}) == expected, size
+        assert walked_back(admin, address, {"sort": order}) == expected, size
     monkeypatch.setattr(member_order, "MOST_READ", 2)  # pages may be short, yet nobody is left out or comes twice
     assert walked(admin, address, {"sort": order}) == expected
+    assert walked_back(admin, address, {"sort": order}) == expected
     deleting.delete([gone.pk], None, DIALECT)
     assert walked(admin, address, {"sort": order}) == expected
+
+
+@pytest.mark.parametrize("order", ["last_name", "-last_name", "", "-"])
+def test_previous_leads_to_the_page_that_was_seen(admin, monkeypatch, way, order):
+    monkeypatch.setattr("smartlists.member_pages.PAGE", 2)
+    for first, last in zip("abcdefg", ["b", "A", "a", None, "Ñ", None, "a"], strict=True):
+        person(first_name=first, last_name=last)
+    address = url("members", everybody().pk)
+    seen = [admin.get(address, {"sort": order})]
+    while seen[-1].context["following"]:
+        seen.append(admin.get(address + seen[-1].context["following"]))
+    assert [len(shown(page)) for page in seen] == [2, 2, 2, 1] and 'rel="prev"' not in seen[0].text
+    for page, before in zip(seen[:0:-1], seen[-2::-1], strict=True):
+        assert 'rel="prev"' in page.text
+        assert shown(admin.get(address + page.context["preceding"])) == shown(before)
+
+
+def test_previous_of_somebody_who_is_gone_leads_to_the_start(admin, monkeypatch, way):
+    monkeypatch.setattr("smartlists.member_pages.PAGE", 2)
+    people = [person(first_name=name, email=f"{name}@example.com") for name in "abcde"]
+    address = url("members", everybody().pk)
+    assert shown(admin.get(address, {"sort": "email", "before": people[4].pk})) == ["c", "d"]
+    page = admin.get(address, {"sort": "email", "before": 2**31 - 1})
+    assert shown(page) == ["a", "b"] and not page.context["preceding"] and not page.context["first"]
 
 
 def test_a_field_without_an_index_orders_small_lists_only(admin, monkeypatch):
@@ -131,7 +174,9 @@ def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
 
 @pytest.mark.parametrize("query", [
     {"after": "n99999999999"}, {"after": "-1"}, {"after": "٣"}, {"after": "0", "sort": "-"}, {"sort": "; drop"},
-    {"columns": "\0"}, {"q": "\0%_'"}, {"view": "9" * 99}, {"after": "n1", "sort": "-email"}, {"q": "x" * 30000},
+    {"columns": "\0"}, {"q": "\0%_'"}, {"view": "9" * 99}, {"after": "n1", "sort": "-email"},
+    {"before": "n99999999999"}, {"before": "0"}, {"before": "0", "sort": "-"}, {"before": "n0", "sort": "email"},
+    {"before": "\0", "sort": "-email"}, {"before": "5", "after": "1"}, {"before": "n", "sort": "email"}, {"q": "x" * 30000},
 ])  # fmt: skip
 def test_odd_addresses_show_a_page_all_the_same(admin, way, query):
     for n in range(4):
