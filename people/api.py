@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people import changing, defining, deleting, finding, merging, static_lists
+from people import changing, defining, deleting, finding, merging, owners, static_lists
 from people.changing import Action, Status
 from people.filters import MemberFilters, PersonFieldFilters, PersonFilters, StaticListFilters
 from people.models import Folder, Person, PersonField, StaticList, StaticListMember
@@ -283,14 +283,14 @@ class StaticLists(Listed, Retrieved):
     @extend_schema(request=ListGiven, responses={201: ListShown})
     def create(self, request: Any) -> Response:
         """Make an empty list."""
-        made = static_lists.create(by=request.user, **_with_folder(self.given(ListGiven)))
+        made = static_lists.create(by=request.user, **_with_place(self.given(ListGiven)))
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
     @extend_schema(request=ListGiven, responses=ListShown)
     def partial_update(self, request: Any, pk: int) -> Response:
-        """Change name, description or folder."""
-        changes = _with_folder(self.given(ListGiven, partial=True))
-        return self._edit(lambda found: static_lists.change(found, request.user, **changes))
+        """Change name, description, folder or owner."""
+        given = self.given(ListGiven, partial=True)
+        return self._edit(lambda found: static_lists.change(found, request.user, **_with_place(given, found.owner_id)))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
@@ -324,8 +324,10 @@ class StaticLists(Listed, Retrieved):
         return self.shown(self.get_queryset().get(pk=pk), status, **headers)
 
 
-def _with_folder(given: dict[str, Any]) -> dict[str, Any]:
-    """The checked body with the folder itself for its id."""
+def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str, Any]:
+    """The checked body with the folder and the owner themselves for their ids; `owner_id`: whose the list is now."""
+    if "owner" in given:
+        given = {**given, "owner": owners.find(given["owner"], owner_id)}
     if given.get("folder") is None:
         return given
     folder = Folder.objects.filter(pk=given["folder"]).first()

@@ -5,15 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import datatypes, folders
+from people import datatypes, folders, owners
 from people.fields import READ_ONLY, shown_label
 from people.models import Folder, Person, PersonField, StaticList
 from people.problems import Problem, Refused
@@ -140,8 +138,7 @@ class PlaceForm(forms.Form):
         self.paths = folders.tree()
         nowhere = [("", gettext_lazy("No folder"))]
         self.fields["folder"].choices = nowhere + [(folder.pk, path) for path, folder in self.paths]  # type: ignore[attr-defined]
-        able = Q(is_active=True, is_api_only=False) | Q(pk=place.get("owner"))
-        self.fields["owner"].queryset = get_user_model().objects.filter(able).order_by("username")  # type: ignore[attr-defined]
+        self.fields["owner"].queryset = owners.able(place.get("owner"))  # type: ignore[attr-defined]
 
     def place(self, by: Any, arrange: Callable[[Folder | None, Any], Any]) -> bool:
         """Whether the form was right and `arrange(folder, owner)` was done; what was refused stands at its field."""

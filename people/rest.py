@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from psycopg.errors import QueryCanceled
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ValidationError
@@ -55,6 +56,21 @@ class Whole(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return data
+
+
+@extend_schema_field({"type": ["integer", "string"], "minimum": 1, "minLength": 1, "maxLength": 150})
+class Owner(Text):
+    """The id or the user name of somebody whose a thing shall be; null: nobody's."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": 150, "allow_null": True, "required": False, **options})
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if type(data) is int else super().to_internal_value(data)
+
+    def run_validators(self, value: Any) -> None:
+        if isinstance(value, str):  # `people.owners.find` judges an id
+            super().run_validators(value)
 
 
 class Moment(serializers.DateTimeField):

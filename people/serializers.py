@@ -9,7 +9,7 @@ from rest_framework import serializers
 from people import datatypes, json_schema
 from people.changing import Action
 from people.fields import READ_ONLY, STANDARD
-from people.rest import MAX_BATCH, FaultShown, Moment, Strict, Text, Whole, YesNo
+from people.rest import MAX_BATCH, FaultShown, Moment, Owner, Strict, Text, Whole, YesNo
 from people.sources import Door
 
 MAX_TEXT = 2_000
@@ -152,6 +152,7 @@ class ListGiven(Strict):
     name = Text(max_length=255)
     description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
     folder = Whole(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
+    owner = Owner(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
 
 
 class MemberShown(Strict):

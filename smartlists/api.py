@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from people import datatypes, finding
+from people import datatypes, finding, owners
 from people.models import Folder
 from people.problems import Conflict, Problem, bad_value
 from people.refusals import NotFound, PreconditionFailed, Unprocessable
@@ -108,21 +109,23 @@ class SmartLists(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Create a smart list from rules, as JSON or as text."""
         given = self.given(SmartListGiven)
-        document = _document(given)
+        document, owner = _document(given), owners.find(given.get("owner"))
         made = saving.create(
             given.get("name", document.name),
             document.rules,
             request.user,
             description=given.get("description", document.description),
             folder=_folder(given),
+            owner=owner,
         )
         if given.get("evaluate_every_minutes"):
             saving.schedule(made, given["evaluate_every_minutes"], request.user)
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
     @extend_schema(request=SmartListGiven, responses=SmartListShown)
+    @transaction.atomic
     def partial_update(self, request: Any, pk: int) -> Response:
-        """Change a list's name, description, rules, folder or schedule."""
+        """Change a list's name, description, rules, folder, owner or schedule."""
         found = self.get_object()
         self.require_match(found)
         given = self.given(SmartListGiven, partial=True)
@@ -136,8 +139,10 @@ class SmartLists(Listed, Retrieved):
                 )  # fmt: skip
         except Conflict as conflict:
             raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
-        if "folder" in given:
-            saving.arrange(found, request.user, _folder(given), found.owner)
+        if {"folder", "owner"} & set(given):
+            folder = _folder(given) if "folder" in given else found.folder
+            owner = owners.find(given["owner"], found.owner_id) if "owner" in given else found.owner
+            saving.arrange(found, request.user, folder, owner)
         if "evaluate_every_minutes" in given:
             saving.schedule(found, given["evaluate_every_minutes"], request.user)
         return self._now(found.pk)

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.problems import Problem, fault
-from people.rest import FaultShown, Moment, Strict, Text, Whole
+from people.rest import FaultShown, Moment, Owner, Strict, Text, Whole
 
 RULES = {"$ref": "#/components/schemas/Rules"}
 MAX_TEXT = 2_000
@@ -71,6 +71,7 @@ class SmartListGiven(RulesGiven):
     name = Text(max_length=255, help_text="Else the one in the text.", required=False)
     description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
     folder = Whole(allow_null=True, required=False, min_value=1)
+    owner = Owner(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
     evaluate_every_minutes = Whole(allow_null=True, required=False, min_value=1, max_value=44_640)
 
 
