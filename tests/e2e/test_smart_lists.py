@@ -105,6 +105,44 @@ def test_cards_are_moved_removed_and_brought_back(page, language):
     expect(count).to_have_text("1")
 
 
+def test_what_was_undone_is_redone_until_something_new_is_done(page, language):
+    people()
+    page.goto("/admin/smartlists/smartlist/add/")
+    count, cards = page.locator("#panel .ca-stat"), page.locator(".ca-rule")
+    undo = page.get_by_role("button", name=_("Undo"), exact=True)
+    redo = page.get_by_role("button", name=_("Redo"), exact=True)
+    name = page.get_by_label(_("Name"), exact=True)
+    name.fill("First")
+    name.press("Tab")
+    add(page, _("Country"))
+    expect(cards).to_have_count(1)
+    fill_in(page, "filters.0", "Spain")
+    expect(count).to_have_text("2")
+    expect(redo).to_be_hidden()
+    undo.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".ca-token")).to_have_count(0)
+    expect(undo).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(cards).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(name).to_have_value("")
+    expect(redo).to_be_focused()  # nothing is left to be undone, and its button is gone
+    expect(undo).to_be_hidden()
+    for _step in range(3):
+        with page.expect_response("**/smartlist/add/"):
+            page.keyboard.press("Enter")
+    expect(page.locator("#card-1 .ca-token")).to_contain_text("Spain")
+    expect(name).to_have_value("First")
+    expect(count).to_have_text("2")
+    expect(redo).to_be_hidden()
+    undo.click()
+    expect(redo).to_be_visible()
+    add(page, _("First Name"))
+    expect(cards).to_have_count(2)
+    expect(redo).to_be_hidden()
+
+
 def test_a_list_is_built_with_the_keyboard_alone(page):
     people()
     page.goto("/admin/smartlists/smartlist/add/")

@@ -1,5 +1,5 @@
 // The smart-list builder with a browser that runs scripts: structure changes are fetched from the server, which owns
-// the form, the count follows while somebody types, and every change can be undone. Without this file the same
+// the form, the count follows while somebody types, and every change can be undone and redone. Without this file the same
 // buttons submit the page.
 "use strict";
 
@@ -8,8 +8,10 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!form || !document.getElementById("builder")) return; // somebody who may only look
   const words = JSON.parse(form.dataset.words);
   const undo = form.querySelector("[data-undo]");
+  const redo = form.querySelector("[data-redo]");
   const trouble = document.getElementById("trouble");
   const past = [];
+  const future = []; // what was undone, the latest last
   let timer = 0;
   let counting = null;
   let waiting = Promise.resolve();
@@ -22,7 +24,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const remember = () => {
     if (past[past.length - 1] !== present) past.push(present);
     if (past.length > 50) past.shift();
+    future.length = 0;
+    showSteps();
+  };
+  const showSteps = () => {
     undo.hidden = past.length === 0;
+    redo.hidden = future.length === 0;
   };
 
   const fragment = async (url, body, signal) => {
@@ -72,20 +79,47 @@ document.addEventListener("DOMContentLoaded", () => {
     "step_up", "step_down", "step_remove", "way_remove"]);
 
   // One after the other: each is about what the one before it left
-  const restructure = (action, body) => {
+  const restructure = (action) => {
     const [verb, place = ""] = action.split(":");
     const moves = MOVING.has(verb) ? 1 : 0;
     moving += moves;
     waiting = waiting.then(async () => {
       const before = typed();
-      const sent = new URLSearchParams(body || state());
+      const sent = new URLSearchParams(state());
       sent.set("do", action);
-      const focused = swap(await fragment(form.action, sent), before, !moves && !body);
-      const wanted = (!body && focusNew[verb]?.(place)) || (focused && document.getElementById(focused)) || (!focused && document.getElementById("id_new.search"));
+      const focused = swap(await fragment(form.action, sent), before, !moves);
+      const wanted = focusNew[verb]?.(place) || document.getElementById(focused || "id_new.search");
       if (wanted) wanted.focus({ preventScroll: false });
       present = state();
       count();
     }).catch(failed).finally(() => { moving -= moves; });
+  };
+
+  // To the last state of `from`, from which a step the other way leads back
+  const travel = (from, to) => {
+    waiting = waiting.then(async () => {
+      const target = from.pop();
+      if (target === undefined) return;
+      const left = state();
+      let html;
+      try {
+        const sent = new URLSearchParams(target);
+        sent.set("do", "refresh");
+        html = await fragment(form.action, sent);
+      } catch (error) {
+        from.push(target);
+        throw error;
+      }
+      to.push(left);
+      const focused = swap(html, new Map(), false);
+      for (const box of form.querySelectorAll("#id_name, #id_description")) box.value = new URLSearchParams(target).get(box.name);
+      showSteps();
+      const kept = document.getElementById(focused || "id_new.search");
+      const wanted = kept && kept.hidden ? (kept === undo ? redo : undo) : kept; // a button without further steps is gone
+      if (wanted) wanted.focus();
+      present = state();
+      count();
+    }).catch(failed);
   };
 
   const showPanel = (html) => {
@@ -136,9 +170,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button === undo) {
-      const before = past.pop();
-      if (before) restructure("refresh", before);
-      undo.hidden = past.length === 0;
+      travel(past, future);
+    } else if (button === redo) {
+      travel(future, past);
     } else if ("panelButton" in button.dataset) {
       event.preventDefault();
       const body = new URLSearchParams(state());
