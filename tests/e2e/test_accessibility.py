@@ -9,8 +9,9 @@ from playwright.sync_api import expect
 from config.access import clients
 from people import installation
 from people.models import Installation
-from smartlists import saving
+from smartlists import dispatching, saving, webhooks
 from tests.making import activity, approved_type, edit_description, person, recorded
+from tests.smartlists.campaigning import BIG_CHECK, active, happened
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = {"serious", "critical"}
@@ -33,6 +34,11 @@ PAGES = {
     "used by": "/admin/activities/activitytype/{type}/used-by/", "discard": "/admin/activities/activitytype/{type}/step/discard/",
     "retire": "/admin/activities/activitytype/{type}/step/retire/", "return": "/admin/activities/activitytype/{type}/step/return/",
     "folders": "/admin/people/staticlist/folders/", "upload": "/admin/people/import/add/", "tokens": "/admin/tokens/",
+    "campaigns": "/admin/smartlists/smartcampaign/", "new campaign": "/admin/smartlists/smartcampaign/add/",
+    "campaign": "/admin/smartlists/smartcampaign/{campaign}/change/", "results": "/admin/smartlists/smartcampaign/{campaign}/results/",
+    "trial": "/admin/smartlists/smartcampaign/{campaign}/try/?person={person}", "settings": "/admin/smartlists/smartcampaign/{campaign}/settings/",
+    "webhooks": "/admin/smartlists/webhook/", "new webhook": "/admin/smartlists/webhook/add/",
+    "webhook": "/admin/smartlists/webhook/{webhook}/change/", "deliveries": "/admin/smartlists/webhook/{webhook}/deliveries/",
     "clients": "/admin/access/apiclient/", "new client": "/admin/access/apiclient/add/", "client": "/admin/access/apiclient/{client}/change/",
 }  # fmt: skip
 
@@ -50,9 +56,20 @@ def where(transactional_db):
         {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Spain", "Chile"]},
         {"kind": "sequence", "steps": [{"type": "depositCheck"}, {"type": "newPerson", "within_days": 7, "not": True}]},
     ]}  # fmt: skip
+    hook = webhooks.create("CRM", None, url="https://example.com/hook")[0]
+    spanish = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
+    campaign = active(
+        {"do": "change_field", "field": "person_score", "by": "1"}, {"do": "webhook", "webhook": hook.pk},
+        {"do": "record", "type": "depositCheck", "primary": "{{trigger.check}}"},
+        {"do": "choose", "otherwise": [], "choices": [{"when": {"rules": spanish}, "steps": [{"do": "wait", "period": "1 day"}]}]},
+        {"do": "wait", "period": "3 days"}, triggers=[BIG_CHECK], name="Big depositors",
+    )  # fmt: skip
+    happened(ann.pk, amount=5_000)
+    dispatching.drain()
     client = clients.create("Bank core", get_user_model().objects.create_user("olga"), None).client
     return {
         "type": check.pk, "person": ann.pk, "list": saving.create("Depositors", rules, None).pk, "client": client.pk,
+        "campaign": campaign.pk, "webhook": hook.pk,
     }  # fmt: skip
 
 
