@@ -104,7 +104,10 @@ def database_is_ended():
 
 def others_connected():
     with connection.cursor() as cursor:
-        cursor.execute("select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'")  # fmt: skip
+        cursor.execute(  # but for those that a cluster's servers have among themselves
+            """select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+            and backend_type = 'client backend' and application_name not like 'citus%'"""
+        )
         return cursor.fetchone()[0]
 
 
