@@ -96,7 +96,7 @@ def _list(template: Any) -> Callable[[Any, Naming, Mapping[int, str]], str]:
 
 
 def _change(item: definitions.ChangeField, naming: Naming, _webhooks: Mapping[int, str]) -> str:
-    shown = {"field": naming.person_label(item.field), "value": item.by or item.to}
+    shown = {"field": naming.shown_person_label(item.field), "value": item.by or item.to}
     if item.by:
         return _("Add %(value)s to %(field)s") % shown
     return _("Change %(field)s to “%(value)s”") % shown if item.to else _("Clear %(field)s") % shown
@@ -129,7 +129,7 @@ def _webhook(item: definitions.CallWebhook, _naming: Naming, webhooks: Mapping[i
 
 def _choose(item: definitions.Choose, naming: Naming, _webhooks: Mapping[int, str]) -> str:
     ways = "; ".join(
-        _("%(number)s for %(who)s") % {"number": number, "who": audience(choice.when, naming.catalogue)}
+        _("%(number)s for %(who)s") % {"number": number, "who": audience(choice.when, naming.catalogue).rstrip(".")}
         for number, choice in enumerate(item.choices, 1)
     )
     return _("Choose a way: %(ways)s; else %(number)s") % {"ways": ways, "number": len(item.choices) + 1}

@@ -61,3 +61,18 @@ def test_steps_are_moved_and_removed(page):
     expect(page.locator("[id='steps.1.amount']")).to_have_value("7")
     page.locator("#step-0").get_by_role("button", name="Remove this step").click()
     expect(page.locator("[id='steps.0.amount']")).to_have_value("7")
+
+
+def test_steps_are_undone_and_redone(page, language):
+    approved_type()
+    page.goto("/admin/smartlists/smartcampaign/add/")
+    add(page, _("Wait"), "step-new-")
+    expect(page.locator("#step-0")).to_be_visible()
+    undo = page.get_by_role("button", name=_("Undo"), exact=True)
+    redo = page.get_by_role("button", name=_("Redo"), exact=True)
+    undo.click()
+    expect(page.locator("#step-0")).to_have_count(0)
+    redo.click()
+    expect(page.locator("#step-0")).to_be_visible()
+    expect(redo).to_be_hidden()
+    expect(undo).to_be_focused()

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import translation
 
-from smartlists import dispatching, saving, webhooks
+from smartlists import campaign_sentences, definition_checks, dispatching, saving, webhooks
+from smartlists.catalogue import Catalogue
 from smartlists.models import CampaignRun, SmartCampaign, Webhook, WebhookDelivery
 from tests.making import approved_type, person
 from tests.query_budget import query_budget
@@ -16,6 +18,7 @@ from tests.smartlists.campaigning import (
     a_list,
     active,
     add_to,
+    definition,
     draft,
     happened,
     own_rows_read,  # noqa: F401 (a fixture)
@@ -300,3 +303,19 @@ def test_webhooks_are_made_changed_and_sent_again(client, marketer):
     assert "whsec_" in page
     reply = client.post(reverse("admin:smartlists_webhook_do", args=[hook.pk, "delete"]), follow=True)
     assert "in use" in reply.content.decode()
+
+
+def test_steps_are_told_in_the_readers_language():
+    approved_type()
+    spain = {
+        "rules": {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
+    }
+    wait = {"do": "wait", "period": "1 day"}
+    found = definition_checks.parse(definition(
+        {"do": "change_field", "field": "person_score", "by": "5"},
+        {"do": "choose", "otherwise": [], "choices": [{"when": spain, "steps": [wait]}]},
+    ))  # fmt: skip
+    with translation.override("es"):
+        score, choice, _wait = (said for _number, said in campaign_sentences.steps(found, Catalogue(), {}))
+    assert score == "Sumar 5 a Puntuación"
+    assert choice.startswith("Elegir un camino: 1 para ") and ".;" not in choice and choice.endswith("; si no, 2")
