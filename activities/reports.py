@@ -74,10 +74,10 @@ def check(scope: Scope) -> None:
         raise Refused(Problem("out_of_range", _("A report reaches over ten years at most."), ("since",)))
 
 
-def to_read(types: Sequence[ActivityType], scope: Scope) -> int:
+def to_read(type_ids: Sequence[int], scope: Scope) -> int:
     """How many activities lie in the period, as the rollup has them: what a report of the types reads at most."""
     check(scope)
-    return sum(rollup.daily([found.pk for found in types], scope.first, scope.last).values())
+    return sum(rollup.daily(type_ids, scope.first, scope.last).values())
 
 
 def trend(activity_type: ActivityType, scope: Scope) -> list[tuple[date, int]]:

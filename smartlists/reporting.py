@@ -167,7 +167,7 @@ def _at_once(question: Question) -> Answer | None:
     """The answer, or None where reading for it would keep a page waiting."""
     scope = Scope(question.since, question.until)
     is_from_rollup = question.report == "trend" and not question.people
-    if not is_from_rollup and reports.to_read(_types(question), scope) > AT_ONCE:
+    if not is_from_rollup and reports.to_read(question.types, scope) > AT_ONCE:
         return None
     try:
         return _answer(question, PATIENCE, AT_ONCE)

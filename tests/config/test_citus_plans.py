@@ -75,7 +75,7 @@ READ = {
     "search of the log": (lambda check, ann: reading.search(FOR_ALL, Activity.objects.filter(door=1)), {EACH_ALONE}),
     "latest of a type": (lambda check, ann: reading.latest(check.pk, 8), {EACH_ALONE}),
     "when a type was last": (lambda check, ann: rollup.last_seen([check.pk, 1]), {PUT_TOGETHER}),
-    "report: how much there is to read": (lambda check, ann: reports.to_read([check], WIDE), set()),
+    "report: how much there is to read": (lambda check, ann: reports.to_read([check.pk], WIDE), set()),
     "report: trend": (lambda check, ann: reports.trend(check, WIDE), set()),
     "report: breakdown": (lambda check, ann: reports.breakdown(check, fields_of(check)[0], WIDE), {EACH_ALONE}),
     "report: top people": (lambda check, ann: reports.top_people(check, WIDE), {PUT_TOGETHER}),
