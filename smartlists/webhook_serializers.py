@@ -18,9 +18,9 @@ class Headers(serializers.JSONField):
 class WebhookGiven(Strict):
     name = Text(max_length=255)
     url = Text(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
-    method = serializers.ChoiceField(Webhook.Method.values, required=False)
+    method = serializers.ChoiceField(Webhook.Method.choices, required=False)
     headers = Headers(required=False)
-    format = serializers.ChoiceField(Webhook.Format.values, required=False)
+    format = serializers.ChoiceField(Webhook.Format.choices, required=False)
     body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
     per_minute = Whole(min_value=1, max_value=webhooks.MAX_PER_MINUTE, required=False)
     timeout_seconds = Whole(min_value=1, max_value=webhooks.MAX_SECONDS, required=False)

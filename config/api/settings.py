@@ -37,6 +37,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "ActivityDataType": "activities.serializers.DATA_TYPES",
         "PersonDataType": "people.serializers.DATA_TYPES",
+        "WebhookFormat": "smartlists.webhook_models.Webhook.Format",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
