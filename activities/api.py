@@ -37,7 +37,7 @@ from activities.serializers import (
     spec,
 )
 from people.problems import Conflict, NotAllowed, Problem
-from people.refusals import BadQuery, NotFound, PreconditionFailed, Unprocessable
+from people.refusals import BadQuery, NotFound, Unprocessable
 from people.rest import Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
@@ -206,12 +206,8 @@ class ActivityTypes(Listed, Retrieved):
         """Do `verb` to the type with the revision that If-Match stands for, and show what became of it."""
         found = self.get_object()
         self.require_match(found)
-        has_condition = self.request.headers.get("If-Match", "*").strip() != "*"
-        expected = (found.draft.revision if found.draft else 0) if has_condition else None
-        try:
+        with self.expecting(found.draft.revision if found.draft else 0) as expected:
             verb(found, expected)
-        except Conflict as conflict:
-            raise (PreconditionFailed(*conflict.problems) if has_condition else conflict) from None
         return self._now(found.pk, status)
 
     def _now(self, pk: int, status: int = 200, **headers: str) -> Response:

@@ -15,7 +15,7 @@ from people.filters import MemberFilters, PersonFieldFilters, PersonFilters, Sta
 from people.models import Folder, Person, PersonField, StaticList, StaticListMember
 from people.problems import Conflict, Problem, bad_value, fault
 from people.receiving import flat, placed, row_of
-from people.refusals import NotFound, PreconditionFailed, Unprocessable
+from people.refusals import NotFound, Unprocessable
 from people.rest import Listed, Retrieved, refuse_unknown_members, rows_of
 from people.serializers import (
     ListGiven,
@@ -99,12 +99,8 @@ class People(Listed, Retrieved):
         """Change some of a person's fields; null takes a value away."""
         person = self.get_object()
         self.require_match(person)
-        has_condition = self.request.headers.get("If-Match", "*").strip() != "*"
-        expected = person.revision if has_condition else None
-        try:
+        with self.expecting(person.revision) as expected:
             outcome = changing.update(person, flat(request.data), self.source, expected)
-        except Conflict as conflict:
-            raise PreconditionFailed(*conflict.problems) from None
         return self.shown(self._person(_done(outcome)))
 
     @extend_schema(request=None, responses={204: None})

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from people.exact_json import Repeated
 from people.filtering import NOT_FILTERS
 from people.permissions import require
-from people.problems import Problem, bad_value, show
+from people.problems import Conflict, Problem, bad_value, show
 from people.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Unprocessable
 from people.sources import Door, Source
 
@@ -191,6 +191,18 @@ class Resource(viewsets.GenericViewSet):
         if self._etag(thing) not in _tags(wanted):
             message = _("It has changed since you read it. Read it again; nothing was overwritten.")
             raise PreconditionFailed(Problem("precondition_failed", message, (), self._etag(thing) or "", show(wanted)))
+
+    @contextmanager
+    def expecting(self, revision: int) -> Iterator[int | None]:
+        """Inside, a verb edits what has `revision`: yields what to hand it, None when the client sets no condition.
+
+        Somebody else's edit in between is a failed condition for whoever set one, else the conflict it is.
+        """
+        has_condition = self.request.headers.get("If-Match", "*").strip() != "*"
+        try:
+            yield revision if has_condition else None
+        except Conflict as conflict:
+            raise (PreconditionFailed(*conflict.problems) if has_condition else conflict) from None
 
     def _keep_wanted(self, serializer: Any) -> None:
         if "fields" not in self.request.query_params:

@@ -11,8 +11,8 @@ from rest_framework.settings import api_settings
 
 from people import datatypes, finding, owners
 from people.models import Folder
-from people.problems import Conflict, Problem, bad_value
-from people.refusals import NotFound, PreconditionFailed, Unprocessable
+from people.problems import Problem, bad_value
+from people.refusals import NotFound, Unprocessable
 from people.rest import Listed, Retrieved
 from smartlists import evaluating, explanation, health, language, rules, saving, sentences
 from smartlists.catalogue import Catalogue
@@ -129,16 +129,13 @@ class SmartLists(Listed, Retrieved):
         found = self.get_object()
         self.require_match(found)
         given = self.given(SmartListGiven, partial=True)
-        expected = found.revision if request.headers.get("If-Match", "*").strip() != "*" else None
         value = _document(given).rules if {"rules", "text"} & set(given) else None
-        try:
+        with self.expecting(found.revision) as expected:
             if value is not None or {"name", "description"} & set(given):
                 saving.change(
                     found, request.user, expected_revision=expected, value=value,
                     name=given.get("name"), description=given.get("description"),
                 )  # fmt: skip
-        except Conflict as conflict:
-            raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
         if {"folder", "owner"} & set(given):
             folder = _folder(given) if "folder" in given else found.folder
             owner = owners.find(given["owner"], found.owner_id) if "owner" in given else found.owner

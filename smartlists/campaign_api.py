@@ -8,8 +8,8 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.filtering import NUMBER_KEY, Column, Filters
-from people.problems import Conflict, Problem, bad_value
-from people.refusals import NotFound, PreconditionFailed, Unprocessable
+from people.problems import Problem, bad_value
+from people.refusals import NotFound, Unprocessable
 from people.rest import Listed, Retrieved
 from smartlists import campaign_serializers as shown
 from smartlists import campaigns, definitions, health, results, running
@@ -101,14 +101,11 @@ class SmartCampaigns(Listed, Retrieved):
         found = self.get_object()
         self.require_match(found)
         given = self.given(shown.CampaignGiven, partial=True)
-        expected = found.revision if request.headers.get("If-Match", "*").strip() != "*" else None
-        try:
+        with self.expecting(found.revision) as expected:
             campaigns.change(
                 found, request.user, expected_revision=expected, name=given.get("name"), value=given.get("definition"),
                 description=given.get("description"),
             )  # fmt: skip
-        except Conflict as conflict:
-            raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
         return self._now(found.pk)
 
     @extend_schema(request=None, responses={204: None})

@@ -8,8 +8,8 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.filtering import NUMBER_KEY, Column, Filters
-from people.problems import Conflict, Problem
-from people.refusals import NotFound, PreconditionFailed
+from people.problems import Problem
+from people.refusals import NotFound
 from people.rest import Listed, Retrieved
 from smartlists import webhook_serializers as shown
 from smartlists import webhooks
@@ -101,11 +101,8 @@ class Webhooks(Listed, Retrieved):
         found = self.get_object()
         self.require_match(found)
         given = self.given(shown.WebhookGiven, partial=True)
-        expected = found.revision if request.headers.get("If-Match", "*").strip() != "*" else None
-        try:
+        with self.expecting(found.revision) as expected:
             return self.shown(webhooks.change(found, request.user, expected_revision=expected, **given))
-        except Conflict as conflict:
-            raise (PreconditionFailed(*conflict.problems) if expected is not None else conflict) from None
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
