@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
 
 from activities.models import Activity
 from activities.querysets import ActivityQuerySet
@@ -22,6 +23,7 @@ AHEAD = timedelta(minutes=10)
 DISORDER = timedelta(hours=1)
 # a token is made by looking through so many ids at most for the first that is meant; a page leaves out the rest
 PASSED_OVER = 10_000
+TIMELINE = 50  # activities of a page
 # `search` looks through so many ids at once at first, and no longer than this for one page
 SEARCH_SPAN, SEARCH_SECONDS = 50_000, 1.0
 
@@ -263,7 +265,16 @@ def _ranges(position: Position, mark: int) -> list[str]:
     return ranges or ["false"]
 
 
-def timeline(
+def timeline(person_id: int, *, limit: int = TIMELINE, **narrowed: Any) -> list[Activity]:
+    """One person's activities, newest first; one statement. Narrowed by `type_ids`, `containing`, `since`, `until`.
+
+    `containing` keeps those with a value that has the text in it, case aside. `since` is included, `until` is
+    not. `before` is (occurred_at, id) of the last one seen: keyset paging.
+    """
+    return list(_timeline(person_id, **narrowed)[:limit])
+
+
+def _timeline(
     person_id: int,
     *,
     type_ids: Sequence[int] | None = None,
@@ -271,13 +282,7 @@ def timeline(
     since: datetime | None = None,
     until: datetime | None = None,
     before: tuple[datetime, int] | None = None,
-    limit: int = 50,
-) -> list[Activity]:
-    """One person's activities, newest first; one statement.
-
-    `containing` keeps those with a value that has the text in it, case aside. `since` is included, `until` is
-    not. `before` is (occurred_at, id) of the last one seen: keyset paging.
-    """
+) -> ActivityQuerySet:
     activities = Activity.objects.of_person(person_id).newest_first()
     if type_ids is not None:
         activities = activities.filter(activity_type_id__in=type_ids)
@@ -289,16 +294,24 @@ def timeline(
         activities = activities.filter(occurred_at__lt=until)
     if before is not None:
         activities = activities.extra(where=["(occurred_at, id) < (%s, %s)"], params=list(before))
-    return list(activities[:limit])
+    return activities
 
 
-def types_of(person_id: int, among: int = 2_000) -> set[int]:
-    """The ids of the types of the person's `among` latest activities."""
+def timeline_with_types(
+    person_id: int, *, limit: int = TIMELINE, among: int = 1_000, **narrowed: Any
+) -> tuple[list[Activity], set[int]]:
+    """As `timeline`, and the ids of the types of the person's `among` latest activities; one statement, or two where
+    nothing is found."""
     newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id")[:among]
+    sql, parameters = newest.query.sql_with_params()
+    types = f"(select array_agg(distinct activity_type_id) from ({sql}) latest)"
+    found = _timeline(person_id, **narrowed).annotate(types_there=RawSQL(types, parameters))  # one look for all rows
+    activities = list(found[:limit])
+    if activities:
+        return activities, set(activities[0].types_there)
     with connection.cursor() as cursor:
-        sql, parameters = newest.query.sql_with_params()
-        cursor.execute(f"select distinct activity_type_id from ({sql}) latest", parameters)
-        return {pk for (pk,) in cursor.fetchall()}
+        cursor.execute(f"select {types}", parameters)
+        return [], set(cursor.fetchone()[0] or ())
 
 
 def latest(type_id: int, limit: int) -> list[Activity]:

@@ -45,13 +45,12 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     form.is_valid()
     chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
-    found = reading.timeline(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
+    found, present = reading.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
     shown = entries(found[:PAGE])
     older = request.GET.copy()
     if len(found) > PAGE:
         last = found[PAGE - 1]
         older["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
-    present = reading.types_of(person.pk)
     return show(
         request, "timeline", str(person), person=person, days=_by_day(shown), form=form, chosen=chosen,
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],

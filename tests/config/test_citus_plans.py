@@ -64,7 +64,7 @@ def world(transactional_db):
 READ = {
     "timeline": (lambda check, ann: reading.timeline(ann), {ONE_PART}),
     "timeline of types, with words": (lambda check, ann: reading.timeline(ann, type_ids=[check.pk, 1], containing="5"), {ONE_PART}),
-    "types of a person": (lambda check, ann: reading.types_of(ann), {ONE_PART}),
+    "timeline with the types there are": (lambda check, ann: reading.timeline_with_types(ann, type_ids=[check.pk]), {ONE_PART}),
     "page of one type": (lambda check, ann: reading.read(FOR_ALL, [check.pk]), {EACH_ALONE}),
     "page of several types": (lambda check, ann: reading.read(FOR_ALL, [check.pk, 1]), {PUT_TOGETHER}),
     "page of a person": (lambda check, ann: reading.read(FOR_ALL, [check.pk], [ann]), {ONE_PART}),
