@@ -7,10 +7,12 @@ from django.utils.translation import gettext as _
 
 from people.problems import NotAllowed, Problem
 
+MAKER: Any = object()  # for an owner: whoever makes the thing, where nobody was chosen; None is nobody
 
-def owner_of(by: Any) -> Any:
-    """Whose a thing is that `by` makes: a program's things are its owner's."""
-    return getattr(by, "owner", None) or by
+
+def owner_of(by: Any, chosen: Any = MAKER) -> Any:
+    """Whose a thing is that `by` makes: who was `chosen`, else the maker's; a program's things are its owner's."""
+    return (getattr(by, "owner", None) or by) if chosen is MAKER else chosen
 
 
 def require(by: Any, permission: str) -> None:

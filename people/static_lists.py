@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from people import announcing, audit, finding, locks, names, used_by
 from people.models import Folder, StaticList, StaticListCount
-from people.permissions import owner_of, require
+from people.permissions import MAKER, owner_of, require
 from people.problems import Problem, Refused, bad_value
 from people.sources import Source
 
@@ -53,15 +53,17 @@ class Pasted:
 
 
 @transaction.atomic
-def create(name: Any, by: Any, *, description: Any = "", folder: Folder | None = None, owner: Any = None) -> StaticList:
-    """Make an empty list; without an `owner` it is the maker's.
+def create(
+    name: Any, by: Any, *, description: Any = "", folder: Folder | None = None, owner: Any = MAKER
+) -> StaticList:
+    """Make an empty list; without an `owner` it is the maker's, with None nobody's.
 
     Raises `Refused` (`missing_value`, `name_taken`, …), `NotAllowed`.
     """
     require(by, "people.add_staticlist")
     static_list = StaticList(
         name=names.name(name), description=names.description(description), folder=folder, created_by=by,
-        owner=owner_of(by) if owner is None else owner,
+        owner=owner_of(by, owner),
     )  # fmt: skip
     _save(static_list)
     audit.note(by, static_list, "created")
@@ -160,6 +162,11 @@ def remove(
 def add_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
     """Put any number of people on the list, a transaction for each 10,000; return how many joined."""
     return sum(add(static_list, batch, source).count(Membership.ADDED) for batch in _batches(person_ids))
+
+
+def remove_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
+    """Take any number of people off the list, as `add_all` puts them on; return how many left."""
+    return sum(remove(static_list, batch, source).count(Membership.REMOVED) for batch in _batches(person_ids))
 
 
 def size(static_list: StaticList) -> int:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.paging import UncountedPaginator
-from smartlists import builder_page, list_pages, member_pages
+from smartlists import builder_page, copy_pages, list_pages, member_pages
 from smartlists.models import SmartList
 
 PAGES = {
@@ -23,7 +23,8 @@ PAGES = {
     "used_by": list_pages.used_by_page,
     "refresh": list_pages.refresh,
     "export": member_pages.export,
-    "snapshot": list_pages.snapshot,
+    "snapshot": copy_pages.put,
+    "end_copy": copy_pages.end,
     "copy": list_pages.copy,
     "archive": list_pages.archive,
     "place": list_pages.place,

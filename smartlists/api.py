@@ -9,13 +9,15 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from people import datatypes, finding, owners
+from people import datatypes, finding, owners, static_lists
 from people.models import Folder
+from people.permissions import MAKER
 from people.problems import Problem, bad_value
 from people.refusals import NotFound, Unprocessable
 from people.rest import Listed, Retrieved
-from smartlists import evaluating, explanation, health, language, rules, saving, sentences
+from smartlists import copying, evaluating, explanation, health, language, rules, saving, sentences
 from smartlists.catalogue import Catalogue
+from smartlists.copy_api import static_list_of
 from smartlists.filters import SmartListFilters
 from smartlists.models import SmartList, StoredEvaluation
 from smartlists.serializers import (
@@ -23,6 +25,8 @@ from smartlists.serializers import (
     EvaluatedShown,
     ExplanationShown,
     HealthShown,
+    PutGiven,
+    PutShown,
     RulesGiven,
     SmartListGiven,
     SmartListMemberShown,
@@ -95,6 +99,7 @@ class SmartLists(Listed, Retrieved):
         "unarchive": CHANGE,
         "count": VIEW,
         "evaluate": VIEW,
+        "put_into": static_lists.CHANGE,
         "text": VIEW,
         "health": VIEW,
         "explain": VIEW,
@@ -109,7 +114,7 @@ class SmartLists(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Create a smart list from rules, as JSON or as text."""
         given = self.given(SmartListGiven)
-        document, owner = _document(given), owners.find(given.get("owner"))
+        document, owner = _document(given), owners.find(given["owner"]) if "owner" in given else MAKER
         made = saving.create(
             given.get("name", document.name),
             document.rules,
@@ -175,6 +180,14 @@ class SmartLists(Listed, Retrieved):
     def evaluate(self, request: Any, pk: int) -> Response:
         """Evaluate the list now; everybody sees the result from now on."""
         return Response(CountShown(evaluating.evaluate(self.get_object(), request.user)).data)
+
+    @extend_schema(request=PutGiven, responses=PutShown)
+    @action(["POST"], detail=True, url_path="put-into")
+    def put_into(self, request: Any, pk: int) -> Response:
+        """Put the members, as pages show them, on a static list now. For lists of up to 100,000 people."""
+        found, given = self.get_object(), self.given(PutGiven)
+        done = copying.put_into(found, static_list_of(given), self.source, request.user, given["mode"])
+        return Response(PutShown(done).data)
 
     @extend_schema(responses=TranslatedShown)
     @action(["GET"], detail=True)

@@ -15,11 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
-from people import audit, locks, static_lists
-from people.models import Person, StaticList
+from people import locks
+from people.models import Person
 from people.permissions import require
 from people.problems import Problem, Refused
-from people.sources import Source
 from smartlists import evaluation, rules, snapshot
 from smartlists.evaluation import Evaluation
 from smartlists.models import SmartList, StoredEvaluation, bitmap
@@ -116,17 +115,6 @@ def page_of(stored: StoredEvaluation, start: int, size: int) -> list[int]:
 def changes_of(stored: StoredEvaluation) -> tuple[BitMap, BitMap]:
     """Who joined and who left the list since the evaluation before this one."""
     return bitmap(stored.joined), bitmap(stored.left)
-
-
-def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by: Any) -> int:
-    """Put the members whom everybody sees now on a static list, to stay; return how many joined it.
-
-    Doing it again adds only who is missing. Raises as `shown` and `static_lists.add` do.
-    """
-    require(by, static_lists.CHANGE)
-    joined = static_lists.add_all(static_list, shown(smart_list, by).person_ids, source)
-    audit.note(by, static_list, "members_added", count=joined)
-    return joined
 
 
 def due(now: datetime | None = None) -> Sequence[SmartList]:

@@ -11,11 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people import finding, static_lists, used_by
+from people import finding, used_by
 from people.forms import PlaceForm
-from people.models import Person, StaticList
+from people.models import Person
 from people.problems import Refused
-from people.sources import Door, Source
 from smartlists import belonging, evaluating, language, saving
 from smartlists.models import SmartList, StoredEvaluation
 from smartlists.shell import NAME, find, page, require
@@ -88,30 +87,12 @@ def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def refresh(request: HttpRequest, pk: int) -> HttpResponse:
-    return _doing(request, pk, "members", lambda one: _counted(evaluating.evaluate(one, request.user)))
+    return doing(request, pk, "members", lambda one: _counted(evaluating.evaluate(one, request.user)))
 
 
 def _counted(stored: StoredEvaluation) -> str:
     said = ngettext("Counted: %(count)s person.", "Counted: %(count)s people.", stored.count or 0)
     return said % {"count": stored.count}
-
-
-@require_POST
-def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put the members on a static list: the one of the name that was typed, or a new one."""
-
-    def keep(smart_list: SmartList) -> str:
-        name = request.POST.get("name", "").strip()
-        kept = StaticList.objects.filter(name__iexact=name.replace("\0", ""), is_archived=False).first()
-        kept = kept or static_lists.create(name, request.user)
-        joined = evaluating.put_into(smart_list, kept, Source(Door.ADMIN, request.user.pk), request.user)
-        said = ngettext(
-            "%(count)s person joined the static list “%(name)s”.",
-            "%(count)s people joined the static list “%(name)s”.", joined,
-        )  # fmt: skip
-        return said % {"count": joined, "name": kept.name}
-
-    return _doing(request, pk, "members", keep)
 
 
 @require_POST
@@ -135,7 +116,7 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
         saving.archive(smart_list, request.user)
         return str(_("Archived."))
 
-    return _doing(request, pk, "used_by", put)
+    return doing(request, pk, "used_by", put)
 
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
@@ -163,7 +144,7 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
         saving.schedule(smart_list, minutes or None, request.user)
         return str(_("Saved."))
 
-    return _doing(request, pk, "history", plan)
+    return doing(request, pk, "history", plan)
 
 
 @require_POST
@@ -182,7 +163,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"{NAME}_changelist")
 
 
-def _doing(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:
+def doing(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:
     """Do something to the list and say how it went, on the page of `tab`."""
     smart_list = find(request, pk)
     try:

@@ -52,9 +52,9 @@ def problems(of: Type, start: datetime | None, clock: Clock, path: Path) -> Iter
     kept = ngettext("%(count)s month", "%(count)s months", months) % {"count": months}
     if start is None:
         message = _("“%(type)s” is kept for %(kept)s, and this looks back without limit: what is older is gone.")
-        shown = {"type": of.name, "kept": kept}
+        shown = {"type": of.shown_name, "kept": kept}
     else:
         message = _("“%(type)s” is kept for %(kept)s, and this looks back to %(day)s: what is older is gone.")
         day = formats.date_format(start.astimezone(clock.zone), "DATE_FORMAT")
-        shown = {"type": of.name, "kept": kept, "day": day}
+        shown = {"type": of.shown_name, "kept": kept, "day": day}
     yield Problem("kept_shorter", message % shown, path)

@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from people import exporting, exporting_people, fields
@@ -18,7 +19,7 @@ from people.fields import FieldInfo
 from people.forms import shown
 from people.models import Person, StaticList
 from people.problems import Refused
-from smartlists import evaluating, member_order, member_views
+from smartlists import copy_pages, copying, evaluating, member_order, member_views
 from smartlists.shell import NAME, find, page, require
 
 PAGE = 100
@@ -93,9 +94,21 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         following=asked.address(after=found.following) if found.following else "",
         preceding=asked.address(before=found.preceding) if found.preceding else "",
         first=asked.address() if found.preceding or is_beyond else "", is_beyond=is_beyond,
-        every=asked.address(q=""), static_lists=names[:SUGGESTED],
+        every=asked.address(q=""), static_lists=names[:SUGGESTED], copies=_copies(smart_list),
+        modes=copying.Mode.choices, periods=copy_pages.PERIODS,
         export_query=asked.address(q="", sort=""), sorted_limit=member_order.SORTED_WHOLE,
     )  # fmt: skip
+
+
+def _copies(smart_list: Any) -> list[tuple[Any, Any]]:
+    """What is filled from the list, and how often."""
+    words = dict(copy_pages.PERIODS)
+    rows = smart_list.copies.select_related("static_list").order_by("static_list__name")
+    return [(row, words.get(str(row.every_minutes or "")) or _every(row.every_minutes)) for row in rows]
+
+
+def _every(minutes: int) -> str:
+    return ngettext("every %(count)s minute", "every %(count)s minutes", minutes) % {"count": minutes}
 
 
 def _found(everybody: Any, asked: Asked, known: Mapping[str, FieldInfo]) -> member_order.Found:

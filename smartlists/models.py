@@ -157,6 +157,7 @@ from smartlists.campaign_models import (  # noqa: E402, F401
     SmartCampaign,
     StepOutcome,
 )
+from smartlists.copy_models import ListCopy  # noqa: E402, F401
 from smartlists.member_views import MemberView  # noqa: E402, F401
 from smartlists.report_models import StoredReport  # noqa: E402, F401
 from smartlists.webhook_models import AlertEmail, Webhook, WebhookDelivery  # noqa: E402, F401

@@ -18,7 +18,7 @@ from people import audit, locks, used_by
 from people.datatypes import BY_NAME, BadValue, is_blank
 from people.models import Folder
 from people.names import kept_apart
-from people.permissions import owner_of, require
+from people.permissions import MAKER, owner_of, require
 from people.problems import Problem, Refused, bad_value, refuse_if, refuse_if_changed
 from smartlists import nesting, rules
 from smartlists.catalogue import Catalogue
@@ -39,10 +39,11 @@ MAX_SCHEDULE_MINUTES = 60 * 24 * 31
 
 @transaction.atomic
 def create(
-    name: Any, value: Any, by: Any, *, description: str = "", folder: Folder | None = None, owner: Any = None
+    name: Any, value: Any, by: Any, *, description: str = "", folder: Folder | None = None, owner: Any = MAKER
 ) -> SmartList:
-    """Create a smart list; `value` are its rules as decoded JSON or as `Rules`. Without an `owner` it is the maker's.
+    """Create a smart list; `value` are its rules as decoded JSON or as `Rules`.
 
+    Without an `owner` it is the maker's, with None nobody's.
     Raises `Refused` with every problem (`missing_value`, `name_taken`, whatever `rules.parse` finds), `NotAllowed`.
     """
     require(by, "smartlists.add_smartlist")
@@ -54,7 +55,7 @@ def create(
     refuse_if(problems)
     made = SmartList(
         name=name, description=description, folder=folder, rules=rules.dump(parsed), created_by=by, updated_by=by,
-        owner=owner_of(by) if owner is None else owner,
+        owner=owner_of(by, owner),
     )  # fmt: skip
     _save(made)
     _write_uses(made, parsed, names)

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from people.problems import Problem, fault
 from people.rest import FaultShown, Moment, Owner, Strict, Text, Whole
+from smartlists.copy_models import ListCopy
 
 RULES = {"$ref": "#/components/schemas/Rules"}
 MAX_TEXT = 2_000
@@ -101,6 +102,42 @@ def health_shown(found: Iterable[Problem]) -> dict[str, Any]:
 
 class SmartListMemberShown(Strict):
     person = serializers.IntegerField()
+
+
+class PutGiven(Strict):
+    """Where the members go, and whether others are taken off it."""
+
+    static_list = Whole(min_value=1, help_text="Id of a static list.")
+    mode = serializers.ChoiceField(
+        ListCopy.Mode.values, default="add", help_text="add: who is missing; replace: others on it are taken off, too."
+    )
+
+
+class PutShown(Strict):
+    joined = serializers.IntegerField()
+    left = serializers.IntegerField()
+    as_of = Moment(help_text="Of the evaluation whose members these are.")
+
+
+class CopyGiven(PutGiven):
+    every_minutes = Whole(min_value=15, max_value=44_640)
+
+
+class CopyShown(Strict):
+    """A static list that is filled from a smart list on a schedule, and what its last run did."""
+
+    id = serializers.IntegerField()
+    static_list = serializers.IntegerField(source="static_list_id")
+    mode = serializers.CharField()
+    every_minutes = serializers.IntegerField(allow_null=True, help_text="Null: once, while it is under way.")
+    state = serializers.CharField()
+    problem = serializers.CharField()
+    joined = serializers.IntegerField(allow_null=True)
+    left = serializers.IntegerField(allow_null=True)
+    as_of = Moment(allow_null=True)
+    asked_at = Moment()
+    created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
+    created_at = Moment()
 
 
 class EvidenceShown(Strict):

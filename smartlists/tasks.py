@@ -5,7 +5,7 @@ import logging
 from procrastinate.contrib.django import app
 
 from people.problems import Refused
-from smartlists import evaluating, reporting
+from smartlists import copying, evaluating, reporting
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,20 @@ def go_on(timestamp: int) -> None:
     evaluating.give_up_dead()
     for smart_list in evaluating.due():
         evaluating.request(smart_list, None)
+
+
+@app.task(name="smartlists.copy_members", queue="lists", pass_context=False)
+def copy_members(copy_id: int) -> None:
+    try:
+        copying.run(copy_id)
+    except Refused as refused:  # kept with the copy, and shown on the list's page
+        logger.warning("copy %s: %s", copy_id, refused)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="smartlists.copy_due", queue="lists", queueing_lock="smartlists.copy_due", pass_context=False)
+def copy_due(timestamp: int) -> None:
+    copying.ask_due()
 
 
 @app.task(name="smartlists.work_out_report", queue="lists", pass_context=False)

@@ -13,6 +13,7 @@ from people.api import People, PersonFields, StaticListMembers, StaticLists
 from people.transfer_api import Exports, ImportFailures, Imports
 from smartlists.api import SmartListMembers, SmartLists
 from smartlists.campaign_api import SmartCampaignEntries, SmartCampaigns
+from smartlists.copy_api import SmartListCopies
 from smartlists.webhook_api import WebhookDeliveries, Webhooks
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -28,6 +29,7 @@ router.register("static-lists", StaticLists)
 router.register("static-lists/<int:static_list>/members", StaticListMembers)
 router.register("smart-lists", SmartLists)
 router.register("smart-lists/<int:smart_list>/members", SmartListMembers, basename="smartlistmember")
+router.register("smart-lists/<int:smart_list>/copies", SmartListCopies)
 router.register("smart-campaigns", SmartCampaigns)
 router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntries)
 router.register("webhooks", Webhooks)

@@ -39,7 +39,7 @@ PLACES = (
     ("api/v1/people/", {"pk": "ann"}),
     ("api/v1/person-fields/", {"api_name": "plan"}),
     ("api/v1/static-lists/", {"pk": "static_list", "static_list": "static_list"}),
-    ("api/v1/smart-lists/", {"pk": "smart_list", "smart_list": "smart_list"}),
+    ("api/v1/smart-lists/", {"pk": "smart_list", "smart_list": "smart_list", "copy": 1}),
     ("api/v1/smart-campaigns/", {"pk": "campaign", "smart_campaign": "campaign"}),
     ("api/v1/webhooks/", {"pk": "webhook", "webhook": "webhook"}),
     ("api/v1/api-clients/", {"pk": "client"}),

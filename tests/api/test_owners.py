@@ -40,6 +40,7 @@ def test_a_list_is_its_makers_until_it_is_given_to_somebody(api, listed, vera):
 def test_a_list_is_made_for_somebody(api, path, vera):
     assert api.post(path, {**BODIES[path], "owner": vera.pk}).json()["owner"] == "vera"
     assert api.post(path, {**BODIES[path], "name": "Theirs", "owner": "vera"}).json()["owner"] == "vera"
+    assert api.post(path, {**BODIES[path], "name": "Nobody's", "owner": None}).json()["owner"] is None
 
 
 @pytest.mark.parametrize("wrong", [

@@ -3,8 +3,8 @@
 import pytest
 
 from activities import removing
-from people import deleting
-from smartlists import saving
+from people import deleting, static_lists
+from smartlists import copying, saving
 from tests.api.test_activities import paths
 from tests.making import DIALECT, activity, approved_type, person, recorded
 from tests.smartlists.campaigning import draft
@@ -126,3 +126,22 @@ def test_what_looks_back_further_than_is_kept_is_told_with_its_place(api, db):
     campaign = draft(audience={"smart_list": made.pk})
     (problem,) = api.get(f"smart-campaigns/{campaign.pk}/health").json()["problems"]
     assert problem["code"] == "kept_shorter" and problem["message"].startswith("In the list “Faithful”")
+
+
+def test_static_lists_are_filled_from_a_smart_list(api, people):
+    spain = saving.create("Spain", SPAIN, None)
+    kept, address = static_lists.create("Kept", None), f"smart-lists/{spain.pk}"
+    put = api.post(f"{address}/put-into", {"static_list": kept.pk})
+    assert (put.status_code, put.json()["joined"], put.json()["left"]) == (200, 3, 0), put.content
+    body = {"static_list": kept.pk, "mode": "replace", "every_minutes": 1440}
+    made = api.post(f"{address}/copies", body)
+    assert made.status_code == 201 and made.json()["state"] == "waiting", made.content
+    copying.run(made.json()["id"])
+    (listed,) = api.get(f"{address}/copies?mode=replace").json()["results"]
+    assert (listed["state"], listed["joined"], listed["every_minutes"]) == ("done", 0, 1440)
+    for path, wrong in (("mode", "x"), ("every_minutes", 5), ("static_list", 2**40)):
+        assert api.post(f"{address}/copies", body | {path: wrong}).json()["errors"][0]["path"] == f"/{path}"
+    assert api.delete(f"static-lists/{kept.pk}").status_code == 409
+    assert api.delete(f"{address}/copies/{listed['id']}").status_code == 204
+    assert api.delete(f"{address}/copies/{listed['id']}").status_code == 404
+    assert api.get("smart-lists/99999/copies").status_code == 404

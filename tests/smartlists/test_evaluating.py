@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from people import deleting, merging, static_lists
+from people import deleting, merging
 from people.models import Person
 from people.problems import NotAllowed, Refused
 from people.sources import Door, Source
@@ -70,9 +70,6 @@ def test_rights_are_asked_for(spaniards):
     ):  # fmt: skip
         with pytest.raises(NotAllowed):
             verb()
-    static = static_lists.create("Kept", None)
-    with pytest.raises(NotAllowed):
-        evaluating.put_into(spaniards, static, SYSTEM, user("Viewer"))
 
 
 def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, monkeypatch):
@@ -144,14 +141,6 @@ def test_old_evaluations_keep_their_counts_only(spaniards, monkeypatch):
         evaluating.evaluate(spaniards, None)
     assert list(spaniards.evaluations.order_by("pk").values_list("count", flat=True)) == [1, 1, 1, 1]
     assert [row.members is None for row in spaniards.evaluations.order_by("pk")] == [True, True, False, False]
-
-
-def test_members_can_be_put_on_a_static_list_to_stay(spaniards):
-    ann, bob = people("Spain", "Spain")
-    static = static_lists.create("Kept", None)
-    assert evaluating.put_into(spaniards, static, SYSTEM, None) == 2
-    assert evaluating.put_into(spaniards, static, SYSTEM, None) == 0
-    assert set(static.members.values_list("person_id", flat=True)) == {ann, bob}
 
 
 def test_who_goes_leaves_what_lists_show(spaniards):

@@ -199,8 +199,28 @@ document.addEventListener("DOMContentLoaded", () => {
       form.querySelector("[data-panel-button]").click();
     }
   });
+  // A box keeps its own undo for as long as it holds what was typed since it came from the server
+  const isTypedInto = (box) => box.matches("textarea, input:not([type=checkbox], [type=radio])") && box.value !== box.defaultValue;
+  const press = (button) => {
+    if (button.hidden) return;
+    button.focus();
+    button.click();
+  };
+  const keys = {
+    z: (event) => press(event.shiftKey ? redo : undo),
+    y: () => press(redo),
+    s: () => form.querySelector("button[name=do][value=save]").click(),
+  };
+  document.addEventListener("keydown", (event) => {
+    const key = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || !Object.hasOwn(keys, key)) return;
+    if (key !== "s" && isTypedInto(event.target)) return;
+    event.preventDefault();
+    keys[key](event);
+  });
+  form.querySelector("[data-keys]").hidden = false;
   document.addEventListener("click", (event) => {
-    for (const menu of document.querySelectorAll("#builder .ca-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of form.querySelectorAll(".ca-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
   enhance();
   count();

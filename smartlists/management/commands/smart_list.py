@@ -4,11 +4,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people import finding
+from people import finding, static_lists
+from people.models import StaticList
 from people.problems import Refused
-from smartlists import evaluating, evaluation, exchange, explanation, exporting
-from smartlists.models import SmartList
+from people.sources import Door, Source
+from smartlists import copying, evaluating, evaluation, exchange, explanation, exporting
+from smartlists.models import ListCopy, SmartList
 from smartlists.sentences import sentence
+
+PERIODS = {"hour": 60, "day": 1_440, "week": 10_080}
 
 
 class Command(BaseCommand):
@@ -30,6 +34,15 @@ class Command(BaseCommand):
         explain = verbs.add_parser("explain", help="say why somebody is on a list, or is not")
         _add_list(explain)
         explain.add_argument("--person", required=True, help="id or e-mail address")
+        copy = verbs.add_parser("copy", help="put the members of a list on a static list, now or on a schedule")
+        copy.add_argument("name", metavar="NAME", help="of the smart list")
+        copy.add_argument(
+            "--to", required=True, metavar="STATIC", help="name of the static list; made if there is none"
+        )
+        copy.add_argument("--replace", action="store_true", help="take off whoever is no member")
+        copy.add_argument("--every", choices=list(PERIODS), help="have a job do it now and once a …")
+        copy.add_argument("--stop", action="store_true", help="end the schedule; the people stay")
+        copy.add_argument("--dry-run", action="store_true", help="say how many people are meant, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -81,6 +94,28 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{options['members']}: {error.strerror}") from None
         self.stderr.write(f"{rows} members written to {options['members']}")
+
+    def _copy(self, options: dict[str, Any]) -> None:
+        smart_list = _named(options["name"])
+        static_list = StaticList.objects.filter(name__iexact=options["to"]).first()
+        mode = copying.Mode.REPLACE if options["replace"] else copying.Mode.ADD
+        if options["stop"]:
+            planned = ListCopy.objects.filter(smart_list=smart_list, static_list=static_list).first()
+            if planned is None:
+                raise CommandError(f"“{options['to']}” is not filled from “{smart_list.name}”.")
+            copying.end(planned, None)
+            self.stdout.write("Ended.")
+            return
+        if options["dry_run"]:
+            self.stdout.write(f"{evaluating.shown(smart_list, None).count} people are meant.")
+            return
+        static_list = static_list or static_lists.create(options["to"], None)
+        if options["every"]:
+            copying.plan(smart_list, static_list, None, mode=mode, every_minutes=PERIODS[options["every"]])
+            self.stdout.write(f"“{static_list.name}” is filled now and once a {options['every']}.")
+            return
+        done = copying.put_into(smart_list, static_list, Source(Door.COMMAND), None, mode)
+        self.stdout.write(f"{done.joined} joined, {done.left} left.")
 
     def _explain(self, options: dict[str, Any]) -> None:
         found = exchange.read(_read(options["file"])).rules if options["file"] else _wanted(options).parsed

@@ -1,0 +1,75 @@
+"""Static lists that are filled from a smart list, over the native API."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+
+from people import static_lists
+from people.models import StaticList
+from people.problems import Problem, bad_value
+from people.refusals import NotFound, Unprocessable
+from people.rest import Listed
+from smartlists import copying, evaluating
+from smartlists.filters import ListCopyFilters
+from smartlists.models import ListCopy, SmartList
+from smartlists.serializers import CopyGiven, CopyShown
+
+LARGEST = 2**63 - 1
+
+
+def static_list_of(given: dict[str, Any]) -> StaticList:
+    """The static list that a body names."""
+    found = StaticList.objects.filter(pk=min(given["static_list"], LARGEST)).first()
+    if found is None:
+        problem = bad_value("unknown_list", _("the id of a static list"), given["static_list"], "static_list")
+        raise Unprocessable(problem)
+    return found
+
+
+class SmartListCopies(Listed):
+    """Static lists that a job fills from a smart list, again and again."""
+
+    queryset = ListCopy.objects.select_related("created_by")
+    serializer_class = CopyShown
+    filterset_class = ListCopyFilters
+    orderings = ("id", "-id")
+    rights = {"list": evaluating.VIEW, "create": static_lists.CHANGE, "destroy": static_lists.CHANGE}
+    lookup_field, lookup_url_kwarg = "pk", "copy"
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(smart_list_id=min(self.kwargs.get("smart_list", 0), LARGEST))
+
+    def list(self, request: Any, smart_list: int) -> Response:
+        """The static lists filled from this smart list, with what was done last."""
+        self._smart_list()
+        return super().list(request)
+
+    @extend_schema(request=CopyGiven, responses={201: CopyShown})
+    def create(self, request: Any, smart_list: int) -> Response:
+        """Have a job fill a static list now and every so many minutes; an earlier plan for the two is replaced."""
+        found, given = self._smart_list(), self.given(CopyGiven)
+        made = copying.plan(
+            found, static_list_of(given), request.user, mode=given["mode"], every_minutes=given["every_minutes"]
+        )
+        return self.shown(self.get_queryset().get(pk=made.pk), 201)
+
+    @extend_schema(
+        request=None,
+        responses={204: None},
+        parameters=[OpenApiParameter("copy", int, OpenApiParameter.PATH, description="The id of the plan.")],
+    )
+    def destroy(self, request: Any, smart_list: int, copy: int) -> Response:
+        """Fill the static list no more; who is on it stays."""
+        found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, LARGEST)).first()
+        if found is None:
+            raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+        copying.end(found, request.user)
+        return Response(status=204)
+
+    def _smart_list(self) -> SmartList:
+        found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], LARGEST)).first()
+        if found is None:
+            raise NotFound(Problem("not_found", _("There is no such smart list.")))
+        return found

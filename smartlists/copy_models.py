@@ -1,0 +1,55 @@
+"""Copies of smart lists' members into static lists: those on a schedule, and those under way; see `copying`."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from people.models import StaticList
+
+
+class ListCopy(models.Model):
+    """The members of a smart list, put on a static list: every so many minutes, or once while this is here."""
+
+    class Mode(models.TextChoices):
+        ADD = "add", _("Add who is missing")
+        REPLACE = "replace", _("Make it the same: add and take off")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        RUNNING = "running", _("Under way")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    smart_list = models.ForeignKey("SmartList", models.CASCADE, related_name="copies")
+    # protects the static list for as long as it is filled from here
+    static_list = models.ForeignKey(StaticList, models.PROTECT, related_name="copies", verbose_name=_("static list"))
+    mode = models.CharField(max_length=8, choices=Mode.choices, default=Mode.ADD)
+    every_minutes = models.PositiveIntegerField(null=True)  # null: once
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    asked_at = models.DateTimeField()  # when the run that is under way, or the last one, was asked for
+    progressed_at = models.DateTimeField()
+    as_of = models.DateTimeField(null=True)  # of the members that were copied last
+    joined = models.PositiveIntegerField(null=True)
+    left = models.PositiveIntegerField(null=True)
+    problem = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "smart_list_copy"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint("smart_list", "static_list", name="smart_list_copy_is_one_a_pair"),
+            models.CheckConstraint(
+                condition=~models.Q(state="done")
+                | models.Q(as_of__isnull=False, joined__isnull=False, left__isnull=False),
+                name="smart_list_copy_done_says_what",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.smart_list_id} → {self.static_list_id}"
+
+    @property
+    def used_by(self) -> models.Model:
+        return self.smart_list

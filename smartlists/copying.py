@@ -1,0 +1,202 @@
+"""To put the members of a smart list on a static list: at once, by a job, or again and again.
+
+A copy is made in parts of 10,000 people, each a transaction; one that was killed is taken up again and does nothing
+twice. Verbs about copies take the user they act for and check the right to change static lists.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pyroaring import BitMap
+
+from people import audit, static_lists
+from people.models import StaticList, StaticListMember
+from people.permissions import require
+from people.problems import Problem, Refused, bad_value
+from people.sources import Door, Source
+from smartlists import evaluating
+from smartlists.copy_models import ListCopy
+from smartlists.models import SmartList, StoredEvaluation
+
+Mode, State = ListCopy.Mode, ListCopy.State
+MAX_AT_ONCE = 100_000  # people whom a copy without a job may put on a list
+LEAST_MINUTES, MOST_MINUTES = 15, 60 * 24 * 31
+QUIET = timedelta(minutes=5)  # beyond the time limit of an evaluation, until a run counts as dead
+
+audit.describe({
+    "copy_planned": (2, gettext_lazy("Filled from “%(smart_list)s” every %(minutes)s minutes")),
+    "copy_ended": (2, gettext_lazy("No longer filled from “%(smart_list)s”")),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy did: how many people joined and left the static list, and when they were the members."""
+
+    joined: int
+    left: int
+    as_of: datetime
+
+
+def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by: Any, mode: str = Mode.ADD) -> Copied:
+    """Put the members whom everybody sees now on a static list, here and now.
+
+    Doing it again adds only who is missing; with `Mode.REPLACE` others on it are taken off. Raises `Refused`
+    (`too_many` over 100,000 members, `bad_mode`) and as `evaluating.shown` and `static_lists.add` do.
+    """
+    require(by, static_lists.CHANGE)
+    mode = _checked_mode(mode)
+    stored = evaluating.shown(smart_list, by)
+    if (stored.count or 0) > MAX_AT_ONCE:
+        message = _("At most %(limit)s people are copied at once; have a job do it.") % {"limit": MAX_AT_ONCE}
+        raise Refused(Problem("too_many", message))
+    return _copy(stored, static_list, source, by, mode)
+
+
+@transaction.atomic
+def plan(
+    smart_list: SmartList, static_list: StaticList, by: Any, *, mode: str = Mode.ADD, every_minutes: int | None = None
+) -> ListCopy:
+    """Have a job copy the members, counted anew each time: now, and every so many minutes if that is given.
+
+    A second plan for the same two lists takes the place of the first. Raises `Refused` (`out_of_range`, `bad_mode`,
+    `unknown_list`, `in_use` where another plan fills a list that one of the two makes the same), `NotAllowed`.
+    """
+    require(by, static_lists.CHANGE)
+    require(by, evaluating.VIEW)
+    mode = _checked_mode(mode)
+    if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MOST_MINUTES:
+        raise Refused(bad_value("out_of_range", _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
+    held = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
+    if held is None:
+        raise Refused(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
+    if not SmartList.objects.select_for_update(of=("self",)).filter(pk=smart_list.pk).exists():
+        raise Refused(Problem("unknown_list", _("The smart list is no longer there.")))
+    _refuse_quarrel(smart_list, held, mode, every_minutes)
+    now = timezone.now()
+    made, _is_new = ListCopy.objects.update_or_create(
+        smart_list=smart_list, static_list=held, defaults={
+            "mode": mode, "every_minutes": every_minutes, "state": State.WAITING, "asked_at": now,
+            "progressed_at": now, "problem": "", "created_by": by,
+        },
+    )  # fmt: skip
+    if every_minutes is not None:
+        audit.note(by, held, "copy_planned", smart_list=smart_list.name, minutes=every_minutes)
+    _defer(made)
+    return made
+
+
+@transaction.atomic
+def end(copy: ListCopy, by: Any) -> None:
+    """Copy no more; who was put on the static list stays there."""
+    require(by, static_lists.CHANGE)
+    if copy.every_minutes is not None:
+        audit.note(by, copy.static_list, "copy_ended", smart_list=copy.smart_list.name)
+    ListCopy.objects.filter(pk=copy.pk).delete()
+
+
+def run(copy_id: int) -> Copied | None:
+    """Do what was asked for; None when nobody waits for it. What is refused stands with the copy, and is raised.
+
+    A copy that is made once is forgotten when it is done.
+    """
+    if not ListCopy.objects.filter(pk=copy_id, state=State.WAITING).update(
+        state=State.RUNNING, progressed_at=timezone.now()
+    ):
+        return None
+    copy = ListCopy.objects.select_related("smart_list", "static_list", "created_by").get(pk=copy_id)
+    mine = ListCopy.objects.filter(pk=copy_id, state=State.RUNNING, asked_at=copy.asked_at)  # or it was asked for anew
+    try:
+        stored = evaluating.evaluate(copy.smart_list, None)
+        source = Source(Door.SYSTEM, copy.created_by_id, copy.pk)
+        done = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
+    except Exception as error:
+        problem = str(error) if isinstance(error, Refused) else type(error).__name__
+        mine.update(state=State.FAILED, problem=problem[:2000])
+        raise
+    mine.filter(every_minutes=None).delete()
+    mine.update(state=State.DONE, as_of=done.as_of, joined=done.joined, left=done.left, problem="")
+    return done
+
+
+def ask_due(now: datetime | None = None) -> Sequence[int]:
+    """Have jobs make the copies whose time has come, and take up those whose process was killed; their ids."""
+    now = now or timezone.now()
+    dead = Q(state=State.RUNNING) & Q(
+        progressed_at__lt=now - timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) - QUIET
+    )
+    due = Q(state__in=(State.DONE, State.FAILED), smart_list__is_archived=False) & Q(
+        asked_at__lte=now - timedelta(minutes=1) * F("every_minutes")
+    )
+    asked = []
+    for copy in ListCopy.objects.filter(dead | due).order_by("pk"):
+        with transaction.atomic():
+            waiting = ListCopy.objects.filter(pk=copy.pk, state=copy.state, progressed_at=copy.progressed_at)
+            if waiting.update(state=State.WAITING, asked_at=now, progressed_at=now):
+                _defer(copy)
+                asked.append(copy.pk)
+    return asked
+
+
+def _defer(copy: ListCopy) -> None:
+    from smartlists.tasks import copy_members  # tasks call this module
+
+    copy_members.defer(copy_id=copy.pk)
+
+
+def _copy(
+    stored: StoredEvaluation,
+    static_list: StaticList,
+    source: Source,
+    by: Any,
+    mode: str,
+    beating: ListCopy | None = None,
+) -> Copied:
+    members = stored.person_ids
+    there = BitMap(StaticListMember.objects.of_list(static_list.pk).values_list("person_id", flat=True).iterator())
+    left = 0
+    if mode == Mode.REPLACE:
+        left = static_lists.remove_all(static_list, _beats(there - members, beating), source)
+    joined = static_lists.add_all(static_list, _beats(members - there, beating), source)
+    for action, count in (("members_added", joined), ("members_removed", left)):
+        if count:
+            audit.note(by, static_list, action, count=count)
+    return Copied(joined, left, stored.as_of or timezone.now())
+
+
+def _beats(person_ids: Iterable[int], beating: ListCopy | None) -> Iterator[int]:
+    """The ids, with a sign of life after each part."""
+    for number, person_id in enumerate(person_ids, 1):
+        yield person_id
+        if beating is not None and number % static_lists.MAX_BATCH == 0:
+            ListCopy.objects.filter(pk=beating.pk).update(progressed_at=timezone.now())
+
+
+def _checked_mode(mode: str) -> str:
+    if mode not in Mode.values:
+        raise Refused(bad_value("bad_mode", " / ".join(Mode.values), mode, "mode"))
+    return mode
+
+
+def _refuse_quarrel(smart_list: SmartList, static_list: StaticList, mode: str, every_minutes: int | None) -> None:
+    """Two plans of which one takes off whom the other one adds would never come to rest."""
+    others = ListCopy.objects.filter(static_list=static_list, every_minutes__isnull=False).exclude(
+        smart_list=smart_list
+    )
+    if mode != Mode.REPLACE:
+        others = others.filter(mode=Mode.REPLACE)
+    other = others.select_related("smart_list").first()
+    if every_minutes is not None and other is not None:
+        message = _(
+            "“%(list)s” is filled from “%(other)s” already, and one of the two would take off whom the other adds."
+        )
+        names = {"list": static_list.name, "other": other.smart_list.name}
+        raise Refused(Problem("in_use", message % names, ("static_list",)))

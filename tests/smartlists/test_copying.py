@@ -1,0 +1,164 @@
+"""Members put on static lists: once, by a job, on a schedule; from page, native API and command."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from people import static_lists
+from people.models import Person, StaticList
+from people.problems import NotAllowed, Refused
+from people.sources import Door, Source
+from smartlists import copy_pages, copying, evaluating, saving, tasks
+from smartlists.models import ListCopy
+from tests.making import person as new_person
+from tests.smartlists.making import person
+from tests.smartlists.pressing import url
+from tests.smartlists.test_saving import code_of, form, user
+
+pytestmark = pytest.mark.django_db
+SYSTEM = Source(Door.SYSTEM)
+
+
+@pytest.fixture
+def people():
+    return [new_person(country=country).pk for country in ("Spain", "Spain", "Chile")]
+
+
+@pytest.fixture
+def spaniards(people):
+    return saving.create("Spaniards", form(person("country", "is", "Spain")), None)
+
+
+@pytest.fixture
+def kept():
+    return static_lists.create("Kept", None)
+
+
+def on(static_list):
+    return set(static_list.members.values_list("person_id", flat=True))
+
+
+def moved(done):
+    return (done.joined, done.left)
+
+
+def test_members_are_added_or_the_list_is_made_the_same(spaniards, kept, people, monkeypatch):
+    ann, bob, cas = people
+    static_lists.add(kept, [cas], SYSTEM)
+    assert moved(copying.put_into(spaniards, kept, SYSTEM, None)) == (2, 0)
+    assert moved(copying.put_into(spaniards, kept, SYSTEM, None)) == (0, 0)
+    assert on(kept) == {ann, bob, cas}
+    Person.objects.filter(pk=ann).update(country="Chile")
+    evaluating.evaluate(spaniards, None)
+    assert moved(copying.put_into(spaniards, kept, SYSTEM, None, "replace")) == (0, 2)
+    assert on(kept) == {bob}
+    assert code_of(lambda: copying.put_into(spaniards, kept, SYSTEM, None, "mirror")) == "bad_mode"
+    with pytest.raises(NotAllowed):
+        copying.put_into(spaniards, kept, SYSTEM, user("Viewer"))
+    monkeypatch.setattr(copying, "MAX_AT_ONCE", 0)
+    assert code_of(lambda: copying.put_into(spaniards, kept, SYSTEM, None)) == "too_many"
+
+
+def test_a_schedule_copies_what_is_true_at_its_time(spaniards, kept, people):
+    ann, bob, cas = people
+    planned = copying.plan(spaniards, kept, user("Marketer"), mode="replace", every_minutes=60)
+    assert ProcrastinateJob.objects.filter(task_name="smartlists.copy_members").count() == 1
+    tasks.copy_members(planned.pk)
+    assert on(kept) == {ann, bob}
+    assert copying.run(planned.pk) is None  # a second job finds nothing to do
+    assert copying.ask_due() == []
+    Person.objects.filter(pk=ann).update(country="Chile")
+    Person.objects.filter(pk=cas).update(country="Spain")
+    assert copying.ask_due(timezone.now() + timedelta(minutes=61)) == [planned.pk]
+    assert moved(copying.run(planned.pk)) == (1, 1)
+    planned.refresh_from_db()
+    assert (planned.state, planned.joined, planned.left, planned.problem) == ("done", 1, 1, "")
+    assert on(kept) == {bob, cas} and kept.members.first().get_door_display() == "System"
+    with pytest.raises(Refused, match="in use by smart list “Spaniards”"):
+        static_lists.delete(kept, None)
+    saving.archive(spaniards, None)
+    assert copying.ask_due(timezone.now() + timedelta(days=2)) == []
+    copying.end(planned, None)
+    static_lists.delete(kept, None)
+
+
+def test_a_copy_made_once_by_a_job_is_forgotten_when_done(spaniards, kept, people):
+    copying.run(copying.plan(spaniards, kept, None).pk)
+    assert len(on(kept)) == 2 and not ListCopy.objects.exists()
+
+
+def test_a_killed_copy_is_taken_up_and_a_failed_one_says_why(spaniards, kept, people, monkeypatch):
+    planned = copying.plan(spaniards, kept, None)
+    ListCopy.objects.update(state="running", progressed_at=timezone.now() - timedelta(hours=1))
+    assert copying.ask_due() == [planned.pk]
+    refused = Refused(copying.Problem("timeout", "It took too long."))
+
+    def fail(*_arguments):
+        raise refused
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluating, "evaluate", fail)
+        tasks.copy_members(planned.pk)
+    planned.refresh_from_db()
+    assert (planned.state, planned.problem) == ("failed", "It took too long.") and on(kept) == set()
+    assert copying.ask_due(timezone.now() + timedelta(days=9)) == []  # it was to be made once
+    copying.run(copying.plan(spaniards, kept, None).pk)
+    assert len(on(kept)) == 2
+
+
+def test_plans_that_would_never_come_to_rest_are_refused(spaniards, kept):
+    others = saving.create("Others", form(person("country", "is not", "Spain")), None)
+    copying.plan(spaniards, kept, None, every_minutes=60)
+    copying.plan(others, kept, None, every_minutes=60)
+    assert code_of(lambda: copying.plan(others, kept, None, mode="replace", every_minutes=60)) == "in_use"
+    assert code_of(lambda: copying.plan(others, kept, None, every_minutes=14)) == "out_of_range"
+    StaticList.objects.filter(pk=static_lists.create("Gone", None).pk).delete()
+    assert code_of(lambda: copying.plan(others, StaticList(pk=0), None)) == "unknown_list"
+    with pytest.raises(NotAllowed):
+        copying.plan(others, kept, user("Viewer"))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ListCopy.objects.filter(smart_list=others).update(state="done")  # without saying what it did
+
+
+def test_lists_are_filled_by_command(spaniards, people):
+    def said(*arguments):
+        out = StringIO()
+        call_command("smart_list", "copy", "spaniards", "--to", "Kept", *arguments, stdout=out)
+        return out.getvalue().strip()
+
+    assert said("--dry-run") == "2 people are meant." and not StaticList.objects.exists()
+    assert said() == "2 joined, 0 left."
+    assert said("--replace", "--every", "day") == "“Kept” is filled now and once a day."
+    assert ListCopy.objects.get().every_minutes == 1_440
+    assert said("--stop") == "Ended."
+    with pytest.raises(CommandError, match="is not filled"):
+        said("--stop")
+
+
+def test_lists_are_filled_from_the_page(client, spaniards, kept, people, monkeypatch):
+    marketer = user("Marketer")
+    marketer.is_staff = True
+    marketer.save()
+    client.force_login(marketer)
+    address = url("members", spaniards.pk)
+    client.get(address)
+    press = {"name": "Kept", "mode": "replace"}
+    assert (
+        "2 people joined the static list “Kept”" in client.post(url("snapshot", spaniards.pk), press, follow=True).text
+    )
+    page = client.post(url("snapshot", spaniards.pk), {**press, "every": "1440"}, follow=True).text
+    assert "is being filled" in page and "now and every day" in page and "Waiting" in page
+    planned = ListCopy.objects.get()
+    copying.run(planned.pk)
+    assert "0 joined, 0 left" in client.get(address).text
+    assert "stay" in client.post(url("end_copy", spaniards.pk), {"copy": planned.pk}, follow=True).text
+    assert not ListCopy.objects.exists()
+    monkeypatch.setattr(copy_pages, "WAITED_FOR", 1)
+    client.post(url("snapshot", spaniards.pk), press)
+    assert ListCopy.objects.get().every_minutes is None
+    assert "Under way" not in client.post(url("end_copy", spaniards.pk), {"copy": "²"}, follow=True).text
