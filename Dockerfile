@@ -11,7 +11,7 @@ RUN python manage.py messages --compile \
  && rm -f /data/secret_key
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --home-dir /data activities
+RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin activities
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 COPY --from=build --chown=activities /data /data

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test lint bench load sbom pins clean install install-test browser
+.PHONY: run test lint bench load neighbours sbom pins clean install install-test browser
 
 run: install
 	@python manage.py migrate --verbosity 0
@@ -68,6 +68,9 @@ bench: install-test
 
 load: install-test
 	@python -m tests.load $(if $(JSON),--json $(JSON))
+
+neighbours: install-test
+	@python -m tests.neighbours $(FROM)
 
 sbom: install
 	@python manage.py sbom sbom.json

@@ -10,6 +10,7 @@ A restored log starts again with a gap in its ids: those handed out after the ba
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -33,7 +34,9 @@ from people import cluster
 FORMAT = 1
 DUMP, FILES, MANIFEST = "database.dump", "files.tar", "manifest.json"
 SECRET = "secret_key"
-NEW_SETTING = b"SET transaction_timeout = 0;\n"
+# what a script may say that not every server knows and none needs: a setting of 17, and the versions of columns that
+# later minor releases (17.12) keep as options, which the pg_dump of an earlier one does not know for what they are
+FOREIGN = re.compile(rb"SET transaction_timeout = 0;\n|ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n")
 CLEAR = b"drop schema public cascade; create schema public;\n"
 # sequence: by how much it moves on after a restore
 GAPS = {"activity_id_seq": 10_000_000, "person_id_seq": 1_000_000, "activity_type_id_seq": 1_000}
@@ -117,7 +120,7 @@ def load(folder: Path, target: Parameters, replace: bool = False) -> None:
         assert source.stdout and sink.stdin  # they are pipes
         with contextlib.suppress(BrokenPipeError), source.stdout, sink.stdin:
             sink.stdin.write(b"begin;\n" + (CLEAR if replace else b""))
-            _copy_for_older_servers(source.stdout, sink.stdin)
+            _copy_for_other_servers(source.stdout, sink.stdin)
             if source.wait() == 0:  # else psql ends without a commit
                 sink.stdin.write(
                     "".join(f"{_gap(name, size)};\n" for name, size in GAPS.items()).encode() + b"commit;\n"
@@ -194,12 +197,13 @@ def _gap(sequence: str, size: int) -> str:
     return f"select setval('public.{sequence}', last_value + {size}) from public.{sequence}"
 
 
-def _copy_for_older_servers(source: IO[bytes], sink: IO[bytes]) -> None:
-    """Copy the script without the one setting that servers before 17 do not know."""
+def _copy_for_other_servers(source: IO[bytes], sink: IO[bytes]) -> None:
+    """Copy the script without what other servers do not know; that stands before the first rows."""
     for line in source:
-        if line == NEW_SETTING:
+        if not FOREIGN.fullmatch(line):
+            sink.write(line)
+        if line.startswith(b"COPY "):
             break
-        sink.write(line)
     shutil.copyfileobj(source, sink)
 
 

@@ -11,6 +11,7 @@ threads = int(os.environ.get("WEB_THREADS", "4"))
 worker_class = "gthread"
 timeout = 120
 graceful_timeout = 30
+keepalive = 75  # longer than proxies and clients keep a connection: none is closed under a request that is on its way
 limit_request_line = 0  # the application checks lengths itself, with each API's own answer
 # request lines, referrers and headers can carry tokens and secrets: the path is enough
 accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "true", "on", "yes"} else None

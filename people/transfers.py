@@ -88,7 +88,8 @@ class ImportFailure(models.Model):
     pk = models.CompositePrimaryKey("of_id", "row")
     of = models.ForeignKey(Import, models.CASCADE, related_name="failures")
     row = models.BigIntegerField()
-    key = models.CharField(max_length=255, blank=True, default="")  # of the row, where it has one: importing.KEY_COLUMN
+    # of the row, where it has one: importing.KEY_COLUMN; a neighbouring version may leave it out
+    key = models.CharField(max_length=255, blank=True, default="", db_default="")
     # JSON as text: jsonb takes neither NUL characters nor lone surrogates, and a bad row may have both
     raw = models.TextField()
     problems = models.JSONField()

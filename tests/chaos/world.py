@@ -29,7 +29,7 @@ class World:
         self.data_dir = data_dir
         self.port = _free_port()
         self.environment = _environment(data_dir, self.port)
-        self.commands: dict[str, Sequence[str]] = {}
+        self.commands: dict[str, tuple[Path, Sequence[str]]] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.starts: dict[str, int] = {}
         self._ending = threading.Event()
@@ -40,9 +40,9 @@ class World:
     def address(self) -> tuple[str, int]:
         return "127.0.0.1", self.port
 
-    def start(self, name: str, *command: str) -> None:
-        """Run a process, and go on doing so."""
-        self.commands[name] = command
+    def start(self, name: str, *command: str, code: Path = ROOT) -> None:
+        """Run a process of the version in the folder `code`, and go on doing so."""
+        self.commands[name] = code, command
         self._launch(name)
         if self._keeper is None:
             self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -83,24 +83,29 @@ class World:
             time.sleep(0.1)
         return time.monotonic() - started
 
+    def stop(self, name: str) -> None:
+        """End a process for good, kindly at first."""
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
     def end(self) -> None:
         """Stop everything, the database last."""
         self._ending.set()
         for name in reversed(list(self.processes)):
-            process = self.processes[name]
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            self.stop(name)
         if (pid := self.postmaster()) is not None:  # its owner was killed
             os.kill(pid, signal.SIGQUIT)
         self._log.close()
 
     def _launch(self, name: str) -> None:
         environment = self.environment if name != "database" else _without(self.environment, "EMBEDDED_POSTGRES_ATTACH")
+        code, command = self.commands[name]
         self.processes[name] = subprocess.Popen(
-            self.commands[name], env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._log,
+            command, env=environment, cwd=code, stdin=subprocess.DEVNULL, stdout=self._log,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.starts[name] = self.starts.get(name, 0) + 1
@@ -108,7 +113,8 @@ class World:
     def _keep(self) -> None:
         while not self._ending.wait(AGAIN_AFTER):
             for name, process in list(self.processes.items()):
-                if process.poll() is not None and not self._ending.is_set():
+                is_kept = self.processes.get(name) is process and not self._ending.is_set()
+                if is_kept and process.poll() is not None:
                     self._launch(name)
 
 

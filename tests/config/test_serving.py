@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from django.db import connection
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.serving import served, worker
 
@@ -92,6 +94,7 @@ def test_a_reload_loses_no_request():
 
 
 def test_the_worker_goes_on_when_its_connections_are_cut_and_ends_when_told():
+    of_another_version = app.configure_task("later.version", allow_unknown=True).defer(number=7)
     with worker() as process:
         for _life in range(2):
             pids = connections_of_the_worker()
@@ -99,10 +102,20 @@ def test_the_worker_goes_on_when_its_connections_are_cut_and_ends_when_told():
                 cursor.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) as pid", [pids])
         connections_of_the_worker()
         assert process.poll() is None
+        assert tries_of(of_another_version) > 0
+        assert ProcrastinateJob.objects.get(pk=of_another_version).status == "todo", "it waits for its own worker"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     with connection.cursor() as cursor:  # the schedules of the product, which no other test expects
         cursor.execute("truncate procrastinate_jobs cascade")
+
+
+def tries_of(job):
+    for _attempt in range(100):
+        if tries := ProcrastinateJob.objects.get(pk=job).attempts:
+            return tries
+        time.sleep(0.1)
+    return 0
 
 
 def connections_of_the_worker():

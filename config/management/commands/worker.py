@@ -6,6 +6,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 
+from config import other_versions
+
 AGAIN_AFTER = 2.0  # seconds
 
 
@@ -19,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=4, help="jobs at a time (4)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        other_versions.leave_to_others()
         asyncio.run(self._serve(options["concurrency"]))
 
     async def _serve(self, concurrency: int) -> None:

@@ -1,0 +1,113 @@
+"""Run it: migrate with this version, have both versions work together both ways, judge what came of it.
+
+Both run with the packages of this version; what is old comes from the repository's history.
+"""
+
+import argparse
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.world import ROOT, World, fresh_folder, manage, web
+from tests.neighbours.day import DONE, Day
+
+PASSWORD = "A word for the neighbours 1"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.neighbours", description=sys.modules["tests.neighbours"].__doc__
+    )
+    parser.add_argument("version", help="the version before: a tag or a commit")
+    parser.add_argument("--data-dir", type=Path, default=ROOT / "var" / "neighbours")
+    options = parser.parse_args()
+    folder = fresh_folder(options.data_dir)
+    old = _code_of(options.version, folder.parent / f"{folder.name}-code")
+    world = World(folder)
+    try:
+        report = dict(_together(world, old))
+    finally:
+        world.end()
+    print(json.dumps(report, indent=1))
+    is_right = all(said == DONE for tries in report.values() for said in tries.values())
+    if is_right:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return 0 if is_right else 1
+
+
+def _code_of(version: str, folder: Path) -> Path:
+    """The files of a version, as the repository has them."""
+    packed = subprocess.run(["git", "archive", version], cwd=ROOT, check=True, capture_output=True).stdout
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def _together(world: World, old: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """What each thing that was tried came to, for both ways."""
+    tokens = _prepare(world, old)
+    ways = {"old web, new worker": (old, ROOT), "new web, old worker": (ROOT, old)}
+    for number, (name, (web_code, worker_code)) in enumerate(ways.items()):
+        world.start("web", *web(), code=web_code)
+        world.start("worker", *manage("worker"), code=worker_code)
+        world.start("dispatcher", *manage("dispatch"), code=worker_code)
+        world.wait_until_ready()
+        yield name, Day(world.address, tokens, PASSWORD, number).tries()
+        for process in ("web", "worker", "dispatcher"):
+            world.stop(process)
+
+
+def _prepare(world: World, old: Path) -> dict[str, str]:
+    """The database as this version migrates it; users, a client with tokens of both APIs, a type, people, a campaign."""
+    os.environ.clear()
+    os.environ.update(world.environment)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    world.start("database", *manage("postgres"))
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("migrate", verbosity=0)
+    for code in (old, ROOT):
+        subprocess.run(
+            manage("collectstatic", "--noinput", "--verbosity", "0"), cwd=code, env=world.environment, check=True
+        )
+    tokens = _fill()
+    connection.close()
+    return tokens
+
+
+def _fill() -> dict[str, str]:
+    from django.contrib.auth import get_user_model
+
+    from config.access import clients, tokens
+    from people.models import Installation
+    from tests.chaos import judging
+    from tests.chaos.clients import TYPE
+    from tests.making import FieldSpec, approved_type, person
+
+    Installation.objects.get_or_create(pk=1)
+    owner: Any = get_user_model().objects.create_superuser("neighbour", password=PASSWORD)
+    client = clients.create("Neighbours", owner, None, clients.known_rights()).client
+    approved_type(
+        "Chaos Event", TYPE, (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
+    )
+    for number in range(20):
+        person(email=f"person{number}@example.com")
+    judging.start_campaign()
+    return {"dialect": clients.token_of(client).text, "native": tokens.issue(client).text}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
