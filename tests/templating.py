@@ -31,9 +31,10 @@ def keep_template() -> None:
         known = {name for (name,) in cursor.fetchall()}
         if _template() in known:
             return
+        migrated = connection.settings_dict["NAME"]
         connection.close()
         try:
-            cursor.execute(f'create database "{_template()}" template "{test_database()}"')
+            cursor.execute(f'create database "{_template()}" template "{migrated}"')
             for name in known:
                 cursor.execute(f'drop database if exists "{name}"')
         except Error:  # another worker does it
