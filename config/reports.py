@@ -46,6 +46,7 @@ class Table:
     rows: list[list[Cell]]
     chart: str = ""
     meters: Sequence[float] = ()  # per row, in percent
+    words: Sequence[int] = (0,)  # the columns that are no numbers
 
 
 class ReportForm(forms.Form):
@@ -67,6 +68,9 @@ class ReportForm(forms.Form):
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
         fields = reports.fields_of(chosen) if chosen else []
+        if fields and not self.data.get("field"):
+            self.data["field"] = fields[0].pk
+        self.fields["field"].empty_label = None  # type: ignore[attr-defined]
         numbers = [field.pk for field in fields if datatypes.BY_NAME[field.data_type].is_number]
         of_type = (
             ApprovedField.objects.filter(pk__in=[field.pk for field in fields]).order_by("-is_primary", "pk")
@@ -229,7 +233,7 @@ def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         for person_id, count, latest in rows
     ]  # fmt: skip
     headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
-    return Table(headings, cells, meters=_shares(count for _id, count, _latest in rows))
+    return Table(headings, cells, meters=_shares(count for _id, count, _latest in rows), words=(0, 1))
 
 
 def _funnel(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:

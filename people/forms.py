@@ -1,13 +1,14 @@
 """Forms of people, lists and fields: they carry what was typed; the verbs decide what is right."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.db import transaction
 from django.utils import timezone
-from django.utils.formats import localize
+from django.utils.formats import localize, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,6 +26,8 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (gettext_lazy("Permission"), ("unsubscribed", "unsubscribed_reason", "email_invalid", "email_invalid_cause",
                                   "marketing_suspended", "do_not_call", "do_not_call_reason")),
 )  # fmt: skip
+
+GROUPED = 10_000
 
 
 class ValueField(forms.CharField):
@@ -74,6 +77,12 @@ def label_of(row: PersonField) -> str:
     return shown_label(row.api_name, row.label)
 
 
+def number_shown(value: float | Decimal) -> str:
+    """A number as the reader writes it; parted by thousands only from five digits on, for a year is a number, too."""
+    text = datatypes.canonical_text(value)
+    return text if "e" in text else number_format(text, use_l10n=True, force_grouping=abs(value) >= GROUPED)
+
+
 def shown(value: Any) -> str | None:
     """A canonical value as a page shows it; no value is None."""
     if value is None or value == "":
@@ -82,6 +91,10 @@ def shown(value: Any) -> str | None:
         return _("Yes") if value else _("No")
     if isinstance(value, datetime):
         return localize(timezone.localtime(value))
+    if isinstance(value, date):
+        return localize(value)
+    if isinstance(value, int | float | Decimal):
+        return number_shown(value)
     return datatypes.canonical_text(value)
 
 

@@ -95,5 +95,7 @@ def _asked(request: HttpRequest) -> SearchForm:
 
 def _kinds() -> list[tuple[Any, int]]:
     """What has a page of its own, as content types."""
-    models = list(admin.site._registry)
+    models = [
+        model for model in admin.site._registry if model._meta.app_label != "procrastinate"
+    ]  # nobody changes jobs
     return [(model, kind.pk) for model, kind in ContentType.objects.get_for_models(*models).items()]

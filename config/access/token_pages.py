@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from config.access import tokens
 from config.access.models import ApiToken
@@ -26,7 +26,7 @@ class TokenForm(forms.Form):
     )
     days = forms.TypedChoiceField(
         label=gettext_lazy("It ends after"), coerce=int, initial=90, widget=forms.Select({"class": "ca-input"}),
-        choices=[(days, ngettext_lazy("%(count)s day", "%(count)s days", days) % {"count": days}) for days in LIVES],
+        choices=lambda: [(days, ngettext("%(count)s day", "%(count)s days", days) % {"count": days}) for days in LIVES],
     )  # fmt: skip
 
     def __init__(self, data: Any, user: Any) -> None:

@@ -142,6 +142,7 @@ def test_each_report_opens_empty_and_filled(admin, types, report):
     }
     reply = admin.get(URL, {"report": report} | filled)
     assert reply.context["problems"] == [] and reply.context["table"].rows
+    assert (report == "breakdown") == ("Broken down by" in reply.text and " selected>Check<" in reply.text)
 
 
 @pytest.mark.parametrize("bad", [{"type": "9" * 500}, {"type": "x\x00"}, {"since": "0001-01-01"}, {"people": "smart:999"},

@@ -171,11 +171,13 @@ def test_everything_about_a_person_is_downloaded(admin):
 
 
 def test_people_are_compared_merged_and_parted_again(admin):
-    ann, bob = person(first_name="Ann", city="Vigo"), person(first_name="Bob", city="Lugo", title="Chief")
+    ann = person(first_name="Ann", city="Vigo", date_of_birth="1980-02-03", number_of_employees=1999)
+    bob = person(first_name="Bob", city="Lugo", title="Chief", annual_revenue="12345.5")
     reply = post(admin, url("person_merge_with", ann.pk), people=f"{bob.pk}")
     with query_budget("people: merge"):
         page = admin.get(reply.redirect_chain[0][0]).text
     assert "stays. The others become part of that person" in page and "Chief" in page
+    assert "Feb. 3, 1980" in page and "12,345.5" in page and "1999" in page  # as their reader writes them
     people = f"{ann.pk},{bob.pk}"
     page = post(admin, url("person_merge"), people=people, winner=bob.pk, from_city=ann.pk).text
     assert f'value="{bob.pk}" checked' in page and Person.objects.live().count() == 2
