@@ -1,6 +1,8 @@
 """What an operator would look at first: each check says what is, whether that is right, and what to do if not."""
 
+import inspect
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from activities import rollup, verifying
@@ -112,16 +115,29 @@ def migrations() -> Finding:
 
 
 def guards() -> Finding:
-    rows = _rows(
-        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal and tgenabled in ('O', 'A')"
+    there = _rows(
+        "select tgrelid::regclass::text, tgname, tgenabled in ('O', 'A') from pg_trigger where not tgisinternal"
     )
-    missing = GUARDS - set(rows)
-    if missing:
-        names = ", ".join(sorted(name for _table, name in missing))
+    enabled = {(table, name) for table, name, is_enabled in there if is_enabled}
+    broken = sorted(GUARDS - enabled)
+    if broken:
+        disabled = {(table, name) for table, name, _is_enabled in there}
+        steps = [
+            f"ALTER TABLE {table} ENABLE TRIGGER {name}" if (table, name) in disabled else _how_made(name)
+            for table, name in broken
+        ]
         return Finding(
-            "guards", f"missing or disabled: {names}", "restore a backup, or enable them and verify_activities"
-        )
+            "guards", f"missing or disabled: {', '.join(name for _table, name in broken)}",
+            f"do this, then verify_activities shows what happened meanwhile: {'; '.join(steps)}",
+        )  # fmt: skip
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
+
+
+def _how_made(name: str) -> str:
+    """Where the statement is that makes this trigger or index: the last migration that names it."""
+    migrations = sorted(MigrationLoader(None).disk_migrations.items())
+    naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
+    return f"create {name} as manage.py sqlmigrate {' '.join(naming[-1])} shows it" if naming else f"restore {name}"
 
 
 def indexes() -> Finding:
@@ -130,9 +146,7 @@ def indexes() -> Finding:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
     there = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
     if missing := INDEXES - there:
-        return Finding(
-            "indexes", f"missing: {', '.join(sorted(missing))}", "create them as manage.py sqlmigrate shows it"
-        )
+        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(map(_how_made, sorted(missing))))
     unused = _rows(
         """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
         join pg_class c on c.oid = i.relid
@@ -143,6 +157,31 @@ def indexes() -> Finding:
         says = ", ".join(f"{name} is never used, its table was read whole {scans:,} times" for name, scans in unused)
         return Finding("indexes", says, "run ANALYZE on the table; if it stays so, set SLOW_QUERY_MS and see the log")
     return Finding("indexes", f"{len(INDEXES)} are there, valid and in use where tables are big")
+
+
+def ids() -> Finding:
+    """Whether new rows get ids of their own, and activities theirs in the order that readers of the log rely on."""
+    (cached,) = _row(
+        "select cache_size from pg_sequences where schemaname = current_schema() and sequencename = 'activity_id_seq'"
+    )
+    if cached != 1:
+        return Finding("ids", f"every connection takes {cached} ids of activities at a time: readers would miss some",
+                       "run: ALTER SEQUENCE activity_id_seq CACHE 1")  # fmt: skip
+    used = {
+        "activities": (
+            "activity_id_seq",
+            ("select max(id) from activity", "select max(activity_id) from activity_removal"),
+        ),
+        "people": ("person_id_seq", ("select max(id) from person",)),
+    }
+    behind = []
+    for name, (sequence, statements) in used.items():
+        highest = max(_row(statement)[0] or 0 for statement in statements)
+        (last,) = _row(f"select last_value from {sequence}")
+        behind += [f"{name} have {highest:,}, the last given is {last:,}"] if highest > last else []
+    if behind:
+        return Finding("ids", "; ".join(behind), "run: python manage.py restore --after-recovery")
+    return Finding("ids", "the next are beyond all that are in use")
 
 
 def clock() -> Finding:
@@ -270,7 +309,7 @@ def cluster() -> Finding:
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    server, migrations, guards, registry, indexes, clock, disk, secret_key, worker, queue, transactions, counts,
+    server, migrations, guards, registry, indexes, ids, clock, disk, secret_key, worker, queue, transactions, counts,
     dispatcher, closed_days, backup, cluster,
 )  # fmt: skip
 

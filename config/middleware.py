@@ -69,5 +69,11 @@ class ContentSecurityMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         is_page = response.headers.get("Content-Type", "").startswith("text/html")
-        response.headers.setdefault("Content-Security-Policy", self.PAGES if is_page else self.DATA)
+        policy = self.PAGES if is_page else self.DATA
+        if is_page and settings.CSP_REPORT_URI:
+            policy += f"; report-uri {settings.CSP_REPORT_URI}"
+            if settings.CSP_REPORT_URI.startswith("https:"):  # with report-to browsers take no other, nor report-uri
+                policy += "; report-to csp"
+                response.headers["Reporting-Endpoints"] = f'csp="{settings.CSP_REPORT_URI}"'
+        response.headers.setdefault("Content-Security-Policy", policy)
         return response

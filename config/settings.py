@@ -1,6 +1,7 @@
 """Settings, all of them from the environment; the README lists the variables."""
 
 import os
+import re
 import secrets
 import tomllib
 from pathlib import Path
@@ -40,6 +41,8 @@ def _refuse_what_is_incomplete() -> None:
             faults.append("DEBUG shows secrets: it is refused while BIND is a public address")
         if not env.str("ALLOWED_HOSTS", "").strip() and not IS_PRODUCTION:
             faults.append("ALLOWED_HOSTS is not set: behind a public BIND nobody could come in")
+    if not re.fullmatch(r"(https?://[^\s;,\"]+)?", env.str("CSP_REPORT_URI", "")):
+        faults.append("CSP_REPORT_URI is no address such as https://reports.example.com/csp")
     if faults:
         raise ImproperlyConfigured(f"The product does not start like this: {'; '.join(faults)}. See docs/install.md.")
 
@@ -80,6 +83,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other hosts of the domain are not ours to speak for
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSP_REPORT_URI = env.str("CSP_REPORT_URI", "")  # where browsers tell what the content security policy made them refuse
 
 INSTALLED_APPS = [
     "config",

@@ -43,6 +43,7 @@ def test_production_starts_with_all_it_needs_and_says_everything_that_is_missing
         ({"BIND": "0.0.0.0"}, "ALLOWED_HOSTS is not set"),
         ({"BIND": "0.0.0.0", "ALLOWED_HOSTS": "ca.example.com", "DEBUG": "1"}, "DEBUG shows secrets"),
         ({"DATABASE_URL": "sqlite:///x"}, "postgresql://"),
+        ({"CSP_REPORT_URI": "https://example.com/; script-src *"}, "CSP_REPORT_URI is no address"),
     ],
 )
 def test_what_would_be_unsafe_or_useless_is_refused(environment, said):

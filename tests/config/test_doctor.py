@@ -17,6 +17,7 @@ from activities import rollup
 from activities.models import ActivityDay
 from config import doctor
 from people import upkeep
+from tests.making import person
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,10 @@ def test_the_guards_are_all_that_a_new_database_has():
 def test_a_disabled_guard_makes_it_unready_and_only_administrators_learn_why(client):
     assert found("guards").is_well and client.get("/readyz").text == "ready\n"
     execute("alter table activity disable trigger activity_is_never_updated")
-    assert "activity_is_never_updated" in found("guards").says
+    execute("drop trigger users_are_never_deleted on access_user")
+    advice = found("guards").advice
+    assert "ALTER TABLE activity ENABLE TRIGGER activity_is_never_updated" in advice
+    assert "create users_are_never_deleted as manage.py sqlmigrate access 0003" in advice
     reply = client.get("/readyz")
     assert (reply.status_code, reply.text) == (503, "not ready\n")
     client.force_login(get_user_model().objects.create_superuser("vera"))
@@ -86,6 +90,16 @@ def test_an_index_that_is_missing_invalid_or_unused_is_said(monkeypatch):
     assert "never_used is never used" in found("indexes").says and "ANALYZE" in found("indexes").advice
     execute("drop index activity_person_occurred")
     assert "missing: activity_person_occurred" in found("indexes").says
+    assert "sqlmigrate activities 000" in found("indexes").advice
+
+
+def test_ids_that_are_in_use_or_taken_in_advance_are_said():
+    assert found("ids").is_well
+    person(), person()
+    execute("alter sequence person_id_seq restart with 1")
+    assert "people have" in found("ids").says and "--after-recovery" in found("ids").advice
+    execute("alter sequence activity_id_seq cache 10")
+    assert "CACHE 1" in found("ids").advice
 
 
 def test_every_index_of_the_log_is_looked_for():
@@ -151,6 +165,19 @@ def test_probes_are_for_everybody_and_load_nothing(client, path):
 def test_pages_may_load_their_own_scripts_only(client):
     policy = client.get("/admin/login/").headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-eval';" in policy and "frame-ancestors 'none'" in policy
+    assert "report" not in policy
+
+
+def test_what_browsers_refuse_is_reported_where_the_operator_says(client, settings):
+    settings.CSP_REPORT_URI = "https://reports.example.com/csp"
+    page, data = client.get("/admin/login/").headers, client.get("/healthz").headers
+    assert page["Content-Security-Policy"].endswith("; report-uri https://reports.example.com/csp; report-to csp")
+    assert page["Reporting-Endpoints"] == 'csp="https://reports.example.com/csp"'
+    assert "report" not in data["Content-Security-Policy"] and "Reporting-Endpoints" not in data
+    settings.CSP_REPORT_URI = "http://reports.internal/csp"
+    page = client.get("/admin/login/").headers
+    assert page["Content-Security-Policy"].endswith("; report-uri http://reports.internal/csp")
+    assert "Reporting-Endpoints" not in page
 
 
 def test_behind_tls_the_deployment_checks_find_nothing():
