@@ -3,13 +3,13 @@
 import inspect
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
@@ -81,7 +81,19 @@ class Finding:
 def examine(deep: bool = False) -> Iterator[Finding]:
     """Run every check; with `deep` the digests of all closed days too, which reads the whole log."""
     for check in (*CHECKS, digests if deep else last_digest):
-        yield check()
+        try:
+            connection.ensure_connection()
+        except DatabaseError as error:
+            yield Finding("server", _first_line(error), "start PostgreSQL; DATABASE_URL says which, or DATA_DIR has it")
+            return
+        try:
+            yield check()
+        except DatabaseError as error:  # a table that lacks: other checks say why
+            yield Finding(check.__name__.replace("_", " "), _first_line(error), "put right what is said of migrations")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def readiness() -> list[Finding]:
@@ -121,11 +133,9 @@ def guards() -> Finding:
     enabled = {(table, name) for table, name, is_enabled in there if is_enabled}
     broken = sorted(GUARDS - enabled)
     if broken:
-        disabled = {(table, name) for table, name, _is_enabled in there}
-        steps = [
-            f"ALTER TABLE {table} ENABLE TRIGGER {name}" if (table, name) in disabled else _how_made(name)
-            for table, name in broken
-        ]
+        known = {(table, name) for table, name, _is_enabled in there}
+        steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in known]
+        steps += _how_made(name for table, name in broken if (table, name) not in known)
         return Finding(
             "guards", f"missing or disabled: {', '.join(name for _table, name in broken)}",
             f"do this, then verify_activities shows what happened meanwhile: {'; '.join(steps)}",
@@ -133,11 +143,19 @@ def guards() -> Finding:
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
 
 
-def _how_made(name: str) -> str:
-    """Where the statement is that makes this trigger or index: the last migration that names it."""
+def _how_made(names: Iterable[str]) -> list[str]:
+    """Where the statements are that make these triggers or indexes: the last migration that names each."""
     migrations = sorted(MigrationLoader(None).disk_migrations.items())
-    naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
-    return f"create {name} as manage.py sqlmigrate {' '.join(naming[-1])} shows it" if naming else f"restore {name}"
+    by_migration: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
+        by_migration.setdefault(naming[-1] if naming else (), []).append(name)
+    return [
+        f"create {', '.join(of)} as manage.py sqlmigrate {' '.join(key)} shows it"
+        if key
+        else f"restore {', '.join(of)}"
+        for key, of in by_migration.items()
+    ]
 
 
 def indexes() -> Finding:
@@ -146,7 +164,7 @@ def indexes() -> Finding:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
     there = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
     if missing := INDEXES - there:
-        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(map(_how_made, sorted(missing))))
+        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(_how_made(sorted(missing))))
     unused = _rows(
         """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
         join pg_class c on c.oid = i.relid
@@ -162,9 +180,10 @@ def indexes() -> Finding:
 def ids() -> Finding:
     """Whether new rows get ids of their own, and activities theirs in the order that readers of the log rely on."""
     (cached,) = _row(
-        "select cache_size from pg_sequences where schemaname = current_schema() and sequencename = 'activity_id_seq'"
+        """select (select cache_size from pg_sequences
+        where schemaname = current_schema() and sequencename = 'activity_id_seq')"""
     )
-    if cached != 1:
+    if cached not in {1, None}:
         return Finding("ids", f"every connection takes {cached} ids of activities at a time: readers would miss some",
                        "run: ALTER SEQUENCE activity_id_seq CACHE 1")  # fmt: skip
     used = {

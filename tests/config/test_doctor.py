@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 import time_machine
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from activities import rollup
@@ -153,6 +154,25 @@ def test_the_command_tells_all_and_its_exit_code_the_truth(capsys):
         call_command("doctor", "--deep")
     said = capsys.readouterr().out
     assert "NOT OK  worker" in said and "ok      digests" in said and "→ start it" in said
+
+
+def test_what_stops_one_check_stops_no_other(monkeypatch):
+    def without_its_table():
+        with transaction.atomic():
+            execute("select from no_such_table")
+
+    monkeypatch.setattr(doctor, "CHECKS", (without_its_table, doctor.migrations))
+    first, *others = doctor.examine()
+    assert (first.check, first.says) == ("without its table", 'relation "no_such_table" does not exist')
+    assert [finding.check for finding in others] == ["migrations", "digests"]
+
+
+def test_a_database_that_is_away_is_said(monkeypatch):
+    monkeypatch.setattr(
+        connection, "ensure_connection", Mock(side_effect=OperationalError("connection refused\nIs it?"))
+    )
+    (finding,) = doctor.examine()
+    assert finding.says == "connection refused" and "DATABASE_URL" in finding.advice
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
