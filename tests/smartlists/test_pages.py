@@ -9,6 +9,7 @@ from django.utils import timezone
 from people.models import StaticList
 from smartlists import building, evaluating, rules, saving
 from smartlists.models import SmartList
+from tests.lengths import IS_LONG
 from tests.making import activity, approved_type, person, recorded
 from tests.smartlists.pressing import BIG, press, url
 
@@ -240,9 +241,11 @@ def test_each_role_may_do_its_own(client, check, name, may_view, may_change):
     "filters.0.kind.more.and.more.and.more.steps", "filters.0.constraints", "filters.-1.kind", "filters.٣.kind",
 ])  # fmt: skip
 @pytest.mark.parametrize("value", ["", "person_field", "activity", "sequence", "static_list", "\0", "𝟘"])
-def test_odd_forms_are_rules_all_the_same(admin, name, value):
+def test_odd_forms_are_rules_all_the_same(admin, name, value, request):
     data = QueryDict(mutable=True)
     data.update({"match": value, "filters.0.kind": "activity", "filters.0.type": "nothing", name: value, "do": "add"})
     assert isinstance(building.rules_of(data)["filters"], list)
-    for action in ("refresh", "count", "remove:7", "add_constraint:0.9", "up:-1", "add", "save", "add_step:0", "x:y"):
+    for action in ("refresh", "add", "count", "remove:7", "add_constraint:0.9", "up:-1", "save", "add_step:0", "x:y"):
+        if action == "count" and not IS_LONG:  # the rules that are drawn from here on are like those before
+            request.getfixturevalue("undrawn")
         assert admin.post(url("add"), data.dict() | {"do": action, "choice:add": value}).status_code == 200
