@@ -24,7 +24,8 @@ class Batch(NamedTuple):
     """Some rows of the file and what the target made of them.
 
     `lines` are those that can be read, and `rows` what they are; `faults` those that cannot, with their problems.
-    `contents` says of each row, for `ExternalId.HASH`, its digest and how many with it came before in this batch;
+    `contents` says of each row, for `ExternalId.HASH`, its digest and how many with it came before in this batch,
+    and `keys` the key that it has when none came in a batch before;
     `reported` the key of each row that was refused before, when the file is a report of refused rows.
     """
 
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
     rows: Sequence[Any]
     faults: Sequence[tuple[Line, Problem]]
     contents: Sequence[tuple[str, int]] | None
+    keys: Sequence[str] | None
     reported: Sequence[str | None] | None
     bytes_done: int
 
@@ -49,7 +51,8 @@ class Batch(NamedTuple):
         return Batch(
             self.lines[skipped:], self.rows[skipped:],
             [(line, problem) for line, problem in self.faults if line.number > last],
-            self.contents and self.contents[skipped:], self.reported and self.reported[skipped:], self.bytes_done,
+            self.contents and self.contents[skipped:], self.keys and self.keys[skipped:],
+            self.reported and self.reported[skipped:], self.bytes_done,
         )  # fmt: skip
 
 
@@ -82,7 +85,13 @@ class Reading:
         if self.key_at is not None:
             reported = [str(line.cells[self.key_at] or "").strip() or None for line in lines]
         contents = _numbered(digests or ()) if self.is_hashed else None
-        return Batch(lines, rows, faults, contents, reported, bytes_done)
+        keys = None if contents is None else [key_of(digest, number) for digest, number in contents]
+        return Batch(lines, rows, faults, contents, keys, reported, bytes_done)
+
+
+def key_of(digest: str, before: int) -> str:
+    """Of a row with this content, when so many with it came before in the file."""
+    return f"row:{digest}:{before + 1}"
 
 
 def _numbered(digests: Sequence[str]) -> list[tuple[str, int]]:

@@ -165,10 +165,13 @@ class _Run:
 
     def _keys(self, batch: Batch) -> Sequence[str | None] | None:
         """The keys of the batch's rows: those under which they were refused before, or else of their content."""
-        if batch.contents is None or self.seen is None:
+        if batch.contents is None or batch.keys is None or self.seen is None:
             return batch.reported
         before = self.seen.before_batch(batch.contents)
-        keys = [f"row:{digest}:{before.get(digest, 0) + number + 1}" for digest, number in batch.contents]
+        keys = batch.keys
+        if before:
+            get = before.get
+            keys = [import_reading.key_of(digest, get(digest, 0) + number) for digest, number in batch.contents]
         if batch.reported is None:
             return keys
         return [given or key for given, key in zip(batch.reported, keys, strict=True)]
