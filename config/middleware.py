@@ -54,7 +54,10 @@ class SetupMiddleware:
 
 
 class ContentSecurityMiddleware:
-    """What a browser may load and run: nothing for what programs read, for pages what the admin's theme needs."""
+    """What a browser may load and run: nothing for what programs read, for pages what the admin's theme needs.
+
+    Nor does anybody on the way keep an answer that does not say so itself, as static files do.
+    """
 
     # Alpine evaluates the attributes of its elements; the theme and htmx write styles into the page
     PAGES = (
@@ -76,4 +79,5 @@ class ContentSecurityMiddleware:
                 policy += "; report-to csp"
                 response.headers["Reporting-Endpoints"] = f'csp="{settings.CSP_REPORT_URI}"'
         response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -188,6 +188,13 @@ def test_pages_may_load_their_own_scripts_only(client):
     assert "report" not in policy
 
 
+@pytest.mark.parametrize(
+    "path", ["/rest/v1/leads.json?filterType=id&filterValues=1", "/api/v1/people", "/admin/", "/metrics"]
+)
+def test_nobody_on_the_way_keeps_an_answer(client, path):
+    assert "no-store" in client.get(path).headers["Cache-Control"]
+
+
 def test_what_browsers_refuse_is_reported_where_the_operator_says(client, settings):
     settings.CSP_REPORT_URI = "https://reports.example.com/csp"
     page, data = client.get("/admin/login/").headers, client.get("/healthz").headers
