@@ -82,12 +82,15 @@ class Form:
 
     def context(self, *, may_change: bool = True, show_problems: bool = True) -> dict[str, Any]:
         problems = self.problems if show_problems else ()
-        elsewhere = [problem for problem in problems if problem.path[:1] not in {("filters",), ("logic",), ("name",)}]
+        placed = {("filters",), ("logic",), ("name",), ("description",)}
+        elsewhere = [problem for problem in problems if problem.path[:1] not in placed]
         return {
             "name": self.name, "description": self.description, "revision": self.revision, "rules": self.rules,
             "choices": self.choices, "cards": cards.of(self.rules, self.choices, problems, self._said()),
             "errors": [str(problem.message) for problem in elsewhere],
-            "name_errors": cards.errors_at(problems, "name"), "logic_errors": cards.errors_at(problems, "logic"),
+            "name_errors": cards.errors_at(problems, "name"),
+            "description_errors": cards.errors_at(problems, "description"),
+            "logic_errors": cards.errors_at(problems, "logic"),
             "may_change": may_change, "other": self.other, "is_gone": self.is_gone,
             "suggest_url": reverse(f"{NAME}_suggest"),
             "other_says": sentences.list_sentence(self.other.parsed) if self.other else "", **_WORDS,

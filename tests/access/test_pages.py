@@ -71,7 +71,8 @@ def test_a_revoked_client_is_shown_and_changed_no_more(client, olga):
     assert client.post(url("change", made.pk), {"name": "x"}).status_code == 403
     assert "The client is revoked" in client.post(url("rotate", made.pk), follow=True).text
     assert client.get(url("revoke", made.pk)).status_code == 403
-    assert client.get(url("change", 10**12)).status_code == 404
+    gone = client.get(url("change", 10**12), headers={"Accept-Language": "es"})
+    assert gone.status_code == 404 and "Aquí no hay nada" in gone.text
 
 
 def test_a_token_is_made_shown_once_used_and_ended(client, olga):

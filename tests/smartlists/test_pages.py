@@ -125,7 +125,8 @@ def test_mistakes_are_shown_at_their_card_and_nothing_typed_is_lost(admin, check
     saving.create("Taken", {"version": 1, "match": "all", "filters": []}, None)
     page = admin.get(url("change", saved.pk))
     wrong = {"filters.0.constraints.0.values": "many", "logic": "1 and 2 or 3", "name": "taken"}
-    page = press(admin, page, "save", **wrong)
+    page = press(admin, page, "save", **wrong, description="x" * 30_001)
+    assert "at most 30,000 bytes" in page.context["description_errors"][0]
     assert page.context["cards"][0].conditions[0].errors and not page.context["cards"][0].conditions[1].errors
     assert "mixed" in page.context["logic_errors"][0] and page.context["name_errors"]
     assert 'value="many"' in page.text and 'value="1 and 2 or 3"' in page.text
