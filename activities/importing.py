@@ -6,7 +6,6 @@ from itertools import repeat
 from string import Formatter
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities import quarantine, recording, recording_columns, schema
@@ -16,6 +15,7 @@ from activities.recording import Lookup, NewActivity
 from people import datatypes, exact_json, finding, importing
 from people.importing import ExternalId, Mappable, Plan, Reader, Result, Results, Status, Target
 from people.problems import Problem, Refused, bad_value
+from people.sentences import sentence as _
 from people.sources import Source
 from people.tabular import Shape
 

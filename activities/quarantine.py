@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from activities.models import RefusedActivity
 from people import datatypes, finding, owned
-from people.problems import Problem, show
+from people.problems import Problem, show, stored
 from people.sources import Door, Source
 
 if TYPE_CHECKING:
@@ -144,10 +144,8 @@ def _plain(value: Any) -> Any:
 
 def as_json(problem: Problem) -> dict[str, Any]:
     """A problem as it is stored, fit for every database."""
-    return {
-        "code": problem.code, "message": show(str(problem.message), 1000), "expected": show(problem.expected, 1000),
-        "path": [part if isinstance(part, int) else show(part) for part in problem.path], "got": problem.got,
-    }  # fmt: skip
+    kept = stored(problem, lambda text: show(text, 1000))
+    return {**kept, "path": [part if isinstance(part, int) else show(part) for part in problem.path]}
 
 
 def remove_old() -> int:

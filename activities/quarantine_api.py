@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from activities import replaying
 from activities.upkeep import RefusedActivity
 from people.filtering import NUMBER_KEY, Column, Filters, WordsFilter
-from people.problems import pointer
+from people.problems import told
 from people.rest import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
 from people.sources import Door
 
@@ -75,13 +75,7 @@ class RefusedActivityShown(Strict):
 
     @extend_schema_field(FaultShown(many=True))
     def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:
-        return [
-            {
-                **{name: one[name] for name in ("code", "message", "expected", "got")},
-                "path": pointer(tuple(one["path"])),
-            }
-            for one in refused.problems
-        ]
+        return [told(one) for one in refused.problems]
 
 
 class IdsGiven(Strict):

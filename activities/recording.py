@@ -13,12 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from activities import draft_checks, quarantine, schema, statements
 from activities.statements import Ready
 from people import changing, datatypes, finding, locks, measuring, quick_values
 from people.problems import Problem, bad_value
+from people.sentences import sentence as _
 from people.sources import Source
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second

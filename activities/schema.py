@@ -6,11 +6,10 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext as _
-
 from activities.models import ActivityField, ActivityVersion
 from people import datatypes, quick_values
 from people.problems import Problem, bad_value
+from people.sentences import sentence as _
 
 MAX_PRIMARY = 255
 MAX_ATTRIBUTES_BYTES = 65_536  # Marketo's limit (error 1049): all attribute values of one activity

@@ -17,7 +17,7 @@ from unfold.admin import ModelAdmin
 from activities import removing, replaying
 from activities.models import ActivityType, RefusedActivity, Retention
 from people.paging import UncountedPaginator
-from people.problems import Problem, Refused, located, show
+from people.problems import Refused, located, restored, show
 
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
@@ -30,7 +30,7 @@ SELECTED = "_selected_action"
 
 
 def _sentences(row: RefusedActivity) -> list[str]:
-    return [located(Problem(one["code"], one["message"], tuple(one["path"]))) for one in row.problems]
+    return [located(restored(one)) for one in row.problems]
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from people import announcing, datatypes, finding, locks
 from people.fields import FieldInfo, catalogue, value_of
 from people.models import Person, PersonKey
 from people.problems import Conflict, Problem, Refused, bad_value
+from people.sentences import sentence as _
 from people.sources import Source
 
 MAX_BATCH = 10_000

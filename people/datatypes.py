@@ -21,7 +21,8 @@ from unicodedata import is_normalized, normalize
 
 from django import forms
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+
+from people.sentences import sentence_lazy as _
 
 MAX_STRING = 255
 MAX_LINK = 2_000

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from people.importing import KEY_COLUMN, OWN_COLUMNS, REPORT_COLUMNS
-from people.problems import Problem, located
+from people.problems import located, restored
 from people.tabular import Shape
 from people.transfers import Import, ImportFailure
 
@@ -32,23 +32,20 @@ def sentences(failure: ImportFailure) -> str:
 
 
 def _located(stored: dict[str, Any]) -> str:
-    return located(Problem(stored["code"], stored["message"], tuple(stored["path"])))
+    return located(restored(stored))
 
 
 def faults(job: Import, limit: int = 50) -> list[Fault]:
     """The commonest problems, those of one field and one kind together."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """select p ->> 'code', p -> 'path', count(*), min(row), min(p ->> 'message')
+            """select p ->> 'code', p -> 'path', count(*), min(row), min(p::text)
             from file_import_failure f, jsonb_array_elements(f.problems) p where f.of_id = %s
             group by 1, 2 order by 3 desc, 4 limit %s""",
             [job.pk, limit],
         )
         rows = cursor.fetchall()
-    return [
-        Fault(_located({"code": code, "message": message, "path": json.loads(path)}), count, first)
-        for code, path, count, first, message in rows
-    ]
+    return [Fault(_located(json.loads(example)), count, first) for _code, _path, count, first, example in rows]
 
 
 def lines(job: Import) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ from people import import_reading, importing, installation, locks, notices
 from people.import_reading import Batch, Reading
 from people.import_repeats import Seen
 from people.importing import TARGETS, ExternalId, Plan, Result, Results, Status, Target
-from people.problems import Problem
+from people.problems import Problem, stored
 from people.sources import Door, Source
 from people.tabular import BadFile, Line, Shape
 from people.transfers import Import, ImportFailure
@@ -237,7 +237,7 @@ class _Run:
     def _failure(self, line: Line, problems: Sequence[Problem], key: str | None) -> ImportFailure:
         return ImportFailure(
             of_id=self.job.pk, row=line.number, raw=_as_text(line.raw), key=_storable(key or "")[:MAX_KEY],
-            problems=[_as_json(problem) for problem in problems],
+            problems=[stored(problem, _storable) for problem in problems],
         )  # fmt: skip
 
     def _advance(self, batch: Batch, results: Results) -> None:
@@ -264,14 +264,6 @@ def _settle(pk: int) -> None:
 def _as_text(raw: Any) -> str:
     text = json.dumps(raw, default=str)
     return text if len(text) <= MAX_RAW else json.dumps(text[: MAX_RAW - 100])
-
-
-def _as_json(problem: Problem) -> dict[str, Any]:
-    return {
-        "code": problem.code, "message": _storable(str(problem.message)),
-        "path": [part if isinstance(part, int) else _storable(part) for part in problem.path],
-        "expected": _storable(problem.expected), "got": problem.got,
-    }  # fmt: skip
 
 
 def _storable(text: str) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import changing, datatypes, fields, finding, importing, static_lists
@@ -11,6 +10,7 @@ from people.changing import Action
 from people.importing import Mappable, Plan, Reader, Result, Results, Status, Target
 from people.models import StaticList
 from people.problems import Problem
+from people.sentences import sentence as _
 from people.sources import Source
 from people.tabular import Shape
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
-from django.utils.translation import gettext as _
 
 from people import datatypes, finding
 from people.fields import FieldInfo, value_of
 from people.models import Person, PersonField, PersonKey
 from people.problems import Problem
+from people.sentences import sentence as _
 
 # what str.strip() takes away
 BLANKS = "".join(character for character in map(chr, range(0x3001)) if character.isspace())

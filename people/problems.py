@@ -1,10 +1,11 @@
 """What is wrong with something that came in, said the same way at every door."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.utils.translation import gettext as _
+from people import sentences
+from people.sentences import sentence as _
 
 Path = tuple[str | int, ...]
 
@@ -73,6 +74,31 @@ def located(problem: Problem, first_row: int = 1) -> str:
         elif part not in STRUCTURE:
             places.append(_("field %(name)s") % {"name": part})
     return f"{', '.join(places)}: {problem.message}" if places else str(problem.message)
+
+
+def stored(problem: Problem, storable: Callable[[str], str]) -> dict[str, Any]:
+    """A problem as JSON; `storable` makes text fit for the database."""
+    return {
+        "code": problem.code, "message": storable(str(problem.message)), "expected": storable(str(problem.expected)),
+        "path": [part if isinstance(part, int) else storable(part) for part in problem.path], "got": problem.got,
+        "said": {part: sentences.parts(getattr(problem, part), storable) for part in ("message", "expected")},
+    }  # fmt: skip
+
+
+def restored(kept: dict[str, Any]) -> Problem:
+    """What `stored` kept, said in the language of now."""
+    said = kept.get("said", {})
+    message, expected = (sentences.again(said.get(part, {}), kept.get(part, "")) for part in ("message", "expected"))
+    return Problem(kept["code"], message, tuple(kept.get("path", ())), expected, kept.get("got", ""))
+
+
+def told(kept: dict[str, Any]) -> dict[str, str]:
+    """What `stored` kept, as a program is told it in the language of its request."""
+    problem = restored(kept)
+    return {
+        "code": problem.code, "message": problem.message, "expected": problem.expected, "got": problem.got,
+        "path": pointer(problem.path),
+    }  # fmt: skip
 
 
 def fault(problem: Problem, in_query: bool = False) -> dict[str, str]:

@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any, NamedTuple
 
-from django.utils.translation import gettext as _
-
 from people import exact_json, spreadsheets
 from people.problems import Problem, show
+from people.sentences import sentence as _
 from people.spreadsheets import BadFile
 
 MAX_CELL = 131_072

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from people import exporting, importing
 from people.importing import Plan
-from people.problems import Conflict, Problem, pointer
+from people.problems import Conflict, Problem, told
 from people.refusals import BadQuery, NotFound
 from people.rest import FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
 from people.sources import Door
@@ -87,11 +87,7 @@ class FailureShown(Strict):
 
     @extend_schema_field(FaultShown(many=True))
     def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:
-        told = ("code", "message", "expected", "got")
-        return [
-            {**{name: one[name] for name in told if name in one}, "path": pointer(tuple(one.get("path", ())))}
-            for one in failure.problems
-        ]
+        return [told(one) for one in failure.problems]
 
 
 class FileParser(BaseParser):

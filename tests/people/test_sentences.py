@@ -1,0 +1,36 @@
+"""What was said once is said again in the language of whoever reads it."""
+
+from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from people import datatypes
+from people.problems import Problem, bad_value, restored, stored, told
+
+
+def refusal(value):
+    try:
+        datatypes.BY_NAME["integer"].parse(value, None)
+    except datatypes.BadValue as error:
+        return bad_value(error.code, error.expected, value, "attributes", "pages")
+    raise AssertionError(value)
+
+
+@given(st.text().filter(lambda text: not text.strip().lstrip("-").isdigit()))
+def test_a_stored_problem_reads_as_if_it_had_been_made_in_the_readers_language(value):
+    said = {}
+    for language in ("en", "es"):
+        with translation.override(language):
+            said[language] = refusal(value)
+    for writer in said:
+        kept = stored(said[writer], lambda text: text)
+        for reader in said:
+            with translation.override(reader):
+                assert restored(kept) == said[reader]
+
+
+def test_what_was_stored_as_text_alone_stays_as_it_was():
+    old = {"code": "wrong_type", "message": "100 % wrong", "path": ["amount"], "expected": "a number", "got": "x"}
+    assert restored(old) == Problem("wrong_type", "100 % wrong", ("amount",), "a number", "x")
+    assert told(old)["path"] == "/amount"
+    assert restored(stored(Problem("bad_file", "100 % wrong"), str)).message == "100 % wrong"
