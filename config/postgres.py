@@ -225,10 +225,11 @@ class EmbeddedPostgres:
                 raise DatabaseUnavailable(f"the embedded database does not start; see {self.data_dir}/postgres.log")
             time.sleep(0.05)
             if process.poll() is not None:  # a killed server's children may hold its memory for a moment
-                time.sleep(1)
+                time.sleep(0.5)
                 process = self._launch(location, options)
 
     def _launch(self, location: Location, options: dict[str, str]) -> "subprocess.Popen[bytes]":
+        self._reap(self._postmaster())
         with open(self.data_dir / "postgres.log", "ab") as log:
             return subprocess.Popen(
                 [f"{location.binaries}/postgres", "-D", location.data,
@@ -284,11 +285,17 @@ class EmbeddedPostgres:
 
     def _wait_for_end(self, pid: int) -> None:
         for _attempt in range(int(WAIT_SECONDS * 20)):
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+            self._reap(pid)
             if self._postmaster() is None:
                 return
             time.sleep(0.05)
+
+    @staticmethod
+    def _reap(pid: int | None) -> None:
+        """A killed server that is our child stays a zombie, whose pid keeps the next one from starting, until then."""
+        if pid:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
     def _password(self, name: str) -> str:
         file = self.data_dir / name

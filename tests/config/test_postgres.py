@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import psycopg
 import pytest
@@ -82,7 +81,6 @@ def test_a_server_that_was_killed_is_started_again_with_what_was_committed(serve
     with connect(server, dbname="custom_activities") as connection:
         connection.execute("create table kept as select 1 as n")
     os.kill(server._postmaster(), signal.SIGKILL)
-    time.sleep(0.5)
     server.ensure_running()
     with connect(server, dbname="custom_activities") as connection:
         assert connection.execute("select n from kept").fetchone() == (1,)
