@@ -92,6 +92,10 @@ class ActivitiesTarget(Target):
             Mappable("external_id", _("External id"), "string", aliases=("externalId", "marketoGUID")),
         ]  # fmt: skip
 
+    def labels(self, subject: str) -> dict[str, Any]:
+        known = {name.removeprefix(FIELD): label for name, label in super().labels(subject).items()}
+        return known | {"person": _("Person")}
+
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
         if plan.subject and _type(plan.subject) is None:
             message = _("there is no approved activity type '%(name)s'") % {"name": plan.subject}

@@ -30,7 +30,9 @@ SELECTED = "_selected_action"
 
 
 def _sentences(row: RefusedActivity) -> list[str]:
-    return [located(restored(one)) for one in row.problems]
+    live = row.activity_type.live if row.activity_type else None
+    labels = PART_LABELS | ({field.api_name: field.name for field in live.fields.all()} if live else {})
+    return [located(restored(one), labels=labels) for one in row.problems]
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -73,6 +75,10 @@ class RefusedActivityAdmin(ModelAdmin):
         return False
 
     has_delete_permission = has_change_permission
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        # for their labels, which the sentences of every row name
+        return super().get_queryset(request).prefetch_related("activity_type__live__fields")
 
     @admin.display(description=gettext_lazy("Activity"))
     def what(self, row: RefusedActivity) -> str:

@@ -176,13 +176,16 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
     batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
     results = target.record(batch.rows, plan, Source(Door.IMPORT, job.user_id), dry_run=True) if batch.lines else None
-    found = [
-        {"number": line.number, "values": [], "problems": [located(problem)]} for line, problem in batch.faults
-    ]  # fmt: skip
+    labels = target.labels(plan.subject)
+    found: list[dict[str, Any]] = [
+        {"number": line.number, "values": [], "problems": [located(problem, labels=labels)]}
+        for line, problem in batch.faults
+    ]
     for place, (line, row) in enumerate(zip(batch.lines, batch.rows, strict=True)):
         values = [(label, show(value)) for label, value in target.stored(row, plan)]
         problems = results[place].problems if results else ()
-        found.append({"number": line.number, "values": values, "problems": [located(one) for one in problems]})
+        said = [located(one, labels=labels) for one in problems]
+        found.append({"number": line.number, "values": values, "problems": said})
     found.sort(key=itemgetter("number"))
     return found
 
@@ -193,9 +196,10 @@ def _label(job: Import) -> Any:
 
 
 def _progress(job: Import) -> dict[str, Any]:
-    faults = [] if job.is_running else import_reports.faults(job, 20)
+    labels = {} if job.is_running else TARGETS[job.kind].labels((job.plan or {}).get("subject", ""))
+    faults = [] if job.is_running else import_reports.faults(job, 20, labels=labels)
     failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
-    shown = [(failure.row, import_reports.sentences(failure)) for failure in failures]
+    shown = [(failure.row, import_reports.sentences(failure, labels)) for failure in failures]
     return {
         "job": job, "faults": faults, "failures": shown, "badge": badge_of(job), "is_check": job.state == State.CHECKED,
         "may": {step for step, (states, _to) in {**importing.STEPS, **importing.STOPS}.items() if job.state in states},

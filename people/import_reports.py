@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from people.importing import KEY_COLUMN, OWN_COLUMNS, REPORT_COLUMNS
-from people.problems import located, restored
+from people.problems import NO_LABELS, located, restored
 from people.tabular import Shape
 from people.transfers import Import, ImportFailure
 
@@ -26,16 +26,12 @@ class Fault:
     first_row: int
 
 
-def sentences(failure: ImportFailure) -> str:
+def sentences(failure: ImportFailure, labels: Mapping[str, Any] = NO_LABELS) -> str:
     """What was wrong with a row, in one line."""
-    return "; ".join(_located(problem) for problem in failure.problems)
+    return "; ".join(located(restored(problem), labels=labels) for problem in failure.problems)
 
 
-def _located(stored: dict[str, Any]) -> str:
-    return located(restored(stored))
-
-
-def faults(job: Import, limit: int = 50) -> list[Fault]:
+def faults(job: Import, limit: int = 50, *, labels: Mapping[str, Any] = NO_LABELS) -> list[Fault]:
     """The commonest problems, those of one field and one kind together."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -45,7 +41,10 @@ def faults(job: Import, limit: int = 50) -> list[Fault]:
             [job.pk, limit],
         )
         rows = cursor.fetchall()
-    return [Fault(_located(json.loads(example)), count, first) for _code, _path, count, first, example in rows]
+    return [
+        Fault(located(restored(json.loads(example)), labels=labels), count, first)
+        for _code, _path, count, first, example in rows
+    ]
 
 
 def lines(job: Import) -> Iterator[bytes]:

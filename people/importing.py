@@ -142,6 +142,10 @@ class Target:
         """What columns can be mapped to; `subject` as in `Plan`."""
         raise NotImplementedError
 
+    def labels(self, subject: str) -> dict[str, Any]:
+        """What marketers call the parts of a row, by their names in the paths of problems."""
+        return {item.name: item.label for item in self.mappable(subject)}
+
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
         """What is wrong with the plan besides what holds for every target."""
         raise NotImplementedError

@@ -1,7 +1,8 @@
 """What is wrong with something that came in, said the same way at every door."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from people import sentences
@@ -10,6 +11,7 @@ from people.sentences import sentence as _
 Path = tuple[str | int, ...]
 
 MAX_SHOWN = 80
+NO_LABELS: Mapping[str, Any] = MappingProxyType({})
 STRUCTURE = frozenset({"attributes", "input", "fields"})  # steps of a path that name no field
 
 
@@ -62,17 +64,18 @@ def bad_value(code: str, expected: Any, value: Any, *path: str | int, data_type:
     return Problem(code, message, path, str(expected), got, data_type)
 
 
-def located(problem: Problem, first_row: int = 1) -> str:
+def located(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] = NO_LABELS) -> str:
     """The whole sentence with its place: "row 3, field amount: expected a number, got 'twelve'".
 
-    The first number of the path counts rows from 0; people count from `first_row`.
+    The first number of the path counts rows from 0; people count from `first_row`. Who reads it knows fields by
+    `labels`, those without one by their API names.
     """
     places = []
     for part in problem.path:
         if isinstance(part, int):
             places.append(_("row %(number)s") % {"number": part + first_row})
         elif part not in STRUCTURE:
-            places.append(_("field %(name)s") % {"name": part})
+            places.append(_("field %(name)s") % {"name": labels.get(part, part)})
     return f"{', '.join(places)}: {problem.message}" if places else str(problem.message)
 
 
