@@ -86,11 +86,16 @@ class EmbeddedPostgres:
 
         Raises DatabaseUnavailable when none comes up within a minute.
         """
-        if os.environ.get(ATTACH_ONLY) or not self.own():
+        if os.environ.get(ATTACH_ONLY) or not self.start():
             self._wait_until_it_answers(WAIT_SECONDS)
-            return
+
+    def start(self) -> bool:
+        """Start the server for this process's life time; False when it is another's."""
+        if not self.own():
+            return False
         self._initialise_and_start()
         atexit.register(self.stop)
+        return True
 
     def run(self) -> None:
         """Own the server until SIGTERM or SIGINT; start it again when it dies. For the process manager."""

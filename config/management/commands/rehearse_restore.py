@@ -24,7 +24,7 @@ class Command(BaseCommand):
             server = EmbeddedPostgres(Path(scratch) / "data")
             try:
                 manifest = backups.read(options["folder"])
-                server.ensure_running()
+                server.start()
                 backups.load(options["folder"], server.connection_parameters() | {"dbname": DATABASE})
             except backups.BackupError as error:
                 raise CommandError(str(error)) from None
