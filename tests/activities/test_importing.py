@@ -108,6 +108,17 @@ def test_gzip_byte_order_mark_and_ndjson(buy_cds, tmp_path):
     assert load(tmp_path / "f.ndjson") == "1 rows: 0 added, 1 known before, 0 refused."
 
 
+def test_a_field_is_given_one_column(buy_cds):
+    field = buy_cds.live.fields.filter(is_primary=False).first().api_name
+    with pytest.raises(CommandError, match="given two columns"):
+        run(
+            "import_activities", EXAMPLES / "purchases-sample.csv", "--type", "buyCds", "--person", "{customer_id}",
+            "--occurred-at", "date", "--primary", "order_id", "--field", f"{field}=order_id", "--field", f"{field}=date",
+            "--no-progress",
+        )  # fmt: skip
+    assert not Activity.objects.exists()
+
+
 @pytest.mark.parametrize("template", ["{customer_id", "{customer_id!r}", "{customer_id.__class__}", "{}"])
 def test_templates_only_name_columns(buy_cds, template):
     with pytest.raises(CommandError):

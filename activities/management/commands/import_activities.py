@@ -73,7 +73,10 @@ class Command(ImportCommand):
         if activity_type is None:
             raise CommandError(f"There is no approved activity type '{options['type']}'.")
         names = [field.api_name for field in activity_type.live.fields.all() if not field.is_primary]  # type: ignore[union-attr]
-        given = dict(pair.partition("=")[::2] for pair in options["field"])
+        pairs = [pair.partition("=")[::2] for pair in options["field"]]
+        given = dict(pairs)
+        if len(given) < len(pairs):
+            raise CommandError("--field: one field is given two columns.")
         unknown = [name for name in given if name not in names]
         if unknown:
             raise CommandError(
