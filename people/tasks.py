@@ -1,5 +1,7 @@
 """Background jobs: they take ids, may run twice, and go on where a killed worker stopped."""
 
+from collections.abc import Callable, Iterable
+
 from procrastinate.contrib.django import app
 
 from people import (
@@ -30,18 +32,27 @@ def run_export(export_id: int) -> None:
 @app.task(name="people.go_on", queue="files", queueing_lock="people.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
     """Take up what a killed process left."""
-    for pk in import_runs.interrupted():
-        import_runs.run(pk)
-    for pk in exporting.interrupted():
-        exporting.run(pk)
+    _each((import_runs.run, import_runs.interrupted()), (exporting.run, exporting.interrupted()))
 
 
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="people.go_on_in_bulk", queue="people", queueing_lock="people.go_on_in_bulk", pass_context=False)
 def go_on_in_bulk(timestamp: int) -> None:
     """Take up the bulk actions that a killed process left."""
-    for pk in bulk.interrupted():
-        bulk.run(pk)
+    _each((bulk.run, bulk.interrupted()))
+
+
+def _each(*works: tuple[Callable[[int], None], Iterable[int]]) -> None:
+    """Do each of them, whatever becomes of the others; raise an `ExceptionGroup` of what they raised at the end."""
+    raised: list[Exception] = []
+    for run, ids in works:
+        for pk in ids:
+            try:
+                run(pk)
+            except Exception as error:
+                raised.append(error)
+    if raised:
+        raise ExceptionGroup("interrupted work failed again", raised)
 
 
 @app.periodic(cron="17 3 * * *")

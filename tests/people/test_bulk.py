@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.db.models import F
 
-from people import bulk, deleting, static_lists
+from people import bulk, deleting, static_lists, tasks
 from people.models import BulkAction, BulkPart, Person, StaticListMember
 from people.problems import NotAllowed, Refused
 from tests.making import DIALECT, person
@@ -46,6 +47,22 @@ def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_pa
     assert found(action) == ("done", 6, 4, 100)
     bulk.run(bulk.start("remove_from_list", ids[:2], vera, seeds).pk)
     assert StaticListMember.objects.count() == 3
+
+
+def test_a_killed_action_whose_work_fails_again_keeps_no_other_from_going_on(vera):
+    actions = [bulk.start("delete", [person().pk], vera) for _ in range(3)]
+    BulkAction.objects.update(progressed_at=F("progressed_at") - timedelta(minutes=6))
+    first = min(action.pk for action in actions)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "create function pg_temp.refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$;"
+            "create trigger refuse before update on bulk_action for each row"
+            f" when (new.id = {first}) execute function pg_temp.refuse()"
+        )
+    with pytest.raises(ExceptionGroup) as raised:
+        tasks.go_on_in_bulk(0)
+    assert [str(error).splitlines()[0] for error in raised.value.exceptions] == ["not this one"]
+    assert [found(action)[0] for action in actions] == ["running", "done", "done"]
 
 
 def test_people_are_deleted_and_restored(vera):
