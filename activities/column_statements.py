@@ -6,30 +6,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
-from activities import waking
 from activities.statements import COPY, escaped
-from people import locks
 from people.sources import Source
 
 PROBED = 200  # keys of a batch that are looked for before all are written
 SPECIAL = "\\\t\n\r"  # to COPY
 _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
-
-
-def new_ids(number: int) -> list[int]:
-    """Ascending ids, taken under the lock that readers of the log look for (reading.high_water_mark)."""
-    with connection.cursor() as cursor:
-        told = f", {waking.TELLING}" if waking.is_due() else ""
-        # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
-        cursor.execute(
-            f"""with held as materialized (
-                select pg_advisory_xact_lock_shared(%s | case when is_called then last_value else 0 end){told}
-                from activity_id_seq
-            )
-            select string_agg(nextval('activity_id_seq')::text, ' ') from held, generate_series(1, %s)""",
-            [locks.key(locks.Space.HIGH_WATER), number],
-        )
-        return sorted(map(int, cursor.fetchone()[0].split()))
 
 
 def claim_all(

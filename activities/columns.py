@@ -1,10 +1,10 @@
-"""Activities of one type as columns: how a file has them, and what its live version makes of them.
+"""Activities of one type as columns: how a file or a uniform call has them, and what its live version makes of them.
 
 Rows that are good take no step of their own here. A row that is bad, or rare, is only marked; it becomes a
 `NewActivity` and is checked as such.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from itertools import compress
@@ -29,13 +29,14 @@ class Checked:
 
 @dataclass(slots=True)
 class Columns(Sequence[NewActivity]):
-    """Activities of the type with this API name, read as rows only where somebody asks for one.
+    """Activities of the type with this id or API name, read as rows only where somebody asks for one.
 
     `people`: ids, or values of `lookup_field`. `fields`: (API name, values) of secondary fields, in the order of
-    their names. All columns are of one length.
+    their names. All columns are of one length. `row_of` reads a row from what was `given`, where that keeps more
+    than the columns: the order in which its fields came.
     """
 
-    activity_type: str
+    activity_type: int | str
     people: Sequence[Any]
     lookup_field: str
     create_people: bool
@@ -44,6 +45,8 @@ class Columns(Sequence[NewActivity]):
     fields: Sequence[tuple[str, Sequence[Any]]]
     external_ids: Sequence[Any] | None = None
     checked: Checked | None = None
+    given: Sequence[Any] = ()
+    row_of: Callable[[Any], NewActivity] | None = None
 
     def __len__(self) -> int:
         return len(self.people)
@@ -58,8 +61,11 @@ class Columns(Sequence[NewActivity]):
             external_ids = None if self.external_ids is None else self.external_ids[place]
             return Columns(
                 self.activity_type, self.people[place], self.lookup_field, self.create_people,
-                self.occurred_at[place], self.primary_values[place], fields, external_ids,
+                self.occurred_at[place], self.primary_values[place], fields, external_ids, None,
+                self.given[place], self.row_of,
             )  # fmt: skip
+        if self.row_of is not None:
+            return self.row_of(self.given[place])
         return NewActivity(
             self.reference(self.people[place]), self.activity_type, self.occurred_at[place],
             self.primary_values[place], tuple((name, cells[place]) for name, cells in self.fields),

@@ -137,7 +137,8 @@ class Batch:
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
         if ready:
-            statements.take_ids(ready)
+            for row, pk in zip(ready, statements.new_ids(len(ready)), strict=True):
+                row.activity_id = pk
         repeats = self._claim_keys([row for row in ready if row.external_id is not None])
         statements.copy([row for row in ready if row not in repeats] if repeats else ready, self.source)
         self.outcomes = [

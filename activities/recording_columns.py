@@ -1,4 +1,4 @@
-"""To record columns: the door of `recording.record`, for thousands of activities of one type, as files have them.
+"""To record columns: the door of `recording.record`, for activities of one type, as files and uniform calls have them.
 
 What becomes of a row is what `record` would make of it: rows that are not plainly good go its way.
 """
@@ -12,13 +12,15 @@ from typing import Any
 
 from django.db import transaction
 
-from activities import column_statements
+from activities import column_statements, quarantine, statements
 from activities.columns import Columns
 from activities.recording import MAX_BATCH, ROWS, Batch, Outcome, Status
 from activities.schema import Schema
 from activities.statements import Ready
 from people import datatypes, finding, quick_columns
 from people.sources import Source
+
+MANY = 1_000  # rows: worth trying what is quicker, but holds only where all of them are good
 
 
 @dataclass(slots=True)
@@ -29,21 +31,33 @@ class Recorded:
     others: dict[int, Outcome]
 
 
-def record(columns: Columns, source: Source, *, zone: tzinfo = UTC, dry_run: bool = False) -> Recorded:
+def record(
+    columns: Columns,
+    source: Source,
+    *,
+    zone: tzinfo = UTC,
+    follow_merges: bool = True,
+    dry_run: bool = False,
+    keep_refused: bool = False,
+) -> Recorded:
     """Record up to 10,000 activities in one transaction.
 
-    Zone-less moments are of `zone`. With `dry_run` everything is checked, nothing kept, and nothing has an id.
-    What is reported as added or repeated is committed when the outermost transaction is. The refused rows are the
-    caller's to keep. Raises ValueError when there are more than 10,000 rows; never for bad rows.
+    Zone-less moments are of `zone`. A merged person's id means the winner unless `follow_merges` is false. With
+    `dry_run` everything is checked, nothing kept, and nothing has an id. What is reported as added or repeated is
+    committed when the outermost transaction is. Refused rows are kept in the quarantine where `keep_refused`; else
+    they are the caller's to keep. Raises ValueError when there are more than 10,000 rows; never for bad rows.
     """
     if len(columns) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
-    batch = _ColumnBatch(columns, source, zone)
+    batch = _ColumnBatch(columns, source, zone, follow_merges)
     with transaction.atomic():
         batch.record(dry_run)
         if dry_run:
             transaction.set_rollback(True)
-        else:
+        elif keep_refused and batch.others:
+            refused = [columns[place] for place in batch.others]
+            quarantine.keep(refused, list(batch.others.values()), source, zone, batch.type_ids)
+        if not dry_run:
             transaction.on_commit(batch.measure)
     return batch.recorded
 
@@ -106,9 +120,10 @@ class _ColumnBatch(Batch):
 
     recorded: Recorded
 
-    def __init__(self, columns: Columns, source: Source, zone: tzinfo) -> None:
-        super().__init__([], source, zone, standard=False, follow_merges=True)
+    def __init__(self, columns: Columns, source: Source, zone: tzinfo, follow_merges: bool) -> None:
+        super().__init__([], source, zone, standard=False, follow_merges=follow_merges)
         self.columns = columns
+        self.by_id: dict[Any, Any] | None = None  # who was found, where people are named by their ids
         self.others: dict[int, Outcome] = {}
 
     def record(self, dry_run: bool) -> None:
@@ -160,7 +175,7 @@ class _ColumnBatch(Batch):
         """The person of every row, None where it takes more to find or to refuse it."""
         named, field_name = self.columns.people, self.columns.lookup_field
         if field_name == "id":
-            return _by_id(named)
+            return self._by_id(named)
         texts = {text for text in set(named) if not datatypes.is_blank(text)}
         known: dict[Any, Any] = {}
         if field_name == "email":
@@ -173,6 +188,18 @@ class _ColumnBatch(Batch):
             known |= {lookup.value: pk for lookup, pk in found.items() if type(pk) is int}
         return [known.get(text) for text in named]
 
+    def _by_id(self, named: Sequence[Any]) -> Sequence[int | None]:
+        ids = {person for person in named if type(person) is int and 0 < person <= finding.MAX_ID}
+        is_tried = len(ids) >= MANY and set(map(type, named)) == {int} and len(ids) == len(set(named))
+        if is_tried and finding.are_live(ids):
+            self.by_id = {person: person for person in ids}
+            return named
+        known = self.by_id = dict(finding.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+        return [known.get(person) if type(person) is int else None for person in named]
+
+    def _find_people(self) -> dict[Any, Any]:
+        return super()._find_people() if self.by_id is None else self.by_id
+
     def _check_rows(self, places: Sequence[int], schemas: dict[Any, Any]) -> list[tuple[int, Ready]]:
         """Check these rows as `recording.record` does; note those refused, return the others."""
         self.rows = [self.columns[place] for place in places]
@@ -183,7 +210,7 @@ class _ColumnBatch(Batch):
 
     def _write(self, ready: _Ready, dry_run: bool) -> _Ready:
         if not dry_run:
-            ready.ids = column_statements.new_ids(len(ready.places))
+            ready.ids = statements.new_ids(len(ready.places))
         if ready.external_ids is not None and not self._claim_all(ready):
             rows = ready.rows()
             repeats = self._claim_keys([row for row in rows if row.external_id is not None])
@@ -199,7 +226,7 @@ class _ColumnBatch(Batch):
 
     def _claim_all(self, ready: _Ready) -> bool:
         external_ids = ready.external_ids
-        if external_ids is None or None in external_ids:
+        if external_ids is None or len(external_ids) < MANY or None in external_ids:
             return False
         if len(set(zip(ready.people, external_ids, strict=True))) < len(external_ids):
             return False
@@ -218,11 +245,3 @@ class _ColumnBatch(Batch):
         for status, number in counts.items():
             if number:
                 ROWS.add(type_id, client, status, number=number)
-
-
-def _by_id(named: Sequence[Any]) -> Sequence[int | None]:
-    ids = {person for person in named if type(person) is int and 0 < person <= finding.MAX_ID}
-    if set(map(type, named)) == {int} and len(ids) == len(set(named)) and finding.are_live(ids):
-        return named
-    known = finding.by_id(ids) if ids else {}
-    return [known.get(person) if type(person) is int else None for person in named]

@@ -1,4 +1,4 @@
-"""Language and time zone of whoever looks, what a browser may load, and the way to the setup page."""
+"""Language and time zone of whoever looks, what a browser may load, the way to the setup page, what a call leaves."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -10,9 +10,36 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from config.marketo.middleware import ROOTS
 from people import installation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class LettingGoMiddleware:
+    """Lets go of a body, and of what was read from it, when the call is over.
+
+    Django's request and REST framework's request, view and response form circles, which stay until the collector
+    comes by: seldom in a process that takes in batches, and then many megabytes have piled up.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        _forget(request, "_body", "_stream")
+        context = getattr(response, "renderer_context", None)
+        if context and "request" in context:
+            _forget(context["view"], "request", "response")
+            context["request"].parser_context.clear()
+            context.clear()
+        return response
+
+
+def _forget(holder: object, *names: str) -> None:
+    for name in names:
+        holder.__dict__.pop(name, None)
 
 
 class UserLocaleMiddleware(LocaleMiddleware):
@@ -21,7 +48,7 @@ class UserLocaleMiddleware(LocaleMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or "HTTP_ACCEPT_LANGUAGE" in request.META
-        if not chosen:
+        if not chosen and not request.path_info.startswith(ROOTS):  # the dialect speaks English only
             translation.activate(installation.current().language)
             request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
 

@@ -116,6 +116,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.middleware.LettingGoMiddleware",
     "config.metrics.MetricsMiddleware",
     "config.logs.RequestLogMiddleware",
     "config.middleware.ContentSecurityMiddleware",

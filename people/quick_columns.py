@@ -8,12 +8,14 @@ each distinct text once.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from json.encoder import encode_basestring  # type: ignore[attr-defined]
+from math import isfinite
 from typing import Any
 from unicodedata import is_normalized
 
 from people import datatypes, quick_values
-from people.datatypes import FIRST_YEAR, LAST_YEAR, MAX_STRING, DataType
+from people.datatypes import FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_STRING, DataType
 
 Texts = Sequence[str | None]  # "" is no value, None a bad one
 
@@ -67,17 +69,28 @@ def _texts(cells: Sequence[Any]) -> Texts | None:
 
 
 def _integers(cells: Sequence[Any]) -> Texts | None:
+    if set(map(type, cells)) == {int}:
+        return list(map(str, cells)) if min(cells) >= -MAX_INTEGER and max(cells) <= MAX_INTEGER else None
     return cells if _INTEGERS.fullmatch(_lines(cells) or "-") else None
 
 
 def _currencies(cells: Sequence[Any]) -> Texts | None:
+    if set(map(type, cells)) <= {Decimal, int}:
+        cells = list(map(str, cells))
     if not _CURRENCIES.fullmatch(_lines(cells) or "-"):
         return None
     return [cell.rstrip("0").rstrip(".") if cell[-1:] == "0" and "." in cell else cell for cell in cells]
 
 
 def _floats(cells: Sequence[Any]) -> Texts | None:
+    if set(map(type, cells)) == {Decimal}:
+        found = list(map(float, cells))
+        return list(map(repr, found)) if all(map(isfinite, found)) else None
     return list(map(repr, map(float, cells))) if _FLOATS.fullmatch(_lines(cells) or "-") else None
+
+
+def _booleans(cells: Sequence[Any]) -> Texts | None:
+    return ["true" if cell else "false" for cell in cells] if set(map(type, cells)) == {bool} else None
 
 
 def _moments(cells: Sequence[Any]) -> Texts | None:
@@ -86,7 +99,7 @@ def _moments(cells: Sequence[Any]) -> Texts | None:
 
 _BULK: Mapping[str, Callable[[Sequence[Any]], Texts | None]] = {
     "string": _texts, "phone": _texts, "text": _texts, "integer": _integers, "float": _floats,
-    "currency": _currencies, "datetime": _moments,
+    "currency": _currencies, "boolean": _booleans, "datetime": _moments,
 }  # fmt: skip
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 
-from activities import reading, recording, standard
+from activities import reading, recording, recording_columns, standard
+from activities.columns import Columns
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.reading import ActivityRow, Condition, Page
 from activities.recording import NewActivity, Outcome, Status
@@ -29,8 +31,45 @@ def record(call: Call) -> HttpResponse:
     """§2.6: add custom activities; each row is added or skipped on its own."""
     call.require("activities.record_activity")
     rows = call.parameters.rows("activities")
-    outcomes = recording.record([_new(row) for row in rows], call.source, follow_merges=False)
-    return success([_outcome(outcome) for outcome in outcomes])
+    columns = _columns(rows)
+    if columns is None:
+        outcomes = recording.record([_new(row) for row in rows], call.source, follow_merges=False)
+        return success([_outcome(outcome) for outcome in outcomes])
+    recorded = recording_columns.record(columns, call.source, follow_merges=False, keep_refused=True)
+    return success([
+        _outcome(recorded.others[place]) if pk is None else _added(pk) for place, pk in enumerate(recorded.ids)
+    ])  # fmt: skip
+
+
+_MEMBERS = itemgetter("leadId", "activityTypeId", "activityDate", "primaryAttributeValue", "attributes")
+_ATTRIBUTE = itemgetter("apiName", "value")
+
+
+def _columns(rows: Sequence[Any]) -> Columns | None:
+    """The rows as columns, where all have every member, are of one type and name the same attributes in one order.
+
+    That is how programs send them, and takes half as long to record as row by row.
+    """
+    try:
+        people, types, moments, primaries, attributes = zip(*map(_MEMBERS, rows), strict=True)
+        pairs = [_ATTRIBUTE(entry) for entries in attributes for entry in entries]
+    except (KeyError, TypeError):
+        return None
+    names = [name for name, _value in pairs[: len(attributes[0])]]
+    if (
+        set(map(type, types)) != {int} or len(set(types)) > 1 or set(map(type, attributes)) != {list}
+        or set(map(len, attributes)) != {len(names)} or [name for name, _value in pairs] != names * len(rows)
+        or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names)
+    ):  # fmt: skip
+        return None
+    values = [value for _name, value in pairs]
+    fields = [(name, values[at :: len(names)]) for name, at in sorted(zip(names, range(len(names)), strict=True))]
+    external_ids = [row.get("externalId") for row in rows] if any("externalId" in row for row in rows) else None
+    if set(map(type, people)) != {int}:
+        people = [person_id(person) or person for person in people]
+    return Columns(
+        types[0], people, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new
+    )  # fmt: skip
 
 
 def _new(row: Any) -> NewActivity:
@@ -71,7 +110,11 @@ def _pairs(attributes: Any) -> list[tuple[str, Any]]:
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
         return {"status": "skipped", "errors": row_errors(outcome.problems)}
-    return {"id": outcome.activity_id, "marketoGUID": str(outcome.activity_id), "status": "added"}
+    return _added(outcome.activity_id)
+
+
+def _added(activity_id: int | None) -> dict[str, Any]:
+    return {"id": activity_id, "marketoGUID": str(activity_id), "status": "added"}
 
 
 def types(call: Call) -> HttpResponse:

@@ -1,5 +1,7 @@
 """Columns are recorded as their rows would be, one by one."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import transaction
 
@@ -18,7 +20,8 @@ NAMES = ("amount", "branch", "deposited_on", "is_foreign", "pages")
 
 
 @pytest.fixture(autouse=True)
-def check_type(db):
+def check_type(db, monkeypatch):
+    monkeypatch.setattr(recording_columns, "MANY", 1)
     return approved_type()
 
 
@@ -86,6 +89,10 @@ ROWS = {
         row("ann@example.com", 1, "a\\b", moment="2026-11-20 10:00", branch='"\\\t\n'),
         row("ann@example.com", 2, "b", moment="2026-11-20T10:00:00.250Z", amount="-0.00"),
         row("ann@example.com", 3, 7, pages=3.0),
+    ],
+    "as JSON has them": [
+        ("ann@example.com", "2026-11-20T10:00:00Z", f"No. {pages}", None, amount, "Main", "2026-11-19", pages > 3, pages)
+        for pages, amount in enumerate([Decimal("2.50"), 3, Decimal("-0.0"), Decimal("1E+2"), Decimal("0.12345"), 10**16])
     ],
     "too much": [row("ann@example.com", "n" * 300, "a"), row("ann@example.com", 2, "b")],
 }  # fmt: skip

@@ -125,7 +125,9 @@ def test_the_structure_is_checked_first(api, check, body, expected):
 
 def test_in_a_batch_every_row_counts_on_its_own(api, check, ann):
     rows = [row(ann.pk), row(0), 7, row(ann.pk, external_id="T"), row(ann.pk, external_id="T")]
-    reply = api.post("activities/batch", {"activities": rows}).json()
+    answer = api.post("activities/batch", {"activities": rows})
+    assert not answer.renderer_context and "_body" not in vars(answer.wsgi_request), "the collector is left no body"
+    reply = answer.json()
     assert [result["status"] for result in reply["results"]] == ["added", "refused", "refused", "added", "repeated"]
     assert (reply["added"], reply["repeated"], reply["refused"]) == (2, 1, 2)
     assert reply["results"][1]["errors"][0]["path"] == "/person"

@@ -8,9 +8,11 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.models import Activity
+from activities.models import Activity, RefusedActivity
 from config.access.models import ApiClient
 from config.marketo import paging
+from people import deleting, merging
+from people.sources import Door, Source
 from tests.lengths import examples
 from tests.making import activity, approved_type, person, recorded
 
@@ -121,6 +123,47 @@ def test_a_call_costs_at_most_twelve_statements_whatever_it_holds(dialect, check
     assert statuses == ["added"] * 200 + ["skipped"] + ["added"] * 50 + ["skipped"] * 3
     assert any("refused_activity" in query["sql"] for query in queries), "the refused rows, to be looked at later"
     assert len(queries) <= 12, "\n".join(query["sql"][:80] for query in queries)
+
+    uniform = [*sent_before[:50], *new[:50], *changed, row(leads[0], check, leadId=999_999, externalId="T-")]
+    uniform.append(row(leads[0], check, externalId="T+"))
+    uniform = [
+        entry | {"attributes": [{"apiName": "amount", "value": 1250.5}, {"apiName": "branch", "value": "Málaga"}]}
+        for entry in uniform
+    ]
+    ApiClient.objects.update(last_used_at=None)
+    with CaptureQueriesContext(connection) as queries:
+        reply = dialect.post(EXTERNAL, {"input": uniform}).json()
+    assert [entry["status"] for entry in reply["result"]] == ["added"] * 100 + ["skipped"] * 2 + ["added"]
+    assert len(queries) <= 12, "\n".join(query["sql"][:80] for query in queries)
+
+
+def test_calls_of_one_shape_are_answered_and_kept_as_any_other(dialect, check):
+    ann, twin, gone = person(), person(), person()
+    merging.merge(ann.pk, [twin.pk], None, Source(Door.SYSTEM))
+    deleting.delete([gone.pk], None, Source(Door.SYSTEM))
+    values = [(1, "red"), ("1.50", "red"), (1.5, None), ("x", "y" * 256), (1e99, {}), (10**30, ["a"]), (True, "\0")]
+    rows = [
+        row(ann, check, attributes=[{"apiName": "branch", "value": branch}, {"apiName": "amount", "value": amount}])
+        for amount, branch in values
+    ]
+    usual = rows[0]["attributes"]
+    for changes in (
+        {"leadId": twin.pk}, {"leadId": gone.pk}, {"leadId": str(ann.pk)}, {"leadId": True}, {"leadId": []},
+        {"activityDate": "2199-01-01"}, {"activityDate": None}, {"activityDate": [1]}, {"primaryAttributeValue": " "},
+        {"primaryAttributeValue": 7}, {"externalId": 5}, {"externalId": "x" * 256}, {"externalId": " "},
+    ):  # fmt: skip
+        rows.append(row(ann, check, **{"attributes": usual} | changes))
+    of_one_shape = dialect.post(EXTERNAL, {"input": rows}).json()["result"]
+    other = dialect.post(EXTERNAL, {"input": [*rows, {}]}).json()["result"][:-1]
+    assert [entry.get("errors") for entry in of_one_shape] == [entry.get("errors") for entry in other]
+    refused = [entry for entry in other if "errors" in entry]
+    kept = RefusedActivity.objects.filter(times=2).count()
+    assert len(refused) == kept and 10 < kept < len(rows)
+    shapes = {
+        (stored.primary_value, str(stored.attributes)) for stored in Activity.objects.filter(activity_type_id=check.pk)
+    }
+    stored = Activity.objects.filter(activity_type_id=check.pk).count()
+    assert len(shapes) > 3 and stored == 2 * (len(rows) - kept) - 1, "the external id is there once"
 
 
 @pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
