@@ -68,7 +68,7 @@ class ReportForm(forms.Form):
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
         fields = reports.fields_of(chosen) if chosen else []
-        if fields and not self.data.get("field"):
+        if fields and "field" in self.asked.asks and not self.data.get("field"):
             self.data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
         numbers = [field.pk for field in fields if datatypes.BY_NAME[field.data_type].is_number]
