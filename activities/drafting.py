@@ -27,6 +27,8 @@ from people import audit
 from people.permissions import require
 from people.problems import Conflict, Problem, Refused, refuse_if
 
+CHANGE = "activities.change_activitytype"
+
 
 @transaction.atomic
 def edit(activity_type: ActivityType, by: Any, expected_revision: int | None = None, **changes: str) -> ActivityVersion:
@@ -98,7 +100,7 @@ def add_fields(
 ) -> ActivityVersion:
     """Add fields after the present ones; see `set_fields`."""
     with transaction.atomic():
-        activity_type = lock(activity_type)
+        activity_type = _lock_for(activity_type, by)
         return set_fields(activity_type, [*_current(activity_type), *fields], by, expected_revision)
 
 
@@ -110,7 +112,7 @@ def change_fields(
 ) -> ActivityVersion:
     """Change attributes of fields, by API name: {"amount": {"name": "Total"}}. Raises `Refused` (`unknown_field`)."""
     with transaction.atomic():
-        activity_type = lock(activity_type)
+        activity_type = _lock_for(activity_type, by)
         current = _current(activity_type)
         refuse_if(_unknown_fields(changes, current))
         changed = [FieldSpec(**{**asdict(field), **changes.get(field.api_name, {})}) for field in current]
@@ -122,7 +124,7 @@ def remove_fields(
 ) -> ActivityVersion:
     """Take secondary fields out of the draft; activities recorded before keep their values."""
     with transaction.atomic():
-        activity_type = lock(activity_type)
+        activity_type = _lock_for(activity_type, by)
         current, gone = _current(activity_type), list(api_names)
         refuse_if(_unknown_fields(gone, current))
         kept = [field for field in current if field.api_name not in gone]
@@ -134,12 +136,18 @@ def order_fields(
 ) -> ActivityVersion:
     """Put the named fields first, in this order, and the others after them; the primary one stays in front."""
     with transaction.atomic():
-        activity_type = lock(activity_type)
+        activity_type = _lock_for(activity_type, by)
         current = _current(activity_type)
         refuse_if(_unknown_fields(api_names, current))
         places = {name: place for place, name in enumerate(api_names)}
         ordered = sorted(current, key=lambda field: (not field.is_primary, places.get(field.api_name, len(places))))
         return set_fields(activity_type, ordered, by, expected_revision)
+
+
+def _lock_for(activity_type: ActivityType, by: Any) -> ActivityType:
+    """The type, locked; raises `NotAllowed` before anything is told of it to who may not change it."""
+    require(by, CHANGE)
+    return lock(activity_type)
 
 
 def lock(activity_type: ActivityType, *, deleted: bool = False) -> ActivityType:
@@ -167,7 +175,7 @@ def open_draft(
 
     `expected_revision` is that of the draft the editor saw; 0 says that there was none.
     """
-    require(by, "activities.change_activitytype")
+    require(by, CHANGE)
     refuse_standard(activity_type)
     activity_type = lock(activity_type)
     check_revision(activity_type.draft, expected_revision)

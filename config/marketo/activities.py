@@ -21,6 +21,7 @@ from config.marketo.names import Names
 from config.marketo.parameters import person_id
 from people import datatypes
 from people.models import StaticList, StaticListMember
+from people.sources import Door
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
 SHORT_LIST = 1_000  # members of so few are read person by person, of more from the log
@@ -272,11 +273,13 @@ class Shown:
 
 
 def head(row: ActivityRow) -> dict[str, Any]:
-    """What every activity's row begins with."""
+    """What every activity's row begins with; the campaign only where one recorded it (§2.3)."""
+    campaign = {"campaignId": row.origin_id} if row.door == Door.CAMPAIGN and row.origin_id else {}
     return {
         "id": row.pk,
         "marketoGUID": str(row.pk),
         "leadId": row.person_id,
         "activityDate": timestamp(row.occurred_at),
         "activityTypeId": row.activity_type_id,
+        **campaign,
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.models import ActivityVersion
+from activities.models import ActivityType, ActivityVersion
 from activities.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from config.marketo.envelope import Failure, invalid
 from config.marketo.names import Names
@@ -91,6 +91,8 @@ def _type_ids(filters: Mapping[str, Any]) -> list[int]:
         found.append(int(text))
     if DELETE_LEAD in found:
         raise Failure("1003", f"Invalid data: activity type {DELETE_LEAD} cannot be exported")
+    if unknown := set(found) - set(ActivityType.objects.filter(pk__in=found).values_list("pk", flat=True)):
+        raise Failure("1003", f"Invalid data: there is no activity type {min(unknown)}")  # [I] §2.3 says so of reading
     return found
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from config import logs, outages
 from config.access import clients, failures
 from config.marketo import limits, usage
-from config.marketo.envelope import OUTAGES, Failure, failure
+from config.marketo.envelope import OUTAGES, Failure, failure, missing
 from config.marketo.parameters import Parameters
 from people.problems import NotAllowed, Refused
 from people.sources import Door, Source
@@ -91,7 +91,7 @@ def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
 
 def not_found(request: HttpRequest, **_arguments: Any) -> HttpResponse:
     usage.count(0, "610")
-    return failure("610", "Requested resource not found")
+    return failure("610", "Requested resource not found", asset=request.path_info.startswith("/rest/asset/"))
 
 
 not_found.csrf_exempt = True  # type: ignore[attr-defined]
@@ -130,7 +130,7 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
             return failure("603", "Access denied", asset=is_asset)
         case Refused():
             code = ASSET_CODES.get(error.code, ASSET_RULE_BROKEN) if is_asset else VERB_CODES.get(error.code, "1003")
-            return failure(code, str(error), asset=is_asset)
+            return failure(code, _missing(error) or str(error), asset=is_asset)
         case RequestDataTooBig():
             return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
         case SuspiciousOperation():
@@ -139,6 +139,15 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
     logger.error("dialect request failed: %s %s", request.method, route, exc_info=error)
     found = outages.outage(error)
     return failure(*OUTAGES.get(found.code if found else "", ("611", "System error")), asset=is_asset)
+
+
+def _missing(refusal: Refused) -> str:
+    """In Marketo's words which member is missing, by the name that the dialect has for it; blank if none is."""
+    problem = refusal.problems[0]
+    if problem.code != "missing_value" or not problem.path:
+        return ""
+    first, *rest = str(problem.path[-1]).split("_")
+    return missing(first + "".join(word.capitalize() for word in rest)).message
 
 
 def authenticate(request: HttpRequest, parameters: Parameters) -> Any:

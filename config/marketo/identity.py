@@ -1,6 +1,9 @@
 """Tokens, as §1 says."""
 
+import base64
+import binascii
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -15,7 +18,7 @@ from people.problems import show
 
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
-    """Give a client its token: GET or POST, parameters in the query or in a form body."""
+    """Give a client its token: GET or POST, parameters in the query or in a form body, credentials also as Basic."""
     if request.method not in {"GET", "POST"}:
         return _refuse(405, "invalid_request", f"Request method '{request.method}' not supported")
     try:
@@ -28,6 +31,8 @@ def token(request: HttpRequest) -> HttpResponse:
     if given["grant_type"] != "client_credentials":
         return _refuse(400, "unsupported_grant_type", f"Unsupported grant type: {show(given['grant_type'])}")
     client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
+    if not client_id:
+        client_id, secret = _basic(request)
     if not ApiClient.objects.filter(client_id=client_id).exists():
         return _refuse(401, "unauthorized", f"No client with requested id: {show(client_id)}")
     client = clients.authenticate(client_id, secret)
@@ -43,6 +48,18 @@ def token(request: HttpRequest) -> HttpResponse:
             "scope": found.scope,
         }
     )
+
+
+def _basic(request: HttpRequest) -> tuple[str, str]:
+    """The credentials of an `Authorization: Basic` header, form-encoded as RFC 6749 §2.3.1 wants; blank without."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        client_id, _, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return unquote_plus(client_id).replace("\0", ""), unquote_plus(secret)
 
 
 def _refuse(status: int, error: str, description: str) -> HttpResponse:

@@ -75,8 +75,10 @@ def _lookup(given: Any, names: Names) -> str:
     if given is None:
         return "email"
     ours = "id" if given == "id" else names.ours.get(given) if isinstance(given, str) else None
-    if ours is None or (ours not in {"id", "email"} and not names.fields[ours].is_unique):
+    if ours is None:
         raise Failure("1006", f"Lookup field '{show(given)}' not found")
+    if ours not in {"id", "email"} and not names.fields[ours].is_unique:
+        raise Failure("1011", f"Field '{show(given)}' not supported as lookupField: it is not unique")
     return ours
 
 

@@ -104,6 +104,8 @@ def test_strange_values_spoil_their_own_row_only(dialect, check):
 def test_other_answers(dialect, check):
     assert dialect.get(EXTERNAL).json()["errors"][0]["code"] == "605"
     assert dialect.get("/rest/v1/nothing.json").json()["errors"][0]["code"] == "610"
+    asset = dialect.get("/rest/asset/v1/nothing.json").json()
+    assert (asset["errors"][0]["code"], asset["warnings"]) == ("610", [])
     assert dialect.post(EXTERNAL, b"x" * 1_048_577).status_code == 413
     assert dialect.get("/rest/v1/leads.json", filterValues="x" * 9_000).status_code == 414
 
@@ -177,13 +179,15 @@ def test_following_tokens_gives_every_activity_once(dialect, check):
         page = dialect.get(
             "/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk, batchSize=3
         ).json()
+        assert not any("campaignId" in entry for entry in page["result"])
         seen += [entry["primaryAttributeValue"] for entry in page["result"]]
         token, more = page["nextPageToken"], page["moreResult"]
     assert seen == [f"No. {i}" for i in range(7)] + ["back-dated"]
-    recorded(activity(ann.pk, primary_value="later"))
+    recorded(activity(ann.pk, primary_value="later"), source=Source(Door.CAMPAIGN, origin_id=44))
     page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk).json()
     (later,) = page["result"]
     assert later["activityDate"] == "2026-11-20T10:00:00Z" and later["attributes"] == []
+    assert later["campaignId"] == 44
 
 
 @pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote

@@ -128,6 +128,7 @@ def test_primary_values_narrow_the_types_that_have_them(dialect, checks):
         ({"filter": {"createdAt": {"startAt": "soon", "endAt": "2026-11-30T00:00:00Z"}}}, "1003"),
         ({"filter": {"createdAt": RANGE, "activityTypeIds": ["x"]}}, "1001"),
         ({"filter": {"createdAt": RANGE, "activityTypeIds": [37]}}, "1003"),
+        ({"filter": {"createdAt": RANGE, "activityTypeIds": [1, 99]}}, "1003"),
         ({"filter": {"createdAt": RANGE, "shoeSize": 7}}, "1035"),
         ({"filter": {"createdAt": RANGE, "primaryAttributeValueIds": [7]}}, "1003"),
         ({"filter": {"createdAt": RANGE, "activityTypeIds": [24], "primaryAttributeValueIds": ["x"]}}, "1003"),

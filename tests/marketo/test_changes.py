@@ -30,7 +30,9 @@ def test_lead_changes_give_new_people_and_the_fields_asked_for(dialect, token):
         dialect.post("/rest/v1/leads.json", {"input": [{"email": "a@example.com", "firstName": "Inés"}]})
     )
     dialect.post("/rest/v1/leads.json", {"input": [{"email": "a@example.com", "firstName": "Ines", "city": "Málaga"}]})
-    body = dialect.get("/rest/v1/activities/leadchanges.json", nextPageToken=start, fields="firstName,lastName").json()
+    body = dialect.get(
+        "/rest/v1/activities/leadchanges.json", nextPageToken=start, fields="id,firstName,lastName"
+    ).json()
     new, change = body["result"]
     assert (new["activityTypeId"], new["leadId"], new["fields"]) == (12, created["id"], [])
     assert change["activityTypeId"] == 13 and "primaryAttributeValue" not in change

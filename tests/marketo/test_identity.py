@@ -1,3 +1,4 @@
+import base64
 from datetime import timedelta
 
 import time_machine
@@ -24,6 +25,21 @@ def test_a_token_by_query_or_form(client, credentials):
         assert reply.status_code == 200
         assert reply["Cache-Control"] == "no-store"
         assert set(reply.json()) == {"access_token", "token_type", "expires_in", "scope"}
+
+
+def test_a_token_by_basic_credentials(client, credentials):
+    def basic(text):
+        header = {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+        return client.post(URL, {"grant_type": "client_credentials"}, headers=header)
+
+    found = basic(f"{credentials.client_id}:{credentials.client_secret}")
+    assert found.json()["access_token"] == ask(client, credentials).json()["access_token"]
+    wrong = basic(f"{credentials.client_id}:no")
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
+    for text in ("nobody:x", "", "\0:\0"):
+        assert (basic(text).status_code, basic(text).json()["error"]) == (401, "unauthorized")
+    broken = client.post(URL, {"grant_type": "client_credentials"}, headers={"Authorization": "Basic é!"})
+    assert broken.status_code == 401
 
 
 def test_the_same_token_with_shrinking_life_until_it_ends(client, credentials):

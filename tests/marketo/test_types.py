@@ -75,6 +75,20 @@ def test_what_a_type_must_have(dialect, change, expected):
     assert code(dialect.post(f"{TYPE}.json", NEW | change)) == expected
 
 
+def test_what_is_missing_is_named_as_marketo_names_it(dialect):
+    for member in ("apiName", "name", "triggerName", "filterName"):
+        reply = dialect.post(f"{TYPE}.json", {name: value for name, value in NEW.items() if name != member})
+        message = f"Missing value for the required parameter '{member}'"
+        assert reply.json()["errors"] == [{"code": "1002", "message": message}]
+
+
+def test_who_may_not_change_a_type_learns_nothing_of_its_fields(dialect, dialect_with):
+    dialect.post(f"{TYPE}.json", NEW)
+    narrow, body = dialect_with("activities.view_activitytype"), {"attributes": [{"apiName": "none", "name": "N"}]}
+    for verb in ("update", "delete"):
+        assert code(narrow.post(f"{TYPE}/attendWorkshop/attributes/{verb}.json", body)) == "603"
+
+
 def test_other_refusals(dialect):
     dialect.post(f"{TYPE}.json", NEW)
     assert code(dialect.post(f"{TYPE}.json", NEW)) == "1017"
@@ -129,6 +143,7 @@ def test_lead_refusals(dialect):
     post = lambda **body: dialect.post("/rest/v1/leads.json", body)  # noqa: E731
     assert post(input=[]).json()["errors"] == [{"code": "1003", "message": "Leads not specified"}]
     assert code(post(input=[{}], lookupField="shoe")) == "1006"
+    assert code(post(input=[{}], lookupField="city")) == "1011"  # there, but shared by many
     assert code(post(input=[{}], action="explode")) == "1001"
     assert code(dialect.get("/rest/v1/lead/99.json")) == "1004"
     assert code(dialect.get("/rest/v1/leads.json", filterType="city", filterValues="x")) == "1011"
