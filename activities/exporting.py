@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
@@ -11,6 +10,7 @@ from people import datatypes, exporting
 from people.exporting import Column, Kind, Statement, moment
 from people.exporting_people import TEXTS
 from people.problems import Problem, Refused, bad_value
+from people.sentences import sentence as _
 
 _HEAD = (
     Column("id", "a.id"),

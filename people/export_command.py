@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -21,6 +20,7 @@ class ExportCommand(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="“-” is standard output; gzip when it ends in .gz")
+        parser.add_argument("--gzip", action="store_true", help="also where no name ends in .gz: standard output")
         parser.add_argument("--format", choices=exporting.FORMATS, help="by default by the file's name")
         parser.add_argument("--excel-safe", action="store_true",
                             help="mark text that a spreadsheet would take for a formula")  # fmt: skip
@@ -31,11 +31,11 @@ class ExportCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         format = options["format"] or _format(options["file"])
-        if format == "parquet" and find_spec("pyarrow") is None:
-            raise CommandError("Parquet needs the Python package pyarrow, which is not installed.")
         try:
+            if format == "parquet":
+                exporting.require_parquet()
             statement = self.statement(options)
-            with _opened(options["file"]) as file:
+            with _opened(options["file"], options["gzip"] or options["file"].endswith(".gz")) as file:
                 rows = exporting.write(statement, format, file, excel_safe=options["excel_safe"])
         except Refused as refusal:
             raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
@@ -51,23 +51,30 @@ def _format(name: str) -> str:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[IO[bytes]]:
+def _opened(name: str, is_zipped: bool) -> Iterator[IO[bytes]]:
     """The file to write; it appears whole or not at all."""
     if name == "-":
-        yield sys.stdout.buffer
+        with _zipped(sys.stdout.buffer, is_zipped) as out:
+            yield out
         sys.stdout.buffer.flush()
         return
     part = f"{name}.part"
     try:
         with open(part, "wb") as file:
-            if name.endswith(".gz"):
-                with gzip.open(file, "wb", compresslevel=6) as zipped:
-                    yield zipped  # type: ignore[misc]
-            else:
-                yield file
+            with _zipped(file, is_zipped) as out:
+                yield out
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, name)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
+
+
+@contextmanager
+def _zipped(file: IO[bytes], is_zipped: bool) -> Iterator[IO[bytes]]:
+    if not is_zipped:
+        yield file
+        return
+    with gzip.open(file, "wb", compresslevel=6) as zipped:
+        yield zipped  # type: ignore[misc]

@@ -12,17 +12,19 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from psycopg import errors
 
 from people import locks, notices, permissions
 from people.problems import Problem, Refused
+from people.sentences import packed, storable
+from people.sentences import sentence as _
 from people.sources import Door
 from people.transfers import Export
 
@@ -79,6 +81,13 @@ CONTENT_TYPES = {
 
 def register(kind: Kind) -> None:
     KINDS[kind.name] = kind
+
+
+def require_parquet() -> None:
+    """Raises `Refused` (`no_pyarrow`) where Parquet cannot be written: the product does not bring what it needs."""
+    if find_spec("pyarrow") is None:
+        message = _("Parquet needs the Python package pyarrow on the server, which is not installed.")
+        raise Refused(Problem("no_pyarrow", message, ("format",)))
 
 
 def write(statement: Statement, format: str, out: IO[bytes], *, excel_safe: bool = False, null: str = "") -> int:
@@ -171,6 +180,8 @@ def create(
         raise Refused(Problem("unknown_kind", message, ("kind",), ", ".join(KINDS)))
     for right in found.rights:
         permissions.require(by, right)
+    if format == "parquet":
+        require_parquet()
     if format not in FORMATS:
         message = _("There is no format “%(format)s”.") % {"format": str(format)[:80]}
         raise Refused(Problem("unknown_format", message, ("format",), ", ".join(FORMATS)))
@@ -235,14 +246,20 @@ def run(pk: int) -> None:
         except Exception as error:
             if isinstance(error, OperationalError) and not isinstance(error.__cause__, errors.QueryCanceled):
                 raise  # the database is gone: a later run begins anew
-            if not isinstance(error, OSError | Refused | DatabaseError):
-                logger.exception("export %s", pk)
-            reason = getattr(error, "strerror", None) or str(error)
             Export.objects.filter(pk=pk, state=State.PROCESSING).update(
-                state=State.FAILED, error=reason[:2000], finished_at=timezone.now()
+                state=State.FAILED, error=packed(_reasons(pk, error), storable), finished_at=timezone.now()
             )
         finally:
             part.unlink(missing_ok=True)
+
+
+def _reasons(pk: int, error: Exception) -> Sequence[Any]:
+    if isinstance(error, Refused):
+        return [problem.message for problem in error.problems]
+    if isinstance(error, OSError | DatabaseError):
+        return [getattr(error, "strerror", None) or str(error)]
+    logger.exception("export %s", pk, exc_info=error)
+    return [_("an unexpected fault; the log of the server has the details")]
 
 
 def _finish(export: Export, part: Path) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import exporting, fields
@@ -11,6 +10,7 @@ from people.exporting import Column, Kind, Statement, moment
 from people.fields import FieldInfo
 from people.models import PersonField, StaticList
 from people.problems import Problem, Refused
+from people.sentences import sentence as _
 
 TEXTS = frozenset({"string", "text", "email", "phone", "link"})
 # how the column of a standard field is written; the others are text as they stand

@@ -86,7 +86,7 @@ class ImportCommand(BaseCommand):
             self.stderr.write(f"row {failure.row}, {import_reports.sentences(failure)}")
         if job.error:
             raise CommandError(
-                f"{job.error}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
+                f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
             )
         self.stdout.write(self.summary(job, options["dry_run"]))
         if job.refused:

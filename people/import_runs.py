@@ -17,13 +17,14 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone, translation
-from django.utils.translation import gettext as _
 
 from people import import_reading, importing, installation, locks, notices
 from people.import_reading import Batch, Reading
 from people.import_repeats import Seen
 from people.importing import TARGETS, ExternalId, Plan, Result, Results, Status, Target
 from people.problems import Problem, stored
+from people.sentences import packed, storable
+from people.sentences import sentence as _
 from people.sources import Door, Source
 from people.tabular import BadFile, Line, Shape
 from people.transfers import Import, ImportFailure
@@ -66,7 +67,7 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
         except _Stopped:
             _settle(pk)
         except (BadFile, OSError) as error:
-            _fail(job, str(error))
+            _fail(job, getattr(error, "strerror", None) or str(error))
         except DatabaseError:
             raise
         except Exception:
@@ -109,7 +110,7 @@ def interrupted() -> list[int]:
 def _fail(job: Import, error: str) -> None:
     after = State.FAILED if job.state == State.IMPORTING else State.UPLOADED
     Import.objects.filter(pk=job.pk, state=job.state).update(
-        state=after, error=error[:2000], finished_at=timezone.now(), wish=""
+        state=after, error=packed((error,), storable), finished_at=timezone.now(), wish=""
     )
 
 
@@ -236,8 +237,8 @@ class _Run:
 
     def _failure(self, line: Line, problems: Sequence[Problem], key: str | None) -> ImportFailure:
         return ImportFailure(
-            of_id=self.job.pk, row=line.number, raw=_as_text(line.raw), key=_storable(key or "")[:MAX_KEY],
-            problems=[stored(problem, _storable) for problem in problems],
+            of_id=self.job.pk, row=line.number, raw=_as_text(line.raw), key=storable(key or "")[:MAX_KEY],
+            problems=[stored(problem, storable) for problem in problems],
         )  # fmt: skip
 
     def _advance(self, batch: Batch, results: Results) -> None:
@@ -264,7 +265,3 @@ def _settle(pk: int) -> None:
 def _as_text(raw: Any) -> str:
     text = json.dumps(raw, default=str)
     return text if len(text) <= MAX_RAW else json.dumps(text[: MAX_RAW - 100])
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -4,6 +4,8 @@
 the values put into it, so that both can be stored beside it.
 """
 
+import json
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from django.utils.functional import lazy
@@ -61,3 +63,25 @@ def again(stored: dict[str, Any], otherwise: str) -> str:
     values = {name: again(value, "") if isinstance(value, dict) else value for name, value in stored["values"].items()}
     text = gettext(original)
     return text % values if values else text
+
+
+def packed(texts: Iterable[Any], storable: Callable[[str], str]) -> str:
+    """`texts` as one text for a column, of which `unpacked` makes them again; plain where none is a sentence."""
+    found = [(storable(str(text)), parts(text, storable)) for text in texts]
+    if not any(said for _text, said in found):
+        return " ".join(text for text, _said in found)
+    return json.dumps([{"text": text, "said": said} for text, said in found])
+
+
+def unpacked(column: str) -> str:
+    """What `packed` made, in the language of now; other text as it is."""
+    try:
+        found = json.loads(column) if column.startswith('[{"text": ') else None
+        return " ".join(again(one["said"], one["text"]) for one in found) if found else column
+    except (ValueError, KeyError, TypeError):
+        return column
+
+
+def storable(text: str) -> str:
+    """`text` without the characters that the database does not take."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from people import sentences
 from people.sources import Door
 
 
@@ -65,6 +66,11 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def fault(self) -> str:
+        """What stopped it, in the language of who looks."""
+        return sentences.unpacked(self.error)
 
     @property
     def rows(self) -> int:
@@ -140,6 +146,11 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return self.title or str(self.key)
+
+    @property
+    def fault(self) -> str:
+        """Why there is no file, in the language of who looks."""
+        return sentences.unpacked(self.error)
 
     @property
     def file_name(self) -> str:

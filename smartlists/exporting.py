@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import exporting, exporting_people
 from people.problems import Problem, Refused
+from people.sentences import sentence as _
 from smartlists import evaluating
 from smartlists.models import SmartList, StoredEvaluation
 

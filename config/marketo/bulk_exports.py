@@ -176,4 +176,4 @@ def _row(export: Export) -> dict[str, Any]:
         row |= {
             "numberOfRecords": export.rows, "fileSize": export.size, "fileChecksum": f"sha256:{export.checksum}",
         }  # fmt: skip
-    return row | ({"errorMsg": export.error} if export.state == Export.State.FAILED else {})
+    return row | ({"errorMsg": export.fault} if export.state == Export.State.FAILED else {})

@@ -162,7 +162,7 @@ def status(call: Call, kind: str, batch_id: int) -> HttpResponse:
 
 def _message(job: Import, done: int) -> str:
     if job.state == State.FAILED:
-        return f"Import failed: {job.error}"
+        return f"Import failed: {job.fault}"
     members = f" ({done} members)" if (job.plan or {}).get("static_list") else ""
     if job.refused:
         return f"Import completed with errors, {done} records imported{members}, {job.refused} failed"

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import translation
 
 from activities.models import Activity
 from people import exporting
 from people.exporting import Column, Kind, Statement
-from people.models import Export
+from people.models import Export, StaticList
 from people.problems import NotAllowed, Refused
 from people.sources import Door
 from tests.activities.test_races import InThread
@@ -119,6 +120,10 @@ def test_standard_output(checks, capfdbinary, monkeypatch):
     monkeypatch.setattr("sys.stdout", type("Stdout", (), {"buffer": target}))
     export("export_people", "-", "--fields", "email", "--format", "tsv")
     assert target.getvalue().decode().splitlines()[1].endswith("\tann@example.com")
+    plain = target.getvalue()
+    target.seek(0)
+    export("export_people", "-", "--fields", "email", "--format", "tsv", "--gzip")
+    assert gzip.decompress(target.getvalue()) == plain
 
 
 @pytest.mark.parametrize(
@@ -151,10 +156,22 @@ def test_parquet_holds_what_csv_holds(checks, tmp_path):
 
 
 def test_parquet_without_pyarrow_is_refused(checks, tmp_path, monkeypatch):
-    monkeypatch.setattr("people.export_command.find_spec", lambda name: None)
-    with pytest.raises(CommandError, match="pyarrow, which is not installed"):
+    monkeypatch.setattr("people.exporting.find_spec", lambda name: None)
+    with pytest.raises(CommandError, match="pyarrow on the server, which is not installed"):
         export("export_people", str(tmp_path / "p.parquet"), "--format", "parquet")
     assert not list(tmp_path.iterdir())
+    with pytest.raises(Refused, match="pyarrow"):
+        exporting.create("people", {}, None, Door.ADMIN, format="parquet")
+
+
+def test_why_there_is_no_file_is_read_in_the_language_of_who_looks(checks):
+    job = queued(static_list=StaticList.objects.create(name="VIP").pk)
+    StaticList.objects.all().delete()
+    exporting.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.fault) == (State.FAILED, f"There is no static list {job.parameters['static_list']}.")
+    with translation.override("es"):
+        assert job.fault == f"No existe la lista estática {job.parameters['static_list']}."
 
 
 def queued(kind="people", **parameters):

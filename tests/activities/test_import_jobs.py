@@ -11,6 +11,7 @@ import time
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from activities import replaying
 from activities.importing import FIELD
@@ -236,7 +237,11 @@ def test_a_file_that_breaks_in_the_middle_stops_there_and_goes_on(monkeypatch, t
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] + b"x" * (9 * 1024 * 1024))
     done(job)
-    assert (job.state, job.added) == (State.FAILED, 4) and "longer than" in job.error
+    assert (job.state, job.added) == (State.FAILED, 4) and "longer than" in job.fault
+    with translation.override("es"):  # whoever looks reads it in their own language
+        assert "una línea" in job.fault.lower()
+    job.error = "told by an older version"
+    assert job.fault == job.error
     path.write_bytes(whole)
     done(job, "resume")
     assert (job.state, counts(job), job.error) == (State.COMPLETE, (10, 0, 0), "")
