@@ -1,7 +1,9 @@
 """How gunicorn serves the application."""
 
 import gc
+import logging
 import os
+import re
 
 GC_THRESHOLDS = (20_000, 20, 50)  # a batch makes thousands of objects and no cycles
 
@@ -17,6 +19,18 @@ limit_request_line = 0  # the application checks lengths itself, with each API's
 accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "true", "on", "yes"} else None
 access_log_format = "%(h)s %(t)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 control_socket_disable = True  # nothing outside DATA_DIR
+REFUSED = re.compile(r"(Invalid request from ip=[^'\"]*).*", re.DOTALL)
+
+
+def keep_targets_out(record):
+    """Queries, and the text of a request line that is none (a blank in the address), stay out: they can hold tokens."""
+    record.msg = REFUSED.sub(r"\1…", str(record.msg))
+    if isinstance(record.args, tuple):
+        record.args = tuple(one.partition("?")[0] if isinstance(one, str) else one for one in record.args)
+    return True
+
+
+logging.getLogger("gunicorn.error").addFilter(keep_targets_out)
 
 
 def post_worker_init(worker):

@@ -172,9 +172,14 @@ def test_a_real_server_keeps_tokens_and_secrets_out_of_its_log(settings, owner):
         )
         assert b"Too Long" in _send(port, "GET", f"{TYPES}?x={'y' * 65_536}")
         assert b"Too Long" in _send(port, "GET", f"/rest/asset/v1/staticLists.json?x={'y' * 65_536}")
+        for target in (f"{TYPES}?since=2026-11-20 10:00&access_token={token}", f"{TYPES}?access_token={token}&x=\0"):
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+                line.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+                assert line.recv(100).startswith(b"HTTP/1.1 400")
     finally:
         server.terminate()
         said = server.communicate(timeout=30)[0]
+    assert said.count("Invalid request from ip=127.0.0.1: Invalid HTTP") == 2
     assert f"GET {TYPES} 200" in said and "GET /identity/oauth/token 200" in said
     assert token not in said and credentials.client_secret not in said and credentials.client_id not in said
     assert not re.search("Traceback|access_token", said)
