@@ -1,6 +1,7 @@
 """The SQL of recording columns; see `statements` for that of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -9,37 +10,43 @@ from psycopg.errors import UniqueViolation
 from activities.statements import COPY, escaped
 from people.sources import Source
 
+CHUNK = 500  # rows that the server reads while the next ones are made
 PROBED = 200  # keys of a batch that are looked for before all are written
 SPECIAL = "\\\t\n\r"  # to COPY
+Digests = Callable[[Sequence[int]], Sequence[str]]
 _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
 
 
 def claim_all(
-    type_id: int, people: Sequence[int], external_ids: Sequence[str], ids: Sequence[int], digests: Sequence[str]
+    type_id: int, people: Sequence[int], external_ids: Sequence[str], ids: Sequence[int], digests: Digests
 ) -> bool:
-    """Store the keys of a batch, or none of them where one is known or comes twice; `digests` in hexadecimal.
+    """Store the keys of a batch, or none of them where one is known or comes twice.
 
-    Waits for a concurrent transaction that stores one of them.
+    `digests`: says those of the rows at some places, in hexadecimal. Waits for a concurrent transaction that stores
+    one of the keys.
     """
     # one order for everybody: no deadlock
-    rows = sorted(zip(people, external_ids, ids, digests, strict=True))
+    rows = sorted(zip(people, external_ids, ids, range(len(ids)), strict=True))
     if _is_any_known(type_id, rows[:: max(1, len(rows) // PROBED)]):
         return False
     template = f"%s\t{type_id}\t%s\t%s\t\\\\x%s\n"
     whole = "".join(external_ids)
-    if any(mark in whole for mark in SPECIAL):
-        rows = [(person, escaped(external_id), pk, digest) for person, external_id, pk, digest in rows]
-    lines = map(template.__mod__, rows)
+    is_special = any(mark in whole for mark in SPECIAL)
     try:
         # COPY takes half as long as INSERT … ON CONFLICT, which it cannot do
         with transaction.atomic(), connection.cursor() as cursor, cursor.copy(_COPY_KEYS) as copying:
-            copying.write("".join(lines))
+            for start in range(0, len(rows), CHUNK):
+                keyed, keys, pks, places = zip(*rows[start : start + CHUNK], strict=True)
+                if is_special:
+                    keys = tuple(map(escaped, keys))
+                lines = zip(keyed, keys, pks, digests(places), strict=True)
+                copying.write("".join(map(template.__mod__, lines)))
     except UniqueViolation:
         return False
     return True
 
 
-def _is_any_known(type_id: int, rows: Sequence[tuple[int, str, int, str]]) -> bool:
+def _is_any_known(type_id: int, rows: Sequence[tuple[int, str, int, int]]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             """select exists(select from unnest(%s::int[], %s::text[]) as w (person_id, external_id)
@@ -66,12 +73,13 @@ def copy(
     middle, recorded_at = f"\t{type_id}\t{version}\t", timezone.now().isoformat()
     tail = f"\t{int(source.door)}\t{user}\t{origin}\n"
     texts = [_all_escaped(primary_values), _all_escaped(attributes)]
-    lines = [
-        f"{pk}\t{person}{middle}{moment}\t{recorded_at}\t{primary}\t{values}{tail}"
-        for pk, person, moment, primary, values in zip(ids, people, occurred_at, *texts, strict=True)
-    ]
+    rows = zip(ids, people, occurred_at, *texts, strict=True)
     with connection.cursor() as cursor, cursor.copy(COPY) as copying:
-        copying.write("".join(lines))
+        while lines := [
+            f"{pk}\t{person}{middle}{moment}\t{recorded_at}\t{primary}\t{values}{tail}"
+            for pk, person, moment, primary, values in islice(rows, CHUNK)
+        ]:
+            copying.write("".join(lines))
 
 
 def _all_escaped(texts: Sequence[str]) -> Sequence[str]:

@@ -93,14 +93,16 @@ class _Ready:
         if self.external_ids is not None:
             self.external_ids[place] = row.external_id  # type: ignore[index]
 
-    def digests(self) -> list[str]:
-        """As `Ready.digest`."""
-        if max(map(len, self.occurred_at)) > 25:  # a fraction of a second
-            return [row.digest.hex() for row in self.rows()]
-        contents = zip(self.occurred_at, self.primary_values, self.attributes, strict=True)
-        return [
-            blake2b(f"{at[:19]}Z\0{primary}\0{attributes}".encode(), digest_size=16).hexdigest()
-            for at, primary, attributes in contents
+    def digests(self) -> column_statements.Digests:
+        """What says those of the rows at some places, as `Ready.digest`."""
+        moments, primaries, attributes = self.occurred_at, self.primary_values, self.attributes
+        if max(map(len, moments)) > 25:  # a fraction of a second
+            return lambda places: [
+                Ready(0, 0, 0, moments[at], primaries[at], attributes[at], None).digest.hex() for at in places
+            ]
+        return lambda places: [
+            blake2b(f"{moments[at][:19]}Z\0{primaries[at]}\0{attributes[at]}".encode(), digest_size=16).hexdigest()
+            for at in places
         ]
 
     def rows(self) -> list[Ready]:
@@ -176,7 +178,9 @@ class _ColumnBatch(Batch):
         named, field_name = self.columns.people, self.columns.lookup_field
         if field_name == "id":
             return self._by_id(named)
-        texts = {text for text in set(named) if not datatypes.is_blank(text)}
+        texts = set(named)
+        if set(map(type, texts)) != {str} or any(map(str.isspace, texts)) or "" in texts:
+            texts = {text for text in texts if not datatypes.is_blank(text)}
         known: dict[Any, Any] = {}
         if field_name == "email":
             keys = finding.keys_of(texts)

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import IO, Any, NamedTuple
 
 from people import exact_json, spreadsheets
@@ -22,6 +23,7 @@ from people.spreadsheets import BadFile
 MAX_CELL = 131_072
 MAX_LINE = 8 * 1024 * 1024  # a longer one is no line: the file is something else
 MAX_COLUMNS = 2_000
+BLOCK = 1 << 16  # characters of a CSV file that are read at once
 SAMPLE_BYTES = 1024 * 1024
 SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
 
@@ -203,18 +205,28 @@ def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[Sequence[Any]]:
 
 def _csv(file: IO[bytes], shape: Shape) -> Iterator[Line]:
     header, width = list(shape.header), len(shape.header)
-    has_header = False
-    for number, cells in enumerate(_Records(file, shape), 1):
-        if not cells:
+    has_header, number = False, 1
+    for records in _Records(file, shape).blocks():
+        if has_header and _are_whole(records, width) and header not in records:
+            yield from map(Line, range(number, number + len(records)), records, records)
+            number += len(records)
             continue
-        if not has_header:
-            has_header = True
-        elif isinstance(cells, Problem):
-            yield Line(number, (), [], cells)
-        elif len(cells) == width and cells != header:
-            yield Line(number, cells, cells)
-        else:
-            yield _fitted(number, cells, header)
+        for cells in records:
+            if not cells:
+                pass
+            elif not has_header:
+                has_header = True
+            elif isinstance(cells, Problem):
+                yield Line(number, (), [], cells)
+            elif len(cells) == width and cells != header:
+                yield Line(number, cells, cells)
+            else:
+                yield _fitted(number, cells, header)
+            number += 1
+
+
+def _are_whole(records: list[Any], width: int) -> bool:
+    return set(map(type, records)) == {list} and set(map(len, records)) == {width}
 
 
 def _fitted(number: int, cells: list[Any], header: list[str]) -> Line:
@@ -230,8 +242,9 @@ def _fitted(number: int, cells: list[Any], header: list[str]) -> Line:
 class _Records:
     """The records of a CSV file, or the problem of each that is none.
 
-    A quote that is never closed would swallow everything after it. So when a record cannot be read, its
-    first line alone is bad, and the lines that it swallowed are read again on their own.
+    A block of lines each of which is a record is read at once, others line by line. A quote that is never closed
+    would swallow everything after it. So when a record cannot be read, its first line alone is bad, and the lines
+    that it swallowed are read again on their own.
     """
 
     def __init__(self, file: IO[bytes], shape: Shape) -> None:
@@ -257,19 +270,44 @@ class _Records:
             yield line
 
     def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.blocks())
+
+    def blocks(self) -> Iterator[list[Any]]:
+        """The records, some at a time."""
         try:
-            while True:
-                self.taken.clear()
-                try:
-                    yield next(self.reader)
-                except csv.Error as error:
-                    yield self._recover(error)
+            while lines := self._block():
+                if records := self._at_once(lines):
+                    yield records
+                    continue
+                self.again.extend(lines)
+                while self.again:
+                    self.taken.clear()
+                    try:
+                        yield [next(self.reader)]
+                    except csv.Error as error:
+                        yield [self._recover(error)]
         except StopIteration:
             return
         except UnicodeError as error:
             raise BadFile(_("the file is not in the encoding given: %(why)s") % {"why": error}) from None
         finally:
             self.text.detach()  # the file is the caller's
+
+    def _block(self) -> list[str]:
+        block = self.text.read(BLOCK)
+        if block and block[-1] != "\n":
+            block += self.text.readline(MAX_LINE)
+        return list(io.StringIO(block, newline=""))
+
+    def _at_once(self, lines: list[str]) -> list[Any] | None:
+        """The records, if every line is one."""
+        if len(max(lines, key=len)) >= MAX_LINE:
+            return None
+        try:
+            records = list(csv.reader(lines, self.reader.dialect))
+        except csv.Error:
+            return None
+        return records if len(records) == len(lines) else None
 
     def _recover(self, error: csv.Error) -> Problem:
         swallowed = self.taken[1:]

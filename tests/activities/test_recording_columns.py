@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from activities import lifecycle, recording, recording_columns
+from activities import column_statements, lifecycle, recording, recording_columns
 from activities.columns import Columns
 from activities.models import Activity, ActivityKey
 from activities.recording import Status
@@ -22,6 +22,7 @@ NAMES = ("amount", "branch", "deposited_on", "is_foreign", "pages")
 @pytest.fixture(autouse=True)
 def check_type(db, monkeypatch):
     monkeypatch.setattr(recording_columns, "MANY", 1)
+    monkeypatch.setattr(column_statements, "CHUNK", 2)
     return approved_type()
 
 
@@ -120,6 +121,18 @@ def test_people_by_id_shared_addresses_and_new_people():
     made = columns(row("new@example.com"), row("New@example.com "), row("not an address"), create=True, keyed=False)
     (kept, answers), by_rows = both_ways(made)
     assert answers == by_rows[1] and list(answers) == [2] and len({one[0] for one in kept[0]}) == 1
+
+
+def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkeypatch):
+    monkeypatch.setattr(column_statements, "CHUNK", 100)
+    monkeypatch.setattr(column_statements, "PROBED", 1)
+    person(email="ann@example.com")
+    recording_columns.record(columns(row("ann@example.com", 1, "k0001")), SOURCE)
+    recorded = recording_columns.record(
+        columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(4000)]), SOURCE
+    )  # fmt: skip
+    assert {place: str(outcome.status) for place, outcome in recorded.others.items()} == {1: "repeated"}
+    assert len(stored()[1]) == 4000 and recorded.ids[1] is None
 
 
 def test_a_dry_run_says_the_same_and_keeps_nothing():

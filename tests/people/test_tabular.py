@@ -43,7 +43,9 @@ def test_delimiter_encoding_and_line_ends_are_guessed(delimiter, encoding, end):
     assert rows == lines[1:] and not problems
 
 
-def test_mixed_line_ends_and_blank_lines():
+@pytest.mark.parametrize("block", range(1, 9))
+def test_mixed_line_ends_and_blank_lines(block, monkeypatch):
+    monkeypatch.setattr(tabular, "BLOCK", block)
     _shape, rows, problems = read(b"a,b\r\n1,2\n\n3,4\r5,6\r\n\r\n7,8")
     assert rows == [["1", "2"], ["3", "4"], ["5", "6"], ["7", "8"]] and not problems
 
