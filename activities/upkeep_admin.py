@@ -9,7 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
@@ -56,7 +58,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(RefusedActivity)
 class RefusedActivityAdmin(ModelAdmin):
     nothing_yet = gettext_lazy("Rows that an import or a program sends and that do not fit wait here to be corrected.")
-    list_display = ("what", "problem", "times", "door", "user", "last_at", "badge")
+    list_display = ("what", "problem", "times", "door", "user", "last_time", "badge")
     list_filter = (StateFilter, "code", "door", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
     paginator = UncountedPaginator
@@ -87,6 +89,10 @@ class RefusedActivityAdmin(ModelAdmin):
     @admin.display(description=gettext_lazy("Problem"))
     def problem(self, row: RefusedActivity) -> str:
         return "; ".join(_sentences(row))[:300]
+
+    @admin.display(description=gettext_lazy("last"), ordering="last_at")
+    def last_time(self, row: RefusedActivity) -> str:
+        return date_format(localtime(row.last_at), "SHORT_DATETIME_FORMAT")
 
     @admin.display(description=gettext_lazy("State"))
     def badge(self, row: RefusedActivity) -> str:

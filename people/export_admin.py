@@ -67,7 +67,7 @@ class ExportForm(forms.Form):
 @admin.register(Export)
 class ExportAdmin(TransferAdmin):
     nothing_yet = gettext_lazy("Files of people and activities that were asked for wait here to be fetched.")
-    list_display = ("__str__", "format", "badge", "rows", "user", "created_at", "download")
+    list_display = ("__str__", "format", "badge", "rows", "by", "created_at", "download")
     list_filter = ("state",)
     list_select_related = ("user",)
 

@@ -30,7 +30,7 @@ State = Import.State
 @admin.register(Import)
 class ImportAdmin(TransferAdmin):
     nothing_yet = gettext_lazy("Bring people or activities in from a file: CSV, Excel or NDJSON.")
-    list_display = ("name", "contents", "badge", "counted", "user", "created_at")
+    list_display = ("name", "contents", "badge", "counted", "by", "created_at")
     list_filter = ("state",)
     search_fields = ("name",)
     list_select_related = ("user",)

@@ -52,13 +52,15 @@ class ImportCommand(BaseCommand):
     def _handle(self, options: dict[str, Any]) -> None:
         with _file(options["file"]) as file:
             job = self._job(file, options)
-            with self._progress(options) as progress:
-                task = progress.add_task("rows", total=None)
-                import_runs.run(job.pk, file, lambda count: progress.advance(task, count))
-        job.refresh_from_db()
-        self._report(job, options)
-        if options["dry_run"]:
-            job.delete()
+            try:
+                with self._progress(options) as progress:
+                    task = progress.add_task("rows", total=None)
+                    import_runs.run(job.pk, file, lambda count: progress.advance(task, count))
+                job.refresh_from_db()
+                self._report(job, options)
+            finally:
+                if options["dry_run"]:
+                    job.delete()
 
     def _job(self, file: IO[bytes] | None, options: dict[str, Any]) -> Import:
         if options["resume"]:

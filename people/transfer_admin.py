@@ -45,6 +45,10 @@ class TransferAdmin(ModelAdmin):
     def badge(self, thing: Import | Export) -> str:
         return badge_of(thing)
 
+    @admin.display(description=gettext_lazy("User"), ordering="user__username", empty_value="—")
+    def by(self, thing: Import | Export) -> Any:
+        return thing.user
+
     def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
         shell = self.admin_site.each_context(request)
         return render(request, f"people/{name}.html", {**shell, "title": title, "opts": self.opts, **context})

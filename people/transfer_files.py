@@ -26,8 +26,11 @@ logger = logging.getLogger(__name__)
 def remove_old() -> int:
     """Remove uploads and exports older than FILES_KEPT_DAYS, and files that nothing refers to; return how many.
 
-    An import that was paused or stopped by a fault keeps its file, so that it can go on.
+    An import that was paused or stopped by a fault keeps its file, so that it can go on. Of a command's dry run that
+    was killed nothing is left.
     """
+    killed = Import.objects.filter(state=Import.State.CHECKING, stored_as="", progressed_at__lt=timezone.now() - GRACE)
+    killed.delete()
     before = timezone.now() - timedelta(days=settings.FILES_KEPT_DAYS)
     old = Q(state__in=_ENDED, finished_at__lt=before) | Q(state__in=_WAITING, created_at__lt=before)
     removed = sum(forget_upload(job) for job in Import.objects.filter(old).exclude(stored_as=""))

@@ -52,6 +52,9 @@ def test_what_a_file_writes_for_no_value(tmp_path):
 def test_refused_rows_come_back_with_reasons(tmp_path):
     (tmp_path / "p.csv").write_text("email,annual_revenue\nann@example.com,1\nno address,2\nbob@example.com,many\n")
     with pytest.raises(SystemExit):
+        run(tmp_path / "p.csv", "--dry-run")
+    assert not Import.objects.exists()
+    with pytest.raises(SystemExit):
         run(tmp_path / "p.csv", "--failures", str(tmp_path / "bad.csv"))
     lines = (tmp_path / "bad.csv").read_text().splitlines()
     assert len(lines) == 3 and lines[1].startswith("no address,2,3,") and "field email" in lines[1]

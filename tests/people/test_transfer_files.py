@@ -48,9 +48,11 @@ def test_files_go_after_their_days_and_counts_stay():
     assert len(names()) == 2 and transfer_files.remove_old() == 0
     old = timezone.now() - timedelta(days=8)
     Import.objects.update(finished_at=old)
+    Import.objects.create(kind="people", state=Import.State.CHECKING, progressed_at=old, door=Door.COMMAND)
     Export.objects.update(finished_at=old)
     assert transfer_files.remove_old() == 2
     job.refresh_from_db(), export.refresh_from_db()
+    assert Import.objects.get() == job
     assert not names() and not ImportFailure.objects.exists()
     assert (job.added, job.refused, export.state) == (1, 1, Export.State.EXPIRED)
 
