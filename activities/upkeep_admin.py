@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -257,7 +258,9 @@ class RetentionAdmin(ModelAdmin):
     @admin.display(description=gettext_lazy("Would be removed now"))
     def due(self, kept: Retention) -> str:
         found = removing.due_of(kept)
-        return _("%(count)s activities from before %(day)s") % {"count": found.count, "day": found.before.date()}
+        return _("%(count)s activities from before %(day)s") % {
+            "count": intcomma(found.count), "day": date_format(localtime(found.before), "DATE_FORMAT"),
+        }  # fmt: skip
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         options["queryset"] = ActivityType.objects.existing().custom()
