@@ -32,9 +32,13 @@ PART_LABELS = {
 SELECTED = "_selected_action"
 
 
-def _sentences(row: RefusedActivity) -> list[str]:
+def _labels(row: RefusedActivity) -> dict[str, Any]:
     live = row.activity_type.live if row.activity_type else None
-    labels = PART_LABELS | ({field.api_name: field.name for field in live.fields.all()} if live else {})
+    return PART_LABELS | ({field.api_name: field.name for field in live.fields.all()} if live else {})
+
+
+def _sentences(row: RefusedActivity) -> list[str]:
+    labels = _labels(row)
     return [located(restored(one), labels=labels) for one in row.problems]
 
 
@@ -220,9 +224,10 @@ class RowForm(forms.Form):
         super().__init__(*args, **options)
         self.row = row
         self.before = self._values(json.loads(row.raw))
+        labels = _labels(row)
         for name, value in self.before.items():
             self.fields[name] = forms.CharField(
-                label=PART_LABELS.get(name, show(name)), initial=value, required=False,
+                label=labels.get(name, show(name)), initial=value, required=False,
                 widget=forms.TextInput(attrs={"class": "ca-input"}),
             )  # fmt: skip
 
