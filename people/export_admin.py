@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -67,7 +68,7 @@ class ExportForm(forms.Form):
 @admin.register(Export)
 class ExportAdmin(TransferAdmin):
     nothing_yet = gettext_lazy("Files of people and activities that were asked for wait here to be fetched.")
-    list_display = ("__str__", "format", "badge", "rows", "by", "created_at", "download")
+    list_display = ("__str__", "format", "badge", "written", "by", "created_at", "download")
     list_filter = ("state",)
     list_select_related = ("user",)
 
@@ -80,6 +81,10 @@ class ExportAdmin(TransferAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)
         return found if request.user.is_superuser else found.filter(user=request.user)
+
+    @admin.display(description=gettext_lazy("rows"), ordering="rows", empty_value="—")
+    def written(self, export: Export) -> str | None:
+        return None if export.rows is None else intcomma(export.rows)
 
     @admin.display(description=gettext_lazy("File"))
     def download(self, export: Export) -> str:
