@@ -1,6 +1,6 @@
 """What leaves the log: by retention, by taking an import back; and the proof that nothing else did."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from io import StringIO
 
 import pytest
@@ -115,14 +115,16 @@ def test_what_cannot_be_taken_back(check):
         run("take_back_import", "999", "--reason", "x")
 
 
-TOMORROW = timedelta(days=1, hours=2)
+def tomorrow():
+    """When today is over and settled, and no other day is."""
+    return timezone.now().astimezone(UTC).replace(hour=2, minute=0) + timedelta(days=1)
 
 
 def test_a_day_that_is_not_over_is_not_closed(check):
     recorded(activity(person().pk))
     assert verifying.close_days() == 0
-    assert verifying.close_days(timezone.now() + TOMORROW) == 1
-    assert verifying.close_days(timezone.now() + TOMORROW) == 0
+    assert verifying.close_days(tomorrow()) == 1
+    assert verifying.close_days(tomorrow()) == 0
     assert ActivityDay.objects.get().count == Activity.objects.count()
 
 
@@ -130,7 +132,7 @@ def test_removals_and_merges_with_their_entries_add_up(check):
     ann, bob = person(), person()
     recorded(*(activity(ann.pk, occurred_at=ago(days=200), primary_value=n) for n in range(5)), activity(bob.pk))
     job = done(uploaded(HEADER + rows(10), plan()))
-    with time_machine.travel(timezone.now() + TOMORROW):
+    with time_machine.travel(tomorrow()):
         verifying.close_days()
         before = ActivityDay.objects.get().count
         removing.set_retention(check, 3, None)
@@ -170,7 +172,7 @@ def past_the_guards(statement, *parameters):
 def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
     (outcome,) = recorded(activity(person().pk, pages=3))
     total = Activity.objects.count()
-    verifying.close_days(timezone.now() + TOMORROW)
+    verifying.close_days(tomorrow())
     assert verifying.verify() == []
     past_the_guards(statement, outcome.activity_id)
     (finding,) = verifying.verify()
@@ -182,6 +184,6 @@ def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
 
 def test_a_row_moved_to_another_day_is_missed_on_its_own(check):
     (outcome,) = recorded(activity(person().pk))
-    verifying.close_days(timezone.now() + TOMORROW)
+    verifying.close_days(tomorrow())
     past_the_guards("update activity set recorded_at = '2020-01-01' where id = %s", outcome.activity_id)
     assert len(verifying.verify()) == 1

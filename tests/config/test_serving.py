@@ -71,7 +71,7 @@ def test_a_reload_loses_no_request():
 
         def ask():
             while not ending.is_set():
-                connected = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+                connected = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
                 try:
                     connected.request("GET", "/healthz", headers={"Connection": "close"})
                     counted.append(connected.getresponse().status)
