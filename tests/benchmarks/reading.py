@@ -97,7 +97,7 @@ def _fill(number: int, type_ids: Sequence[int], people: Sequence[int]) -> None:
                 recorded - case when n %% 20 = 0 then make_interval(hours => (n %% 720)::int) else interval '5 seconds' end,
                 recorded, 'Check ' || n,
                 jsonb_build_object('amount', n %% 5000 + 0.5, 'branch', 'Branch ' || n %% 40, 'pages', n %% 9), 3
-            from (select n, %(start)s::timestamptz + n * (%(days)s * interval '1 day') / %(number)s as recorded
+            from (select n, %(start)s::timestamptz + n::float8 / %(number)s * %(days)s * interval '1 day' as recorded
                   from generate_series(1, %(number)s) as n) as s""",
             {
                 "first": people[0], "people": len(people), "types": list(type_ids), "count": len(type_ids),
