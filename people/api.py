@@ -16,7 +16,7 @@ from people.models import Folder, Person, PersonField, StaticList, StaticListMem
 from people.problems import Conflict, Problem, bad_value, fault
 from people.receiving import flat, placed, row_of
 from people.refusals import NotFound, Unprocessable
-from people.rest import Listed, Retrieved, refuse_unknown_members, rows_of
+from people.rest import LARGEST_ID, Listed, Retrieved, refuse_unknown_members, rows_of
 from people.serializers import (
     ListGiven,
     ListShown,
@@ -168,7 +168,7 @@ class People(Listed, Retrieved):
     @action(["POST"], detail=False, url_path="merges/<int:merge_id>/undo")
     def undo_merge(self, request: Any, merge_id: int) -> Response:
         """Take a merge back: the losers are people again, with the activities and lists that were theirs."""
-        merging.undo(min(merge_id, 2**63 - 1), request.user, self.source)
+        merging.undo(min(merge_id, LARGEST_ID), request.user, self.source)
         return Response(status=204)
 
 
@@ -379,7 +379,7 @@ class StaticListMembers(Listed):
         return Response({"results": [str(outcome) for outcome in verb(self._list(), given, self.source)]})
 
     def _list(self) -> StaticList:
-        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], 2**63 - 1)).first()
+        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], LARGEST_ID)).first()
         if found is None:
             raise NotFound(Problem("not_found", _("There is no such static list.")))
         return found

@@ -27,6 +27,7 @@ from people.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Un
 from people.sources import Door, Source
 
 MAX_BATCH = 1_000
+LARGEST_ID = 2**63 - 1  # that the database takes; what lies beyond is nobody's
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 

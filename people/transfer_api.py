@@ -17,7 +17,7 @@ from people import exporting, importing
 from people.importing import Plan
 from people.problems import Conflict, Problem, told
 from people.refusals import BadQuery, NotFound
-from people.rest import FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
+from people.rest import LARGEST_ID, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
 from people.sources import Door
 from people.transfer_filters import ExportFilters, FailureFilters, ImportFilters
 from people.transfers import Export, Import, ImportFailure
@@ -214,7 +214,7 @@ class ImportFailures(Listed):
 
     def get_queryset(self) -> Any:
         jobs = Import.objects.filter(kind__in=_kinds_of(self.request.user))
-        job = jobs.filter(pk=min(self.kwargs["job"], 2**63 - 1)).first()
+        job = jobs.filter(pk=min(self.kwargs["job"], LARGEST_ID)).first()
         if job is None:
             raise NotFound(Problem("not_found", _("There is nothing at this address.")))
         return super().get_queryset().filter(of=job)

@@ -14,7 +14,7 @@ from people.models import Folder
 from people.permissions import MAKER
 from people.problems import Problem, bad_value
 from people.refusals import NotFound, Unprocessable
-from people.rest import Listed, Retrieved
+from people.rest import LARGEST_ID, Listed, Retrieved
 from smartlists import copying, evaluating, explanation, health, language, rules, saving, sentences
 from smartlists.catalogue import Catalogue
 from smartlists.copy_api import static_list_of
@@ -248,7 +248,7 @@ class SmartListMembers(Listed):
 
     def list(self, request: Any, smart_list: int) -> Response:
         """The people on the list, by id, with the count and the time that every page of it shows."""
-        found = SmartList.objects.filter(pk=min(smart_list, 2**63 - 1)).first()
+        found = SmartList.objects.filter(pk=min(smart_list, LARGEST_ID)).first()
         if found is None:
             raise NotFound(Problem("not_found", _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from people.filtering import NUMBER_KEY, Column, Filters
 from people.problems import Problem, bad_value
 from people.refusals import NotFound, Unprocessable
-from people.rest import Listed, Retrieved
+from people.rest import LARGEST_ID, Listed, Retrieved
 from smartlists import campaign_serializers as shown
 from smartlists import campaigns, definitions, health, results, running
 from smartlists.catalogue import Catalogue
@@ -158,7 +158,7 @@ class SmartCampaigns(Listed, Retrieved):
     def run(self, request: Any, pk: int) -> Response:
         """Have everybody on a smart list who is in the audience and qualifies enter now."""
         given = self.given(shown.RunGiven)
-        smart_list = SmartList.objects.filter(pk=min(given["smart_list"], 2**63 - 1)).first()
+        smart_list = SmartList.objects.filter(pk=min(given["smart_list"], LARGEST_ID)).first()
         if smart_list is None:
             raise Unprocessable(
                 bad_value("unknown_list", _("the id of a smart list"), given["smart_list"], "smart_list")
@@ -180,10 +180,10 @@ class SmartCampaignEntries(Listed):
     rights = {"list": campaigns.VIEW}
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), 2**63 - 1))
+        return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), LARGEST_ID))
 
     def list(self, request: Any, smart_campaign: int) -> Response:
         """Who entered and who was skipped, the latest first."""
-        if not SmartCampaign.objects.filter(pk=min(smart_campaign, 2**63 - 1)).exists():
+        if not SmartCampaign.objects.filter(pk=min(smart_campaign, LARGEST_ID)).exists():
             raise NotFound(Problem("not_found", _("There is no such smart campaign.")))
         return super().list(request)

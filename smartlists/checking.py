@@ -21,7 +21,6 @@ MAX_BYTES = 262_144
 MAX_COUNT = 1_000_000_000
 MAX_WITHIN_DAYS = 10_000
 MAX_PROBLEMS = 100  # nobody reads more, and what is wrong everywhere should be refused quickly
-MAX_LIST_ID = 2**63 - 1
 
 MATCHES = (rules.ALL, rules.ANY, rules.ADVANCED)
 EMPTY = (operators.INCLUDE, operators.EXCLUDE)

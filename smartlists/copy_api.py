@@ -10,18 +10,16 @@ from people import static_lists
 from people.models import StaticList
 from people.problems import Problem, bad_value
 from people.refusals import NotFound, Unprocessable
-from people.rest import Listed
+from people.rest import LARGEST_ID, Listed
 from smartlists import copying, evaluating
 from smartlists.filters import ListCopyFilters
 from smartlists.models import ListCopy, SmartList
 from smartlists.serializers import CopyGiven, CopyShown
 
-LARGEST = 2**63 - 1
-
 
 def static_list_of(given: dict[str, Any]) -> StaticList:
     """The static list that a body names."""
-    found = StaticList.objects.filter(pk=min(given["static_list"], LARGEST)).first()
+    found = StaticList.objects.filter(pk=min(given["static_list"], LARGEST_ID)).first()
     if found is None:
         problem = bad_value("unknown_list", _("the id of a static list"), given["static_list"], "static_list")
         raise Unprocessable(problem)
@@ -39,7 +37,7 @@ class SmartListCopies(Listed):
     lookup_field, lookup_url_kwarg = "pk", "copy"
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(smart_list_id=min(self.kwargs.get("smart_list", 0), LARGEST))
+        return super().get_queryset().filter(smart_list_id=min(self.kwargs.get("smart_list", 0), LARGEST_ID))
 
     def list(self, request: Any, smart_list: int) -> Response:
         """The static lists filled from this smart list, with what was done last."""
@@ -62,14 +60,14 @@ class SmartListCopies(Listed):
     )
     def destroy(self, request: Any, smart_list: int, copy: int) -> Response:
         """Fill the static list no more; who is on it stays."""
-        found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, LARGEST)).first()
+        found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, LARGEST_ID)).first()
         if found is None:
             raise NotFound(Problem("not_found", _("There is nothing at this address.")))
         copying.end(found, request.user)
         return Response(status=204)
 
     def _smart_list(self) -> SmartList:
-        found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], LARGEST)).first()
+        found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], LARGEST_ID)).first()
         if found is None:
             raise NotFound(Problem("not_found", _("There is no such smart list.")))
         return found

@@ -10,13 +10,12 @@ from rest_framework.response import Response
 from people.filtering import NUMBER_KEY, Column, Filters
 from people.problems import Problem
 from people.refusals import NotFound
-from people.rest import Listed, Retrieved
+from people.rest import LARGEST_ID, Listed, Retrieved
 from smartlists import webhook_serializers as shown
 from smartlists import webhooks
 from smartlists.models import Webhook, WebhookDelivery
 
 VIEW, VIEW_CALLS = "smartlists.view_webhook", "smartlists.view_webhookdelivery"
-LARGEST = 2**63 - 1
 
 
 class WebhookFilters(Filters):
@@ -136,10 +135,10 @@ class WebhookDeliveries(Listed):
     rights = {"list": VIEW_CALLS}
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(webhook_id=min(self.kwargs.get("webhook", 0), LARGEST))
+        return super().get_queryset().filter(webhook_id=min(self.kwargs.get("webhook", 0), LARGEST_ID))
 
     def list(self, request: Any, webhook: int) -> Response:
         """The calls, the latest first."""
-        if not Webhook.objects.filter(pk=min(webhook, LARGEST)).exists():
+        if not Webhook.objects.filter(pk=min(webhook, LARGEST_ID)).exists():
             raise NotFound(Problem("not_found", _("There is no such webhook.")))
         return super().list(request)

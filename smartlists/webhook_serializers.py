@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.rest import Moment, Strict, Text, Whole
+from people.rest import LARGEST_ID, Moment, Strict, Text, Whole
 from smartlists import webhooks
 from smartlists.models import Webhook, WebhookDelivery
 
@@ -53,7 +53,7 @@ class SecretShown(Strict):
 
 class ResendGiven(Strict):
     deliveries = serializers.ListField(
-        child=Whole(min_value=1, max_value=2**63 - 1), required=False, max_length=1_000,
+        child=Whole(min_value=1, max_value=LARGEST_ID), required=False, max_length=1_000,
         help_text="Ids of calls that were given up; all of them without this.",
     )  # fmt: skip
 
