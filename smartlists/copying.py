@@ -25,10 +25,11 @@ from people.sources import Door, Source
 from smartlists import evaluating
 from smartlists.copy_models import ListCopy
 from smartlists.models import SmartList, StoredEvaluation
+from smartlists.saving import MAX_SCHEDULE_MINUTES
 
 Mode, State = ListCopy.Mode, ListCopy.State
 MAX_AT_ONCE = 100_000  # people whom a copy without a job may put on a list
-LEAST_MINUTES, MOST_MINUTES = 15, 60 * 24 * 31
+LEAST_MINUTES = 15
 QUIET = timedelta(minutes=5)  # beyond the time limit of an evaluation, until a run counts as dead
 
 audit.describe({
@@ -73,7 +74,7 @@ def plan(
     require(by, static_lists.CHANGE)
     require(by, evaluating.VIEW)
     mode = _checked_mode(mode)
-    if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MOST_MINUTES:
+    if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MAX_SCHEDULE_MINUTES:
         raise Refused(bad_value("out_of_range", _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
     held = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
     if held is None:

@@ -9,6 +9,8 @@ from rest_framework import serializers
 from people.problems import Problem, fault
 from people.rest import FaultShown, Moment, Owner, Strict, Text, Whole
 from smartlists.copy_models import ListCopy
+from smartlists.copying import LEAST_MINUTES
+from smartlists.saving import MAX_SCHEDULE_MINUTES
 
 RULES = {"$ref": "#/components/schemas/Rules"}
 MAX_TEXT = 2_000
@@ -73,7 +75,7 @@ class SmartListGiven(RulesGiven):
     description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
     folder = Whole(allow_null=True, required=False, min_value=1)
     owner = Owner(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
-    evaluate_every_minutes = Whole(allow_null=True, required=False, min_value=1, max_value=44_640)
+    evaluate_every_minutes = Whole(allow_null=True, required=False, min_value=1, max_value=MAX_SCHEDULE_MINUTES)
 
 
 class TranslatedShown(Strict):
@@ -120,7 +122,7 @@ class PutShown(Strict):
 
 
 class CopyGiven(PutGiven):
-    every_minutes = Whole(min_value=15, max_value=44_640)
+    every_minutes = Whole(min_value=LEAST_MINUTES, max_value=MAX_SCHEDULE_MINUTES)
 
 
 class CopyShown(Strict):
