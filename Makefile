@@ -67,10 +67,10 @@ bench: install-test
 	@python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
 load: install-test
-	@python -m tests.load $(if $(JSON),--json $(JSON))
+	@python -m tests.system.load $(if $(JSON),--json $(JSON))
 
 neighbours: install-test
-	@python -m tests.neighbours $(FROM)
+	@python -m tests.system.upgrade $(FROM)
 
 sbom: install
 	@python manage.py sbom sbom.json

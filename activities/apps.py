@@ -8,10 +8,14 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from activities import exporting, importing, owning, quarantine, standard  # noqa: F401 (what files can hold)
-        from people import announcing
+        from activities.log import export_kind as activity_export_kind  # noqa: F401 (what files can hold)
+        from activities.log import personal_data as log_personal_data
+        from activities.recording import import_target as activity_import_target  # noqa: F401 (what files can hold)
+        from activities.recording import person_changes, quarantine
+        from activities.types import standard as standard_types
+        from people import events
 
-        owning.register()
+        log_personal_data.register()
         quarantine.register()
-        announcing.subscribe(standard.record_announcement)
-        post_migrate.connect(standard.install_after_migration, sender=self)
+        events.subscribe(person_changes.record_announcement)
+        post_migrate.connect(standard_types.install_after_migration, sender=self)

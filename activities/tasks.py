@@ -2,7 +2,8 @@
 
 from procrastinate.contrib.django import app
 
-from activities import quarantine, removing, rollup, verifying
+from activities.log import retention, rollup, verify
+from activities.recording import quarantine
 
 
 @app.periodic(cron="* * * * *")
@@ -14,13 +15,13 @@ def keep_rollup(timestamp: int) -> None:
 @app.periodic(cron="23 2 * * *")
 @app.task(queueing_lock="retention", lock="retention", pass_context=False)
 def run_retention(timestamp: int) -> None:
-    removing.run_retention()
+    retention.run_retention()
 
 
 @app.periodic(cron="11 1 * * *")
 @app.task(queueing_lock="close_days", lock="close_days", pass_context=False)
 def close_days(timestamp: int) -> None:
-    verifying.close_days()
+    verify.close_days()
 
 
 @app.periodic(cron="41 3 * * *")

@@ -50,7 +50,7 @@ give_memory_back()  # before the processes are forked, which inherit it
 
 def post_worker_init(worker):
     """Django is loaded: have it collected no more, and this process write its usage statistics while it serves."""
-    from config.marketo.usage import Flusher
+    from config.marketo.wire.usage import Flusher
 
     gc.collect()
     gc.freeze()

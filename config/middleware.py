@@ -10,8 +10,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from config.marketo.middleware import ROOTS
-from people import installation
+from config.marketo.wire.middleware import ROOTS
+from people.core import installation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

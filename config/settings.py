@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from config.access.settings import *  # noqa: F403 (settings: how people get in)
 from config.api.settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 (settings)
-from config.logs import name_job
-from config.navigation import UNFOLD  # noqa: F401 (a setting)
+from config.observability.logging import name_job
+from config.pages.navigation import UNFOLD  # noqa: F401 (a setting)
 
 env = environ.Env()
 
@@ -117,10 +117,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.LettingGoMiddleware",
-    "config.metrics.MetricsMiddleware",
-    "config.logs.RequestLogMiddleware",
+    "config.observability.metrics.MetricsMiddleware",
+    "config.observability.logging.RequestLogMiddleware",
     "config.middleware.ContentSecurityMiddleware",
-    "config.marketo.middleware.DialectMiddleware",
+    "config.marketo.wire.middleware.DialectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -130,10 +130,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.UserTimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "config.access.gate.SignInMiddleware",
+    "config.sign_in_gate.SignInMiddleware",
     "config.middleware.SetupMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "config.api.door.ApiDoor",
+    "config.api.middleware.ApiDoor",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -152,7 +152,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.access.account_pages.theme",
+                "config.access.sign_in.account.theme",
             ],
         },
     }
@@ -162,7 +162,7 @@ TEMPLATES = [
 DATABASE_OPTIONS = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=20s -c timezone=UTC"
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", "")
 if DATABASE_IS_EMBEDDED:
-    DATABASES = {"default": {"ENGINE": "config.embedded", "NAME": "custom_activities"}}
+    DATABASES = {"default": {"ENGINE": "config.postgres.backend", "NAME": "custom_activities"}}
 else:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
     if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
@@ -271,8 +271,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"()": "config.logs.LineFormatter"},
-        "json": {"()": "config.logs.JsonFormatter"},
+        "line": {"()": "config.observability.logging.LineFormatter"},
+        "json": {"()": "config.observability.logging.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.str("LOG_FORMAT", "line")}},
     # each process tells of every schedule and task that it knows when it starts

@@ -11,11 +11,11 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from config import logs
-from config.access import second_factor, sessions
-from config.api import problems
-from people import installation
-from people.problems import Problem
+from config.access.sign_in import mfa, sessions
+from config.api import errors as api_errors
+from config.observability import logging as log_formats
+from people.core import installation
+from people.core.errors import Problem
 
 API = "/api/v1/"
 # where everybody who is signed in gets to, whatever they still have to do
@@ -39,7 +39,7 @@ class SignInMiddleware:
             logout(request)
             return self.get_response(request)
         if request.user.is_authenticated:
-            logs.name(user=request.user.pk)
+            log_formats.name(user=request.user.pk)
             duty = _duty(request)
             if duty is not None:
                 return duty
@@ -58,14 +58,16 @@ def _duty(request: HttpRequest) -> HttpResponse | None:
         if user.is_superuser and not installation.is_set_up():  # whose page asks for a password, too
             return None if request.path == reverse("setup") else _lead(request, "setup", "")
         return _lead(request, "admin:password_change", _("Please choose a password of your own first."))
-    if settings.REQUIRE_SECOND_FACTOR and second_factor.is_missing(request):
+    if settings.REQUIRE_SECOND_FACTOR and mfa.is_missing(request):
         return _lead(request, "mfa_index", _("Your role needs a second step at sign-in. Please set one up first."))
     return None
 
 
 def _lead(request: HttpRequest, name: str, why: str) -> HttpResponse:
     if request.path.startswith(API):
-        return problems.respond(403, Problem("sign_in_incomplete", why or _("Please set up this installation first.")))
+        return api_errors.respond(
+            403, Problem("sign_in_incomplete", why or _("Please set up this installation first."))
+        )
     if why:
         messages.warning(request, why)
     return redirect(name)

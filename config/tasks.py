@@ -2,10 +2,10 @@
 
 from procrastinate.contrib.django import app
 
-from config import finished_jobs
+from config.operations import job_cleanup
 
 
 @app.periodic(cron="53 3 * * *")
 @app.task(queueing_lock="remove finished jobs", lock="remove finished jobs", pass_context=False)
 def remove_finished_jobs(timestamp: int) -> None:
-    finished_jobs.remove_old()
+    job_cleanup.remove_old()

@@ -2,12 +2,17 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import metrics, notices, reports, setup, status
-from config.access import audit_pages, token_pages
-from config.access.account_pages import ACCOUNT, ENTRANCE
-from config.health import healthz, readyz
+from config.access.audit import views as audit_views
+from config.access.clients import token_views
+from config.access.sign_in.account import ACCOUNT, ENTRANCE
+from config.observability import metrics
+from config.operations import status
+from config.operations.health import healthz, readyz
+from config.pages import notifications as notification_pages
+from config.pages import reports as report_pages
+from config.pages import setup
 
-handler500 = "config.outages.server_error"
+handler500 = "config.observability.outages.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -16,12 +21,12 @@ urlpatterns = [
     path("metrics", metrics.page),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("config.marketo.urls")),
-    path("admin/reports/", admin.site.admin_view(reports.page), name="reports"),
-    path("admin/notices/", admin.site.admin_view(notices.page), name="notices"),
+    path("admin/reports/", admin.site.admin_view(report_pages.page), name="reports"),
+    path("admin/notices/", admin.site.admin_view(notification_pages.page), name="notices"),
     path("admin/status/", admin.site.admin_view(status.page), name="status"),
-    path("admin/tokens/", admin.site.admin_view(token_pages.page), name="tokens"),
-    path("admin/audit/", admin.site.admin_view(audit_pages.page), name="audit"),
-    path("admin/audit/export/", admin.site.admin_view(audit_pages.export), name="audit-export"),
+    path("admin/tokens/", admin.site.admin_view(token_views.page), name="tokens"),
+    path("admin/audit/", admin.site.admin_view(audit_views.page), name="audit"),
+    path("admin/audit/export/", admin.site.admin_view(audit_views.export), name="audit-export"),
     path("setup/", admin.site.admin_view(setup.view), name="setup"),
     path("api/", include("config.api.urls")),
     path("admin/login/", include(ENTRANCE)),

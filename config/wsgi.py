@@ -8,6 +8,6 @@ application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 (there are settings only now)
 
-from config import outages  # noqa: E402
+from config.observability import outages  # noqa: E402
 
 outages.limit_statements(settings.WEB_STATEMENT_SECONDS)

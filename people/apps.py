@@ -8,8 +8,11 @@ class PeopleConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from people import exporting_people, fields, importing_people, owning, transfer_files  # noqa: F401 (what files can hold)
+        from people.fields import catalog
+        from people.files import cleanup as file_cleanup
+        from people.persons import export_kind as person_export_kind  # noqa: F401 (what files can hold)
+        from people.privacy import registration
 
-        owning.register()
-        transfer_files.register()
-        post_migrate.connect(fields.install_after_migration, sender=self)
+        registration.register()
+        file_cleanup.register()
+        post_migrate.connect(catalog.install_after_migration, sender=self)

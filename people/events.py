@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from people.sources import Source
+from people.core.source import Source
 
 
 @dataclass(frozen=True, slots=True)

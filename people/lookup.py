@@ -2,15 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 from django.db import connection
 from django.db.models.functions import Lower
 
-from people import datatypes, prepared
+from people.core.db import prepared
+from people.datatypes.keys import can_be_stored, key_of
 from people.models import Person, PersonField, PersonKey
 
-MAX_ID = 2**31 - 1
 LOOKUP_FIELDS = ("email",)  # besides the id and the unique fields
 
 
@@ -42,7 +41,7 @@ def by_field(field: str, values: Iterable[str]) -> Mapping[str, list[int]]:
 
     `field` is "email" or the api_name of a unique person field.
     """
-    wanted = [key for key in {key_of(value) for value in values} if _can_be_stored(key)]
+    wanted = [key for key in {key_of(value) for value in values} if can_be_stored(key)]
     found: dict[str, list[int]] = defaultdict(list)
     if field == "email":
         rows = (
@@ -78,7 +77,7 @@ def only_by_email(keys: Iterable[str]) -> dict[str, int]:
     asked = list(keys)
     whole = "".join(asked)
     if not (whole.isascii() and whole.isprintable()):
-        asked = [key for key in asked if key.isprintable() and _can_be_stored(key)]
+        asked = [key for key in asked if key.isprintable() and can_be_stored(key)]
     if not asked:
         return {}
     with connection.cursor() as cursor:
@@ -96,32 +95,6 @@ def only_by_email(keys: Iterable[str]) -> dict[str, int]:
         for place in twice:
             del found[asked[place - 1]]
     return found
-
-
-def key_of(value: Any) -> str:
-    """How a lookup value is compared: canonical text, NFC, without case."""
-    if not isinstance(value, str):
-        value = str(value)
-    return datatypes.text_key(value.strip())
-
-
-def keys_of(values: Collection[str]) -> dict[str, str]:
-    """`key_of` of each of many texts."""
-    if "".join(values).isascii():
-        return {value: value.strip().lower() for value in values}
-    return {value: key_of(value) for value in values}
-
-
-def is_id(value: Any) -> bool:
-    """Whether `value` can be the id of a person: a positive 32-bit integer, or exactly its digits."""
-    if isinstance(value, str):
-        return value.isascii() and value.isdigit() and len(value) <= 10 and 0 < int(value) <= MAX_ID
-    return type(value) is int and 0 < value <= MAX_ID
-
-
-def _can_be_stored(text: str) -> bool:
-    """Neither NUL characters nor lone surrogates get to the database, so nobody has such a value."""
-    return "\0" not in text and (text.isascii() or text.encode("utf-8", "ignore").decode() == text)
 
 
 def lookup_fields() -> list[str]:

@@ -4,35 +4,31 @@ from collections.abc import Callable, Iterable
 
 from procrastinate.contrib.django import app
 
-from people import (
-    bulk,
-    defining,
-    deleting,
-    duplicates,
-    exporting,
-    import_runs,
-    merging,
-    notices,
-    static_lists,
-    transfer_files,
-)
+from people.core import notifications
+from people.fields import editing as field_editing
+from people.files import cleanup as file_cleanup
+from people.files.exports import jobs as export_jobs
+from people.files.imports import runner as import_runner
+from people.lists import static_lists
+from people.persons import bulk, deletion, duplicates
+from people.persons import merge as person_merge
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
 def run_import(import_id: int) -> None:
-    import_runs.run(import_id)
+    import_runner.run(import_id)
 
 
 @app.task(name="people.run_export", queue="files", pass_context=False)
 def run_export(export_id: int) -> None:
-    exporting.run(export_id)
+    export_jobs.run(export_id)
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="people.go_on", queue="files", queueing_lock="people.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
     """Take up what a killed process left."""
-    _each((import_runs.run, import_runs.interrupted()), (exporting.run, exporting.interrupted()))
+    _each((import_runner.run, import_runner.interrupted()), (export_jobs.run, export_jobs.interrupted()))
 
 
 @app.periodic(cron="*/5 * * * *")
@@ -58,7 +54,7 @@ def _each(*works: tuple[Callable[[int], None], Iterable[int]]) -> None:
 @app.periodic(cron="17 3 * * *")
 @app.task(name="people.remove_old_files", queue="files", pass_context=False)
 def remove_old_files(timestamp: int) -> None:
-    transfer_files.remove_old()
+    file_cleanup.remove_old()
 
 
 @app.periodic(cron="*/5 * * * *")
@@ -70,7 +66,7 @@ def add_up_lists(timestamp: int) -> None:
 @app.task(name="people.clear_field", queue="people", pass_context=False)
 def clear_field(api_name: str) -> None:
     """Take away the values of a person field that was deleted."""
-    defining.clear(api_name)
+    field_editing.clear(api_name)
 
 
 @app.task(name="people.run_bulk_action", queue="people", pass_context=False)
@@ -94,12 +90,12 @@ def search_duplicates() -> None:
     name="people.mail_notices", queueing_lock="people.mail_notices", lock="people.mail_notices", pass_context=False
 )
 def mail_notices(timestamp: int) -> None:
-    notices.mail()
+    notifications.mail()
 
 
 @app.periodic(cron="29 3 * * *")
 @app.task(name="people.forget_expired", queue="people", pass_context=False)
 def forget_expired(timestamp: int) -> None:
     """What could be taken back and cannot any more."""
-    merging.forget_expired()
-    deleting.forget_expired()
+    person_merge.forget_expired()
+    deletion.forget_expired()

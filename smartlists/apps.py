@@ -7,7 +7,10 @@ class SmartlistsConfig(AppConfig):
     verbose_name = _("Lists and campaigns")
 
     def ready(self) -> None:
-        from smartlists import campaign_notices, campaign_owning, exporting, owning, results  # noqa: F401 (register)
+        from smartlists.campaigns import notifications as campaign_notifications  # noqa: F401 (register)
+        from smartlists.campaigns import personal_data as campaign_personal_data
+        from smartlists.lists import export_kind as list_export_kind  # noqa: F401 (register)
+        from smartlists.lists import personal_data as list_personal_data
 
-        owning.register()
-        campaign_owning.register()
+        list_personal_data.register()
+        campaign_personal_data.register()

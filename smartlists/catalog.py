@@ -1,69 +1,17 @@
 """What rules can speak of: activity types and their fields, person fields, lists; read when first needed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from django.utils.translation import gettext as _
 
-from activities.models import FIRST_CUSTOM_ID, ActivityType, ApprovedField
-from activities.shown_names import shown
-from people import datatypes, fields
-from people.datatypes import DataType
+from activities.models import ActivityType, ApprovedField
+from people import datatypes
+from people.core.errors import Problem, Refused
+from people.fields import catalog
 from people.models import StaticList
-from people.problems import Problem, Refused
-
-# moments that every activity has, whatever its type; API names cannot begin so
-MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of an activity type that rules can name: of the live version or of an earlier one."""
-
-    id: int  # of its ApprovedField; 0 for the moments that every activity has
-    api_name: str
-    name: str
-    data_type: DataType
-    expression: str  # SQL over a row of `activity`
-    is_live: bool
-    is_standard: bool = False  # of a type that the product ships
-
-    @property
-    def shown_name(self) -> str:
-        """As pages say it, in the reader's language."""
-        return shown(self.name, self.is_standard)
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """One activity type that filters can name."""
-
-    id: int
-    api_name: str
-    name: str
-    filter_name: str
-    trigger_name: str
-    is_retired: bool
-    kept_months: int | None  # how long its activities are kept; None is for ever
-    fields: Mapping[str, Field]
-
-    @property
-    def is_standard(self) -> bool:
-        return self.id < FIRST_CUSTOM_ID
-
-    @property
-    def shown_name(self) -> str:
-        """As pages say it, in the reader's language; text forms keep to the stored names, which every reader has."""
-        return shown(self.name, self.is_standard)
-
-    @property
-    def shown_filter_name(self) -> str:
-        return shown(self.filter_name, self.is_standard)
-
-    @property
-    def shown_trigger_name(self) -> str:
-        return shown(self.trigger_name, self.is_standard)
+from smartlists.models import SmartList
+from smartlists.rules.vocabulary import MOMENT_FIELDS, Field, Type
 
 
 class Catalogue:
@@ -79,8 +27,8 @@ class Catalogue:
         return {row.api_name: _type(row, fields_of.get(row.pk, [])) for row in rows}
 
     @cached_property
-    def person_fields(self) -> Mapping[str, fields.FieldInfo]:
-        return fields.catalogue()
+    def person_fields(self) -> Mapping[str, catalog.FieldInfo]:
+        return catalog.catalogue()
 
     @cached_property
     def static_lists(self) -> Mapping[int, str]:
@@ -104,8 +52,6 @@ class Catalogue:
 
     @cached_property
     def _smart_lists(self) -> list[tuple[int, str, bool]]:
-        from smartlists.models import SmartList
-
         return list(SmartList.objects.values_list("pk", "name", "is_archived"))
 
     def type(self, api_name: str) -> Type:
@@ -120,7 +66,7 @@ class Catalogue:
             raise _gone("unknown_field", f"{of.api_name}.{api_name}")
         return of.fields[api_name]
 
-    def person_field(self, api_name: str) -> fields.FieldInfo:
+    def person_field(self, api_name: str) -> catalog.FieldInfo:
         """The person field that rules name. Raises `Refused` (`unknown_field`)."""
         if api_name not in self.person_fields:
             raise _gone("unknown_field", api_name)
@@ -151,15 +97,10 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
     retention = getattr(row, "retention", None)
     return Type(
         row.pk, row.api_name, *names, row.retired_at is not None, retention.months if retention else None,
-        {**known, **_MOMENT_FIELDS},
+        {**known, **MOMENT_FIELDS}, row.is_standard,
     )  # fmt: skip
 
 
-_MOMENT_FIELDS = {
-    name: Field(0, name, name, datatypes.BY_NAME["datetime"], column, True) for name, column in MOMENTS.items()
-}
-
-
-def expression_of(field: fields.FieldInfo) -> str:
+def expression_of(field: catalog.FieldInfo) -> str:
     """The SQL of a person field over a row of `person`."""
     return field.api_name if field.is_standard else f"fields->>'{field.api_name}'"

@@ -4,8 +4,14 @@ import logging
 
 from procrastinate.contrib.django import app
 
-from people.problems import Refused
-from smartlists import copying, evaluating, reporting
+from people.core import jobs
+from people.core.errors import Refused
+from smartlists.campaigns import emails as campaign_emails
+from smartlists.campaigns import results as campaign_results
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import copies as list_copies
+from smartlists.lists import reports as list_reports
+from smartlists.webhooks import delivery as webhook_delivery
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +19,7 @@ logger = logging.getLogger(__name__)
 @app.task(name="smartlists.run_evaluation", queue="lists", pass_context=False)
 def run_evaluation(evaluation_id: int) -> None:
     try:
-        evaluating.run(evaluation_id)
+        stored_evaluations.run(evaluation_id)
     except Refused as refused:  # kept with the evaluation, where whoever asked finds it
         logger.warning("evaluation %s: %s", evaluation_id, refused)
 
@@ -22,15 +28,15 @@ def run_evaluation(evaluation_id: int) -> None:
 @app.task(name="smartlists.go_on", queue="lists", queueing_lock="smartlists.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
     """Evaluate the lists whose time has come; give up what a killed process left."""
-    evaluating.give_up_dead()
-    for smart_list in evaluating.due():
-        evaluating.request(smart_list, None)
+    stored_evaluations.give_up_dead()
+    for smart_list in stored_evaluations.due():
+        stored_evaluations.request(smart_list, None)
 
 
 @app.task(name="smartlists.copy_members", queue="lists", pass_context=False)
 def copy_members(copy_id: int) -> None:
     try:
-        copying.run(copy_id)
+        list_copies.run(copy_id)
     except Refused as refused:  # kept with the copy, and shown on the list's page
         logger.warning("copy %s: %s", copy_id, refused)
 
@@ -38,12 +44,12 @@ def copy_members(copy_id: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="smartlists.copy_due", queue="lists", queueing_lock="smartlists.copy_due", pass_context=False)
 def copy_due(timestamp: int) -> None:
-    copying.ask_due()
+    list_copies.ask_due()
 
 
 @app.task(name="smartlists.work_out_report", queue="lists", pass_context=False)
 def work_out_report(report_id: int) -> None:
-    reporting.run(report_id)
+    list_reports.run(report_id)
 
 
 @app.periodic(cron="23 * * * *")
@@ -51,8 +57,35 @@ def work_out_report(report_id: int) -> None:
     name="smartlists.forget_reports", queue="lists", queueing_lock="smartlists.forget_reports", pass_context=False
 )
 def forget_reports(timestamp: int) -> None:
-    reporting.forget_old()
+    list_reports.forget_old()
 
 
-# at the end: the worker finds tasks in modules of this name
-from smartlists import campaign_tasks  # noqa: E402, F401
+@app.task(name="smartlists.deliver", queue="campaigns", pass_context=False)
+def deliver(webhook_id: int, lane: int) -> None:
+    """Make the calls of one lane of a webhook that are due; have somebody look again when the next ones are."""
+    seconds = webhook_delivery.drain(webhook_id, lane)
+    if seconds is not None:
+        again = f"webhook {webhook_id} {lane} again"
+        jobs.defer_once("smartlists.deliver", again, min(seconds, 3_600.0), webhook_id=webhook_id, lane=lane)
+
+
+@app.task(name="smartlists.send_alerts", queue="campaigns", pass_context=False)
+def send_alerts() -> None:
+    campaign_emails.send()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(
+    name="smartlists.go_on_sending", queue="campaigns", queueing_lock="smartlists.go_on_sending", pass_context=False
+)
+def go_on_sending(timestamp: int) -> None:
+    """Take up what a killed process left, or what nobody was told of."""
+    for webhook_id, lane in webhook_delivery.due_lanes():
+        jobs.defer_once("smartlists.deliver", f"webhook {webhook_id} {lane}", webhook_id=webhook_id, lane=lane)
+    campaign_emails.send()
+
+
+@app.periodic(cron="52 3 * * *")
+@app.task(name="smartlists.forget_results", queue="campaigns", pass_context=False)
+def forget_results(timestamp: int) -> None:
+    campaign_results.forget_old()

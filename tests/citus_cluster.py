@@ -27,7 +27,7 @@ def make_database(name: str) -> None:
 
 def distribute(name: str, parts: int = PARTS) -> None:
     """What an operator does: the extension, the workers, `manage.py distribute`."""
-    from config.cluster import plan
+    from config.cluster import distribute as cluster_distribute
 
     coordinator, *workers = nodes()
     connection.close()
@@ -38,8 +38,8 @@ def distribute(name: str, parts: int = PARTS) -> None:
         cursor.execute("select citus_set_coordinator_host(%s, %s)", coordinator)
         for worker in workers:
             cursor.execute("select citus_add_node(%s, %s)", worker)
-    assert plan.refusals() == []
-    plan.run(plan.there(parts), lambda said: None)
+    assert cluster_distribute.refusals() == []
+    cluster_distribute.run(cluster_distribute.there(parts), lambda said: None)
     connection.close()  # the next one has the database's settings
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from django.test.signals import template_rendered
 
-from tests import clustering, flushing, lengths, templating
+from tests import citus_cluster, database_reset, hypothesis_profiles, template_database
 
-lengths.load_profile()
+hypothesis_profiles.load_profile()
 
 
 def pytest_configure(config):
@@ -21,9 +21,9 @@ def pytest_collection_modifyitems(items):
     """Long tests come first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
-        if clustering.is_wanted and (marker := item.get_closest_marker("one_server")):
+        if citus_cluster.is_wanted and (marker := item.get_closest_marker("one_server")):
             item.add_marker(pytest.mark.skip(reason=marker.args[0]))
-        if not clustering.is_wanted and item.get_closest_marker("on_cluster"):
+        if not citus_cluster.is_wanted and item.get_closest_marker("on_cluster"):
             item.add_marker(pytest.mark.skip(reason="there is no cluster: CITUS_DATABASE_URL is not set"))
 
 
@@ -38,7 +38,7 @@ def pytest_sessionstart(session):
     from django.conf import settings
 
     if settings.DATABASE_IS_EMBEDDED and not hasattr(session.config, "workerinput"):
-        from config.postgres import EmbeddedPostgres
+        from config.postgres.server import EmbeddedPostgres
 
         EmbeddedPostgres(Path(settings.DATA_DIR)).ensure_running()
     if not hasattr(session.config, "workerinput"):
@@ -51,7 +51,9 @@ def pytest_sessionstart(session):
 def django_db_keepdb(django_db_modify_db_settings, django_db_blocker):
     """Have Django find a migrated database."""
     with django_db_blocker.unblock():
-        clustering.make_database(templating.test_database()) if clustering.is_wanted else templating.copy_template()
+        citus_cluster.make_database(
+            template_database.test_database()
+        ) if citus_cluster.is_wanted else template_database.copy_template()
     return True
 
 
@@ -60,16 +62,16 @@ def django_db_setup(django_db_setup, django_db_blocker):
     """Besides: distribute it where there is a cluster, and have transactional tests flushed by `tests.flushing`, which is quicker and gets past the guards."""
     from django.db import connection
 
-    from people import cluster
+    from people.core.db import citus
 
     with django_db_blocker.unblock():
-        if clustering.is_wanted:
-            clustering.distribute(connection.settings_dict["NAME"])
+        if citus_cluster.is_wanted:
+            citus_cluster.distribute(connection.settings_dict["NAME"])
         else:
-            templating.keep_template()
-        cluster.is_distributed()  # asked here, so that no test counts the question
-        flushing.keep()
-    with flushing.installed():
+            template_database.keep_template()
+        citus.is_distributed()  # asked here, so that no test counts the question
+        database_reset.keep()
+    with database_reset.installed():
         yield
 
 
@@ -86,7 +88,7 @@ def undrawn(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _forget_installation():
-    from people import installation
+    from people.core import installation
 
     installation.forget()
     yield
@@ -96,8 +98,8 @@ def _forget_installation():
 @pytest.fixture(autouse=True)
 def _no_counts_of_other_tests():
     """What calls are counted in lies in memory until it is written."""
-    from config.access import failures
-    from config.marketo import usage
+    from config.access.clients import failures as client_failures
+    from config.marketo.wire import usage
 
     usage._counts.clear()
-    failures._counts.clear()
+    client_failures._counts.clear()

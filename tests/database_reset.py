@@ -13,7 +13,7 @@ from unittest import mock
 from django.db import connection, transaction
 
 from config.cluster import tables
-from people import cluster
+from people.core.db import citus
 
 UNTOUCHED = ("django_migrations", "log_part")
 
@@ -66,7 +66,7 @@ def _tables() -> list[str]:
 
 def _distributed() -> set[str]:
     """The tables of which a cluster has the parts on its workers; a new database has nothing in them."""
-    return set(tables.DISTRIBUTED) if cluster.is_distributed() else set()
+    return set(tables.DISTRIBUTED) if citus.is_distributed() else set()
 
 
 def _changed(cursor: Any) -> list[str]:

@@ -3,13 +3,14 @@
 import itertools
 from collections.abc import Sequence
 
-from activities import drafting, lifecycle
-from activities.drafting import FieldSpec, Names
 from activities.models import ActivityType
-from activities.recording import NewActivity, Outcome, record
-from people import changing
+from activities.recording.recorder import record
+from activities.recording.rows import NewActivity, Outcome
+from activities.types import drafts, lifecycle
+from activities.types.drafts import FieldSpec, Names
+from people.core.source import Door, Source
 from people.models import Person
-from people.sources import Door, Source
+from people.persons import upsert
 
 DIALECT = Source(Door.DIALECT)
 _numbers = itertools.count(1)
@@ -45,7 +46,7 @@ def approved_type(
 
 def person(**values: object) -> Person:
     values.setdefault("email", f"person{next(_numbers)}@example.com")
-    (outcome,) = changing.upsert([values], DIALECT)
+    (outcome,) = upsert.upsert([values], DIALECT)
     assert outcome.person_id, outcome.problems
     return Person.objects.get(pk=outcome.person_id)
 
@@ -66,4 +67,4 @@ def recorded(*rows: NewActivity, source: Source = DIALECT) -> list[Outcome]:
 
 
 def edit_description(activity_type: ActivityType, text: str) -> None:
-    drafting.edit(activity_type, None, description=text)
+    drafts.edit(activity_type, None, description=text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests import clustering
+from tests import citus_cluster
 
 NOT_COUNTED = ("SAVEPOINT", "RELEASE", 'SELECT "installation"')
 ON_CLUSTER = 3  # statements more for a page that reads the log there: docs/scaling.md
@@ -32,5 +32,5 @@ def query_budget(name):
         FILE.write_text(json.dumps(budgets | {name: len(statements)}, indent=2, sort_keys=True) + "\n")
         return
     assert name in budgets, f"{name} has no budget in {FILE.name}: run with UPDATE_QUERY_COUNTS=1"
-    budget = budgets[name] + (ON_CLUSTER if clustering.is_wanted else 0)
+    budget = budgets[name] + (ON_CLUSTER if citus_cluster.is_wanted else 0)
     assert len(statements) <= budget, "\n".join([f"{len(statements)} statements, not {budget}", *statements])

@@ -8,7 +8,7 @@ if "EMBEDDED_POSTGRES_FOR_TESTS" not in os.environ:  # else we are a child of so
     # a folder that stays, so that the next run finds its server initialised
     base = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / "var")
     os.environ |= {"EMBEDDED_POSTGRES_FOR_TESTS": "1", "DATA_DIR": str(base / "test")}
-if os.environ.get("CITUS_DATABASE_URL"):  # the whole suite on a cluster: tests/clustering.py
+if os.environ.get("CITUS_DATABASE_URL"):  # the whole suite on a cluster: tests/citus_cluster.py
     os.environ["DATABASE_URL"] = os.environ["CITUS_DATABASE_URL"]
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 

@@ -1,0 +1,3 @@
+"""The admin of activity types, refused activities and retention."""
+
+from activities.admin import quarantine, retention, types  # noqa: F401 (register)

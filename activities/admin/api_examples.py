@@ -8,11 +8,12 @@ from django.db import DataError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import receiving, recording, schema
+from activities.api import parsing
 from activities.models import ActivityVersion
+from activities.recording import recorder, schema
 from people import datatypes
-from people.problems import Problem, located
-from people.sources import Door, Source
+from people.core.errors import Problem, located
+from people.core.source import Door, Source
 
 LONGEST = 100_000  # characters that the box takes
 SHOWN = 20  # attributes of an example
@@ -103,10 +104,10 @@ def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
 
 def _recorded(version: ActivityVersion, found: dict[str, Any], by: Any) -> list[Problem]:
     """What the native API would find wrong with the activity; without an activity type, this one is meant."""
-    row = receiving.Receiver(by).translate({"activity_type": version.activity_type.api_name, **found})
+    row = parsing.Receiver(by).translate({"activity_type": version.activity_type.api_name, **found})
     if isinstance(row, list):
         return row
-    (outcome,) = recording.record([row], Source(Door.ADMIN, by.pk), dry_run=True)
+    (outcome,) = recorder.record([row], Source(Door.ADMIN, by.pk), dry_run=True)
     return list(outcome.problems)
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from activities.models import ActivityType
-from people.problems import Refused
+from people.core.errors import Refused
 
 MAX_ID = 2**31 - 1
 

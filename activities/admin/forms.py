@@ -10,11 +10,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from activities import naming
-from activities.drafting import FieldSpec, Names
 from activities.models import ActivityVersion
+from activities.types import name_proposals
+from activities.types.drafts import FieldSpec, Names
 from people import datatypes
-from people.problems import Refused
+from people.core.errors import Refused
 
 
 def _text(label: Any, help_text: Any = "", required: bool = True) -> forms.CharField:
@@ -56,7 +56,7 @@ class NamesForm(ProposingForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        proposal = naming.propose(cleaned.get("name", ""), get_language() or "en")
+        proposal = name_proposals.propose(cleaned.get("name", ""), get_language() or "en")
         for proposed in self.proposed:
             cleaned[proposed] = cleaned.get(proposed) or getattr(proposal, proposed)
         return cleaned
@@ -88,7 +88,7 @@ class FieldForm(ProposingForm):
         values = self.cleaned_data
         if not values.get("name") and not values.get("api_name"):
             return None
-        api_name = values["api_name"] or naming.api_name(values["name"])
+        api_name = values["api_name"] or name_proposals.api_name(values["name"])
         return FieldSpec(api_name, values["name"] or api_name, values["data_type"], values["description"])
 
 

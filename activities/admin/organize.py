@@ -11,11 +11,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from activities import exchange, lifecycle
+from activities.admin.base import find_type, number, require, show
 from activities.models import ActivityType
-from activities.pages import find_type, number, require, show
-from people.forms import PlaceForm
-from people.problems import Refused, located
+from activities.types import files as type_files
+from activities.types import lifecycle
+from people.admin.forms import PlaceForm
+from people.core.errors import Refused, located
 
 DELETED_SHOWN = 100
 LARGEST_FILE = 5_000_000  # bytes of a file with schemas
@@ -66,7 +67,7 @@ def export(request: HttpRequest) -> HttpResponse:
     types = ActivityType.objects.existing().with_versions().order_by("pk")
     types = types.filter(pk__in=wanted) if wanted else types.custom()
     name = types[0].api_name if len(wanted) == 1 and types else "activity-types"
-    text = json.dumps(exchange.document(types), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(type_files.document(types), indent=2, ensure_ascii=False) + "\n"
     return HttpResponse(
         text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}.json"'}
     )
@@ -103,9 +104,9 @@ def _sent(request: HttpRequest) -> tuple[str, list[str]]:
         return "", [_("The file is not UTF-8 text.")]
 
 
-def _read(text: str, request: HttpRequest, keep: bool) -> tuple[list[exchange.Imported], list[str]]:
+def _read(text: str, request: HttpRequest, keep: bool) -> tuple[list[type_files.Imported], list[str]]:
     try:
-        return exchange.import_types(json.loads(text), request.user, dry_run=not keep), []
+        return type_files.import_types(json.loads(text), request.user, dry_run=not keep), []
     except (ValueError, RecursionError) as error:
         return [], [_("This is not JSON: %(error)s") % {"error": error}]
     except Refused as refusal:

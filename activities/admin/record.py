@@ -10,13 +10,15 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import recording, rollup
+from activities.admin.base import number, show
+from activities.admin.timeline import find_person
+from activities.log import rollup
 from activities.models import ActivityField, ActivityType
-from activities.pages import number, show
-from activities.pages.timeline import find_person
+from activities.recording import recorder
+from activities.recording import rows as recording_rows
 from people import datatypes
+from people.core.source import Door, Source
 from people.models import Person
-from people.sources import Door, Source
 
 RIGHTS = ("activities.record_activity", "people.view_person")
 PREFIX = "field_"
@@ -48,11 +50,13 @@ class RecordForm(forms.Form):
                 label=field.name, required=field.is_primary, help_text=field.description, widget=widget, strip=False
             )
 
-    def activity(self, person_id: int, type_id: int) -> recording.NewActivity:
+    def activity(self, person_id: int, type_id: int) -> recording_rows.NewActivity:
         values = {field.api_name: self.cleaned_data[f"{PREFIX}{field.api_name}"] for field in self.rows}
         primary = next(field.api_name for field in self.rows if field.is_primary)
         attributes = [(name, value) for name, value in values.items() if name != primary]
-        return recording.NewActivity(person_id, type_id, self.cleaned_data["occurred_at"], values[primary], attributes)
+        return recording_rows.NewActivity(
+            person_id, type_id, self.cleaned_data["occurred_at"], values[primary], attributes
+        )
 
     def show(self, problems: Sequence[Any]) -> None:
         primary = next(field.api_name for field in self.rows if field.is_primary)
@@ -97,9 +101,9 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
 
 def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest) -> bool:
     source = Source(Door.ADMIN, request.user.pk)
-    (outcome,) = recording.record([form.activity(person_id, type_id)], source, zone=timezone.get_current_timezone())
+    (outcome,) = recorder.record([form.activity(person_id, type_id)], source, zone=timezone.get_current_timezone())
     form.show(outcome.problems)
-    return outcome.status is not recording.Status.REFUSED
+    return outcome.status is not recording_rows.Status.REFUSED
 
 
 def _begin_again(form: RecordForm, number: int | None) -> list[tuple[str, str]]:

@@ -11,12 +11,13 @@ from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
-from activities import reading
+from activities.admin.base import require, show
+from activities.api.serializers import ActivityShown
+from activities.log import reader as log_reader
+from activities.log.timeline import Entry, entries
 from activities.models import ActivityKey, ActivityType
-from activities.pages import require, show
-from activities.serializers import ActivityShown
-from activities.timeline import Entry, entries
-from people import audit, datatypes
+from people import datatypes
+from people.core import audit
 from people.models import Person
 
 PAGE = 50
@@ -45,7 +46,7 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     form.is_valid()
     chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
-    found, present = reading.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
+    found, present = log_reader.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
     shown = entries(found[:PAGE])
     older = request.GET.copy()
     if len(found) > PAGE:
@@ -104,7 +105,7 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
     yield "\ufeff" + writer.writerow(COLUMNS)
     before = None
     while True:
-        found = reading.timeline(person_id, **conditions, before=before, limit=CHUNK)
+        found = log_reader.timeline(person_id, **conditions, before=before, limit=CHUNK)
         for entry in entries(found, plain=True):
             activity = entry.activity
             values = "; ".join(f"{value.name}: {value.text}" for value in entry.values)

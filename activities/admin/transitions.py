@@ -11,11 +11,11 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import differences, lifecycle
+from activities.admin.base import find_type, number, show
 from activities.models import ActivityField, ActivityType, ApprovedField
-from activities.pages import find_type, number, show
-from people import used_by
-from people.problems import Refused
+from activities.types import diff, lifecycle
+from people.core import references
+from people.core.errors import Refused
 
 State = ActivityType.State
 
@@ -124,12 +124,12 @@ def _name_problem(activity_type: ActivityType, request: HttpRequest) -> str:
 def _consequences(activity_type: ActivityType, request: HttpRequest, step: str) -> dict[str, Any]:
     version = activity_type.draft or activity_type.live
     removed = lifecycle.fields_to_be_removed(activity_type)
-    uses = used_by.users_of(activity_type, *activity_type.approved_fields.all())
-    blockers = used_by.users_of(*removed) if step == "approve" else uses if step == "delete" else []
+    uses = references.users_of(activity_type, *activity_type.approved_fields.all())
+    blockers = references.users_of(*removed) if step == "approve" else uses if step == "delete" else []
     needs_other = step == "approve" and not lifecycle.may_approve(activity_type, request.user)
     return {
         "version": version,
-        "changes": differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        "changes": diff.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         "removed": removed,
         "fixed": newly_fixed(activity_type),
         "uses": uses,

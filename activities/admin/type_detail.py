@@ -11,11 +11,15 @@ from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import differences, reading, rollup, shown_names
+from activities import labels
+from activities.admin import api_examples
+from activities.admin.base import find_type, show
+from activities.admin.transitions import next_steps
+from activities.log import reader as log_reader
+from activities.log import rollup
 from activities.models import ActivityType
-from activities.pages import examples, find_type, show
-from activities.pages.steps import next_steps
-from people import installation, used_by
+from activities.types import diff
+from people.core import installation, references
 from people.models import Person
 
 RANGES = (30, 90, 365)
@@ -46,13 +50,13 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     last = timezone.now().astimezone(installation.zone()).date()
     counts = rollup.daily([activity_type.pk], last - timedelta(days=days - 1), last)
     points = _weekly(counts) if days > 90 else list(counts.items())
-    latest = reading.latest(activity_type.pk, LATEST)
+    latest = log_reader.latest(activity_type.pk, LATEST)
     return show_tab(
         request, activity_type, "overview", days=days, ranges=RANGES, points=points, by_week=days > 90,
         chart=_chart(points, str(activity_type)), total=sum(counts.values()), counted_at=rollup.read_at(),
         last_seen=latest[0].occurred_at if latest else None,
-        top=_shares(reading.top_primary_values(activity_type.pk, SAMPLE)), sample=SAMPLE,
-        changes=differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        top=_shares(log_reader.top_primary_values(activity_type.pk, SAMPLE)), sample=SAMPLE,
+        changes=diff.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
         zone=timezone.get_current_timezone_name(),
     )  # fmt: skip
@@ -66,11 +70,11 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
         .order_by("number").select_related("approved_by", "created_by").prefetch_related("fields")
     )  # fmt: skip
     changed = [(approved[0], [])] if approved else []
-    changed += [(new, differences.between(old, new)) for old, new in pairwise(approved)]
+    changed += [(new, diff.between(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
     return show_tab(
         request, activity_type, "versions", history=changed[::-1],
-        changes=differences.between(activity_type.live, draft) if draft else [],
+        changes=diff.between(activity_type.live, draft) if draft else [],
         editors=list(draft.editors.all()) if draft else [],
     )  # fmt: skip
 
@@ -79,13 +83,13 @@ def uses(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
     live = activity_type.live
     named = live.fields.all() if live else ()
-    names = {field.api_name: shown_names.shown(field.name, activity_type.is_standard) for field in named}
+    names = {field.api_name: labels.shown(field.name, activity_type.is_standard) for field in named}
     of_fields = [
         (names.get(field.api_name, field.api_name), found)
         for field in activity_type.approved_fields.all()
-        if (found := used_by.users_of(field))
+        if (found := references.users_of(field))
     ]
-    return show_tab(request, activity_type, "used_by", of_type=used_by.users_of(activity_type), of_fields=of_fields)
+    return show_tab(request, activity_type, "used_by", of_type=references.users_of(activity_type), of_fields=of_fields)
 
 
 def developers(request: HttpRequest, pk: int) -> HttpResponse:
@@ -94,11 +98,11 @@ def developers(request: HttpRequest, pk: int) -> HttpResponse:
     version = activity_type.live or activity_type.draft
     assert version is not None  # every existing type has one
     person_id = Person.objects.live().order_by("pk").values_list("pk", flat=True).first() or 1
-    shown = examples.of(version, person_id, request.build_absolute_uri("/").rstrip("/"))
+    shown = api_examples.of(version, person_id, request.build_absolute_uri("/").rstrip("/"))
     payload = request.POST.get("payload", shown.payload)
     return show_tab(
         request, activity_type, "developers", shown=shown, payload=payload, described=version,
-        verdict=examples.verdict(version, payload, request.user) if request.method == "POST" else None,
+        verdict=api_examples.verdict(version, payload, request.user) if request.method == "POST" else None,
     )  # fmt: skip
 
 

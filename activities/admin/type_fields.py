@@ -11,14 +11,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import drafting, lifecycle, naming
-from activities.drafting import FieldSpec
-from activities.forms import FieldForm
+from activities.admin.base import find_type, number, put_problems, show
+from activities.admin.forms import FieldForm
+from activities.admin.type_detail import show_tab
 from activities.models import ActivityType, ActivityVersion
-from activities.pages import find_type, number, put_problems, show
-from activities.pages.type_page import show_tab
-from people import used_by
-from people.problems import Refused
+from activities.types import drafts, lifecycle, name_proposals
+from activities.types.drafts import FieldSpec
+from people.core import references
+from people.core.errors import Refused
 
 FIXED = gettext_lazy("Fixed since this field was approved: programs and stored activities rely on it.")
 
@@ -47,7 +47,7 @@ class OneFieldForm(FieldForm):
     @property
     def spec(self) -> FieldSpec:
         values = self.cleaned_data
-        api_name = values["api_name"] or naming.api_name(values["name"])
+        api_name = values["api_name"] or name_proposals.api_name(values["name"])
         return FieldSpec(api_name, values["name"], values["data_type"], values["description"], values["is_primary"])
 
 
@@ -83,7 +83,7 @@ def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
     activity_type = find_type(request, pk, lifecycle.EDIT)
     version = activity_type.draft or activity_type.live
     assert version is not None
-    current = next((spec for spec in drafting.fields_of(version) if spec.api_name == api_name), None)
+    current = next((spec for spec in drafts.fields_of(version) if spec.api_name == api_name), None)
     if (api_name and current is None) or activity_type.is_standard:
         raise Http404
     fixed = _fixed(activity_type)
@@ -100,7 +100,7 @@ def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
             messages.success(request, _("Saved in the draft."))
             return redirect("admin:activities_activitytype_fields", pk)
     title = _("Field %(name)s") % {"name": current.name} if current else _("New field")
-    users = used_by.users_of(*activity_type.approved_fields.filter(api_name=api_name)) if api_name else []
+    users = references.users_of(*activity_type.approved_fields.filter(api_name=api_name)) if api_name else []
     return show(request, "field", title, activity_type=activity_type, form=form, current=current, users=users)
 
 
@@ -116,14 +116,14 @@ def _save(
     activity_type: ActivityType, version: ActivityVersion, current: FieldSpec | None, form: OneFieldForm, request: Any
 ) -> None:
     """Put the form's field in the place of `current`, or at the end; only one stays primary."""
-    wanted, specs = form.spec, drafting.fields_of(version)
+    wanted, specs = form.spec, drafts.fields_of(version)
     if wanted.is_primary:
         specs = [replace(spec, is_primary=False) for spec in specs]
     if current is None:
         specs.append(wanted)
     else:
         specs = [wanted if spec.api_name == current.api_name else spec for spec in specs]
-    drafting.set_fields(activity_type, specs, request.user, form.cleaned_data["revision"])
+    drafts.set_fields(activity_type, specs, request.user, form.cleaned_data["revision"])
 
 
 def _changed(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
@@ -131,24 +131,24 @@ def _changed(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
     revision = number(request.POST.get("revision"))
     page = reverse("admin:activities_activitytype_fields", args=[activity_type.pk])
     if name := request.POST.get("remove"):
-        drafting.remove_fields(activity_type, [name], request.user, revision)
+        drafts.remove_fields(activity_type, [name], request.user, revision)
         messages.success(request, _("Removed in the draft; activities recorded before keep their values."))
         return redirect(page)
     if dragged := request.POST.get("order"):
-        drafting.order_fields(activity_type, dragged.split(","), request.user, revision)
+        drafts.order_fields(activity_type, dragged.split(","), request.user, revision)
         return redirect(page)
     up = request.POST.get("up", "")
     name, step = (up, -1) if up else (request.POST.get("down", ""), 1)
     version = activity_type.draft or activity_type.live
     assert version is not None
-    specs = drafting.fields_of(version)
+    specs = drafts.fields_of(version)
     place = next((index for index, spec in enumerate(specs) if spec.api_name == name), None)
     if place is None:
         raise Http404
     other = place + step
     if 0 <= other < len(specs) and not specs[other].is_primary and not specs[place].is_primary:
         specs[place], specs[other] = specs[other], specs[place]
-        drafting.set_fields(activity_type, specs, request.user, revision)
+        drafts.set_fields(activity_type, specs, request.user, revision)
     return redirect(f"{page}?moved={'up' if step < 0 else 'down'}-{name}")
 
 

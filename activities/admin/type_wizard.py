@@ -12,11 +12,11 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from activities import draft_checks, drafting, lifecycle, naming
-from activities.forms import TypeForms
+from activities.admin.base import find_type, number, require, show
+from activities.admin.forms import TypeForms
 from activities.models import ActivityType
-from activities.pages import find_type, number, require, show
-from people.problems import Problem, Refused
+from activities.types import drafts, lifecycle, name_proposals, validation
+from people.core.errors import Problem, Refused
 
 ADD = "activities.add_activitytype"
 # number: (title, the names it asks for)
@@ -110,7 +110,7 @@ def _is_right(forms: TypeForms, step: int) -> bool:
 
 def _name_problems(data: Any) -> list[Problem]:
     asked = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
-    return [problem for problem in drafting.faults_of_names(drafting.Names(**asked)) if problem.path]
+    return [problem for problem in drafts.faults_of_names(drafts.Names(**asked)) if problem.path]
 
 
 def _with_proposals(posted: QueryDict) -> QueryDict:
@@ -125,8 +125,8 @@ def _with_proposals(posted: QueryDict) -> QueryDict:
     return data
 
 
-def _proposal(name: str) -> naming.Proposal:
-    return naming.propose(name[: draft_checks.MAX_NAME], get_language() or "en")
+def _proposal(name: str) -> name_proposals.Proposal:
+    return name_proposals.propose(name[: validation.MAX_NAME], get_language() or "en")
 
 
 def _similar(name: str) -> list[ActivityType]:
@@ -134,5 +134,5 @@ def _similar(name: str) -> list[ActivityType]:
     if len(name.strip()) < 3:
         return []
     types = list(ActivityType.objects.existing().select_related("live", "draft"))
-    alike = naming.alike(name, [str(found) for found in types])
+    alike = name_proposals.alike(name, [str(found) for found in types])
     return [found for found in types if str(found) in alike]

@@ -19,12 +19,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from activities import drafting, rollup, standard
-from activities.forms import TypeForms
+from activities.admin import organize, record, timeline, transitions, type_detail, type_fields, type_wizard
+from activities.admin.base import find_type, show
+from activities.admin.forms import TypeForms
+from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
-from activities.pages import by_hand, find_type, organise, show, steps, timeline, type_fields, type_page, wizard
-from people import cluster
-from people.problems import Refused
+from activities.types import drafts
+from activities.types import standard as standard_types
+from people.core.db import citus
+from people.core.errors import Refused
 
 SHOWN_DAYS = 30
 
@@ -81,7 +84,7 @@ class ActivityTypeAdmin(ModelAdmin):
         return (
             super().get_queryset(request).existing()
             .annotate(
-                last_occurred_at=_last_seen_on_cluster() if cluster.is_distributed() else _LAST_SEEN,
+                last_occurred_at=_last_seen_on_cluster() if citus.is_distributed() else _LAST_SEEN,
                 recent=Coalesce(Subquery(summed), 0),
             )
         )  # fmt: skip
@@ -92,7 +95,7 @@ class ActivityTypeAdmin(ModelAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Standard types are found by the names that pages show, too."""
         found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        called = standard.called(search_term.strip())
+        called = standard_types.called(search_term.strip())
         return found | queryset.filter(pk__in=called) if called else found, has_duplicates
 
     @admin.display(description=gettext_lazy("Name"))
@@ -116,29 +119,29 @@ class ActivityTypeAdmin(ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         pages = (
-            ("add/", wizard.add, "add"),
-            ("check/", wizard.check, "check"),
-            ("names/", wizard.names, "names"),
-            ("deleted/", organise.deleted, "deleted"),
-            ("export/", organise.export, "export"),
-            ("import/", organise.bring_in, "import"),
-            ("<int:pk>/change/", type_page.overview, "change"),
+            ("add/", type_wizard.add, "add"),
+            ("check/", type_wizard.check, "check"),
+            ("names/", type_wizard.names, "names"),
+            ("deleted/", organize.deleted, "deleted"),
+            ("export/", organize.export, "export"),
+            ("import/", organize.bring_in, "import"),
+            ("<int:pk>/change/", type_detail.overview, "change"),
             ("<int:pk>/fields/", type_fields.fields, "fields"),
             ("<int:pk>/fields/add/", type_fields.field, "new_field"),
             ("<int:pk>/fields/<str:api_name>/", type_fields.field, "field"),
-            ("<int:pk>/versions/", type_page.versions, "versions"),
-            ("<int:pk>/used-by/", type_page.uses, "used_by"),
-            ("<int:pk>/developers/", type_page.developers, "developers"),
-            ("<int:pk>/place/", organise.place, "place"),
+            ("<int:pk>/versions/", type_detail.versions, "versions"),
+            ("<int:pk>/used-by/", type_detail.uses, "used_by"),
+            ("<int:pk>/developers/", type_detail.developers, "developers"),
+            ("<int:pk>/place/", organize.place, "place"),
             ("<int:pk>/edit/", edit, "edit"),
-            ("<int:pk>/step/<str:step>/", steps.step, "step"),
+            ("<int:pk>/step/<str:step>/", transitions.step, "step"),
         )
         wrap = self.admin_site.admin_view
         return [
             *(path(route, wrap(view), name=f"activities_activitytype_{name}") for route, view, name in pages),
             path("timeline/<int:person_id>/", wrap(timeline.timeline), name="activities_timeline"),
             path("timeline/<int:person_id>/export/", wrap(timeline.export), name="activities_timeline_export"),
-            path("record/<int:person_id>/", wrap(by_hand.record), name="activities_record"),
+            path("record/<int:person_id>/", wrap(record.record), name="activities_record"),
             *super().get_urls(),
         ]
 
@@ -156,7 +159,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and forms.is_valid():
         try:
             names = forms.names
-            drafting.rewrite(activity_type, names.names, forms.specs, request.user, names.cleaned_data["revision"])
+            drafts.rewrite(activity_type, names.names, forms.specs, request.user, names.cleaned_data["revision"])
         except Refused as refusal:
             forms.show(refusal)
         else:
@@ -164,6 +167,3 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("admin:activities_activitytype_change", pk)
     title = _("Change %(name)s") % {"name": activity_type}
     return show(request, "form", title, forms=forms, activity_type=activity_type)
-
-
-from activities import upkeep_admin  # noqa: E402, F401 (its pages register themselves)

@@ -11,12 +11,12 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from activities import draft_checks
 from activities.models import Activity, ActivityType, ApprovedField
-from people.filtering import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
+from activities.types import validation
+from people.core.errors import show
+from people.core.source import Door
 from people.models import Person
-from people.problems import show
-from people.sources import Door
+from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
 
 MAX_VALUES = 300
 ATTRIBUTE = "attributes."
@@ -69,7 +69,7 @@ class TypesField(forms.Field):
         given = value.split(",")
         if len(given) > MAX_VALUES:
             raise forms.ValidationError(_("at most 300 values"), "too_many_values")
-        names = [word for word in given if draft_checks.API_NAME.fullmatch(word)]
+        names = [word for word in given if validation.API_NAME.fullmatch(word)]
         numbers = [int(word) for word in given if word.isascii() and word.isdigit() and len(word) <= 9]
         found = dict(
             ActivityType.objects.existing()
@@ -139,7 +139,7 @@ class ActivityFilters(Filters):
 
     def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
         wanted = {name.removeprefix(ATTRIBUTE).partition("__")[0] for name in data if name.startswith(ATTRIBUTE)}
-        wanted = {name for name in wanted if draft_checks.API_NAME.fullmatch(name)}
+        wanted = {name for name in wanted if validation.API_NAME.fullmatch(name)}
         if not wanted:
             return {}
         known: dict[str, dict[str, list[ApprovedField]]] = {}

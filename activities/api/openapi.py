@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from activities.api.serializers import PERSON
 from activities.models import ActivityField, ActivityType
-from activities.serializers import PERSON
-from people import json_schema
+from people.datatypes import json_schema
 
 NAME = "ActivityGiven"
 EXAMPLES: dict[str, Any] = {

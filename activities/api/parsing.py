@@ -5,10 +5,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from activities.recording import Lookup, NewActivity
-from people import datatypes, finding
-from people.exact_json import Repeated
-from people.problems import Problem, bad_value, show
+from activities.recording.rows import Lookup, NewActivity
+from people import datatypes
+from people import lookup as people_lookup
+from people.core.errors import Problem, bad_value, show
+from people.datatypes.exact_json import Repeated
 
 MEMBERS = ("activity_type", "person", "occurred_at", "primary_value", "attributes", "external_id", "create_person")
 CREATE = "people.add_person"
@@ -20,7 +21,7 @@ class Receiver:
 
     def __init__(self, user: Any) -> None:
         self.may_create = user.has_perm(CREATE)
-        self.lookup_fields = ("id", *finding.lookup_fields())
+        self.lookup_fields = ("id", *people_lookup.lookup_fields())
 
     def translate(self, row: Any) -> NewActivity | list[Problem]:
         """The row as `recording.record` takes it, or what is wrong with its structure."""

@@ -9,12 +9,12 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from activities import replaying
-from activities.upkeep import RefusedActivity
-from people.filtering import NUMBER_KEY, Column, Filters, WordsFilter
-from people.problems import told
-from people.rest import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
-from people.sources import Door
+from activities.models.quarantine import RefusedActivity
+from activities.recording import replay as recording_replay
+from people.core.errors import told
+from people.core.source import Door
+from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
+from people.rest.viewsets import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
 
 State = RefusedActivity.State
 
@@ -106,27 +106,29 @@ class Quarantine(Listed, Retrieved):
     rights = {
         "list": "activities.view_refusedactivity",
         "retrieve": "activities.view_refusedactivity",
-        "replay": replaying.RIGHT,
-        "dismiss": replaying.RIGHT,
-        "correct": replaying.RIGHT,
+        "replay": recording_replay.RIGHT,
+        "dismiss": recording_replay.RIGHT,
+        "correct": recording_replay.RIGHT,
     }
 
     @extend_schema(request=IdsGiven, responses=ReplayedShown)
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
         """Record waiting rows as types and people are today; those that are refused again wait on."""
-        done = replaying.replay(self.given(IdsGiven)["ids"], request.user)
+        done = recording_replay.replay(self.given(IdsGiven)["ids"], request.user)
         return Response({"recorded": done.recorded, "refused": done.refused})
 
     @extend_schema(request=IdsGiven, responses=ChangedShown)
     @action(["POST"], detail=False)
     def dismiss(self, request: Any) -> Response:
         """Put waiting rows aside."""
-        return Response({"changed": replaying.dismiss(self.given(IdsGiven)["ids"], request.user)})
+        return Response({"changed": recording_replay.dismiss(self.given(IdsGiven)["ids"], request.user)})
 
     @extend_schema(request=CorrectionGiven, responses=ChangedShown)
     @action(["POST"], detail=False)
     def correct(self, request: Any) -> Response:
         """Give one part of waiting rows another value; replay them afterwards."""
         given = self.given(CorrectionGiven)
-        return Response({"changed": replaying.correct(given["ids"], given["part"], given["value"], request.user)})
+        return Response(
+            {"changed": recording_replay.correct(given["ids"], given["part"], given["value"], request.user)}
+        )

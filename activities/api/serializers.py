@@ -10,12 +10,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from activities import naming
-from activities.drafting import FieldSpec, Names
 from activities.models import Activity, ActivityType
+from activities.types import name_proposals
+from activities.types.drafts import FieldSpec, Names
 from people import datatypes
-from people.rest import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
-from people.sources import Door
+from people.core.source import Door
+from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
 
 DATA_TYPES = [name for name, data_type in datatypes.BY_NAME.items() if data_type.for_activities]
 MAX_TEXT = 30_000
@@ -73,7 +73,7 @@ class FieldGiven(Strict):
 
 
 def spec(given: dict[str, Any]) -> FieldSpec:
-    return FieldSpec(**{"api_name": naming.api_name(given["name"]), **given})
+    return FieldSpec(**{"api_name": name_proposals.api_name(given["name"]), **given})
 
 
 class NamesGiven(Strict):
@@ -96,7 +96,7 @@ class TypeGiven(Strict):
 
 
 def names(given: dict[str, Any]) -> Names:
-    proposed = naming.propose(given["name"])
+    proposed = name_proposals.propose(given["name"])
     return Names(
         given.get("api_name", proposed.api_name),
         given["name"],

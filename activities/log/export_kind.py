@@ -6,11 +6,12 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
-from people import datatypes, exporting
-from people.exporting import Column, Kind, Statement, moment
-from people.exporting_people import TEXTS
-from people.problems import Problem, Refused, bad_value
-from people.sentences import sentence as _
+from people import datatypes
+from people.core.errors import Problem, Refused, bad_value
+from people.core.messages import sentence as _
+from people.files.exports import kinds as export_kinds
+from people.files.exports.kinds import Column, Kind, Statement, moment
+from people.persons.export_kind import TEXTS
 
 _HEAD = (
     Column("id", "a.id"),
@@ -83,7 +84,7 @@ def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
     return [*found, ("", _("Activities of all custom types"), {})] if found else []
 
 
-exporting.register(
+export_kinds.register(
     Kind(
         "activities", gettext_lazy("Activities"), ("people.export_person", "activities.view_activity"), statement,
         choices=choices, has_dates=True,

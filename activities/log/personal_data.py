@@ -11,11 +11,11 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from activities.digests import COLUMNS, digest, values
+from activities.log.digest import COLUMNS, digest, values
 from activities.models import Activity, ActivityKey, ActivityType
-from activities.standard import CHANGE_DATA_VALUE
-from people import owned
-from people.owned import Erasing, Merging, Owned
+from activities.types.standard import CHANGE_DATA_VALUE
+from people.core import personal_data
+from people.core.personal_data import Erasing, Merging, Owned
 
 # every activity of the people that moves, and what it will be: `target` says under whom
 _MOVED = """from activity a join unnest(%(origins)s::int[], %(targets)s::int[]) as t (origin, target)
@@ -39,7 +39,7 @@ _STEPS = (
 
 def register() -> None:
     """Make the tables known; called when the app starts."""
-    owned.register(
+    personal_data.register(
         Owned(
             table="activity",
             columns=("person_id", "original_person_id"),
@@ -48,7 +48,7 @@ def register() -> None:
             undo=_return_activities,
             erase=_erase_activities,
             export=_export_activities,
-            count=owned.count_rows("activity", "person_id"),
+            count=personal_data.count_rows("activity", "person_id"),
             texts=_texts,
         ),
         Owned(
@@ -57,18 +57,18 @@ def register() -> None:
             label=_("external ids"),
             merge=_merge_keys,
             undo=_return_keys,
-            erase=owned.delete_rows("activity_key", "person_id"),
+            erase=personal_data.delete_rows("activity_key", "person_id"),
             export=_export_keys,
-            count=owned.count_rows("activity_key", "person_id"),
+            count=personal_data.count_rows("activity_key", "person_id"),
         ),
         Owned(
             table="day_to_recount",
             columns=("person_id",),
             label=_("days to count again"),
-            merge=owned.nothing,
-            undo=owned.nothing,
-            erase=owned.nothing,  # an id, for the minutes until the days are counted
-            export=owned.no_rows,
+            merge=personal_data.nothing,
+            undo=personal_data.nothing,
+            erase=personal_data.nothing,  # an id, for the minutes until the days are counted
+            export=personal_data.no_rows,
             count=lambda person_ids: 0,
             keeps_ids=("person_id",),
         ),
@@ -76,10 +76,10 @@ def register() -> None:
             table="activity_removal",
             columns=("person_id",),
             label=_("entries of removed activities"),
-            merge=owned.nothing,  # each entry says whose row it was
-            undo=owned.nothing,
-            erase=owned.nothing,  # a digest and ids: without them nobody could tell an erase from a loss
-            export=owned.no_rows,
+            merge=personal_data.nothing,  # each entry says whose row it was
+            undo=personal_data.nothing,
+            erase=personal_data.nothing,  # a digest and ids: without them nobody could tell an erase from a loss
+            export=personal_data.no_rows,
             count=lambda person_ids: 0,
             keeps_ids=("person_id",),
         ),

@@ -12,9 +12,9 @@ from django.db.models.expressions import RawSQL
 
 from activities.models import Activity
 from activities.querysets import ActivityQuerySet
-from people import cluster, locks, prepared
+from people.core.db import citus, locks, prepared
+from people.core.db.locks import KEY_BITS, Space
 from people.datatypes import ExactDecoder
-from people.locks import KEY_BITS, Space
 
 MAX_PAGE = 1_000
 # An activity that occurred later than this after it was recorded is in the index `activity_ahead` (migration).
@@ -94,7 +94,7 @@ def high_water_mark() -> int:
     On a cluster a worker holds a lock of its own until its part of a transaction is visible, also when the
     coordinator is through already; so the workers are asked last. There one function does all three.
     """
-    if not cluster.is_distributed():
+    if not citus.is_distributed():
         return _mark_here()
     with connection.cursor() as cursor:
         cursor.execute("select high_water_of_cluster()")
@@ -131,7 +131,7 @@ def _first_id(since: datetime, mark: int) -> int:
             "select first_activity_id(%s, %s::timestamptz, %s::timestamptz)", [mark, since, since - AHEAD - DISORDER]
         )
         (first,) = cursor.fetchone()
-        if cluster.is_distributed():  # where what is below the coordinator's mark need not be visible yet
+        if citus.is_distributed():  # where what is below the coordinator's mark need not be visible yet
             return first
         cursor.execute(
             """select id from (
@@ -167,7 +167,7 @@ def read(
 @contextmanager
 def _nobody_moves() -> Iterator[None]:
     """Keep merges out while rows are read, where they would be seen to leave one worker before they reach another."""
-    if not cluster.is_distributed():
+    if not citus.is_distributed():
         yield
         return
     with transaction.atomic():

@@ -12,10 +12,11 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
-from activities import rollup
+from activities.log import rollup
 from activities.models import ActivityType, ApprovedField
-from people import datatypes, installation
-from people.problems import Problem, Refused
+from people import datatypes
+from people.core import installation
+from people.core.errors import Problem, Refused
 
 SECONDS = 20
 WORK_MEMORY = "64MB"

@@ -14,13 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.digests import digest
+from activities.log.digest import digest
 from activities.models import ActivityRemoval, ActivityType, RefusedActivity, Retention
-from people import audit, installation, locks
-from people.permissions import require
-from people.problems import Problem, Refused
-from people.sources import Door
-from people.transfers import Import
+from people.core import audit, installation
+from people.core.db import locks
+from people.core.errors import Problem, Refused
+from people.core.permissions import require
+from people.core.source import Door
+from people.files.models import Import
 
 BATCH = 2_000
 Reason = ActivityRemoval.Reason

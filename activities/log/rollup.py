@@ -12,10 +12,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from activities import standard
+from activities.log.reader import high_water_mark
 from activities.models import DailyCount, LogPosition, SeenValue
-from activities.reading import high_water_mark
-from people import datatypes, installation
+from activities.types import standard as standard_types
+from people import datatypes
+from people.core import installation
 
 NAME = "rollup"
 CHUNK = 200_000  # ids a transaction: some hundred milliseconds
@@ -175,7 +176,7 @@ def _note_values(cursor: Any, after: int, upto: int) -> None:
         select type, field, value, times, last_seen_at from counted where place <= %(cap)s
         on conflict (activity_type_id, field, value) do update set times = seen_value.times + excluded.times,
             last_seen_at = greatest(seen_value.last_seen_at, excluded.last_seen_at)""",
-        {"after": after, "upto": upto, "types": list(SUGGESTED), "deleted": standard.DELETE_PERSON,
+        {"after": after, "upto": upto, "types": list(SUGGESTED), "deleted": standard_types.DELETE_PERSON,
          "cap": VALUES_PER_FIELD},
     )  # fmt: skip
     cursor.execute(

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from activities.labels import shown
 from activities.models import Activity, ActivityField, ActivityVersion
-from activities.shown_names import shown
 
 LATE = timedelta(hours=1)  # from here on the page says that something was recorded later than it occurred
 

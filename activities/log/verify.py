@@ -13,9 +13,9 @@ from decimal import Decimal
 from django.db import connection
 from django.utils import timezone
 
-from activities.digests import digest
+from activities.log.digest import digest
 from activities.models import ActivityDay
-from people import cluster
+from people.core.db import citus
 
 # by then every transaction that recorded on the day has ended
 SETTLED_AFTER = timedelta(hours=1)
@@ -83,7 +83,7 @@ def verify(since: date | None = None) -> list[Finding]:
 def _settled_sum(day: date) -> tuple[int, Decimal]:
     """Like `_sum`; on a cluster, which sees a merge on one worker before the other, until two in a row agree."""
     found = _sum(day)
-    while cluster.is_distributed() and found != (found := _sum(day)):
+    while citus.is_distributed() and found != (found := _sum(day)):
         continue
     return found
 

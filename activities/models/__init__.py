@@ -1,0 +1,33 @@
+"""The tables of activity types, of the log and of what is derived from it."""
+
+from activities.models.log import Activity, ActivityDay, ActivityKey, ActivityRemoval, LogPosition
+from activities.models.quarantine import RefusedActivity
+from activities.models.retention import Retention
+from activities.models.rollup import DailyCount, DayToRecount, SeenValue
+from activities.models.types import (
+    FIRST_CUSTOM_ID,
+    ActivityField,
+    ActivityType,
+    ActivityTypeName,
+    ActivityVersion,
+    ApprovedField,
+)
+
+__all__ = [
+    "FIRST_CUSTOM_ID",
+    "Activity",
+    "ActivityDay",
+    "ActivityField",
+    "ActivityKey",
+    "ActivityRemoval",
+    "ActivityType",
+    "ActivityTypeName",
+    "ActivityVersion",
+    "ApprovedField",
+    "DailyCount",
+    "DayToRecount",
+    "LogPosition",
+    "RefusedActivity",
+    "Retention",
+    "SeenValue",
+]

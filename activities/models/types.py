@@ -7,13 +7,11 @@ Written through `lifecycle` and `recording` only. What must never happen is refu
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from activities import querysets, shown_names
+from activities import labels, querysets
 from people import datatypes
-from people.models import Folder
-from people.sources import Door
+from people.core.models import Folder
 
 FIRST_CUSTOM_ID = 100_001
 
@@ -70,17 +68,17 @@ class ActivityType(models.Model):
         ]
 
     def __str__(self) -> str:
-        return shown_names.shown(self.shown.name, self.is_standard) if self.shown else self.api_name
+        return labels.shown(self.shown.name, self.is_standard) if self.shown else self.api_name
 
     @property
     def shown_filter_name(self) -> str:
         """The filter's name in the reader's language."""
-        return shown_names.shown(self.shown.filter_name, self.is_standard) if self.shown else self.api_name
+        return labels.shown(self.shown.filter_name, self.is_standard) if self.shown else self.api_name
 
     @property
     def shown_trigger_name(self) -> str:
         """The trigger's name in the reader's language."""
-        return shown_names.shown(self.shown.trigger_name, self.is_standard) if self.shown else self.api_name
+        return labels.shown(self.shown.trigger_name, self.is_standard) if self.shown else self.api_name
 
     @property
     def shown(self) -> "ActivityVersion | None":
@@ -224,167 +222,3 @@ class ActivityTypeName(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class Activity(models.Model):
-    """One thing one person did at one moment. Written once by `recording`, never changed.
-
-    The table is made by migration 0002: its primary key is (id, person_id), ids come from
-    `activity_id_seq`, and there are no foreign keys.
-    """
-
-    id = models.BigIntegerField(primary_key=True)
-    person_id = models.IntegerField()
-    activity_type_id = models.IntegerField()
-    version = models.PositiveSmallIntegerField()
-    occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
-    primary_value = models.TextField(null=True)
-    attributes = models.JSONField(default=dict, decoder=datatypes.ExactDecoder)
-    door = models.PositiveSmallIntegerField(choices=Door.choices)
-    user_id = models.IntegerField(null=True)
-    origin_id = models.BigIntegerField(null=True)
-    original_person_id = models.IntegerField(null=True)
-
-    objects = querysets.ActivityQuerySet.as_manager()
-
-    class Meta:
-        db_table = "activity"
-        managed = False
-        verbose_name = _("activity")
-        verbose_name_plural = _("activities")
-        default_permissions = ("view",)
-
-    def __str__(self) -> str:
-        return str(_("Activity %(id)s") % {"id": self.pk})
-
-
-class ActivityKey(models.Model):
-    """An external id that was used, for ever: outlives retention, goes with erase."""
-
-    pk = models.CompositePrimaryKey("person_id", "activity_type_id", "external_id")
-    person_id = models.IntegerField()
-    activity_type_id = models.IntegerField()
-    external_id = models.TextField()
-    activity_id = models.BigIntegerField()
-    digest = models.BinaryField(max_length=16)
-    original_person_id = models.IntegerField(null=True)  # who used it first, where a merge moved it
-
-    class Meta:
-        db_table = "activity_key"
-        managed = False
-        default_permissions = ()
-
-
-class ActivityRemoval(models.Model):
-    """Why a row left the log, and the digest it had: lets `verify_activities` account for every row."""
-
-    class Reason(models.TextChoices):
-        ERASE = "erase", _("Person erased")
-        MERGE = "merge", _("Moved by a merge")
-        RETENTION = "retention", _("Kept long enough")
-        CORRECTION = "correction", _("Corrected by an operator")
-
-    id = models.BigAutoField(primary_key=True)
-    activity_id = models.BigIntegerField()
-    person_id = models.IntegerField()
-    activity_type_id = models.IntegerField()
-    recorded_at = models.DateTimeField()
-    reason = models.CharField(max_length=12, choices=Reason.choices)
-    digest = models.DecimalField(max_digits=20, decimal_places=0)
-    # of the row that took its place with the same id (merges move rows)
-    replacement_digest = models.DecimalField(max_digits=20, decimal_places=0, null=True)
-    removed_at = models.DateTimeField(db_default=Now())
-    user_id = models.IntegerField(null=True)
-
-    class Meta:
-        db_table = "activity_removal"
-        managed = False
-        default_permissions = ("view",)
-
-
-class ActivityDay(models.Model):
-    """The digest of a closed day (UTC, by recorded at): what `verify_activities` compares with."""
-
-    day = models.DateField(primary_key=True)
-    count = models.BigIntegerField()
-    digest = models.DecimalField(max_digits=40, decimal_places=0)
-    closed_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        db_table = "activity_day"
-        default_permissions = ("view",)
-
-    def __str__(self) -> str:
-        return str(self.day)
-
-
-class LogPosition(models.Model):
-    """How far a table that is derived from the log has read it."""
-
-    name = models.CharField(primary_key=True, max_length=64)
-    last_id = models.BigIntegerField(default=0)
-    time_zone = models.CharField(max_length=64, blank=True)  # whose days it counts
-    read_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        db_table = "log_position"
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.last_id}"
-
-
-class DailyCount(models.Model):
-    """How many activities of a type occurred on a day of the installation's zone; see `rollup`."""
-
-    pk = models.CompositePrimaryKey("activity_type_id", "day")
-    activity_type_id = models.IntegerField()
-    day = models.DateField()
-    count = models.BigIntegerField()
-
-    class Meta:
-        db_table = "daily_count"
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.activity_type_id} {self.day}: {self.count}"
-
-
-class DayToRecount(models.Model):
-    """A day (UTC) from which rows of a type left the log; written by a trigger, read by `rollup`."""
-
-    pk = models.CompositePrimaryKey("person_id", "activity_type_id", "day")
-    person_id = models.IntegerField()  # one of those whose rows they were: says where the row lies
-    activity_type_id = models.IntegerField()
-    day = models.DateField()
-
-    class Meta:
-        db_table = "day_to_recount"
-        managed = False
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.activity_type_id} {self.day}"
-
-
-class SeenValue(models.Model):
-    """A value that a short text field of a type had: what pages suggest. Capped, so never a count to show."""
-
-    pk = models.CompositePrimaryKey("activity_type_id", "field", "value")
-    activity_type_id = models.IntegerField()
-    field = models.CharField(max_length=255)
-    value = models.CharField(max_length=255)
-    times = models.BigIntegerField()
-    last_seen_at = models.DateTimeField()
-
-    class Meta:
-        db_table = "seen_value"
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return self.value
-
-
-# at the end: they refer to the models above by name
-from activities.upkeep import RefusedActivity, Retention  # noqa: E402, F401

@@ -12,13 +12,18 @@ from typing import Any
 
 from django.db import transaction
 
-from activities import column_statements, quarantine, statements
-from activities.columns import Columns
-from activities.recording import MAX_BATCH, ROWS, Batch, Outcome, Status
-from activities.schema import Schema
-from activities.statements import Ready
-from people import datatypes, finding, quick_columns
-from people.sources import Source
+from activities.recording import column_sql, quarantine
+from activities.recording import sql as recording_sql
+from activities.recording.columns import Columns
+from activities.recording.recorder import MAX_BATCH, ROWS, Batch
+from activities.recording.rows import Outcome, Status
+from activities.recording.schema import Schema
+from activities.recording.sql import Ready
+from people import datatypes
+from people import lookup as people_lookup
+from people.core.source import Source
+from people.datatypes import fast_columns
+from people.datatypes import keys as datatype_keys
 
 MANY = 1_000  # rows: worth trying what is quicker, but holds only where all of them are good
 
@@ -93,7 +98,7 @@ class _Ready:
         if self.external_ids is not None:
             self.external_ids[place] = row.external_id  # type: ignore[index]
 
-    def digests(self) -> column_statements.Digests:
+    def digests(self) -> column_sql.Digests:
         """What says those of the rows at some places, as `Ready.digest`."""
         moments, primaries, attributes = self.occurred_at, self.primary_values, self.attributes
         if max(map(len, moments)) > 25:  # a fraction of a second
@@ -151,7 +156,7 @@ class _ColumnBatch(Batch):
         one_by_one.update(place for place, person in enumerate(people) if person is None)
         external_ids: Any = columns.external_ids
         if external_ids is not None:
-            external_ids = quick_columns.plain_texts(datatypes.BY_NAME["string"], external_ids, self.zone)
+            external_ids = fast_columns.plain_texts(datatypes.BY_NAME["string"], external_ids, self.zone)
             if None in external_ids:
                 one_by_one.update(place for place, text in enumerate(external_ids) if text is None)
             if "" in external_ids:
@@ -183,8 +188,8 @@ class _ColumnBatch(Batch):
             texts = {text for text in texts if not datatypes.is_blank(text)}
         known: dict[Any, Any] = {}
         if field_name == "email":
-            keys = finding.keys_of(texts)
-            ids = finding.only_by_email(set(keys.values()))
+            keys = datatype_keys.keys_of(texts)
+            ids = people_lookup.only_by_email(set(keys.values()))
             known = {text: ids[key] for text, key in keys.items() if key in ids}
         if field_name != "email" or (self.columns.create_people and len(known) < len(texts)):
             lookups = [self.columns.reference(text) for text in texts if text not in known]
@@ -193,12 +198,12 @@ class _ColumnBatch(Batch):
         return [known.get(text) for text in named]
 
     def _by_id(self, named: Sequence[Any]) -> Sequence[int | None]:
-        ids = {person for person in named if type(person) is int and 0 < person <= finding.MAX_ID}
+        ids = {person for person in named if type(person) is int and 0 < person <= datatype_keys.MAX_ID}
         is_tried = len(ids) >= MANY and set(map(type, named)) == {int} and len(ids) == len(set(named))
-        if is_tried and finding.are_live(ids):
+        if is_tried and people_lookup.are_live(ids):
             self.by_id = {person: person for person in ids}
             return named
-        known = self.by_id = dict(finding.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+        known = self.by_id = dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
         return [known.get(person) if type(person) is int else None for person in named]
 
     def _find_people(self) -> dict[Any, Any]:
@@ -214,7 +219,7 @@ class _ColumnBatch(Batch):
 
     def _write(self, ready: _Ready, dry_run: bool) -> _Ready:
         if not dry_run:
-            ready.ids = statements.new_ids(len(ready.places))
+            ready.ids = recording_sql.new_ids(len(ready.places))
         if ready.external_ids is not None and not self._claim_all(ready):
             rows = ready.rows()
             repeats = self._claim_keys([row for row in rows if row.external_id is not None])
@@ -222,7 +227,7 @@ class _ColumnBatch(Batch):
             self.others |= known
             ready = ready.without(known)
         if not dry_run and ready.places:
-            column_statements.copy(
+            column_sql.copy(
                 ready.schema.type_id, ready.schema.number, ready.ids, ready.people, ready.occurred_at,
                 ready.primary_values, ready.attributes, self.source,
             )  # fmt: skip
@@ -235,7 +240,7 @@ class _ColumnBatch(Batch):
         if len(set(zip(ready.people, external_ids, strict=True))) < len(external_ids):
             return False
         ids = ready.ids or [0] * len(external_ids)
-        return column_statements.claim_all(
+        return column_sql.claim_all(
             ready.schema.type_id, ready.people, external_ids, ids, ready.digests()  # type: ignore[arg-type]
         )  # fmt: skip
 

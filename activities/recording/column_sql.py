@@ -7,8 +7,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
-from activities.statements import COPY, escaped
-from people.sources import Source
+from activities.recording.sql import COPY, escaped
+from people.core.source import Source
 
 CHUNK = 500  # rows that the server reads while the next ones are made
 PROBED = 200  # keys of a batch that are looked for before all are written

@@ -10,9 +10,10 @@ from datetime import datetime, tzinfo
 from itertools import compress
 from typing import Any, overload
 
-from activities.recording import Lookup, NewActivity
-from activities.schema import MAX_ATTRIBUTES_BYTES, MAX_PRIMARY, Schema
-from people import datatypes, quick_columns
+from activities.recording.rows import Lookup, NewActivity
+from activities.recording.schema import MAX_ATTRIBUTES_BYTES, MAX_PRIMARY, Schema
+from people import datatypes
+from people.datatypes import fast_columns
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class Columns(Sequence[NewActivity]):
 
 def _check(columns: Columns, schema: Schema, zone: tzinfo) -> Checked:
     others: set[int] = set()
-    occurred_at, moments = quick_columns.moments_of(columns.occurred_at, zone)
+    occurred_at, moments = fast_columns.moments_of(columns.occurred_at, zone)
     _note(others, occurred_at, None)
     primaries = _primaries(columns, schema, zone, others)
     pieces = []
@@ -98,7 +99,7 @@ def _check(columns: Columns, schema: Schema, zone: tzinfo) -> Checked:
         if (data_type := schema.type_of(name)) is None:
             others.update(range(len(columns)))
             break
-        texts = quick_columns.json_texts(data_type, cells, zone)
+        texts = fast_columns.json_texts(data_type, cells, zone)
         _note(others, texts, None)
         pieces.append((name, texts))
     attributes = _objects(pieces, len(columns))
@@ -112,7 +113,7 @@ def _primaries(columns: Columns, schema: Schema, zone: tzinfo, others: set[int])
         others.update(range(len(columns)))
         return columns.primary_values
     data_type = datatypes.BY_NAME[schema.primary.data_type]
-    found = quick_columns.plain_texts(data_type, columns.primary_values, zone)
+    found = fast_columns.plain_texts(data_type, columns.primary_values, zone)
     _note(others, found, None)
     _note(others, found, "")
     if max(map(len, filter(None, found)), default=0) > MAX_PRIMARY:
@@ -125,7 +126,7 @@ def _note(others: set[int], column: Sequence[Any], mark: Any) -> None:
         others.update(compress(range(len(column)), [value == mark for value in column]))
 
 
-def _objects(pieces: Sequence[tuple[str, quick_columns.Texts]], length: int) -> list[str]:
+def _objects(pieces: Sequence[tuple[str, fast_columns.Texts]], length: int) -> list[str]:
     """The JSON text of every row's attributes; names are in order."""
     if not pieces:
         return ["{}"] * length

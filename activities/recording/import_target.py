@@ -8,16 +8,21 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from activities import quarantine, recording, recording_columns, schema
-from activities.columns import Columns
 from activities.models import ActivityField, ActivityType
-from activities.recording import Lookup, NewActivity
-from people import datatypes, exact_json, finding, importing
-from people.importing import ExternalId, Mappable, Plan, Reader, Result, Results, Status, Target
-from people.problems import Problem, Refused, bad_value
-from people.sentences import sentence as _
-from people.sources import Source
-from people.tabular import Shape
+from activities.recording import column_recorder, quarantine, recorder, schema
+from activities.recording import rows as recording_rows
+from activities.recording.columns import Columns
+from activities.recording.rows import Lookup, NewActivity
+from people import datatypes
+from people import lookup as people_lookup
+from people.core.errors import Problem, Refused, bad_value
+from people.core.messages import sentence as _
+from people.core.source import Source
+from people.datatypes import exact_json
+from people.files.imports import targets as import_targets
+from people.files.imports.plan import ExternalId, Mappable, Plan, Result, Results, Status
+from people.files.imports.targets import Reader, Target
+from people.files.tabular import Shape
 
 FIELD = "field."  # before the API name of an activity field, among the names that columns are mapped to
 # the eight columns of Marketo's bulk extract
@@ -30,9 +35,9 @@ MARKETO = {
     "external_id": "marketoGUID",
 }
 _STATUS = {
-    recording.Status.ADDED: Status.ADDED,
-    recording.Status.REPEATED: Status.REPEATED,
-    recording.Status.REFUSED: Status.REFUSED,
+    recording_rows.Status.ADDED: Status.ADDED,
+    recording_rows.Status.REPEATED: Status.REPEATED,
+    recording_rows.Status.REFUSED: Status.REFUSED,
 }
 
 
@@ -64,7 +69,7 @@ class ActivitiesTarget(Target):
     kind = "activities"
     label = gettext_lazy("Activities")
     rights = ("activities.record_activity",)
-    batch = recording.MAX_BATCH
+    batch = recorder.MAX_BATCH
     has_external_ids = True
 
     def subjects(self) -> list[tuple[str, Any]]:
@@ -100,7 +105,7 @@ class ActivitiesTarget(Target):
         if plan.subject and _type(plan.subject) is None:
             message = _("there is no approved activity type '%(name)s'") % {"name": plan.subject}
             yield Problem("unknown_type", message, ("subject",), "", plan.subject)
-        known = ["id", *finding.lookup_fields()]
+        known = ["id", *people_lookup.lookup_fields()]
         if plan.lookup_field not in known:
             message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
             yield Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(known), plan.lookup_field)
@@ -116,9 +121,9 @@ class ActivitiesTarget(Target):
 
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
         if isinstance(rows, Columns):
-            recorded = recording_columns.record(rows, source, zone=plan.time_zone, dry_run=dry_run)
+            recorded = column_recorder.record(rows, source, zone=plan.time_zone, dry_run=dry_run)
             return Results(recorded.ids, {place: _result(outcome) for place, outcome in recorded.others.items()})
-        outcomes = recording.record(rows, source, zone=plan.time_zone, dry_run=dry_run, keep_refused=False)
+        outcomes = recorder.record(rows, source, zone=plan.time_zone, dry_run=dry_run, keep_refused=False)
         return Results.of([_result(outcome) for outcome in outcomes])
 
     def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
@@ -179,8 +184,8 @@ class ActivitiesTarget(Target):
         return shown + [(names[name], datatypes.canonical_text(value)) for name, value in values.items()]
 
 
-def _result(outcome: recording.Outcome) -> Result:
-    is_added = outcome.status is recording.Status.ADDED
+def _result(outcome: recording_rows.Outcome) -> Result:
+    is_added = outcome.status is recording_rows.Status.ADDED
     return Result(_STATUS[outcome.status], outcome.problems, outcome.activity_id if is_added else None)
 
 
@@ -341,4 +346,4 @@ def _fields(subject: str) -> list[ActivityField]:
     return list(found.live.fields.all()) if found and found.live else []
 
 
-importing.register(ActivitiesTarget())
+import_targets.register(ActivitiesTarget())

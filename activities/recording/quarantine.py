@@ -17,12 +17,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import RefusedActivity
-from people import datatypes, finding, owned
-from people.problems import Problem, show, stored
-from people.sources import Door, Source
+from people import datatypes
+from people.core import personal_data
+from people.core.errors import Problem, show, stored
+from people.core.source import Door, Source
+from people.datatypes import keys as datatype_keys
 
 if TYPE_CHECKING:
-    from activities.recording import NewActivity, Outcome
+    from activities.recording.rows import NewActivity, Outcome
 
 KEPT_FROM = frozenset({Door.API, Door.DIALECT, Door.IMPORT, Door.COMMAND})  # a form shows its errors itself
 MAX_RAW = 262_144
@@ -70,7 +72,7 @@ def _kept(
     row: "NewActivity", problems: Sequence[Problem], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> tuple[Any, ...]:
     raw = encode(row)
-    person_id = row.person if type(row.person) is int and 0 < row.person <= finding.MAX_ID else None
+    person_id = row.person if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID else None
     first = problems[0]
     type_id = types.get(row.activity_type) if type(row.activity_type) in (int, str) else None
     return (
@@ -157,27 +159,27 @@ def remove_old() -> int:
 
 def register() -> None:
     """Tell the registry of what belongs to people about the refused rows; called when the app starts."""
-    owned.register(
-        owned.Owned(
+    personal_data.register(
+        personal_data.Owned(
             table="refused_activity",
             columns=("person_id",),
             label=_("refused activities"),
-            merge=owned.nothing,  # a replay follows merges
-            undo=owned.nothing,
+            merge=personal_data.nothing,  # a replay follows merges
+            undo=personal_data.nothing,
             erase=_erase,
             export=_export,
-            count=owned.count_rows("refused_activity", "person_id"),
+            count=personal_data.count_rows("refused_activity", "person_id"),
         )
     )
 
 
-def _erase(erasing: owned.Erasing) -> None:
+def _erase(erasing: personal_data.Erasing) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """delete from refused_activity r where r.person_id = any(%s)
             or exists (select from unnest(%s::text[]) t where strpos(lower(r.raw), t) > 0
                 or strpos(lower(r.problems::text), t) > 0)""",
-            [list(erasing.person_ids), owned.as_stored(erasing.texts)],
+            [list(erasing.person_ids), personal_data.as_stored(erasing.texts)],
         )
 
 

@@ -4,68 +4,35 @@ One transaction a call. Good rows are written, bad ones come back with their pro
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, timedelta, tzinfo
-from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from activities import draft_checks, quarantine, schema, statements
-from activities.statements import Ready
-from people import changing, datatypes, finding, locks, measuring, quick_values
-from people.problems import Problem, bad_value
-from people.sentences import sentence as _
-from people.sources import Source
+from activities.recording import quarantine, schema
+from activities.recording import sql as recording_sql
+from activities.recording.rows import Lookup, NewActivity, Outcome, Status
+from activities.recording.sql import Ready
+from activities.types import validation
+from people import datatypes
+from people import lookup as people_lookup
+from people.core import metrics
+from people.core.db import locks
+from people.core.errors import Problem, bad_value
+from people.core.messages import sentence as _
+from people.core.source import Source
+from people.datatypes import fast
+from people.datatypes import keys as datatype_keys
+from people.persons import upsert
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
-ROWS = measuring.counter(
+ROWS = metrics.counter(
     "rows", "Activities that came in, by type, client and what became of them.", "type", "client", "outcome"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """A person by another field than the id: "email" or the API name of a unique person field."""
-
-    value: str
-    field: str = "email"
-    create: bool = False
-
-
-# not frozen: that would take longer to make than to check
-@dataclass(slots=True)
-class NewActivity:
-    """One activity as a door received it; nothing but its structure has been looked at.
-
-    `person`: an id or a `Lookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
-    `attributes`: (API name or display name, raw value) pairs of the secondary fields.
-    """
-
-    person: Any
-    activity_type: Any
-    occurred_at: Any
-    primary_value: Any = None
-    attributes: Iterable[tuple[str, Any]] = ()
-    external_id: Any = None
-
-
-class Status(StrEnum):
-    ADDED = "added"
-    REPEATED = "repeated"  # the same external id with the same content was recorded before
-    REFUSED = "refused"
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of one row: the id it has (also when it was there before), or why it was refused."""
-
-    status: Status
-    activity_id: int | None = None
-    problems: Sequence[Problem] = field(default=())
 
 
 def record(
@@ -106,8 +73,8 @@ def count_refused(named: Sequence[Any], source: Source) -> None:
     """Count rows that a door refused for their structure; `named` is what each gave as its type."""
     if not named:
         return
-    words = [word for word in named if isinstance(word, str) and draft_checks.API_NAME.fullmatch(word)]
-    ids = statements.ids_of_types(words) if words else {}
+    words = [word for word in named if isinstance(word, str) and validation.API_NAME.fullmatch(word)]
+    ids = recording_sql.ids_of_types(words) if words else {}
     client = "" if source.user_id is None else source.user_id
     counted = Counter(ids.get(word, "") if isinstance(word, str) else "" for word in named)
     for type_id, number in counted.items():
@@ -137,10 +104,10 @@ class Batch:
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
         if ready:
-            for row, pk in zip(ready, statements.new_ids(len(ready)), strict=True):
+            for row, pk in zip(ready, recording_sql.new_ids(len(ready)), strict=True):
                 row.activity_id = pk
         repeats = self._claim_keys([row for row in ready if row.external_id is not None])
-        statements.copy([row for row in ready if row not in repeats] if repeats else ready, self.source)
+        recording_sql.copy([row for row in ready if row not in repeats] if repeats else ready, self.source)
         self.outcomes = [
             repeats.get(row) or Outcome(Status.ADDED, row.activity_id) if type(row) is Ready else row
             for row in checked
@@ -161,20 +128,20 @@ class Batch:
         live when the rows commit.
         """
         # only what can be an API name is looked up: NUL and lone surrogates never reach the database
-        names = [name for name in references if isinstance(name, str) and draft_checks.API_NAME.fullmatch(name)]
-        ids = statements.ids_of_types(names) if names else {}
-        ids.update({one: one for one in references if type(one) is int and 0 < one <= finding.MAX_ID})
+        names = [name for name in references if isinstance(name, str) and validation.API_NAME.fullmatch(name)]
+        ids = recording_sql.ids_of_types(names) if names else {}
+        ids.update({one: one for one in references if type(one) is int and 0 < one <= datatype_keys.MAX_ID})
         locks.share(
             [
                 locks.key(locks.Space.PEOPLE),
                 *(locks.key(locks.Space.TYPE, pk) for pk in ids.values()),
             ]
         )
-        types = statements.states_of_types(ids.values())
+        types = recording_sql.states_of_types(ids.values())
         self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
         return {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
 
-    def _schema(self, state: statements.TypeState | None, reference: Any) -> "schema.Schema | Problem":
+    def _schema(self, state: recording_sql.TypeState | None, reference: Any) -> "schema.Schema | Problem":
         path = ("activity_type",)
         if state is None or state.is_deleted:
             return _unknown_type(reference)
@@ -192,25 +159,29 @@ class Batch:
         """People (or what is wrong) by the reference that rows use; new ones are created where asked."""
         ids = {
             row.person for row in self.rows
-            if type(row.person) is int and 0 < row.person <= finding.MAX_ID
+            if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID
         }  # fmt: skip
-        found: dict[Any, int | Problem] = dict(finding.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+        found: dict[Any, int | Problem] = (
+            dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+        )
         lookups = {row.person for row in self.rows if isinstance(row.person, Lookup)}
         for field_name in {lookup.field for lookup in lookups}:
             found.update(self._look_up(field_name, [lookup for lookup in lookups if lookup.field == field_name]))
         return found
 
     def _look_up(self, field_name: str, lookups: list[Lookup]) -> dict[Any, int | Problem]:
-        matches = finding.by_field(field_name, [lookup.value for lookup in lookups])
-        missing = [lookup for lookup in lookups if lookup.create and not matches.get(finding.key_of(lookup.value))]
+        matches = people_lookup.by_field(field_name, [lookup.value for lookup in lookups])
+        missing = [
+            lookup for lookup in lookups if lookup.create and not matches.get(datatype_keys.key_of(lookup.value))
+        ]
         found: dict[Any, int | Problem] = {}
         if missing:
             values = [{field_name: lookup.value} for lookup in missing]
-            for lookup, outcome in zip(missing, changing.upsert(values, self.source, field_name), strict=True):
+            for lookup, outcome in zip(missing, upsert.upsert(values, self.source, field_name), strict=True):
                 found[lookup] = outcome.person_id or outcome.problems[0].under("person")
         for lookup in lookups:
             if lookup not in found:
-                found[lookup] = _one_of(matches.get(finding.key_of(lookup.value), []), lookup)
+                found[lookup] = _one_of(matches.get(datatype_keys.key_of(lookup.value), []), lookup)
         return found
 
     def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
@@ -230,7 +201,7 @@ class Batch:
 
     def _moment(self, value: Any, problems: list[Problem]) -> str | None:
         """The moment as PostgreSQL reads it."""
-        moment = quick_values.moment(value)
+        moment = fast.moment(value)
         if moment is not None and moment <= self.latest:
             return value
         if datatypes.is_blank(value):
@@ -258,10 +229,10 @@ class Batch:
         first: dict[Any, Ready] = {}
         for row in keyed:
             first.setdefault(row.key, row)
-        claimed = statements.insert_keys(list(first.values()))
+        claimed = recording_sql.insert_keys(list(first.values()))
         fresh = {row for key, row in first.items() if key in claimed}
         lost = [row for row in first.values() if row not in fresh]
-        known = statements.known_keys(lost) if lost else {}
+        known = recording_sql.known_keys(lost) if lost else {}
         known.update({row.key: (row.activity_id, row.digest) for row in fresh} if len(first) < len(keyed) else {})
         return {
             row: _repeat(row, *known[row.key]) for row in keyed if first[row.key] is not row or row.key not in claimed

@@ -15,13 +15,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import quarantine, recording
 from activities.models import RefusedActivity
-from activities.recording import Lookup, NewActivity
-from people import audit
-from people.permissions import require
-from people.problems import Problem, Refused, show
-from people.sources import Door, Source
+from activities.recording import quarantine, recorder
+from activities.recording import rows as recording_rows
+from activities.recording.rows import Lookup, NewActivity
+from people.core import audit
+from people.core.errors import Problem, Refused, show
+from people.core.permissions import require
+from people.core.source import Door, Source
 
 MAX_ROWS = 1_000  # of one transaction
 RIGHT = "activities.record_activity"
@@ -110,9 +111,9 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
     for (door, user_id, origin_id, zone), rows in groups.items():
         source = Source(Door(door), user_id, origin_id)
         news = [decode(row.raw) for row in rows]
-        outcomes = recording.record(news, source, zone=ZoneInfo(zone), keep_refused=False)
+        outcomes = recorder.record(news, source, zone=ZoneInfo(zone), keep_refused=False)
         for row, outcome in zip(rows, outcomes, strict=True):
-            if outcome.status is recording.Status.REFUSED:
+            if outcome.status is recording_rows.Status.REFUSED:
                 first = outcome.problems[0]
                 row.code, row.field = first.code, show(first.path[-1] if first.path else "")
                 row.problems = [quarantine.as_json(problem) for problem in outcome.problems]

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from activities.models import ActivityField, ActivityVersion
-from people import datatypes, quick_values
-from people.problems import Problem, bad_value
-from people.sentences import sentence as _
+from people import datatypes
+from people.core.errors import Problem, bad_value
+from people.core.messages import sentence as _
+from people.datatypes import fast
 
 MAX_PRIMARY = 255
 MAX_ATTRIBUTES_BYTES = 65_536  # Marketo's limit (error 1049): all attribute values of one activity
@@ -39,12 +40,12 @@ class Schema:
         self._names = [field.api_name for field in secondary]
         self._types = [datatypes.BY_NAME[field.data_type] for field in secondary]
         prefixes = [f'"{field.api_name}": ' for field in secondary]
-        quick = [quick_values.QUICK[field.data_type] for field in secondary]
+        quick = [fast.QUICK[field.data_type] for field in secondary]
         places = list(zip(range(len(secondary)), prefixes, quick, strict=True))
         self._places = dict(zip([field.name for field in secondary], places, strict=True))
         # an API name wins over another field's display name
         self._places.update(zip(self._names, places, strict=True))
-        self._takes_text = self.primary is not None and self.primary.data_type in quick_values.STORED_AS_THEY_ARE
+        self._takes_text = self.primary is not None and self.primary.data_type in fast.STORED_AS_THEY_ARE
         self._empty: list[str | None] = [None] * len(secondary)
 
     def check(self, primary_value: Any, attributes: Iterable[tuple[str, Any]], zone: tzinfo = UTC) -> Checked:
@@ -53,7 +54,7 @@ class Schema:
         Never raises for bad input. Blank values are no values. Zone-less moments are of `zone`.
         """
         problems: list[Problem] = []
-        if self._takes_text and quick_values.is_plain(primary_value):
+        if self._takes_text and fast.is_plain(primary_value):
             primary = primary_value
         else:
             primary = self._check_primary(primary_value, zone, problems)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from activities import waking
-from people import datatypes, locks, prepared
-from people.sources import Source
+from activities.recording import notify
+from people import datatypes
+from people.core.db import locks, prepared
+from people.core.source import Source
 
 Key = tuple[int, int, str]  # person, type, external id
 
@@ -73,7 +74,7 @@ def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
 def new_ids(number: int) -> list[int]:
     """Ascending ids, taken under the lock that readers of the log look for (reading.high_water_mark)."""
     with prepared.cursor() as cursor:
-        told = f", {waking.TELLING}" if waking.is_due() else ""
+        told = f", {notify.TELLING}" if notify.is_due() else ""
         # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
         cursor.execute(
             f"""with held as materialized (

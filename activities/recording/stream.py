@@ -13,11 +13,13 @@ from typing import IO, Any
 import orjson
 from django.utils.translation import gettext as _
 
-from activities import recording
-from activities.recording import NewActivity, Status
-from people import datatypes, exact_json
-from people.problems import Problem, fault
-from people.sources import Source
+from activities.recording import recorder
+from activities.recording import rows as recording_rows
+from activities.recording.rows import NewActivity, Status
+from people import datatypes
+from people.core.errors import Problem, fault
+from people.core.source import Source
+from people.datatypes import exact_json
 
 CHUNK_LINES, CHUNK_BYTES = 1_000, 4 * 1024 * 1024
 MAX_LINE = 1024 * 1024
@@ -91,8 +93,8 @@ def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: 
     named: list[Any] = []  # by lines that are refused for their structure: what they give as their type
     translated = [(line.number, _translate(line, translate, named)) for line in chunk]
     rows = [_with_key(row, key, number) for number, row in translated if type(row) is NewActivity]
-    outcomes = iter(recording.record(rows, source))
-    recording.count_refused(named, source)
+    outcomes = iter(recorder.record(rows, source))
+    recorder.count_refused(named, source)
     said = []
     for number, row in translated:
         outcome = next(outcomes) if type(row) is NewActivity else None
@@ -132,7 +134,7 @@ def _with_key(row: NewActivity, key: str, number: int) -> NewActivity:
     return replace(row, external_id=f"{key}:{number}") if key and datatypes.is_blank(row.external_id) else row
 
 
-def shown(outcome: recording.Outcome) -> dict[str, Any]:
+def shown(outcome: recording_rows.Outcome) -> dict[str, Any]:
     """What became of one row, as batches and streams answer it."""
     if outcome.status is Status.REFUSED:
         return refused(outcome.problems)

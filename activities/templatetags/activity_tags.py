@@ -9,7 +9,7 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from activities import shown_names
+from activities import labels
 from activities.models import ActivityField, ActivityType
 from people import datatypes
 
@@ -25,7 +25,7 @@ def example(field: ActivityField) -> str:
 @register.filter
 def shown_as(field: ActivityField, activity_type: ActivityType) -> str:
     """The field's name in the reader's language, where the product ships its type."""
-    return shown_names.shown(field.name, activity_type.is_standard)
+    return labels.shown(field.name, activity_type.is_standard)
 
 
 @register.filter

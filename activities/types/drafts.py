@@ -10,8 +10,9 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from activities import notices
-from activities.draft_checks import (
+from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
+from activities.types import notifications as type_notifications
+from activities.types.validation import (
     NAME_KINDS,
     FieldSpec,
     Names,
@@ -22,10 +23,9 @@ from activities.draft_checks import (
     rename_problems,
     taken,
 )
-from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
-from people import audit
-from people.permissions import require
-from people.problems import Conflict, Problem, Refused, refuse_if
+from people.core import audit
+from people.core.errors import Conflict, Problem, Refused, refuse_if
+from people.core.permissions import require
 
 CHANGE = "activities.change_activitytype"
 
@@ -269,7 +269,7 @@ def _save(activity_type: ActivityType, draft: ActivityVersion, by: Any, *what: s
     sign(draft, by)
     reserve_names(activity_type)
     audit.note(by, activity_type, "changed", what=", ".join(what))
-    notices.draft_waits(activity_type, draft, by)
+    type_notifications.draft_waits(activity_type, draft, by)
 
 
 def _copy_live(activity_type: ActivityType, by: Any) -> ActivityVersion:

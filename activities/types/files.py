@@ -7,10 +7,10 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from activities import draft_checks, drafting, lifecycle
-from activities.drafting import FieldSpec, Names
 from activities.models import ActivityType
-from people.problems import Problem, Refused
+from activities.types import drafts, lifecycle, validation
+from activities.types.drafts import FieldSpec, Names
+from people.core.errors import Problem, Refused
 
 _NAMES = ("api_name", "name", "filter_name", "trigger_name", "description")
 _FIELD = ("api_name", "name", "data_type", "description", "is_primary")
@@ -34,7 +34,7 @@ def _as_dict(activity_type: ActivityType) -> dict[str, Any]:
     version = activity_type.shown
     assert version is not None  # every existing type has a live version or a draft
     names = {"api_name": activity_type.api_name} | {name: getattr(version, name) for name in _NAMES[1:]}
-    return names | {"fields": [asdict(field) for field in drafting.fields_of(version)]}
+    return names | {"fields": [asdict(field) for field in drafts.fields_of(version)]}
 
 
 @transaction.atomic
@@ -55,7 +55,7 @@ def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool 
 def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
     names, fields = _parse(entry)
     # what cannot be an API name is not looked up: `create` says what is wrong with it
-    known = ActivityType.objects.custom().existing() if draft_checks.API_NAME.fullmatch(names.api_name) else None
+    known = ActivityType.objects.custom().existing() if validation.API_NAME.fullmatch(names.api_name) else None
     activity_type = known.filter(api_name=names.api_name).first() if known is not None else None
     try:
         if activity_type is None:
@@ -77,9 +77,9 @@ def _bring_up_to_date(activity_type: ActivityType, names: Names, fields: list[Fi
     wanted = {name: getattr(names, name) for name in _NAMES[1:]}
     changes = {name: value for name, value in wanted.items() if value != getattr(version, name)}
     if changes:
-        drafting.edit(activity_type, by, **changes)
-    if fields != drafting.fields_of(version):
-        drafting.set_fields(activity_type, fields, by)
+        drafts.edit(activity_type, by, **changes)
+    if fields != drafts.fields_of(version):
+        drafts.set_fields(activity_type, fields, by)
         return "changed"
     return "changed" if changes else "unchanged"
 

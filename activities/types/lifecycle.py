@@ -14,13 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import drafting, notices
-from activities.drafting import FieldSpec, Names
 from activities.models import ActivityField, ActivityType, ActivityVersion, ApprovedField
-from people import audit, locks, used_by
-from people.models import Folder
-from people.permissions import require
-from people.problems import Conflict, Problem, Refused, refuse_if
+from activities.types import drafts
+from activities.types import notifications as type_notifications
+from activities.types.drafts import FieldSpec, Names
+from people.core import audit, references
+from people.core.db import locks
+from people.core.errors import Conflict, Problem, Refused, refuse_if
+from people.core.models import Folder
+from people.core.permissions import require
 
 audit.describe({
     "approved": (2, gettext_lazy("Approved version %(version)s")),
@@ -46,7 +48,7 @@ def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
     require(by, "activities.add_activitytype")
     fields = list(fields)
     _check_limit()
-    drafting.check_new(names, fields)
+    drafts.check_new(names, fields)
     activity_type = ActivityType.objects.create(api_name=names.api_name, owner=by)
     draft = ActivityVersion.objects.create(
         activity_type=activity_type,
@@ -56,13 +58,13 @@ def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
         trigger_name=names.trigger_name,
         created_by=by,
     )
-    drafting.write_fields(draft, fields)
+    drafts.write_fields(draft, fields)
     ActivityType.objects.filter(pk=activity_type.pk).update(draft=draft)
     activity_type.draft = draft
-    drafting.sign(draft, by)
-    drafting.reserve_names(activity_type)
+    drafts.sign(draft, by)
+    drafts.reserve_names(activity_type)
     audit.note(by, activity_type, "created")
-    notices.draft_waits(activity_type, draft, by)
+    type_notifications.draft_waits(activity_type, draft, by)
     return activity_type
 
 
@@ -77,10 +79,10 @@ def approve(activity_type: ActivityType, by: Any, expected_revision: int | None 
     require(by, APPROVE)
     activity_type = _hold(activity_type, alone=True)
     draft = _draft_of(activity_type)
-    drafting.check_revision(draft, expected_revision)
+    drafts.check_revision(draft, expected_revision)
     _require_second_approver(draft, by)
-    drafting.check_complete(draft)
-    used_by.refuse_if_used(*fields_to_be_removed(activity_type))
+    drafts.check_complete(draft)
+    references.refuse_if_used(*fields_to_be_removed(activity_type))
     draft.number = (activity_type.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     draft.approved_at, draft.approved_by, draft.return_reason = timezone.now(), by, ""
     draft.save(update_fields=["number", "approved_at", "approved_by", "return_reason"])
@@ -88,11 +90,11 @@ def approve(activity_type: ActivityType, by: Any, expected_revision: int | None 
         live=draft, draft=None, updated_at=timezone.now()
     )
     if not moved:
-        raise Conflict(drafting.changed_meanwhile())
+        raise Conflict(drafts.changed_meanwhile())
     activity_type.live, activity_type.draft = draft, None
-    drafting.reserve_names(activity_type)
+    drafts.reserve_names(activity_type)
     audit.note(by, activity_type, "approved", version=draft.number)
-    notices.draft_approved(activity_type, draft, by)
+    type_notifications.draft_approved(activity_type, draft, by)
     return draft
 
 
@@ -108,7 +110,7 @@ def discard_draft(activity_type: ActivityType, by: Any) -> None:
     activity_type.draft = None
     activity_type.save(update_fields=["draft", "updated_at"])
     draft.delete()
-    drafting.reserve_names(activity_type)
+    drafts.reserve_names(activity_type)
     audit.note(by, activity_type, "draft_discarded")
 
 
@@ -123,7 +125,7 @@ def return_draft(activity_type: ActivityType, by: Any, reason: str) -> None:
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
     audit.note(by, activity_type, "draft_returned", reason=draft.return_reason)
-    notices.draft_returned(activity_type, draft, by)
+    type_notifications.draft_returned(activity_type, draft, by)
 
 
 @transaction.atomic
@@ -160,7 +162,7 @@ def delete(activity_type: ActivityType, by: Any) -> None:
     """
     require(by, DELETE)
     activity_type = _hold(activity_type, alone=True)
-    used_by.refuse_if_used(activity_type, *activity_type.approved_fields.all())
+    references.refuse_if_used(activity_type, *activity_type.approved_fields.all())
     audit.note(by, activity_type, "deleted")
     if activity_type.live_id is None:
         activity_type.delete()
@@ -177,15 +179,15 @@ def undelete(activity_type: ActivityType, by: Any) -> None:
     Raises `Refused` (`not_deleted`; `name_taken` when another type has taken one of its names meanwhile).
     """
     require(by, DELETE)
-    drafting.refuse_standard(activity_type)
+    drafts.refuse_standard(activity_type)
     locks.take([locks.key(locks.Space.TYPE, activity_type.pk)])
-    activity_type = drafting.lock(activity_type, deleted=True)
+    activity_type = drafts.lock(activity_type, deleted=True)
     _check_limit()
     versions = [version for version in (activity_type.live, activity_type.draft) if version is not None]
-    refuse_if(list(dict.fromkeys(fault for version in versions for fault in drafting.faults_of_version(version))))
+    refuse_if(list(dict.fromkeys(fault for version in versions for fault in drafts.faults_of_version(version))))
     activity_type.deleted_at = None
     activity_type.save(update_fields=["deleted_at", "updated_at"])
-    drafting.reserve_names(activity_type)
+    drafts.reserve_names(activity_type)
     audit.note(by, activity_type, "undeleted")
 
 
@@ -232,10 +234,10 @@ def _check_limit() -> None:
 
 def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:
     """The type as it is now, its row locked; with `alone` no recording of it is under way, nor starts."""
-    drafting.refuse_standard(activity_type)
+    drafts.refuse_standard(activity_type)
     if alone:
         locks.take([locks.key(locks.Space.TYPE, activity_type.pk)])
-    return drafting.lock(activity_type)
+    return drafts.lock(activity_type)
 
 
 def _draft_of(activity_type: ActivityType) -> ActivityVersion:

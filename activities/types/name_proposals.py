@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from unicodedata import combining, normalize
 
-from activities import naming_spanish
+from activities.types import name_proposals_es
 
 # infinitive: past
 IRREGULAR = {
@@ -60,7 +60,7 @@ def propose(name: str, language: str = "en") -> Proposal:
     if not words:
         return Proposal("", "", "")
     verb, rest = words[0], words[1:]
-    spanish = naming_spanish.conjugate(verb.lower()) if language == "es" else None
+    spanish = name_proposals_es.conjugate(verb.lower()) if language == "es" else None
     in_past, in_present = spanish or (past(verb.lower()), present(verb.lower()))
     return Proposal(api_name(name), " ".join([_like(verb, in_past), *rest]), " ".join([_like(verb, in_present), *rest]))
 

@@ -7,12 +7,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ActivityVersion
-from people import notices
-from people.notices import Kind
+from people.core import notifications
+from people.core.notifications import Kind
 
 PAGE = "admin:activities_activitytype_change"
 
-notices.describe({
+notifications.describe({
     "draft_waits": Kind(
         gettext_lazy("A draft waits for your approval"), gettext_lazy("The draft of %(name)s waits for approval.")
     ),
@@ -27,17 +27,17 @@ notices.describe({
 
 def draft_waits(activity_type: ActivityType, draft: ActivityVersion, by: Any) -> None:
     """Tell those who may approve, but not who made the draft."""
-    notices.tell(_approvers() - _hands(by), "draft_waits", PAGE, activity_type.pk, name=draft.name)
+    notifications.tell(_approvers() - _hands(by), "draft_waits", PAGE, activity_type.pk, name=draft.name)
 
 
 def draft_approved(activity_type: ActivityType, draft: ActivityVersion, by: Any) -> None:
     editors = set(draft.editors.values_list("pk", flat=True)) - _hands(by)
-    notices.tell(editors, "draft_approved", PAGE, activity_type.pk, name=draft.name, version=draft.number)
+    notifications.tell(editors, "draft_approved", PAGE, activity_type.pk, name=draft.name, version=draft.number)
 
 
 def draft_returned(activity_type: ActivityType, draft: ActivityVersion, by: Any) -> None:
     editors = set(draft.editors.values_list("pk", flat=True)) - _hands(by)
-    notices.tell(editors, "draft_returned", PAGE, activity_type.pk, name=draft.name, reason=draft.return_reason)
+    notifications.tell(editors, "draft_returned", PAGE, activity_type.pk, name=draft.name, reason=draft.return_reason)
 
 
 def _hands(by: Any) -> set[int]:

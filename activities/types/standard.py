@@ -4,18 +4,16 @@ Numbers are Marketo's (marketo-product.md §4). Types without a recorder of ours
 history and filters have a home.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
-from activities import recording, shown_names
-from activities.draft_checks import name_key
+from activities import labels
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
-from people import announcing, datatypes
-from people.sources import Door, Source
+from activities.types.validation import name_key
+from people.core.source import Door, Source
 
 VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON = 24, 25, 32, 37
@@ -107,91 +105,9 @@ def called(term: str) -> list[int]:
     wanted = term.casefold()
     return [
         number for number, names in TYPES.items()
-        if wanted and any(wanted in shown_names.shown(name, True).casefold() for name in names[1:4])
+        if wanted and any(wanted in labels.shown(name, True).casefold() for name in names[1:4])
     ]  # fmt: skip
 
-
-def record_announcement(announcement: announcing.Announcement, source: Source) -> None:
-    """Record the standard activities of a change to people: same transaction, whole batches."""
-    rows = list(_ROWS[type(announcement)](announcement, source))
-    for start in range(0, len(rows), recording.MAX_BATCH):
-        outcomes = recording.record(rows[start : start + recording.MAX_BATCH], source, standard=True)
-        refused = [outcome for outcome in outcomes if outcome.status is recording.Status.REFUSED]
-        assert not refused, refused[0].problems  # rows of our own making
-
-
-def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recording.NewActivity:
-    return recording.NewActivity(person_id, type_id, timezone.now(), primary, list(attributes.items()))
-
-
-def _created(announcement: announcing.Created, source: Source) -> Iterable[recording.NewActivity]:
-    today = timezone.now().date()
-    for person_id in announcement.person_ids:
-        yield _row(person_id, NEW_PERSON, None, source_type=door_name(source), created_date=today)
-
-
-def _changed(announcement: announcing.Changed, source: Source) -> Iterable[recording.NewActivity]:
-    if announcement.summarise:
-        yield from _summaries(announcement, source)
-        return
-    for change in announcement.changes:
-        if change.is_score:
-            yield _row(
-                change.person_id, CHANGE_SCORE, change.field, new_value=change.new, old_value=change.old,
-                change_value=(change.new or 0) - (change.old or 0), reason=source.reason[:255],
-            )  # fmt: skip
-        else:
-            yield _row(
-                change.person_id, CHANGE_DATA_VALUE, change.field, new_value=_shown(change.new),
-                old_value=_shown(change.old), reason=source.reason[:255], source=door_name(source),
-            )  # fmt: skip
-
-
-def _summaries(announcement: announcing.Changed, source: Source) -> Iterable[recording.NewActivity]:
-    by_person: dict[int, list[str]] = {}
-    for change in announcement.changes:
-        by_person.setdefault(change.person_id, []).append(change.field)
-    for person_id, fields in by_person.items():
-        yield _row(
-            person_id, CHANGE_DATA_VALUE, ", ".join(fields)[:255],
-            reason=source.reason[:255], source=door_name(source),
-        )  # fmt: skip
-
-
-def _joined(announcement: announcing.JoinedList, source: Source) -> Iterable[recording.NewActivity]:
-    return _list_rows(announcement, ADD_TO_LIST, source)
-
-
-def _left(announcement: announcing.LeftList, source: Source) -> Iterable[recording.NewActivity]:
-    return _list_rows(announcement, REMOVE_FROM_LIST, source)
-
-
-def _list_rows(
-    announcement: announcing.JoinedList | announcing.LeftList, type_id: int, source: Source
-) -> Iterable[recording.NewActivity]:
-    name, list_id = announcement.static_list_name, announcement.static_list_id
-    for person_id in announcement.person_ids:
-        yield _row(person_id, type_id, name, list_id=list_id, source=door_name(source))
-
-
-def _merged(announcement: announcing.Merged, _source: Source) -> Iterable[recording.NewActivity]:
-    ids = ", ".join(str(loser) for loser in announcement.loser_ids)
-    yield _row(announcement.winner_id, MERGE_PEOPLE, None, merge_ids=ids, merge_fields=", ".join(announcement.fields))
-
-
-def _deleted(announcement: announcing.Deleted, _source: Source) -> Iterable[recording.NewActivity]:
-    for person_id, name in announcement.names:
-        yield _row(person_id, DELETE_PERSON, name[:255] or str(person_id))
-
-
-_ROWS: dict[type, Any] = {
-    announcing.Created: _created,
-    announcing.Changed: _changed,
-    announcing.JoinedList: _joined,
-    announcing.LeftList: _left,
-    announcing.Merged: _merged,
-    announcing.Deleted: _deleted,
-}
 
 # stored values: stable words, in the one language of the data
 _DOORS = {
@@ -208,11 +124,3 @@ _DOORS = {
 def door_name(source: Source) -> str:
     """The word by which stored activities name a door, as Marketo's do."""
     return _DOORS[source.door]
-
-
-def _shown(value: Any) -> str | None:
-    """A person field's value as text, as Change Data Value keeps it."""
-    if value is None:
-        return None
-    text = datatypes.canonical_text(value)
-    return text.encode()[: datatypes.MAX_TEXT_BYTES].decode("utf-8", "ignore")

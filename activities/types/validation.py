@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityType, ActivityTypeName, ApprovedField
 from people import datatypes
-from people.problems import Problem, bad_value
+from people.core.errors import Problem, bad_value
 
 MAX_NAME = 255
 MAX_FIELDS = 500  # a guard against runaway programs; Marketo stops at 20 (setting ACTIVITY_FIELDS_LIMIT)

@@ -19,8 +19,10 @@ from oauth2_provider.models import get_access_token_model, get_grant_model, get_
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from config.access import account_pages, granting, login, passwords
 from config.access.models import ApiClient, User
+from config.access.sign_in import account, passwords
+from config.access.sign_in import views as sign_in_views
+from config.access.users import role_audit
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
 
@@ -66,7 +68,7 @@ class PasswordOfAnother(AdminPasswordChangeForm):
 
 
 # one door: whatever leads to the admin's login page leads to ours
-admin.site.login = login.page  # type: ignore[method-assign]
+admin.site.login = sign_in_views.page  # type: ignore[method-assign]
 admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign]
 
 
@@ -80,7 +82,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     change_form_template = "access/user.html"
 
     def get_urls(self) -> list[URLPattern]:
-        sign_in = self.admin_site.admin_view(account_pages.sign_in_of)
+        sign_in = self.admin_site.admin_view(account.sign_in_of)
         return [path("<int:user_id>/sign-in/", sign_in, name="access_user_sign_in"), *super().get_urls()]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -90,7 +92,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        granting.note_changes(form.instance, form.initial if change else {}, request.user)
+        role_audit.note_changes(form.instance, form.initial if change else {}, request.user)
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         bound: Any = copy(self)
@@ -160,4 +162,4 @@ def _within(field: Any, user: Any, name: str) -> Any:
     return field
 
 
-from config.access import client_pages  # noqa: E402, F401 (its pages register themselves)
+from config.access.clients import admin as client_admin  # noqa: E402, F401 (its pages register themselves)

@@ -14,17 +14,20 @@ class AccessConfig(AppConfig):
         from axes.signals import user_locked_out
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
-        from config.access import owning, roles, second_factor, sessions, sign_ins
+        from config.access.clients import personal_data as client_personal_data
+        from config.access.sign_in import audit as sign_in_audit
+        from config.access.sign_in import mfa, sessions
+        from config.access.users import roles
 
         # after every app: the rights of all of them exist only once the last one is migrated
         post_migrate.connect(roles.install_after_migration)
-        owning.register()
+        client_personal_data.register()
         user_logged_in.connect(sessions.begin)
-        factors.authenticator_added.connect(second_factor.note_added)
-        factors.authenticator_removed.connect(second_factor.note_removed)
-        factors.authenticator_reset.connect(second_factor.note_renewed)
-        factors.authentication_failed.connect(sign_ins.note_wrong_code)
-        sign_in_complete.connect(sign_ins.note_success)
-        user_logged_out.connect(sign_ins.note_end)
-        user_login_failed.connect(sign_ins.note_failure)
-        user_locked_out.connect(sign_ins.note_lock)
+        factors.authenticator_added.connect(mfa.note_added)
+        factors.authenticator_removed.connect(mfa.note_removed)
+        factors.authenticator_reset.connect(mfa.note_renewed)
+        factors.authentication_failed.connect(sign_in_audit.note_wrong_code)
+        sign_in_complete.connect(sign_in_audit.note_success)
+        user_logged_out.connect(sign_in_audit.note_end)
+        user_login_failed.connect(sign_in_audit.note_failure)
+        user_locked_out.connect(sign_in_audit.note_lock)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
-from people.sources import Door
+from people.core.source import Door
 
 
 class User(AbstractUser):
@@ -64,7 +64,7 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> Any:
-        from config.access.sessions import SessionStore
+        from config.access.sign_in.sessions import SessionStore
 
         return SessionStore
 

@@ -7,7 +7,7 @@ import environ
 
 env = environ.Env()
 
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "config.access.backends.EffectiveRightsBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "config.access.users.backends.EffectiveRightsBackend"]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 LOGOUT_REDIRECT_URL = "admin:login"
@@ -21,35 +21,35 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
 AXES_FAILURE_LIMIT = env.int("LOGIN_ATTEMPTS", 5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCK_MINUTES", 15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "config.access.login.address"
-AXES_LOCKOUT_CALLABLE = "config.access.login.locked_out"
+AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.address"
+AXES_LOCKOUT_CALLABLE = "config.access.sign_in.views.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a program that goes on trying does not prolong it
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # sessions say who is in
 
-SESSION_ENGINE = "config.access.sessions"
+SESSION_ENGINE = "config.access.sign_in.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_IDLE_MINUTES", 12 * 60) * 60
 SESSION_MAX_SECONDS = env.int("SESSION_MAX_HOURS", 7 * 24) * 3600
 
 # Roles that need a second step at sign-in, by their names, or "all"
 REQUIRE_SECOND_FACTOR = env.list("REQUIRE_SECOND_FACTOR", default=[])
-MFA_ADAPTER = "config.access.second_factor.Adapter"
+MFA_ADAPTER = "config.access.sign_in.mfa.Adapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_TOLERANCE = 1  # clocks of phones are off by some seconds
 
-ACCOUNT_ADAPTER = "config.access.single_sign_on.AccountAdapter"
+ACCOUNT_ADAPTER = "config.access.sign_in.sso.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_USER_DISPLAY = "config.access.single_sign_on.display"
+ACCOUNT_USER_DISPLAY = "config.access.sign_in.sso.display"
 # Wrong codes of the second step: only who knows the password gets as far as to use them up
 ACCOUNT_RATE_LIMITS = {"login_failed": "60/15m/ip,10/15m/key", "reauthenticate": "10/m/user"}
 
 # Single sign-on (OpenID Connect): on when an issuer is given
-SOCIALACCOUNT_ADAPTER = "config.access.single_sign_on.Adapter"
+SOCIALACCOUNT_ADAPTER = "config.access.sign_in.sso.Adapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_STORE_TOKENS = False
 OIDC_CREATE_USERS = env.bool("OIDC_CREATE_USERS", False)

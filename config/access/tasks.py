@@ -5,9 +5,10 @@ from datetime import timedelta
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from config.access import failures
+from config.access.clients import failures as client_failures
 from config.access.models import ApiToken, CallCount
-from config.api import idempotency, limits
+from config.api import idempotency
+from config.api import throttling as api_throttling
 
 KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that people still see which token ended
 
@@ -16,12 +17,12 @@ KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that people still see which token en
 @app.task(queueing_lock="tidy access", lock="tidy access", pass_context=False)
 def tidy(timestamp: int) -> None:
     idempotency.forget_old()
-    failures.forget_old()
+    client_failures.forget_old()
     ApiToken.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY).delete()
-    CallCount.objects.filter(window__lt=timestamp // limits.WINDOW_SECONDS - 60).delete()
+    CallCount.objects.filter(window__lt=timestamp // api_throttling.WINDOW_SECONDS - 60).delete()
 
 
 @app.periodic(cron="*/5 * * * *")
 @app.task(queueing_lock="tell failing clients", lock="tell failing clients", pass_context=False)
 def tell_of_failing_clients(timestamp: int) -> None:
-    failures.tell()
+    client_failures.tell()

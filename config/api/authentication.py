@@ -6,8 +6,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from config.api.problems import BEARER
-from people.permissions import require
+from config.api.errors import BEARER
+from people.core.permissions import require
 
 
 class BearerAuthentication(BaseAuthentication):

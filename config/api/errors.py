@@ -13,9 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from config import outages
-from people.problems import Conflict, NotAllowed, Path, Problem, Refused, fault
-from people.refusals import BadQuery, Gone, NotFound, PreconditionFailed, TooLarge, Unauthorized
+from config.observability import outages
+from people.core.errors import Conflict, NotAllowed, Path, Problem, Refused, fault
+from people.core.refusals import BadQuery, Gone, NotFound, PreconditionFailed, TooLarge, Unauthorized
 
 CONTENT_TYPE = "application/problem+json"
 BEARER = 'Bearer realm="custom-activities"'

@@ -5,9 +5,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 
-from people.filtering import NOT_FILTERS
-from people.problems import Problem, show
-from people.refusals import BadQuery
+from people.core.errors import Problem, show
+from people.core.refusals import BadQuery
+from people.rest.filters import NOT_FILTERS
 
 OF_LISTS = NOT_FILTERS
 OF_THINGS = frozenset({"fields", "format"})

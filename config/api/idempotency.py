@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.access.models import IdempotentReply
-from people import locks
-from people.problems import Conflict, Problem
-from people.refusals import BadQuery, Gone, Unprocessable
+from people.core.db import locks
+from people.core.errors import Conflict, Problem
+from people.core.refusals import BadQuery, Gone, Unprocessable
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")

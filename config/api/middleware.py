@@ -10,13 +10,16 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
-from config import logs
-from config.access import failures, tokens
-from config.access.tokens import Holder
-from config.api import idempotency, limits, problems
-from people.problems import Problem, Refused
-from people.refusals import TooLarge, Unauthorized
-from people.sources import Door
+from config.access.clients import failures as client_failures
+from config.access.clients import tokens
+from config.access.clients.tokens import Holder
+from config.api import errors as api_errors
+from config.api import idempotency
+from config.api import throttling as api_throttling
+from config.observability import logging as log_formats
+from people.core.errors import Problem, Refused
+from people.core.refusals import TooLarge, Unauthorized
+from people.core.source import Door
 
 PREFIX = "/api/v1/"
 MAX_ADDRESS = 8_192
@@ -46,20 +49,20 @@ class ApiDoor:
             holder, fault = _holder(request)
             request.holder = holder  # type: ignore[attr-defined]
             caller = _caller(request, holder)
-            allowance = limits.count(caller)
+            allowance = api_throttling.count(caller)
             allowance.require()
             if fault is not None:
                 raise fault
             _bound_body(request)
             reply = self._answer(request, caller)
-        except limits.TooMany as error:
-            reply = problems.respond(429, *error.problems)
+        except api_throttling.TooMany as error:
+            reply = api_errors.respond(429, *error.problems)
         except Refused as error:
-            reply = problems.refusal(error)
+            reply = api_errors.refusal(error)
         except RequestDataTooBig:
-            reply = problems.respond(413, _too_large())
+            reply = api_errors.respond(413, _too_large())
         except UnreadablePostError:
-            reply = problems.respond(400, Problem("incomplete_body", _("The body ended before its time.")))
+            reply = api_errors.respond(400, Problem("incomplete_body", _("The body ended before its time.")))
         _count_failure(request, reply)
         for name, value in (allowance.headers if allowance else {}).items():
             reply[name] = value
@@ -80,7 +83,7 @@ def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
     """What failed for an API client, for its developer; people see their failures themselves."""
     holder = getattr(request, "holder", None)
     if reply.status_code >= 400 and holder is not None and holder.client is not None:
-        failures.count(holder.user.pk, Door.API, request, getattr(reply, "problem_code", str(reply.status_code)))
+        client_failures.count(holder.user.pk, Door.API, request, getattr(reply, "problem_code", str(reply.status_code)))
 
 
 def _check_address(request: HttpRequest) -> None:
@@ -97,7 +100,7 @@ def _holder(request: HttpRequest) -> tuple[Holder | None, Unauthorized | None]:
         message = _("The token is unknown, revoked or over. Get a new one.")
         return None, Unauthorized(Problem("invalid_token", message))
     tokens.note_use(holder)
-    logs.name(user=holder.user.pk, client=holder.client.pk if holder.client else None)
+    log_formats.name(user=holder.user.pk, client=holder.client.pk if holder.client else None)
     return holder, None
 
 
@@ -105,7 +108,7 @@ def _caller(request: HttpRequest, holder: Holder | None) -> str:
     if holder is not None:
         return holder.caller
     user: Any = getattr(request, "user", None)
-    return f"user:{user.pk}" if user is not None and user.is_authenticated else limits.address_of(request)
+    return f"user:{user.pk}" if user is not None and user.is_authenticated else api_throttling.address_of(request)
 
 
 def _bound_body(request: HttpRequest) -> None:

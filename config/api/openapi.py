@@ -11,12 +11,12 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import Serializer
 
-from activities import documenting
+from activities.api import openapi
 from activities.models import ActivityType
-from config.access import clients
-from config.api.problems import CONTENT_TYPE
-from people.rest import Strict
-from smartlists import schema as rules_schema
+from config.access.clients import editing as client_editing
+from config.api.errors import CONTENT_TYPE
+from people.rest.viewsets import Strict
+from smartlists.rules import json_schema as rules_schema
 
 FAULTS = {
     "400": "A query parameter, a header or the JSON itself cannot be understood.",
@@ -145,7 +145,7 @@ class Operation(AutoSchema):
 
 
 class StrictFilters(OpenApiFilterExtension):
-    target_class = "config.api.filtering.StrictFilterBackend"
+    target_class = "config.api.filters.StrictFilterBackend"
     priority = 1
 
     def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
@@ -169,7 +169,7 @@ class Bearer(OpenApiAuthenticationExtension):
         return [{"oauth2": [right] if right else []}, {"bearer": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
-        scopes = {right: right for right in clients.known_rights()}
+        scopes = {right: right for right in client_editing.known_rights()}
         flow = {"tokenUrl": "/api/v1/oauth/token", "scopes": scopes}
         return [
             {"type": "oauth2", "description": "Client credentials.", "flows": {"clientCredentials": flow}},
@@ -182,7 +182,7 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"], schemas["Fault"] = PROBLEM, FAULT
     schemas.update(_rules())
-    schemas.update(documenting.typed_schemas())
+    schemas.update(openapi.typed_schemas())
     for schema in schemas.values():
         if schema.get("description") in _INHERITED:
             del schema["description"]

@@ -12,8 +12,8 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from people.problems import Problem, bad_value, show
-from people.refusals import BadQuery, NotFound
+from people.core.errors import Problem, bad_value, show
+from people.core.refusals import BadQuery, NotFound
 
 DEFAULT_SIZE, MAX_SIZE = 100, 1_000
 

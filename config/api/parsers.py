@@ -8,7 +8,8 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 
-from people import datatypes, exact_json
+from people import datatypes
+from people.datatypes import exact_json
 
 
 class ExactJSONParser(BaseParser):

@@ -8,8 +8,8 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from config import addresses
-from people.problems import Problem, Refused
+from config import client_address
+from people.core.errors import Problem, Refused
 
 WINDOW_SECONDS = 60
 
@@ -61,4 +61,4 @@ def count(caller: str, limit: int | None = None) -> Allowance:
 
 def address_of(request: HttpRequest) -> str:
     """What calls of nobody in particular are counted under: where they come from."""
-    return f"address:{addresses.address_of(request)}"
+    return f"address:{client_address.address_of(request)}"

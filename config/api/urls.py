@@ -5,16 +5,20 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from activities.api import Activities, ActivityTypes
-from activities.quarantine_api import Quarantine
-from config.access import api as access
-from config.api import pages, problems
-from people.api import People, PersonFields, StaticListMembers, StaticLists
-from people.transfer_api import Exports, ImportFailures, Imports
-from smartlists.api import SmartListMembers, SmartLists
-from smartlists.campaign_api import SmartCampaignEntries, SmartCampaigns
-from smartlists.copy_api import SmartListCopies
-from smartlists.webhook_api import WebhookDeliveries, Webhooks
+from activities.api.activities import Activities
+from activities.api.quarantine import Quarantine
+from activities.api.types import ActivityTypes
+from config.access.clients import api as access
+from config.api import errors as api_errors
+from config.api import views as api_views
+from people.api.fields import PersonFields
+from people.api.persons import People
+from people.api.static_lists import StaticListMembers, StaticLists
+from people.api.transfers import Exports, ImportFailures, Imports
+from smartlists.api.campaigns import SmartCampaignEntries, SmartCampaigns
+from smartlists.api.copies import SmartListCopies
+from smartlists.api.smart_lists import SmartListMembers, SmartLists
+from smartlists.api.webhooks import WebhookDeliveries, Webhooks
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypes)
@@ -42,11 +46,11 @@ urlpatterns = [
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("v1/me", access.Me.as_view({"get": "whoami"}), name="me"),
     path("v1/", include(router.urls)),
-    re_path(r"^v1/[\s\S]*$", problems.not_found),
+    re_path(r"^v1/[\s\S]*$", api_errors.not_found),
     path(
         "docs/",
         login_required(SpectacularSwaggerSplitView.as_view(url_name="openapi", title="Custom Activities")),
         name="api-docs",
     ),
-    path("docs/guide", pages.guide, name="api-guide"),
+    path("docs/guide", api_views.guide, name="api-guide"),
 ]

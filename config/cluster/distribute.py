@@ -10,9 +10,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from activities import reading
+from activities.log import reader as log_reader
 from config.cluster import tables
-from people import cluster
+from people.core.db import citus as db_citus
 
 MIN_SERVER, MIN_CITUS = 15, 13
 PARTS = 32
@@ -24,13 +24,13 @@ begin
     return null;
 end $$"""
 _HELD_HERE = f"""create or replace function high_water_held(part integer) returns bigint language sql volatile
-as $$ {reading.HELD} $$"""
+as $$ {log_reader.HELD} $$"""
 # reading.high_water_mark in one journey: each query of a volatile function sees what is committed when it starts
 _MARK = f"""create or replace function high_water_of_cluster() returns bigint language plpgsql volatile as $$
-declare mark bigint := ({reading.NEWEST});
+declare mark bigint := ({log_reader.NEWEST});
 declare held bigint;
 begin
-    mark := least(mark, ({reading.HELD}));
+    mark := least(mark, ({log_reader.HELD}));
     select min(high_water_held(number)) into held from log_part;
     return least(mark, held);
 end $$"""
@@ -94,7 +94,7 @@ def run(steps: Iterator[Step], track: Callable[[str], None]) -> int:
                 cursor.execute(statement)
         track(step.says)
         count += 1
-    cluster.is_distributed.cache_clear()
+    db_citus.is_distributed.cache_clear()
     return count
 
 

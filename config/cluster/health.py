@@ -3,7 +3,7 @@
 from django.db import connection
 
 from config.cluster import tables
-from people import cluster
+from people.core.db import citus
 
 TRUNCATE = 32  # of pg_trigger.tgtype: such triggers stay on the coordinator, where a table is truncated
 # a transaction of several servers that one of them has not heard the end of; readers of the log wait for it
@@ -15,7 +15,7 @@ _GUARDS = """select count(*) from pg_trigger where tgrelid = '%s'::regclass and 
 
 def examine() -> tuple[str, str]:
     """(what is, what to do about it; empty when all is well)."""
-    if not cluster.is_distributed():
+    if not citus.is_distributed():
         return "activities are on this server", ""
     says, advice = of_workers()
     if advice:

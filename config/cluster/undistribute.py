@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from django.db import connection
 
-from config.cluster import health, plan, tables
+from config.cluster import distribute, health, tables
 
 FUNCTIONS = ("hold_high_water_of_part()", "high_water_of_cluster()", "high_water_held(integer)")
 HOLDS_HERE = """create trigger activity_insert_holds_high_water before insert on activity
@@ -30,39 +30,41 @@ _SEQUENCES = """select s.relname from pg_class s join pg_depend d on d.objid = s
     where s.relkind = 'S' and d.refobjid = %(table)s::regclass order by 1"""
 
 
-def steps() -> Iterator[plan.Step]:
+def steps() -> Iterator[distribute.Step]:
     """The steps that bring the log to the coordinator; each is made when the one before it was done."""
-    yield plan.Step("parts that can be asked", ("drop table if exists log_part",), "log_part" not in plan.distributed())
+    yield distribute.Step(
+        "parts that can be asked", ("drop table if exists log_part",), "log_part" not in distribute.distributed()
+    )
     for table in reversed(tables.DISTRIBUTED):
         yield _return_of(table)
-    yield plan.Step("functions", (f"drop function if exists {', '.join(FUNCTIONS)}",), False)
-    yield plan.Step(
+    yield distribute.Step("functions", (f"drop function if exists {', '.join(FUNCTIONS)}",), False)
+    yield distribute.Step(
         "settings",
-        (f"alter database {plan.database()} reset citus.enable_unsafe_triggers",),
-        not plan.setting_is("enable_unsafe_triggers=on"),
+        (f"alter database {distribute.database()} reset citus.enable_unsafe_triggers",),
+        not distribute.setting_is("enable_unsafe_triggers=on"),
     )
 
 
 def refusals() -> Iterator[str]:
     """Why the log cannot come back as it is now; each line says what to do."""
-    if not plan.has_extension():
+    if not distribute.has_extension():
         yield "this database has no extension citus: its log is here"
         return
-    if plan.distributed():
+    if distribute.distributed():
         says, advice = health.of_workers()
         if advice:
             yield f"{says}: {advice}"
-    yield from plan.of_owners()
-    yield from plan.of_sessions()
+    yield from distribute.of_owners()
+    yield from distribute.of_sessions()
 
 
-def _return_of(table: str) -> plan.Step:
+def _return_of(table: str) -> distribute.Step:
     says = f"{table} is here"
-    if table not in plan.distributed():
-        return plan.Step(says, (), True)
+    if table not in distribute.distributed():
+        return distribute.Step(says, (), True)
     here = f"{table}_here"
     sequences = {name: name.replace(table, here, 1) for name in _catalogue(_SEQUENCES, table)}
-    return plan.Step(
+    return distribute.Step(
         says,
         [
             f"lock table {table} in exclusive mode",  # nothing is recorded between the copy and the change of names

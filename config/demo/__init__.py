@@ -3,7 +3,7 @@
 Everything goes in through the product's own verbs and comes out through them.
 """
 
-from config.demo.loading import Loaded, load
-from config.demo.removing import Removed, remove
+from config.demo.load import Loaded, load
+from config.demo.remove import Removed, remove
 
 __all__ = ["Loaded", "Removed", "load", "remove"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from activities import naming
-from activities.drafting import FieldSpec, Names
+from activities.types import name_proposals
+from activities.types.drafts import FieldSpec, Names
 
 SEED = 2112
 DAYS = 365
@@ -36,7 +36,7 @@ class DemoType:
     in_next_version: Sequence[DemoField] = ()
 
     def names(self, api_name: str, language: str) -> Names:
-        proposal = naming.propose(self.name[language], language)
+        proposal = name_proposals.propose(self.name[language], language)
         return Names(
             api_name, self.name[language], proposal.filter_name, proposal.trigger_name, self.description[language]
         )

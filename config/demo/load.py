@@ -11,17 +11,24 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import drafting, lifecycle, recording
 from activities.models import ActivityType
-from activities.recording import NewActivity
-from config.demo import entries
+from activities.recording import recorder
+from activities.recording import rows as recording_rows
+from activities.recording.rows import NewActivity
+from activities.types import drafts, lifecycle
+from config.demo import manifest as demo_manifest
 from config.demo.activities import LISTS, TYPES, DemoType, activities
 from config.demo.people import people
-from people import audit, changing, installation, locks
-from people.problems import Problem, Refused
-from people.sources import Door, Source
-from smartlists import evaluating, language, saving
+from people.core import audit, installation
+from people.core.db import locks
+from people.core.errors import Problem, Refused
+from people.core.source import Door, Source
+from people.persons import upsert
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
+from smartlists.rules.text import language
 
 audit.describe({
     "demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities")),
@@ -42,11 +49,11 @@ class Loaded:
 def load(by: Any) -> Loaded:
     """Load it all or nothing. Raises `Refused` (`demo_is_there`) when it was loaded and not removed since."""
     locks.take([locks.key(locks.Space.PEOPLE)])
-    if entries.current() is not None:
+    if demo_manifest.current() is not None:
         raise Refused(Problem("demo_is_there", _("The demo is there already.")))
     tongue = installation.current().language
     source = Source(Door.COMMAND, by.pk if by else None)
-    outcomes = changing.upsert(list(people()), source, action=changing.Action.DUPLICATE)
+    outcomes = upsert.upsert(list(people()), source, action=upsert.Action.DUPLICATE)
     person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
     types: dict[str, ActivityType] = {}
     done = 0
@@ -55,10 +62,10 @@ def load(by: Any) -> Loaded:
         types[api_name] = made = _make_type(api_name, demo_type, tongue, by)
         done += _record(made, demo_type, person_ids, numbers, source)
         if demo_type.in_next_version:
-            drafting.add_fields(made, [field.spec(tongue) for field in demo_type.in_next_version], by)
+            drafts.add_fields(made, [field.spec(tongue) for field in demo_type.in_next_version], by)
     lists = [_make_list(name[tongue], text, types, by) for name, text in LISTS]
     loaded = Loaded(person_ids, [made.pk for made in types.values()], [made.pk for made in lists], done)
-    entries.note_loaded(by, loaded)
+    demo_manifest.note_loaded(by, loaded)
     return loaded
 
 
@@ -78,9 +85,9 @@ def _make_list(name: str, text: str, types: Mapping[str, ActivityType], by: Any)
     """A smart list of that name, or of the name and the first free number; the worker evaluates it."""
     candidates = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
     free = next(name for name in candidates if not SmartList.objects.filter(name__iexact=name).exists())
-    rules = language.parse(text.format(**{api_name: made.api_name for api_name, made in types.items()}))
-    made = saving.create(free, rules, by)
-    evaluating.request(made, by)
+    rules = language.parse(text.format(**{api_name: made.api_name for api_name, made in types.items()}), Catalogue())
+    made = list_editing.create(free, rules, by)
+    stored_evaluations.request(made, by)
     return made
 
 
@@ -96,8 +103,8 @@ def _record(
         )
         for done in activities(demo_type, len(person_ids), yesterday, installation.zone())
     ]  # fmt: skip
-    outcomes = recording.record(rows, source)
-    refused = next((outcome for outcome in outcomes if outcome.status is recording.Status.REFUSED), None)
+    outcomes = recorder.record(rows, source)
+    refused = next((outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED), None)
     if refused is not None:
         raise Refused(*refused.problems)
     return len(outcomes)

@@ -7,8 +7,8 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 
-from people import audit, installation
-from people.models import Installation
+from people.core import audit, installation
+from people.core.models import Installation
 
 LOADED, REMOVED = "demo_loaded", "demo_removed"
 

@@ -8,14 +8,17 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import lifecycle, removing
+from activities.log import retention
 from activities.models import Activity, ActivityKey, ActivityType
-from config.demo import entries
-from people import audit, deleting, locks
+from activities.types import lifecycle
+from config.demo import manifest as demo_manifest
+from people.core import audit
+from people.core.db import locks
+from people.core.errors import Problem, Refused
+from people.core.source import Door, Source
 from people.models import Person
-from people.problems import Problem, Refused
-from people.sources import Door, Source
-from smartlists import saving
+from people.privacy import erasure
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 
 audit.describe({
@@ -41,18 +44,18 @@ def remove(by: Any) -> Removed:
     list or an activity of the team's own uses. Raises `Refused` (`no_demo`) when there is none, `NotAllowed`.
     """
     locks.take([locks.key(locks.Space.PEOPLE)])
-    loaded = entries.current()
+    loaded = demo_manifest.current()
     if loaded is None:
         raise Refused(Problem("no_demo", _("There is no demo to remove.")))
     source = Source(Door.COMMAND, by.pk if by else None)
     removed = Removed()
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
-        _unless_used(smart_list, saving.delete, by, removed)
-    removed.activities = removing.correct(_activities_of(loaded["type_ids"]), by)
+        _unless_used(smart_list, list_editing.delete, by, removed)
+    removed.activities = retention.correct(_activities_of(loaded["type_ids"]), by)
     removed.people = _erase_people(loaded["person_ids"], by, source, removed)
     for activity_type in ActivityType.objects.existing().with_versions().filter(pk__in=loaded["type_ids"]):
         _delete_type(activity_type, by, removed)
-    entries.note_removed(by, removed)
+    demo_manifest.note_removed(by, removed)
     return removed
 
 
@@ -71,7 +74,7 @@ def _erase_people(person_ids: Sequence[int], by: Any, source: Source, removed: R
     )
     found = [person for person in erasable if person.pk not in own]
     if found:
-        deleting.erase([person.pk for person in found], by, source)
+        erasure.erase([person.pk for person in found], by, source)
     if own:
         removed.kept.append(_("%(count)s people have activities of your own and stay.") % {"count": len(own)})
     return len(found)

@@ -7,4 +7,4 @@ class MarketoConfig(AppConfig):
     verbose_name = "Marketo API"
 
     def ready(self) -> None:
-        from config.marketo import bulk_statements  # noqa: F401 (what files can hold)
+        from config.marketo.bulk import export_kinds as bulk_export_kinds  # noqa: F401 (what files can hold)

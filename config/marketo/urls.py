@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, path, re_path, register_converter
 
-from config.marketo import (
+from config.marketo.bulk import exports as bulk_exports
+from config.marketo.bulk import imports as bulk_imports
+from config.marketo.resources import (
     activities,
+    activity_types,
     assets,
-    bulk_exports,
-    bulk_imports,
     changes,
     identity,
     lead_fields,
@@ -15,10 +16,9 @@ from config.marketo import (
     lists,
     smart_lists,
     static_lists,
-    statistics,
-    types,
+    stats,
 )
-from config.marketo.dispatch import asset_endpoint, endpoint, not_found
+from config.marketo.wire.endpoint import asset_endpoint, endpoint, not_found
 
 _TYPE = "rest/v1/activities/external/type/<str:api_name>"
 _ASSET = "rest/asset/v1"
@@ -55,16 +55,16 @@ urlpatterns = [
     path("rest/v1/activities/leadchanges.json", endpoint(GET=changes.lead_changes)),
     path("rest/v1/activities/deletedleads.json", endpoint(GET=changes.deleted_leads)),
     path("rest/v1/activities/external.json", endpoint(POST=activities.record)),
-    path("rest/v1/activities/external/types.json", endpoint(GET=types.all_types)),
-    path("rest/v1/activities/external/type.json", endpoint(POST=types.create)),
-    path(f"{_TYPE}/describe.json", endpoint(GET=types.describe)),
-    path(f"{_TYPE}/approve.json", endpoint(POST=types.approve)),
-    path(f"{_TYPE}/discardDraft.json", endpoint(POST=types.discard_draft)),
-    path(f"{_TYPE}/delete.json", endpoint(POST=types.delete)),
-    path(f"{_TYPE}/attributes/create.json", endpoint(POST=types.create_attributes)),
-    path(f"{_TYPE}/attributes/update.json", endpoint(POST=types.update_attributes)),
-    path(f"{_TYPE}/attributes/delete.json", endpoint(POST=types.delete_attributes)),
-    path(f"{_TYPE}.json", endpoint(POST=types.update)),
+    path("rest/v1/activities/external/types.json", endpoint(GET=activity_types.all_types)),
+    path("rest/v1/activities/external/type.json", endpoint(POST=activity_types.create)),
+    path(f"{_TYPE}/describe.json", endpoint(GET=activity_types.describe)),
+    path(f"{_TYPE}/approve.json", endpoint(POST=activity_types.approve)),
+    path(f"{_TYPE}/discardDraft.json", endpoint(POST=activity_types.discard_draft)),
+    path(f"{_TYPE}/delete.json", endpoint(POST=activity_types.delete)),
+    path(f"{_TYPE}/attributes/create.json", endpoint(POST=activity_types.create_attributes)),
+    path(f"{_TYPE}/attributes/update.json", endpoint(POST=activity_types.update_attributes)),
+    path(f"{_TYPE}/attributes/delete.json", endpoint(POST=activity_types.delete_attributes)),
+    path(f"{_TYPE}.json", endpoint(POST=activity_types.update)),
     path("rest/v1/leads.json", endpoint(GET=leads.by_filter, POST=leads.sync, DELETE=lead_removal.delete)),
     path("rest/v1/leads/delete.json", endpoint(POST=lead_removal.delete, DELETE=lead_removal.delete)),
     path("rest/v1/leads/<int:lead_id>/merge.json", endpoint(POST=lead_removal.merge)),
@@ -82,10 +82,10 @@ urlpatterns = [
     path("rest/v1/list/<int:list_id>/leads.json", endpoint(GET=lists.members, POST=lists.add, DELETE=lists.remove)),
     path("rest/v1/lists/<int:list_id>/leads/ismember.json", endpoint(GET=lists.is_member)),
     path("rest/v1/campaigns.json", endpoint(GET=lists.campaigns)),
-    path("rest/v1/stats/usage.json", endpoint(GET=statistics.usage_today)),
-    path("rest/v1/stats/usage/last7days.json", endpoint(GET=statistics.usage_of_week)),
-    path("rest/v1/stats/errors.json", endpoint(GET=statistics.errors_today)),
-    path("rest/v1/stats/errors/last7days.json", endpoint(GET=statistics.errors_of_week)),
+    path("rest/v1/stats/usage.json", endpoint(GET=stats.usage_today)),
+    path("rest/v1/stats/usage/last7days.json", endpoint(GET=stats.usage_of_week)),
+    path("rest/v1/stats/errors.json", endpoint(GET=stats.errors_today)),
+    path("rest/v1/stats/errors/last7days.json", endpoint(GET=stats.errors_of_week)),
     path(f"{_ASSET}/staticLists.json", asset_endpoint(GET=static_lists.all_lists, POST=static_lists.create)),
     path(f"{_ASSET}/staticList/byName.json", asset_endpoint(GET=static_lists.by_name)),
     path(f"{_ASSET}/staticList/<int:list_id>.json", asset_endpoint(GET=static_lists.one, POST=static_lists.update)),

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 
-from config.addresses import address_of
+from config.client_address import address_of
 
 
 def is_operator(request: HttpRequest) -> bool:

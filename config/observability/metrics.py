@@ -1,6 +1,6 @@
 """`/metrics`: what Prometheus, or whoever speaks its format, reads; for operators only.
 
-Every web process answers for the whole installation: what is counted lies in the database (people/measuring.py), the
+Every web process answers for the whole installation: what is counted lies in the database (people/core/metrics.py), the
 rest is looked up when asked.
 """
 
@@ -17,15 +17,16 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from activities.models import ActivityType
-from config import operators, slow_queries, vitals
-from people import measuring
-from people.measuring import SUM, Labels, Measure
+from config.observability import access as observability_access
+from config.observability import probes, slow_queries
+from people.core import metrics
+from people.core.metrics import SUM, Labels, Measure
 
 PREFIX = "custom_activities"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-REQUESTS = measuring.counter("requests", "Requests by route and status.", "method", "route", "status")
-REQUEST_SECONDS = measuring.histogram(
+REQUESTS = metrics.counter("requests", "Requests by route and status.", "method", "route", "status")
+REQUEST_SECONDS = metrics.histogram(
     "request_seconds", "From the request to the first byte of its answer, by route.", "route"
 )
 
@@ -52,7 +53,7 @@ class MetricsMiddleware:
 
 def page(request: HttpRequest) -> HttpResponse:
     """All numbers, in the format that is asked for. While the database is away, only that it is."""
-    refusal = operators.refusal(request)
+    refusal = observability_access.refusal(request)
     if refusal is not None:
         return refusal
     registry = CollectorRegistry()
@@ -78,9 +79,9 @@ class Numbers(Collector):
 
 
 def _counted() -> Iterator[Metric]:
-    measuring.flush()
+    metrics.flush()
     names = _names()
-    for measure, by_labels in measuring.totals().items():
+    for measure, by_labels in metrics.totals().items():
         family = HistogramMetricFamily if measure.bounds else CounterMetricFamily
         metric: Any = family(f"{PREFIX}_{measure.name}", measure.says, labels=measure.labels)
         for labels, parts in sorted(by_labels.items()):
@@ -116,7 +117,7 @@ def _named(measure: Measure, labels: Labels, names: dict[str, dict[str, str]]) -
 
 
 def _looked_up() -> Iterator[Metric]:
-    for name, (says, label, look) in vitals.GAUGES.items():
+    for name, (says, label, look) in probes.GAUGES.items():
         gauge = GaugeMetricFamily(f"{PREFIX}_{name}", says, labels=[label] if label else [])
         for value, number in look().items():
             gauge.add_metric([value] if label else [], number)

@@ -41,17 +41,18 @@ def outage(error: BaseException | None) -> Outage | None:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: the answer to what no view has answered, in the form in which the caller asked."""
-    from config.api import problems
-    from config.marketo import envelope, middleware
-    from people.problems import Problem
+    from config.api import errors as api_errors
+    from config.marketo.wire import middleware as marketo_middleware
+    from config.marketo.wire import responses
+    from people.core.errors import Problem
 
     found = outage(sys.exc_info()[1])
-    if request.path_info.startswith(middleware.ROOTS):
-        return envelope.failure(*envelope.OUTAGES.get(found.code if found else "", ("611", "System error")))
+    if request.path_info.startswith(marketo_middleware.ROOTS):
+        return responses.failure(*responses.OUTAGES.get(found.code if found else "", ("611", "System error")))
     if request.path_info.startswith("/api/"):
-        fault = Problem(found.code, str(found.message)) if found else problems.UNFORESEEN
+        fault = Problem(found.code, str(found.message)) if found else api_errors.UNFORESEEN
         headers = {"Retry-After": str(found.retry_after)} if found else {}
-        return problems.respond(503 if found else 500, fault, headers=headers)
+        return api_errors.respond(503 if found else 500, fault, headers=headers)
     page: dict[str, Any] = {"message": found.message} if found else {}
     reply = render(None, "503.html" if found else "500.html", page, status=503 if found else 500)  # type: ignore[arg-type]
     if found:

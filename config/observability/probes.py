@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from activities import reading, rollup
-from people.upkeep import Upkeep
+from activities.log import reader as log_reader
+from activities.log import rollup
+from people.core.maintenance import Upkeep
 
 Values = Mapping[str, float]  # by the value of the label; by "" where there is none
 
@@ -73,7 +74,7 @@ def last_id() -> int:
 def mark_lag() -> int:
     """How many ids the high-water mark is behind the log: readers wait for that many at most."""
     newest = last_id()
-    return max(0, newest - reading.high_water_mark())
+    return max(0, newest - log_reader.high_water_mark())
 
 
 def mark_held_since() -> datetime | None:
@@ -88,7 +89,7 @@ def mark_held_since() -> datetime | None:
 def rollup_lag() -> int:
     """How many ids the counts behind charts are behind the high-water mark."""
     counted = row("select coalesce(max(last_id), 0) from log_position where name = %s", rollup.NAME)[0]
-    return max(0, reading.high_water_mark() - counted)
+    return max(0, log_reader.high_water_mark() - counted)
 
 
 def database_bytes() -> int:

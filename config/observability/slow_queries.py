@@ -13,7 +13,7 @@ from django.http import HttpRequest
 SHOWN = 2_000
 
 request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
-_log = logging.getLogger("config.slow_queries")
+_log = logging.getLogger("config.observability.slow_queries")
 
 
 def watch() -> None:

@@ -27,9 +27,9 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from activities.digests import digest
-from config.postgres_binaries import DatabaseUnavailable, wheel_binaries
-from people import cluster
+from activities.log.digest import digest
+from config.postgres.binaries import DatabaseUnavailable, wheel_binaries
+from people.core.db import citus
 
 FORMAT = 1
 DUMP, FILES, MANIFEST = "database.dump", "files.tar", "manifest.json"
@@ -62,7 +62,7 @@ def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
     """
     if folder.exists():
         raise BackupError(f"{folder} exists already.")
-    if source is None and cluster.is_distributed():
+    if source is None and citus.is_distributed():
         raise BackupError("Activities lie on several servers: back up each of them, see docs/scaling.md.")
     source = source or parameters()
     part = folder.with_name(f"{folder.name}.part")

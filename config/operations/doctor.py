@@ -14,14 +14,15 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from activities import rollup, verifying
+from activities.log import rollup, verify
 from activities.models import ActivityDay, LogPosition
-from config import vitals
 from config.cluster import health
-from config.vitals import row as _row
-from config.vitals import rows as _rows
-from people import owned
-from smartlists import campaigns, triggering
+from config.observability import probes
+from config.observability.probes import row as _row
+from config.observability.probes import rows as _rows
+from people.core import personal_data
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import triggers
 from smartlists.models import SmartCampaign
 
 MIN_SERVER = 15
@@ -212,7 +213,7 @@ def clock() -> Finding:
 
 def disk() -> Finding:
     places = {str(settings.DATA_DIR), str(settings.FILES_DIR)}
-    free = {place: vitals.free_bytes(place) for place in sorted(places)}
+    free = {place: probes.free_bytes(place) for place in sorted(places)}
     says = "; ".join(f"{left / 1024**3:.1f} of {whole / 1024**3:.0f} GiB free at {place}"
                      for place, (left, whole) in free.items())  # fmt: skip
     tight = min(left for left, _whole in free.values()) < MIN_FREE_BYTES
@@ -227,7 +228,7 @@ def secret_key() -> Finding:
 
 
 def worker() -> Finding:
-    beat = vitals.worker_beat()
+    beat = probes.worker_beat()
     if beat is None or timezone.now() - beat > WORKER_SILENT:
         says = "none has given a sign of life" if beat is None else f"silent for {_span(beat)}"
         return Finding("worker", says, "start it: python manage.py worker (make run does)")
@@ -235,7 +236,7 @@ def worker() -> Finding:
 
 
 def queue() -> Finding:
-    jobs, oldest = vitals.jobs(), vitals.oldest_job()
+    jobs, oldest = probes.jobs(), probes.oldest_job()
     failed = jobs["failed"]
     says = f"{jobs['waiting']} jobs wait, {failed} failed within a day"
     if oldest is not None and timezone.now() - oldest > JOB_LATE:
@@ -246,8 +247,8 @@ def queue() -> Finding:
 
 
 def transactions() -> Finding:
-    oldest = vitals.oldest_transaction()
-    says = f"the longest runs for {_span(oldest)}; readers are {vitals.mark_lag():,} ids behind"
+    oldest = probes.oldest_transaction()
+    says = f"the longest runs for {_span(oldest)}; readers are {probes.mark_lag():,} ids behind"
     if oldest is not None and timezone.now() - oldest > TRANSACTION_LONG:
         return Finding("transactions", says, "look for it in pg_stat_activity: it holds readers of the log back")
     return Finding("transactions", says)
@@ -268,7 +269,7 @@ def last_closed_day() -> date | None:
 def dispatcher() -> Finding:
     """Whether somebody reads the log for smart campaigns, and how far behind."""
     active = SmartCampaign.objects.filter(state=SmartCampaign.State.ACTIVE).count()
-    read_at = LogPosition.objects.filter(name=campaigns.POSITION).values_list("read_at", flat=True).first()
+    read_at = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).values_list("read_at", flat=True).first()
     is_silent = read_at is None or timezone.now() - read_at > DISPATCHER_SILENT
     if is_silent and active:
         says = f"{active} campaigns are active, and nobody reads the log for them"
@@ -276,7 +277,7 @@ def dispatcher() -> Finding:
         return Finding("dispatcher", says, "start it: python manage.py dispatch (make run does)")
     if is_silent:
         return Finding("dispatcher", "does not run; no campaign is active")
-    return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggering.lag():,} ids behind")
+    return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggers.lag():,} ids behind")
 
 
 def closed_days() -> Finding:
@@ -299,23 +300,25 @@ def digests() -> Finding:
 
 
 def _digests(since: date | None = None) -> Finding:
-    wrong = verifying.verify(since)
+    wrong = verify.verify(since)
     if wrong:
         return Finding("digests", "; ".join(map(str, wrong[:5])), "activities were lost or altered: restore a backup")
     return Finding("digests", f"{since} adds up; --deep looks at every day" if since else "every closed day adds up")
 
 
 def registry() -> Finding:
-    unknown = owned.unregistered()
+    unknown = personal_data.unregistered()
     if unknown:
         names = ", ".join(f"{table}.{column}" for table, column in sorted(unknown))
-        advice = "erase, merge and export pass it by: register it in people.owned, or drop it"
+        advice = "erase, merge and export pass it by: register it in people.core.personal_data, or drop it"
         return Finding("registry", f"holds ids of people and is not known: {names}", advice)
-    return Finding("registry", f"{len(owned.tables())} tables with data of people are known to erase, merge and export")
+    return Finding(
+        "registry", f"{len(personal_data.tables())} tables with data of people are known to erase, merge and export"
+    )
 
 
 def backup() -> Finding:
-    last = vitals.backup()
+    last = probes.backup()
     if last is None:
         return Finding("backup", "none was taken by manage.py backup; those made by other means are not seen")
     says = f"the last was taken {_span(last.done_at)} ago: {last.says}"
@@ -334,5 +337,5 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
 
 
 def _span(moment: datetime | None) -> str:
-    seconds = round(vitals.age(moment))
+    seconds = round(probes.age(moment))
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60:,} min"

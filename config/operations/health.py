@@ -3,7 +3,8 @@
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
-from config import doctor, operators
+from config.observability import access as observability_access
+from config.operations import doctor
 
 NO_DATABASE = "database unavailable\n"
 
@@ -22,7 +23,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 `ready` when requests can be served, else 503; the reasons are for operators only."""
     try:
         findings = doctor.readiness()
-        may_know = bool(findings) and operators.is_operator(request)
+        may_know = bool(findings) and observability_access.is_operator(request)
     except DatabaseError:
         return _plain(NO_DATABASE, 503)
     if not findings:

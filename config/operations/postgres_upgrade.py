@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from config import backups
-from config.postgres import EmbeddedPostgres
-from config.postgres_binaries import MAJOR, DatabaseUnavailable, binaries_of, reachable_binaries
+from config.operations import backups
+from config.postgres.binaries import MAJOR, DatabaseUnavailable, binaries_of, reachable_binaries
+from config.postgres.server import EmbeddedPostgres
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import rollup
-from config import doctor, vitals
-from people.upkeep import Upkeep
+from activities.log import rollup
+from config.observability import probes
+from config.operations import doctor
+from people.core.maintenance import Upkeep
 from smartlists.models import StoredEvaluation
 
 RIGHT = "access.view_user"
@@ -66,30 +67,30 @@ def _product() -> Iterator[Item]:
 
 
 def _database() -> Iterator[Item]:
-    yield Item(_("Server"), f"PostgreSQL {vitals.row('show server_version')[0].split()[0]}")
-    yield Item(_("Size"), filesizeformat(vitals.database_bytes()))
-    used, most = vitals.connections()
+    yield Item(_("Server"), f"PostgreSQL {probes.row('show server_version')[0].split()[0]}")
+    yield Item(_("Size"), filesizeformat(probes.database_bytes()))
+    used, most = probes.connections()
     yield Item(
         _("Connections"), _("%(used)s of %(most)s") % {"used": used, "most": most},
         _("Raise max_connections, or run fewer web threads.") if used > most * 0.9 else "",
     )  # fmt: skip
-    oldest = vitals.oldest_transaction()
+    oldest = probes.oldest_transaction()
     yield Item(
         _("Longest transaction"), _since(oldest) or _("none"),
         _("It holds readers of the log back. Look for it in pg_stat_activity.")
-        if vitals.age(oldest) > doctor.TRANSACTION_LONG.total_seconds() else "",
+        if probes.age(oldest) > doctor.TRANSACTION_LONG.total_seconds() else "",
     )  # fmt: skip
-    yield Item(_("Readers of the log are behind by"), _activities(vitals.mark_lag()))
+    yield Item(_("Readers of the log are behind by"), _activities(probes.mark_lag()))
 
 
 def _work() -> Iterator[Item]:
-    beat = vitals.worker_beat()
+    beat = probes.worker_beat()
     is_silent = beat is None or timezone.now() - beat > doctor.WORKER_SILENT
     yield Item(
         _("Worker"), _ago(beat) or _("no sign of life yet"),
         _("Start it: “python manage.py worker”.") if is_silent else "",
     )  # fmt: skip
-    jobs, oldest = vitals.jobs(), vitals.oldest_job()
+    jobs, oldest = probes.jobs(), probes.oldest_job()
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE
     yield Item(
         _("Jobs waiting"), number_format(jobs["waiting"], force_grouping=True),
@@ -109,7 +110,7 @@ def _work() -> Iterator[Item]:
 
 
 def _keeping() -> Iterator[Item]:
-    free, whole = vitals.free_bytes()
+    free, whole = probes.free_bytes()
     yield Item(
         _("Disk"), _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
         _("Make room, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
-from activities import standard
 from activities.models import ActivityType
+from activities.types import standard as standard_types
 from people import datatypes
 from people.models import Person, StaticList
 from smartlists.models import SmartList
@@ -27,7 +27,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     found: list[SearchResult] = []
     if request.user.has_perm("activities.view_activitytype"):
         named = Q(live__name__icontains=term) | Q(draft__name__icontains=term) | Q(api_name__icontains=term)
-        named |= Q(pk__in=standard.called(term))
+        named |= Q(pk__in=standard_types.called(term))
         types = ActivityType.objects.existing().select_related("live", "draft").filter(named).order_by("-pk")
         found += _results(types, _("Activity type"), "category", "admin:activities_activitytype_change")
     if request.user.has_perm("people.view_person"):

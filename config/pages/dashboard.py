@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
 
-from activities import reading, rollup
+from activities.log import reader as log_reader
+from activities.log import rollup
+from activities.log.timeline import entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
-from activities.timeline import entries
-from config.access import failures
+from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
-from config.marketo import usage
-from people import installation
+from config.marketo.wire import usage
+from people.core import installation
 from people.models import Person, StaticList
 from smartlists.models import SmartList
 
@@ -77,7 +78,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     rows = sorted(((now.get(pk, 0), before.get(pk, 0), found) for pk, found in types.items()), key=lambda row: -row[0])
     daily = rollup.daily(list(types), first, today)
     latest = (
-        entries(reading.latest_of(list(types), LATEST)) if request.user.has_perm("activities.view_activity") else []
+        entries(log_reader.latest_of(list(types), LATEST)) if request.user.has_perm("activities.view_activity") else []
     )
     people = Person.objects.live().in_bulk({entry.activity.person_id for entry in latest})
     return {
@@ -121,7 +122,7 @@ def _clients(request: HttpRequest) -> dict[str, Any]:
         "clients": [
             (client, sum(day.get(client.api_user_id, 0) for day in calls.values())) for client in clients[:SHOWN]
         ],
-        "failed": [(names[row.user_id], row) for row in failures.of(list(names), 7, SHOWN)],
+        "failed": [(names[row.user_id], row) for row in client_failures.of(list(names), 7, SHOWN)],
     }
 
 

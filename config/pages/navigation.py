@@ -32,9 +32,9 @@ def is_of_types(request: Any) -> bool:
 
 def unread_notices(request: Any) -> str:
     """How many notices wait, as the side bar shows it beside their page; nothing when none do."""
-    from people import notices  # settings import this module, before there are apps
+    from people.core import notifications  # settings import this module, before there are apps
 
-    count = notices.unread(request.user) if request.user.is_authenticated else 0
+    count = notifications.unread(request.user) if request.user.is_authenticated else 0
     return "99+" if count > 99 else str(count or "")
 
 
@@ -45,8 +45,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
-    "DASHBOARD_CALLBACK": "config.dashboard.context",
-    "COMMAND": {"search_callback": "config.palette.search"},
+    "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
+    "COMMAND": {"search_callback": "config.pages.command_palette.search"},
     "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")},
@@ -89,7 +89,7 @@ UNFOLD: dict[str, Any] = {
                         "title": _("Notifications"),
                         "icon": "notifications",
                         "link": reverse_lazy("notices"),
-                        "badge": "config.navigation.unread_notices",
+                        "badge": "config.pages.navigation.unread_notices",
                     },
                 ],
             },

@@ -5,8 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from people import notices
-from people.notices import KINDS, Notice, NoticeSwitch
+from people.core import notifications
+from people.core.notifications import KINDS, Notice, NoticeSwitch
 
 SHOWN = 100
 
@@ -16,10 +16,10 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if "switches" in request.POST:
             wanted = {kind: (f"in_{kind}" in request.POST, f"mail_{kind}" in request.POST) for kind in KINDS}
-            notices.switch(request.user, wanted)
+            notifications.switch(request.user, wanted)
             messages.success(request, _("Saved."))
         else:
-            notices.read(request.user)
+            notifications.read(request.user)
         return redirect("notices")
     kept = {one.kind: one for one in NoticeSwitch.objects.filter(user=request.user)}
     switches = [(kind, KINDS[kind], kept.get(kind) or NoticeSwitch(kind=kind)) for kind in KINDS]

@@ -18,15 +18,16 @@ from django.utils.formats import date_format, localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import reports
+from activities.labels import shown
+from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
-from activities.shown_names import shown
-from people import datatypes, installation
+from people import datatypes
+from people.core import installation
+from people.core.errors import Refused
 from people.models import Person, StaticList
-from people.problems import Refused
-from smartlists import reporting
+from smartlists.lists import reports as list_reports
+from smartlists.lists.reports import Question, Reply
 from smartlists.models import SmartList
-from smartlists.reporting import Question, Reply
 
 DAYS = 90
 
@@ -67,7 +68,7 @@ class ReportForm(forms.Form):
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
-        fields = reports.fields_of(chosen) if chosen else []
+        fields = log_reports.fields_of(chosen) if chosen else []
         if fields and "field" in self.asked.asks and not self.data.get("field"):
             self.data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
@@ -82,7 +83,7 @@ class ReportForm(forms.Form):
             self.fields[name].label_from_instance = _name_of  # type: ignore[attr-defined]
         self.fields["report"].choices = [(name, report.label) for name, report in REPORTS.items()]  # type: ignore[attr-defined]
         self.fields["people"].choices = _audiences(user)  # type: ignore[attr-defined]
-        for number in range(1, reports.MOST_STEPS + 1):
+        for number in range(1, log_reports.MOST_STEPS + 1):
             label = _("Step %(number)s") % {"number": number}
             self.fields[f"step_{number}"] = forms.ModelChoiceField(types, required=False, label=label)
         for bound in self.fields.values():
@@ -110,7 +111,7 @@ class ReportForm(forms.Form):
         types = [chosen[name] for name in ("type", *STEPS) if name in asked.asks and chosen[name]]
         if not types:
             return None
-        field = chosen["field"] or next(iter(reports.fields_of(types[0])), None) if "field" in asked.asks else None
+        field = chosen["field"] or next(iter(log_reports.fields_of(types[0])), None) if "field" in asked.asks else None
         total = chosen["total"] if "total" in asked.asks else None
         return Question(
             self.name, tuple(found.pk for found in types), chosen["since"], chosen["until"],
@@ -142,7 +143,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
     A POST has newer figures worked out. While that goes on, the page asks again and again (`format=state`).
     """
-    if not request.user.has_perms(reporting.RIGHTS):
+    if not request.user.has_perms(list_reports.RIGHTS):
         raise PermissionDenied
     form = ReportForm(request.GET, request.user)
     form.is_valid()
@@ -177,8 +178,8 @@ def _reply(request: HttpRequest, form: ReportForm) -> Reply | None:
     if question is None:
         return None
     if request.method == "POST":
-        reporting.request(question, request.user)
-    return reporting.ask(question, request.user)
+        list_reports.request(question, request.user)
+    return list_reports.ask(question, request.user)
 
 
 def _address(request: HttpRequest, **more: str) -> str:
@@ -209,7 +210,7 @@ def _trend(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
 
 
 def _breakdown(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    field = chosen["field"] or next(iter(reports.fields_of(chosen["type"])), None)
+    field = chosen["field"] or next(iter(log_reports.fields_of(chosen["type"])), None)
     if field is None:
         return Table((_("Value"),), [])
     headings = [_name_of(field), _("Activities"), _("People")]
@@ -257,7 +258,7 @@ class Report:
     names_people: bool = False
 
 
-STEPS = tuple(f"step_{number}" for number in range(1, reports.MOST_STEPS + 1))
+STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
 PERIOD = ("since", "until", "people")
 REPORTS: dict[str, Report] = {
     "trend": Report(

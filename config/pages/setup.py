@@ -19,10 +19,10 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from config import demo
-from config.access import passwords
-from config.demo import entries
-from people import installation
-from people.models import Installation
+from config.access.sign_in import passwords
+from config.demo import manifest as demo_manifest
+from people.core import installation
+from people.core.models import Installation
 
 NO_ZONES = ("posix/", "right/", "Etc/", "SystemV/")
 _INPUT = {"class": "ca-input"}
@@ -90,7 +90,7 @@ def view(request: HttpRequest) -> HttpResponse:
     initial = {
         "username": request.user.get_username(),
         "language": get_language(),
-        "with_demo": "demo" if entries.current() else "empty",
+        "with_demo": "demo" if demo_manifest.current() else "empty",
     }
     form = SetupForm(request.POST or None, instance=Installation(), initial=initial, user=request.user)
     if request.method == "POST" and form.is_valid():
@@ -115,9 +115,9 @@ def _set_up(request: HttpRequest, form: SetupForm) -> None:
         passwords.change(user, chosen["password"], user, keep=request.session.session_key)
     update_session_auth_hash(request, user)
     with translation.override(chosen["language"]):
-        if chosen["with_demo"] and entries.current() is None:
+        if chosen["with_demo"] and demo_manifest.current() is None:
             demo.load(user)
-        elif not chosen["with_demo"] and entries.current() is not None:
+        elif not chosen["with_demo"] and demo_manifest.current() is not None:
             demo.remove(user)
 
 

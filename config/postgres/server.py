@@ -25,7 +25,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from config.postgres_binaries import MAJOR, SHARED_HOME, DatabaseUnavailable, reachable_binaries, reaches, say
+from config.postgres.binaries import MAJOR, SHARED_HOME, DatabaseUnavailable, reachable_binaries, reaches, say
 
 ROLE = DATABASE = "custom_activities"
 SUPERUSER = "postgres"

@@ -1,0 +1,3 @@
+"""The admin of people, lists, fields, imports and exports."""
+
+from people.admin import exports, fields, imports, installation, persons, static_lists  # noqa: F401 (register)

@@ -6,10 +6,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from people import bulk
-from people.forms import list_choices
+from people.admin.forms import list_choices
+from people.core.admin.base import PagesAdmin, ids_of, number, require
 from people.models import BulkAction, StaticList
-from people.pages import PagesAdmin, ids_of, number, require
+from people.persons import bulk
 
 SHOWN = 50
 COUNTED = 10_000  # people, beyond which the question whether to go on says "more than"

@@ -7,10 +7,12 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from people import archive, deleting
+from people.core.admin.base import PagesAdmin, number, require, source_of
+from people.core.errors import Refused
 from people.models import Person, PersonDeletion
-from people.pages import PagesAdmin, number, require, source_of
-from people.problems import Refused
+from people.persons import deletion
+from people.privacy import erasure
+from people.privacy import export as privacy_export
 
 PAGE = 50
 State = Person.State
@@ -30,8 +32,8 @@ def delete(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     require(request, "people.delete_person")
     person = _find(pk, State.LIVE)
     if request.method == "POST":
-        (outcome,) = deleting.delete([pk], request.user, source_of(request))
-        if outcome.status is deleting.Status.DELETED:
+        (outcome,) = deletion.delete([pk], request.user, source_of(request))
+        if outcome.status is deletion.Status.DELETED:
             messages.success(request, _("Deleted. It can be restored under “Deleted people”."))
             return redirect("admin:people_person_changelist")
         messages.error(request, str(outcome.problems[0].message))
@@ -39,7 +41,7 @@ def delete(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     lists = person.list_memberships.select_related("static_list").order_by("static_list__name")[:20]
     return pages.page(
         request, "delete_person", _("Delete %(name)s?") % {"name": person}, person=person, lists=lists,
-        restore_days=deleting.restore_days(),
+        restore_days=deletion.restore_days(),
     )  # fmt: skip
 
 
@@ -47,8 +49,8 @@ def restore(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     require(request, "people.restore_person")
     _find(pk, State.DELETED)
     if request.method == "POST":
-        (outcome,) = deleting.restore([pk], request.user, source_of(request))
-        if outcome.status is deleting.Status.RESTORED:
+        (outcome,) = deletion.restore([pk], request.user, source_of(request))
+        if outcome.status is deletion.Status.RESTORED:
             messages.success(request, _("Restored, with the lists that are still there."))
             return redirect("admin:people_person_change", pk)
         messages.error(request, str(outcome.problems[0].message))
@@ -63,10 +65,10 @@ def erase(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         wrong = request.POST.get("typed", "").strip() != str(pk)
         if not wrong and pages.tried(
-            request, lambda: deleting.erase([pk], request.user, source_of(request)), _("Erased for good.")
+            request, lambda: erasure.erase([pk], request.user, source_of(request)), _("Erased for good.")
         ):
             return redirect("admin:people_person_changelist")
-    preview = pages.tried(request, lambda: deleting.preview_erase([pk], request.user))
+    preview = pages.tried(request, lambda: erasure.preview_erase([pk], request.user))
     if preview is None:
         return redirect("admin:people_person_changelist")
     return pages.page(
@@ -81,7 +83,7 @@ def export(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | S
     if request.method != "POST":  # it leaves an audit entry
         raise Http404
     try:
-        pieces = archive.export(pk, request.user)
+        pieces = privacy_export.export(pk, request.user)
     except Refused:
         raise Http404 from None
     headers = {"Content-Disposition": f'attachment; filename="person-{pk}.json"'}
@@ -98,7 +100,7 @@ def deleted(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     shown = list(found[: PAGE + 1])
     return pages.page(
         request, "deleted", _("Deleted people"), deletions=shown[:PAGE],
-        before=shown[PAGE - 1].pk if len(shown) > PAGE else None, days=deleting.restore_days(),
+        before=shown[PAGE - 1].pk if len(shown) > PAGE else None, days=deletion.restore_days(),
     )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from people import duplicates, merging
-from people.merge_pages import address
+from people.admin.merge import address
+from people.core.admin.base import PagesAdmin, number, require
 from people.models import Person
-from people.pages import PagesAdmin, number, require
+from people.persons import duplicates
+from people.persons import merge as person_merge
 
 PAGE = 25
 
@@ -20,7 +21,7 @@ def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Groups of one kind with their people; POST has a job search anew."""
-    require(request, merging.MERGE)
+    require(request, person_merge.MERGE)
     if request.method == "POST":
         done = _("The search is under way. Look again in a minute.")
         pages.tried(request, lambda: duplicates.request_search(request.user), done)

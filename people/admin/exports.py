@@ -16,12 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from people import exporting
-from people.exporting import KINDS
+from people.admin.transfers import TransferAdmin, attachment, badge_of
+from people.core.errors import Refused
+from people.core.source import Door
+from people.files.exports import jobs as export_jobs
+from people.files.exports import kinds as export_kinds
+from people.files.exports.kinds import KINDS
 from people.models import Export
-from people.problems import Refused
-from people.sources import Door
-from people.transfer_admin import TransferAdmin, attachment, badge_of
 
 State = Export.State
 FORMATS = {"csv": gettext_lazy("CSV, comma"), "ssv": gettext_lazy("CSV, semicolon"), "ndjson": "NDJSON"}
@@ -108,11 +109,11 @@ class ExportAdmin(TransferAdmin):
         if request.method == "POST" and form.is_valid():
             kind, label, _given = form.offers[form.cleaned_data["contents"]]
             try:
-                export = exporting.create(
+                export = export_jobs.create(
                     kind.name, form.parameters(), request.user, Door.ADMIN,
                     format=form.cleaned_data["format"], title=str(label),
                 )  # fmt: skip
-                exporting.enqueue(export)
+                export_jobs.enqueue(export)
             except Refused as refusal:
                 form.add_error(None, str(refusal))
             else:
@@ -131,7 +132,7 @@ class ExportAdmin(TransferAdmin):
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
-            exporting.cancel(self._find(request, pk))
+            export_jobs.cancel(self._find(request, pk))
         except Refused as refusal:
             messages.error(request, str(refusal))
         return redirect("admin:people_export_change", pk)
@@ -141,11 +142,11 @@ class ExportAdmin(TransferAdmin):
         if export.state != State.COMPLETED:
             raise Http404
         try:
-            file = exporting.path_of(export).open("rb")
+            file = export_jobs.path_of(export).open("rb")
         except FileNotFoundError:
             raise Http404 from None
-        response = FileResponse(file, content_type=exporting.CONTENT_TYPES[export.format])
-        ending = "csv" if export.format in exporting.DELIMITERS else export.format
+        response = FileResponse(file, content_type=export_kinds.CONTENT_TYPES[export.format])
+        ending = "csv" if export.format in export_kinds.DELIMITERS else export.format
         response["Content-Disposition"] = attachment(f"{export.kind}-{export.created_at:%Y-%m-%d}.{ending}")
         return response
 

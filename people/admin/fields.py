@@ -10,11 +10,12 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import defining, used_by
-from people.forms import FieldForm, label_of
+from people.admin.forms import FieldForm, label_of
+from people.core import references
+from people.core.admin.base import PagesAdmin, number, require
+from people.core.errors import Refused
+from people.fields import editing as field_editing
 from people.models import PersonField
-from people.pages import PagesAdmin, number, require
-from people.problems import Refused
 
 
 @admin.register(PersonField)
@@ -45,7 +46,7 @@ class PersonFieldAdmin(PagesAdmin):
         if request.method == "POST" and form.is_valid():
             values = form.values
             try:
-                defining.create(values.pop("label"), values.pop("data_type"), request.user, **values)
+                field_editing.create(values.pop("label"), values.pop("data_type"), request.user, **values)
             except Refused as refusal:
                 form.show(refusal.problems)
             else:
@@ -61,7 +62,7 @@ class PersonFieldAdmin(PagesAdmin):
         form = FieldForm(request.POST or None, field)
         if request.method == "POST" and may_change and form.is_valid():
             try:
-                defining.change(field, request.user, **form.values)
+                field_editing.change(field, request.user, **form.values)
             except Refused as refusal:
                 form.show(refusal.problems)
             else:
@@ -69,7 +70,7 @@ class PersonFieldAdmin(PagesAdmin):
                 return redirect("admin:people_personfield_change", field.pk)
         return self.page(
             request, "field_form", label_of(field), form=form, field=field, may_change=may_change,
-            uses=used_by.users_of(field),
+            uses=references.users_of(field),
         )  # fmt: skip
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -78,10 +79,10 @@ class PersonFieldAdmin(PagesAdmin):
         field = self._find(request, pk)
         if request.method == "POST":
             done = _("Deleted. Its values are being cleared.")
-            if self.tried(request, lambda: defining.delete(field, request.user), done):
+            if self.tried(request, lambda: field_editing.delete(field, request.user), done):
                 return redirect("admin:people_personfield_changelist")
         title = _("Delete %(name)s?") % {"name": label_of(field)}
-        return self.page(request, "delete_field", title, field=field, uses=used_by.users_of(field))
+        return self.page(request, "delete_field", title, field=field, uses=references.users_of(field))
 
     def _find(self, request: HttpRequest, pk: int) -> PersonField:
         if not self.has_view_permission(request):

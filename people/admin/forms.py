@@ -12,10 +12,13 @@ from django.utils.formats import localize, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import datatypes, folders, owners
-from people.fields import READ_ONLY, shown_label
-from people.models import Folder, Person, PersonField, StaticList
-from people.problems import Problem, Refused
+from people import datatypes
+from people.core import owners
+from people.core.errors import Problem, Refused
+from people.core.models import Folder
+from people.fields.catalog import READ_ONLY, shown_label
+from people.lists import folders
+from people.models import Person, PersonField, StaticList
 
 # how the standard fields are grouped on the page of a person; those that the team added stand in one more group
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (

@@ -8,14 +8,16 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import finding, tabular
-from people.conventions import DateOrder
-from people.fields import catalogue
-from people.import_guesses import Guess
-from people.importing import TARGETS, ExternalId, Mappable, Plan
+from people import lookup as people_lookup
+from people.core.errors import Refused, show
+from people.datatypes.file_formats import DateOrder
+from people.fields.catalog import catalogue
+from people.files import tabular
+from people.files.imports.guessing import Guess
+from people.files.imports.plan import ExternalId, Mappable, Plan
+from people.files.imports.targets import TARGETS
+from people.files.tabular import Line, Shape
 from people.models import StaticList
-from people.problems import Refused, show
-from people.tabular import Line, Shape
 
 COLUMN = "column_"
 SAMPLES = 3
@@ -85,7 +87,10 @@ class PlanForm(forms.Form):
             field = _select(column, choices, required=False)
             field.initial = by_column.get(column, "")
             self.fields[f"{COLUMN}{place}"] = field
-        lookups = [("id", _("Person id")), *((name, catalogue()[name].shown_label) for name in finding.lookup_fields())]
+        lookups = [
+            ("id", _("Person id")),
+            *((name, catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
+        ]
         self._add("lookup_field", _select(_("People are found by"), lookups), plan.lookup_field)
         getattr(self, f"_add_{kind}")(plan)
         self._add_conventions(plan, guess)

@@ -13,15 +13,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from people import import_guesses, import_reports, importing, installation
-from people.import_reading import Reading
-from people.importing import TARGETS, Plan
+from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
+from people.admin.transfers import TransferAdmin, attachment, badge_of
+from people.core import installation
+from people.core.errors import Refused, located, show
+from people.core.source import Door, Source
+from people.files.imports import guessing
+from people.files.imports import jobs as import_jobs
+from people.files.imports import report as import_report
+from people.files.imports.plan import Plan
+from people.files.imports.reader import Reading
+from people.files.imports.targets import TARGETS
+from people.files.tabular import Shape
 from people.models import Import, StaticList
-from people.problems import Refused, located, show
-from people.sources import Door, Source
-from people.tabular import Shape
-from people.transfer_admin import TransferAdmin, attachment, badge_of
-from people.transfer_forms import PlanForm, ShapeForm, UploadForm, contents
 
 PREVIEW_ROWS = 10
 State = Import.State
@@ -74,7 +78,7 @@ class ImportAdmin(TransferAdmin):
             kind, _colon, subject = form.cleaned_data["contents"].partition(":")
             file = form.cleaned_data["file"]
             try:
-                job = importing.upload(file.chunks(), file.name or "", kind, request.user)
+                job = import_jobs.upload(file.chunks(), file.name or "", kind, request.user)
             except Refused as refusal:
                 form.add_error("file", str(refusal))
             else:
@@ -99,10 +103,10 @@ class ImportAdmin(TransferAdmin):
         if "reshape" in request.POST:
             self._reshape(request, job)
             return _to_columns(job, subject)
-        lines = importing.sample(job)
-        guess = import_guesses.guess_plan(job, subject, installation.current().time_zone, lines)
+        lines = import_jobs.sample(job)
+        guess = guessing.guess_plan(job, subject, installation.current().time_zone, lines)
         if job.plan and job.plan["subject"] == subject:
-            guess = import_guesses.Guess(Plan.from_json(job.plan), frozenset(), False)  # chosen for this very file
+            guess = guessing.Guess(Plan.from_json(job.plan), frozenset(), False)  # chosen for this very file
         shape = Shape.from_json(job.shape)
         target = TARGETS[job.kind]
         form = PlanForm(
@@ -111,7 +115,7 @@ class ImportAdmin(TransferAdmin):
         preview = None
         if request.method == "POST" and form.is_valid():
             try:
-                importing.set_plan(job, form.plan(subject), request.user)
+                import_jobs.set_plan(job, form.plan(subject), request.user)
             except Refused as refusal:
                 form.show(refusal)
             else:
@@ -127,17 +131,17 @@ class ImportAdmin(TransferAdmin):
         if not form.is_valid():
             return
         try:
-            importing.reshape(job, format="csv", **form.cleaned_data)
+            import_jobs.reshape(job, format="csv", **form.cleaned_data)
         except Refused as refusal:
             messages.error(request, str(refusal))
 
     def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
         job = self._find(request, pk)
         try:
-            if step in importing.STEPS:
-                importing.step(job, step, request.user)
-            elif step in importing.STOPS:
-                importing.stop(job, step, request.user)
+            if step in import_jobs.STEPS:
+                import_jobs.step(job, step, request.user)
+            elif step in import_jobs.STOPS:
+                import_jobs.stop(job, step, request.user)
             else:
                 raise Http404
         except Refused as refusal:
@@ -151,8 +155,8 @@ class ImportAdmin(TransferAdmin):
     def report_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The refused rows as a file."""
         job = self._find(request, pk)
-        response = StreamingHttpResponse(import_reports.lines(job), content_type="text/plain;charset=UTF-8")
-        response["Content-Disposition"] = attachment(import_reports.file_name(job))
+        response = StreamingHttpResponse(import_report.lines(job), content_type="text/plain;charset=UTF-8")
+        response["Content-Disposition"] = attachment(import_report.file_name(job))
         return response
 
     def _find(self, request: HttpRequest, pk: int) -> Import:
@@ -197,12 +201,18 @@ def _label(job: Import) -> Any:
 
 def _progress(job: Import) -> dict[str, Any]:
     labels = {} if job.is_running else TARGETS[job.kind].labels((job.plan or {}).get("subject", ""))
-    faults = [] if job.is_running else import_reports.faults(job, 20, labels=labels)
+    faults = [] if job.is_running else import_report.faults(job, 20, labels=labels)
     failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
-    shown = [(failure.row, import_reports.sentences(failure, labels)) for failure in failures]
+    shown = [(failure.row, import_report.sentences(failure, labels)) for failure in failures]
     return {
-        "job": job, "faults": faults, "failures": shown, "badge": badge_of(job), "is_check": job.state == State.CHECKED,
-        "may": {step for step, (states, _to) in {**importing.STEPS, **importing.STOPS}.items() if job.state in states},
+        "job": job,
+        "faults": faults,
+        "failures": shown,
+        "badge": badge_of(job),
+        "is_check": job.state == State.CHECKED,
+        "may": {
+            step for step, (states, _to) in {**import_jobs.STEPS, **import_jobs.STOPS}.items() if job.state in states
+        },
         "label": _label(job),
         "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list")).first(),
-    }  # fmt: skip
+    }

@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from people import export_admin, field_admin, import_admin, installation, list_admin, person_admin  # noqa: F401
-from people.models import Installation
+from people.core import installation
+from people.core.models import Installation
 
 
 @admin.register(Installation)

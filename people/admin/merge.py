@@ -10,11 +10,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from people import merging, static_lists
-from people.forms import PasteForm, label_of, shown
+from people.admin.forms import PasteForm, label_of, shown
+from people.core.admin.base import PagesAdmin, ids_of, number, require, said, source_of
+from people.core.errors import Refused
+from people.lists import static_lists
 from people.models import PersonField, PersonMerge
-from people.pages import PagesAdmin, ids_of, number, require, said, source_of
-from people.problems import Refused
+from people.persons import merge as person_merge
 
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
@@ -32,7 +33,7 @@ def address(person_ids: Sequence[int]) -> str:
 
 def choose(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Name whom to merge with somebody."""
-    require(request, merging.MERGE)
+    require(request, person_merge.MERGE)
     form = PasteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         found = pages.tried(request, lambda: static_lists.find_pasted(form.cleaned_data["people"]))
@@ -46,7 +47,7 @@ def choose(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
 
 def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Show what will happen with the choices made so far; do it on POST of the button "merge"."""
-    require(request, merging.MERGE)
+    require(request, person_merge.MERGE)
     data = request.POST if request.method == "POST" else request.GET
     ids = ids_of(data.getlist("people"))
     winner = number(data.get("winner", "")) or (ids[0] if ids else 0)
@@ -54,10 +55,10 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     choices = {name.removeprefix("from_"): number(data[name]) for name in data if name.startswith("from_")}
     try:
         if request.method == "POST" and "merge" in request.POST:
-            merging.merge(winner, losers, request.user, source_of(request), choices=choices)
+            person_merge.merge(winner, losers, request.user, source_of(request), choices=choices)
             messages.success(request, _("Merged. It can be undone on this page."))
             return redirect("admin:people_person_change", winner)
-        preview = merging.preview(winner, losers, request.user, choices)
+        preview = person_merge.preview(winner, losers, request.user, choices)
     except Refused as refusal:
         return pages.page(request, "merge_refused", _("Merge people"), problems=[said(one) for one in refusal.problems])
     labels = {row.api_name: label_of(row) for row in PersonField.objects.all()}
@@ -73,16 +74,16 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
 
 def undo(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, then take a merge back."""
-    require(request, merging.MERGE)
+    require(request, person_merge.MERGE)
     done = PersonMerge.objects.select_related("winner", "user").filter(pk=pk).first()
     if done is None:
         messages.error(request, _("There is no such merge."))
         return redirect("admin:people_person_changelist")
     if request.method == "POST":
         again = _("Undone. People of their own again: %(ids)s.") % {"ids": ", ".join(map(str, done.loser_ids))}
-        pages.tried(request, lambda: merging.undo(pk, request.user, source_of(request)), again)
+        pages.tried(request, lambda: person_merge.undo(pk, request.user, source_of(request)), again)
         return redirect("admin:people_person_change", done.winner_id)
     return pages.page(
-        request, "merge_undo", _("Undo the merge?"), merge=done, hindrance=merging.why_not_undone(done),
+        request, "merge_undo", _("Undo the merge?"), merge=done, hindrance=person_merge.why_not_undone(done),
         fields=sorted(done.changes),
     )  # fmt: skip

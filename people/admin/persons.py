@@ -14,21 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action
 
-from people import (
-    bulk_pages,
-    changing,
-    duplicate_pages,
-    duplicates,
-    merge_pages,
-    merging,
-    removal_pages,
-    static_lists,
-)
-from people.forms import ValuesForm, list_choices
+from people.admin import bulk, delete
+from people.admin import duplicates as admin_duplicates
+from people.admin import merge as admin_merge
+from people.admin.forms import ValuesForm, list_choices
+from people.core.admin.base import PagesAdmin, number, require, source_of
+from people.core.admin.pagination import UncountedChangeList, UncountedPaginator
+from people.core.errors import Conflict
+from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticList, StaticListMember
-from people.pages import PagesAdmin, number, require, source_of
-from people.paging import UncountedChangeList, UncountedPaginator
-from people.problems import Conflict
+from people.persons import duplicates, upsert
+from people.persons import merge as person_merge
 from people.querysets import SEARCHED
 
 LISTS_SHOWN = 100
@@ -109,24 +105,24 @@ class PersonAdmin(PagesAdmin):
 
     @action(description=gettext_lazy("Merge…"))
     def merge_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: merging.MAX_LOSERS + 2])
-        return redirect(merge_pages.address(ids))
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: person_merge.MAX_LOSERS + 2])
+        return redirect(admin_merge.address(ids))
 
     @action(description=gettext_lazy("Add to a static list…"))
     def add_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        return bulk_pages.confirm(self, request, "add_to_list", queryset)
+        return bulk.confirm(self, request, "add_to_list", queryset)
 
     @action(description=gettext_lazy("Remove from a static list…"))
     def remove_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        return bulk_pages.confirm(self, request, "remove_from_list", queryset)
+        return bulk.confirm(self, request, "remove_from_list", queryset)
 
     @action(description=gettext_lazy("Delete…"))
     def delete_selected_people(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        return bulk_pages.confirm(self, request, "delete", queryset)
+        return bulk.confirm(self, request, "delete", queryset)
 
     def get_actions(self, request: HttpRequest) -> Any:
         rights = {
-            "merge_selected": merging.MERGE, "add_selected": static_lists.CHANGE,
+            "merge_selected": person_merge.MERGE, "add_selected": static_lists.CHANGE,
             "remove_selected": static_lists.CHANGE, "delete_selected_people": "people.delete_person",
         }  # fmt: skip
         found = super().get_actions(request)
@@ -136,10 +132,10 @@ class PersonAdmin(PagesAdmin):
         wrap = self.admin_site.admin_view
         own = [
             ("<int:pk>/lists/", self.lists_view, "lists"),
-            *removal_pages.urls(self),
-            *merge_pages.urls(self),
-            *duplicate_pages.urls(self),
-            *bulk_pages.urls(self),
+            *delete.urls(self),
+            *admin_merge.urls(self),
+            *admin_duplicates.urls(self),
+            *bulk.urls(self),
         ]
         return [*(path(at, wrap(view), name=f"people_person_{name}") for at, view, name in own), *super().get_urls()]
 
@@ -148,10 +144,10 @@ class PersonAdmin(PagesAdmin):
             raise PermissionDenied
         form = ValuesForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            (outcome,) = changing.upsert(
+            (outcome,) = upsert.upsert(
                 [form.changes],
                 source_of(request),
-                action=changing.Action.DUPLICATE,
+                action=upsert.Action.DUPLICATE,
                 zone=timezone.get_current_timezone(),
             )
             if outcome.person_id:
@@ -182,7 +178,7 @@ class PersonAdmin(PagesAdmin):
     def _save(self, request: HttpRequest, person: Person, form: ValuesForm) -> bool:
         require(request, "people.change_person")
         try:
-            outcome = changing.update(
+            outcome = upsert.update(
                 person,
                 form.changes,
                 source_of(request),
@@ -202,7 +198,7 @@ class PersonAdmin(PagesAdmin):
             request, "person", str(person), person=person, form=form, members=members[:LISTS_SHOWN],
             lists=list_choices() if request.user.has_perm(static_lists.CHANGE) else (),
             suspicions=duplicates.of_person(person), merge=merge,
-            merge_hindrance=merging.why_not_undone(merge) if merge else None,
+            merge_hindrance=person_merge.why_not_undone(merge) if merge else None,
             may_change=self.has_change_permission(request, person),
         )  # fmt: skip
 

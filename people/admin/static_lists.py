@@ -11,11 +11,14 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from people import bulk, folders, static_lists, used_by
-from people.forms import ListForm, PasteForm
-from people.models import Folder, StaticList, StaticListMember
-from people.pages import PagesAdmin, ids_of, number, require, said, source_of
-from people.problems import Refused
+from people.admin.forms import ListForm, PasteForm
+from people.core import references
+from people.core.admin.base import PagesAdmin, ids_of, number, require, said, source_of
+from people.core.errors import Refused
+from people.core.models import Folder
+from people.lists import folders, static_lists
+from people.models import StaticList, StaticListMember
+from people.persons import bulk
 
 MEMBERS = 50
 STEPS = {"archive": static_lists.archive, "unarchive": static_lists.unarchive}
@@ -92,7 +95,7 @@ class StaticListAdmin(PagesAdmin):
             request, "list", str(static_list), static_list=static_list, members=shown[:MEMBERS], search=search,
             after=shown[MEMBERS - 1].person_id if len(shown) > MEMBERS else None, form=PasteForm(),
             count=static_lists.size(static_list),
-            uses=used_by.users_of(static_list),
+            uses=references.users_of(static_list),
             path=folders.path(static_list.folder) if static_list.folder else (),
         )  # fmt: skip
 
@@ -149,7 +152,7 @@ class StaticListAdmin(PagesAdmin):
         count = static_lists.size(static_list)
         title = _("Delete %(name)s?") % {"name": static_list}
         return self.page(
-            request, "delete_list", title, static_list=static_list, uses=used_by.users_of(static_list), count=count
+            request, "delete_list", title, static_list=static_list, uses=references.users_of(static_list), count=count
         )
 
     def folders_view(self, request: HttpRequest) -> HttpResponse:

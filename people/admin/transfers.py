@@ -9,8 +9,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
+from people.core.admin.pagination import UncountedPaginator
 from people.models import Export, Import
-from people.paging import UncountedPaginator
 
 BADGES = {
     Import.State.COMPLETE: "good", Import.State.FAILED: "bad", Import.State.CANCELLED: "bad",

@@ -8,10 +8,10 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.fields.json import KeyTextTransform
 
 from people import datatypes
-from people.fields import STANDARD
-from people.filtering import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
+from people.core.source import Door
+from people.fields.catalog import STANDARD
 from people.models import Person, PersonField, StaticList, StaticListMember
-from people.sources import Door
+from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
 
 CUSTOM = "fields."
 

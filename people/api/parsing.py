@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from people.fields import READ_ONLY, STANDARD
-from people.problems import Problem, bad_value, show
-from people.refusals import Unprocessable
-from people.rest import refuse_unknown_members
+from people.core.errors import Problem, bad_value, show
+from people.core.refusals import Unprocessable
+from people.fields.catalog import READ_ONLY, STANDARD
+from people.rest.viewsets import refuse_unknown_members
 
 WRITABLE = [name for name in STANDARD if name not in READ_ONLY]
 

@@ -6,11 +6,12 @@ from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people import datatypes, json_schema
-from people.changing import Action
-from people.fields import READ_ONLY, STANDARD
-from people.rest import MAX_BATCH, FaultShown, Moment, Owner, Strict, Text, Whole, YesNo
-from people.sources import Door
+from people import datatypes
+from people.core.source import Door
+from people.datatypes import json_schema
+from people.fields.catalog import READ_ONLY, STANDARD
+from people.persons.upsert import Action
+from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Owner, Strict, Text, Whole, YesNo
 
 MAX_TEXT = 2_000
 DATA_TYPES = list(datatypes.BY_NAME)

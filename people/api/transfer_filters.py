@@ -2,9 +2,9 @@
 
 from django.db.models import Q
 
-from people.filtering import NUMBER_KEY, Column, Filters, WordsFilter
-from people.sources import Door
-from people.transfers import Export, Import, ImportFailure
+from people.core.source import Door
+from people.files.models import Export, Import, ImportFailure
+from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
 
 DOORS = {door.name.lower(): Q(door=door) for door in Door}
 

@@ -13,14 +13,18 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from people import exporting, importing
-from people.importing import Plan
-from people.problems import Conflict, Problem, told
-from people.refusals import BadQuery, NotFound
-from people.rest import LARGEST_ID, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
-from people.sources import Door
-from people.transfer_filters import ExportFilters, FailureFilters, ImportFilters
-from people.transfers import Export, Import, ImportFailure
+from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
+from people.core.errors import Conflict, Problem, told
+from people.core.refusals import BadQuery, NotFound
+from people.core.source import Door
+from people.files.exports import jobs as export_jobs
+from people.files.exports import kinds as export_kinds
+from people.files.imports import jobs as import_jobs
+from people.files.imports import plan as import_plan
+from people.files.imports import targets as import_targets
+from people.files.imports.plan import Plan
+from people.files.models import Export, Import, ImportFailure
+from people.rest.viewsets import LARGEST_ID, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
@@ -68,9 +72,9 @@ class PlanGiven(Strict):
     lookup_field = Text(max_length=100, required=False)
     create_people = YesNo(required=False)
     action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
-    external_id = serializers.ChoiceField([str(one) for one in importing.ExternalId], required=False)
+    external_id = serializers.ChoiceField([str(one) for one in import_plan.ExternalId], required=False)
     zone = Text(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
-    date_order = serializers.ChoiceField([str(one) for one in importing.DateOrder], required=False)
+    date_order = serializers.ChoiceField([str(one) for one in import_jobs.DateOrder], required=False)
     decimal = serializers.ChoiceField([".", ","], required=False)
     static_list = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
     null_text = Text(max_length=64, required=False, allow_blank=True)
@@ -132,12 +136,12 @@ class Imports(Listed, Retrieved):
         if raw.content_type not in FILE_TYPES:
             raise UnsupportedMediaType(raw.content_type)
         kind, name = request.query_params.get("kind", ""), request.query_params.get("name", "file.csv")
-        if kind not in importing.TARGETS or "\0" in name:
-            known = ", ".join(importing.TARGETS)
+        if kind not in import_targets.TARGETS or "\0" in name:
+            known = ", ".join(import_targets.TARGETS)
             message = _("expected %(expected)s") % {"expected": known}
             raise BadQuery(Problem("unknown_kind", message, ("kind",), known, kind[:80]))
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
-        job = importing.upload(
+        job = import_jobs.upload(
             _chunks(raw.META["wsgi.input"] if is_marked else raw), name, kind, request.user, Door.API
         )
         return self.shown(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
@@ -147,7 +151,7 @@ class Imports(Listed, Retrieved):
     def plan(self, request: Any, pk: int) -> Response:
         """Say what the columns mean."""
         job = self.get_object()
-        importing.set_plan(job, Plan(**self.given(PlanGiven)), request.user)
+        import_jobs.set_plan(job, Plan(**self.given(PlanGiven)), request.user)
         return self.shown(job)
 
     @extend_schema(request=None, responses={202: ImportShown})
@@ -182,19 +186,19 @@ class Imports(Listed, Retrieved):
 
     def _step(self, verb: str) -> Response:
         job = self.get_object()
-        importing.step(job, verb, self.request.user)
+        import_jobs.step(job, verb, self.request.user)
         return self.shown(self.get_object(), 202)
 
     def _stop(self, wish: str) -> Response:
-        importing.stop(self.get_object(), wish, self.request.user)
+        import_jobs.stop(self.get_object(), wish, self.request.user)
         return self.shown(self.get_object(), 202)
 
 
 def _kinds_of(user: Any) -> list[str]:
     """The kinds of files that the user may bring in. Raises `NotAllowed` when there is none."""
-    kinds = [kind for kind, target in importing.TARGETS.items() if all(map(user.has_perm, target.rights))]
+    kinds = [kind for kind, target in import_targets.TARGETS.items() if all(map(user.has_perm, target.rights))]
     if not kinds:
-        importing.require(next(iter(importing.TARGETS)), user)
+        import_jobs.require(next(iter(import_targets.TARGETS)), user)
     return kinds
 
 
@@ -272,11 +276,11 @@ class Exports(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Ask for a file; it is written in the background."""
         given = self.given(ExportGiven)
-        made = exporting.create(
+        made = export_jobs.create(
             given["kind"], given.get("parameters", {}), request.user, Door.API,
             format=given["format"], title=given.get("title", ""),
         )  # fmt: skip
-        exporting.enqueue(made)
+        export_jobs.enqueue(made)
         return self.shown(made, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{made.pk}"))
 
     @extend_schema(request=None, responses=ExportShown)
@@ -284,7 +288,7 @@ class Exports(Listed, Retrieved):
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop an export before it is ready."""
         found = self.get_object()
-        exporting.cancel(found)
+        export_jobs.cancel(found)
         return self.shown(found)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiResponse({"type": "string"}, "The file.")})
@@ -292,7 +296,7 @@ class Exports(Listed, Retrieved):
     def file(self, request: Any, pk: int) -> Any:
         """The file itself. 409 while it is not ready, or no more."""
         found = self.get_object()
-        path = exporting.path_of(found)
+        path = export_jobs.path_of(found)
         if found.state != Export.State.COMPLETED or not path.exists():
             raise Conflict(Problem("not_ready", _("The export is: %(state)s.") % {"state": found.get_state_display()}))
-        return FileResponse(path.open("rb"), content_type=exporting.CONTENT_TYPES[found.format], filename=path.name)
+        return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[found.format], filename=path.name)

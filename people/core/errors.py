@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from people import sentences
-from people.sentences import sentence as _
+from people.core import messages
+from people.core.messages import sentence as _
 
 Path = tuple[str | int, ...]
 
@@ -84,14 +84,14 @@ def stored(problem: Problem, storable: Callable[[str], str]) -> dict[str, Any]:
     return {
         "code": problem.code, "message": storable(str(problem.message)), "expected": storable(str(problem.expected)),
         "path": [part if isinstance(part, int) else storable(part) for part in problem.path], "got": problem.got,
-        "said": {part: sentences.parts(getattr(problem, part), storable) for part in ("message", "expected")},
+        "said": {part: messages.parts(getattr(problem, part), storable) for part in ("message", "expected")},
     }  # fmt: skip
 
 
 def restored(kept: dict[str, Any]) -> Problem:
     """What `stored` kept, said in the language of now."""
     said = kept.get("said", {})
-    message, expected = (sentences.again(said.get(part, {}), kept.get(part, "")) for part in ("message", "expected"))
+    message, expected = (messages.again(said.get(part, {}), kept.get(part, "")) for part in ("message", "expected"))
     return Problem(kept["code"], message, tuple(kept.get("path", ())), expected, kept.get("got", ""))
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from time import monotonic
 from zoneinfo import ZoneInfo
 
-from people.models import Installation
+from people.core.models import Installation
 
 FRESH_FOR_SECONDS = 5
 

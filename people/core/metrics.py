@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
-from people.counting import Buffer
+from people.core.counters import Buffer
 
 Labels = tuple[str, ...]
 

@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from people.problems import Refused, bad_value
+from people.core.errors import Refused, bad_value
 
 
 def able(besides: int | None = None) -> QuerySet[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.models import Permission
 from django.utils.translation import gettext as _
 
-from people.problems import NotAllowed, Problem
+from people.core.errors import NotAllowed, Problem
 
 MAKER: Any = object()  # for an owner: whoever makes the thing, where nobody was chosen; None is nobody
 

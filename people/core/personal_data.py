@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 from django.utils.functional import Promise
 
-from people.sources import Source
+from people.core.source import Source
 
 
 @dataclass(frozen=True, slots=True)

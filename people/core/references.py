@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import PROTECT, Model
 from django.utils.translation import gettext as _
 
-from people.problems import Problem, Refused
+from people.core.errors import Problem, Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What only a door can refuse: how it was asked, not what the verbs say of it."""
 
-from people.problems import Conflict, Refused
+from people.core.errors import Conflict, Refused
 
 
 class BadQuery(Refused):

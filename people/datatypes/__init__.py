@@ -22,7 +22,7 @@ from unicodedata import is_normalized, normalize
 from django import forms
 from django.utils.functional import Promise
 
-from people.sentences import sentence_lazy as _
+from people.core.messages import sentence_lazy as _
 
 MAX_STRING = 255
 MAX_LINK = 2_000

@@ -14,8 +14,8 @@ from math import isfinite
 from typing import Any
 from unicodedata import is_normalized
 
-from people import datatypes, quick_values
-from people.datatypes import FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_STRING, DataType
+from people import datatypes
+from people.datatypes import FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_STRING, DataType, fast
 
 Texts = Sequence[str | None]  # "" is no value, None a bad one
 
@@ -116,7 +116,7 @@ def json_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts
     bulk = _BULK.get(data_type.name)
     if bulk and (found := bulk(cells)) is not None:
         return found
-    quick = quick_values.QUICK[data_type.name]
+    quick = fast.QUICK[data_type.name]
 
     def work(cell: Any) -> str | None:
         if (text := quick(cell)) is not None:
@@ -128,7 +128,7 @@ def json_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts
 
 def plain_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts:
     """The canonical plain text of every cell, as a primary value is stored."""
-    if data_type.name in quick_values.STORED_AS_THEY_ARE and plain(cells):
+    if data_type.name in fast.STORED_AS_THEY_ARE and plain(cells):
         return cells
     return each(cells, lambda cell: _parsed(data_type, data_type.to_text, cell, zone))
 

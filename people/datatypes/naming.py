@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from people import datatypes
-from people.problems import Problem, Refused, bad_value
+from people.core.errors import Problem, Refused, bad_value
 
 DESCRIPTION_LIMIT = 2_000
 

@@ -12,11 +12,15 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import audit, datatypes, keys, locks, names, used_by
-from people.fields import STANDARD
+from people import datatypes
+from people.core import audit, jobs, references
+from people.core.db import locks
+from people.core.errors import Problem, Refused, bad_value, refuse_if
+from people.core.permissions import require
+from people.datatypes import naming
+from people.fields import unique_values
+from people.fields.catalog import STANDARD
 from people.models import Person, PersonField, PersonKey
-from people.permissions import require
-from people.problems import Problem, Refused, bad_value, refuse_if
 
 API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 UNIQUE_TYPES = frozenset({"string", "email", "phone", "integer"})
@@ -60,13 +64,13 @@ def create(
     `cannot_be_unique`, …), `NotAllowed`.
     """
     require(by, "people.add_personfield")
-    label = names.name(label, "label")
+    label = naming.name(label, "label")
     api_name = proposed_api_name(label) if datatypes.is_blank(api_name) else str(api_name)
     _check_api_name(api_name)
     if not isinstance(data_type, str) or data_type not in datatypes.BY_NAME:
         raise Refused(bad_value("unknown_data_type", ", ".join(datatypes.BY_NAME), data_type, "data_type"))
     field = PersonField(
-        api_name=api_name, label=label, data_type=data_type, description=names.description(description),
+        api_name=api_name, label=label, data_type=data_type, description=naming.description(description),
         is_hidden=bool(is_hidden), is_api_created=is_api_created,
     )  # fmt: skip
     field.choices = _choices(choices, field)
@@ -87,8 +91,8 @@ def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
     require(by, "people.change_personfield")
     field = _hold(field)
     checks = {
-        "label": lambda raw: names.name(raw, "label"),
-        "description": names.description,
+        "label": lambda raw: naming.name(raw, "label"),
+        "description": naming.description,
         "choices": lambda raw: _choices(raw, field),
         "is_hidden": bool,
     }
@@ -113,19 +117,17 @@ def delete(field: PersonField, by: Any) -> None:
 
     Raises `Refused` (`in_use`, naming the users; `standard_field`), `NotAllowed`.
     """
-    from people.tasks import clear_field  # tasks call this module
-
     require(by, "people.delete_personfield")
     field = _hold(field)
     if field.is_standard:
         message = _("Standard fields belong to the product. A field that nobody needs can be hidden.")
         raise Refused(Problem("standard_field", message))
-    used_by.refuse_if_used(field)
+    references.refuse_if_used(field)
     _alone()
     audit.note(by, field, "deleted")
     PersonKey.objects.filter(field=field).delete()
     PersonField.objects.filter(pk=field.pk).delete()
-    clear_field.defer(api_name=field.api_name)
+    jobs.defer("people.clear_field", api_name=field.api_name)
 
 
 def clear(api_name: str) -> None:
@@ -192,7 +194,7 @@ def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
 
 def _save(field: PersonField, **options: Any) -> None:
     message = _("There is a person field “%(name)s” already.") % {"name": field.label}
-    with names.kept_apart("person_field_label_is_unique", message, "label"):
+    with naming.kept_apart("person_field_label_is_unique", message, "label"):
         field.save(**options)
 
 
@@ -213,11 +215,11 @@ def _make_unique(field: PersonField) -> None:
         message = _("Only added fields of the data types %(types)s can be unique.") % {"types": types}
         raise Refused(Problem("cannot_be_unique", message, ("is_unique",)))
     _alone()
-    if shared := keys.shared_values(field):
+    if shared := unique_values.shared_values(field):
         groups = "; ".join(", ".join(map(str, ids)) for ids in shared[:SHOWN])
         message = _("People share values of this field: %(groups)s. Give them values of their own, or merge them.")
         raise Refused(Problem("value_shared", message % {"groups": groups}, ("is_unique",)))
-    keys.fill(field)
+    unique_values.fill(field)
     _set_unique(field, True)
 
 

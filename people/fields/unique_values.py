@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
-from people import datatypes, finding
-from people.fields import FieldInfo, value_of
+from people import datatypes
+from people.core.errors import Problem
+from people.core.messages import sentence as _
+from people.datatypes import keys as datatype_keys
+from people.fields.catalog import FieldInfo, value_of
 from people.models import Person, PersonField, PersonKey
-from people.problems import Problem
-from people.sentences import sentence as _
 
 # what str.strip() takes away
 BLANKS = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
@@ -22,7 +23,7 @@ def release(person_ids: Sequence[int]) -> None:
 def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int, list[Problem]]:
     """Hold the values that `people` have of the unique ones of `fields`; what somebody else holds is a problem."""
     wanted = {
-        (info.id, finding.key_of(datatypes.canonical_text(value)), person.pk): name
+        (info.id, datatype_keys.key_of(datatypes.canonical_text(value)), person.pk): name
         for name, info in fields.items()
         if info.is_unique
         for person in people

@@ -12,8 +12,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from people import exporting, importing, owned, tabular
-from people.transfers import Export, Import, ImportFailure
+from people.core import personal_data
+from people.files import tabular
+from people.files.exports import jobs as export_jobs
+from people.files.imports import jobs as import_jobs
+from people.files.models import Export, Import, ImportFailure
 
 # an upload under way has a file before it has a row
 GRACE = timedelta(hours=1)
@@ -37,20 +40,20 @@ def remove_old() -> int:
     for export in Export.objects.filter(state=Export.State.COMPLETED, finished_at__lt=before):
         removed += forget_export(export)
     wanted = set(Import.objects.exclude(stored_as="").values_list("stored_as", flat=True))
-    return removed + _remove_strays(importing.folder(), wanted) + _remove_strays(exporting.folder(), _exported())
+    return removed + _remove_strays(import_jobs.folder(), wanted) + _remove_strays(export_jobs.folder(), _exported())
 
 
 def forget_upload(job: Import) -> bool:
     """Remove an import's file and the rows that were refused; the counts stay. Return whether there was a file."""
     ImportFailure.objects.filter(of=job).delete()
     Import.objects.filter(pk=job.pk).update(stored_as="")
-    return _unlink(importing.folder() / job.stored_as) if job.stored_as else False
+    return _unlink(import_jobs.folder() / job.stored_as) if job.stored_as else False
 
 
 def forget_export(export: Export) -> bool:
     """Remove an export's file. Return whether there was one."""
     Export.objects.filter(pk=export.pk, state=Export.State.COMPLETED).update(state=Export.State.EXPIRED)
-    return _unlink(exporting.path_of(export))
+    return _unlink(export_jobs.path_of(export))
 
 
 def _exported() -> set[str]:
@@ -77,32 +80,34 @@ def _unlink(path: Path) -> bool:
 
 def register() -> None:
     """Tell the registry of what belongs to people about files and refused rows; called when the app starts."""
-    owned.register(
-        owned.Owned(
+    personal_data.register(
+        personal_data.Owned(
             table="file_import_failure",
             columns=(),
             label=_("refused rows of imports"),
-            merge=owned.nothing,
-            undo=owned.nothing,
+            merge=personal_data.nothing,
+            undo=personal_data.nothing,
             erase=_erase_failures,
-            export=owned.no_rows,  # what was refused says nothing that is known of a person
+            export=personal_data.no_rows,  # what was refused says nothing that is known of a person
             count=lambda person_ids: 0,
         )
     )
-    owned.register_files(owned.OwnedFiles(label=_("uploads and exports"), paths=_paths, erase=_erase_files))
+    personal_data.register_files(
+        personal_data.OwnedFiles(label=_("uploads and exports"), paths=_paths, erase=_erase_files)
+    )
 
 
 def _paths() -> Iterator[Path]:
-    yield from importing.folder().iterdir()
-    yield from exporting.folder().iterdir()
+    yield from import_jobs.folder().iterdir()
+    yield from export_jobs.folder().iterdir()
 
 
-def _erase_failures(erasing: owned.Erasing) -> None:
+def _erase_failures(erasing: personal_data.Erasing) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """delete from file_import_failure f using unnest(%s::text[]) t
             where strpos(lower(f.raw), t) > 0 or strpos(lower(f.problems::text), t) > 0""",
-            [owned.as_stored(erasing.texts)],
+            [personal_data.as_stored(erasing.texts)],
         )
         by_id = [f"(^|[^0-9]){number}([^0-9]|$)" for number in erasing.person_ids]
         cursor.execute(
@@ -112,19 +117,19 @@ def _erase_failures(erasing: owned.Erasing) -> None:
         )
 
 
-def _erase_files(erasing: owned.Erasing) -> None:
+def _erase_files(erasing: personal_data.Erasing) -> None:
     """Remove every file that may name one of the people. Exports can be asked for again, uploads be sent again."""
     texts = [text.encode() for text in erasing.texts]
     for job in Import.objects.exclude(stored_as=""):
         ids = erasing.person_ids if (job.plan or {}).get("lookup_field", "id") == "id" else ()
-        if _names(importing.folder() / job.stored_as, texts, ids):
+        if _names(import_jobs.folder() / job.stored_as, texts, ids):
             forget_upload(job)
             gone = _("The file was removed: it named somebody who was erased.")
             Import.objects.filter(pk=job.pk).exclude(state__in=_ENDED).update(
                 state=Import.State.CANCELLED, error=str(gone), finished_at=timezone.now()
             )
     for export in Export.objects.filter(state=Export.State.COMPLETED):
-        if _names(exporting.path_of(export), texts, erasing.person_ids):
+        if _names(export_jobs.path_of(export), texts, erasing.person_ids):
             forget_export(export)
 
 

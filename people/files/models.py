@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from people import sentences
-from people.sources import Door
+from people.core import messages
+from people.core.source import Door
 
 
 class Import(models.Model):
@@ -70,7 +70,7 @@ class Import(models.Model):
     @property
     def fault(self) -> str:
         """What stopped it, in the language of who looks."""
-        return sentences.unpacked(self.error)
+        return messages.unpacked(self.error)
 
     @property
     def rows(self) -> int:
@@ -150,7 +150,7 @@ class Export(models.Model):
     @property
     def fault(self) -> str:
         """Why there is no file, in the language of who looks."""
-        return sentences.unpacked(self.error)
+        return messages.unpacked(self.error)
 
     @property
     def file_name(self) -> str:

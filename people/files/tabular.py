@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
-from people import exact_json, spreadsheets
-from people.problems import Problem, show
-from people.sentences import sentence as _
-from people.spreadsheets import BadFile
+from people.core.errors import Problem, show
+from people.core.messages import sentence as _
+from people.datatypes import exact_json
+from people.files import xlsx
+from people.files.xlsx import BadFile
 
 MAX_CELL = 131_072
 MAX_LINE = 8 * 1024 * 1024  # a longer one is no line: the file is something else
@@ -194,7 +195,7 @@ def _checked_header(header: Sequence[Any] | None) -> tuple[str, ...]:
 
 def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[Sequence[Any]]:
     if shape.format == "xlsx":
-        yield from spreadsheets.rows(file)
+        yield from xlsx.rows(file)
         return
     for cells in _Records(file, shape):
         if isinstance(cells, Problem):
@@ -348,7 +349,7 @@ def _bad_json(number: int, line: bytes, message: str) -> Line:
 def _xlsx(file: IO[bytes], shape: Shape) -> Iterator[Line]:
     header = list(shape.header)
     has_header = False
-    for number, cells in enumerate(spreadsheets.rows(file), 1):
+    for number, cells in enumerate(xlsx.rows(file), 1):
         if all(cell is None or cell == "" for cell in cells):
             continue
         if not has_header:

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
-from people.sentences import sentence as _
+from people.core.messages import sentence as _
 
 MAX_UNZIPPED = 2 * 1024**3  # of the whole workbook
 MAX_SHARED_STRINGS = 256 * 1024**2  # held in memory while the rows are read

@@ -5,10 +5,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from people import audit, names
-from people.models import Folder
-from people.permissions import require
-from people.problems import Problem, Refused
+from people.core import audit
+from people.core.errors import Problem, Refused
+from people.core.models import Folder
+from people.core.permissions import require
+from people.datatypes import naming
 
 MAX_DEPTH = 8
 
@@ -20,7 +21,7 @@ def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
     if parent is not None and len(path(parent)) >= MAX_DEPTH:
         message = _("Folders go %(limit)s deep at most.") % {"limit": MAX_DEPTH}
         raise Refused(Problem("too_deep", message, ("parent",)))
-    folder = Folder(name=names.name(name), parent=parent)
+    folder = Folder(name=naming.name(name), parent=parent)
     _save(folder)
     audit.note(by, folder, "created")
     return folder
@@ -30,7 +31,7 @@ def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
 def rename(folder: Folder, by: Any, name: Any) -> Folder:
     """Give the folder another name; what lies in it stays there."""
     require(by, "people.change_folder")
-    folder.name = names.name(name)
+    folder.name = naming.name(name)
     _save(folder)
     audit.note(by, folder, "changed", what="name")
     return folder
@@ -73,5 +74,5 @@ def tree() -> list[tuple[str, Folder]]:
 
 
 def _save(folder: Folder) -> None:
-    with names.kept_apart("folder_name_is_unique", _("There is a folder of this name here already.")):
+    with naming.kept_apart("folder_name_is_unique", _("There is a folder of this name here already.")):
         folder.save()

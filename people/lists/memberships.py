@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from people.owned import Merging
+from people.core.personal_data import Merging
 
 COLUMNS = "static_list_id, person_id, added_at, door, user_id, origin_id"
 

@@ -16,11 +16,17 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import announcing, audit, finding, locks, names, used_by
-from people.models import Folder, StaticList, StaticListCount
-from people.permissions import MAKER, owner_of, require
-from people.problems import Problem, Refused, bad_value
-from people.sources import Source
+from people import events
+from people import lookup as people_lookup
+from people.core import audit, references
+from people.core.db import locks
+from people.core.errors import Problem, Refused, bad_value
+from people.core.models import Folder
+from people.core.permissions import MAKER, owner_of, require
+from people.core.source import Source
+from people.datatypes import keys as datatype_keys
+from people.datatypes import naming
+from people.models import StaticList, StaticListCount
 
 MAX_BATCH = 10_000
 MAX_PASTED = 10_000
@@ -62,7 +68,7 @@ def create(
     """
     require(by, "people.add_staticlist")
     static_list = StaticList(
-        name=names.name(name), description=names.description(description), folder=folder, created_by=by,
+        name=naming.name(name), description=naming.description(description), folder=folder, created_by=by,
         owner=owner_of(by, owner),
     )  # fmt: skip
     _save(static_list)
@@ -79,7 +85,7 @@ def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
     require(by, CHANGE)
     static_list = _hold(static_list)
     checks = {
-        "name": names.name, "description": names.description, "folder": lambda folder: folder,
+        "name": naming.name, "description": naming.description, "folder": lambda folder: folder,
         "owner": lambda owner: owner,
     }  # fmt: skip
     if unknown := changes.keys() - checks.keys():
@@ -112,7 +118,7 @@ def delete(static_list: StaticList, by: Any) -> None:
     """Delete the list; its people stay. Raises `Refused` (`in_use`, naming the users), `NotAllowed`."""
     require(by, "people.delete_staticlist")
     static_list = _hold(static_list)
-    used_by.refuse_if_used(static_list)
+    references.refuse_if_used(static_list)
     audit.note(by, static_list, "deleted")
     static_list.delete()
 
@@ -137,7 +143,7 @@ def add(
         )
         joined = [person_id for (person_id,) in cursor.fetchall()]
     if joined:
-        announcing.announce(announcing.JoinedList(static_list.pk, name, joined), source)
+        events.announce(events.JoinedList(static_list.pk, name, joined), source)
     return _outcomes(person_ids, known, set(joined), Membership.ADDED, Membership.ALREADY)
 
 
@@ -155,7 +161,7 @@ def remove(
         )
         left = [person_id for (person_id,) in cursor.fetchall()]
     if left:
-        announcing.announce(announcing.LeftList(static_list.pk, name, left), source)
+        events.announce(events.LeftList(static_list.pk, name, left), source)
     return _outcomes(person_ids, known, set(left), Membership.REMOVED, Membership.ABSENT)
 
 
@@ -208,12 +214,12 @@ def find_pasted(text: str) -> Pasted:
     entries = list(islice(_entries(text), MAX_PASTED + 1))
     if len(entries) > MAX_PASTED:
         raise Refused(Problem("too_many", _("At most 10,000 people can be pasted at once."), ("people",)))
-    ids = finding.by_id({int(entry) for entry in entries if finding.is_id(entry)})
-    emails = finding.by_field("email", [entry for entry in entries if "@" in entry])
+    ids = people_lookup.by_id({int(entry) for entry in entries if datatype_keys.is_id(entry)})
+    emails = people_lookup.by_field("email", [entry for entry in entries if "@" in entry])
     found: dict[int, None] = {}
     problems = []
     for number, entry in enumerate(entries):
-        matches = emails.get(finding.key_of(entry), []) if "@" in entry else _by_number(entry, ids)
+        matches = emails.get(datatype_keys.key_of(entry), []) if "@" in entry else _by_number(entry, ids)
         if len(matches) == 1:
             found[matches[0]] = None
         else:
@@ -229,12 +235,14 @@ def _entries(text: str) -> Iterator[str]:
     """What names somebody; words beside an e-mail address, other than ids, are a name and pass for nothing."""
     for field in _FIELDS.split(text):
         words = [word for word in _WORDS.split(field) if word]
-        is_named = any("@" in word for word in words) and not all("@" in word or finding.is_id(word) for word in words)
+        is_named = any("@" in word for word in words) and not all(
+            "@" in word or datatype_keys.is_id(word) for word in words
+        )
         yield from [word for word in words if "@" in word] if is_named else words
 
 
 def _by_number(entry: str, ids: dict[int, int]) -> list[int]:
-    person_id = ids.get(int(entry)) if finding.is_id(entry) else None
+    person_id = ids.get(int(entry)) if datatype_keys.is_id(entry) else None
     return [] if person_id is None else [person_id]
 
 
@@ -252,7 +260,7 @@ def _batches(person_ids: Iterable[int]) -> Iterator[list[int]]:
 
 def _save(static_list: StaticList, **options: Any) -> None:
     message = _("There is a static list “%(name)s” already.") % {"name": static_list.name}
-    with names.kept_apart("static_list_name_is_unique", message):
+    with naming.kept_apart("static_list_name_is_unique", message):
         static_list.save(**options)
 
 
@@ -291,7 +299,9 @@ def _hold_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, in
     if len(person_ids) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
     locks.share([locks.key(locks.Space.PEOPLE)])
-    return finding.by_id({int(one) for one in person_ids if finding.is_id(one)}, follow_merges=follow_merges)
+    return people_lookup.by_id(
+        {int(one) for one in person_ids if datatype_keys.is_id(one)}, follow_merges=follow_merges
+    )
 
 
 def _outcomes(
@@ -299,7 +309,7 @@ def _outcomes(
 ) -> list[Membership]:
     found = []
     for one in person_ids:
-        person_id = known.get(int(one)) if finding.is_id(one) else None
+        person_id = known.get(int(one)) if datatype_keys.is_id(one) else None
         if person_id is None:
             found.append(Membership.UNKNOWN)
         else:

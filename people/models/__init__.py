@@ -1,0 +1,34 @@
+"""The tables of people, of the installation and of its files."""
+
+from people.core.maintenance import Upkeep
+from people.core.metrics import Measurement
+from people.core.models import Folder, Installation
+from people.core.notifications import Notice, NoticeSwitch
+from people.files.models import Export, Import, ImportFailure
+from people.models.history import PersonDeletion, PersonMerge
+from people.models.jobs import BulkAction, BulkPart, DuplicateGroup
+from people.models.lists import StaticList, StaticListCount, StaticListMember
+from people.models.person import Person, PersonField, PersonKey
+
+__all__ = [
+    "BulkAction",
+    "BulkPart",
+    "DuplicateGroup",
+    "Export",
+    "Folder",
+    "Import",
+    "ImportFailure",
+    "Installation",
+    "Measurement",
+    "Notice",
+    "NoticeSwitch",
+    "Person",
+    "PersonDeletion",
+    "PersonField",
+    "PersonKey",
+    "PersonMerge",
+    "StaticList",
+    "StaticListCount",
+    "StaticListMember",
+    "Upkeep",
+]

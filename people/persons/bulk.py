@@ -16,11 +16,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import deleting, locks, static_lists
+from people.core import jobs
+from people.core.db import locks
+from people.core.errors import Problem, Refused
+from people.core.permissions import require
+from people.core.source import Door, Source
+from people.lists import static_lists
 from people.models import BulkAction, BulkPart, StaticList
-from people.permissions import require
-from people.problems import Problem, Refused
-from people.sources import Door, Source
+from people.persons import deletion
 
 PART = 1_000
 MAX_PEOPLE = 1_000_000
@@ -51,11 +54,11 @@ def _remove(action: BulkAction, ids: Sequence[int], _by: Any, source: Source) ->
 
 
 def _delete(_action: BulkAction, ids: Sequence[int], by: Any, source: Source) -> int:
-    return sum(outcome.status is deleting.Status.DELETED for outcome in deleting.delete(ids, by, source))
+    return sum(outcome.status is deletion.Status.DELETED for outcome in deletion.delete(ids, by, source))
 
 
 def _restore(_action: BulkAction, ids: Sequence[int], by: Any, source: Source) -> int:
-    return sum(outcome.status is deleting.Status.RESTORED for outcome in deleting.restore(ids, by, source))
+    return sum(outcome.status is deletion.Status.RESTORED for outcome in deletion.restore(ids, by, source))
 
 
 KINDS: dict[str, Kind] = {
@@ -69,8 +72,6 @@ KINDS: dict[str, Kind] = {
 @transaction.atomic
 def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList | None = None) -> BulkAction:
     """Have a job do `kind` to the people. Raises `Refused` (`missing_value`, `too_many`), `NotAllowed`."""
-    from people.tasks import run_bulk_action  # tasks call this module
-
     require(by, KINDS[kind].right)
     ids = list(dict.fromkeys(person_ids))
     if not ids:
@@ -84,7 +85,7 @@ def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList
     BulkPart.objects.bulk_create(
         BulkPart(action=action, person_ids=ids[first : first + PART]) for first in range(0, len(ids), PART)
     )
-    run_bulk_action.defer(action_id=action.pk)
+    jobs.defer("people.run_bulk_action", action_id=action.pk)
     return action
 
 

@@ -17,12 +17,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import announcing, audit, finding, keys, locks, memberships, owned, traces
-from people.fields import READ_ONLY, STANDARD, catalogue
+from people import events
+from people.core import audit
+from people.core.db import locks
+from people.core.errors import Problem
+from people.core.permissions import require
+from people.core.source import Source
+from people.datatypes import keys as datatype_keys
+from people.fields import unique_values
+from people.fields.catalog import catalogue
+from people.lists import memberships
 from people.models import Person, PersonDeletion
-from people.permissions import require
-from people.problems import Problem, Refused, refuse_if
-from people.sources import Source
 
 MAX_BATCH = 10_000
 State = Person.State
@@ -49,15 +54,6 @@ class Outcome:
     problems: Sequence[Problem] = field(default=())
 
 
-@dataclass(frozen=True, slots=True)
-class ErasePreview:
-    """What an erase takes: the people with everybody merged into them, and rows by what they are."""
-
-    person_ids: Sequence[int]
-    rows: Sequence[tuple[str, int]]
-    shared: int  # other people with one of the e-mail addresses; they stay
-
-
 @transaction.atomic
 def delete(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
     """Take people out of every list and page; one outcome an id, in order.
@@ -67,16 +63,16 @@ def delete(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
     (`unknown_person`), and costs the others nothing. Raises `NotAllowed`, and ValueError over 10,000 ids.
     """
     require(by, "people.delete_person")
-    people = _hold_alone(person_ids)
+    people = lock_for_removal(person_ids)
     live = {pk: person for pk, person in people.items() if person.is_live}
     if live:
         # recorded while they can still be found
         names = [(pk, person.full_name or person.email or "") for pk, person in live.items()]
-        announcing.announce(announcing.Deleted(names), source)
+        events.announce(events.Deleted(names), source)
         _keep_memberships(list(live), source)
-        keys.release(list(live))
+        unique_values.release(list(live))
         _move_to(State.DELETED, list(live))
-        _note(by, list(live), "deleted", "people_deleted")
+        note_removal(by, list(live), "deleted", "people_deleted")
     return _outcomes(person_ids, dict.fromkeys(live), Status.DELETED)
 
 
@@ -88,57 +84,21 @@ def restore(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]
     whose value of a unique field somebody else has by now (`value_taken`). Raises `NotAllowed`.
     """
     require(by, "people.restore_person")
-    people = {pk: person for pk, person in _hold_alone(person_ids).items() if person.state == State.DELETED}
+    people = {pk: person for pk, person in lock_for_removal(person_ids).items() if person.state == State.DELETED}
     deletions = PersonDeletion.objects.in_bulk(list(people))
     problems: dict[int, list[Problem]] = {}
     for pk in people:
         if pk not in deletions or deletions[pk].deleted_at < _restorable_since():
             problems[pk] = [_too_late()]
     in_time = [person for pk, person in people.items() if pk not in problems]
-    problems.update(keys.claim(in_time, catalogue()))
+    problems.update(unique_values.claim(in_time, catalogue()))
     restored = [pk for pk in people if pk not in problems]
-    keys.release(list(problems))
+    unique_values.release(list(problems))
     if restored:
         _return_memberships(deletions[pk] for pk in restored)
         _move_to(State.LIVE, restored)
-        _note(by, restored, "restored", "people_restored")
+        note_removal(by, restored, "restored", "people_restored")
     return _outcomes(person_ids, problems | dict.fromkeys(restored), Status.RESTORED)
-
-
-def preview_erase(person_ids: Sequence[Any], by: Any) -> ErasePreview:
-    """What `erase` would take. Raises `Refused` as it does."""
-    require(by, "people.erase_person")
-    found = {person.pk: person for person in Person.objects.filter(pk__in=_ids(person_ids))}
-    _refuse_unless_erasable(person_ids, found)
-    family = merged_into(list(found))
-    emails = [email for email in Person.objects.filter(pk__in=family).values_list("email", flat=True) if email]
-    return ErasePreview(
-        family,
-        [(str(one.label), count) for one in owned.tables() if (count := one.count(family))],
-        Person.objects.live().with_email(emails).exclude(pk__in=family).count() if emails else 0,
-    )
-
-
-@transaction.atomic
-def erase(person_ids: Sequence[Any], by: Any, source: Source) -> traces.Identity:
-    """Remove everything about the people, and about those merged into them, everywhere and for good.
-
-    Of each a row with its id and nothing else stays, so that the id is never used again. Returns what
-    `traces.find` needs to prove that nothing is left. Raises `Refused` (`unknown_person`, `person_merged`),
-    in which case nobody is erased, `NotAllowed`, and ValueError over 10,000 ids.
-    """
-    require(by, "people.erase_person")
-    people = _hold_alone(person_ids)
-    _refuse_unless_erasable(person_ids, people)
-    family = merged_into(list(people))
-    identity = traces.identity(family)
-    erasing = owned.Erasing(family, identity.texts, source)
-    for one in reversed(owned.tables()):  # people last: what was registered later may look them up
-        one.erase(erasing)
-    for files in owned.files():
-        files.erase(erasing)
-    _note(by, sorted(people), "erased", "people_erased")
-    return identity
 
 
 def forget_expired() -> int:
@@ -161,25 +121,16 @@ def merged_into(person_ids: Sequence[int]) -> list[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def make_nameless(erasing: owned.Erasing) -> None:
-    """Leave of the people nothing but their ids."""
-    values: dict[str, Any] = dict.fromkeys(name for name in STANDARD if name not in READ_ONLY)
-    Person.objects.filter(pk__in=erasing.person_ids).update(
-        **values, fields={}, merged_into=None, state=State.ERASED, state_changed_at=timezone.now(),
-        revision=F("revision") + 1,
-    )  # fmt: skip
+def valid_ids(person_ids: Sequence[Any]) -> set[int]:
+    return {int(one) for one in person_ids if datatype_keys.is_id(one)}
 
 
-def _ids(person_ids: Sequence[Any]) -> set[int]:
-    return {int(one) for one in person_ids if finding.is_id(one)}
-
-
-def _hold_alone(person_ids: Sequence[Any]) -> dict[int, Person]:
+def lock_for_removal(person_ids: Sequence[Any]) -> dict[int, Person]:
     """The people, in whatever state: nobody records or changes anybody until the transaction ends."""
     if len(person_ids) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
     locks.take([locks.key(locks.Space.PEOPLE)])
-    return {person.pk: person for person in Person.objects.filter(pk__in=_ids(person_ids)).order_by("pk")}
+    return {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids)).order_by("pk")}
 
 
 def _move_to(state: State, person_ids: Sequence[int]) -> None:
@@ -220,7 +171,7 @@ def _outcomes(person_ids: Sequence[Any], found: Mapping[int, Any], done: Status)
     left = dict(found)
     outcomes = []
     for one in person_ids:
-        pk = int(one) if finding.is_id(one) else 0
+        pk = int(one) if datatype_keys.is_id(one) else 0
         problems = left.pop(pk) if pk in left else [_not_there(done)]
         outcomes.append(Outcome(Status.REFUSED, problems) if problems else Outcome(done))
     return outcomes
@@ -237,24 +188,7 @@ def _too_late() -> Problem:
     return Problem("too_late", message, ("id",))
 
 
-def _refuse_unless_erasable(person_ids: Sequence[Any], people: Mapping[int, Person]) -> None:
-    problems = []
-    for index, one in enumerate(person_ids):
-        person = people.get(int(one)) if finding.is_id(one) else None
-        if person is None or person.state == State.ERASED:
-            problems.append(Problem("unknown_person", _("There is no such person."), (index,)))
-        elif person.state == State.MERGED:
-            message = _(
-                "Person %(loser)s was merged into person %(winner)s. Erase that person, or undo the merge first."
-            )
-            values = {"loser": person.pk, "winner": person.merged_into_id}
-            problems.append(Problem("person_merged", message % values, (index,)))
-    if not person_ids:
-        raise Refused(Problem("missing_value", _("Nobody is named."), ("people",)))
-    refuse_if(problems)
-
-
-def _note(by: Any, person_ids: Sequence[int], one: str, many: str) -> None:
+def note_removal(by: Any, person_ids: Sequence[int], one: str, many: str) -> None:
     """One audit entry a call."""
     subject = Person(pk=person_ids[0])
     if len(person_ids) == 1:

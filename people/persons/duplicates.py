@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from people import locks
+from people.core import jobs
+from people.core.db import locks
+from people.core.permissions import require
 from people.models import DuplicateGroup, Person
-from people.permissions import require
 
 SHOWN_IDS = 26  # a winner and as many losers as one merge takes
 GROUPS_KEPT = 10_000  # of each kind
@@ -85,10 +86,8 @@ def search() -> int:
 
 def request_search(by: Any) -> None:
     """Have a job look through all people. Raises `NotAllowed`."""
-    from people.tasks import search_duplicates  # tasks call this module
-
     require(by, "people.merge_person")
-    search_duplicates.configure(queueing_lock="people.search_duplicates").defer()
+    jobs.defer_once("people.search_duplicates", queueing_lock="people.search_duplicates")
 
 
 def groups(kind: str) -> QuerySet[DuplicateGroup]:

@@ -5,12 +5,13 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from people import exporting, fields
-from people.exporting import Column, Kind, Statement, moment
-from people.fields import FieldInfo
+from people.core.errors import Problem, Refused
+from people.core.messages import sentence as _
+from people.fields import catalog
+from people.fields.catalog import FieldInfo
+from people.files.exports import kinds as export_kinds
+from people.files.exports.kinds import Column, Kind, Statement, moment
 from people.models import PersonField, StaticList
-from people.problems import Problem, Refused
-from people.sentences import sentence as _
 
 TEXTS = frozenset({"string", "text", "email", "phone", "link"})
 # how the column of a standard field is written; the others are text as they stand
@@ -30,7 +31,7 @@ def column_of(info: FieldInfo, name: str | None = None) -> Column:
 
 def columns(names: Sequence[str] | None) -> list[Column]:
     """The id and the fields called `names`; None: every field that is shown. Raises `Refused` (`unknown_field`)."""
-    catalogue = fields.catalogue()
+    catalogue = catalog.catalogue()
     if names is None:
         names = list(PersonField.objects.shown().values_list("api_name", flat=True))
     unknown = [name for name in names if name not in catalogue and name != "id"]
@@ -67,4 +68,4 @@ def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
     return [("all", _("All people"), {}), *lists]
 
 
-exporting.register(Kind("people", gettext_lazy("People"), ("people.export_person",), statement, choices=choices))
+export_kinds.register(Kind("people", gettext_lazy("People"), ("people.export_person",), statement, choices=choices))

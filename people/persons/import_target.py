@@ -5,19 +5,26 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from people import changing, datatypes, fields, finding, importing, static_lists
-from people.changing import Action
-from people.importing import Mappable, Plan, Reader, Result, Results, Status, Target
+from people import datatypes
+from people import lookup as people_lookup
+from people.core.errors import Problem
+from people.core.messages import sentence as _
+from people.core.source import Source
+from people.datatypes import keys as datatype_keys
+from people.fields import catalog
+from people.files.imports import targets as import_targets
+from people.files.imports.plan import Mappable, Plan, Result, Results, Status
+from people.files.imports.targets import Reader, Target
+from people.files.tabular import Shape
+from people.lists import static_lists
 from people.models import StaticList
-from people.problems import Problem
-from people.sentences import sentence as _
-from people.sources import Source
-from people.tabular import Shape
+from people.persons import upsert
+from people.persons.upsert import Action
 
 _STATUS = {
-    changing.Status.CREATED: Status.ADDED,
-    changing.Status.UPDATED: Status.UPDATED,
-    changing.Status.REFUSED: Status.REFUSED,
+    upsert.Status.CREATED: Status.ADDED,
+    upsert.Status.UPDATED: Status.UPDATED,
+    upsert.Status.REFUSED: Status.REFUSED,
 }
 # what other systems call the standard fields, besides our labels
 _ALIASES = {
@@ -46,7 +53,7 @@ class PeopleTarget(Target):
                 info.data_type.name,
                 aliases=(info.label, *_ALIASES.get(info.api_name, ())),
             )
-            for info in fields.catalogue().values()
+            for info in catalog.catalogue().values()
             if not info.is_read_only
         ]
         return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
@@ -55,7 +62,7 @@ class PeopleTarget(Target):
         return () if plan.static_list is None else (static_lists.CHANGE,)
 
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
-        known = ["id", *finding.lookup_fields()]
+        known = ["id", *people_lookup.lookup_fields()]
         if plan.lookup_field not in known:
             message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
             yield Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(known), plan.lookup_field)
@@ -69,7 +76,7 @@ class PeopleTarget(Target):
             yield Problem("wrong_type", _("there is no such action"), ("action",), ", ".join(Action), plan.action)
 
     def reader(self, plan: Plan, shape: Shape) -> Reader:
-        catalogue = fields.catalogue()
+        catalogue = catalog.catalogue()
         places = []
         for name, column in plan.columns.items():
             if name != "id" or plan.lookup_field == "id":
@@ -89,7 +96,7 @@ class PeopleTarget(Target):
         return read
 
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
-        outcomes = changing.upsert(
+        outcomes = upsert.upsert(
             rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, summarise=True, dry_run=dry_run
         )
         if plan.static_list is not None and not dry_run:
@@ -98,7 +105,7 @@ class PeopleTarget(Target):
         return Results.of([Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes])
 
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
-        return (finding.key_of(row[plan.lookup_field]), "") if plan.action != Action.DUPLICATE else None
+        return (datatype_keys.key_of(row[plan.lookup_field]), "") if plan.action != Action.DUPLICATE else None
 
     def again(self, is_same: bool, plan: Plan) -> Result:
         if plan.action == Action.CREATE:
@@ -106,7 +113,7 @@ class PeopleTarget(Target):
         return Result(Status.UPDATED)
 
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
-        catalogue = fields.catalogue()
+        catalogue = catalog.catalogue()
         return [
             (catalogue[name].shown_label, _canonical(value, catalogue[name], plan))
             if name != "id"
@@ -115,7 +122,7 @@ class PeopleTarget(Target):
         ]
 
 
-def _canonical(value: Any, info: fields.FieldInfo, plan: Plan) -> str:
+def _canonical(value: Any, info: catalog.FieldInfo, plan: Plan) -> str:
     if datatypes.is_blank(value):
         return ""
     try:
@@ -124,4 +131,4 @@ def _canonical(value: Any, info: fields.FieldInfo, plan: Plan) -> str:
         return str(value)
 
 
-importing.register(PeopleTarget())
+import_targets.register(PeopleTarget())

@@ -17,12 +17,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import announcing, audit, changing, deleting, fields, finding, keys, locks, owned
-from people.fields import FieldInfo, value_of
+from people import events
+from people.core import audit, personal_data
+from people.core.db import locks
+from people.core.errors import Problem, Refused, bad_value, refuse_if
+from people.core.permissions import require
+from people.core.source import Source
+from people.datatypes import keys as datatype_keys
+from people.fields import catalog, unique_values
+from people.fields.catalog import FieldInfo, value_of
 from people.models import Person, PersonMerge
-from people.permissions import require
-from people.problems import Problem, Refused, bad_value, refuse_if
-from people.sources import Source
+from people.persons import deletion, upsert
 
 MAX_LOSERS = 25
 MERGE = "people.merge_person"
@@ -69,7 +74,7 @@ def preview(winner_id: Any, loser_ids: Sequence[Any], by: Any, choices: Mapping[
     people = [winner, *losers]
     found = [one for one in _decide(people, choices or {}) if any(value is not None for value in one.values.values())]
     ids = [loser.pk for loser in losers]
-    moving = [one for one in owned.tables() if one.merge is not owned.nothing]
+    moving = [one for one in personal_data.tables() if one.merge is not personal_data.nothing]
     rows = [(str(one.label), count) for one in moving if (count := one.count(ids))]
     return Preview(people, found, rows)
 
@@ -96,17 +101,17 @@ def merge(
     winner, losers = _people(winner_id, loser_ids)
     chosen = {one.info.api_name: one.result for one in _decide([winner, *losers], choices or {})}
     ids = [loser.pk for loser in losers]
-    families = {loser_id: deleting.merged_into([loser_id]) for loser_id in ids}
-    keys.release(ids)
+    families = {loser_id: deletion.merged_into([loser_id]) for loser_id in ids}
+    unique_values.release(ids)
     _move(ids, State.MERGED, winner.pk)
     changes = _change(winner, chosen | dict(values or {}), source)
-    merging = owned.Merging(winner.pk, families, source)
-    kept = {one.table: one.merge(merging) for one in owned.tables()}
+    merging = personal_data.Merging(winner.pk, families, source)
+    kept = {one.table: one.merge(merging) for one in personal_data.tables()}
     done = PersonMerge.objects.create(
         winner=winner, loser_ids=ids, door=source.door, user_id=source.user_id, changes=changes,
         kept={table: what for table, what in kept.items() if what is not None},
     )  # fmt: skip
-    announcing.announce(announcing.Merged(winner.pk, ids, sorted(changes)), source)
+    events.announce(events.Merged(winner.pk, ids, sorted(changes)), source)
     audit.note(by, winner, "merged", losers=", ".join(map(str, ids)))
     return done
 
@@ -123,15 +128,15 @@ def undo(merge_id: int, by: Any, source: Source) -> None:
     require(by, MERGE)
     locks.take([locks.key(locks.Space.PEOPLE)])
     done = _undoable(merge_id)
-    merging = owned.Merging(
-        done.winner_id, {loser_id: deleting.merged_into([loser_id]) for loser_id in done.loser_ids}, source
+    merging = personal_data.Merging(
+        done.winner_id, {loser_id: deletion.merged_into([loser_id]) for loser_id in done.loser_ids}, source
     )
-    for one in reversed(owned.tables()):
+    for one in reversed(personal_data.tables()):
         one.undo(merging, done.kept.get(one.table))
     _change_back(done, source)
     _move(done.loser_ids, State.LIVE, None)
     losers = list(Person.objects.filter(pk__in=done.loser_ids).order_by("pk"))
-    refuse_if(problem for problems in keys.claim(losers, fields.catalogue()).values() for problem in problems)
+    refuse_if(problem for problems in unique_values.claim(losers, catalog.catalogue()).values() for problem in problems)
     done.undone_at, done.undone_by, done.changes, done.kept = timezone.now(), by, {}, {}
     done.save(update_fields=["undone_at", "undone_by", "changes", "kept"])
     audit.note(by, done.winner, "merge_undone", losers=", ".join(map(str, done.loser_ids)))
@@ -151,16 +156,16 @@ def forget_expired() -> int:
 
 def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Person]]:
     """The winner and the losers, each once, all of them live; or `Refused`."""
-    wanted = list(dict.fromkeys(int(one) if finding.is_id(one) else one for one in loser_ids))
+    wanted = list(dict.fromkeys(int(one) if datatype_keys.is_id(one) else one for one in loser_ids))
     if not wanted:
         raise Refused(Problem("missing_value", _("Nobody to be merged is named."), ("losers",)))
     if len(wanted) > MAX_LOSERS:
         message = _("At most %(limit)s people can be merged into one at once.") % {"limit": MAX_LOSERS}
         raise Refused(Problem("too_many_losers", message, ("losers",), str(MAX_LOSERS), str(len(wanted))))
-    winner_id = int(winner_id) if finding.is_id(winner_id) else winner_id
+    winner_id = int(winner_id) if datatype_keys.is_id(winner_id) else winner_id
     if winner_id in wanted:
         raise Refused(Problem("merge_with_itself", _("A person cannot be merged with themselves."), ("losers",)))
-    found = Person.objects.in_bulk([one for one in [winner_id, *wanted] if finding.is_id(one)])
+    found = Person.objects.in_bulk([one for one in [winner_id, *wanted] if datatype_keys.is_id(one)])
     problems = [_hindrance(found.get(winner_id), winner_id, "winner")]
     problems += [_hindrance(found.get(one), one, "losers", index) for index, one in enumerate(wanted)]
     refuse_if(problem for problem in problems if problem)
@@ -182,7 +187,7 @@ def _hindrance(person: Person | None, given: Any, *path: str | int) -> Problem |
 
 def _decide(people: Sequence[Person], choices: Mapping[str, int]) -> list[FieldPreview]:
     """Whose value each field gets; `people` has the winner first."""
-    catalogue = {name: info for name, info in fields.catalogue().items() if not info.is_read_only}
+    catalogue = {name: info for name, info in catalog.catalogue().items() if not info.is_read_only}
     ids = [person.pk for person in people]
     problems = [
         bad_value("unknown_field", _("a person field that can be changed"), name, "choices")
@@ -206,7 +211,7 @@ def _decide(people: Sequence[Person], choices: Mapping[str, int]) -> list[FieldP
 
 def _change(winner: Person, wanted: Mapping[str, Any], source: Source) -> dict[str, Any]:
     """Give the winner the values; return {field: [before, now]} of those that changed, JSON-typed."""
-    catalogue = fields.catalogue()
+    catalogue = catalog.catalogue()
     before = {name: value_of(winner, info) for name, info in catalogue.items()}
     _write(winner.pk, {name: raw for name, raw in wanted.items() if name not in before or raw != before[name]}, source)
     now = Person.objects.get(pk=winner.pk)
@@ -219,7 +224,7 @@ def _change(winner: Person, wanted: Mapping[str, Any], source: Source) -> dict[s
 
 def _change_back(done: PersonMerge, source: Source) -> None:
     """Give the winner back the values that the merge took, where nobody changed them since."""
-    catalogue = fields.catalogue()
+    catalogue = catalog.catalogue()
     winner = Person.objects.get(pk=done.winner_id)
     wanted = {
         name: None if before is None else catalogue[name].data_type.from_json(before)
@@ -233,8 +238,8 @@ def _write(person_id: int, values: Mapping[str, Any], source: Source) -> None:
     """Change the winner. The log says which fields, not their values: a loser may be erased after an undo."""
     if not values:
         return
-    (outcome,) = changing.upsert(
-        [{**values, "id": person_id}], source, "id", changing.Action.UPDATE, zone=UTC, summarise=True
+    (outcome,) = upsert.upsert(
+        [{**values, "id": person_id}], source, "id", upsert.Action.UPDATE, zone=UTC, summarise=True
     )
     refuse_if(outcome.problems)
 

@@ -3,7 +3,7 @@
 from django.db import connection
 
 from people import datatypes
-from people.fields import FieldInfo
+from people.fields.catalog import FieldInfo
 from people.models import PersonField
 from people.querysets import SEARCHED
 

@@ -9,12 +9,15 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from people import announcing, datatypes, finding, locks
-from people.fields import FieldInfo, catalogue, value_of
+from people import datatypes, events
+from people import lookup as people_lookup
+from people.core.db import locks
+from people.core.errors import Conflict, Problem, Refused, bad_value
+from people.core.messages import sentence as _
+from people.core.source import Source
+from people.datatypes import keys as datatype_keys
+from people.fields.catalog import FieldInfo, catalogue, value_of
 from people.models import Person, PersonKey
-from people.problems import Conflict, Problem, Refused, bad_value
-from people.sentences import sentence as _
-from people.sources import Source
 
 MAX_BATCH = 10_000
 # Lookup values share this many locks, so that a large batch cannot fill the server's lock table.
@@ -113,7 +116,7 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
     with transaction.atomic():
         locks.share([locks.key(locks.Space.PEOPLE)])
         info = catalogue()[field]
-        buckets = {locks.number_of("id", finding.key_of(pk)) % LOOKUP_BUCKETS for pk in amounts}
+        buckets = {locks.number_of("id", datatype_keys.key_of(pk)) % LOOKUP_BUCKETS for pk in amounts}
         locks.take([locks.key(locks.Space.LOOKUP, number) for number in buckets])
         people = Person.objects.live().filter(pk__in=list(amounts)).order_by("pk").select_for_update()
         known = {person.pk: value_of(person, info) or 0 for person in people}
@@ -129,7 +132,7 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
 
 
 def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
-    known = {"id", *finding.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
+    known = {"id", *people_lookup.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
     if lookup_field not in known:
         message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
         raise Refused(Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(sorted(known))))
@@ -200,7 +203,7 @@ class _Batch:
             number = row.get("id")
             if datatypes.is_blank(number):
                 return [Problem("missing_value", _("the id is missing"), ("id",))]
-            if not finding.is_id(number):
+            if not datatype_keys.is_id(number):
                 return [bad_value("wrong_type", _("the id of a person"), number, "id")]
         elif "id" in row:
             return [Problem("unexpected_id", _("an id can only be given to update by id"), ("id",))]
@@ -213,7 +216,7 @@ class _Batch:
         """Lock the values by which people are found or kept apart, in one order for everybody."""
         names = {self.lookup_field} | {name for name, info in self.fields.items() if info.is_unique}
         numbers = {
-            locks.number_of(name, finding.key_of(values[name])) % LOOKUP_BUCKETS
+            locks.number_of(name, datatype_keys.key_of(values[name])) % LOOKUP_BUCKETS
             for values in parsed.values()
             for name in names
             if values.get(name) is not None
@@ -246,17 +249,17 @@ class _Batch:
             return ("row", index)
         if ids:
             return ids[0]
-        return ("new", finding.key_of(values[self.lookup_field]))
+        return ("new", datatype_keys.key_of(values[self.lookup_field]))
 
     def _matches(self, parsed: Mapping[int, Mapping[str, Any]]) -> dict[int, list[int]]:
         if self.action is Action.DUPLICATE:
             return {}
         if self.lookup_field == "id":
             wanted = {index: int(self.rows[index]["id"]) for index in parsed}
-            found = finding.by_id(wanted.values(), follow_merges=False)
+            found = people_lookup.by_id(wanted.values(), follow_merges=False)
             return {index: [pk] for index, pk in wanted.items() if pk in found}
-        keys = {index: finding.key_of(values[self.lookup_field]) for index, values in parsed.items()}
-        by_key = finding.by_field(self.lookup_field, keys.values())
+        keys = {index: datatype_keys.key_of(values[self.lookup_field]) for index, values in parsed.items()}
+        by_key = people_lookup.by_field(self.lookup_field, keys.values())
         return {index: by_key[key] for index, key in keys.items() if key in by_key}
 
     def _load(self, ids: set[int]) -> dict[int, Person]:
@@ -278,7 +281,7 @@ class _Batch:
         """Refuse who would share the value of a unique field with somebody else."""
         unique = {name: info for name, info in self.fields.items() if info.is_unique}
         wanted = [
-            (target, unique[name], finding.key_of(value))
+            (target, unique[name], datatype_keys.key_of(value))
             for target in targets
             for name, value in target.values.items()
             if name in unique and value is not None
@@ -301,7 +304,7 @@ class _Batch:
                     self._refuse(index, problem)
         return [target for target in targets if id(target) not in refused]
 
-    def _write(self, targets: list[_Target]) -> list[announcing.FieldChange]:
+    def _write(self, targets: list[_Target]) -> list[events.FieldChange]:
         new = [target for target in targets if target.is_new]
         known = [target for target in targets if not target.is_new]
         for target in new:
@@ -309,7 +312,7 @@ class _Batch:
                 _set(target.person, self.fields[name], value)
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
-            announcing.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
+            events.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
             for target in known
             for name, value in target.values.items()
             if (old := value_of(target.person, self.fields[name])) != value
@@ -336,21 +339,21 @@ class _Batch:
             people = [pk for pk, touched_id, _value in touched if touched_id == field_id]
             PersonKey.objects.filter(field=field_id, person__in=people).delete()
         PersonKey.objects.bulk_create(
-            PersonKey(field_id=field_id, person_id=pk, value=finding.key_of(datatypes.canonical_text(value)))
+            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(datatypes.canonical_text(value)))
             for pk, field_id, value in touched
             if value is not None
         )
 
-    def _announce(self, targets: list[_Target], changes: list[announcing.FieldChange]) -> None:
+    def _announce(self, targets: list[_Target], changes: list[events.FieldChange]) -> None:
         created = [
             target.person.pk
             for target in targets
             if self.outcomes[target.rows[0]].status is Status.CREATED  # type: ignore[union-attr]
         ]
         if created:
-            announcing.announce(announcing.Created(created), self.source)
+            events.announce(events.Created(created), self.source)
         if changes:
-            announcing.announce(announcing.Changed(changes, self.summarise), self.source)
+            events.announce(events.Changed(changes, self.summarise), self.source)
 
 
 def _set(person: Person, info: FieldInfo, value: Any) -> None:
@@ -362,7 +365,7 @@ def _set(person: Person, info: FieldInfo, value: Any) -> None:
         person.fields[info.api_name] = info.data_type.as_json(value)
 
 
-def _update(targets: list[_Target], changes: list[announcing.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
+def _update(targets: list[_Target], changes: list[events.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
     """Write the changed values of people who were there, all in one statement."""
     changed = {change.person_id for change in changes}
     people = []

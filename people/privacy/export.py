@@ -8,10 +8,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import audit, datatypes, deleting, finding, owned
+from people import datatypes
+from people.core import audit, personal_data
+from people.core.errors import Problem, Refused
+from people.core.permissions import require
+from people.datatypes import keys as datatype_keys
 from people.models import Person
-from people.permissions import require
-from people.problems import Problem, Refused
+from people.persons import deletion
 
 FORMAT = "person-archive/1"
 audit.describe({"exported": (2, gettext_lazy("Exported everything about this person"))})
@@ -24,7 +27,7 @@ def export(person_id: Any, by: Any) -> Iterator[str]:
     once, before the first piece; leaves an audit entry.
     """
     require(by, "people.export_person")
-    person = Person.objects.filter(pk=int(person_id)).first() if finding.is_id(person_id) else None
+    person = Person.objects.filter(pk=int(person_id)).first() if datatype_keys.is_id(person_id) else None
     if person is None or person.state == Person.State.ERASED:
         raise Refused(Problem("unknown_person", _("There is no such person."), ("id",)))
     if person.state == Person.State.MERGED:
@@ -35,14 +38,14 @@ def export(person_id: Any, by: Any) -> Iterator[str]:
 
 
 def _document(person: Person) -> Iterator[str]:
-    family = deleting.merged_into([person.pk])
+    family = deletion.merged_into([person.pk])
     head = {"format": FORMAT, "exported_at": timezone.now(), "person_ids": family}
     yield from (
         f"{'{' if not number else ', '}{_text(name)}: {_text(value)}"
         for number, (name, value) in enumerate(head.items())
     )
     yield ', "tables": {'
-    for number, one in enumerate(owned.tables()):
+    for number, one in enumerate(personal_data.tables()):
         yield f"{', ' if number else ''}{_text(one.table)}: ["
         for index, row in enumerate(one.export(family)):
             yield f"{', ' if index else ''}{_text(row)}"

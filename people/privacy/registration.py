@@ -6,21 +6,25 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from people import deleting, fields, memberships, owned
+from people.core import personal_data
+from people.core.personal_data import Owned
+from people.fields import catalog
+from people.lists import memberships
 from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
-from people.owned import Owned
+from people.privacy import erasure
 
 
 def register() -> None:
     """Make the tables known; called when the app starts."""
-    owned.register(
+    personal_data.register(
         Owned(
             table="person",
             columns=("id", "merged_into_id"),
             label=_("people with their fields"),
-            merge=owned.nothing,  # `merging` itself changes the winner; the losers keep their values for the undo
-            undo=owned.nothing,
-            erase=deleting.make_nameless,
+            # a merge itself changes the winner; the losers keep their values for the undo
+            merge=personal_data.nothing,
+            undo=personal_data.nothing,
+            erase=erasure.make_nameless,
             export=_export_people,
             count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
             keeps_ids=("id",),
@@ -29,11 +33,11 @@ def register() -> None:
             table="person_key",
             columns=("person_id",),
             label=_("values of unique fields"),
-            merge=owned.nothing,  # released and claimed by `merging`
-            undo=owned.nothing,
-            erase=owned.delete_rows("person_key", "person_id"),
-            export=owned.no_rows,  # the values are the person's fields
-            count=owned.count_rows("person_key", "person_id"),
+            merge=personal_data.nothing,  # released and claimed by `merging`
+            undo=personal_data.nothing,
+            erase=personal_data.delete_rows("person_key", "person_id"),
+            export=personal_data.no_rows,  # the values are the person's fields
+            count=personal_data.count_rows("person_key", "person_id"),
         ),
         Owned(
             table="static_list_member",
@@ -41,26 +45,26 @@ def register() -> None:
             label=_("places on static lists"),
             merge=memberships.merge,
             undo=memberships.unmerge,
-            erase=owned.delete_rows("static_list_member", "person_id"),
+            erase=personal_data.delete_rows("static_list_member", "person_id"),
             export=_export_memberships,
-            count=owned.count_rows("static_list_member", "person_id"),
+            count=personal_data.count_rows("static_list_member", "person_id"),
         ),
         Owned(
             table="person_deletion",
             columns=("person_id",),
             label=_("notes for restoring"),
-            merge=owned.nothing,  # only live people are merged
-            undo=owned.nothing,
-            erase=owned.delete_rows("person_deletion", "person_id"),
+            merge=personal_data.nothing,  # only live people are merged
+            undo=personal_data.nothing,
+            erase=personal_data.delete_rows("person_deletion", "person_id"),
             export=_export_deletions,
-            count=owned.count_rows("person_deletion", "person_id"),
+            count=personal_data.count_rows("person_deletion", "person_id"),
         ),
         Owned(
             table="person_merge",
             columns=("winner_id", "loser_ids"),
             label=_("notes of merges"),
-            merge=owned.nothing,  # a loser's own merges stay, and can be undone once it is a person again
-            undo=owned.nothing,
+            merge=personal_data.nothing,  # a loser's own merges stay, and can be undone once it is a person again
+            undo=personal_data.nothing,
             erase=_erase_merges,
             export=_export_merges,
             count=_count_merges,
@@ -70,10 +74,10 @@ def register() -> None:
                 table=table,
                 columns=("person_ids",),
                 label=label,
-                merge=owned.nothing,  # who is gone when it is looked at again is passed over
-                undo=owned.nothing,
+                merge=personal_data.nothing,  # who is gone when it is looked at again is passed over
+                undo=personal_data.nothing,
                 erase=_take_out_of(table),
-                export=owned.no_rows,
+                export=personal_data.no_rows,
                 count=_count_in(table),
             )
             for table, label in (
@@ -84,10 +88,10 @@ def register() -> None:
     )
 
 
-def _take_out_of(table: str) -> Callable[[owned.Erasing], None]:
+def _take_out_of(table: str) -> Callable[[personal_data.Erasing], None]:
     """Take the people out of the arrays of a table, which keep their order."""
 
-    def erase(erasing: owned.Erasing) -> None:
+    def erase(erasing: personal_data.Erasing) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""update {table} set person_ids = array(
@@ -110,9 +114,9 @@ def _count_in(table: str) -> Callable[[Sequence[int]], int]:
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    catalogue = fields.catalogue()
+    catalogue = catalog.catalogue()
     for person in Person.objects.filter(pk__in=person_ids).order_by("pk"):
-        values = {name: fields.value_of(person, info) for name, info in catalogue.items()}
+        values = {name: catalog.value_of(person, info) for name, info in catalogue.items()}
         known = {name: value for name, value in values.items() if value is not None}
         yield {"id": person.pk, "state": person.state, "merged_into": person.merged_into_id, **known}
 
@@ -138,7 +142,7 @@ def _export_merges(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
         }  # fmt: skip
 
 
-def _erase_merges(erasing: owned.Erasing) -> None:
+def _erase_merges(erasing: personal_data.Erasing) -> None:
     PersonMerge.objects.of_people(erasing.person_ids).delete()
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from django.db import connection
 
-from people import fields, finding, owned
+from people.core import personal_data
 from people.datatypes import canonical_text
+from people.datatypes import keys as datatype_keys
+from people.fields import catalog
 from people.models import Person
 
 IDENTIFYING = frozenset({"email", "phone", "mobile_phone"})
@@ -41,15 +43,15 @@ def identity(person_ids: Sequence[int]) -> Identity:
     tables add, except those that another person has, too.
     """
     texts: set[str] = set()
-    unique = {name: info for name, info in fields.catalogue().items() if info.is_unique or name in IDENTIFYING}
+    unique = {name: info for name, info in catalog.catalogue().items() if info.is_unique or name in IDENTIFYING}
     for person in Person.objects.filter(pk__in=person_ids):
-        values = [fields.value_of(person, info) for info in unique.values()]
+        values = [catalog.value_of(person, info) for info in unique.values()]
         texts.update(canonical_text(value) for value in values if value is not None)
         if person.first_name and person.last_name:
             texts.add(f"{person.first_name} {person.last_name}")
-    for one in owned.tables():
+    for one in personal_data.tables():
         texts.update(one.texts(person_ids))
-    keys = {key for text in texts if len(key := finding.key_of(text)) >= SHORTEST}
+    keys = {key for text in texts if len(key := datatype_keys.key_of(text)) >= SHORTEST}
     return Identity(list(person_ids), sorted(keys - _shared(keys, person_ids)))
 
 
@@ -93,7 +95,7 @@ def _columns() -> dict[str, dict[str, str]]:
 
 def _ids_left(wanted: Identity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[Trace]:
     conditions = {"integer": "{} = any(%(ids)s)", "bigint": "{} = any(%(ids)s)", "integer[]": "{} && %(ids)s::int[]"}
-    for one in owned.tables():
+    for one in personal_data.tables():
         held = {
             column: conditions[columns[one.table][column]].format(f'"{column}"')
             for column in one.columns
@@ -147,7 +149,7 @@ def _as_written(texts: Sequence[str]) -> list[str]:
 
 def _in_files(wanted: Identity) -> Iterator[Trace]:
     needles = [text.encode() for text in _as_written(wanted.texts)]
-    for kind in owned.files():
+    for kind in personal_data.files():
         for path in kind.paths():
             if needles and _holds_one(path, needles):
                 yield Trace(str(path), 1)

@@ -29,8 +29,9 @@ from django.db.models.lookups import (
 )
 from django.utils.translation import gettext as _
 
-from people import datatypes, json_schema
-from people.problems import Problem, show
+from people import datatypes
+from people.core.errors import Problem, show
+from people.datatypes import json_schema
 
 MAX_VALUES = 300
 NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})  # parameters of every list

@@ -19,12 +19,12 @@ from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from people.exact_json import Repeated
-from people.filtering import NOT_FILTERS
-from people.permissions import require
-from people.problems import Conflict, Problem, bad_value, show
-from people.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Unprocessable
-from people.sources import Door, Source
+from people.core.errors import Conflict, Problem, bad_value, show
+from people.core.permissions import require
+from people.core.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Unprocessable
+from people.core.source import Door, Source
+from people.datatypes.exact_json import Repeated
+from people.rest.filters import NOT_FILTERS
 
 MAX_BATCH = 1_000
 LARGEST_ID = 2**63 - 1  # that the database takes; what lies beyond is nobody's
@@ -304,3 +304,11 @@ def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
         problems.append(Problem("given_twice", _("A name is given twice.")))
     if problems:
         raise Unprocessable(*problems[:20])
+
+
+def locked_for_update(thing: Any) -> Any:
+    """`thing` as it is now, nobody changing it until the transaction ends."""
+    found = type(thing).objects.select_for_update().filter(pk=thing.pk).first()
+    if found is None:
+        raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+    return found

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from smartlists import health
+from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.models import SmartList, StoredEvaluation
 
 NAME = "admin:smartlists_smartlist"
@@ -45,7 +45,7 @@ def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: st
         **admin.site.each_context(request), "title": str(smart_list or title), "opts": SmartList._meta,
         "smart_list": smart_list, "tab": tab, "tabs": _tabs(smart_list) if smart_list else (),
         "evaluation": _told(smart_list) if smart_list else None,
-        "health": health.sentences(health.of_list(smart_list)) if smart_list else (),
+        "health": list_diagnostics.sentences(list_diagnostics.of_list(smart_list)) if smart_list else (),
         "zone": timezone.get_current_timezone_name(), **context,
     })  # fmt: skip
 

@@ -5,11 +5,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people import static_lists
+from people.core.source import Door, Source
+from people.lists import static_lists
 from people.models import StaticList
-from people.sources import Door, Source
-from smartlists import copying, evaluating
-from smartlists.list_pages import doing
+from smartlists.admin.list_pages import doing
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import copies as list_copies
 from smartlists.models import SmartList
 
 PERIODS = (
@@ -26,17 +27,17 @@ def put(request: HttpRequest, pk: int) -> HttpResponse:
     """Put the members on a static list: the one of the name that was typed, or a new one."""
 
     def keep(smart_list: SmartList) -> str:
-        name, mode = request.POST.get("name", "").strip(), request.POST.get("mode", copying.Mode.ADD)
+        name, mode = request.POST.get("name", "").strip(), request.POST.get("mode", list_copies.Mode.ADD)
         every = next(
             (int(period) for period, _words in PERIODS if period and period == request.POST.get("every")), None
         )
-        members = evaluating.shown(smart_list, request.user).count or 0
+        members = stored_evaluations.shown(smart_list, request.user).count or 0
         kept = StaticList.objects.filter(name__iexact=name.replace("\0", ""), is_archived=False).first()
         kept = kept or static_lists.create(name, request.user)
         if every is not None or members > WAITED_FOR:
-            copying.plan(smart_list, kept, request.user, mode=mode, every_minutes=every)
+            list_copies.plan(smart_list, kept, request.user, mode=mode, every_minutes=every)
             return _("“%(name)s” is being filled; how far it is stands below.") % {"name": kept.name}
-        done = copying.put_into(smart_list, kept, Source(Door.ADMIN, request.user.pk), request.user, mode)
+        done = list_copies.put_into(smart_list, kept, Source(Door.ADMIN, request.user.pk), request.user, mode)
         return _said(done, kept.name)
 
     return doing(request, pk, "members", keep)
@@ -51,13 +52,13 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
         number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
         found = smart_list.copies.select_related("static_list", "smart_list").filter(pk=number).first()
         if found is not None:
-            copying.end(found, request.user)
+            list_copies.end(found, request.user)
         return _("It is not filled any more; the people on it stay.")
 
     return doing(request, pk, "members", stop)
 
 
-def _said(done: copying.Copied, name: str) -> str:
+def _said(done: list_copies.Copied, name: str) -> str:
     joined = ngettext(
         "%(count)s person joined the static list “%(name)s”.", "%(count)s people joined the static list “%(name)s”.",
         done.joined,

@@ -11,13 +11,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people import finding, used_by
-from people.forms import PlaceForm
+from people.admin.forms import PlaceForm
+from people.core import references
+from people.core.errors import Refused
+from people.datatypes import keys as datatype_keys
 from people.models import Person
-from people.problems import Refused
-from smartlists import belonging, evaluating, language, saving
+from smartlists.admin.base import NAME, find, page, require
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import lists_of_person
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
-from smartlists.shell import NAME, find, page, require
+from smartlists.rules.text import language
 
 HISTORY = 100
 INTERVALS = (
@@ -35,7 +40,7 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
     told = [
         {"row": row, "joined": len(joined), "left": len(left), "milliseconds": round((row.seconds or 0) * 1000)}
         for row in rows
-        for joined, left in [evaluating.changes_of(row)]
+        for joined, left in [stored_evaluations.changes_of(row)]
     ]
     return page(request, "history", smart_list, told=told, intervals=INTERVALS)
 
@@ -43,9 +48,9 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
 def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
     """The smart lists that a person is on now; for the person's page, or a page of its own without scripts."""
     require(request, "people.view_person")
-    require(request, belonging.VIEW)
-    person = get_object_or_404(Person.objects.live(), pk=min(person_id, finding.MAX_ID))
-    context = {"person": person, "found": belonging.lists_of(person.pk, request.user)}
+    require(request, lists_of_person.VIEW)
+    person = get_object_or_404(Person.objects.live(), pk=min(person_id, datatype_keys.MAX_ID))
+    context = {"person": person, "found": lists_of_person.lists_of(person.pk, request.user)}
     if "HX-Request" in request.headers:
         return render(request, "smartlists/_of_person.html", context)
     title = _("Smart lists of %(person)s") % {"person": person}
@@ -57,13 +62,15 @@ def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
 def text(request: HttpRequest, pk: int) -> HttpResponse:
     """The rules as text, to be read, copied and changed."""
     smart_list = find(request, pk)
-    written, revision, errors = language.render(smart_list.parsed), smart_list.revision, []
+    written, revision, errors = language.render(smart_list.parsed, Catalogue()), smart_list.revision, []
     if request.method == "POST":
-        require(request, saving.CHANGE)
+        require(request, list_editing.CHANGE)
         written, given = request.POST.get("text", ""), request.POST.get("revision", "")
         revision = int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
         try:
-            saving.change(smart_list, request.user, value=language.parse(written), expected_revision=revision)
+            list_editing.change(
+                smart_list, request.user, value=language.parse(written, Catalogue()), expected_revision=revision
+            )
         except Refused as refusal:
             errors = [str(problem.message) for problem in refusal.problems]
         else:
@@ -71,7 +78,7 @@ def text(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(f"{NAME}_text", pk)
     return page(
         request, "text", smart_list, text=written, revision=revision, errors=errors,
-        may_change=request.user.has_perm(saving.CHANGE),
+        may_change=request.user.has_perm(list_editing.CHANGE),
     )  # fmt: skip
 
 
@@ -79,15 +86,19 @@ def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
     """What uses the list, and the end of its life."""
     smart_list = find(request, pk)
     return page(
-        request, "used_by", smart_list, uses=used_by.users_of(smart_list),
-        may_change=request.user.has_perm(saving.CHANGE), may_add=request.user.has_perm("smartlists.add_smartlist"),
+        request,
+        "used_by",
+        smart_list,
+        uses=references.users_of(smart_list),
+        may_change=request.user.has_perm(list_editing.CHANGE),
+        may_add=request.user.has_perm("smartlists.add_smartlist"),
         may_delete=request.user.has_perm("smartlists.delete_smartlist"),
-    )  # fmt: skip
+    )
 
 
 @require_POST
 def refresh(request: HttpRequest, pk: int) -> HttpResponse:
-    return doing(request, pk, "members", lambda one: _counted(evaluating.evaluate(one, request.user)))
+    return doing(request, pk, "members", lambda one: _counted(stored_evaluations.evaluate(one, request.user)))
 
 
 def _counted(stored: StoredEvaluation) -> str:
@@ -99,7 +110,7 @@ def _counted(stored: StoredEvaluation) -> str:
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     smart_list = find(request, pk)
     try:
-        made = saving.copy(smart_list, request.POST.get("name", ""), request.user)
+        made = list_editing.copy(smart_list, request.POST.get("name", ""), request.user)
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_used_by", pk)
@@ -111,9 +122,9 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
 def archive(request: HttpRequest, pk: int) -> HttpResponse:
     def put(smart_list: SmartList) -> str:
         if smart_list.is_archived:
-            saving.unarchive(smart_list, request.user)
+            list_editing.unarchive(smart_list, request.user)
             return str(_("Taken out of the archive."))
-        saving.archive(smart_list, request.user)
+        list_editing.archive(smart_list, request.user)
         return str(_("Archived."))
 
     return doing(request, pk, "used_by", put)
@@ -122,9 +133,9 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
 def place(request: HttpRequest, pk: int) -> HttpResponse:
     """Put the list into a folder, and say whose it is."""
     smart_list = find(request, pk)
-    require(request, saving.CHANGE)
+    require(request, list_editing.CHANGE)
     form = PlaceForm(request.POST or None, smart_list)
-    if request.method == "POST" and form.place(request.user, partial(saving.arrange, smart_list, request.user)):
+    if request.method == "POST" and form.place(request.user, partial(list_editing.arrange, smart_list, request.user)):
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_used_by", pk)
     context = {
@@ -141,7 +152,7 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     def plan(smart_list: SmartList) -> str:
         given = request.POST.get("minutes", "")
         minutes = int(given) if given.isascii() and given.isdigit() and len(given) < 9 else None
-        saving.schedule(smart_list, minutes or None, request.user)
+        list_editing.schedule(smart_list, minutes or None, request.user)
         return str(_("Saved."))
 
     return doing(request, pk, "history", plan)
@@ -155,7 +166,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("That is not the name of the list; nothing was deleted."))
         return redirect(f"{NAME}_used_by", pk)
     try:
-        saving.delete(smart_list, request.user)
+        list_editing.delete(smart_list, request.user)
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_used_by", pk)

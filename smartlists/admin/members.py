@@ -14,13 +14,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from people import exporting, exporting_people, fields
-from people.fields import FieldInfo
-from people.forms import shown
+from people.admin.forms import shown
+from people.core.errors import Refused
+from people.fields import catalog
+from people.fields.catalog import FieldInfo
+from people.files.exports import jobs as export_jobs
 from people.models import Person, StaticList
-from people.problems import Refused
-from smartlists import copy_pages, copying, evaluating, member_order, member_views
-from smartlists.shell import NAME, find, page, require
+from people.persons import export_kind as person_export_kind
+from smartlists.admin import copies
+from smartlists.admin.base import NAME, find, page, require
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import copies as list_copies
+from smartlists.lists import member_order
+from smartlists.models import member_views
 
 PAGE = 100
 SUGGESTED = 200  # static lists whose names are proposed
@@ -70,10 +76,10 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     """Who is on the list as of its current evaluation."""
     smart_list = find(request, pk)
     require(request, "people.view_person")
-    known, views = fields.catalogue(), member_views.of_user(request.user)
+    known, views = catalog.catalogue(), member_views.of_user(request.user)
     asked = Asked.of(request.GET, known, views)
     try:
-        current = evaluating.shown(smart_list, request.user)
+        current = stored_evaluations.shown(smart_list, request.user)
     except Refused as refusal:
         return page(request, "members", smart_list, asked=asked, problem=str(refusal))
     smart_list.current = current
@@ -81,7 +87,7 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     found = _found(everybody, asked, known)
     people = Person.objects.live().in_bulk(found.ids)
     rows = [
-        (people[one], [shown(fields.value_of(people[one], column)) for column in asked.columns])
+        (people[one], [shown(catalog.value_of(people[one], column)) for column in asked.columns])
         for one in found.ids if one in people
     ]  # fmt: skip
     is_beyond = asked.place.person_id is not None and not found.ids
@@ -95,14 +101,14 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         preceding=asked.address(before=found.preceding) if found.preceding else "",
         first=asked.address() if found.preceding or is_beyond else "", is_beyond=is_beyond,
         every=asked.address(q=""), static_lists=names[:SUGGESTED], copies=_copies(smart_list),
-        modes=copying.Mode.choices, periods=copy_pages.PERIODS,
+        modes=list_copies.Mode.choices, periods=copies.PERIODS,
         export_query=asked.address(q="", sort=""), sorted_limit=member_order.SORTED_WHOLE,
     )  # fmt: skip
 
 
 def _copies(smart_list: Any) -> list[tuple[Any, Any]]:
     """What is filled from the list, and how often."""
-    words = dict(copy_pages.PERIODS)
+    words = dict(copies.PERIODS)
     rows = smart_list.copies.select_related("static_list").order_by("static_list__name")
     return [(row, words.get(str(row.every_minutes or "")) or _every(row.every_minutes)) for row in rows]
 
@@ -170,11 +176,11 @@ def export(request: HttpRequest, pk: int) -> Any:
     """The members whom everybody sees, as a CSV file that a spreadsheet opens safely: all fields, or `columns`."""
     smart_list = find(request, pk)
     require(request, "people.export_person")
-    stored = evaluating.shown(smart_list, request.user)
-    known = fields.catalogue()
+    stored = stored_evaluations.shown(smart_list, request.user)
+    known = catalog.catalogue()
     columns = [name for name in request.GET.getlist("columns") if name in known] or None
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    exporting.write(exporting_people.of_people(stored.person_ids, columns), "csv", file, excel_safe=True)
+    export_jobs.write(person_export_kind.of_people(stored.person_ids, columns), "csv", file, excel_safe=True)
     file.seek(0)
     name = slugify(smart_list.name) or f"smart-list-{smart_list.pk}"
     return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")

@@ -11,20 +11,21 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from people.paging import UncountedPaginator
-from smartlists import builder_page, copy_pages, list_pages, member_pages
+from people.core.admin.pagination import UncountedPaginator
+from smartlists.admin import copies, list_pages, members
+from smartlists.admin.builder import views as builder_views
 from smartlists.models import SmartList
 
 PAGES = {
-    "members": member_pages.members,
-    "view": member_pages.view,
+    "members": members.members,
+    "view": members.view,
     "history": list_pages.history,
     "text": list_pages.text,
     "used_by": list_pages.used_by_page,
     "refresh": list_pages.refresh,
-    "export": member_pages.export,
-    "snapshot": copy_pages.put,
-    "end_copy": copy_pages.end,
+    "export": members.export,
+    "snapshot": copies.put,
+    "end_copy": copies.end,
     "copy": list_pages.copy,
     "archive": list_pages.archive,
     "place": list_pages.place,
@@ -72,11 +73,11 @@ class SmartListAdmin(ModelAdmin):
         wrap = self.admin_site.admin_view
         name = "smartlists_smartlist"
         return [
-            path("add/", wrap(builder_page.add), name=f"{name}_add"),
-            path("panel/", wrap(builder_page.panel), name=f"{name}_panel_new"),
+            path("add/", wrap(builder_views.add), name=f"{name}_add"),
+            path("panel/", wrap(builder_views.panel), name=f"{name}_panel_new"),
             path("of/<int:person_id>/", wrap(list_pages.of_person), name=f"{name}_of_person"),
-            path("suggest/", wrap(builder_page.suggest), name=f"{name}_suggest"),
-            path("<int:pk>/panel/", wrap(builder_page.panel), name=f"{name}_panel"),
+            path("suggest/", wrap(builder_views.suggest), name=f"{name}_suggest"),
+            path("<int:pk>/panel/", wrap(builder_views.panel), name=f"{name}_panel"),
             *(
                 path(f"<int:pk>/{tab.replace('_', '-')}/", wrap(view), name=f"{name}_{tab}")
                 for tab, view in PAGES.items()
@@ -87,11 +88,7 @@ class SmartListAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return builder_page.change(request, int(object_id) if object_id.isdigit() else 0)
+        return builder_views.change(request, int(object_id) if object_id.isdigit() else 0)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is a step of the list's own page, not Django's
-
-
-# at the end: registered with their module
-from smartlists import campaign_admin  # noqa: E402, F401

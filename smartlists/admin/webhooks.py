@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from people import used_by
-from people.pages import ids_of, number
-from people.problems import NotAllowed, Problem, Refused
-from smartlists import webhooks
+from people.core import references
+from people.core.admin.base import ids_of, number
+from people.core.errors import NotAllowed, Problem, Refused
+from smartlists.admin.base import require
 from smartlists.models import Webhook, WebhookDelivery
-from smartlists.shell import require
+from smartlists.webhooks import editing as webhook_editing
 
 NAME = "admin:smartlists_webhook"
 PAGE = 50
@@ -30,7 +30,7 @@ def find(request: HttpRequest, pk: int) -> Webhook:
 def _page(request: HttpRequest, name: str, hook: Webhook | None, **context: Any) -> HttpResponse:
     return render(request, f"smartlists/{name}.html", {
         **admin.site.each_context(request), "title": str(hook or _("New webhook")), "opts": Webhook._meta,
-        "webhook": hook, "may_change": request.user.has_perm(webhooks.CHANGE), "tab": name,
+        "webhook": hook, "may_change": request.user.has_perm(webhook_editing.CHANGE), "tab": name,
         "zone": timezone.get_current_timezone_name(), **context,
     })  # fmt: skip
 
@@ -41,17 +41,17 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     require(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
     typed, problems = _typed_of(hook), []
     if request.method == "POST":
-        require(request, webhooks.CHANGE if hook else "smartlists.add_webhook")
+        require(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
         typed = _typed(request)
         try:
             return _saved(request, hook, typed)
         except Refused as refusal:
             problems = list(refusal.problems)
-    known = ("name", *webhooks.FIELDS)
+    known = ("name", *webhook_editing.FIELDS)
     errors = {field: [str(one.message) for one in problems if one.path[:1] == (field,)] for field in known}
     return _page(
         request, "webhook", hook, typed=typed, errors=errors, methods=Webhook.Method.values,
-        formats=Webhook.Format.choices, uses=used_by.users_of(hook) if hook else (),
+        formats=Webhook.Format.choices, uses=references.users_of(hook) if hook else (),
         others=[str(one.message) for one in problems if one.path[:1] not in {(field,) for field in errors}],
         may_delete=hook is not None and request.user.has_perm("smartlists.delete_webhook"),
     )  # fmt: skip
@@ -80,10 +80,10 @@ def _saved(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) ->
     }  # fmt: skip
     if hook is not None:
         revision = number(typed["revision"])
-        webhooks.change(hook, request.user, expected_revision=revision, name=typed["name"], **values)
+        webhook_editing.change(hook, request.user, expected_revision=revision, name=typed["name"], **values)
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_change", hook.pk)
-    made, secret = webhooks.create(typed["name"], request.user, **values)
+    made, secret = webhook_editing.create(typed["name"], request.user, **values)
     return _page(request, "webhook_secret", made, secret=secret)
 
 
@@ -126,13 +126,13 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     try:
         if verb == "resend":
             wanted = ids_of(request.POST.getlist("delivery"))
-            count = webhooks.resend(hook, request.user, wanted or None)
+            count = webhook_editing.resend(hook, request.user, wanted or None)
             messages.success(request, _("%(count)s calls are made again.") % {"count": count})
             return redirect(f"{NAME}_deliveries", pk)
         if verb == "new-secret":
-            return _page(request, "webhook_secret", hook, secret=webhooks.new_secret(hook, request.user))
+            return _page(request, "webhook_secret", hook, secret=webhook_editing.new_secret(hook, request.user))
         if verb == "delete":
-            webhooks.delete(hook, request.user)
+            webhook_editing.delete(hook, request.user)
             messages.success(request, _("Deleted."))
             return redirect(f"{NAME}_changelist")
     except NotAllowed:

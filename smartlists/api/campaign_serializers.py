@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.rest import Moment, Strict, Text, Whole
-from smartlists import results
+from people.rest.viewsets import Moment, Strict, Text, Whole
+from smartlists.campaigns import results as campaign_results
 from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
 
 DEFINITION = {"type": "object", "description": "Triggers, audience, qualification and steps: docs/campaigns.md."}
@@ -84,7 +84,7 @@ class EntryShown(serializers.ModelSerializer):
         )  # fmt: skip
 
 
-def summary(found: results.Summary) -> dict[str, Any]:
+def summary(found: campaign_results.Summary) -> dict[str, Any]:
     latency = found.latency
     return {
         "entered": found.entered, "finished": found.finished, "failed": found.failed, "skipped": dict(found.skipped),

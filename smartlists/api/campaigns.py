@@ -7,15 +7,19 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people.filtering import NUMBER_KEY, Column, Filters
-from people.problems import Problem, bad_value
-from people.refusals import NotFound, Unprocessable
-from people.rest import LARGEST_ID, Listed, Retrieved
-from smartlists import campaign_serializers as shown
-from smartlists import campaigns, definitions, health, results, running
-from smartlists.catalogue import Catalogue
+from people.core.errors import Problem, bad_value
+from people.core.refusals import NotFound, Unprocessable
+from people.rest.filters import NUMBER_KEY, Column, Filters
+from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
+from smartlists.api import campaign_serializers as shown
+from smartlists.api.serializers import HealthShown, health_shown
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import diagnostics as campaign_diagnostics
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns import runs as campaign_runs
+from smartlists.catalog import Catalogue
 from smartlists.models import CampaignEntry, SmartCampaign, SmartList
-from smartlists.serializers import HealthShown, health_shown
 
 
 class SmartCampaignFilters(Filters):
@@ -69,18 +73,18 @@ class SmartCampaigns(Listed, Retrieved):
     filterset_class = SmartCampaignFilters
     orderings = ("id", "-id")
     rights = {
-        "list": campaigns.VIEW,
-        "retrieve": campaigns.VIEW,
+        "list": campaign_lifecycle.VIEW,
+        "retrieve": campaign_lifecycle.VIEW,
         "create": "smartlists.add_smartcampaign",
-        "partial_update": campaigns.CHANGE,
+        "partial_update": campaign_lifecycle.CHANGE,
         "destroy": "smartlists.delete_smartcampaign",
-        "activate": campaigns.ACTIVATE,
-        "pause": campaigns.ACTIVATE,
-        "archive": campaigns.CHANGE,
-        "unarchive": campaigns.CHANGE,
-        "summary": campaigns.VIEW,
-        "health": campaigns.VIEW,
-        "run": campaigns.ACTIVATE,
+        "activate": campaign_lifecycle.ACTIVATE,
+        "pause": campaign_lifecycle.ACTIVATE,
+        "archive": campaign_lifecycle.CHANGE,
+        "unarchive": campaign_lifecycle.CHANGE,
+        "summary": campaign_lifecycle.VIEW,
+        "health": campaign_lifecycle.VIEW,
+        "run": campaign_lifecycle.ACTIVATE,
     }
 
     def revision(self, found: SmartCampaign) -> str:
@@ -90,7 +94,7 @@ class SmartCampaigns(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Make a draft."""
         given = self.given(shown.CampaignGiven)
-        made = campaigns.create(
+        made = campaign_lifecycle.create(
             given["name"], request.user, value=given.get("definition"), description=given.get("description", "")
         )
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
@@ -102,7 +106,7 @@ class SmartCampaigns(Listed, Retrieved):
         self.require_match(found)
         given = self.given(shown.CampaignGiven, partial=True)
         with self.expecting(found.revision) as expected:
-            campaigns.change(
+            campaign_lifecycle.change(
                 found, request.user, expected_revision=expected, name=given.get("name"), value=given.get("definition"),
                 description=given.get("description"),
             )  # fmt: skip
@@ -113,45 +117,45 @@ class SmartCampaigns(Listed, Retrieved):
         """Delete a draft or an archived campaign with its results."""
         found = self.get_object()
         self.require_match(found)
-        campaigns.delete(found, request.user)
+        campaign_lifecycle.delete(found, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=shown.CampaignShown)
     @action(["POST"], detail=True)
     def activate(self, request: Any, pk: int) -> Response:
         """Listen from this moment on."""
-        return self._now(campaigns.activate(self.get_object(), request.user).pk)
+        return self._now(campaign_lifecycle.activate(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=shown.CampaignShown)
     @action(["POST"], detail=True)
     def pause(self, request: Any, pk: int) -> Response:
         """Stop listening, and hold everybody under way."""
-        return self._now(campaigns.pause(self.get_object(), request.user).pk)
+        return self._now(campaign_lifecycle.pause(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=shown.CampaignShown)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Put a draft or a paused campaign away."""
-        return self._now(campaigns.archive(self.get_object(), request.user).pk)
+        return self._now(campaign_lifecycle.archive(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=shown.CampaignShown)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Bring an archived campaign back."""
-        return self._now(campaigns.unarchive(self.get_object(), request.user).pk)
+        return self._now(campaign_lifecycle.unarchive(self.get_object(), request.user).pk)
 
     @extend_schema(responses=shown.SummaryShown)
     @action(["GET"], detail=True)
     def summary(self, request: Any, pk: int) -> Response:
         """The campaign in numbers."""
-        return Response(shown.SummaryShown(shown.summary(results.summary(self.get_object()))).data)
+        return Response(shown.SummaryShown(shown.summary(campaign_results.summary(self.get_object()))).data)
 
     @extend_schema(responses=HealthShown)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
         """What is wrong with the rules of its audience and of its choices."""
-        found = definitions.load(self.get_object().definition)
-        return Response(health_shown(health.of_campaign(found, Catalogue())))
+        found = campaign_definition.load(self.get_object().definition)
+        return Response(health_shown(campaign_diagnostics.of_campaign(found, Catalogue())))
 
     @extend_schema(request=shown.RunGiven, responses={201: shown.RunShown})
     @action(["POST"], detail=True)
@@ -163,7 +167,7 @@ class SmartCampaigns(Listed, Retrieved):
             raise Unprocessable(
                 bad_value("unknown_list", _("the id of a smart list"), given["smart_list"], "smart_list")
             )
-        made = running.run_once(self.get_object(), smart_list, request.user, cap=given["cap"])
+        made = campaign_runs.run_once(self.get_object(), smart_list, request.user, cap=given["cap"])
         return Response(shown.RunShown({"id": made.pk, "count": made.count}).data, 201)
 
     def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
@@ -177,7 +181,7 @@ class SmartCampaignEntries(Listed):
     serializer_class = shown.EntryShown
     filterset_class = CampaignEntryFilters
     orderings = ("-id", "id")
-    rights = {"list": campaigns.VIEW}
+    rights = {"list": campaign_lifecycle.VIEW}
 
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), LARGEST_ID))

@@ -6,15 +6,16 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from people import static_lists
+from people.core.errors import Problem, bad_value
+from people.core.refusals import NotFound, Unprocessable
+from people.lists import static_lists
 from people.models import StaticList
-from people.problems import Problem, bad_value
-from people.refusals import NotFound, Unprocessable
-from people.rest import LARGEST_ID, Listed
-from smartlists import copying, evaluating
-from smartlists.filters import ListCopyFilters
+from people.rest.viewsets import LARGEST_ID, Listed
+from smartlists.api.filters import ListCopyFilters
+from smartlists.api.serializers import CopyGiven, CopyShown
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import copies as list_copies
 from smartlists.models import ListCopy, SmartList
-from smartlists.serializers import CopyGiven, CopyShown
 
 
 def static_list_of(given: dict[str, Any]) -> StaticList:
@@ -33,7 +34,7 @@ class SmartListCopies(Listed):
     serializer_class = CopyShown
     filterset_class = ListCopyFilters
     orderings = ("id", "-id")
-    rights = {"list": evaluating.VIEW, "create": static_lists.CHANGE, "destroy": static_lists.CHANGE}
+    rights = {"list": stored_evaluations.VIEW, "create": static_lists.CHANGE, "destroy": static_lists.CHANGE}
     lookup_field, lookup_url_kwarg = "pk", "copy"
 
     def get_queryset(self) -> Any:
@@ -48,7 +49,7 @@ class SmartListCopies(Listed):
     def create(self, request: Any, smart_list: int) -> Response:
         """Have a job fill a static list now and every so many minutes; an earlier plan for the two is replaced."""
         found, given = self._smart_list(), self.given(CopyGiven)
-        made = copying.plan(
+        made = list_copies.plan(
             found, static_list_of(given), request.user, mode=given["mode"], every_minutes=given["every_minutes"]
         )
         return self.shown(self.get_queryset().get(pk=made.pk), 201)
@@ -63,7 +64,7 @@ class SmartListCopies(Listed):
         found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, LARGEST_ID)).first()
         if found is None:
             raise NotFound(Problem("not_found", _("There is nothing at this address.")))
-        copying.end(found, request.user)
+        list_copies.end(found, request.user)
         return Response(status=204)
 
     def _smart_list(self) -> SmartList:

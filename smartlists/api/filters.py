@@ -1,6 +1,6 @@
 """Filters of the native API's list of smart lists."""
 
-from people.filtering import NUMBER_KEY, Column, Filters
+from people.rest.filters import NUMBER_KEY, Column, Filters
 from smartlists.models import ListCopy, SmartList
 
 

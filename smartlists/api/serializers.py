@@ -6,11 +6,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.problems import Problem, fault
-from people.rest import FaultShown, Moment, Owner, Strict, Text, Whole
-from smartlists.copy_models import ListCopy
-from smartlists.copying import LEAST_MINUTES
-from smartlists.saving import MAX_SCHEDULE_MINUTES
+from people.core.errors import Problem, fault
+from people.rest.viewsets import FaultShown, Moment, Owner, Strict, Text, Whole
+from smartlists.lists.copies import LEAST_MINUTES
+from smartlists.lists.editing import MAX_SCHEDULE_MINUTES
+from smartlists.models.copies import ListCopy
 
 RULES = {"$ref": "#/components/schemas/Rules"}
 MAX_TEXT = 2_000

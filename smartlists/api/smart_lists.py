@@ -9,18 +9,18 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from people import datatypes, finding, owners, static_lists
-from people.models import Folder
-from people.permissions import MAKER
-from people.problems import Problem, bad_value
-from people.refusals import NotFound, Unprocessable
-from people.rest import LARGEST_ID, Listed, Retrieved
-from smartlists import copying, evaluating, explanation, health, language, rules, saving, sentences
-from smartlists.catalogue import Catalogue
-from smartlists.copy_api import static_list_of
-from smartlists.filters import SmartListFilters
-from smartlists.models import SmartList, StoredEvaluation
-from smartlists.serializers import (
+from people import datatypes
+from people.core import owners
+from people.core.errors import Problem, bad_value
+from people.core.models import Folder
+from people.core.permissions import MAKER
+from people.core.refusals import NotFound, Unprocessable
+from people.datatypes import keys as datatype_keys
+from people.lists import static_lists
+from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
+from smartlists.api.copies import static_list_of
+from smartlists.api.filters import SmartListFilters
+from smartlists.api.serializers import (
     CountShown,
     EvaluatedShown,
     ExplanationShown,
@@ -34,8 +34,19 @@ from smartlists.serializers import (
     TranslatedShown,
     health_shown,
 )
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import explanation
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import copies as list_copies
+from smartlists.lists import diagnostics as list_diagnostics
+from smartlists.lists import editing as list_editing
+from smartlists.models import SmartList, StoredEvaluation
+from smartlists.rules import model as rules
+from smartlists.rules import sentences
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.text import language
 
-VIEW, CHANGE = evaluating.VIEW, saving.CHANGE
+VIEW, CHANGE = stored_evaluations.VIEW, list_editing.CHANGE
 SHOWN_PEOPLE = 100
 
 
@@ -47,7 +58,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[m
         stored, start = self._place(smart_list, request.user)
         ids = stored.person_ids
         self.evaluation = stored
-        page = evaluating.page_of(stored, start, self.size())
+        page = stored_evaluations.page_of(stored, start, self.size())
         self.has_more = start + len(page) < len(ids)
         self.cursor = self.encoded(["members", stored.pk, start + len(page)])
         return [{"person": pk} for pk in page]
@@ -55,7 +66,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[m
     def _place(self, smart_list: SmartList, by: Any) -> tuple[StoredEvaluation, int]:
         state = self.decoded()
         if state is None:
-            return evaluating.shown(smart_list, by), 0
+            return stored_evaluations.shown(smart_list, by), 0
         if (
             len(state) != 3
             or state[0] != "members"
@@ -115,7 +126,7 @@ class SmartLists(Listed, Retrieved):
         """Create a smart list from rules, as JSON or as text."""
         given = self.given(SmartListGiven)
         document, owner = _document(given), owners.find(given["owner"]) if "owner" in given else MAKER
-        made = saving.create(
+        made = list_editing.create(
             given.get("name", document.name),
             document.rules,
             request.user,
@@ -124,7 +135,7 @@ class SmartLists(Listed, Retrieved):
             owner=owner,
         )
         if given.get("evaluate_every_minutes"):
-            saving.schedule(made, given["evaluate_every_minutes"], request.user)
+            list_editing.schedule(made, given["evaluate_every_minutes"], request.user)
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
     @extend_schema(request=SmartListGiven, responses=SmartListShown)
@@ -137,16 +148,16 @@ class SmartLists(Listed, Retrieved):
         value = _document(given).rules if {"rules", "text"} & set(given) else None
         with self.expecting(found.revision) as expected:
             if value is not None or {"name", "description"} & set(given):
-                saving.change(
+                list_editing.change(
                     found, request.user, expected_revision=expected, value=value,
                     name=given.get("name"), description=given.get("description"),
                 )  # fmt: skip
         if {"folder", "owner"} & set(given):
             folder = _folder(given) if "folder" in given else found.folder
             owner = owners.find(given["owner"], found.owner_id) if "owner" in given else found.owner
-            saving.arrange(found, request.user, folder, owner)
+            list_editing.arrange(found, request.user, folder, owner)
         if "evaluate_every_minutes" in given:
-            saving.schedule(found, given["evaluate_every_minutes"], request.user)
+            list_editing.schedule(found, given["evaluate_every_minutes"], request.user)
         return self._now(found.pk)
 
     @extend_schema(request=None, responses={204: None})
@@ -154,39 +165,39 @@ class SmartLists(Listed, Retrieved):
         """Delete a list with its history. 409 while something uses it."""
         found = self.get_object()
         self.require_match(found)
-        saving.delete(found, request.user)
+        list_editing.delete(found, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=SmartListShown)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Take the list out of sight; what uses it goes on using it."""
-        return self._now(saving.archive(self.get_object(), request.user).pk)
+        return self._now(list_editing.archive(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=SmartListShown)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Bring an archived list back."""
-        return self._now(saving.unarchive(self.get_object(), request.user).pk)
+        return self._now(list_editing.unarchive(self.get_object(), request.user).pk)
 
     @extend_schema(responses=CountShown)
     @action(["GET"], detail=True)
     def count(self, request: Any, pk: int) -> Response:
         """How many people are on the list, as pages and exports show it, with the time it is as of."""
-        return Response(CountShown(evaluating.shown(self.get_object(), request.user)).data)
+        return Response(CountShown(stored_evaluations.shown(self.get_object(), request.user)).data)
 
     @extend_schema(request=None, responses=CountShown)
     @action(["POST"], detail=True)
     def evaluate(self, request: Any, pk: int) -> Response:
         """Evaluate the list now; everybody sees the result from now on."""
-        return Response(CountShown(evaluating.evaluate(self.get_object(), request.user)).data)
+        return Response(CountShown(stored_evaluations.evaluate(self.get_object(), request.user)).data)
 
     @extend_schema(request=PutGiven, responses=PutShown)
     @action(["POST"], detail=True, url_path="put-into")
     def put_into(self, request: Any, pk: int) -> Response:
         """Put the members, as pages show them, on a static list now. For lists of up to 100,000 people."""
         found, given = self.get_object(), self.given(PutGiven)
-        done = copying.put_into(found, static_list_of(given), self.source, request.user, given["mode"])
+        done = list_copies.put_into(found, static_list_of(given), self.source, request.user, given["mode"])
         return Response(PutShown(done).data)
 
     @extend_schema(responses=TranslatedShown)
@@ -200,14 +211,14 @@ class SmartLists(Listed, Retrieved):
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
         """What is wrong with the list: retired types, contradictions, filters that look back further than is kept."""
-        return Response(health_shown(health.of_list(self.get_object())))
+        return Response(health_shown(list_diagnostics.of_list(self.get_object())))
 
     @extend_schema(responses=ExplanationShown)
     @action(["GET"], detail=True, url_path="explain/<int:person>")
     def explain(self, request: Any, pk: int, person: int) -> Response:
         """Why a person is on the list or not: each filter's verdict, what proves it, the nearest miss."""
         self.require("people.view_person")
-        found = explanation.explain(self.get_object().parsed, min(person, finding.MAX_ID))
+        found = explanation.explain(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
         request._request.person_ids = {person}
         return Response(_explained(found))
 
@@ -216,7 +227,7 @@ class SmartLists(Listed, Retrieved):
     def evaluate_rules(self, request: Any) -> Response:
         """Evaluate rules without saving them: how many people, and the first hundred."""
         tag = f"api {request.user.pk}"
-        found = evaluating.count(_document(self.given(RulesGiven)).rules, request.user, tag)
+        found = stored_evaluations.count(_document(self.given(RulesGiven)).rules, request.user, tag)
         body = {
             "count": found.count,
             "as_of": found.as_of,
@@ -262,15 +273,15 @@ def _document(given: dict[str, Any]) -> language.Document:
         message = _("Give the rules as “rules” or as “text”, one of the two.")
         raise Unprocessable(Problem("missing_value", message, ("rules",)))
     if "text" in given:
-        return language.read(given["text"])
-    return language.Document(rules.parse(given["rules"]))
+        return language.read(given["text"], Catalogue())
+    return language.Document(parse_rules(given["rules"], Catalogue()))
 
 
 def _translated(found: rules.Rules, name: str, description: str) -> dict[str, Any]:
     names = Catalogue()
     return {
         "rules": rules.dump(found),
-        "text": language.render(found, name, description, names),
+        "text": language.render(found, names, name, description),
         "sentence": sentences.list_sentence(found, names),
     }
 

@@ -3,13 +3,13 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.rest import LARGEST_ID, Moment, Strict, Text, Whole
-from smartlists import webhooks
+from people.rest.viewsets import LARGEST_ID, Moment, Strict, Text, Whole
 from smartlists.models import Webhook, WebhookDelivery
+from smartlists.webhooks import editing as webhook_editing
 
 
 @extend_schema_field(
-    {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": webhooks.MAX_HEADERS}
+    {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": webhook_editing.MAX_HEADERS}
 )
 class Headers(serializers.JSONField):
     pass
@@ -22,8 +22,8 @@ class WebhookGiven(Strict):
     headers = Headers(required=False)
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
     body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
-    per_minute = Whole(min_value=1, max_value=webhooks.MAX_PER_MINUTE, required=False)
-    timeout_seconds = Whole(min_value=1, max_value=webhooks.MAX_SECONDS, required=False)
+    per_minute = Whole(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
+    timeout_seconds = Whole(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
 
 
 class WebhookShown(serializers.ModelSerializer):

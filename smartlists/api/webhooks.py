@@ -7,13 +7,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people.filtering import NUMBER_KEY, Column, Filters
-from people.problems import Problem
-from people.refusals import NotFound
-from people.rest import LARGEST_ID, Listed, Retrieved
-from smartlists import webhook_serializers as shown
-from smartlists import webhooks
+from people.core.errors import Problem
+from people.core.refusals import NotFound
+from people.rest.filters import NUMBER_KEY, Column, Filters
+from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
+from smartlists.api import webhook_serializers as shown
 from smartlists.models import Webhook, WebhookDelivery
+from smartlists.webhooks import editing as webhook_editing
 
 VIEW, VIEW_CALLS = "smartlists.view_webhook", "smartlists.view_webhookdelivery"
 
@@ -76,10 +76,10 @@ class Webhooks(Listed, Retrieved):
         "list": VIEW,
         "retrieve": VIEW,
         "create": "smartlists.add_webhook",
-        "partial_update": webhooks.CHANGE,
+        "partial_update": webhook_editing.CHANGE,
         "destroy": "smartlists.delete_webhook",
-        "new_secret": webhooks.CHANGE,
-        "resend": webhooks.CHANGE,
+        "new_secret": webhook_editing.CHANGE,
+        "resend": webhook_editing.CHANGE,
     }
 
     def revision(self, found: Webhook) -> str:
@@ -89,7 +89,7 @@ class Webhooks(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Make a webhook. The reply has the secret that signs its calls, this once."""
         given = self.given(shown.WebhookGiven)
-        made, secret = webhooks.create(given.pop("name"), request.user, **given)
+        made, secret = webhook_editing.create(given.pop("name"), request.user, **given)
         reply = self.shown(made, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
         reply.data = {**reply.data, "secret": secret}
         return reply
@@ -101,28 +101,28 @@ class Webhooks(Listed, Retrieved):
         self.require_match(found)
         given = self.given(shown.WebhookGiven, partial=True)
         with self.expecting(found.revision) as expected:
-            return self.shown(webhooks.change(found, request.user, expected_revision=expected, **given))
+            return self.shown(webhook_editing.change(found, request.user, expected_revision=expected, **given))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
         """Delete a webhook that no campaign calls, with its deliveries."""
         found = self.get_object()
         self.require_match(found)
-        webhooks.delete(found, request.user)
+        webhook_editing.delete(found, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=shown.SecretShown)
     @action(["POST"], detail=True, url_path="new-secret")
     def new_secret(self, request: Any, pk: int) -> Response:
         """Make another secret, shown this once; the one before is of no use any more."""
-        return Response({"secret": webhooks.new_secret(self.get_object(), request.user)})
+        return Response({"secret": webhook_editing.new_secret(self.get_object(), request.user)})
 
     @extend_schema(request=shown.ResendGiven, responses=shown.ResentShown)
     @action(["POST"], detail=True)
     def resend(self, request: Any, pk: int) -> Response:
         """Have calls that were given up made again, under the same ids: those that are named, or all."""
         given = self.given(shown.ResendGiven)
-        return Response({"count": webhooks.resend(self.get_object(), request.user, given.get("deliveries"))})
+        return Response({"count": webhook_editing.resend(self.get_object(), request.user, given.get("deliveries"))})
 
 
 class WebhookDeliveries(Listed):

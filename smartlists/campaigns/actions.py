@@ -7,17 +7,24 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 
-from activities import recording
 from activities.models import ActivityType
-from people import changing, datatypes, installation, static_lists
+from activities.recording import recorder
+from activities.recording import rows as recording_rows
+from people import datatypes
+from people.core import installation
+from people.core.source import Source
+from people.lists import static_lists
 from people.models import StaticList
-from people.sources import Source
-from smartlists import alerts, definitions, evaluation, filling, webhooks
-from smartlists.catalogue import Catalogue
-from smartlists.definition_checks import period_of
-from smartlists.definitions import Definition, Step
+from people.persons import upsert
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import emails as campaign_emails
+from smartlists.campaigns import token_values, webhook_calls
+from smartlists.campaigns.definition import Definition, Step
+from smartlists.campaigns.parsing import period_of
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
 from smartlists.models import SmartCampaign, StepOutcome
-from smartlists.periods import Clock
+from smartlists.rules.periods import Clock
 
 Outcome = StepOutcome.Outcome
 
@@ -81,11 +88,13 @@ def failing(problem: str) -> Callable[[Step, Sequence[Entry], Situation], Dones]
     return fail
 
 
-def _add_to_list(step: definitions.AddToList, entries: Sequence[Entry], situation: Situation) -> Dones:
+def _add_to_list(step: campaign_definition.AddToList, entries: Sequence[Entry], situation: Situation) -> Dones:
     return _on_list(static_lists.add, static_lists.Membership.ADDED, step.list, entries, situation)
 
 
-def _remove_from_list(step: definitions.RemoveFromList, entries: Sequence[Entry], situation: Situation) -> Dones:
+def _remove_from_list(
+    step: campaign_definition.RemoveFromList, entries: Sequence[Entry], situation: Situation
+) -> Dones:
     return _on_list(static_lists.remove, static_lists.Membership.REMOVED, step.list, entries, situation)
 
 
@@ -97,52 +106,52 @@ def _on_list(verb: Any, did: Any, list_id: int, entries: Sequence[Entry], situat
     }
 
 
-def _change_field(step: definitions.ChangeField, entries: Sequence[Entry], situation: Situation) -> Dones:
-    values = filling.texts(step.by or step.to, entries, situation)
+def _change_field(step: campaign_definition.ChangeField, entries: Sequence[Entry], situation: Situation) -> Dones:
+    values = token_values.texts(step.by or step.to, entries, situation)
     if step.by:
         amounts = {entry.person_id: values[entry.id] for entry in entries if values[entry.id]}
-        outcomes = changing.add(amounts, step.field, situation.source) if amounts else {}
+        outcomes = upsert.add(amounts, step.field, situation.source) if amounts else {}
     else:
         rows = [{"id": entry.person_id, step.field: values[entry.id]} for entry in entries]
-        found = changing.upsert(rows, situation.source, "id", changing.Action.UPDATE)
+        found = upsert.upsert(rows, situation.source, "id", upsert.Action.UPDATE)
         outcomes = {entry.person_id: one for entry, one in zip(entries, found, strict=True)}
     return {entry.id: _changed(outcomes.get(entry.person_id), values[entry.id]) for entry in entries}
 
 
-def _changed(outcome: changing.Outcome | None, value: str) -> Done:
+def _changed(outcome: upsert.Outcome | None, value: str) -> Done:
     if outcome is None:
         return Done(Outcome.NOTHING)
-    if outcome.status is changing.Status.REFUSED:
+    if outcome.status is upsert.Status.REFUSED:
         return Done(Outcome.FAILED, "; ".join(str(problem.message) for problem in outcome.problems))
     return Done(Outcome.DONE, value)
 
 
-def _record(step: definitions.Record, entries: Sequence[Entry], situation: Situation) -> Dones:
+def _record(step: campaign_definition.Record, entries: Sequence[Entry], situation: Situation) -> Dones:
     is_standard = ActivityType.objects.filter(api_name=step.type, is_standard=True).exists()
-    primaries = filling.texts(step.primary, entries, situation)
-    attributes = {name: filling.texts(text, entries, situation) for name, text in step.attributes}
+    primaries = token_values.texts(step.primary, entries, situation)
+    attributes = {name: token_values.texts(text, entries, situation) for name, text in step.attributes}
     rows = [
-        recording.NewActivity(
+        recording_rows.NewActivity(
             entry.person_id, step.type, situation.now, primaries[entry.id] or None,
             [(name, texts[entry.id]) for name, texts in attributes.items()],
         )
         for entry in entries
     ]  # fmt: skip
-    outcomes = recording.record(rows, situation.source, standard=is_standard, keep_refused=False)
+    outcomes = recorder.record(rows, situation.source, standard=is_standard, keep_refused=False)
     return {entry.id: _recorded(one) for entry, one in zip(entries, outcomes, strict=True)}
 
 
-def _recorded(outcome: recording.Outcome) -> Done:
-    if outcome.status is recording.Status.REFUSED:
+def _recorded(outcome: recording_rows.Outcome) -> Done:
+    if outcome.status is recording_rows.Status.REFUSED:
         return Done(Outcome.FAILED, "; ".join(str(problem.message) for problem in outcome.problems))
     return Done(Outcome.DONE, str(outcome.activity_id))
 
 
-def _wait(step: definitions.Wait, entries: Sequence[Entry], situation: Situation) -> Dones:
+def _wait(step: campaign_definition.Wait, entries: Sequence[Entry], situation: Situation) -> Dones:
     if step.period:
         until = _after(situation.now.replace(microsecond=0), step.period)
         return {entry.id: Done(Outcome.DONE, datatypes.moment_text(until), until) for entry in entries}
-    texts = filling.texts(step.until, entries, situation)
+    texts = token_values.texts(step.until, entries, situation)
     return {entry.id: _waiting(texts[entry.id], situation.now) for entry in entries}
 
 
@@ -162,14 +171,14 @@ def _waiting(text: str, now: datetime) -> Done:
     return Done(Outcome.DONE, datatypes.moment_text(until.astimezone(UTC)), until)
 
 
-def _choose(step: definitions.Choose, entries: Sequence[Entry], _situation: Situation) -> Dones:
+def _choose(step: campaign_definition.Choose, entries: Sequence[Entry], _situation: Situation) -> Dones:
     found: dict[int, Done] = {}
     left = {entry.id: entry.person_id for entry in entries}
     names = Catalogue()
     for branch, choice in enumerate(step.choices):
         if not left:
             break
-        inside = evaluation.evaluate(choice.when.wanted, set(left.values()), names=names).members
+        inside = evaluator.evaluate(choice.when.wanted, set(left.values()), names=names).members
         chosen = [pk for pk, person_id in left.items() if person_id in inside]
         found |= {pk: Done(Outcome.DONE, str(branch + 1), branch=branch) for pk in chosen}
         left = {pk: person_id for pk, person_id in left.items() if pk not in found}
@@ -177,13 +186,13 @@ def _choose(step: definitions.Choose, entries: Sequence[Entry], _situation: Situ
     return found | {pk: Done(Outcome.DONE, str(otherwise + 1), branch=otherwise) for pk in left}
 
 
-def _alert(step: definitions.Alert, entries: Sequence[Entry], situation: Situation) -> Dones:
-    alerts.queue(step, entries, situation)
+def _alert(step: campaign_definition.Alert, entries: Sequence[Entry], situation: Situation) -> Dones:
+    campaign_emails.queue(step, entries, situation)
     return {entry.id: Done(Outcome.QUEUED, ", ".join(step.to)) for entry in entries}
 
 
-def _call_webhook(step: definitions.CallWebhook, entries: Sequence[Entry], situation: Situation) -> Dones:
-    problems = webhooks.queue(step.webhook, entries, situation)
+def _call_webhook(step: campaign_definition.CallWebhook, entries: Sequence[Entry], situation: Situation) -> Dones:
+    problems = webhook_calls.queue(step.webhook, entries, situation)
     return {
         entry.id: Done(Outcome.FAILED, problems[entry.id]) if entry.id in problems else Done(Outcome.QUEUED)
         for entry in entries
@@ -191,12 +200,12 @@ def _call_webhook(step: definitions.CallWebhook, entries: Sequence[Entry], situa
 
 
 _EFFECTS: Mapping[type, Callable[[Any, Sequence[Entry], Situation], Dones]] = {
-    definitions.AddToList: _add_to_list,
-    definitions.RemoveFromList: _remove_from_list,
-    definitions.ChangeField: _change_field,
-    definitions.Record: _record,
-    definitions.Wait: _wait,
-    definitions.Choose: _choose,
-    definitions.Alert: _alert,
-    definitions.CallWebhook: _call_webhook,
+    campaign_definition.AddToList: _add_to_list,
+    campaign_definition.RemoveFromList: _remove_from_list,
+    campaign_definition.ChangeField: _change_field,
+    campaign_definition.Record: _record,
+    campaign_definition.Wait: _wait,
+    campaign_definition.Choose: _choose,
+    campaign_definition.Alert: _alert,
+    campaign_definition.CallWebhook: _call_webhook,
 }

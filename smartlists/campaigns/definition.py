@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from smartlists import rules
-from smartlists.rules import Constraint, Rules
+from smartlists.rules import model as rules
+from smartlists.rules.model import Constraint, Rules
 
 VERSION = 1
 JOINED, LEFT = "joined", "left"

@@ -10,9 +10,11 @@ from time import monotonic, sleep
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from activities.waking import CHANNEL
-from people import locks
-from smartlists import running, stepping, triggering
+from activities.recording.notify import CHANNEL
+from people.core.db import locks
+from smartlists.campaigns import engine as campaign_engine
+from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns import triggers
 
 POLL_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
@@ -51,11 +53,11 @@ def _work(is_over: Callable[[], bool]) -> None:
 
 def once(*, seldom: bool = True) -> int:
     """One look at everything that may be due; return how much was found, 0 when there is nothing left to do."""
-    batch = triggering.advance()
+    batch = triggers.advance()
     found = batch.entered + batch.has_more
     if seldom:
-        found += running.enter_runs() + running.enter_list_changes()
-    return found + stepping.run_due()
+        found += campaign_runs.enter_runs() + campaign_runs.enter_list_changes()
+    return found + campaign_engine.run_due()
 
 
 def drain() -> None:

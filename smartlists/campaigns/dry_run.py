@@ -9,15 +9,21 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.models import Activity
+from people.core.errors import Problem, Refused
+from people.core.permissions import require
+from people.core.source import SYSTEM
 from people.models import Person
-from people.permissions import require
-from people.problems import Problem, Refused
-from people.sources import SYSTEM
-from smartlists import campaign_sentences, campaigns, definitions, effects, evaluation, filling, tokens, triggering
-from smartlists.catalogue import Catalogue
-from smartlists.definitions import Definition
-from smartlists.effects import Entry, Situation
+from smartlists.campaigns import actions as campaign_actions
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns import token_values, triggers
+from smartlists.campaigns.actions import Entry, Situation
+from smartlists.campaigns.definition import Definition
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
 from smartlists.models import CampaignEntry, SmartCampaign, Webhook
+from smartlists.webhooks import tokens as webhook_tokens
 
 MAX_STEPS = 200
 
@@ -39,12 +45,12 @@ def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int |
 
     Nothing is written, sent or called. Raises `Refused` (`unknown_person`, `unknown_activity`), `NotAllowed`.
     """
-    require(by, campaigns.VIEW)
+    require(by, campaign_lifecycle.VIEW)
     require(by, "people.view_person")
     person = Person.objects.live().filter(pk=person_id).first()
     if person is None:
         raise Refused(Problem("unknown_person", _("there is no such person"), ("person",)))
-    definition, names = definitions.load(campaign.definition), Catalogue()
+    definition, names = campaign_definition.load(campaign.definition), Catalogue()
     row, trigger = _activity(definition, person, activity_id, names)
     why_not = _why_not(campaign, definition, person, row, trigger)
     entry = Entry(0, campaign.pk, 0, person.pk, row.pk if row else None, max(trigger, 0), "0", timezone.now(), 0, False)
@@ -62,11 +68,11 @@ def _activity(
     types = {names.type(trigger.type).id for _at, trigger in definition.activity_triggers}
     rows = Activity.objects.filter(person_id=person.pk)
     rows = rows.filter(pk=activity_id) if activity_id else rows.filter(activity_type_id__in=types)
-    listener = triggering.Listener(SmartCampaign(pk=0), definition)
+    listener = triggers.Listener(SmartCampaign(pk=0), definition)
     found = list(rows.order_by("-occurred_at", "-pk")[:100])
     if activity_id and not found:
         raise Refused(Problem("unknown_activity", _("This person has no such activity."), ("activity",)))
-    matches = triggering.matches(found, [listener], names)  # type: ignore[arg-type]
+    matches = triggers.matches(found, [listener], names)  # type: ignore[arg-type]
     for row in found:
         if (0, row.pk) in matches:
             return row, matches[0, row.pk]
@@ -78,7 +84,7 @@ def _why_not(
 ) -> str:
     if definition.activity_triggers and trigger < 0:
         return _("no activity of this person satisfies a trigger")
-    if not definition.audience.is_everybody and not evaluation.members(definition.audience.wanted, [person.pk]):
+    if not definition.audience.is_everybody and not evaluator.members(definition.audience.wanted, [person.pk]):
         return str(CampaignEntry.Reason.AUDIENCE.label)
     last = campaign.entries.exclude(state=CampaignEntry.State.SKIPPED).filter(person_id=person.pk)
     before = last.order_by("-entered_at").values_list("entered_at", flat=True).first()
@@ -92,29 +98,31 @@ def _steps(
     webhooks = dict(Webhook.objects.values_list("pk", "name"))
     now, path, done = timezone.now(), "0" if definition.steps else "", 0
     while path and done < MAX_STEPS:
-        item = definitions.step_at(definition.steps, path)
+        item = campaign_definition.step_at(definition.steps, path)
         situation = Situation(campaign, definition, path, SYSTEM, now)
         yield campaign_sentences.shown_path(path), _said(item, entry, situation, names, webhooks)
-        following = definitions.following(definition.steps, path)
-        if isinstance(item, definitions.Choose):
-            branch = effects.run(item, [entry], situation)[entry.id].branch
-            following = definitions.branch_of(definition.steps, path, branch or 0)
-        elif isinstance(item, definitions.Wait):
+        following = campaign_definition.following(definition.steps, path)
+        if isinstance(item, campaign_definition.Choose):
+            branch = campaign_actions.run(item, [entry], situation)[entry.id].branch
+            following = campaign_definition.branch_of(definition.steps, path, branch or 0)
+        elif isinstance(item, campaign_definition.Wait):
             now = _later(item, entry, situation) or now
         path, done = following, done + 1
 
 
-def _later(item: definitions.Wait, entry: Entry, situation: Situation) -> datetime | None:
-    return effects.run(item, [entry], situation)[entry.id].until
+def _later(item: campaign_definition.Wait, entry: Entry, situation: Situation) -> datetime | None:
+    return campaign_actions.run(item, [entry], situation)[entry.id].until
 
 
-def _said(item: definitions.Step, entry: Entry, situation: Situation, names: Catalogue, webhooks: Any) -> str:
+def _said(item: campaign_definition.Step, entry: Entry, situation: Situation, names: Catalogue, webhooks: Any) -> str:
     """The step's sentence with this person's values in the places of tokens."""
-    values = filling.values_of([entry], situation)[entry.id]
-    told = tokens.render(campaign_sentences.step(item, names, webhooks), values)
-    if isinstance(item, definitions.Alert) and item.body:
-        told = f"{told}: {tokens.render(item.body, values)}"
-    if isinstance(item, definitions.CallWebhook):
+    values = token_values.values_of([entry], situation)[entry.id]
+    told = webhook_tokens.render(campaign_sentences.step(item, names, webhooks), values)
+    if isinstance(item, campaign_definition.Alert) and item.body:
+        told = f"{told}: {webhook_tokens.render(item.body, values)}"
+    if isinstance(item, campaign_definition.CallWebhook):
         hook = Webhook.objects.filter(pk=item.webhook).first()
-        told = f"{told}: {hook.method} {tokens.render(hook.url, values, tokens.in_url)}" if hook else told
+        told = (
+            f"{told}: {hook.method} {webhook_tokens.render(hook.url, values, webhook_tokens.in_url)}" if hook else told
+        )
     return told

@@ -13,10 +13,13 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from people import locks
+from people.core import jobs
+from people.core.db import locks
 from people.models import Person
-from smartlists import definitions, filling, tokens
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import token_values
 from smartlists.models import AlertEmail, StepOutcome
+from smartlists.webhooks import tokens as webhook_tokens
 
 MAX_ATTEMPTS = 10
 MAX_SUBJECT = 255
@@ -26,20 +29,18 @@ logger = logging.getLogger(__name__)
 State = AlertEmail.State
 
 
-def queue(step: definitions.Alert, entries: Sequence[Any], situation: Any) -> None:
+def queue(step: campaign_definition.Alert, entries: Sequence[Any], situation: Any) -> None:
     """Write down one e-mail an entry, and have a job send them once this transaction is committed."""
-    from smartlists.campaign_tasks import later, send_alerts  # tasks call this module
-
-    subjects = filling.texts(step.subject, entries, situation, tokens.one_line)
-    bodies = filling.texts(step.body, entries, situation)
+    subjects = token_values.texts(step.subject, entries, situation, webhook_tokens.one_line)
+    bodies = token_values.texts(step.body, entries, situation)
     AlertEmail.objects.bulk_create(
         AlertEmail(
             entry_id=entry.id, path=situation.path, person_id=entry.person_id, recipients=list(step.to),
-            subject=tokens.one_line(subjects[entry.id])[:MAX_SUBJECT], body=bodies[entry.id],
+            subject=webhook_tokens.one_line(subjects[entry.id])[:MAX_SUBJECT], body=bodies[entry.id],
         )
         for entry in entries
     )  # fmt: skip
-    later(send_alerts, "smartlists.send_alerts")
+    jobs.defer_once_committed("smartlists.send_alerts", "smartlists.send_alerts")
 
 
 def send() -> int:

@@ -16,13 +16,15 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from people import locks
-from people.problems import Refused
-from people.sources import Door, Source
-from smartlists import definitions, effects, tallies
-from smartlists.effects import Done, Entry, Situation
+from people.core.db import locks
+from people.core.errors import Refused
+from people.core.source import Door, Source
+from smartlists.campaigns import actions as campaign_actions
+from smartlists.campaigns import counters as campaign_counters
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.actions import Done, Entry, Situation
+from smartlists.campaigns.triggers import definition_of
 from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
-from smartlists.triggering import definition_of
 
 LIMIT = 1_000  # entries looked at at once
 MAX_DETAIL = 1_000
@@ -78,32 +80,32 @@ def step(version_id: int, path: str, entries: Sequence[Entry]) -> list[Moved]:
     """
     definition = definition_of(version_id)
     try:
-        return _step(definition, path, entries, effects.run)
+        return _step(definition, path, entries, campaign_actions.run)
     except (OperationalError, InterfaceError):
         raise
     except Refused as refused:
-        return _step(definition, path, entries, effects.failing(str(refused)))
+        return _step(definition, path, entries, campaign_actions.failing(str(refused)))
     except Exception as error:
         logger.exception("step %s of version %s", path, version_id)
-        return _step(definition, path, entries, effects.failing(type(error).__name__))
+        return _step(definition, path, entries, campaign_actions.failing(type(error).__name__))
 
 
 @transaction.atomic
-def _step(definition: definitions.Definition, path: str, entries: Sequence[Entry], effect: Any) -> list[Moved]:
+def _step(definition: campaign_definition.Definition, path: str, entries: Sequence[Entry], effect: Any) -> list[Moved]:
     # before any row, in the order of locks: nobody is deleted, merged or erased meanwhile
     locks.share([locks.key(locks.Space.PEOPLE)])
     held = _hold(path, entries)
     if not held:
         return []
     campaign = SmartCampaign.objects.get(pk=held[0].campaign_id)
-    found = definitions.step_at(definition.steps, path)
+    found = campaign_definition.step_at(definition.steps, path)
     source = Source(Door.CAMPAIGN, None, campaign.pk, reason=campaign.name)
     situation = Situation(campaign, definition, path, source, timezone.now())
     last_id = _last_activity_id()
     dones = effect(found, held, situation)
     moved = [_moved(definition, path, entry, dones[entry.id], situation.now) for entry in held]
     _note_depths(held, campaign.pk, last_id)
-    _write_outcomes(definitions.NAMES[type(found)], path, moved)
+    _write_outcomes(campaign_definition.NAMES[type(found)], path, moved)
     _write_entries(moved)
     _tally(campaign.pk, moved)
     return moved
@@ -119,10 +121,10 @@ def _hold(path: str, entries: Sequence[Entry]) -> list[Entry]:
     return [Entry(*row) for row in rows.values_list(*Entry.COLUMNS)]
 
 
-def _moved(definition: definitions.Definition, path: str, entry: Entry, done: Done, now: datetime) -> Moved:
-    following = definitions.following(definition.steps, path)
+def _moved(definition: campaign_definition.Definition, path: str, entry: Entry, done: Done, now: datetime) -> Moved:
+    following = campaign_definition.following(definition.steps, path)
     if done.branch is not None:
-        following = definitions.branch_of(definition.steps, path, done.branch)
+        following = campaign_definition.branch_of(definition.steps, path, done.branch)
     return Moved(entry, done, following, max(done.until or now, now) if following else now)
 
 
@@ -159,7 +161,7 @@ def _write_entries(moved: Sequence[Moved]) -> None:
 
 
 def _tally(campaign_id: int, moved: Sequence[Moved]) -> None:
-    tallies.add(
+    campaign_counters.add(
         (campaign_id, "failed" if one.entry.has_failed or one.done.outcome == Outcome.FAILED else "done")
         for one in moved
         if not one.path

@@ -13,15 +13,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import reading
+from activities.log import reader as log_reader
 from activities.models import ActivityType, LogPosition
-from people import audit, locks, names
-from people.models import Folder
-from people.permissions import require
-from people.problems import Problem, Refused, refuse_if, refuse_if_changed
-from smartlists import definition_checks, definitions, evaluation, rules, saving
-from smartlists.catalogue import Catalogue
-from smartlists.definitions import Definition
+from people.core import audit
+from people.core.db import locks
+from people.core.errors import Problem, Refused, refuse_if, refuse_if_changed
+from people.core.models import Folder
+from people.core.permissions import require
+from people.datatypes import naming
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import parsing as campaign_parsing
+from smartlists.campaigns.definition import Definition
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
 from smartlists.models import (
     CampaignEntry,
     CampaignUse,
@@ -30,6 +34,9 @@ from smartlists.models import (
     SmartCampaign,
     SmartList,
 )
+from smartlists.rules import model as rules
+from smartlists.rules import references
+from smartlists.webhooks import tokens as webhook_tokens
 
 audit.describe({
     "definition_changed": (2, gettext_lazy("Changed what it does")),
@@ -44,7 +51,7 @@ ACTIVATE = "smartlists.activate_smartcampaign"
 POSITION = "campaigns"  # of the dispatcher in the log
 State = SmartCampaign.State
 EntryState = CampaignEntry.State
-EMPTY = definitions.dump(Definition())
+EMPTY = campaign_definition.dump(Definition())
 
 
 @transaction.atomic
@@ -57,8 +64,8 @@ def create(name: Any, by: Any, *, value: Any = None, description: Any = "", fold
     known = Catalogue()
     parsed = held(EMPTY if value is None else value, known)
     made = SmartCampaign(
-        name=names.name(name), description=names.description(description), folder=folder,
-        definition=definitions.dump(parsed), created_by=by, updated_by=by,
+        name=naming.name(name), description=naming.description(description), folder=folder,
+        definition=campaign_definition.dump(parsed), created_by=by, updated_by=by,
     )  # fmt: skip
     _save(made)
     _write_uses(made, parsed, known)
@@ -83,11 +90,11 @@ def change(
     if changed.state in (State.ACTIVE, State.PAUSED) and parsed is not None:
         refuse_if(unready(parsed))
     if name is not None:
-        changed.name = names.name(name)
+        changed.name = naming.name(name)
     if description is not None:
-        changed.description = names.description(description)
+        changed.description = naming.description(description)
     if parsed is not None:
-        changed.definition = definitions.dump(parsed)
+        changed.definition = campaign_definition.dump(parsed)
         changed.uses.all().delete()
         _write_uses(changed, parsed, known)
         if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
@@ -129,7 +136,7 @@ def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     require_state(changed, State.DRAFT, State.PAUSED)
     parsed = held(changed.definition, Catalogue())
     refuse_if(unready(parsed))
-    after = max(reading.high_water_mark(), position.last_id)
+    after = max(log_reader.high_water_mark(), position.last_id)
     changed.periods = [*changed.periods, [after, None]]
     changed.version = version_of(changed)
     changed.state, changed.activated_at = State.ACTIVE, timezone.now()
@@ -148,7 +155,7 @@ def pause(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     position = hold_position()
     changed = lock(campaign)
     require_state(changed, State.ACTIVE)
-    upto = max(reading.high_water_mark(), position.last_id)
+    upto = max(log_reader.high_water_mark(), position.last_id)
     changed.periods = [*changed.periods[:-1], [changed.periods[-1][0], upto]]
     changed.state = State.PAUSED
     changed.revision += 1
@@ -246,7 +253,7 @@ def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
     campaign.watches.exclude(smart_list__in=wanted).delete()
     for smart_list in SmartList.objects.filter(pk__in=wanted).select_related("current"):
         current = smart_list.current
-        members = current.person_ids if current else evaluation.members(smart_list.parsed)
+        members = current.person_ids if current else evaluator.members(smart_list.parsed)
         members.run_optimize()
         ListWatch.objects.update_or_create(
             campaign=campaign, smart_list=smart_list,
@@ -281,19 +288,19 @@ def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> Smart
 
 def _save(campaign: SmartCampaign) -> None:
     message = _("There is a smart campaign “%(name)s” already.") % {"name": campaign.name}
-    with names.kept_apart("smart_campaign_name_is_unique", message):
+    with naming.kept_apart("smart_campaign_name_is_unique", message):
         campaign.save()
 
 
 def held(value: Any, known: Catalogue) -> Definition:
     """The definition, checked; until the transaction ends no type that it names is retired or deleted."""
-    form = definitions.dump(value) if isinstance(value, Definition) else value
-    parsed = definition_checks.parse(form)
+    form = campaign_definition.dump(value) if isinstance(value, Definition) else value
+    parsed = campaign_parsing.parse(form)
     api_names = {name for name, _field in _own_types_in(parsed)}
     api_names |= {name for item in _rules_in(parsed) for name in rules.types_of(item)}
     known_types = ActivityType.objects.filter(api_name__in=api_names).values_list("pk", flat=True)
     locks.share(locks.key(locks.Space.TYPE, pk) for pk in known_types)
-    return definition_checks.parse(form, known)
+    return campaign_parsing.parse(form, known)
 
 
 def _note_changes(changed: SmartCampaign, before: tuple[str, str, Any], by: Any) -> None:
@@ -312,8 +319,8 @@ def _note_changes(changed: SmartCampaign, before: tuple[str, str, Any], by: Any)
 def _rules_in(parsed: Definition) -> Iterator[rules.Filter]:
     """The filters of its audience and of every choice."""
     audiences = [parsed.audience]
-    for _path, step in definitions.walk(parsed.steps):
-        if isinstance(step, definitions.Choose):
+    for _path, step in campaign_definition.walk(parsed.steps):
+        if isinstance(step, campaign_definition.Choose):
             audiences += [choice.when for choice in step.choices]
     for audience in audiences:
         yield from audience.wanted.filters
@@ -324,8 +331,8 @@ def _own_types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
     for _at, trigger in parsed.activity_triggers:
         yield trigger.type, ""
         yield from ((trigger.type, constraint.field) for constraint in trigger.constraints)
-    for _path, step in definitions.walk(parsed.steps):
-        if isinstance(step, definitions.Record):
+    for _path, step in campaign_definition.walk(parsed.steps):
+        if isinstance(step, campaign_definition.Record):
             yield step.type, ""
             yield from ((step.type, name) for name, _value in step.attributes)
 
@@ -333,19 +340,19 @@ def _own_types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
 def _uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
     """What a definition names, as columns of the reference rows."""
     for item in _rules_in(parsed):
-        yield from saving.uses_of(item, known)
+        yield from references.uses_of(item, known)
     for api_name, field in _own_types_in(parsed):
         yield "activity_type_id", known.types[api_name].id
         if field and (field_id := known.types[api_name].fields[field].id):
             yield "approved_field_id", field_id
     for _at, one in parsed.list_triggers:
         yield "used_list_id", one.smart_list
-    for _path, step in definitions.walk(parsed.steps):
-        if isinstance(step, definitions.AddToList | definitions.RemoveFromList):
+    for _path, step in campaign_definition.walk(parsed.steps):
+        if isinstance(step, campaign_definition.AddToList | campaign_definition.RemoveFromList):
             yield "static_list_id", step.list
-        elif isinstance(step, definitions.ChangeField):
+        elif isinstance(step, campaign_definition.ChangeField):
             yield "person_field_id", known.person_fields[step.field].id
-        elif isinstance(step, definitions.CallWebhook):
+        elif isinstance(step, campaign_definition.CallWebhook):
             yield "webhook_id", step.webhook
     yield from _token_uses(parsed, known)
 
@@ -364,19 +371,17 @@ def _token_uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int
 
 def tokens_in(parsed: Definition) -> list[Any]:
     """Every token in the texts of its steps."""
-    from smartlists import tokens
-
     texts: list[str] = []
-    for _path, step in definitions.walk(parsed.steps):
-        if isinstance(step, definitions.ChangeField):
+    for _path, step in campaign_definition.walk(parsed.steps):
+        if isinstance(step, campaign_definition.ChangeField):
             texts += [step.to, step.by]
-        elif isinstance(step, definitions.Record):
+        elif isinstance(step, campaign_definition.Record):
             texts += [step.primary, *(value for _name, value in step.attributes)]
-        elif isinstance(step, definitions.Wait):
+        elif isinstance(step, campaign_definition.Wait):
             texts.append(step.until)
-        elif isinstance(step, definitions.Alert):
+        elif isinstance(step, campaign_definition.Alert):
             texts += [step.subject, step.body]
-    return [token for text in texts for token in tokens.tokens_of(text)]
+    return [token for text in texts for token in webhook_tokens.tokens_of(text)]
 
 
 def _write_uses(campaign: SmartCampaign, parsed: Definition, known: Catalogue) -> None:

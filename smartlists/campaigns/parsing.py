@@ -1,7 +1,7 @@
 """Reads what a campaign is to do as it came in at a door: every problem is found, each with its path."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -10,12 +10,15 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
 from people import datatypes
+from people.core.errors import Path, Problem, Refused, bad_value
 from people.datatypes import BadValue, is_blank
-from people.problems import Path, Problem, Refused, bad_value
-from smartlists import definitions, rules, tokens
-from smartlists.catalogue import Catalogue
-from smartlists.checking import Reader
-from smartlists.definitions import Audience, Definition, Qualification, Step
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.definition import Audience, Definition, Qualification, Step
+from smartlists.catalog import Catalogue
+from smartlists.models import Webhook
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import Reader
+from smartlists.webhooks import tokens as webhook_tokens
 
 MAX_TRIGGERS = 20
 MAX_STEPS = 100
@@ -45,25 +48,12 @@ def period_of(text: str) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
-def known_tokens(triggers: Iterable[definitions.Trigger | definitions.ListTrigger], names: Catalogue) -> set[str]:
-    """The keys of every token that a campaign with these triggers may use."""
-    known = {f"person.{name}" for name in names.person_fields} | {"person.id", "campaign.name", "campaign.id"}
-    known |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}
-    for trigger in triggers:
-        if isinstance(trigger, definitions.Trigger) and trigger.type in names.types:
-            fields = names.types[trigger.type].fields
-            known |= {f"trigger.{name}" for name in fields if not name.startswith("@")}
-    return known
-
-
 class DefinitionReader(Reader):
     """One reading of one definition."""
 
     def __init__(self, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> None:
-        super().__init__(names)
+        super().__init__(names or Catalogue())
         if webhooks is None:
-            from smartlists.models import Webhook
-
             webhooks = dict(Webhook.objects.filter(is_archived=False).values_list("pk", "name"))
         self.webhooks = webhooks
         self.tokens: set[str] = set()
@@ -75,16 +65,19 @@ class DefinitionReader(Reader):
         form = self._object(value, (), keys)
         if form is None:
             raise Refused(*self.problems)
-        if form.get("version", definitions.VERSION) != definitions.VERSION or isinstance(form.get("version"), bool):
+        if form.get("version", campaign_definition.VERSION) != campaign_definition.VERSION or isinstance(
+            form.get("version"), bool
+        ):
             self._add("unknown_version", _("expected version 1 of campaigns"), ("version",), got=form["version"])
         items = self._list(form.get("triggers", []), ("triggers",), MAX_TRIGGERS, "too_many_triggers")
         triggers = tuple(
             one for at, item in enumerate(items) if (one := self._trigger(item, ("triggers", at))) is not None
         )
-        self.tokens = known_tokens(triggers, self.names)
+        types = [trigger.type for trigger in triggers if isinstance(trigger, campaign_definition.Trigger)]
+        self.tokens = webhook_tokens.known_tokens(types, self.names)
         audience = self._audience(form.get("audience"), ("audience",))
         qualification = self._qualification(form.get("qualification"), ("qualification",))
-        hours = form.get("late_after_hours", definitions.LATE_AFTER_HOURS)
+        hours = form.get("late_after_hours", campaign_definition.LATE_AFTER_HOURS)
         if hours is not None:
             hours = self._whole(hours, ("late_after_hours",), 1, MAX_HOURS)
         steps = self._steps(form.get("steps", []), ("steps",), 0)
@@ -94,21 +87,19 @@ class DefinitionReader(Reader):
 
     # --- who enters ---
 
-    def _trigger(self, value: Any, path: Path) -> definitions.Trigger | definitions.ListTrigger | None:
+    def _trigger(self, value: Any, path: Path) -> campaign_definition.Trigger | campaign_definition.ListTrigger | None:
         form = self._object(value, path, ("type", "constraints", "smart_list", "change"))
         if form is None:
             return None
         if "smart_list" in form:
             number = self._list_id(form["smart_list"], self.names.smart_lists, _("smart list"), path)
-            change = self._one_of(
-                form.get("change", definitions.JOINED), (definitions.JOINED, definitions.LEFT), (*path, "change"),
-                _("change"),
-            )  # fmt: skip
-            return None if number is None or not change else definitions.ListTrigger(number, change)
+            changes = (campaign_definition.JOINED, campaign_definition.LEFT)
+            change = self._one_of(form.get("change", changes[0]), changes, (*path, "change"), _("change"))
+            return None if number is None or not change else campaign_definition.ListTrigger(number, change)
         found = self._type(form.get("type"), (*path, "type"))
         if found is None:
             return None
-        return definitions.Trigger(found.api_name, self._constraints(form.get("constraints", []), found, path))
+        return campaign_definition.Trigger(found.api_name, self._constraints(form.get("constraints", []), found, path))
 
     def _audience(self, value: Any, path: Path) -> Audience:
         if value is None:
@@ -136,12 +127,12 @@ class DefinitionReader(Reader):
         form = self._object({} if value is None else value, path, ("how", "number", "unit"))
         if form is None:
             return Qualification()
-        known = (definitions.ONCE, definitions.EVERY, definitions.WITHIN)
-        how = self._one_of(form.get("how", definitions.ONCE), known, (*path, "how"), _("qualification"))
-        if how != definitions.WITHIN:
-            return Qualification(how or definitions.ONCE)
+        known = (campaign_definition.ONCE, campaign_definition.EVERY, campaign_definition.WITHIN)
+        how = self._one_of(form.get("how", campaign_definition.ONCE), known, (*path, "how"), _("qualification"))
+        if how != campaign_definition.WITHIN:
+            return Qualification(how or campaign_definition.ONCE)
         number = self._whole(form.get("number"), (*path, "number"), 1, 10_000)
-        unit = self._one_of(form.get("unit"), definitions.UNITS, (*path, "unit"), _("unit"))
+        unit = self._one_of(form.get("unit"), campaign_definition.UNITS, (*path, "unit"), _("unit"))
         return Qualification(how, number or 1, unit)
 
     # --- steps ---
@@ -161,11 +152,11 @@ class DefinitionReader(Reader):
 
     def _add_to_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
-        return None if number is None else definitions.AddToList(number)
+        return None if number is None else campaign_definition.AddToList(number)
 
     def _remove_from_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
-        return None if number is None else definitions.RemoveFromList(number)
+        return None if number is None else campaign_definition.RemoveFromList(number)
 
     def _change_field(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         known = self.names.person_fields
@@ -183,7 +174,7 @@ class DefinitionReader(Reader):
         text = self._text(form.get("to", ""), (*path, "to"), datatypes.MAX_TEXT_BYTES, is_needed=False)
         if text and not self._has_tokens(text):
             self._fits(text, info.data_type, (*path, "to"))
-        return definitions.ChangeField(name, to=text)
+        return campaign_definition.ChangeField(name, to=text)
 
     def _increment(self, name: str, data_type: datatypes.DataType, form: Mapping[str, Any], path: Path) -> Step | None:
         if not data_type.is_number:
@@ -195,15 +186,13 @@ class DefinitionReader(Reader):
         text = self._text(form["by"], (*path, "by"), 255)
         if text and not self._has_tokens(text):
             self._fits(text, data_type, (*path, "by"))
-        return definitions.ChangeField(name, by=text)
+        return campaign_definition.ChangeField(name, by=text)
 
     def _record(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         found = self._type(form.get("type"), (*path, "type"))
         if found is None:
             return None
-        from activities.models import FIRST_CUSTOM_ID
-
-        if found.id < FIRST_CUSTOM_ID and found.api_name not in RECORDABLE_STANDARD:
+        if found.is_standard and found.api_name not in RECORDABLE_STANDARD:
             message = _("standard activities are recorded by the product itself")
             self._add("standard_type", message, (*path, "type"), got=found.api_name)
         fields = {name: field for name, field in found.fields.items() if field.is_live and field.id}
@@ -226,7 +215,7 @@ class DefinitionReader(Reader):
                 self._fits(value, fields[name].data_type, at)
             if value:
                 attributes.append((name, value))
-        return definitions.Record(found.api_name, text, tuple(attributes))
+        return campaign_definition.Record(found.api_name, text, tuple(attributes))
 
     def _wait(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         period, until = form.get("period"), form.get("until")
@@ -239,19 +228,19 @@ class DefinitionReader(Reader):
                 expected = _("a period like “3 days”: minutes, hours, days, weeks or months")
                 self._append(bad_value("wrong_type", expected, period, *path, "period"))
                 return None
-            return definitions.Wait(period=text)
+            return campaign_definition.Wait(period=text)
         text = self._text(until, (*path, "until"), 255)
         if self._has_tokens(text):
             self._check_date_token(text, (*path, "until"))
         elif text:
             self._fits(text, datatypes.BY_NAME["datetime"], (*path, "until"))
-        return definitions.Wait(until=text)
+        return campaign_definition.Wait(until=text)
 
     def _check_date_token(self, text: str, path: Path) -> None:
         """One token and nothing else, of a date that somebody has."""
-        parts = tokens.parse(text)
+        parts = webhook_tokens.parse(text)
         token = parts[0]
-        if len(parts) != 1 or not isinstance(token, tokens.Token):
+        if len(parts) != 1 or not isinstance(token, webhook_tokens.Token):
             self._add("bad_token", _("one token of a date, and nothing else"), path, got=text)
             return
         if token.key not in self.tokens:
@@ -269,7 +258,7 @@ class DefinitionReader(Reader):
         if subject and not subject.isprintable():
             self._append(bad_value("wrong_type", _("text on one line"), subject, *path, "subject"))
         body = self._text(form.get("body", ""), (*path, "body"), datatypes.MAX_TEXT_BYTES, is_needed=False)
-        return definitions.Alert(to, subject, body)
+        return campaign_definition.Alert(to, subject, body)
 
     def _recipient(self, value: Any, path: Path) -> str:
         try:
@@ -292,7 +281,7 @@ class DefinitionReader(Reader):
             names = {name: name for name in self.webhooks.values()}
             self._unknown("unknown_webhook", _("webhook"), number, (), (*path, "webhook"), names)
             return None
-        return definitions.CallWebhook(number)
+        return campaign_definition.CallWebhook(number)
 
     def _choose(self, form: Mapping[str, Any], path: Path, depth: int) -> Step | None:
         if depth >= MAX_DEPTH:
@@ -310,9 +299,11 @@ class DefinitionReader(Reader):
             when = self._audience(way.get("when"), (*place, "when"))
             if way.get("when") is None:
                 self._add("missing_value", _("say for whom: a smart list or rules"), (*place, "when"))
-            choices.append(definitions.Choice(when, self._steps(way.get("steps", []), (*place, "steps"), depth + 1)))
+            choices.append(
+                campaign_definition.Choice(when, self._steps(way.get("steps", []), (*place, "steps"), depth + 1))
+            )
         otherwise = self._steps(form.get("otherwise", []), (*path, "otherwise"), depth + 1)
-        return definitions.Choose(tuple(choices), otherwise)
+        return campaign_definition.Choose(tuple(choices), otherwise)
 
     # --- texts ---
 
@@ -331,13 +322,13 @@ class DefinitionReader(Reader):
         if len(text) > most:
             self._append(bad_value("too_long", _("at most %(most)s characters") % {"most": most}, value, *path))
             return ""
-        for problem in tokens.check(text, self.tokens, path):
+        for problem in webhook_tokens.check(text, self.tokens, path):
             self._append(problem)
             return ""
         return text.strip()
 
     def _has_tokens(self, text: str) -> bool:
-        return bool(text) and bool(tokens.tokens_of(text))
+        return bool(text) and bool(webhook_tokens.tokens_of(text))
 
     def _fits(self, text: str, data_type: datatypes.DataType, path: Path) -> None:
         try:

@@ -8,9 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pyroaring import BitMap
 
-from people import announcing, owned
-from people.owned import Erasing, Merging, Owned
-from people.sources import Source
+from people import events
+from people.core import personal_data
+from people.core.personal_data import Erasing, Merging, Owned
+from people.core.source import Source
 from smartlists.models import CampaignEntry, CampaignRun, ListWatch, bitmap
 
 State = CampaignEntry.State
@@ -26,37 +27,37 @@ MOVING: Mapping[str, tuple[Any, str]] = {
 def register() -> None:
     """Make the tables known and listen to what happens to people; called when the app starts."""
     for table, (label, columns) in MOVING.items():
-        owned.register(
+        personal_data.register(
             Owned(
                 table=table,
                 columns=("person_id", "original_person_id"),
                 label=label,
                 merge=_merging(table),
                 undo=_undoing(table),
-                erase=owned.delete_rows(table, "person_id", "original_person_id"),
+                erase=personal_data.delete_rows(table, "person_id", "original_person_id"),
                 export=_exporting(table, columns),
-                count=owned.count_rows(table, "person_id"),
+                count=personal_data.count_rows(table, "person_id"),
             )
         )
     for model in (CampaignRun, ListWatch):
-        owned.register(
+        personal_data.register(
             Owned(
                 table=model._meta.db_table,
                 columns=("members",),
                 label=_("smart lists that campaigns watch") if model is ListWatch else _("people still to enter"),
-                merge=owned.nothing,  # who is gone when it is their turn is passed over
-                undo=owned.nothing,
+                merge=personal_data.nothing,  # who is gone when it is their turn is passed over
+                undo=personal_data.nothing,
                 erase=_taking_out(model),
-                export=owned.no_rows,
+                export=personal_data.no_rows,
                 count=_counting(model),
             )
         )
-    announcing.subscribe(leave)
+    events.subscribe(leave)
 
 
-def leave(announcement: announcing.Announcement, _source: Source) -> None:
+def leave(announcement: events.Announcement, _source: Source) -> None:
     """Whoever is deleted leaves every campaign; restoring brings nobody back in."""
-    if isinstance(announcement, announcing.Deleted):
+    if isinstance(announcement, events.Deleted):
         CampaignEntry.objects.filter(
             person_id__in=[pk for pk, _name in announcement.names], state__in=(State.OPEN, State.HELD)
         ).update(state=State.LEFT, reason=CampaignEntry.Reason.GONE, finished_at=timezone.now())

@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import exporting
-from people.problems import Problem, Refused
-from smartlists import tallies
+from people.core.errors import Problem, Refused
+from people.files.exports import kinds as export_kinds
+from smartlists.campaigns import counters as campaign_counters
 from smartlists.models import CampaignEntry, SmartCampaign, WebhookDelivery
 
 PAGE = 50
@@ -44,7 +44,7 @@ class Summary:
 
 def summary(campaign: SmartCampaign) -> Summary:
     """The numbers of a campaign; no row of a person is counted."""
-    found = tallies.of(campaign.pk)
+    found = campaign_counters.of(campaign.pk)
     skipped = {
         what.partition(":")[2]: count for what, count in sorted(found.items()) if what.startswith("skipped:")
     }  # fmt: skip
@@ -84,7 +84,7 @@ def forget_old() -> int:
     return skipped.delete()[0] + made.delete()[0]
 
 
-def statement(parameters: Mapping[str, Any]) -> exporting.Statement:
+def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     """A row for every step of everybody; `campaign`: the id, `state`: only entries in it."""
     campaign = SmartCampaign.objects.filter(pk=parameters.get("campaign")).first()
     if campaign is None:
@@ -93,26 +93,26 @@ def statement(parameters: Mapping[str, Any]) -> exporting.Statement:
     where, values = "e.campaign_id = %(campaign)s", {"campaign": campaign.pk}
     if state := parameters.get("state"):
         where, values = where + " and e.state = %(state)s", values | {"state": state}
-    return exporting.Statement(_COLUMNS, f"{_SOURCE} where {where} order by e.id, o.id", values)
+    return export_kinds.Statement(_COLUMNS, f"{_SOURCE} where {where} order by e.id, o.id", values)
 
 
 _SOURCE = "campaign_entry e left join campaign_step_outcome o on o.entry_id = e.id"
-_COLUMNS: Sequence[exporting.Column] = (
-    exporting.Column("entry", "e.id"),
-    exporting.Column("person", "e.person_id"),
-    exporting.Column("activity", "e.activity_id"),
-    exporting.Column("state", "e.state"),
-    exporting.Column("reason", "e.reason"),
-    exporting.Column("entered_at", exporting.moment("e.entered_at")),
-    exporting.Column("finished_at", exporting.moment("e.finished_at")),
-    exporting.Column("step", "o.path"),
-    exporting.Column("do", 'o."do"'),
-    exporting.Column("outcome", "o.outcome"),
-    exporting.Column("detail", "o.detail", is_text=True),
-    exporting.Column("at", exporting.moment("o.at")),
+_COLUMNS: Sequence[export_kinds.Column] = (
+    export_kinds.Column("entry", "e.id"),
+    export_kinds.Column("person", "e.person_id"),
+    export_kinds.Column("activity", "e.activity_id"),
+    export_kinds.Column("state", "e.state"),
+    export_kinds.Column("reason", "e.reason"),
+    export_kinds.Column("entered_at", export_kinds.moment("e.entered_at")),
+    export_kinds.Column("finished_at", export_kinds.moment("e.finished_at")),
+    export_kinds.Column("step", "o.path"),
+    export_kinds.Column("do", 'o."do"'),
+    export_kinds.Column("outcome", "o.outcome"),
+    export_kinds.Column("detail", "o.detail", is_text=True),
+    export_kinds.Column("at", export_kinds.moment("o.at")),
 )
-exporting.register(
-    exporting.Kind(
+export_kinds.register(
+    export_kinds.Kind(
         "campaign_results", gettext_lazy("Results of a smart campaign"),
         ("people.export_person", "smartlists.view_smartcampaign"), statement,
     )

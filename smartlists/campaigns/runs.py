@@ -10,12 +10,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
-from people import audit
-from people.permissions import require
-from people.problems import Problem, Refused, bad_value
-from smartlists import campaigns, definitions, evaluating, evaluation, triggering
+from people.core import audit
+from people.core.errors import Problem, Refused, bad_value
+from people.core.permissions import require
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import triggers
+from smartlists.campaigns.triggers import Candidate, Listener, definition_of
+from smartlists.evaluation import evaluator
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, StoredEvaluation, bitmap
-from smartlists.triggering import Candidate, Listener, definition_of
 
 BATCH = 1_000  # people who enter in one transaction
 
@@ -30,7 +34,7 @@ class Preview:
 
 def preview(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> Preview:
     """Who is on the list now and satisfies the campaign's audience. Raises `Refused` (`timeout`, …), `NotAllowed`."""
-    require(by, campaigns.ACTIVATE)
+    require(by, campaign_lifecycle.ACTIVATE)
     members, as_of = _who(campaign, smart_list, by)
     return Preview(len(members), as_of)
 
@@ -40,7 +44,7 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
 
     Raises `Refused` (`over_cap`) when they are more than `cap`, which whoever asks states for safety.
     """
-    require(by, campaigns.ACTIVATE)
+    require(by, campaign_lifecycle.ACTIVATE)
     if type(cap) is not int or cap < 1:
         raise Refused(bad_value("wrong_type", _("the largest number of people that is meant"), cap, "cap"))
     members, _as_of = _who(campaign, smart_list, by)
@@ -53,13 +57,13 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
 
 @transaction.atomic
 def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: Any) -> CampaignRun:
-    locked = campaigns.lock(campaign)
-    parsed = campaigns.held(locked.definition, triggering.Catalogue())
+    locked = campaign_lifecycle.lock(campaign)
+    parsed = campaign_lifecycle.held(locked.definition, triggers.Catalogue())
     if not parsed.steps:
         raise Refused(Problem("no_step", _("A campaign needs a step."), ("steps",)))
     if locked.state == SmartCampaign.State.ARCHIVED:
-        campaigns.require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
-    version = campaigns.version_of(locked)
+        campaign_lifecycle.require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
+    version = campaign_lifecycle.version_of(locked)
     made = CampaignRun.objects.create(
         campaign=locked, version=version, smart_list=smart_list, count=len(members), members=members.serialize(),
         requested_by=by,
@@ -69,11 +73,11 @@ def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: 
 
 
 def _who(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMap, datetime]:
-    stored = evaluating.evaluate(smart_list, by)
-    audience = definitions.load(campaign.definition).audience
+    stored = stored_evaluations.evaluate(smart_list, by)
+    audience = campaign_definition.load(campaign.definition).audience
     members = stored.person_ids
     if not audience.is_everybody:
-        members = evaluation.members(audience.wanted, members)
+        members = evaluator.members(audience.wanted, members)
     return members, stored.as_of or timezone.now()
 
 
@@ -90,7 +94,7 @@ def enter_runs() -> int:
 
 @transaction.atomic
 def _enter_some(run_id: int) -> int:
-    campaigns.hold_position()
+    campaign_lifecycle.hold_position()
     run = CampaignRun.objects.select_related("campaign").filter(pk=run_id).first()
     if run is None or run.state != CampaignRun.State.RUNNING:
         return 0
@@ -99,7 +103,7 @@ def _enter_some(run_id: int) -> int:
     campaign = run.campaign
     campaign.version_id = run.version_id
     listener = Listener(campaign, definition_of(run.version_id))
-    triggering.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
+    triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
     run.members = BitMap(waiting - BitMap(some)).serialize()
     run.entered += len(some)
     if not waiting - BitMap(some):
@@ -119,13 +123,13 @@ def enter_list_changes() -> int:
 
 @transaction.atomic
 def _enter_changes(watch_id: int) -> int:
-    campaigns.hold_position()
+    campaign_lifecycle.hold_position()
     watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
     current = StoredEvaluation.objects.filter(current_of=watch.smart_list_id).first() if watch else None
     if watch is None or current is None or current.pk == watch.evaluation_id:
         return 0
     before, now = bitmap(watch.members), current.person_ids
-    changes = {definitions.JOINED: now - before, definitions.LEFT: before - now}
+    changes = {campaign_definition.JOINED: now - before, campaign_definition.LEFT: before - now}
     campaign = watch.campaign
     listener = Listener(campaign, definition_of(campaign.version_id))  # type: ignore[arg-type]
     candidates = [
@@ -136,8 +140,8 @@ def _enter_changes(watch_id: int) -> int:
     ]
     if not campaign.is_active:
         for candidate in candidates:
-            candidate.reason = triggering.Reason.PAUSED
-    triggering.enter(candidates)
+            candidate.reason = triggers.Reason.PAUSED
+    triggers.enter(candidates)
     watch.members, watch.evaluation_id = now.serialize(), current.pk
     watch.save(update_fields=["members", "evaluation_id"])
     return len(candidates)

@@ -6,11 +6,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from smartlists import definitions, sentences
-from smartlists.catalogue import Catalogue
-from smartlists.definitions import Audience, Definition
-from smartlists.naming import Naming
-from smartlists.spoken_values import joined
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.definition import Audience, Definition
+from smartlists.campaigns.parsing import period_of
+from smartlists.catalog import Catalogue
+from smartlists.rules import sentences
+from smartlists.rules.names import Naming
+from smartlists.rules.sentence_values import joined
 
 STEP_TITLES: Mapping[str, Any] = {
     "add_to_list": gettext_lazy("Add to a static list"),
@@ -24,11 +26,11 @@ STEP_TITLES: Mapping[str, Any] = {
 }
 
 
-def trigger(item: definitions.Trigger | definitions.ListTrigger, names: Catalogue) -> str:
+def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger, names: Catalogue) -> str:
     """One trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
-    if isinstance(item, definitions.ListTrigger):
+    if isinstance(item, campaign_definition.ListTrigger):
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
-        told = _("Joins the smart list “%(name)s”") if item.change == definitions.JOINED else (
+        told = _("Joins the smart list “%(name)s”") if item.change == campaign_definition.JOINED else (
             _("Leaves the smart list “%(name)s”")
         )  # fmt: skip
         return told % {"name": name}
@@ -50,11 +52,11 @@ def audience(item: Audience, names: Catalogue) -> str:
     return sentences.list_sentence(item.rules, names)
 
 
-def qualification(item: definitions.Qualification) -> str:
+def qualification(item: campaign_definition.Qualification) -> str:
     """How often."""
-    if item.how == definitions.WITHIN:
+    if item.how == campaign_definition.WITHIN:
         return _PERIODS[item.unit](item.number) % {"number": item.number}
-    return _("every time") if item.how == definitions.EVERY else _("only the first time")
+    return _("every time") if item.how == campaign_definition.EVERY else _("only the first time")
 
 
 _PERIODS: Mapping[str, Callable[[int], str]] = {
@@ -72,14 +74,14 @@ _WAITS: Mapping[str, Callable[[int], str]] = {
 }
 
 
-def step(item: definitions.Step, names: Catalogue, webhooks: Mapping[int, str]) -> str:
+def step(item: campaign_definition.Step, names: Catalogue, webhooks: Mapping[int, str]) -> str:
     """One step, without a full stop; a choice only with the number of its ways."""
     return _SAID[type(item)](item, Naming(names), webhooks)
 
 
 def steps(definition: Definition, names: Catalogue, webhooks: Mapping[int, str]) -> Iterator[tuple[str, str]]:
     """(number as pages show it, what it does) for every step."""
-    for path, item in definitions.walk(definition.steps):
+    for path, item in campaign_definition.walk(definition.steps):
         yield shown_path(path), step(item, names, webhooks)
 
 
@@ -95,14 +97,14 @@ def _list(template: Any) -> Callable[[Any, Naming, Mapping[int, str]], str]:
     return say
 
 
-def _change(item: definitions.ChangeField, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+def _change(item: campaign_definition.ChangeField, naming: Naming, _webhooks: Mapping[int, str]) -> str:
     shown = {"field": naming.shown_person_label(item.field), "value": item.by or item.to}
     if item.by:
         return _("Add %(value)s to %(field)s") % shown
     return _("Change %(field)s to “%(value)s”") % shown if item.to else _("Clear %(field)s") % shown
 
 
-def _record(item: definitions.Record, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+def _record(item: campaign_definition.Record, naming: Naming, _webhooks: Mapping[int, str]) -> str:
     known = naming.catalogue.types.get(item.type)
     return _("Record “%(activity)s” %(value)s") % {
         "activity": known.name if known else item.type,
@@ -110,24 +112,22 @@ def _record(item: definitions.Record, naming: Naming, _webhooks: Mapping[int, st
     }
 
 
-def _wait(item: definitions.Wait, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
-    from smartlists.definition_checks import period_of
-
+def _wait(item: campaign_definition.Wait, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
     if item.until:
         return _("Wait until %(moment)s") % {"moment": item.until}
     number, unit = period_of(item.period)
     return _WAITS[unit](number) % {"number": number}
 
 
-def _alert(item: definitions.Alert, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
+def _alert(item: campaign_definition.Alert, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
     return _("Send “%(subject)s” to %(addresses)s") % {"subject": item.subject, "addresses": ", ".join(item.to)}
 
 
-def _webhook(item: definitions.CallWebhook, _naming: Naming, webhooks: Mapping[int, str]) -> str:
+def _webhook(item: campaign_definition.CallWebhook, _naming: Naming, webhooks: Mapping[int, str]) -> str:
     return _("Call the webhook “%(name)s”") % {"name": webhooks.get(item.webhook, item.webhook)}
 
 
-def _choose(item: definitions.Choose, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+def _choose(item: campaign_definition.Choose, naming: Naming, _webhooks: Mapping[int, str]) -> str:
     ways = "; ".join(
         _("%(number)s for %(who)s") % {"number": number, "who": audience(choice.when, naming.catalogue).rstrip(".")}
         for number, choice in enumerate(item.choices, 1)
@@ -136,12 +136,12 @@ def _choose(item: definitions.Choose, naming: Naming, _webhooks: Mapping[int, st
 
 
 _SAID: Mapping[type, Callable[[Any, Naming, Mapping[int, str]], str]] = {
-    definitions.AddToList: _list(gettext_lazy("Add to the static list “%(name)s”")),
-    definitions.RemoveFromList: _list(gettext_lazy("Remove from the static list “%(name)s”")),
-    definitions.ChangeField: _change,
-    definitions.Record: _record,
-    definitions.Wait: _wait,
-    definitions.Alert: _alert,
-    definitions.CallWebhook: _webhook,
-    definitions.Choose: _choose,
+    campaign_definition.AddToList: _list(gettext_lazy("Add to the static list “%(name)s”")),
+    campaign_definition.RemoveFromList: _list(gettext_lazy("Remove from the static list “%(name)s”")),
+    campaign_definition.ChangeField: _change,
+    campaign_definition.Record: _record,
+    campaign_definition.Wait: _wait,
+    campaign_definition.Alert: _alert,
+    campaign_definition.CallWebhook: _webhook,
+    campaign_definition.Choose: _choose,
 }

@@ -4,21 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from activities.models import Activity
-from people import datatypes, fields
+from people import datatypes
+from people.fields import catalog
 from people.models import Person
-from smartlists import definitions, tokens
-from smartlists.catalogue import Catalogue, Type
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.catalog import Catalogue
+from smartlists.rules.vocabulary import Type
+from smartlists.webhooks import tokens as webhook_tokens
 
 Values = Mapping[str, str | None]
 
 
 def texts(text: str, entries: Sequence[Any], situation: Any, escape: Callable[[str], str] = str) -> dict[int, str]:
     """`text` for each entry, by the entry's id."""
-    wanted = {token.source for token in tokens.tokens_of(text)}
+    wanted = {token.source for token in webhook_tokens.tokens_of(text)}
     if not wanted:
-        return {entry.id: tokens.render(text, {}) for entry in entries}
+        return {entry.id: webhook_tokens.render(text, {}) for entry in entries}
     values = values_of(entries, situation, wanted)
-    return {entry.id: tokens.render(text, values[entry.id], escape) for entry in entries}
+    return {entry.id: webhook_tokens.render(text, values[entry.id], escape) for entry in entries}
 
 
 def values_of(entries: Sequence[Any], situation: Any, wanted: set[str] | None = None) -> dict[int, Values]:
@@ -37,15 +40,17 @@ def values_of(entries: Sequence[Any], situation: Any, wanted: set[str] | None = 
 
 
 def _people(person_ids: Sequence[int]) -> dict[int, Values]:
-    catalogue = fields.catalogue()
+    catalogue = catalog.catalogue()
     found = {}
     for person in Person.objects.filter(pk__in=person_ids):
-        values = {f"person.{name}": tokens.as_text(fields.value_of(person, info)) for name, info in catalogue.items()}
+        values = {
+            f"person.{name}": webhook_tokens.as_text(catalog.value_of(person, info)) for name, info in catalogue.items()
+        }
         found[person.pk] = {**values, "person.id": str(person.pk)}
     return found
 
 
-def _triggers(entries: Sequence[Any], definition: definitions.Definition) -> dict[int, Values]:
+def _triggers(entries: Sequence[Any], definition: campaign_definition.Definition) -> dict[int, Values]:
     ids = [entry.activity_id for entry in entries if entry.activity_id]
     rows = {row.pk: row for row in Activity.objects.filter(pk__in=ids)}
     by_id = {one.id: one for one in Catalogue().types.values()}

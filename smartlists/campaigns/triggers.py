@@ -18,18 +18,23 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from activities import reading
+from activities.log import reader as log_reader
+from activities.log.reader import ActivityRow
 from activities.models import LogPosition
-from activities.reading import ActivityRow
-from people import finding, notices
-from people.problems import Refused
-from people.sources import Door
-from smartlists import campaigns, definitions, evaluation, statements, tallies
-from smartlists.catalogue import Catalogue
-from smartlists.definitions import Definition, Trigger
+from people import lookup as people_lookup
+from people.core import notifications
+from people.core.errors import Refused
+from people.core.source import Door
+from smartlists.campaigns import counters as campaign_counters
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns.definition import Definition, Trigger
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
+from smartlists.evaluation.postgres import statements
+from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.models import CampaignEffect, CampaignEntry, CampaignVersion, SmartCampaign
-from smartlists.operators import Sql
-from smartlists.periods import Clock
+from smartlists.rules.periods import Clock
 
 BATCH = 1_000  # activities a transaction
 HEARTBEAT = timedelta(seconds=5)
@@ -68,7 +73,7 @@ class Candidate:
 @lru_cache(maxsize=512)
 def definition_of(version_id: int) -> Definition:
     """What a version does; kept, because versions never change."""
-    return definitions.load(CampaignVersion.objects.values_list("definition", flat=True).get(pk=version_id))
+    return campaign_definition.load(CampaignVersion.objects.values_list("definition", flat=True).get(pk=version_id))
 
 
 class Names:
@@ -111,17 +116,17 @@ def listeners() -> list[Listener]:
 @transaction.atomic
 def advance(limit: int = BATCH) -> Batch:
     """Read on in the log and let people enter campaigns; one transaction."""
-    position = campaigns.hold_position()
+    position = campaign_lifecycle.hold_position()
     listening = listeners()
     names = _names.of(listening)
     wanted = sorted({
         names.type(trigger.type).id for one in listening for _at, trigger in one.definition.activity_triggers
     })  # fmt: skip
     if not wanted:
-        mark = reading.high_water_mark()
+        mark = log_reader.high_water_mark()
         _move(position, max(mark, position.last_id))
         return Batch()
-    page = reading.read(reading.Position(None, 0, position.last_id), wanted, limit=limit)
+    page = log_reader.read(log_reader.Position(None, 0, position.last_id), wanted, limit=limit)
     rows: Sequence[ActivityRow] = page.activities  # type: ignore[assignment]
     made = _enter(_candidates(rows, listening, names), names) if rows else Batch()
     _move(position, page.position.last_id)
@@ -146,7 +151,7 @@ def _candidates(rows: Sequence[ActivityRow], listening: Sequence[Listener], name
     for row in rows:
         for listener in listening:
             trigger = matched.get((listener.campaign.pk, row.id))
-            is_wanted = None if trigger is None else campaigns.triggers_at(listener.campaign, row.id)
+            is_wanted = None if trigger is None else campaign_lifecycle.triggers_at(listener.campaign, row.id)
             if trigger is None or is_wanted is None:
                 continue
             candidate = Candidate(
@@ -233,7 +238,7 @@ def _enter(candidates: Sequence[Candidate], names: Catalogue) -> Batch:
     _skip_outsiders(candidates, names)
     _skip_the_unqualified(candidates)
     entries = _insert(candidates)
-    tallies.add(
+    campaign_counters.add(
         (candidate.listener.campaign.pk, "entered" if not candidate.reason else f"skipped:{candidate.reason}")
         for candidate in candidates
     )
@@ -243,7 +248,7 @@ def _enter(candidates: Sequence[Candidate], names: Catalogue) -> Batch:
 
 def _skip_the_gone(candidates: Sequence[Candidate]) -> None:
     waiting = [one for one in candidates if not one.reason]
-    known = finding.by_id({one.person_id for one in waiting})
+    known = people_lookup.by_id({one.person_id for one in waiting})
     for one in waiting:
         if one.person_id not in known:
             one.reason = Reason.GONE
@@ -262,7 +267,7 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
         people = {one.person_id for one in group}
         try:
             with transaction.atomic():
-                inside = evaluation.evaluate(wanted, people, names=names).members
+                inside = evaluator.evaluate(wanted, people, names=names).members
         except Refused:  # too slow, or a list that is gone: the results say so
             for one in group:
                 one.reason = Reason.FAILED
@@ -275,7 +280,7 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
 def _skip_the_unqualified(candidates: Sequence[Candidate]) -> None:
     """Hold each against the person's last entry, in the order of the log, those of this batch included."""
     waiting = [one for one in candidates if not one.reason]
-    limited = [one for one in waiting if one.listener.definition.qualification.how != definitions.EVERY]
+    limited = [one for one in waiting if one.listener.definition.qualification.how != campaign_definition.EVERY]
     last = _last_entries(limited) if limited else {}
     for one in waiting:
         key = (one.listener.campaign.pk, one.person_id)
@@ -331,7 +336,7 @@ def _insert(candidates: Sequence[Candidate]) -> int:
 
 def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
     for campaign in {one.listener.campaign for one in candidates if one.reason == Reason.LOOP}:
-        notices.tell(
+        notifications.tell(
             [campaign.created_by_id, campaign.updated_by_id], "campaign_loops",
             "admin:smartlists_smartcampaign_results", campaign.pk, name=campaign.name,
         )  # fmt: skip
@@ -340,7 +345,7 @@ def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
 def lag() -> int:
     """How many ids of the log the dispatcher has still to read; 0 where no campaign listens."""
     active = Q(state=SmartCampaign.State.ACTIVE)
-    position = LogPosition.objects.filter(name=campaigns.POSITION).first()
+    position = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).first()
     if position is None or not SmartCampaign.objects.filter(active).exists():
         return 0
-    return max(0, reading.high_water_mark() - position.last_id)
+    return max(0, log_reader.high_water_mark() - position.last_id)

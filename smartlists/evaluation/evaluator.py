@@ -12,19 +12,22 @@ from functools import cached_property
 
 from pyroaring import BitMap
 
-from people import finding, measuring
-from smartlists import logic, nesting, statements
-from smartlists.catalogue import Catalogue
-from smartlists.operators import Sql
-from smartlists.periods import Clock
-from smartlists.rules import ANY, Filter, Rules, SmartList
-from smartlists.snapshot import Snapshot, snapshot
+from people.core import metrics
+from people.datatypes import keys as datatype_keys
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import nesting
+from smartlists.evaluation.postgres import statements
+from smartlists.evaluation.postgres.conditions import Sql
+from smartlists.evaluation.postgres.snapshot import Snapshot, snapshot
+from smartlists.rules import logic
+from smartlists.rules.model import ANY, Filter, Rules, SmartList
+from smartlists.rules.periods import Clock
 
 FEW = 5_000  # people that are named to the database rather than picked out of its answer
 
 ALL_PEOPLE = Sql("(select id as person from person) found")
 NOT_LIVE = Sql("(select id as person from person where state <> 'live') found")
-SECONDS = measuring.histogram("evaluation_seconds", "Evaluations of smart lists, by how they ended.", "outcome")
+SECONDS = metrics.histogram("evaluation_seconds", "Evaluations of smart lists, by how they ended.", "outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def _known(person_ids: Iterable[int]) -> BitMap:
     """The numbers that can be ids of people."""
     if isinstance(person_ids, BitMap):
         return person_ids
-    return BitMap([one for one in person_ids if 0 < one <= finding.MAX_ID])
+    return BitMap([one for one in person_ids if 0 < one <= datatype_keys.MAX_ID])
 
 
 class Run:

@@ -14,13 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.datatypes import DataType
-from smartlists import misses, operators, rules, statements
-from smartlists.catalogue import Catalogue, Type
-from smartlists.checking import aggregate_type
-from smartlists.misses import Miss
-from smartlists.naming import Naming
-from smartlists.periods import Clock
-from smartlists.snapshot import Snapshot
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import near_misses
+from smartlists.evaluation.near_misses import Miss
+from smartlists.evaluation.postgres import statements
+from smartlists.evaluation.postgres.snapshot import Snapshot
+from smartlists.rules import model as rules
+from smartlists.rules import operators
+from smartlists.rules.names import Naming
+from smartlists.rules.parsing import aggregate_type
+from smartlists.rules.periods import Clock
+from smartlists.rules.vocabulary import Type
 
 SHOWN = 10
 LOOKED_AT = 200  # rows among which the nearest is sought: those that fail the fewest constraints
@@ -77,17 +81,17 @@ class Reading:
         """Why the filter does not hold."""
         bounds = item.count.bounds if item.count else (1, None)
         if not item.did:
-            return misses.did(summary.times)
+            return near_misses.did(summary.times)
         if summary.times == 0 and bounds[0] > 0:
-            return self._nearest_row(item, naming) or misses.never(bounds[0])
+            return self._nearest_row(item, naming) or near_misses.never(bounds[0])
         if not bounds[0] <= summary.times <= (summary.times if bounds[1] is None else bounds[1]):
-            return misses.of_count(summary.times, bounds)
+            return near_misses.of_count(summary.times, bounds)
         assert item.aggregate is not None
         of = self.names.types[item.type]
         data_type = aggregate_type(item.aggregate.function, of.fields[item.aggregate.field].data_type)
         field = label_of(naming, item.type, item.aggregate.field)
         label = AGGREGATE_LABELS[item.aggregate.function]() % {"field": field}
-        return misses.of_value(
+        return near_misses.of_value(
             label, data_type, item.aggregate.operator, item.aggregate.values, summary.result, self.clock
         )
 
@@ -115,7 +119,7 @@ class Reading:
         self, item: rules.Activity, of: Type, passed: Sequence[bool | None], raw: Sequence[Any], naming: Naming
     ) -> tuple[int, float, Miss]:
         found = [
-            misses.of_value(
+            near_misses.of_value(
                 label_of(naming, item.type, one.field), of.fields[one.field].data_type, one.operator, one.values,
                 _typed(of.fields[one.field].data_type, value), self.clock,
             )
@@ -167,12 +171,12 @@ class Reading:
             else:
                 return one.chain(), None
         if still_open:
-            left = misses.duration(still_open.at + window - self.clock.now)
+            left = near_misses.duration(still_open.at + window - self.clock.now)
             said = _("the time in which nothing may follow ends in %(duration)s") % {"duration": left}
             return still_open.chain(), Miss("still_open", said)
         assert followed is not None
         one, (at, pk) = followed
-        shown = {"activity": naming.shown_type_label(step.type), "duration": misses.duration(at - one.at)}
+        shown = {"activity": naming.shown_type_label(step.type), "duration": near_misses.duration(at - one.at)}
         said = _("“%(activity)s” followed after %(duration)s") % shown
         return (*one.chain(), Evidence(pk, at, len(one.chain()) + 1)), Miss("followed", said)
 
@@ -220,7 +224,7 @@ def _step_miss(
     shown = {"activity": naming.shown_type_label(step.type)}
     if not gaps:
         return Miss("wrong_order", _("“%(activity)s” came before, not after") % shown)
-    late = misses.too_late(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
+    late = near_misses.too_late(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
     return Miss(late.code, _("“%(activity)s”: %(miss)s") % {**shown, "miss": late.text}, late.distance)
 
 

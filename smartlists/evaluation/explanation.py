@@ -10,17 +10,21 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from people import fields, finding
 from people.datatypes import canonical_text
+from people.datatypes import keys as datatype_keys
+from people.fields import catalog
 from people.models import Person, StaticListMember
-from smartlists import logic, misses, models, rules
-from smartlists.catalogue import Catalogue
-from smartlists.evaluation import Run
-from smartlists.evidence import Evidence, Reading
-from smartlists.misses import Miss
-from smartlists.naming import Naming
-from smartlists.periods import Clock
-from smartlists.snapshot import snapshot
+from smartlists import models
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import near_misses
+from smartlists.evaluation.evaluator import Run
+from smartlists.evaluation.evidence import Evidence, Reading
+from smartlists.evaluation.near_misses import Miss
+from smartlists.evaluation.postgres.snapshot import snapshot
+from smartlists.rules import logic
+from smartlists.rules import model as rules
+from smartlists.rules.names import Naming
+from smartlists.rules.periods import Clock
 
 MAX_DEPTH = 5  # levels of nested lists that are explained; deeper ones say their verdict only
 
@@ -67,7 +71,7 @@ def explain(
     clock = Clock.current(now)
     names = names or Catalogue()
     with snapshot() as view:
-        run = Run(view, clock, BitMap([person_id] if finding.is_id(person_id) else []), names)
+        run = Run(view, clock, BitMap([person_id] if datatype_keys.is_id(person_id) else []), names)
         run.evaluate(found)
         person = Person.objects.filter(pk=person_id).first()
         return _Explainer(run, Reading(view, names, clock, person_id), person, person_id).of_list(found, 0)
@@ -91,7 +95,7 @@ class _Explainer:
         )  # fmt: skip
 
     def _verdict(self, number: int, item: rules.Filter, depth: int) -> Verdict:
-        holds = finding.is_id(self.person_id) and self.person_id in self.run.answer(item)
+        holds = datatype_keys.is_id(self.person_id) and self.person_id in self.run.answer(item)
         if self.person is None or not self.person.is_live:
             return Verdict(number, item, holds)
         return Verdict(number, item, holds, **_DETAILS[type(item)](self, item, holds, depth))
@@ -99,10 +103,10 @@ class _Explainer:
     def person_field(self, item: rules.PersonField, holds: bool, _depth: int) -> Mapping[str, Any]:
         assert self.person is not None
         field = self.reading.names.person_fields[item.field]
-        value = fields.value_of(self.person, field)
+        value = catalog.value_of(self.person, field)
         found: dict[str, Any] = {"value": None if value is None else canonical_text(value)}
         if not holds:
-            found["miss"] = misses.of_value(
+            found["miss"] = near_misses.of_value(
                 field.shown_label, field.data_type, item.operator, item.values, value, self.reading.clock
             )
         return found

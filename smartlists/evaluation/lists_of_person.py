@@ -7,14 +7,14 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from people import finding
-from people.permissions import require
-from people.problems import Refused
-from smartlists.catalogue import Catalogue
-from smartlists.evaluation import Run
+from people.core.errors import Refused
+from people.core.permissions import require
+from people.datatypes import keys as datatype_keys
+from smartlists.catalog import Catalogue
+from smartlists.evaluation.evaluator import Run
+from smartlists.evaluation.postgres.snapshot import snapshot
 from smartlists.models import SmartList
-from smartlists.periods import Clock
-from smartlists.snapshot import snapshot
+from smartlists.rules.periods import Clock
 
 VIEW = "smartlists.view_smartlist"
 MOST, SECONDS = 200, 5.0  # lists looked at, the ones changed last first; time for all of them
@@ -41,7 +41,7 @@ def lists_of(person_id: int, by: Any, *, most: int = MOST, seconds: float = SECO
     clock, found, looked_at = Clock.current(), [], 0
     try:
         with snapshot(seconds) as view:
-            run = Run(view, clock, BitMap([person_id] if finding.is_id(person_id) else []), Catalogue())
+            run = Run(view, clock, BitMap([person_id] if datatype_keys.is_id(person_id) else []), Catalogue())
             for row in rows:
                 if run.evaluate(row.parsed):
                     found.append(row)

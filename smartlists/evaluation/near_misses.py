@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from people.datatypes import DataType, canonical_text
-from smartlists import operators
-from smartlists.periods import Clock
-from smartlists.spoken_values import spoken, spoken_period
+from smartlists.rules import operators
+from smartlists.rules.periods import Clock
+from smartlists.rules.sentence_values import spoken, spoken_period
 
 FAR = float("inf")
 

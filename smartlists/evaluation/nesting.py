@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from django.utils.translation import gettext as _
 
-from people.problems import Problem, Refused
+from people.core.errors import Problem, Refused
 from smartlists import models
-from smartlists.rules import Rules, SmartList, load
+from smartlists.rules.model import Rules, SmartList, load
 
 
 def named_in(rules: Rules) -> list[int]:

@@ -15,13 +15,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
-from people import locks
+from people.core import jobs
+from people.core.db import locks
+from people.core.errors import Problem, Refused
+from people.core.permissions import require
 from people.models import Person
-from people.permissions import require
-from people.problems import Problem, Refused
-from smartlists import evaluation, rules, snapshot
-from smartlists.evaluation import Evaluation
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
+from smartlists.evaluation.evaluator import Evaluation
+from smartlists.evaluation.postgres import snapshot
 from smartlists.models import SmartList, StoredEvaluation, bitmap
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
 
 State = StoredEvaluation.State
 VIEW = "smartlists.view_smartlist"
@@ -60,10 +65,8 @@ def request(smart_list: SmartList, by: Any) -> StoredEvaluation:
     waiting = smart_list.evaluations.filter(state=State.PENDING, rules=smart_list.rules).first()
     if waiting is not None:
         return waiting
-    from smartlists.tasks import run_evaluation  # tasks call this module
-
     stored = _ask(smart_list, by)
-    run_evaluation.defer(evaluation_id=stored.pk)
+    jobs.defer("smartlists.run_evaluation", evaluation_id=stored.pk)
     return stored
 
 
@@ -79,7 +82,7 @@ def run(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | 
         return None
     stored = StoredEvaluation.objects.get(pk=evaluation_id)
     try:
-        found = evaluation.evaluate(rules.load(stored.rules), seconds=seconds, tag=str(evaluation_id))
+        found = evaluator.evaluate(rules.load(stored.rules), seconds=seconds, tag=str(evaluation_id))
     except Exception as error:
         problem = str(error) if isinstance(error, Refused) else type(error).__name__
         StoredEvaluation.objects.filter(pk=evaluation_id).update(state=State.FAILED, problem=problem[:2000])
@@ -102,9 +105,9 @@ def count(value: Any, by: Any, tag: str, seconds: float | None = None) -> Evalua
     `value` is the JSON form or `Rules`. Raises `Refused`: `cancelled` when a newer count took its place.
     """
     require(by, VIEW)
-    parsed = value if isinstance(value, rules.Rules) else rules.parse(value)
+    parsed = value if isinstance(value, rules.Rules) else parse_rules(value, Catalogue())
     snapshot.cancel(f"count {tag}")
-    return evaluation.evaluate(parsed, seconds=seconds, tag=f"count {tag}")
+    return evaluator.evaluate(parsed, seconds=seconds, tag=f"count {tag}")
 
 
 def page_of(stored: StoredEvaluation, start: int, size: int) -> list[int]:

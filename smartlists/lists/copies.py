@@ -17,15 +17,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pyroaring import BitMap
 
-from people import audit, static_lists
+from people.core import audit, jobs
+from people.core.errors import Problem, Refused, bad_value
+from people.core.permissions import require
+from people.core.source import Door, Source
+from people.lists import static_lists
 from people.models import StaticList, StaticListMember
-from people.permissions import require
-from people.problems import Problem, Refused, bad_value
-from people.sources import Door, Source
-from smartlists import evaluating
-from smartlists.copy_models import ListCopy
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists.editing import MAX_SCHEDULE_MINUTES
 from smartlists.models import SmartList, StoredEvaluation
-from smartlists.saving import MAX_SCHEDULE_MINUTES
+from smartlists.models.copies import ListCopy
 
 Mode, State = ListCopy.Mode, ListCopy.State
 MAX_AT_ONCE = 100_000  # people whom a copy without a job may put on a list
@@ -55,7 +56,7 @@ def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by:
     """
     require(by, static_lists.CHANGE)
     mode = _checked_mode(mode)
-    stored = evaluating.shown(smart_list, by)
+    stored = stored_evaluations.shown(smart_list, by)
     if (stored.count or 0) > MAX_AT_ONCE:
         message = _("At most %(limit)s people are copied at once; have a job do it.") % {"limit": MAX_AT_ONCE}
         raise Refused(Problem("too_many", message))
@@ -72,7 +73,7 @@ def plan(
     `unknown_list`, `in_use` where another plan fills a list that one of the two makes the same), `NotAllowed`.
     """
     require(by, static_lists.CHANGE)
-    require(by, evaluating.VIEW)
+    require(by, stored_evaluations.VIEW)
     mode = _checked_mode(mode)
     if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MAX_SCHEDULE_MINUTES:
         raise Refused(bad_value("out_of_range", _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
@@ -116,7 +117,7 @@ def run(copy_id: int) -> Copied | None:
     copy = ListCopy.objects.select_related("smart_list", "static_list", "created_by").get(pk=copy_id)
     mine = ListCopy.objects.filter(pk=copy_id, state=State.RUNNING, asked_at=copy.asked_at)  # or it was asked for anew
     try:
-        stored = evaluating.evaluate(copy.smart_list, None)
+        stored = stored_evaluations.evaluate(copy.smart_list, None)
         source = Source(Door.SYSTEM, copy.created_by_id, copy.pk)
         done = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
     except Exception as error:
@@ -148,9 +149,7 @@ def ask_due(now: datetime | None = None) -> Sequence[int]:
 
 
 def _defer(copy: ListCopy) -> None:
-    from smartlists.tasks import copy_members  # tasks call this module
-
-    copy_members.defer(copy_id=copy.pk)
+    jobs.defer("smartlists.copy_members", copy_id=copy.pk)
 
 
 def _copy(

@@ -14,14 +14,19 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from people import datatypes
+from people.core.errors import Path, Problem
 from people.datatypes import DataType, text_key
 from people.models import PersonField, StaticList
-from people.problems import Path, Problem
-from smartlists import definitions, lookback, models, nesting, operators, rules
-from smartlists.catalogue import Catalogue, Type
-from smartlists.evidence import label_of
-from smartlists.naming import Naming
-from smartlists.periods import Clock
+from smartlists import models
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import nesting
+from smartlists.evaluation.evidence import label_of
+from smartlists.lists import lookback
+from smartlists.rules import model as rules
+from smartlists.rules import operators
+from smartlists.rules.names import Naming
+from smartlists.rules.periods import Clock
+from smartlists.rules.vocabulary import Type
 
 
 def of_list(smart_list: "models.SmartList", names: Catalogue | None = None) -> list[Problem]:
@@ -38,23 +43,6 @@ def of_rules(found: rules.Rules, names: Catalogue, path: Path = ()) -> list[Prob
             message = _("In the list “%(list)s”: %(problem)s") % {"list": inner, "problem": problem.message}
             told.append(Problem(problem.code, message, path))
     return told
-
-
-def of_campaign(definition: definitions.Definition, names: Catalogue) -> list[Problem]:
-    """What is wrong with the rules that say who enters a campaign and which way somebody goes."""
-    asked = [(definition.audience, ("audience",)), *_ways(definition.steps, ("steps",))]
-    return [problem for who, path in asked for problem in of_rules(who.wanted, names, (*path, "rules"))]
-
-
-def _ways(steps: Sequence[definitions.Step], path: Path) -> Iterator[tuple[definitions.Audience, Path]]:
-    for at, step in enumerate(steps):
-        if not isinstance(step, definitions.Choose):
-            continue
-        for number, choice in enumerate(step.choices):
-            here = (*path, at, "choices", number)
-            yield choice.when, (*here, "when")
-            yield from _ways(choice.steps, (*here, "steps"))
-        yield from _ways(step.otherwise, (*path, at, "otherwise"))
 
 
 def sentences(found: Iterable[Problem]) -> list[str]:

@@ -5,7 +5,6 @@ one transaction and leaves one audit entry. What rules name is protected by real
 """
 
 from collections import deque
-from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
@@ -14,15 +13,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType
-from people import audit, locks, used_by
+from people.core import audit, references
+from people.core.db import locks
+from people.core.errors import Problem, Refused, bad_value, refuse_if, refuse_if_changed
+from people.core.models import Folder
+from people.core.permissions import MAKER, owner_of, require
 from people.datatypes import BY_NAME, BadValue, is_blank
-from people.models import Folder
-from people.names import kept_apart
-from people.permissions import MAKER, owner_of, require
-from people.problems import Problem, Refused, bad_value, refuse_if, refuse_if_changed
-from smartlists import nesting, rules
-from smartlists.catalogue import Catalogue
+from people.datatypes.naming import kept_apart
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import nesting
 from smartlists.models import SmartList, SmartListUse
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.references import uses_of
 
 audit.describe({
     "rules_changed": (2, gettext_lazy("Changed the rules")),
@@ -135,7 +138,7 @@ def delete(smart_list: SmartList, by: Any) -> None:
     """Remove a list with its history. Raises `Refused` (`in_use`, naming the users) while anything uses it."""
     require(by, "smartlists.delete_smartlist")
     gone = _lock(smart_list)
-    used_by.refuse_if_used(gone)
+    references.refuse_if_used(gone)
     audit.note(by, gone, "deleted")
     gone.delete()
 
@@ -229,7 +232,7 @@ def _types_in(parsed: rules.Rules) -> Any:
 
 def _parsed(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
     try:
-        return rules.parse(rules.dump(value) if isinstance(value, rules.Rules) else value, names)
+        return parse_rules(rules.dump(value) if isinstance(value, rules.Rules) else value, names)
     except Refused as refused:
         problems.extend(problem.under("rules") for problem in refused.problems)
         return rules.Rules()
@@ -248,18 +251,3 @@ def _note_changes(changed: SmartList, before: tuple[str, str, Any], by: Any) -> 
 def _write_uses(smart_list: SmartList, parsed: rules.Rules, names: Catalogue) -> None:
     uses = {key for item in parsed.filters for key in uses_of(item, names)}
     SmartListUse.objects.bulk_create(SmartListUse(smart_list=smart_list, **{name: pk}) for name, pk in sorted(uses))
-
-
-def uses_of(item: rules.Filter, names: Catalogue) -> Iterator[tuple[str, int]]:
-    """What one filter names, as columns of the reference rows."""
-    for api_name in rules.types_of(item):
-        yield "activity_type_id", names.types[api_name].id
-    for api_name, field_name in rules.fields_of(item):
-        if field_id := names.types[api_name].fields[field_name].id:
-            yield "approved_field_id", field_id
-    if isinstance(item, rules.PersonField):
-        yield "person_field_id", names.person_fields[item.field].id
-    if isinstance(item, rules.StaticList):
-        yield "static_list_id", item.list
-    if isinstance(item, rules.SmartList):
-        yield "used_list_id", item.list

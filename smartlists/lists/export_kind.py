@@ -5,10 +5,12 @@ from typing import IO, Any
 
 from django.utils.translation import gettext_lazy
 
-from people import exporting, exporting_people
-from people.problems import Problem, Refused
-from people.sentences import sentence as _
-from smartlists import evaluating
+from people.core.errors import Problem, Refused
+from people.core.messages import sentence as _
+from people.files.exports import jobs as export_jobs
+from people.files.exports import kinds as export_kinds
+from people.persons import export_kind as person_export_kind
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList, StoredEvaluation
 
 PIECE = 50_000  # people named to the database at once
@@ -25,9 +27,9 @@ def write_members(
     members = stored.person_ids
     rows = 0
     for start in range(0, max(1, len(members)), PIECE):
-        statement = exporting_people.of_people(list(members[start : start + PIECE]), names)
+        statement = person_export_kind.of_people(list(members[start : start + PIECE]), names)
         has_heading = start > 0 and format != "ndjson"
-        rows += exporting.write(
+        rows += export_jobs.write(
             statement, format, _WithoutHeading(out) if has_heading else out, excel_safe=excel_safe  # type: ignore[arg-type]
         )  # fmt: skip
     return rows
@@ -48,15 +50,17 @@ class _WithoutHeading:
         return self.out.write(rest) if rest else 0
 
 
-def statement(parameters: Mapping[str, Any]) -> exporting.Statement:
+def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     """`smart_list`: the id of the list; `fields`: API names of person fields."""
     smart_list = SmartList.objects.filter(pk=parameters.get("smart_list")).first()
     if smart_list is None:
         message = _("There is no smart list %(id)s.") % {"id": parameters.get("smart_list")}
         raise Refused(Problem("unknown_list", message, ("smart_list",)))
-    members = evaluating.shown(smart_list, None).person_ids
-    return exporting_people.of_people(list(members), parameters.get("fields"))
+    members = stored_evaluations.shown(smart_list, None).person_ids
+    return person_export_kind.of_people(list(members), parameters.get("fields"))
 
 
 RIGHTS = ("people.export_person", "smartlists.view_smartlist")
-exporting.register(exporting.Kind("smart_list_members", gettext_lazy("Members of a smart list"), RIGHTS, statement))
+export_kinds.register(
+    export_kinds.Kind("smart_list_members", gettext_lazy("Members of a smart list"), RIGHTS, statement)
+)

@@ -7,13 +7,15 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from people import exact_json
-from people.datatypes import is_blank
-from people.problems import Problem, Refused
-from smartlists import language, rules, saving
-from smartlists.catalogue import Catalogue
-from smartlists.language import Document
+from people.core.errors import Problem, Refused
+from people.datatypes import exact_json, is_blank
+from smartlists.catalog import Catalogue
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.text import language
+from smartlists.rules.text.language import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,14 @@ def read(content: bytes, names: Catalogue | None = None) -> Document:
     except exact_json.InvalidJSON as error:
         raise Refused(Problem("wrong_type", _("this is not JSON: %(error)s") % {"error": error})) from None
     if "rules" not in form:
-        return Document(rules.parse(form, names))
-    parsed = rules.parse(form["rules"], names)
+        return Document(parse_rules(form, names))
+    parsed = parse_rules(form["rules"], names)
     return Document(parsed, form.get("name") or "", form.get("description") or "")
 
 
 def write(smart_list: SmartList) -> str:
     """The list in its text form; `read` gives back what went in."""
-    return language.render(smart_list.parsed, smart_list.name, smart_list.description)
+    return language.render(smart_list.parsed, Catalogue(), smart_list.name, smart_list.description)
 
 
 @transaction.atomic
@@ -80,9 +82,9 @@ def _import_one(content: bytes, by: Any) -> Imported:
         raise Refused(Problem("missing_value", _("The file does not name its list."), ("name",)))
     known = SmartList.objects.filter(name__iexact=document.name.strip()).first()
     if known is None:
-        made = saving.create(document.name, document.rules, by, description=document.description)
+        made = list_editing.create(document.name, document.rules, by, description=document.description)
         return Imported(made.name, "created")
     if known.rules == rules.dump(document.rules) and known.description == document.description:
         return Imported(known.name, "unchanged")
-    saving.change(known, by, value=document.rules, description=document.description)
+    list_editing.change(known, by, value=document.rules, description=document.description)
     return Imported(known.name, "changed")

@@ -8,10 +8,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from people import datatypes
-from people.problems import Path, Problem
-from smartlists import operators, rules
-from smartlists.catalogue import Type
-from smartlists.periods import Clock
+from people.core.errors import Path, Problem
+from smartlists.rules import model as rules
+from smartlists.rules import operators
+from smartlists.rules.periods import Clock
+from smartlists.rules.vocabulary import Type
 
 MOMENT = datatypes.BY_NAME["datetime"]
 

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import connection
 from pyroaring import BitMap
 
-from people.fields import FieldInfo
-from people.finding import MAX_ID
+from people.datatypes.keys import MAX_ID
+from people.fields.catalog import FieldInfo
 from people.models import Person
 from people.querysets import SEARCHED
 

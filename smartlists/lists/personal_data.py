@@ -5,46 +5,47 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from people import announcing, owned
-from people.owned import Erasing, Owned
-from people.sources import Source
-from smartlists import evaluating
+from people import events
+from people.core import personal_data
+from people.core.personal_data import Erasing, Owned
+from people.core.source import Source
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import StoredReport
 
 
 def register() -> None:
     """Make the table known and listen to what happens to people; called when the app starts."""
-    owned.register(
+    personal_data.register(
         Owned(
             table="smart_list_evaluation",
             columns=("members", "joined", "left"),
             label=_("places on smart lists"),
-            merge=owned.nothing,  # losers leave by the announcement, the winner joins with the next evaluation
-            undo=owned.nothing,
+            merge=personal_data.nothing,  # losers leave by the announcement, the winner joins with the next evaluation
+            undo=personal_data.nothing,
             erase=_erase,
             export=_export,
-            count=lambda person_ids: len(evaluating.naming(person_ids)),
+            count=lambda person_ids: len(stored_evaluations.naming(person_ids)),
         ),
         Owned(
             table="stored_report",
             columns=("rows",),
             label=_("reports that were worked out"),
-            merge=owned.nothing,  # who is gone when it is looked at again is passed over
-            undo=owned.nothing,
+            merge=personal_data.nothing,  # who is gone when it is looked at again is passed over
+            undo=personal_data.nothing,
             erase=_forget_reports,
-            export=owned.no_rows,  # they are figures of many people, worked out anew from their activities
+            export=personal_data.no_rows,  # they are figures of many people, worked out anew from their activities
             count=_count_reports,
         ),
     )
-    announcing.subscribe(take_out)
+    events.subscribe(take_out)
 
 
-def take_out(announcement: announcing.Announcement, _source: Source) -> None:
+def take_out(announcement: events.Announcement, _source: Source) -> None:
     """Whoever was deleted or merged away is on no list from that moment on."""
-    if isinstance(announcement, announcing.Deleted):
-        evaluating.take_out(person_id for person_id, _name in announcement.names)
-    elif isinstance(announcement, announcing.Merged):
-        evaluating.take_out(announcement.loser_ids)
+    if isinstance(announcement, events.Deleted):
+        stored_evaluations.take_out(person_id for person_id, _name in announcement.names)
+    elif isinstance(announcement, events.Merged):
+        stored_evaluations.take_out(announcement.loser_ids)
 
 
 def _forget_reports(_erasing: Erasing) -> None:
@@ -59,11 +60,11 @@ def _count_reports(person_ids: Sequence[int]) -> int:
 
 
 def _erase(erasing: Erasing) -> None:
-    evaluating.forget(erasing.person_ids)
+    stored_evaluations.forget(erasing.person_ids)
 
 
 def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    for stored in evaluating.naming(person_ids):
+    for stored in stored_evaluations.naming(person_ids):
         for person_id in person_ids:
             if person_id in stored.person_ids:
                 yield {"person_id": person_id, "smart_list": stored.smart_list.name, "as_of": stored.as_of}

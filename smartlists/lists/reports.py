@@ -16,14 +16,16 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities import reports
+from activities.log import reports as log_reports
+from activities.log.reports import Scope
 from activities.models import ActivityType, ApprovedField
-from activities.reports import Scope
-from people import datatypes, installation, locks
+from people import datatypes
+from people.core import installation, jobs
+from people.core.db import locks
+from people.core.errors import Problem, Refused
+from people.core.permissions import require
 from people.models import StaticListMember
-from people.permissions import require
-from people.problems import Problem, Refused
-from smartlists import evaluating
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList, StoredReport
 
 AT_ONCE = 10_000  # activities, and people of a list, that a page may read
@@ -105,8 +107,6 @@ def ask(question: Question, by: Any) -> Reply:
 @transaction.atomic
 def request(question: Question, by: Any) -> StoredReport:
     """Have a job work the answer out, unless one does already. Raises `NotAllowed`."""
-    from smartlists.tasks import work_out_report  # tasks call this module
-
     _allow(question, by)
     now = timezone.now()
     stored, is_new = StoredReport.objects.get_or_create(question=question.dump(), defaults={"asked_at": now})
@@ -114,7 +114,7 @@ def request(question: Question, by: Any) -> StoredReport:
     if is_new or not _is_running(stored):
         stored.state, stored.asked_at, stored.problem = State.RUNNING, now, ""
         stored.save(update_fields=["state", "asked_at", "problem"])
-        work_out_report.defer(report_id=stored.pk)
+        jobs.defer("smartlists.work_out_report", report_id=stored.pk)
     return stored
 
 
@@ -167,7 +167,7 @@ def _at_once(question: Question) -> Answer | None:
     """The answer, or None where reading for it would keep a page waiting."""
     scope = Scope(question.since, question.until)
     is_from_rollup = question.report == "trend" and not question.people
-    if not is_from_rollup and reports.to_read(question.types, scope) > AT_ONCE:
+    if not is_from_rollup and log_reports.to_read(question.types, scope) > AT_ONCE:
         return None
     try:
         return _answer(question, PATIENCE, AT_ONCE)
@@ -194,7 +194,7 @@ def _people(chosen: str, most: int | None) -> tuple[Sequence[int] | None, dateti
         smart_list = SmartList.objects.filter(pk=int(number)).first()
         if smart_list is None:
             raise Refused(Problem("unknown_list", _("The smart list is no longer there."), ("people",)))
-        stored = evaluating.known(smart_list) if most else evaluating.shown(smart_list, None)
+        stored = stored_evaluations.known(smart_list) if most else stored_evaluations.shown(smart_list, None)
         if stored is None or (most and (stored.count or 0) > most):
             raise _too_many()
         return list(stored.person_ids), stored.as_of
@@ -218,26 +218,26 @@ def _types(question: Question) -> list[ActivityType]:
 
 
 def _trend(question: Question, scope: Scope) -> list[list[Any]]:
-    return [[day.isoformat(), count] for day, count in reports.trend(_types(question)[0], scope)]
+    return [[day.isoformat(), count] for day, count in log_reports.trend(_types(question)[0], scope)]
 
 
 def _breakdown(question: Question, scope: Scope) -> list[list[Any]]:
     fields = ApprovedField.objects.in_bulk([pk for pk in (question.field, question.total) if pk])
     if question.field is None:
         return []
-    found = reports.breakdown(
+    found = log_reports.breakdown(
         _types(question)[0], fields[question.field], scope, fields.get(question.total)  # type: ignore[arg-type]
     )  # fmt: skip
     return [[group.value, group.count, group.people, group.total] for group in found]
 
 
 def _top_people(question: Question, scope: Scope) -> list[list[Any]]:
-    found = reports.top_people(_types(question)[0], scope)
+    found = log_reports.top_people(_types(question)[0], scope)
     return [[person_id, count, datatypes.moment_text(latest)] for person_id, count, latest in found]
 
 
 def _funnel(question: Question, scope: Scope) -> list[list[Any]]:
-    steps = reports.funnel(_types(question), scope)
+    steps = log_reports.funnel(_types(question), scope)
     return [[step.activity_type.pk, step.people, step.of_previous, step.of_first] for step in steps]
 
 

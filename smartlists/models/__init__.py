@@ -1,0 +1,40 @@
+"""The tables of smart lists, campaigns, webhooks and reports."""
+
+from smartlists.models.campaigns import (
+    CampaignEffect,
+    CampaignEntry,
+    CampaignRun,
+    CampaignTally,
+    CampaignUse,
+    CampaignVersion,
+    ListWatch,
+    SmartCampaign,
+    StepOutcome,
+)
+from smartlists.models.copies import ListCopy
+from smartlists.models.lists import SmartList, SmartListUse, StoredEvaluation, bitmap
+from smartlists.models.member_views import MemberView
+from smartlists.models.reports import StoredReport
+from smartlists.models.webhooks import AlertEmail, Webhook, WebhookDelivery
+
+__all__ = [
+    "AlertEmail",
+    "CampaignEffect",
+    "CampaignEntry",
+    "CampaignRun",
+    "CampaignTally",
+    "CampaignUse",
+    "CampaignVersion",
+    "ListCopy",
+    "ListWatch",
+    "MemberView",
+    "SmartCampaign",
+    "SmartList",
+    "SmartListUse",
+    "StepOutcome",
+    "StoredEvaluation",
+    "StoredReport",
+    "Webhook",
+    "WebhookDelivery",
+    "bitmap",
+]

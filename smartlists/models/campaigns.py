@@ -11,7 +11,8 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import ActivityType, ApprovedField
-from people.models import Folder, PersonField, StaticList
+from people.core.models import Folder
+from people.models import PersonField, StaticList
 
 
 class SmartCampaign(models.Model):

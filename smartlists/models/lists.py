@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from pyroaring import BitMap
 
 from activities.models import ActivityType, ApprovedField
-from people.models import Folder, PersonField, StaticList
-from smartlists.rules import Rules, load
+from people.core.models import Folder
+from people.models import PersonField, StaticList
+from smartlists.rules.model import Rules, load
 
 
 def bitmap(stored: bytes | memoryview | None) -> BitMap:
@@ -143,21 +144,3 @@ class StoredEvaluation(models.Model):
     def person_ids(self) -> BitMap:
         """The members' ids. Empty for one so old that only its count was kept."""
         return bitmap(self.members)
-
-
-# at the end: they refer to the models above by name
-from smartlists.campaign_models import (  # noqa: E402, F401
-    CampaignEffect,
-    CampaignEntry,
-    CampaignRun,
-    CampaignTally,
-    CampaignUse,
-    CampaignVersion,
-    ListWatch,
-    SmartCampaign,
-    StepOutcome,
-)
-from smartlists.copy_models import ListCopy  # noqa: E402, F401
-from smartlists.member_views import MemberView  # noqa: E402, F401
-from smartlists.report_models import StoredReport  # noqa: E402, F401
-from smartlists.webhook_models import AlertEmail, Webhook, WebhookDelivery  # noqa: E402, F401

@@ -9,8 +9,9 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import fields, names
-from people.problems import Problem, Refused
+from people.core.errors import Problem, Refused
+from people.datatypes import naming
+from people.fields import catalog
 
 MOST_COLUMNS, MOST_VIEWS = 20, 50
 
@@ -38,8 +39,8 @@ def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
 
     Raises `Refused` (`missing_value`, `unknown_field`, `too_many_values`).
     """
-    checked = names.name(name)
-    known = fields.catalogue()
+    checked = naming.name(name)
+    known = catalog.catalogue()
     if unknown := [column for column in (*columns, order.removeprefix("-")) if column and column not in known]:
         raise Refused(Problem("unknown_field", _("There is no such person field."), ("columns",), "", unknown[0][:80]))
     if len(columns) > MOST_COLUMNS:
@@ -52,7 +53,7 @@ def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
         raise Refused(Problem("too_many_values", message, ("name",)))
     found = found or MemberView(user=by)
     found.name, found.columns, found.order = checked, list(columns), order
-    with names.kept_apart("member_view_name_is_unique", _("There is a view of this name already.")):
+    with naming.kept_apart("member_view_name_is_unique", _("There is a view of this name already.")):
         found.save()
     return found
 

@@ -5,8 +5,9 @@ It is for editors and programs; `rules.parse` alone decides, since only it knows
 
 from typing import Any
 
-from smartlists import checking, logic, operators, rules
-from smartlists.operators import COUNT_OPERATORS, OPERATORS, Shape
+from smartlists.rules import logic, operators, parsing
+from smartlists.rules import model as rules
+from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, Shape
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "Rules of a smart list"
@@ -23,13 +24,13 @@ def document() -> Json:
         "type": "object",
         "properties": {
             "version": {"const": rules.VERSION, "default": rules.VERSION},
-            "match": {"enum": list(checking.MATCHES), "default": rules.ALL},
+            "match": {"enum": list(parsing.MATCHES), "default": rules.ALL},
             "logic": {
                 "description": "An expression over the numbers of the filters, such as “1 and (2 or not 3)”.",
                 "type": "string",
                 "maxLength": logic.MAX_LENGTH,
             },
-            "filters": {"type": "array", "items": {"$ref": "#/$defs/filter"}, "maxItems": checking.MAX_FILTERS},
+            "filters": {"type": "array", "items": {"$ref": "#/$defs/filter"}, "maxItems": parsing.MAX_FILTERS},
         },
         "additionalProperties": False,
         "if": {"properties": {"match": {"const": rules.ADVANCED}}, "required": ["match"]},
@@ -68,7 +69,7 @@ def _filters() -> Json:
                     "type": "array",
                     "items": {"$ref": "#/$defs/step"},
                     "minItems": 2,
-                    "maxItems": checking.MAX_STEPS,
+                    "maxItems": parsing.MAX_STEPS,
                 }
             },
             ["steps"],
@@ -89,7 +90,7 @@ def _parts() -> Json:
                 "values": {"type": "array", "items": {"$ref": "#/$defs/value"}, "maxItems": operators.MAX_VALUES},
                 "empty": {
                     "description": "What becomes of no value, whatever the operator says.",
-                    "enum": list(checking.EMPTY),
+                    "enum": list(parsing.EMPTY),
                 },
             },
             "required": ["operator"],
@@ -101,7 +102,7 @@ def _parts() -> Json:
             "items": {
                 **_object(None, {"field": _name(special=True)}, ["field"], allOf=[compared]),
             },
-            "maxItems": checking.MAX_CONSTRAINTS,
+            "maxItems": parsing.MAX_CONSTRAINTS,
         },
         "count": {
             **_object(None, {"operator": {"enum": list(COUNT_OPERATORS)}, "values": _counts()}, ["operator", "values"]),
@@ -111,7 +112,7 @@ def _parts() -> Json:
         },
         "aggregate": _object(
             None,
-            {"function": {"enum": list(checking.AGGREGATES)}, "field": _name(special=True), "empty": False},
+            {"function": {"enum": list(parsing.AGGREGATES)}, "field": _name(special=True), "empty": False},
             ["function", "field"],
             allOf=[compared],
         ),
@@ -120,7 +121,7 @@ def _parts() -> Json:
             {
                 "type": _name(),
                 "constraints": {"$ref": "#/$defs/constraints"},
-                "within_days": {"type": "integer", "minimum": 1, "maximum": checking.MAX_WITHIN_DAYS},
+                "within_days": {"type": "integer", "minimum": 1, "maximum": parsing.MAX_WITHIN_DAYS},
                 "not": {"type": "boolean", "default": False},
             },
             ["type"],

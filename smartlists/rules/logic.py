@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
-from people.problems import Problem, Refused, show
+from people.core.errors import Problem, Refused, show
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 30

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from smartlists import logic as rule_logic
+from smartlists.rules import logic as rule_logic
 
 VERSION = 1
 ALL, ANY, ADVANCED = "all", "any", "advanced"
@@ -111,16 +111,6 @@ class Rules:
         if self.match == ADVANCED:
             return rule_logic.parse(self.logic, len(self.filters))
         return rule_logic.joined("or" if self.match == ANY else "and", len(self.filters))
-
-
-def parse(value: Any, names: Any = None) -> Rules:
-    """The rules that a door received as decoded JSON, checked against what there is to name.
-
-    `names` is a `catalogue.Catalogue`, read anew when absent. Raises `Refused` with every problem found.
-    """
-    from smartlists import checking
-
-    return checking.Reader(names).read(value)
 
 
 def load(stored: Mapping[str, Any]) -> Rules:

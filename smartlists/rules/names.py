@@ -5,9 +5,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from activities.draft_checks import name_key
+from activities.types.validation import name_key
 from people import datatypes
-from smartlists.catalogue import MOMENTS, Catalogue
+from smartlists.rules.vocabulary import MOMENTS, Vocabulary
 
 
 def plain_key(name: str) -> str:
@@ -63,8 +63,8 @@ class Index:
 class Naming:
     """The indexes over one reading of the catalogue, each made when first needed."""
 
-    def __init__(self, catalogue: Catalogue | None = None) -> None:
-        self.catalogue = catalogue or Catalogue()
+    def __init__(self, catalogue: Vocabulary) -> None:
+        self.catalogue = catalogue
         self._fields: dict[str, Index] = {}
 
     @cached_property

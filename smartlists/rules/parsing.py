@@ -7,12 +7,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from people.core.errors import Path, Problem, Refused, bad_value, show
 from people.datatypes import BadValue, DataType
-from people.problems import Path, Problem, Refused, bad_value, show
-from smartlists import logic, operators, rules
-from smartlists.catalogue import Catalogue, Field, Type
-from smartlists.operators import COUNT_OPERATORS, HOW_MANY, Shape
-from smartlists.periods import Clock
+from smartlists.rules import logic, operators
+from smartlists.rules import model as rules
+from smartlists.rules.operators import COUNT_OPERATORS, HOW_MANY, Shape
+from smartlists.rules.periods import Clock
+from smartlists.rules.vocabulary import Field, Type, Vocabulary
 
 MAX_FILTERS = 200
 MAX_STEPS = 10
@@ -26,11 +27,16 @@ MATCHES = (rules.ALL, rules.ANY, rules.ADVANCED)
 EMPTY = (operators.INCLUDE, operators.EXCLUDE)
 
 
+def parse_rules(value: Any, names: Vocabulary) -> rules.Rules:
+    """The rules in decoded JSON, checked against what there is to name. Raises `Refused` with every problem."""
+    return Reader(names).read(value)
+
+
 class Reader:
     """One reading of one value; `read` raises `Refused` with everything found."""
 
-    def __init__(self, names: Catalogue | None = None) -> None:
-        self.names = names or Catalogue()
+    def __init__(self, names: Vocabulary) -> None:
+        self.names = names
         self.clock = Clock.current()
         self.problems: list[Problem] = []
 

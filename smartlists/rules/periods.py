@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from people import installation
+from people.core import installation
 
 UNITS = ("hour", "day", "week", "month", "year")
 MAX_NUMBER = 10_000

@@ -8,10 +8,10 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from people import installation
+from people.core import installation
 from people.datatypes import DataType, parse_moment
-from smartlists import periods
-from smartlists.operators import Shape
+from smartlists.rules import periods
+from smartlists.rules.operators import Shape
 
 MOST_VALUES = 10  # more are only counted
 

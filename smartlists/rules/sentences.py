@@ -9,25 +9,26 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from people import installation
+from people.core import installation
 from people.datatypes import BY_NAME, DataType
-from smartlists import operators, rules
-from smartlists.catalogue import MOMENTS, Catalogue
-from smartlists.naming import Naming
-from smartlists.spoken_values import joined, spoken, spoken_period
+from smartlists.rules import model as rules
+from smartlists.rules import operators
+from smartlists.rules.names import Naming
+from smartlists.rules.sentence_values import joined, spoken, spoken_period
+from smartlists.rules.vocabulary import MOMENTS, Vocabulary
 
 
-def sentence(item: rules.Filter, names: Catalogue | None = None) -> str:
+def sentence(item: rules.Filter, names: Vocabulary) -> str:
     """One filter, with what becomes of people without a value or an activity, and with the zone of its days."""
     return _Speaker(Naming(names)).card(item)
 
 
-def constraint_sentence(item: rules.Constraint, activity_type: str, names: Catalogue | None = None) -> str:
+def constraint_sentence(item: rules.Constraint, activity_type: str, names: Vocabulary) -> str:
     """One constraint of an activity filter or of a step, without a full stop."""
     return _Speaker(Naming(names)).constraint(item, activity_type)
 
 
-def list_sentence(found: rules.Rules, names: Catalogue | None = None) -> str:
+def list_sentence(found: rules.Rules, names: Vocabulary) -> str:
     """A whole list: how its filters combine, then each on a line of its own, with its number."""
     if not found.filters:
         return _("Nobody.") if found.match == rules.ANY else _("All people.")

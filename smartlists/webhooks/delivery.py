@@ -16,11 +16,13 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from people import locks
-from people.problems import Refused
-from smartlists import outbound, sealing, webhooks
+from people.core import jobs
+from people.core.db import locks
+from people.core.errors import Refused
 from smartlists.models import StepOutcome, Webhook, WebhookDelivery
-from smartlists.outbound import Failed, Unsafe
+from smartlists.webhooks import http as webhook_http
+from smartlists.webhooks import secrets as webhook_secrets
+from smartlists.webhooks.http import Failed, Unsafe
 
 BATCH = 50
 BUDGET_SECONDS = 20.0  # of one job: others want the worker, too
@@ -29,12 +31,20 @@ BREAKER_AFTER, BREAKER_FIRST, BREAKER_LONGEST = 10, timedelta(seconds=30), timed
 # what a client did wrong and will do wrong again; all else may be better later
 TRY_AGAIN = frozenset({408, 425, 429})
 State = WebhookDelivery.State
+LANES = 2  # of a webhook: calls about one person are made one after the other, those of different lanes at once
 
 
-def drain(webhook_id: int, lane: int, *, send: Any = outbound.send) -> float | None:
+def request_delivery(webhook_id: int) -> None:
+    """Queue a job a lane of the webhook, once the current transaction is committed."""
+    for lane in range(LANES):
+        lock = f"webhook {webhook_id} {lane}"
+        jobs.defer_once_committed("smartlists.deliver", lock, webhook_id=webhook_id, lane=lane)
+
+
+def drain(webhook_id: int, lane: int, *, send: Any = webhook_http.send) -> float | None:
     """Make the calls of one lane that are due; return in how many seconds somebody should look again, if ever."""
     started = monotonic()
-    number = webhook_id * webhooks.LANES + lane
+    number = webhook_id * LANES + lane
     while _next(webhook_id, lane):
         with locks.alone(locks.Space.DELIVERY, number) as is_mine:
             if not is_mine:
@@ -46,7 +56,7 @@ def drain(webhook_id: int, lane: int, *, send: Any = outbound.send) -> float | N
                         continue
                     if not _attempt(delivery, send):
                         held_up.add(delivery.person_id)
-                    interval = 60 * webhooks.LANES / delivery.webhook.per_minute
+                    interval = 60 * LANES / delivery.webhook.per_minute
                     if monotonic() - started + interval > BUDGET_SECONDS:
                         return max(interval, 0.1)
                     sleep(interval)
@@ -108,7 +118,7 @@ def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping
     moment = str(int(now.timestamp()))
     found = {"webhook-id": key, "webhook-timestamp": moment}
     if webhook.secret is not None:
-        secret = sealing.unseal(webhook.secret_key_name, webhook.secret)
+        secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
         digest = hmac.new(secret, f"{key}.{moment}.".encode() + body, hashlib.sha256).digest()
         found["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
     return found

@@ -12,25 +12,28 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import audit, datatypes, names, used_by
-from people.permissions import require
-from people.problems import Problem, Refused, bad_value, refuse_if, refuse_if_changed
-from smartlists import filling, outbound, sealing, tokens
-from smartlists.catalogue import Catalogue
+from people import datatypes
+from people.core import audit, references
+from people.core.errors import Problem, Refused, bad_value, refuse_if, refuse_if_changed
+from people.core.permissions import require
+from people.datatypes import naming
+from smartlists.catalog import Catalogue
 from smartlists.models import Webhook, WebhookDelivery
+from smartlists.webhooks import delivery as webhook_delivery
+from smartlists.webhooks import http as webhook_http
+from smartlists.webhooks import secrets as webhook_secrets
+from smartlists.webhooks import tokens as webhook_tokens
 
 audit.describe({
     "secret_made": (2, gettext_lazy("Made a new secret")),
     "resent": (2, gettext_lazy("Sent %(count)s deliveries again")),
 })  # fmt: skip
 
-LANES = 2
 KEEP_TRYING = timedelta(hours=24)
 MAX_HEADERS, MAX_BODY, MAX_URL = 20, 65_536, 2_000
 MAX_PER_MINUTE, MAX_SECONDS = 60_000, 30
@@ -52,9 +55,9 @@ CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.TEXT: "text/plain; charset=utf-8",
 }
 ESCAPES: Mapping[str, Callable[[str], str]] = {
-    Webhook.Format.CLOUDEVENTS: tokens.in_json,
-    Webhook.Format.JSON: tokens.in_json,
-    Webhook.Format.FORM: tokens.in_form,
+    Webhook.Format.CLOUDEVENTS: webhook_tokens.in_json,
+    Webhook.Format.JSON: webhook_tokens.in_json,
+    Webhook.Format.FORM: webhook_tokens.in_form,
     Webhook.Format.TEXT: str,
 }
 
@@ -63,7 +66,7 @@ ESCAPES: Mapping[str, Callable[[str], str]] = {
 def create(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
     """Make a webhook; the second is its secret, which is never shown again. Raises `Refused` with every problem."""
     require(by, "smartlists.add_webhook")
-    made = Webhook(name=names.name(name), created_by=by)
+    made = Webhook(name=naming.name(name), created_by=by)
     _set(made, values)
     secret = _renew(made)
     _save(made)
@@ -79,7 +82,7 @@ def change(webhook: Webhook, by: Any, *, expected_revision: int | None = None, n
     message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, changed.revision, message)
     if name is not None:
-        changed.name = names.name(name)
+        changed.name = naming.name(name)
     _set(changed, values)
     changed.revision += 1
     changed.failures, changed.open_until = 0, None
@@ -104,7 +107,7 @@ def delete(webhook: Webhook, by: Any) -> None:
     """Remove a webhook with its deliveries. Raises `Refused` (`in_use`, naming the campaigns)."""
     require(by, "smartlists.delete_webhook")
     gone = _lock(webhook)
-    used_by.refuse_if_used(gone)
+    references.refuse_if_used(gone)
     audit.note(by, gone, "deleted")
     gone.delete()
 
@@ -123,23 +126,23 @@ def resend(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None)
     if count:
         Webhook.objects.filter(pk=webhook.pk).update(failures=0, open_until=None)
         audit.note(by, webhook, "resent", count=count)
-        _wake(webhook.pk)
+        webhook_delivery.request_delivery(webhook.pk)
     return count
 
 
 def reseal() -> int:
     """Seal every secret that lies under another key under the present one; return how many."""
     done = 0
-    for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=sealing.present()):
-        secret = sealing.unseal(webhook.secret_key_name, webhook.secret)
-        name, sealed = sealing.seal(secret)
+    for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()):
+        secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
+        name, sealed = webhook_secrets.seal(secret)
         done += Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(secret=sealed, secret_key_name=name)
     return done
 
 
 def _renew(webhook: Webhook) -> str:
     secret = secrets.token_bytes(32)
-    webhook.secret_key_name, webhook.secret = sealing.seal(secret)
+    webhook.secret_key_name, webhook.secret = webhook_secrets.seal(secret)
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
@@ -152,7 +155,7 @@ def _lock(webhook: Webhook) -> Webhook:
 
 def _save(webhook: Webhook) -> None:
     message = _("There is a webhook “%(name)s” already.") % {"name": webhook.name}
-    with names.kept_apart("webhook_name_is_unique", message):
+    with naming.kept_apart("webhook_name_is_unique", message):
         webhook.save()
 
 
@@ -177,11 +180,8 @@ def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
 
 def _known_tokens() -> set[str]:
     """Tokens that some campaign can fill; one whose trigger has no such field leaves the place empty."""
-    from smartlists.definition_checks import known_tokens
-    from smartlists.definitions import Trigger
-
     catalogue = Catalogue()
-    return known_tokens([Trigger(api_name) for api_name in catalogue.types], catalogue)
+    return webhook_tokens.known_tokens(catalogue.types, catalogue)
 
 
 def _word(value: Any, known: Sequence[str], name: str) -> list[Problem]:
@@ -214,11 +214,11 @@ def _url(webhook: Webhook, known: set[str]) -> list[Problem]:
         return [Problem("bad_url", message, ("url",), "https://example.com/path")]
     if origin.end() < len(webhook.url) and webhook.url[origin.end()] not in "/?":
         return [Problem("bad_url", _("no tokens before the path of the address"), ("url",))]
-    if problems := tokens.check(webhook.url, known, ("url",)):
+    if problems := webhook_tokens.check(webhook.url, known, ("url",)):
         return problems
     try:
-        outbound.check(tokens.render(webhook.url, dict.fromkeys(known, "x")))
-    except outbound.Unsafe as unsafe:
+        webhook_http.check(webhook_tokens.render(webhook.url, dict.fromkeys(known, "x")))
+    except webhook_http.Unsafe as unsafe:
         return [Problem("bad_url", str(unsafe), ("url",))]
     return []
 
@@ -236,96 +236,16 @@ def _headers(webhook: Webhook, known: set[str]) -> list[Problem]:
         elif not isinstance(value, str) or not value.isprintable() or len(value) > 2_000:
             problems.append(bad_value("bad_header", _("text on one line"), value, *path))
         else:
-            problems += tokens.check(value, known, path)
+            problems += webhook_tokens.check(value, known, path)
     return problems
 
 
 def _body(webhook: Webhook, known: set[str]) -> list[Problem]:
-    if problems := _text(webhook.body, MAX_BODY, "body") or tokens.check(webhook.body, known, ("body",)):
+    if problems := _text(webhook.body, MAX_BODY, "body") or webhook_tokens.check(webhook.body, known, ("body",)):
         return problems
     if webhook.format in (Webhook.Format.JSON, Webhook.Format.CLOUDEVENTS) and webhook.body:
         try:  # a number stands for itself, and inside quotes for a text
-            json.loads(tokens.render(webhook.body, dict.fromkeys(known, "0")))
+            json.loads(webhook_tokens.render(webhook.body, dict.fromkeys(known, "0")))
         except ValueError as error:
             return [Problem("bad_json", _("not valid JSON: %(why)s") % {"why": str(error)[:100]}, ("body",))]
     return []
-
-
-# --- Calls ----------------------------------------------------------------------------------------------------
-
-
-def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, str]:
-    """Write down one call an entry; jobs make them once this is committed. What is wrong, by entry, else."""
-    webhook = Webhook.objects.filter(pk=webhook_id).first()
-    if webhook is None:
-        raise Refused(Problem("unknown_webhook", _("The webhook is no longer there.")))
-    values = filling.values_of(entries, situation)
-    deliveries, problems = [], {}
-    for entry in entries:
-        made = _delivery(webhook, entry, situation, values[entry.id])
-        if isinstance(made, str):
-            problems[entry.id] = made
-        else:
-            deliveries.append(made)
-    WebhookDelivery.objects.bulk_create(deliveries)
-    if deliveries:
-        _wake(webhook.pk)
-    return problems
-
-
-def _wake(webhook_id: int) -> None:
-    from smartlists.campaign_tasks import deliver, later  # tasks call this module
-
-    for lane in range(LANES):
-        later(deliver, f"webhook {webhook_id} {lane}", webhook_id=webhook_id, lane=lane)
-
-
-def _delivery(webhook: Webhook, entry: Any, situation: Any, values: filling.Values) -> WebhookDelivery | str:
-    """The call for one entry, or what is wrong with it."""
-    delivery = WebhookDelivery(
-        webhook=webhook, entry_id=entry.id, path=situation.path, person_id=entry.person_id,
-        lane=entry.person_id % LANES, method=webhook.method,
-        url=tokens.render(webhook.url, values, tokens.in_url),
-        headers={name: tokens.render(value, values, tokens.one_line) for name, value in webhook.headers.items()},
-        give_up_at=situation.now + KEEP_TRYING,
-    )  # fmt: skip
-    text = tokens.render(webhook.body, values, ESCAPES[webhook.format])
-    if webhook.format in (Webhook.Format.JSON, Webhook.Format.CLOUDEVENTS) and text:
-        try:
-            json.loads(text)
-        except ValueError:
-            return _("with this person's values the body is no valid JSON")
-    delivery.body = _event(delivery, text, entry, situation, values) if webhook.format == "cloudevents" else text
-    if webhook.method in (Webhook.Method.GET, Webhook.Method.DELETE):
-        delivery.body = ""
-    delivery.headers |= {"Content-Type": CONTENT_TYPES[webhook.format]} if delivery.body else {}
-    return delivery
-
-
-def _event(delivery: WebhookDelivery, text: str, entry: Any, situation: Any, values: filling.Values) -> str:
-    """A CloudEvents 1.0 event in its JSON form; its data is the template's, else person, activity and campaign."""
-    occurred_at = values.get("trigger.occurred_at") or datatypes.moment_text(situation.now)
-    event = {
-        "specversion": "1.0",
-        "id": str(delivery.key),
-        "source": f"{settings.SITE_URL}/campaigns/{situation.campaign.pk}",
-        "type": "custom-activities.campaign.step",
-        "subject": f"person/{entry.person_id}",
-        "time": occurred_at,
-        "datacontenttype": "application/json",
-        "data": json.loads(text) if text else _data(entry, situation, values),
-    }
-    return json.dumps(event, ensure_ascii=False)
-
-
-def _data(entry: Any, situation: Any, values: filling.Values) -> dict[str, Any]:
-    person = {name: values.get(f"person.{name}") for name in ("email", "first_name", "last_name")}
-    about = {
-        key.removeprefix("trigger."): value for key, value in values.items()
-        if key.startswith("trigger.") and value is not None
-    }  # fmt: skip
-    return {
-        "campaign": {"id": situation.campaign.pk, "name": situation.campaign.name},
-        "person": {"id": entry.person_id, **{name: value for name, value in person.items() if value}},
-        "activity": about or None,
-    }

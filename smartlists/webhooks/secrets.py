@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from people.problems import Problem, Refused
+from people.core.errors import Problem, Refused
 
 DERIVED = "secret-key"
 

@@ -15,7 +15,9 @@ from urllib.parse import quote, quote_plus
 
 from django.utils.translation import gettext as _
 
-from people.problems import Path, Problem, show
+from people.core.errors import Path, Problem, show
+from people.datatypes import canonical_text
+from smartlists.rules.vocabulary import Vocabulary
 
 MAX_DEFAULT = 255
 _TOKEN = re.compile(r"\{\{([^{}]*)\}\}")
@@ -128,6 +130,14 @@ def in_form(value: str) -> str:
 
 def as_text(value: Any) -> str | None:
     """A canonical value as tokens show it."""
-    from people.datatypes import canonical_text
-
     return None if value is None else canonical_text(value)
+
+
+def known_tokens(type_names: Iterable[str], names: Vocabulary) -> set[str]:
+    """The keys of every token that a campaign triggered by activities of these types may use."""
+    known = {f"person.{name}" for name in names.person_fields} | {"person.id", "campaign.name", "campaign.id"}
+    known |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}
+    for type_name in type_names:
+        if type_name in names.types:
+            known |= {f"trigger.{name}" for name in names.types[type_name].fields if not name.startswith("@")}
+    return known

@@ -11,13 +11,21 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import get_resolver
 
 from activities.models import Activity, Retention
-from activities.upkeep import RefusedActivity
-from config.access import clients, tasks, tokens
-from people import defining, deleting, merging, static_lists
-from people.models import BulkAction, Export, Import, Installation, Person
-from people.sources import SYSTEM, Door
-from smartlists import campaigns, saving, webhooks
-from tests.making import activity, approved_type, person, recorded
+from activities.models.quarantine import RefusedActivity
+from config.access import tasks
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from people.core.models import Installation
+from people.core.source import SYSTEM, Door
+from people.fields import editing as field_editing
+from people.lists import static_lists
+from people.models import BulkAction, Export, Import, Person
+from people.persons import deletion
+from people.persons import merge as person_merge
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.lists import editing as list_editing
+from smartlists.webhooks import editing as webhook_editing
+from tests.factories import activity, approved_type, person, recorded
 
 # what a place in an address stands for, by the beginning of the route; the last line that fits counts
 PLACES = (
@@ -100,7 +108,7 @@ def build_world(caller: Any) -> dict[str, Any]:
     somebody = get_user_model().objects.create_user("somebody", is_staff=True)
     check, ann, bob, loser, gone = approved_type(), person(first_name="Ann"), person(), person(), person()
     recorded(activity(ann.pk, external_id="T-1", amount=5), activity(ann.pk, amount="many"))
-    deleting.delete([gone.pk], None, SYSTEM)
+    deletion.delete([gone.pk], None, SYSTEM)
     rules = {"version": 1, "match": "all", "filters": [
         {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}  # fmt: skip
     files = {"door": Door.ADMIN, "user": caller}
@@ -109,14 +117,14 @@ def build_world(caller: Any) -> dict[str, Any]:
     return {
         "type": check.pk, "ann": ann.pk, "gone": gone.pk, "somebody": somebody.pk, "export": export.pk,
         "bulk_export": bulk_export.key, "activity": Activity.objects.filter(activity_type_id=check.pk).first().pk,
-        "refused": RefusedActivity.objects.get().pk, "merge": merging.merge(bob.pk, [loser.pk], None, SYSTEM).pk,
+        "refused": RefusedActivity.objects.get().pk, "merge": person_merge.merge(bob.pk, [loser.pk], None, SYSTEM).pk,
         "import": Import.objects.create(kind="activities", name="a.csv", **files).pk,
         "people_import": Import.objects.create(kind="people", name="p.csv", **files).pk,
-        "field": defining.create("Plan", "string", None).pk, "static_list": static_lists.create("Guests", None).pk,
-        "smart_list": saving.create("Spaniards", rules, None).pk, "group": Group.objects.first().pk,
-        "client": clients.create("Known", somebody, None).client.pk, "retention": Retention.objects.create(activity_type=check, months=1).pk,
-        "campaign": campaigns.create("Welcome", None).pk,
-        "webhook": webhooks.create("Ours", None, url="https://example.com/")[0].pk,
+        "field": field_editing.create("Plan", "string", None).pk, "static_list": static_lists.create("Guests", None).pk,
+        "smart_list": list_editing.create("Spaniards", rules, None).pk, "group": Group.objects.first().pk,
+        "client": client_editing.create("Known", somebody, None).client.pk, "retention": Retention.objects.create(activity_type=check, months=1).pk,
+        "campaign": campaign_lifecycle.create("Welcome", None).pk,
+        "webhook": webhook_editing.create("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
         "bulk": BulkAction.objects.create(kind="delete", total=1, user=caller).pk,
         "content_type": ContentType.objects.get_for_model(Person).pk,

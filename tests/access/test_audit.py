@@ -13,8 +13,10 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from people import audit, static_lists
-from people.models import Installation, StaticList
+from people.core import audit
+from people.core.models import Installation
+from people.lists import static_lists
+from people.models import StaticList
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db

@@ -6,12 +6,14 @@ from django.contrib.auth.models import Group
 from django.db import DatabaseError
 from django.urls import reverse
 
-from config.access import clients, failures, tokens
+from config.access.clients import editing as client_editing
+from config.access.clients import failures as client_failures
+from config.access.clients import tokens
 from config.access.models import FailedCalls
-from people import notices
-from people.models import Installation
-from people.notices import Notice
-from people.sources import Door
+from people.core import notifications
+from people.core.models import Installation
+from people.core.notifications import Notice
+from people.core.source import Door
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +28,7 @@ def olga():
 
 @pytest.fixture
 def credentials(olga):
-    return clients.create("Bank core", olga, None)
+    return client_editing.create("Bank core", olga, None)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def api(client, credentials):
 
 
 def found(credentials, days=1):
-    rows = failures.of([credentials.client.api_user_id], days)
+    rows = client_failures.of([credentials.client.api_user_id], days)
     return {(row.door, row.route, row.code): row.count for row in rows}
 
 
@@ -45,7 +47,7 @@ def test_both_apis_count_what_failed_by_route_and_code(client, api, credentials)
     api.post("activities", {"activity_type": "nothing"})
     api.get("people?nonsense=1")
     api.get("me")
-    token = clients.token_of(credentials.client).text
+    token = client_editing.token_of(credentials.client).text
     for _call in range(3):
         client.get("/rest/v1/lead/999999.json", headers={"Authorization": f"Bearer {token}"})
     assert found(credentials) == {
@@ -61,14 +63,14 @@ def test_processes_add_up_and_what_cannot_be_written_is_kept(api, credentials, m
         raise DatabaseError
 
     api.get("people/999")
-    failures.flush()
+    client_failures.flush()
     api.get("people/999")
     with monkeypatch.context() as patch:
-        patch.setattr(failures, "_add", fail)
-        failures.flush()
+        patch.setattr(client_failures, "_add", fail)
+        client_failures.flush()
     assert list(found(credentials).values()) == [2] and FailedCalls.objects.count() == 1
     FailedCalls.objects.update(day="2020-01-01")
-    assert found(credentials) == {} and failures.forget_old() == 1
+    assert found(credentials) == {} and client_failures.forget_old() == 1
 
 
 def test_people_and_strangers_are_not_counted(client, olga):
@@ -77,7 +79,7 @@ def test_people_and_strangers_are_not_counted(client, olga):
     client.get("/api/v1/people", headers={"Authorization": "Bearer nonsense"})
     own = tokens.create_personal(olga, "mine", 1)
     client.get("/api/v1/people/999", headers={"Authorization": f"Bearer {own.text}"})
-    failures.flush()
+    client_failures.flush()
     assert not FailedCalls.objects.exists()
 
 
@@ -85,16 +87,16 @@ def test_the_owner_is_told_once_a_day_from_the_threshold_on(api, credentials, ol
     settings.CLIENT_FAILURES_NOTICE = 3
     for _call in range(2):
         api.get("people/999")
-    assert failures.tell() == 0
+    assert client_failures.tell() == 0
     api.get("people?nonsense=1")
-    assert failures.tell() == 1 and failures.tell() == 0
-    notices.read(olga)
+    assert client_failures.tell() == 1 and client_failures.tell() == 0
+    notifications.read(olga)
     api.get("people/999")
-    assert failures.tell() == 0  # also when it was read
+    assert client_failures.tell() == 0  # also when it was read
     notice = Notice.objects.get(user=olga)
     assert str(notice) == ("Bank core failed 3 times today, most often with not_found at GET /api/v1/people/<int:pk>.")
     assert notice.url == reverse("admin:access_apiclient_change", args=[credentials.client.pk])
-    assert notice.kind in notices.KINDS
+    assert notice.kind in notifications.KINDS
 
 
 @pytest.mark.parametrize("how", ["switched off", "revoked", "no threshold"])
@@ -102,15 +104,15 @@ def test_nobody_is_told_when(how, api, credentials, olga, settings):
     settings.CLIENT_FAILURES_NOTICE = 0 if how == "no threshold" else 1
     api.get("people/999")
     if how == "switched off":
-        notices.switch(olga, {failures.NOTICE: (False, False)})
+        notifications.switch(olga, {client_failures.NOTICE: (False, False)})
     if how == "revoked":
-        clients.revoke(credentials.client, None)
-    assert failures.tell() == 0 and not Notice.objects.exists()
+        client_editing.revoke(credentials.client, None)
+    assert client_failures.tell() == 0 and not Notice.objects.exists()
 
 
 def test_developers_see_the_failed_calls_of_their_own_clients(client, api, credentials, olga):
     Installation.objects.get_or_create(pk=1)
-    other = clients.create("Shop", get_user_model().objects.create_superuser("ana", password="x"), None)
+    other = client_editing.create("Shop", get_user_model().objects.create_superuser("ana", password="x"), None)
     Api(client, tokens.issue(other.client).text).get("people?other=1")
     api.get("people/999")
     client.force_login(olga)

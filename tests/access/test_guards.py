@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, transaction
 
-from tests.making import draft_type
+from tests.factories import draft_type
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,8 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
-from config.access import clients, tokens
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
 from config.access.models import ApiClient, ApiToken
 from tests.api.conftest import Api
 
@@ -32,19 +33,19 @@ def test_a_client_is_made_with_the_rights_that_were_ticked_and_shown_once(client
     form = client.get(url("add")).context["form"]
     offered = {right for _title, rights in form.fields["rights"].groups for right, _label in rights}
     assert PEOPLE in offered and "people.delete_person" not in offered  # which olga may not do herself
-    assert form.chosen == {right for right in clients.DEFAULT_RIGHTS if right in offered}
+    assert form.chosen == {right for right in client_editing.DEFAULT_RIGHTS if right in offered}
     reply = client.post(url("add"), {"name": "Bank core", "rights": [PEOPLE]})
     made = ApiClient.objects.get()
     secret = reply.context["credentials"].client_secret
     assert secret in reply.text and "no-store" in reply["Cache-Control"]
-    assert clients.rights_of(made) == [PEOPLE] and clients.authenticate(made.client_id, secret) == made
+    assert client_editing.rights_of(made) == [PEOPLE] and client_editing.authenticate(made.client_id, secret) == made
     assert secret not in client.get(url("change", made.pk)).text
     again = client.post(url("add"), {"name": "bank CORE", "rights": ["people.view_person"]})
     assert "already" in again.text and 'value="bank CORE"' in again.text
 
 
 def test_name_and_rights_are_changed_and_hold_at_once(client, olga):
-    made = clients.create("Bank core", olga, None, [PEOPLE]).client
+    made = client_editing.create("Bank core", olga, None, [PEOPLE]).client
     api = Api(client, tokens.issue(made).text)
     assert api.get("activity-types").status_code == 403
     rights = [PEOPLE, "activities.view_activitytype"]
@@ -55,16 +56,18 @@ def test_name_and_rights_are_changed_and_hold_at_once(client, olga):
 
 
 def test_a_new_secret_leaves_the_old_one_its_time(client, olga):
-    old = clients.create("Bank core", olga, None)
+    old = client_editing.create("Bank core", olga, None)
     new = client.post(url("rotate", old.client.pk), {"overlap": "1"}).context["credentials"].client_secret
-    assert clients.authenticate(old.client_id, old.client_secret) and clients.authenticate(old.client_id, new)
+    assert client_editing.authenticate(old.client_id, old.client_secret) and client_editing.authenticate(
+        old.client_id, new
+    )
     assert "until" in client.get(url("change", old.client.pk)).text
     client.post(url("rotate", old.client.pk), {"overlap": "0"})
-    assert clients.authenticate(old.client_id, new) is None
+    assert client_editing.authenticate(old.client_id, new) is None
 
 
 def test_a_revoked_client_is_shown_and_changed_no_more(client, olga):
-    made = clients.create("Bank core", olga, None).client
+    made = client_editing.create("Bank core", olga, None).client
     client.post(url("revoke", made.pk))
     page = client.get(url("change", made.pk)).text
     assert "Revoked" in page and url("rotate", made.pk) not in page

@@ -9,9 +9,9 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
 
-from config.access import clients
-from config.access.roles import ADMINISTRATOR, ROLES
-from tests.access.walking import address, build_world, is_let_in, routes
+from config.access.clients import editing as client_editing
+from config.access.users.roles import ADMINISTRATOR, ROLES
+from tests.access.route_walker import address, build_world, is_let_in, routes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
@@ -55,8 +55,8 @@ class Caller:
         self.user = getattr(get_user_model().objects, make)(name.lower().replace(" ", "-"), is_staff=True, password="x")
         if name in {*ROLES, ADMINISTRATOR}:
             self.user.groups.add(Group.objects.get(name=name))
-        program = clients.create("Program", self.user, None, clients.known_rights()).client
-        self.token = clients.token_of(program).text
+        program = client_editing.create("Program", self.user, None, client_editing.known_rights()).client
+        self.token = client_editing.token_of(program).text
         self.client.force_login(self.user)
         self.session = self.client.cookies["sessionid"].value
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.test import Client
 
-from people.models import Installation
+from people.core.models import Installation
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"

@@ -10,9 +10,10 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from config.access import clients, sessions
+from config.access.clients import editing as client_editing
 from config.access.models import Session
-from people.models import Installation
+from config.access.sign_in import sessions
+from people.core.models import Installation
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +99,7 @@ def test_without_one_nobody_gives_an_address_of_their_choice():
 
 
 def test_programs_are_never_locked_out(client, vera):
-    made = clients.create("Bank core", vera, None)
+    made = client_editing.create("Bank core", vera, None)
     ask = {"grant_type": "client_credentials", "client_id": made.client_id}
     for _attempt in range(20):
         client.get("/identity/oauth/token", ask | {"client_secret": "wrong"})

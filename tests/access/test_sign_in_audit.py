@@ -8,9 +8,9 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from config.access import passwords
-from people import audit
-from people.models import Installation
+from config.access.sign_in import passwords
+from people.core import audit
+from people.core.models import Installation
 from tests.access.test_second_factor import PASSWORD, code_of, log_in, secret  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.django_db

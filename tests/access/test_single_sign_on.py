@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 
-from people.models import Installation
+from people.core.models import Installation
 
 pytestmark = pytest.mark.django_db
 START, BACK = "/admin/login/sso/oidc/", "/admin/login/sso/oidc/back/"

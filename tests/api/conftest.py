@@ -3,7 +3,8 @@ import json
 import pytest
 from django.contrib.auth import get_user_model
 
-from config.access import clients, tokens
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def owner(db):
 
 @pytest.fixture
 def credentials(owner):
-    return clients.create("Bank core", owner, None, clients.known_rights())
+    return client_editing.create("Bank core", owner, None, client_editing.known_rights())
 
 
 class Api:

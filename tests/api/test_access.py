@@ -8,7 +8,8 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from config.access import clients, tokens
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
 from config.access.models import ApiClient, ApiToken
 from tests.api.conftest import Api
 
@@ -86,7 +87,7 @@ def test_an_unknown_or_expired_token_is_named_invalid(client, credentials):
 
 
 def test_the_dialects_token_is_taken_too(client, credentials):
-    assert Api(client, clients.token_of(credentials.client).text).get("me").status_code == 200
+    assert Api(client, client_editing.token_of(credentials.client).text).get("me").status_code == 200
 
 
 def test_an_old_secret_goes_on_for_the_overlap_only(api, client, credentials):
@@ -106,7 +107,7 @@ def test_rotating_without_overlap_ends_the_old_secret_at_once(api, client, crede
 
 
 def test_revoking_ends_secret_and_tokens(api, owner, client):
-    other = clients.create("Other", owner, None)
+    other = client_editing.create("Other", owner, None)
     token = Api(client, tokens.issue(other.client).text)
     assert token.get("me").status_code == 200
     assert api.post(f"api-clients/{other.client.pk}/revoke").json()["is_revoked"] is True
@@ -139,7 +140,7 @@ def test_a_taken_name_conflicts_and_an_unknown_right_is_pointed_at(api):
 
 
 def test_personal_tokens_are_made_by_people_and_act_as_them(client, owner, api):
-    client.force_login(owner, backend="config.access.backends.EffectiveRightsBackend")
+    client.force_login(owner, backend="config.access.users.backends.EffectiveRightsBackend")
     web = Api(client, None)
     made = web.post("me/tokens", {"name": "nightly", "scopes": ["people.view_person"]})
     assert made.status_code == 201
@@ -149,7 +150,7 @@ def test_personal_tokens_are_made_by_people_and_act_as_them(client, owner, api):
     assert script.get("me").json()["rights"] == ["people.view_person"]
     assert script.post("me/tokens", {"name": "more"}).status_code == 403
     assert api.post("me/tokens", {"name": "more"}).status_code == 403
-    client.force_login(owner, backend="config.access.backends.EffectiveRightsBackend")
+    client.force_login(owner, backend="config.access.users.backends.EffectiveRightsBackend")
     assert [row["name"] for row in web.get("me/tokens").json()] == ["nightly"]
     assert web.delete(f"me/tokens/{made.json()['id']}").status_code == 204
     client.logout()

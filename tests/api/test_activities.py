@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from activities import lifecycle
 from activities.models import FIRST_CUSTOM_ID, Activity
+from activities.types import lifecycle
 from people.models import Person
-from tests.making import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -196,7 +196,7 @@ def log(check, ann):
 
 
 def lifecycle_fields():
-    from activities.drafting import FieldSpec
+    from activities.types.drafts import FieldSpec
 
     return (FieldSpec("webinar", "Webinar", is_primary=True), FieldSpec("minutes", "Minutes", "integer"))
 

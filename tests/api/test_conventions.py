@@ -6,7 +6,7 @@ from django.db.models import ForeignKey
 from django.urls import get_resolver
 
 from config.api.urls import router, urlpatterns
-from people.rest import Resource
+from people.rest.viewsets import Resource
 
 RESOURCES = [viewset for _prefix, viewset, _name in router.registry]
 LISTS = [resource for resource in RESOURCES if getattr(resource, "filterset_class", None)]
@@ -74,7 +74,7 @@ def test_nothing_under_the_api_is_a_plain_view_without_rights():
 
 
 def test_the_faults_of_the_document_are_those_that_have_a_title():
-    from config.api.problems import TITLES
-    from config.api.schema import FAULTS
+    from config.api.errors import TITLES
+    from config.api.openapi import FAULTS
 
     assert {int(status) for status in FAULTS} == set(TITLES) - {405, 500}

@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from activities.models import Activity
-from config.access import clients, tokens
-from tests.making import approved_type, person
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from tests.factories import approved_type, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/activities/stream"
@@ -22,7 +23,7 @@ PATIENCE = 30  # seconds
 @pytest.fixture
 def headers():
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    client = clients.create("Bank core", owner, None).client
+    client = client_editing.create("Bank core", owner, None).client
     return {
         "Authorization": f"Bearer {tokens.issue(client).text}", "Content-Type": "application/x-ndjson",
         "Idempotency-Key": "nightly-7",

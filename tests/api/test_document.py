@@ -4,7 +4,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from config.api.urls import router
-from tests.making import approved_type, draft_type, person
+from tests.factories import approved_type, draft_type, person
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ def test_each_approved_type_is_a_schema_discriminated_by_type(document, api):
 
 
 def test_the_pages_come_from_here_alone(client, admin_user, document):
-    client.force_login(admin_user, backend="config.access.backends.EffectiveRightsBackend")
+    client.force_login(admin_user, backend="config.access.users.backends.EffectiveRightsBackend")
     for query in ("", "?script="):
         page = client.get(f"/api/docs/{query}")
         assert page.status_code == 200

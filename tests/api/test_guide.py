@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from config.access import clients
+from config.access.clients import editing as client_editing
 from tests.api.test_activities import custom
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +40,7 @@ class Parts(HTMLParser):
 @pytest.fixture
 def environment(live_server):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = clients.create("Guide", owner, None)
+    credentials = client_editing.create("Guide", owner, None)
     return {
         **os.environ, "HOST": live_server.url,
         "CLIENT_ID": credentials.client_id, "CLIENT_SECRET": credentials.client_secret,
@@ -50,7 +50,7 @@ def environment(live_server):
 @pytest.fixture
 def parts(client, environment):
     client.force_login(
-        get_user_model().objects.get(username="olga"), backend="config.access.backends.EffectiveRightsBackend"
+        get_user_model().objects.get(username="olga"), backend="config.access.users.backends.EffectiveRightsBackend"
     )
     return Parts(client.get("/api/docs/guide").content.decode()).found
 

@@ -11,14 +11,15 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.access import tokens
+from config.access.clients import tokens
 from config.access.models import IdempotentReply
 from config.api import idempotency
-from people import deleting, locks
-from tests.activities.test_races import InThread
+from people.core.db import locks
+from people.privacy import erasure
+from tests.activities.recording.test_races import InThread
 from tests.api.conftest import Api
 from tests.api.test_activities import custom, row
-from tests.making import DIALECT, approved_type, person
+from tests.factories import DIALECT, approved_type, person
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def test_a_refused_request_may_be_mended_under_its_key(api, ready):
 
 
 def test_keys_are_the_callers_own(client, credentials, owner, api, ready):
-    from config.access import clients
+    from config.access.clients import editing as client_editing
 
-    other = Api(client, tokens.issue(clients.create("Other", owner, None).client).text)
+    other = Api(client, tokens.issue(client_editing.create("Other", owner, None).client).text)
     assert api.post("activities", row(ready.pk), Idempotency_Key="k").status_code == 201
     assert "Idempotent-Replay" not in other.post("activities", row(ready.pk), Idempotency_Key="k")
     assert custom().count() == 2
@@ -72,7 +73,7 @@ def test_after_a_day_a_key_is_new_again_and_old_replies_can_be_forgotten(api, re
 def test_the_reply_of_somebody_erased_is_gone_and_the_request_stays_done(api, ready):
     api.post("activities", row(ready.pk), Idempotency_Key="k")
     assert IdempotentReply.objects.get().person_ids == [ready.pk]
-    deleting.erase([ready.pk], None, DIALECT)
+    erasure.erase([ready.pk], None, DIALECT)
     assert api.post("activities", row(ready.pk), Idempotency_Key="k").status_code == 410
     assert not custom().exists()
 
@@ -84,7 +85,7 @@ def test_what_cannot_be_a_key_is_told(api, ready, key):
 
 
 def test_a_fault_of_ours_leaves_neither_work_nor_reply(api, ready, monkeypatch):
-    from activities import api as resources
+    from activities.api import activities as resources
 
     def fail(*_arguments, **_more):
         raise RuntimeError("disk on fire")

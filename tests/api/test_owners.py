@@ -4,8 +4,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 
-from people import audit
-from people.models import Folder
+from people.core import audit
+from people.core.models import Folder
 
 BODIES = {"static-lists": {"name": "VIP"}, "smart-lists": {"name": "All", "rules": {"filters": []}}}
 

@@ -3,27 +3,27 @@
 import pytest
 from django.db import connection
 
-from activities import serializers as activity_serializers
+from activities.api import serializers as activity_serializers
 from activities.models import Activity
-from config.api import formats
-from config.api.paging import KeysetPagination
-from people import defining
-from people import serializers as people_serializers
+from config.api import parsers
+from config.api.pagination import KeysetPagination
+from people.api import serializers as people_serializers
+from people.fields import editing as field_editing
 from people.models import Person, PersonField, StaticListMember
 from tests.api.test_activities import ids, paths
-from tests.making import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def plan(db):
-    return defining.create("Plan", "string", None)
+    return field_editing.create("Plan", "string", None)
 
 
 @pytest.fixture
 def member_number(db):
-    return defining.create("Member number", "integer", None, is_unique=True)
+    return field_editing.create("Member number", "integer", None, is_unique=True)
 
 
 def test_a_person_is_created_shown_and_changed(api, plan):
@@ -46,13 +46,13 @@ def test_the_quick_form_of_a_person_and_an_activity_is_that_of_their_serializers
         first_name="Ana", annual_revenue="12.50", number_of_employees=7, date_of_birth="1990-02-03", unsubscribed=True,
         plan="Gold",
     )  # fmt: skip
-    shown = formats.dump(people_serializers.shown_quickly(ann))
-    assert shown == formats.dump(people_serializers.PersonShown(ann).data)
+    shown = parsers.dump(people_serializers.shown_quickly(ann))
+    assert shown == parsers.dump(people_serializers.PersonShown(ann).data)
     check = approved_type()
     found = activity_of(ann.pk, amount="10.50")
     names = {check.pk: check.api_name}
     serialized = activity_serializers.ActivityShown(found, context={"api_names": names}).data
-    assert formats.dump(activity_serializers.shown_quickly(found, names)) == formats.dump(serialized)
+    assert parsers.dump(activity_serializers.shown_quickly(found, names)) == parsers.dump(serialized)
 
 
 def activity_of(person_id, **attributes):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.api.test_activities import custom, row
-from tests.making import approved_type, person
+from tests.factories import approved_type, person
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.api.test_activities import row
-from tests.making import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, recorded
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db

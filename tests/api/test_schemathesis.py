@@ -15,11 +15,12 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
-from config.access import clients, tokens
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
 from config.wsgi import application
-from people import defining
-from tests.lengths import examples
-from tests.making import activity, approved_type, draft_type, person, recorded
+from people.fields import editing as field_editing
+from tests.factories import activity, approved_type, draft_type, person, recorded
+from tests.hypothesis_profiles import examples
 
 EXAMPLES = examples(2, 50, "SCHEMATHESIS_EXAMPLES")
 SEQUENCES = examples(4, 100, "SCHEMATHESIS_SEQUENCES")
@@ -51,11 +52,11 @@ def _in_one_transaction():
 @pytest.fixture
 def schema(db, _in_one_transaction):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    client = clients.create("schemathesis", owner, None, clients.known_rights()).client
+    client = client_editing.create("schemathesis", owner, None, client_editing.known_rights()).client
     headers = {"Authorization": f"Bearer {tokens.issue(client).text}"}
     approved_type()
     draft_type("Attend Webinar", "attendWebinar")
-    defining.create("Plan", "string", None)
+    field_editing.create("Plan", "string", None)
     ann = person(email="ann@example.com", plan="Gold")
     recorded(activity(ann.pk, amount=7), activity(ann.pk, "depositCheck", branch="Sol"))
     found = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application, config=CONFIG, headers=headers)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from people import static_lists
-from smartlists import dispatching, saving
-from tests.making import approved_type, person
-from tests.smartlists.campaigning import happened, own_rows_read  # noqa: F401 (a fixture)
+from people.lists import static_lists
+from smartlists.campaigns import dispatcher
+from smartlists.lists import editing as list_editing
+from tests.factories import approved_type, person
+from tests.smartlists.campaign_factories import happened, own_rows_read  # noqa: F401 (a fixture)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 
@@ -34,7 +35,7 @@ def test_a_campaign_is_made_activated_read_and_paused(api, definition):
     happened(ann.pk, amount=5000)
     happened(bob.pk, amount=5)
     happened(ann.pk, amount=6000)
-    dispatching.drain()
+    dispatcher.drain()
     assert api.get(f"{address}/summary").json() | {"latency": None} == {
         "entered": 1, "finished": 1, "failed": 0, "skipped": {"once": 1}, "latency": None,
     }  # fmt: skip
@@ -56,13 +57,13 @@ def test_problems_have_their_place(api, definition):
 
 def test_a_run_once_states_its_cap(api, definition):
     made = api.post("smart-campaigns", {"name": "Once", "definition": definition}).json()
-    everybody = saving.create("Everybody", {"filters": []}, None)
+    everybody = list_editing.create("Everybody", {"filters": []}, None)
     person(), person()
     address = f"smart-campaigns/{made['id']}/run"
     assert api.post(address, {"smart_list": everybody.pk, "cap": 1}).status_code in (409, 422)
     assert api.post(address, {"smart_list": 999, "cap": 1}).status_code == 422
     assert api.post(address, {"smart_list": everybody.pk, "cap": 2}).json()["count"] == 2
-    dispatching.drain()
+    dispatcher.drain()
     assert api.get(f"smart-campaigns/{made['id']}/summary").json()["finished"] == 2
 
 

@@ -2,14 +2,16 @@
 
 import pytest
 
-from activities import removing
-from people import deleting, static_lists
-from smartlists import copying, saving
+from activities.log import retention
+from people.lists import static_lists
+from people.persons import deletion
+from smartlists.lists import copies as list_copies
+from smartlists.lists import editing as list_editing
 from tests.api.test_activities import paths
-from tests.making import DIALECT, activity, approved_type, person, recorded
-from tests.smartlists.campaigning import draft
-from tests.smartlists.making import did, where
-from tests.smartlists.making import person as did_person
+from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists.campaign_factories import draft
+from tests.smartlists.rule_factories import did, where
+from tests.smartlists.rule_factories import person as did_person
 
 SPAIN = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
 TEXT = 'smart list "Big depositors"\n\nmatch all\n1: did "Deposited Check" where Amount > 500\n'
@@ -59,7 +61,7 @@ def test_pages_of_members_are_of_one_evaluation(api, people):
     rest, second = members(api, f"{address}/members?page_size=2&cursor={first['cursor']}")
     assert rest == [people[3]] and second["next"] is None and second["as_of"] == first["as_of"]
     assert len(members(api, f"{address}/members")[0]) == 4
-    deleting.delete([people[0]], None, DIALECT)
+    deletion.delete([people[0]], None, DIALECT)
     assert people[0] not in members(api, f"{address}/members")[0]
     assert api.get(f"{address}/members?cursor=W10").status_code == 404
     assert api.get(f"{address}/members?colour=red").status_code == 400
@@ -118,9 +120,9 @@ def test_one_person_is_explained(api, people):
 
 
 def test_what_looks_back_further_than_is_kept_is_told_with_its_place(api, db):
-    removing.set_retention(approved_type(), 12, None)
+    retention.set_retention(approved_type(), 12, None)
     long = did(where("@occurred_at", "in past", "24 months"))
-    made = saving.create("Faithful", {"filters": [did_person("country", "is", "Spain"), long]}, None)
+    made = list_editing.create("Faithful", {"filters": [did_person("country", "is", "Spain"), long]}, None)
     (problem,) = api.get(f"smart-lists/{made.pk}/health").json()["problems"]
     assert (problem["code"], problem["path"]) == ("kept_shorter", "/filters/1")
     campaign = draft(audience={"smart_list": made.pk})
@@ -129,14 +131,14 @@ def test_what_looks_back_further_than_is_kept_is_told_with_its_place(api, db):
 
 
 def test_static_lists_are_filled_from_a_smart_list(api, people):
-    spain = saving.create("Spain", SPAIN, None)
+    spain = list_editing.create("Spain", SPAIN, None)
     kept, address = static_lists.create("Kept", None), f"smart-lists/{spain.pk}"
     put = api.post(f"{address}/put-into", {"static_list": kept.pk})
     assert (put.status_code, put.json()["joined"], put.json()["left"]) == (200, 3, 0), put.content
     body = {"static_list": kept.pk, "mode": "replace", "every_minutes": 1440}
     made = api.post(f"{address}/copies", body)
     assert made.status_code == 201 and made.json()["state"] == "waiting", made.content
-    copying.run(made.json()["id"])
+    list_copies.run(made.json()["id"])
     (listed,) = api.get(f"{address}/copies?mode=replace").json()["results"]
     assert (listed["state"], listed["joined"], listed["every_minutes"]) == ("done", 0, 1440)
     for path, wrong in (("mode", "x"), ("every_minutes", 5), ("static_list", 2**40)):

@@ -3,11 +3,13 @@
 import pytest
 from django.contrib.auth import get_user_model
 
-from config.access import clients, tokens
-from people import exporting, import_runs
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from people.files.exports import jobs as export_jobs
+from people.files.imports import runner as import_runner
 from people.models import Person
 from tests.api.conftest import Api
-from tests.making import person
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +30,7 @@ def test_a_file_is_uploaded_understood_and_imported(api):
     assert wrong.status_code == 422 and wrong.json()["errors"][0]["path"] == "/columns/email"
     assert api.put(f"{address}/plan", {"columns": {"email": "Mail", "city": "Town"}}).status_code == 200
     assert api.post(f"{address}/start").status_code == 202
-    import_runs.run(made.json()["id"])
+    import_runner.run(made.json()["id"])
     done = api.get(address).json()
     assert (done["state"], done["added"], done["refused"]) == ("complete", 1, 1)
     assert Person.objects.get(email="ann@example.com").city == "Vigo"
@@ -50,12 +52,12 @@ def test_a_file_is_asked_for_and_fetched_by_whoever_asked(api, client):
     assert made.status_code == 202, made.content
     address = f"exports/{made.json()['id']}"
     assert api.get(f"{address}/file").json()["code"] == "not_ready"
-    exporting.run(made.json()["id"])
+    export_jobs.run(made.json()["id"])
     assert api.get(address).json()["state"] == "completed"
     file = api.get(f"{address}/file")
     assert file["Content-Type"].startswith("text/csv") and b"ann@example.com" in b"".join(file.streaming_content)
     owner = get_user_model().objects.get(username="olga")
-    other = clients.create("Other", owner, None, clients.known_rights())
+    other = client_editing.create("Other", owner, None, client_editing.known_rights())
     assert Api(client, tokens.issue(other.client).text).get(address).status_code == 404
     assert api.post("exports", {"kind": "moons"}).status_code == 422
     assert api.post("exports", {"kind": "people", "parameters": {"static_list": 7}}).status_code == 422

@@ -2,8 +2,8 @@
 
 import pytest
 
-from activities import lifecycle
-from tests.making import approved_type, draft_type
+from activities.types import lifecycle
+from tests.factories import approved_type, draft_type
 
 pytestmark = pytest.mark.django_db
 

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from smartlists import webhooks
 from smartlists.models import Webhook, WebhookDelivery
-from tests.making import approved_type, person
-from tests.smartlists.campaigning import active, dispatched, happened, own_rows_read  # noqa: F401 (a fixture)
+from smartlists.webhooks import editing as webhook_editing
+from tests.factories import approved_type, person
+from tests.smartlists.campaign_factories import active, dispatched, happened, own_rows_read  # noqa: F401 (a fixture)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 URL = "https://example.com/hook"
@@ -19,7 +19,7 @@ def test_a_webhook_is_made_changed_given_another_secret_and_deleted(api):
     assert made.status_code == 201, made.content
     address = made["Location"].partition("/api/v1/")[2]
     first = made.json()["secret"]
-    assert len(base64.b64decode(first.removeprefix(webhooks.SECRET_PREFIX))) == 32
+    assert len(base64.b64decode(first.removeprefix(webhook_editing.SECRET_PREFIX))) == 32
     shown = api.get(address).json()
     assert "secret" not in shown
     assert (shown["method"], shown["format"], shown["headers"]) == ("POST", "cloudevents", {"X-Team": "north"})
@@ -44,7 +44,7 @@ def test_every_fault_is_named_with_its_place_and_nothing_is_stored(api):
 
 def test_one_that_a_campaign_calls_stays(api):
     approved_type()
-    hook, _secret = webhooks.create("CRM", None, url=URL)
+    hook, _secret = webhook_editing.create("CRM", None, url=URL)
     active({"do": "webhook", "webhook": hook.pk})
     reply = api.delete(f"webhooks/{hook.pk}")
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (409, "in_use")
@@ -52,7 +52,7 @@ def test_one_that_a_campaign_calls_stays(api):
 
 def test_calls_that_were_given_up_are_seen_and_made_again(api):
     approved_type()
-    hook, _secret = webhooks.create("CRM", None, url=URL)
+    hook, _secret = webhook_editing.create("CRM", None, url=URL)
     active({"do": "webhook", "webhook": hook.pk})
     ann = person()
     happened(ann.pk)

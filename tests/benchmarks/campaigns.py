@@ -25,14 +25,16 @@ PATIENCE = 60
 @measures
 def campaigns_while_recording(bench: Bench) -> Iterator[Line]:
     """The same calls of 300 without a campaign, and with 20 active ones on the type and a dispatcher at work."""
-    from people import static_lists
-    from smartlists import campaigns
+    from people.lists import static_lists
+    from smartlists.campaigns import lifecycle as campaign_lifecycle
 
     bench.activity_type("Campaign Bench", "benchCampaign")
     people, number = bench.people(), bench.sample(12_000)
     target = static_lists.create("Bench", None)
     made = [
-        campaigns.create(f"Bench {at}", None, value=_definition("benchCampaign", target.pk, str(4_800 + at * 10), None))
+        campaign_lifecycle.create(
+            f"Bench {at}", None, value=_definition("benchCampaign", target.pk, str(4_800 + at * 10), None)
+        )
         for at in range(CAMPAIGNS)
     ]
     without, with_campaigns = [], []
@@ -41,10 +43,10 @@ def campaigns_while_recording(bench: Bench) -> Iterator[Line]:
         for _round in range(ROUNDS):  # in turns, so that a busy machine slows both alike
             without.append(_record_all(people, number))
             for one in made:
-                campaigns.activate(one, None)
+                campaign_lifecycle.activate(one, None)
             with_campaigns.append(_record_all(people, number))
             for one in made:
-                campaigns.pause(one, None)
+                campaign_lifecycle.pause(one, None)
             _caught_up()
     yield at_least(
         f"recording, {CONNECTIONS} connections, {CAMPAIGNS} active campaigns (none)", median(with_campaigns),
@@ -55,22 +57,23 @@ def campaigns_while_recording(bench: Bench) -> Iterator[Line]:
 @measures
 def campaigns_first_step(bench: Bench) -> Iterator[Line]:
     """500 activities a second in commits of ten; one dispatcher; from recording to the end of the first step."""
-    from people import static_lists
-    from smartlists import campaigns, results
+    from people.lists import static_lists
+    from smartlists.campaigns import lifecycle as smartlists_campaigns_lifecycle
+    from smartlists.campaigns import results as campaign_results
 
     bench.activity_type("Latency Bench", "benchLatency")
     target = static_lists.create("Bench latency", None)
     value = _definition("benchLatency", target.pk, "0", 24)
-    made = campaigns.create("Bench latency", None, value=value)
+    made = smartlists_campaigns_lifecycle.create("Bench latency", None, value=value)
     people = bench.people(5_000)
-    campaigns.activate(made, None)
+    smartlists_campaigns_lifecycle.activate(made, None)
     with _dispatcher():
         time.sleep(3)
         rate = _record_steadily(people)
         _caught_up()
         time.sleep(1)
-    results.SAMPLE = A_SECOND * SECONDS
-    latency = results.latency(made)
+    campaign_results.SAMPLE = A_SECOND * SECONDS
+    latency = campaign_results.latency(made)
     assert latency is not None and latency.of >= rate * SECONDS * 0.9, latency
     print(
         f"campaigns_first_step: {rate:.0f} activities/s, p50 {latency.p50:.3f} s, p95 {latency.p95:.3f} s",
@@ -89,7 +92,7 @@ def _definition(type_name: str, list_id: int, above: str, late_after_hours: int 
 
 def _record_all(people: Sequence[int], number: int) -> float:
     """Record `number` activities in calls of 300 over the connections; return the activities a second."""
-    from tests.making import activity, recorded
+    from tests.factories import activity, recorded
 
     def record(first: int) -> None:
         try:
@@ -111,7 +114,7 @@ def _record_all(people: Sequence[int], number: int) -> float:
 
 def _record_steadily(people: Sequence[int]) -> float:
     """Record at the pace for the seconds; return the activities a second there really were."""
-    from tests.making import activity, recorded
+    from tests.factories import activity, recorded
 
     started, number = time.perf_counter(), 0
     while number < A_SECOND * SECONDS:
@@ -127,12 +130,12 @@ def _record_steadily(people: Sequence[int]) -> float:
 
 def _caught_up() -> None:
     """Wait until the dispatcher has read all and done all."""
-    from smartlists import triggering
+    from smartlists.campaigns import triggers
     from smartlists.models import CampaignEntry
 
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        if triggering.lag() == 0 and not CampaignEntry.objects.filter(state="open").exists():
+        if triggers.lag() == 0 and not CampaignEntry.objects.filter(state="open").exists():
             return
         time.sleep(0.2)
     raise RuntimeError("the dispatcher does not catch up")

@@ -6,7 +6,7 @@ from functools import cache
 
 from django.db import connection
 
-from people import cluster
+from people.core.db import citus
 
 PEOPLE, ACTIVITIES = 100_000, 1_000_000
 FILL_PEOPLE = """insert into person (email, first_name, last_name, company, country, number_of_employees, created_at, updated_at)
@@ -26,7 +26,7 @@ FILL_ACTIVITIES = """insert into activity (person_id, activity_type_id, version,
 @cache
 def filled(scale: float) -> dict[str, int]:
     """People and activities, made when first needed; the numbers of the types."""
-    from tests.making import approved_type
+    from tests.factories import approved_type
 
     people, activities = int(PEOPLE * scale), int(ACTIVITIES * scale)
     types = {"check": approved_type("Deposit List Bench", "benchListCheck").pk, "car": approved_type("Buy List Bench", "benchListCar").pk}  # fmt: skip
@@ -51,7 +51,7 @@ def indexes_afterwards() -> Iterator[None]:
             """select indexname, indexdef from pg_indexes where schemaname = current_schema() and tablename = 'activity'
             and indexname not in (select conname from pg_constraint where conrelid = 'activity'::regclass)"""
         )
-        indexes = [] if cluster.is_distributed() else cursor.fetchall()
+        indexes = [] if citus.is_distributed() else cursor.fetchall()
         for name, _definition in indexes:
             cursor.execute(f'drop index "{name}"')
         yield

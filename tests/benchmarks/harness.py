@@ -84,8 +84,8 @@ class Bench:
 
     def people(self, number: int = PEOPLE) -> Sequence[int]:
         """Ids of people called person<n>@bench.example.com, made when first asked for."""
-        from people import changing
-        from people.sources import Door, Source
+        from people.core.source import Door, Source
+        from people.persons import upsert
 
         while len(self._people) < number:
             start = len(self._people)
@@ -93,13 +93,13 @@ class Bench:
                 {"email": f"person{n}@bench.example.com", "first_name": f"P{n}", "country": "Spain"}
                 for n in range(start, min(start + 1000, number))
             ]
-            outcomes = changing.upsert(values, Source(Door.SYSTEM))
+            outcomes = upsert.upsert(values, Source(Door.SYSTEM))
             self._people += [outcome.person_id for outcome in outcomes if outcome.person_id]
         return self._people[:number]
 
     def activity_type(self, name: str, api_name: str) -> Any:
         """An approved type: primary field Check; amount, branch, deposited_on, is_foreign, pages."""
-        from tests.making import approved_type
+        from tests.factories import approved_type
 
         return approved_type(name, api_name)
 

@@ -62,10 +62,11 @@ def native_recording(bench: Bench) -> Iterator[Line]:
 
 
 def _headers(name: str = "native") -> dict[str, str]:
-    from config.access import clients, tokens
+    from config.access.clients import editing as client_editing
+    from config.access.clients import tokens
 
     owner = get_user_model().objects.create_superuser(name)
-    token = tokens.issue(clients.create(f"Bench of {name}", owner, None).client)
+    token = tokens.issue(client_editing.create(f"Bench of {name}", owner, None).client)
     return {"Authorization": f"Bearer {token.text}"}
 
 

@@ -88,7 +88,7 @@ def pages_of_the_admin(bench: Bench) -> Iterator[Line]:
 @measures
 def reports_by_a_job(bench: Bench) -> Iterator[Line]:
     """Reports that the pages above leave to the worker: what it takes, and the page that shows what it found."""
-    from smartlists import reporting
+    from smartlists.lists import reports as list_reports
     from smartlists.models import StoredReport
 
     client, places = _signed_in(), _filled(bench.scale)
@@ -98,7 +98,7 @@ def reports_by_a_job(bench: Bench) -> Iterator[Line]:
         client.get(address)
         for asked in StoredReport.objects.filter(state=StoredReport.State.RUNNING, rows__isnull=True):
             started = time.perf_counter()
-            reporting.run(asked.pk)
+            list_reports.run(asked.pk)
             yield plain(f"worked out by the worker: {what}", (time.perf_counter() - started) * 1000, "ms")
             _taken, statements = _opened(client, address)
             milliseconds = sum(float(one["time"]) * 1000 for one in statements)
@@ -173,7 +173,7 @@ def _signed_in() -> Any:
     from django.contrib.auth import get_user_model
     from django.test import Client
 
-    from people.models import Installation
+    from people.core.models import Installation
 
     if "client" not in _kept:
         settings.ALLOWED_HOSTS = ["*"]
@@ -185,10 +185,11 @@ def _signed_in() -> Any:
 
 def _filled(scale: float) -> dict[str, Any]:
     """What the pages are about: a type, a person who did much, a list of each kind, and the rollup read to its end."""
-    from activities import rollup
+    from activities.log import rollup
     from activities.models import ApprovedField
-    from people import static_lists
-    from smartlists import evaluating, saving
+    from people.lists import static_lists
+    from smartlists.evaluation import stored as stored_evaluations
+    from smartlists.lists import editing as list_editing
 
     if "places" in _kept:
         return _kept["places"]
@@ -201,9 +202,9 @@ def _filled(scale: float) -> dict[str, Any]:
         (person,) = cursor.fetchone()
     rollup.catch_up()
     rules = {"filters": [{"kind": "activity", "did": True, "type": "benchListCheck", "constraints": []}]}
-    smart = saving.create("Depositors", rules, None)
+    smart = list_editing.create("Depositors", rules, None)
     for _time in range(5):
-        evaluating.evaluate(smart, None)
+        stored_evaluations.evaluate(smart, None)
     field = ApprovedField.objects.get(activity_type=numbers["check"], api_name="branch").pk
     _kept["places"] = {
         "type": numbers["check"], "person": person, "list": smart.pk, "static": static.pk, "field": field,

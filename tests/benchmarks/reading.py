@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
-from activities import reading
+from activities.log import reader as log_reader
 from activities.models import ActivityType
 from tests.benchmarks import Bench, Line, at_most, measures, within
 from tests.benchmarks.filling import indexes_afterwards
@@ -23,18 +23,18 @@ BARE = "select * from activity where activity_type_id = %s and id > %s order by 
 def reading_the_log(bench: Bench) -> Iterator[Line]:
     """A year of activities of ten types; every twentieth came in up to thirty days late."""
     types = [bench.activity_type(f"Read Bench {number}", f"benchRead{number}").pk for number in range(TYPES)]
-    before = reading.high_water_mark()
+    before = log_reader.high_water_mark()
     people = bench.people()
     with indexes_afterwards():
         _fill(bench.rows(ROWS), types, people)
     middle = before + bench.rows(ROWS) // 2
-    position = reading.Position(None, before, middle)
+    position = log_reader.Position(None, before, middle)
     with bench.queries() as queries:
-        reading.read(position, types[:1])
+        log_reader.read(position, types[:1])
     yield within("statements to read a page by token", len(queries), 3, "statements")
     yield at_most(
         "a page of 300 by token, one type",
-        bench.milliseconds(lambda: reading.read(position, types[:1])),
+        bench.milliseconds(lambda: log_reader.read(position, types[:1])),
         bench.milliseconds(lambda: _bare(types[0], middle)),
         1.5,
     )
@@ -43,20 +43,20 @@ def reading_the_log(bench: Bench) -> Iterator[Line]:
         first = _first(types[0], since)
         yield at_most(
             f"token and first page from a date on, {share:.1%} along",
-            bench.milliseconds(lambda since=since: reading.read(reading.start(since), types[:1])),
+            bench.milliseconds(lambda since=since: log_reader.read(log_reader.start(since), types[:1])),
             bench.milliseconds(lambda first=first: _bare(types[0], first)),
             None,
         )
-        start = reading.start(since)
+        start = log_reader.start(since)
         yield at_most(
             f"the first page alone, {share:.1%} along",
-            bench.milliseconds(lambda start=start: reading.read(start, types[:1])),
+            bench.milliseconds(lambda start=start: log_reader.read(start, types[:1])),
             bench.milliseconds(lambda first=first: _bare(types[0], first)),
             None,
         )
     yield at_most(
         "a page of 300 by token, ten types",
-        bench.milliseconds(lambda: reading.read(position, types)),
+        bench.milliseconds(lambda: log_reader.read(position, types)),
         bench.milliseconds(lambda: _bare_any(types, middle)),
         1.5,
     )

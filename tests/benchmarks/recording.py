@@ -84,10 +84,10 @@ def _in_parallel(parts: Sequence[Any], work: Callable[[Sequence[Any]], int]) -> 
 
 def _headers(address: str, name: str = "bench") -> dict[str, str]:
     """Of a program that has a token."""
-    from config.access import clients
+    from config.access.clients import editing as client_editing
 
     owner = get_user_model().objects.create_superuser(f"{name}-dialect")
-    made = clients.create(f"Bench of {name}, dialect", owner, None)
+    made = client_editing.create(f"Bench of {name}, dialect", owner, None)
     asked = urllib.parse.urlencode(
         {"grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret}
     )

@@ -35,10 +35,10 @@ def _make_cluster_database() -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from tests import clustering
+    from tests import citus_cluster
 
     name = connection.settings_dict["NAME"]
-    clustering.make_database(name)
+    citus_cluster.make_database(name)
     call_command("migrate", verbosity=0)
-    clustering.distribute(name, parts=8)
+    citus_cluster.distribute(name, parts=8)
     call_command("collectstatic", interactive=False, verbosity=0)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from psycopg.pq import Format
 from pyroaring import BitMap
 
+from smartlists.rules.parsing import parse_rules
 from tests.benchmarks import Bench, Line, at_least, at_most, measures, within
 from tests.benchmarks.filling import filled
 
@@ -122,17 +123,17 @@ FILTERS: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
 @measures
 def smart_list_filters(bench: Bench) -> Iterator[Line]:
     """Evaluations as the product makes them, names looked up once, as a page with several lists has them."""
-    from smartlists import evaluation, rules
+    from smartlists.evaluation import evaluator
 
     numbers, names = _ready(bench.scale), _names()
     for what, (item, by_hand) in FILTERS.items():
-        parsed = rules.parse({"filters": [item]}, names)
+        parsed = parse_rules({"filters": [item]}, names)
         hands = [IDS.format(sql.format(**numbers)) for sql in by_hand]
         best = min(filter(_works, hands), key=lambda sql: min(_seconds(_by_hand, sql) for _turn in range(2)))
-        assert _by_hand(best) == evaluation.evaluate(parsed, names=names).members, what
+        assert _by_hand(best) == evaluator.evaluate(parsed, names=names).members, what
         ours, theirs = [], []
         for _turn in range(ROUNDS if _seconds(_by_hand, best) > QUICK else 4 * ROUNDS):
-            ours.append(_seconds(evaluation.evaluate, parsed, names=names))
+            ours.append(_seconds(evaluator.evaluate, parsed, names=names))
             theirs.append(_seconds(_by_hand, best))
         yield at_most(f"smart list: {what}", min(ours) * 1000, min(theirs) * 1000, 1.3)
 
@@ -140,15 +141,16 @@ def smart_list_filters(bench: Bench) -> Iterator[Line]:
 @measures
 def smart_list_logic(bench: Bench) -> Iterator[Line]:
     """All filters above in one list under an expression: what the sets cost beyond their statements."""
-    from smartlists import evaluation, rules
+    from smartlists.evaluation import evaluator as evaluation_evaluator
+    from smartlists.rules import model as rules
 
     names = _names()
     _ready(bench.scale)
     items = [item for item, _by_hand in FILTERS.values()]
     expression = f"(1 or not 2) and ({' or '.join(str(number) for number in range(3, len(items) + 1))})"
-    parsed = rules.parse({"match": "advanced", "logic": expression, "filters": items}, names)
-    found = evaluation.evaluate(parsed, names=names)
-    asked = [BitMap(evaluation.members(rules.Rules(filters=(item,)))) for item in parsed.filters[:4]]
+    parsed = parse_rules({"match": "advanced", "logic": expression, "filters": items}, names)
+    found = evaluation_evaluator.evaluate(parsed, names=names)
+    asked = [BitMap(evaluation_evaluator.members(rules.Rules(filters=(item,)))) for item in parsed.filters[:4]]
     started = time.perf_counter()
     for _turn in range(10):
         BitMap.intersection(BitMap.union(asked[0], found.members - asked[1]), BitMap.union(*asked[2:]))
@@ -159,11 +161,13 @@ def smart_list_logic(bench: Bench) -> Iterator[Line]:
 @measures
 def smart_list_members_as_csv(bench: Bench) -> Iterator[Line]:
     """Everybody with three fields, written in pieces; the baseline is one COPY of the same."""
-    from smartlists import evaluating, exporting, saving
+    from smartlists.evaluation import stored as stored_evaluations
+    from smartlists.lists import editing as list_editing
+    from smartlists.lists import export_kind as list_export_kind
 
     _ready(bench.scale)
-    everybody = saving.create(f"Everybody {time.time()}", {"filters": []}, None)
-    stored = evaluating.evaluate(everybody, None)
+    everybody = list_editing.create(f"Everybody {time.time()}", {"filters": []}, None)
+    stored = stored_evaluations.evaluate(everybody, None)
     fields = ["email", "country", "number_of_employees"]
 
     def copied(_turn: int) -> int:
@@ -176,13 +180,13 @@ def smart_list_members_as_csv(bench: Bench) -> Iterator[Line]:
             return sum(1 for _data in copy)
 
     ours, theirs = bench.rounds(
-        lambda _turn: exporting.write_members(stored, io.BytesIO(), fields),
+        lambda _turn: list_export_kind.write_members(stored, io.BytesIO(), fields),
         lambda turn: copied(turn) and (stored.count or 0),
     )
     yield at_least("members as CSV (one COPY of the same)", ours, theirs, None)
     yield Line("members as CSV", ours, "rows/s", None, None, "≥ 100,000 rows/s", ours >= 100_000)
     tracemalloc.start()
-    exporting.write_members(stored, _Nowhere(), fields)  # type: ignore[arg-type]
+    list_export_kind.write_members(stored, _Nowhere(), fields)  # type: ignore[arg-type]
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     yield within("memory of writing members", peak, 30, "MB")
@@ -203,7 +207,7 @@ def _ready(scale: float) -> dict[str, int]:
 
 @cache
 def _names() -> Any:
-    from smartlists.catalogue import Catalogue
+    from smartlists.catalog import Catalogue
 
     names = Catalogue()
     assert names.types is not None and names.person_fields
@@ -211,7 +215,7 @@ def _names() -> Any:
 
 
 def _by_hand(sql: str) -> BitMap:
-    from smartlists.snapshot import bitmap_of
+    from smartlists.evaluation.postgres.snapshot import bitmap_of
 
     with psycopg.Cursor(connection.connection) as cursor:
         cursor.format = Format.BINARY

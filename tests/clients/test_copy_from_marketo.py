@@ -6,12 +6,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from activities import drafting
 from activities.models import ActivityType
-from config.access import clients
-from people import static_lists
+from activities.types import drafts
+from config.access.clients import editing as client_editing
+from people.lists import static_lists
 from people.models import PersonField
-from tests.making import DIALECT, activity, approved_type, draft_type, person, recorded
+from tests.factories import DIALECT, activity, approved_type, draft_type, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def script(live_server, monkeypatch):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = clients.create("Mover", owner, None)
+    credentials = client_editing.create("Mover", owner, None)
     for prefix in ("MARKETO_", ""):
         monkeypatch.setenv(f"{prefix}HOST", live_server.url)
         monkeypatch.setenv(f"{prefix}CLIENT_ID", credentials.client_id)
@@ -76,5 +76,5 @@ def test_a_type_is_made_and_approved_where_it_is_missing(script, monkeypatch, ca
     monkeypatch.setattr(there, "get", lambda path, **_query: [renamed])
     script.types(there, here)
     made = ActivityType.objects.get(api_name="depositCheque")
-    assert made.is_recordable and drafting.fields_of(made.live)[1:] == drafting.fields_of(check.live)[1:]
+    assert made.is_recordable and drafts.fields_of(made.live)[1:] == drafts.fields_of(check.live)[1:]
     assert capsys.readouterr().out == "type depositCheque: created\n"

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from marketorestpython.client import MarketoClient
 
-from config.access import clients
-from smartlists import saving
+from config.access.clients import editing as client_editing
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ SEATS = {"apiName": "seatCount", "name": "Seat Count", "dataType": "integer"}
 def call(live_server):
     """Calls a method of the client, by its name."""
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = clients.create("Old script", owner, None)
+    credentials = client_editing.create("Old script", owner, None)
     client = MarketoClient("123-ABC-456", credentials.client_id, credentials.client_secret, max_retry_time=8)
     client.host = live_server.url
 
@@ -119,7 +119,7 @@ def test_smart_lists(call):
     rules = {"version": 1, "match": "all", "filters": [
         {"kind": "activity", "did": True, "type": "clickLink", "constraints": []},
     ]}  # fmt: skip
-    made = saving.create("Clickers", rules, None)
+    made = list_editing.create("Clickers", rules, None)
     (found,) = call("get_smart_list_by_id", id=made.pk, includeRules=True)
     assert found["rules"]["filters"][0]["ruleTypeId"] == 3
     assert call("get_smart_list_by_name", name="Clickers")[0]["id"] == made.pk

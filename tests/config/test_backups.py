@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from config import backups
-from tests.making import activity, approved_type, person, recorded
+from config.operations import backups
+from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -114,7 +114,7 @@ def test_another_installation_goes_on_from_it_after_a_gap(backup, tmp_path):
     assert (elsewhere / "secret_key").read_text() == settings.SECRET_KEY
     shown = manage(
         elsewhere, "shell", "-v0", "-c",
-        "from tests.making import *; from activities.models import Activity, ActivityKey; "
+        "from tests.factories import *; from activities.models import Activity, ActivityKey; "
         "rows = [activity(Person.objects.first().pk, external_id=key) for key in ('k3', 'new')]; "
         "print([(str(one.status), one.activity_id) for one in recorded(*rows)], Person.objects.first().first_name)",
     )  # fmt: skip

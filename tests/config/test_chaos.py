@@ -10,12 +10,12 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from activities.drafting import FieldSpec
+from activities.types.drafts import FieldSpec
 from people.models import Person
-from smartlists import dispatching
-from tests.chaos import judging
-from tests.chaos.clients import TYPE, Sent, Tally
-from tests.making import activity, approved_type, person, recorded
+from smartlists.campaigns import dispatcher
+from tests.factories import activity, approved_type, person, recorded
+from tests.system.chaos import judging
+from tests.system.chaos.clients import TYPE, Sent, Tally
 
 
 @pytest.mark.slow
@@ -23,7 +23,7 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
     folder = Path(settings.DATA_DIR) / f"chaos-{os.getpid()}"  # pytest's own folders are for their owner alone
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     run = subprocess.run(
-        [sys.executable, "-m", "tests.chaos", "--seconds", "0", "--pause", "1", "--rows", "1000",
+        [sys.executable, "-m", "tests.system.chaos", "--seconds", "0", "--pause", "1", "--rows", "1000",
          "--disk-megabytes", "0", "--data-dir", str(folder)],
         cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
@@ -60,7 +60,7 @@ def test_the_judge_sees_a_campaign_that_missed_an_activity_or_answered_it_twice(
     world.sent[key] = Sent(ann, judging.LARGE + 1, True, outcome.activity_id)
     world.read.append(outcome.activity_id)
     assert any("1 activities qualify, the campaign answered 0" in said for said in judging.judge(world, []))
-    dispatching.drain()
+    dispatcher.drain()
     assert list(judging.judge(world, [])) == []
     Person.objects.filter(pk=ann).update(person_score=2)
     assert any("answered 1 and gave 2 points" in said for said in judging.judge(world, []))
@@ -78,7 +78,7 @@ def double_one(tally):
 
 def half_approve(tally):
     tally.approved.add("halfDone")
-    from tests.making import draft_type
+    from tests.factories import draft_type
 
     draft_type("Half Done", "halfDone")
 

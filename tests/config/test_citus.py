@@ -9,14 +9,17 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from activities import reading, rollup, verifying
+from activities.log import reader as log_reader
+from activities.log import rollup, verify
 from activities.models import Activity
-from config import doctor
-from config.cluster import back, plan, tables
-from people import cluster, merging
-from smartlists import rules, statements
-from tests import clustering
-from tests.making import DIALECT, activity, approved_type, person, recorded
+from config.cluster import distribute, tables, undistribute
+from config.operations import doctor
+from people.core.db import citus
+from people.persons import merge as person_merge
+from smartlists.evaluation.postgres import statements
+from smartlists.rules import model as rules
+from tests import citus_cluster
+from tests.factories import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db]
 
@@ -33,7 +36,7 @@ def tasks(sql, parameters=()):
     return [int(number) for number in re.findall(r"Task Count: (\d+)", said)], "Distributed Subplan" in said
 
 
-ALL, ONE = clustering.PARTS, 1
+ALL, ONE = citus_cluster.PARTS, 1
 ONE_PERSON = {
     "timeline": "select * from activity where person_id = 7 order by occurred_at desc, id desc limit 50",
     "narrowed timeline": """select * from activity where person_id = 7 and activity_type_id = any('{1,2}')
@@ -77,8 +80,8 @@ def test_what_is_asked_of_everybody_is_worked_out_by_each_part_alone(sql):
 
 
 def test_filters_of_smart_lists_are_pushed_down_as_they_are():
-    from smartlists.catalogue import Catalogue
-    from smartlists.periods import Clock
+    from smartlists.catalog import Catalogue
+    from smartlists.rules.periods import Clock
 
     check = approved_type()
     context = statements.Context(Catalogue(), Clock.current(), None)
@@ -89,7 +92,7 @@ def test_filters_of_smart_lists_are_pushed_down_as_they_are():
 
 def test_a_page_of_several_types_is_merged_from_a_piece_of_each():
     types = [1, 2, 3]
-    sql = reading._of_types(types, ["a.id > 5 and a.id <= 900"])
+    sql = log_reader._of_types(types, ["a.id > 5 and a.id <= 900"])
     counts, is_joined_here = tasks(sql, {"limit": 300})
     assert counts.count(ALL) >= len(types) and is_joined_here
 
@@ -98,7 +101,7 @@ def test_a_page_of_several_types_is_merged_from_a_piece_of_each():
 def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
     check, ann = approved_type(), person()
     recorded(activity(ann.pk))
-    start = reading.Position(None, 0)
+    start = log_reader.Position(None, 0)
     with connection.cursor() as cursor:
         cursor.execute("select nextval('activity_id_seq')")
         (lost,) = cursor.fetchone()
@@ -110,7 +113,7 @@ def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
         )
         shard, *node = cursor.fetchone()
     (after,) = recorded(activity(ann.pk))
-    with clustering.connect(tuple(node), connection.settings_dict["NAME"]) as worker:
+    with citus_cluster.connect(tuple(node), connection.settings_dict["NAME"]) as worker:
         worker.execute("set citus.enable_manual_changes_to_shards = on")
         worker.execute("begin")
         worker.execute(
@@ -118,11 +121,11 @@ def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
             values ({lost}, {ann.pk}, {check.pk}, 1, now(), '{{}}', 1)"""
         )
         worker.execute("prepare transaction 'a coordinator that is gone'")
-        assert reading.high_water_mark() == lost - 1
-        page = reading.read(start, [check.pk])
+        assert log_reader.high_water_mark() == lost - 1
+        page = log_reader.read(start, [check.pk])
         assert [row.pk for row in page.activities] == [lost - 1] and not page.has_more
         worker.execute("commit prepared 'a coordinator that is gone'")
-    rows = reading.read(page.position, [check.pk]).activities
+    rows = log_reader.read(page.position, [check.pk]).activities
     assert [row.pk for row in rows] == [lost, after.activity_id]
 
 
@@ -132,15 +135,15 @@ def test_a_merge_from_one_worker_to_another_adds_up():
     crowd = [person() for _ in range(6)]
     recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
     with time_machine.travel(timezone.now() + timedelta(days=2)):
-        assert verifying.close_days() > 0
-        done = merging.merge(crowd[0].pk, [one.pk for one in crowd[1:]], None, DIALECT)
+        assert verify.close_days() > 0
+        done = person_merge.merge(crowd[0].pk, [one.pk for one in crowd[1:]], None, DIALECT)
         assert Activity.objects.filter(person_id=crowd[0].pk).exclude(original_person_id=None).count() >= 5
         rollup.catch_up()
         assert rollup.differences() == []
-        assert verifying.verify() == []
-        merging.undo(done.pk, None, DIALECT)
+        assert verify.verify() == []
+        person_merge.undo(done.pk, None, DIALECT)
         rollup.catch_up()
-    assert rollup.differences() == [] and verifying.verify() == []
+    assert rollup.differences() == [] and verify.verify() == []
 
 
 def test_the_doctor_finds_the_workers_and_their_guards():
@@ -190,22 +193,24 @@ def test_the_log_comes_back_as_it_was_and_goes_again():
     approved_type()
     crowd = [person() for _ in range(6)]
     recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
-    merging.merge(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, DIALECT)
+    person_merge.merge(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, DIALECT)
     before = as_it_is()
     try:
-        plan.run(back.steps(), lambda said: None)
-        assert not cluster.is_distributed() and plan.distributed() == set()
+        distribute.run(undistribute.steps(), lambda said: None)
+        assert not citus.is_distributed() and distribute.distributed() == set()
         assert as_it_is() == before
-        assert list(back.refusals()) == list(plan.of_sessions())
+        assert list(undistribute.refusals()) == list(distribute.of_sessions())
         assert doctor.guards().is_well and doctor.indexes().is_well
-        assert plan.run(back.steps(), lambda said: None) == 1  # functions, which are dropped if there are any
+        assert (
+            distribute.run(undistribute.steps(), lambda said: None) == 1
+        )  # functions, which are dropped if there are any
         (after,) = recorded(activity(crowd[0].pk))
         assert after.activity_id == before["numbers"][0] + 1
-        assert verifying.verify() == []
+        assert verify.verify() == []
     finally:
-        plan.run(plan.there(clustering.PARTS), lambda said: None)
+        distribute.run(distribute.there(citus_cluster.PARTS), lambda said: None)
         connection.close()  # the next one has the database's settings
-    assert cluster.is_distributed() and verifying.verify() == []
+    assert citus.is_distributed() and verify.verify() == []
     assert recorded(activity(crowd[0].pk))[0].activity_id > after.activity_id
 
 

@@ -7,25 +7,29 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from activities import reading, removing, reports, rollup, verifying
+from activities.log import reader as log_reader
+from activities.log import reports as log_reports
+from activities.log import retention, rollup, verify
 from activities.models import Activity, ActivityType, ApprovedField
-from people import deleting, merging
 from people.models import StaticList
-from smartlists import rules, statements
-from smartlists.catalogue import Catalogue
-from smartlists.periods import Clock
-from tests import clustering
+from people.persons import merge as person_merge
+from people.privacy import erasure
+from smartlists.catalog import Catalogue
+from smartlists.evaluation.postgres import statements
+from smartlists.rules import model as rules
+from smartlists.rules.periods import Clock
+from tests import citus_cluster
 from tests.config.test_citus_readiness import SPEAKS_OF_THE_LOG
-from tests.making import DIALECT, activity, approved_type, person, recorded
-from tests.smartlists.making import count, did, parsed, sequence, total, where
+from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists.rule_factories import count, did, parsed, sequence, total, where
 
 pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db(transaction=True)]
 
 ONE_PART, EACH_ALONE = "one part", "each part alone"
 PUT_TOGETHER = "pieces are put together here"  # each small: a page, a limit, a group a part
 HANDED_OUT = "rows are handed out from here"
-WIDE = reports.Scope(date(2020, 1, 1), date(2030, 1, 1))
-FOR_ALL = reading.Position(None, 0)
+WIDE = log_reports.Scope(date(2020, 1, 1), date(2030, 1, 1))
+FOR_ALL = log_reader.Position(None, 0)
 
 
 def kind_of(sql, parameters=None):
@@ -37,7 +41,7 @@ def kind_of(sql, parameters=None):
         return HANDED_OUT
     if "Distributed Subplan" in said:
         return PUT_TOGETHER
-    return {frozenset({1}): ONE_PART, frozenset({clustering.PARTS}): EACH_ALONE}.get(frozenset(counts), said)
+    return {frozenset({1}): ONE_PART, frozenset({citus_cluster.PARTS}): EACH_ALONE}.get(frozenset(counts), said)
 
 
 def kinds_of(work):
@@ -62,26 +66,26 @@ def world(transactional_db):
 
 
 READ = {
-    "timeline": (lambda check, ann: reading.timeline(ann), {ONE_PART}),
-    "timeline of types, with words": (lambda check, ann: reading.timeline(ann, type_ids=[check.pk, 1], containing="5"), {ONE_PART}),
-    "timeline with the types there are": (lambda check, ann: reading.timeline_with_types(ann, type_ids=[check.pk]), {ONE_PART}),
-    "page of one type": (lambda check, ann: reading.read(FOR_ALL, [check.pk]), {EACH_ALONE}),
-    "page of several types": (lambda check, ann: reading.read(FOR_ALL, [check.pk, 1]), {PUT_TOGETHER}),
-    "page of a person": (lambda check, ann: reading.read(FOR_ALL, [check.pk], [ann]), {ONE_PART}),
+    "timeline": (lambda check, ann: log_reader.timeline(ann), {ONE_PART}),
+    "timeline of types, with words": (lambda check, ann: log_reader.timeline(ann, type_ids=[check.pk, 1], containing="5"), {ONE_PART}),
+    "timeline with the types there are": (lambda check, ann: log_reader.timeline_with_types(ann, type_ids=[check.pk]), {ONE_PART}),
+    "page of one type": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk]), {EACH_ALONE}),
+    "page of several types": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk, 1]), {PUT_TOGETHER}),
+    "page of a person": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk], [ann]), {ONE_PART}),
     "page of a list's people": (
-        lambda check, ann: reading.read(FOR_ALL, [check.pk], conditions=[reading.on_list(StaticList.objects.create(name="L").pk)]),
+        lambda check, ann: log_reader.read(FOR_ALL, [check.pk], conditions=[log_reader.on_list(StaticList.objects.create(name="L").pk)]),
         {PUT_TOGETHER},
     ),
-    "search of the log": (lambda check, ann: reading.search(FOR_ALL, Activity.objects.filter(door=1)), {EACH_ALONE}),
-    "latest of a type": (lambda check, ann: reading.latest(check.pk, 8), {EACH_ALONE}),
+    "search of the log": (lambda check, ann: log_reader.search(FOR_ALL, Activity.objects.filter(door=1)), {EACH_ALONE}),
+    "latest of a type": (lambda check, ann: log_reader.latest(check.pk, 8), {EACH_ALONE}),
     "when a type was last": (lambda check, ann: rollup.last_seen([check.pk, 1]), {PUT_TOGETHER}),
-    "report: how much there is to read": (lambda check, ann: reports.to_read([check.pk], WIDE), set()),
-    "report: trend": (lambda check, ann: reports.trend(check, WIDE), set()),
-    "report: breakdown": (lambda check, ann: reports.breakdown(check, fields_of(check)[0], WIDE), {EACH_ALONE}),
-    "report: top people": (lambda check, ann: reports.top_people(check, WIDE), {PUT_TOGETHER}),
-    "report: funnel": (lambda check, ann: reports.funnel([check, ActivityType.objects.get(pk=1)], WIDE), {PUT_TOGETHER}),
+    "report: how much there is to read": (lambda check, ann: log_reports.to_read([check.pk], WIDE), set()),
+    "report: trend": (lambda check, ann: log_reports.trend(check, WIDE), set()),
+    "report: breakdown": (lambda check, ann: log_reports.breakdown(check, fields_of(check)[0], WIDE), {EACH_ALONE}),
+    "report: top people": (lambda check, ann: log_reports.top_people(check, WIDE), {PUT_TOGETHER}),
+    "report: funnel": (lambda check, ann: log_reports.funnel([check, ActivityType.objects.get(pk=1)], WIDE), {PUT_TOGETHER}),
     "counts that differ": (lambda check, ann: rollup.differences(), {PUT_TOGETHER}),
-    "digests": (lambda check, ann: verifying.close_days(), {PUT_TOGETHER}),
+    "digests": (lambda check, ann: verify.close_days(), {PUT_TOGETHER}),
 }  # fmt: skip
 
 
@@ -123,9 +127,9 @@ def test_what_is_written(world):
     for work in (
         rollup.catch_up,
         lambda: recorded(activity(ann, external_id="new")),
-        lambda: done.append(merging.merge(ann, [bob], None, DIALECT)),
-        lambda: merging.undo(done[0].pk, None, DIALECT),
-        lambda: removing.correct([row.pk], None),
-        lambda: deleting.erase([cas], None, DIALECT),
+        lambda: done.append(person_merge.merge(ann, [bob], None, DIALECT)),
+        lambda: person_merge.undo(done[0].pk, None, DIALECT),
+        lambda: retention.correct([row.pk], None),
+        lambda: erasure.erase([cas], None, DIALECT),
     ):
         assert (kinds := kinds_of(work)) and kinds <= every

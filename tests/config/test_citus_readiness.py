@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from config.cluster import back, plan, tables
-from people import owned
+from config.cluster import distribute, tables, undistribute
+from people.core import personal_data
 
 NAMES = "|".join(tables.DISTRIBUTED)
 SPEAKS_OF_THE_LOG = re.compile(rf"\b(?:from|join|into|update|using)\s+(?:only\s+)?(?:{NAMES})\b", re.I)
@@ -57,7 +57,7 @@ def test_what_could_not_be_distributed_is_noticed(db, statement, said):
 
 def test_every_big_table_of_people_was_thought_of(db):
     """What holds activities' people lies with the log; the rest is as large as the people are many, and stays."""
-    of_the_log = {one.table for one in owned.tables() if one.table.startswith("activity")}
+    of_the_log = {one.table for one in personal_data.tables() if one.table.startswith("activity")}
     assert of_the_log <= set(tables.DISTRIBUTED)
 
 
@@ -90,7 +90,7 @@ def test_no_statement_is_of_a_kind_that_a_cluster_refuses():
 
 def test_the_statements_are_found():
     places = {place.partition(":")[0] for place, _text in statements_about_the_log()}
-    assert {"activities/reading.py", "activities/owning.py", "smartlists/statements.py"} <= places
+    assert {"activities/log/reader.py", "activities/log/personal_data.py", "smartlists/evaluation/postgres/statements.py"} <= places
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_database_without_the_extension_is_refused_and_the_statements_are_show
 
 
 def test_the_dry_run_is_what_would_be_run(db):
-    statements = [statement for step in plan.there() for statement in step.statements]
+    statements = [statement for step in distribute.there() for statement in step.statements]
     dropped = {match for text in statements for match in re.findall(r"drop trigger (\w+)", text)}
     made = {match for text in statements for match in re.findall(r"create trigger (\w+)", text)}
     assert dropped == made != set()
@@ -132,7 +132,7 @@ def test_the_trigger_that_comes_back_is_the_one_that_migrations_make(db):
     with connection.cursor() as cursor:
         cursor.execute(of_migrations, [list(tables.REPLACED)])
         (before,) = cursor.fetchall()
-        cursor.execute(f"drop trigger {tables.REPLACED[0]} on activity; {back.HOLDS_HERE}")
+        cursor.execute(f"drop trigger {tables.REPLACED[0]} on activity; {undistribute.HOLDS_HERE}")
         cursor.execute(of_migrations, [list(tables.REPLACED)])
         assert cursor.fetchall() == [before]
 

@@ -5,12 +5,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from activities import lifecycle, rollup
+from activities.log import rollup
 from activities.models import Activity
-from config.access import clients
-from people import installation, static_lists
-from people.models import Installation
-from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
+from activities.types import lifecycle
+from config.access.clients import editing as client_editing
+from people.core import installation
+from people.core.models import Installation
+from people.lists import static_lists
+from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -77,7 +79,7 @@ def test_the_first_steps_go_away_when_they_are_done(client):
     assert [step["is_done"] for step in home(client, "Administrator").context["steps"]] == [False] * 5
     approved_type()
     recorded(activity(person().pk))
-    clients.create("Bank core", user, user)
+    client_editing.create("Bank core", user, user)
     reply = client.get(reverse("admin:index"))
     assert [step["is_done"] for step in reply.context["steps"]] == [True, True, True, True, False]
     static_lists.create("Friends", user)

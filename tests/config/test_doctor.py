@@ -14,11 +14,11 @@ from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from activities import rollup
+from activities.log import rollup
 from activities.models import ActivityDay
-from config import doctor
-from people import upkeep
-from tests.making import person
+from config.operations import doctor
+from people.core import maintenance
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +116,7 @@ def test_every_index_of_the_log_is_looked_for():
 def test_a_table_with_people_that_erase_does_not_know_is_said():
     assert found("registry").is_well
     execute("create table survey (id int, person_id int)")
-    assert "survey.person_id" in found("registry").says and "people.owned" in found("registry").advice
+    assert "survey.person_id" in found("registry").says and "people.core.personal_data" in found("registry").advice
 
 
 def test_clocks_that_differ_and_a_full_disk_are_said(monkeypatch):
@@ -137,9 +137,9 @@ def test_a_log_that_was_altered_is_said_by_its_digests():
 
 def test_backups_that_have_stopped_are_said():
     assert found("backup").is_well
-    upkeep.note(upkeep.Upkeep.BACKUP, "/backups/tonight")
+    maintenance.note(maintenance.Upkeep.BACKUP, "/backups/tonight")
     assert "/backups/tonight" in found("backup").says and found("backup").is_well
-    upkeep.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=9))
+    maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=9))
     assert "take one" in found("backup").advice
 
 
@@ -219,9 +219,9 @@ def test_behind_tls_the_deployment_checks_find_nothing():
 
 
 def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
-    from smartlists import dispatching
-    from tests.making import approved_type
-    from tests.smartlists.campaigning import a_list, active, add_to
+    from smartlists.campaigns import dispatcher
+    from tests.factories import approved_type
+    from tests.smartlists.campaign_factories import a_list, active, add_to
 
     assert found("dispatcher").is_well
     approved_type()
@@ -229,5 +229,5 @@ def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
     execute("update log_position set read_at = %s where name = 'campaigns'", timezone.now() - timedelta(minutes=5))
     assert "nobody reads the log for them since 5 min" in found("dispatcher").says
     assert "dispatch" in found("dispatcher").advice
-    dispatching.drain()
+    dispatcher.drain()
     assert found("dispatcher").is_well

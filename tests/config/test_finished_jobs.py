@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from procrastinate.contrib.django import app
 
-from config import finished_jobs
+from config.operations import job_cleanup
 
 pytestmark = pytest.mark.django_db
 
@@ -24,14 +24,14 @@ def job(status, days):
 
 
 def test_only_what_ended_long_ago_goes(monkeypatch):
-    monkeypatch.setattr(finished_jobs, "BATCH", 2)
+    monkeypatch.setattr(job_cleanup, "BATCH", 2)
     kept = {
         job("succeeded", 6), job("failed", 29), job("todo", 90), job("doing", 90), job("cancelled", 1), job("failed", 8),
     }  # fmt: skip
     for status, days in (("succeeded", 8), ("succeeded", 40), ("cancelled", 8), ("aborted", 8), ("failed", 31)):
         job(status, days)
-    assert finished_jobs.remove_old() == 5
-    assert finished_jobs.remove_old() == 0
+    assert job_cleanup.remove_old() == 5
+    assert job_cleanup.remove_old() == 0
     with connection.cursor() as cursor:
         cursor.execute("select id from procrastinate_jobs where queue_name = 'q'")
         assert {pk for (pk,) in cursor} == kept

@@ -7,8 +7,9 @@ from django.urls import reverse
 
 from activities.models import ActivityType
 from config import demo
-from people import installation
-from people.models import Installation, Person
+from people.core import installation
+from people.core.models import Installation
+from people.models import Person
 
 pytestmark = pytest.mark.django_db
 VARIABLES = ("ADMIN_PASSWORD", "INSTANCE_TIME_ZONE", "INSTANCE_CURRENCY", "INSTANCE_LANGUAGE")

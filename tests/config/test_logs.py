@@ -12,9 +12,10 @@ from django.contrib.auth import get_user_model
 from procrastinate.contrib.django import app
 from procrastinate.testing import InMemoryConnector
 
-from config.access import clients, tokens
-from config.logs import JsonFormatter, LineFormatter, name_job
-from tests.making import person
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from config.observability.logging import JsonFormatter, LineFormatter, name_job
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 
@@ -96,9 +97,9 @@ def entry_of(lines, **facts):
 @pytest.mark.parametrize("door", ["native", "dialect", "token of either"])
 def test_every_line_of_a_call_says_which_client_and_user(client, lines, door):
     owner = get_user_model().objects.create_superuser("olga")
-    made = clients.create("Bank core", owner, None, clients.known_rights())
+    made = client_editing.create("Bank core", owner, None, client_editing.known_rights())
     bank = made.client
-    native, dialect = tokens.issue(bank).text, clients.token_of(bank).text
+    native, dialect = tokens.issue(bank).text, client_editing.token_of(bank).text
     lines.clear()
     asked = {
         "native": lambda: client.get("/api/v1/people/999", headers={"Authorization": f"Bearer {native}"}),
@@ -156,7 +157,7 @@ def test_errors_of_requests_hold_no_values_in_either_format(client, lines, monke
         except KeyError as error:
             raise ValueError("of hidden@example.com") from error
 
-    monkeypatch.setattr("config.doctor.readiness", fail)
+    monkeypatch.setattr("config.operations.doctor.readiness", fail)
     client.raise_request_exception = False
     assert client.get("/readyz", {"q": "hidden@example.com"}).status_code == 500
     client.get("/admin/people/person/hidden@example.com/change/")
@@ -185,5 +186,5 @@ def test_a_job_that_fails_tells_its_task_and_place_not_its_values(lines):
 def test_the_settings_write_neither_format_otherwise():
     """Of logging.config: both formatters are ours."""
     assert {found["()"] for found in settings.LOGGING["formatters"].values()} == {
-        "config.logs.LineFormatter", "config.logs.JsonFormatter",
+        "config.observability.logging.LineFormatter", "config.observability.logging.JsonFormatter",
     }  # fmt: skip

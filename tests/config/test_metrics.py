@@ -8,11 +8,14 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 
-from config.access import clients, tokens
-from people import measuring, upkeep
-from people.sources import Door, Source
-from smartlists import evaluation, rules
-from tests.making import activity, approved_type, person, recorded
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from people.core import maintenance, metrics
+from people.core.source import Door, Source
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
+from smartlists.rules.parsing import parse_rules
+from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _nothing_counted(settings):
     settings.METRICS_TOKEN = "a token for operators"
-    measuring._counts.clear()
+    metrics._counts.clear()
 
 
 def scraped(client):
@@ -85,7 +88,7 @@ def test_rows_are_counted_by_type_client_and_outcome_once_they_are_committed(cli
 def test_rows_refused_for_their_structure_are_counted_too(client):
     approved_type()
     owner = get_user_model().objects.create_superuser("olga")
-    bank = clients.create("Bank core", owner, None, clients.known_rights()).client
+    bank = client_editing.create("Bank core", owner, None, client_editing.known_rights()).client
     headers = {"Authorization": f"Bearer {tokens.issue(bank).text}"}
     bad = {"activity_type": "depositCheck", "person": "ann"}
     rows = [bad, bad, 7, {"activity_type": ["depositCheck"]}, {"activity_type": "nosuch", "other": 1}]
@@ -103,19 +106,19 @@ def test_processes_add_up_and_what_cannot_be_written_waits(client, monkeypatch):
     approved_type()
     ann = person()
     recorded(activity(ann.pk))
-    measuring.flush()
+    metrics.flush()
     recorded(activity(ann.pk))
     with monkeypatch.context() as patch:
         patch.setattr(connection, "cursor", lambda: (_ for _ in ()).throw(OperationalError("away")))
-        measuring.flush()
+        metrics.flush()
     assert scraped(client)["rows_total", "", "added", "depositCheck"] == 2
 
 
 def test_the_state_of_database_queue_and_log_is_told(client):
     approved_type()
     recorded(activity(person().pk))
-    evaluation.evaluate(rules.parse({"match": "all", "filters": []}))
-    upkeep.note(upkeep.Upkeep.BACKUP, "/backups/tonight")
+    evaluator.evaluate(parse_rules({"match": "all", "filters": []}, Catalogue()))
+    maintenance.note(maintenance.Upkeep.BACKUP, "/backups/tonight")
     with connection.cursor() as cursor:
         cursor.execute("insert into procrastinate_jobs (task_name, queue_name, status) values ('x', 'default', 'todo')")
         cursor.execute("update procrastinate_events set at = now() - interval '20 min'")
@@ -129,19 +132,19 @@ def test_the_state_of_database_queue_and_log_is_told(client):
 
 
 def test_without_a_database_it_says_so(client, monkeypatch):
-    monkeypatch.setattr(measuring, "totals", lambda: (_ for _ in ()).throw(OperationalError("away")))
+    monkeypatch.setattr(metrics, "totals", lambda: (_ for _ in ()).throw(OperationalError("away")))
     assert scraped(client) == {("database_up",): 0}
 
 
 def test_the_thread_writes_what_was_counted(settings):
     settings.MEASURED_EVERY_SECONDS = 0.05
-    sample = measuring.counter("sample", "Of this test.", "kind")
+    sample = metrics.counter("sample", "Of this test.", "kind")
     try:
         sample.add("one", number=3)
         deadline = time.monotonic() + 10
-        while not measuring.totals()[sample] and time.monotonic() < deadline:
+        while not metrics.totals()[sample] and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert measuring.totals()[sample] == {("one",): {"": 3}}
+        assert metrics.totals()[sample] == {("one",): {"": 3}}
     finally:
         settings.MEASURED_EVERY_SECONDS = 3600
-        measuring._measures.pop("sample")
+        metrics._measures.pop("sample")

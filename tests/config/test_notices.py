@@ -5,11 +5,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core import mail
 
-from activities import lifecycle
 from activities.models import ActivityType
-from people import notices
-from people.notices import Notice
-from tests.making import CHECK_FIELDS, edit_description, names, person
+from activities.types import lifecycle
+from people.core import notifications
+from people.core.notifications import Notice
+from tests.factories import CHECK_FIELDS, edit_description, names, person
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def test_a_draft_from_its_wait_to_its_return_and_approval(team):
 
 def test_e_mails_go_out_once_in_the_readers_language(team):
     lifecycle.create(names(), CHECK_FIELDS, team[0])
-    assert notices.mail() == 1 and notices.mail() == 0
+    assert notifications.mail() == 1 and notifications.mail() == 0
     (message,) = mail.outbox
     assert message.to == ["anna@example.com"] and "borrador" in message.subject
     assert "https://crm.example.com/admin/activities/activitytype/" in message.body
@@ -62,16 +62,16 @@ def test_each_kind_is_switched_off_here_or_by_e_mail(team, client, in_product, b
     client.post("/admin/notices/", chosen)
     lifecycle.create(names(), CHECK_FIELDS, edda)
     assert len(client.get("/admin/notices/").context["found"]) == int(in_product)
-    assert (notices.unread(anna), notices.mail()) == (int(in_product), int(by_email))
+    assert (notifications.unread(anna), notifications.mail()) == (int(in_product), int(by_email))
 
 
 def test_notices_are_read_and_counted_beside_their_page(team, client):
     edda, anna = team
     lifecycle.create(names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda)
     client.force_login(anna)
-    assert notices.unread(anna) == 1
+    assert notifications.unread(anna) == 1
     client.post("/admin/notices/")
-    assert notices.unread(anna) == 0
+    assert notifications.unread(anna) == 0
     assert client.get("/admin/notices/").status_code == 200
 
 

@@ -9,9 +9,10 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, close_old_connections, connection, connections
 from django.test import Client
 
-from config import outages, slow_queries
-from config.access import clients, tokens
-from people.models import Installation
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from config.observability import outages, slow_queries
+from people.core.models import Installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,9 +34,9 @@ def client(vera):
 
 @pytest.fixture
 def bearer(vera):
-    made = clients.create("Bank core", vera, None, clients.known_rights()).client
+    made = client_editing.create("Bank core", vera, None, client_editing.known_rights()).client
     return {
-        "dialect": {"Authorization": f"Bearer {clients.token_of(made).text}"},
+        "dialect": {"Authorization": f"Bearer {client_editing.token_of(made).text}"},
         "native": {"Authorization": f"Bearer {tokens.issue(made).text}"},
     }
 
@@ -94,7 +95,7 @@ def test_no_statement_runs_longer_than_a_user_waits(client, bearer):
 
 
 def test_other_faults_have_an_answer_in_every_form_too(client, bearer, monkeypatch):
-    monkeypatch.setattr("people.installation.current", lambda: 1 / 0)
+    monkeypatch.setattr("people.core.installation.current", lambda: 1 / 0)
     page = client.get("/admin/reports/")
     assert page.status_code == 500 and "it was written down" in page.text
     assert client.get("/api/docs/guide").json()["code"] == "error"
@@ -103,15 +104,15 @@ def test_other_faults_have_an_answer_in_every_form_too(client, bearer, monkeypat
 def test_slow_statements_are_logged_without_their_values(client, settings, caplog):
     settings.SLOW_QUERY_MS = 0.0
     connection.close()
-    with caplog.at_level(logging.WARNING, "config.slow_queries"):
+    with caplog.at_level(logging.WARNING, "config.observability.slow_queries"):
         client.get("/admin/people/person/?q=ann@example.com")
-    facts = [record.facts for record in caplog.records if record.name == "config.slow_queries"]
+    facts = [record.facts for record in caplog.records if record.name == "config.observability.slow_queries"]
     assert any(fact["route"] == "admin/people/person/" and "person" in fact["statement"] for fact in facts)
     assert "ann@example" not in json.dumps(facts) and "ann@example" not in caplog.text
     settings.SLOW_QUERY_MS = None
     caplog.clear()
     client.get("/admin/people/person/")
-    assert not [record for record in caplog.records if record.name == "config.slow_queries"]
+    assert not [record for record in caplog.records if record.name == "config.observability.slow_queries"]
     connection.close()
 
 

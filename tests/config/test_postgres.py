@@ -9,8 +9,8 @@ import sys
 import psycopg
 import pytest
 
-from config.postgres import EmbeddedPostgres
-from config.postgres_binaries import DatabaseUnavailable
+from config.postgres.binaries import DatabaseUnavailable
+from config.postgres.server import EmbeddedPostgres
 
 OWNER = """
 import sys, time
@@ -88,6 +88,6 @@ def test_a_server_that_was_killed_is_started_again_with_what_was_committed(serve
 
 def test_a_process_that_may_only_attach_says_how_to_start(server, monkeypatch):
     monkeypatch.setenv("EMBEDDED_POSTGRES_ATTACH", "1")
-    monkeypatch.setattr("config.postgres.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("config.postgres.server.WAIT_SECONDS", 0.2)
     with pytest.raises(DatabaseUnavailable, match="make run"):
         server.ensure_running()

@@ -11,11 +11,12 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from config import backups, postgres, postgres_upgrade
-from config.backups import BackupError
-from config.postgres import EmbeddedPostgres
-from config.postgres_binaries import DatabaseUnavailable, binaries_of, wheel_binaries
-from tests.making import activity, approved_type, person, recorded
+from config.operations import backups, postgres_upgrade
+from config.operations.backups import BackupError
+from config.postgres import server as postgres_server
+from config.postgres.binaries import DatabaseUnavailable, binaries_of, wheel_binaries
+from config.postgres.server import EmbeddedPostgres
+from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_server("of the embedded server")]
 OLD = 16  # comes in the same wheel
@@ -28,12 +29,12 @@ def data_dir(tmp_path, monkeypatch):
     Path(home.name).chmod(0o711)
     found = Path(home.name) / "var"
     found.mkdir()
-    location = postgres._choose_location(found)
+    location = postgres_server._choose_location(found)
     old = replace(location, binaries=str(binaries_of(OLD, location.user)))
     with monkeypatch.context() as patch:  # the old server knows no locale of its own
         builtin = ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
-        run = postgres._run
-        patch.setattr(postgres, "_run", lambda command, where: run(
+        run = postgres_server._run
+        patch.setattr(postgres_server, "_run", lambda command, where: run(
             [*(part for part in command if part not in builtin), "--locale", "C.UTF-8"], where))  # fmt: skip
         server = EmbeddedPostgres(found)
         server.own()

@@ -15,19 +15,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from activities import reports, rollup
+from activities.log import reports as log_reports
+from activities.log import rollup
 from activities.models import Activity, ActivityType, ApprovedField
-from people import deleting, static_lists, traces
+from people.core.errors import NotAllowed, Refused
+from people.core.source import Door, Source
+from people.lists import static_lists
 from people.models import Person
-from people.problems import NotAllowed, Refused
-from people.sources import Door, Source
-from smartlists import reporting, saving
+from people.privacy import erasure
+from people.privacy import search as privacy_search
+from smartlists.lists import editing as list_editing
+from smartlists.lists import reports as list_reports
 from smartlists.models import StoredReport
-from tests.lengths import examples
-from tests.making import DIALECT, activity, approved_type, person, recorded
+from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
-YEAR = reports.Scope(date(2026, 1, 1), date(2026, 12, 31))
+YEAR = log_reports.Scope(date(2026, 1, 1), date(2026, 12, 31))
 URL = "/admin/reports/"
 
 
@@ -51,10 +55,10 @@ def test_the_trend_is_the_same_from_the_rollup_and_from_the_log(types, monkeypat
     recorded(*(activity(ann.pk, occurred_at=f"2026-03-0{day}T23:30:00Z") for day in (1, 1, 3)))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up()
-    of_ann = reports.Scope(YEAR.first, YEAR.last, [ann.pk])
-    assert reports.trend(types[0], YEAR) == reports.trend(types[0], of_ann)
-    assert dict(reports.trend(types[0], YEAR))[date(2026, 3, 1)] == 2
-    assert sum(count for _day, count in reports.trend(types[0], reports.Scope(YEAR.first, YEAR.last, []))) == 0
+    of_ann = log_reports.Scope(YEAR.first, YEAR.last, [ann.pk])
+    assert log_reports.trend(types[0], YEAR) == log_reports.trend(types[0], of_ann)
+    assert dict(log_reports.trend(types[0], YEAR))[date(2026, 3, 1)] == 2
+    assert sum(count for _day, count in log_reports.trend(types[0], log_reports.Scope(YEAR.first, YEAR.last, []))) == 0
 
 
 def test_a_breakdown_counts_activities_and_people_and_sums(types):
@@ -64,7 +68,7 @@ def test_a_breakdown_counts_activities_and_people_and_sums(types):
         activity(bob.pk, branch="Lyon"), activity(bob.pk, amount="4"), activity(bob.pk, branch="<b>", amount="8"),
     )  # fmt: skip
     fields = {field.api_name: field for field in ApprovedField.objects.filter(activity_type=types[0])}
-    found = reports.breakdown(types[0], fields["branch"], YEAR, fields["amount"])
+    found = log_reports.breakdown(types[0], fields["branch"], YEAR, fields["amount"])
     rows = [(group.value, group.count, group.people, float(group.total)) for group in found]
     assert rows == [("Lyon", 3, 2, 3.5), ("<b>", 1, 1, 8.0), (None, 1, 1, 4.0)]
 
@@ -73,7 +77,7 @@ def test_top_people_are_live_people(types):
     ann, bob, gone = person(), person(), person()
     recorded(*(activity(who.pk) for who in (ann, bob, bob, gone, gone, gone)))
     type(gone).objects.filter(pk=gone.pk).update(state="merged", merged_into_id=ann.pk)
-    assert [row[:2] for row in reports.top_people(types[0], YEAR)] == [(bob.pk, 2), (ann.pk, 1)]
+    assert [row[:2] for row in log_reports.top_people(types[0], YEAR)] == [(bob.pk, 2), (ann.pk, 1)]
 
 
 @settings(max_examples=examples(12, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,7 +99,7 @@ def test_a_funnel_follows_its_definition(types, data):
                     break
                 moment = min(later)
                 expected[number] += 1
-        found = reports.funnel([types[step] for step in steps], YEAR)
+        found = log_reports.funnel([types[step] for step in steps], YEAR)
         assert [step.people for step in found] == [expected[number] for number in range(len(steps))]
         transaction.set_rollback(True)
 
@@ -103,16 +107,16 @@ def test_a_funnel_follows_its_definition(types, data):
 def test_periods_and_steps_that_make_no_sense_are_refused(types):
     for first, last in ((date(2026, 2, 1), date(2026, 1, 1)), (date(1900, 1, 1), date(2200, 1, 1))):
         with pytest.raises(Refused):
-            reports.trend(types[0], reports.Scope(first, last))
+            log_reports.trend(types[0], log_reports.Scope(first, last))
     with pytest.raises(Refused):
-        reports.funnel([types[0]], YEAR)
+        log_reports.funnel([types[0]], YEAR)
 
 
 def test_a_report_that_takes_too_long_is_given_up(types, monkeypatch):
-    monkeypatch.setattr(reports, "_WHERE", f"pg_sleep(1) is not null and {reports._WHERE}")
+    monkeypatch.setattr(log_reports, "_WHERE", f"pg_sleep(1) is not null and {log_reports._WHERE}")
     recorded(activity(person().pk))
     with pytest.raises(Refused, match="takes longer"):
-        reports.top_people(types[0], replace(YEAR, seconds=0.05))
+        log_reports.top_people(types[0], replace(YEAR, seconds=0.05))
 
 
 def test_the_page_reports_on_everybody_or_a_list_and_gives_the_same_as_csv(admin, types):
@@ -168,7 +172,7 @@ def many(types, monkeypatch):
     recorded(*(activity(who.pk, occurred_at="2026-11-02", branch="Lyon", amount="1.50") for who in (ann, ann, bob)))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up()
-    monkeypatch.setattr(reporting, "AT_ONCE", 2)
+    monkeypatch.setattr(list_reports, "AT_ONCE", 2)
     field = ApprovedField.objects.get(activity_type=types[0], api_name="branch").pk
     total = ApprovedField.objects.get(activity_type=types[0], api_name="amount").pk
     return {"report": "breakdown", "type": types[0].pk, "field": field, "total": total,
@@ -179,12 +183,12 @@ def work():
     """Have done what jobs were asked for."""
     jobs = ProcrastinateJob.objects.filter(task_name="smartlists.work_out_report").order_by("pk")
     for job in jobs:
-        reporting.run(job.args["report_id"])
+        list_reports.run(job.args["report_id"])
     return len(jobs)
 
 
 def test_what_reads_many_activities_is_worked_out_by_a_job_and_shown_with_its_time(admin, many):
-    live = reports.breakdown(*(model.objects.get(pk=many[name]) for model, name in (
+    live = log_reports.breakdown(*(model.objects.get(pk=many[name]) for model, name in (
         (ActivityType, "type"), (ApprovedField, "field"))), YEAR, ApprovedField.objects.get(pk=many["total"]))  # fmt: skip
     first = admin.get(URL, many)
     assert first.context["table"] is None and "hx-trigger" in first.content.decode()
@@ -204,7 +208,7 @@ def test_old_figures_are_shown_until_newer_ones_are_there(admin, many):
     work()
     recorded(activity(person().pk, occurred_at="2026-11-03", branch="Lyon"))
     assert shown(admin.get(URL, many))[0][1] == 3 and StoredReport.objects.get().state == "done"
-    StoredReport.objects.update(as_of=timezone.now() - reporting.FRESH)
+    StoredReport.objects.update(as_of=timezone.now() - list_reports.FRESH)
     again = admin.get(URL, many)
     assert shown(again)[0][1] == 3 and again.context["reply"].asked_at
     assert work() == 2
@@ -218,30 +222,30 @@ def test_old_figures_are_shown_until_newer_ones_are_there(admin, many):
 
 def test_a_report_whose_job_was_killed_is_begun_again(admin, many):
     admin.get(URL, many)
-    StoredReport.objects.update(asked_at=timezone.now() - reporting.GRACE)
+    StoredReport.objects.update(asked_at=timezone.now() - list_reports.GRACE)
     assert admin.get(URL, many).context["reply"].asked_at
     assert ProcrastinateJob.objects.filter(task_name="smartlists.work_out_report").count() == 2
 
 
 def test_what_went_wrong_is_said_and_can_be_tried_again(admin, many, monkeypatch):
-    monkeypatch.setattr(reporting, "JOB_SECONDS", 0.05)
-    monkeypatch.setattr(reports, "_WHERE", f"pg_sleep(1) is not null and {reports._WHERE}")
+    monkeypatch.setattr(list_reports, "JOB_SECONDS", 0.05)
+    monkeypatch.setattr(log_reports, "_WHERE", f"pg_sleep(1) is not null and {log_reports._WHERE}")
     admin.get(URL, many)
     work()
     reply = admin.get(URL, many)
     assert "takes longer" in reply.content.decode() and reply.context["reply"].asked_at is None
     monkeypatch.undo()
-    reporting.request(reporting.Question.load(StoredReport.objects.get().question), None)
+    list_reports.request(list_reports.Question.load(StoredReport.objects.get().question), None)
     work()
     reply = admin.get(URL, many)
     assert shown(reply)[0][:3] == ["Lyon", 3, 2] and "takes longer" not in reply.content.decode()
 
 
 def test_a_long_list_is_read_by_the_job_too(admin, types, many, monkeypatch):
-    monkeypatch.setattr(reporting, "AT_ONCE", 3)
+    monkeypatch.setattr(list_reports, "AT_ONCE", 3)
     user = get_user_model().objects.get(username="vera")
     rules = {"filters": [{"kind": "activity", "did": True, "type": "depositCheck", "constraints": []}]}
-    smart, static = saving.create("Depositors", rules, user), static_lists.create("Four", user)
+    smart, static = list_editing.create("Depositors", rules, user), static_lists.create("Four", user)
     static_lists.add(static, [person().pk for _one in range(4)], Source(Door.ADMIN, user.pk))
     for people in (f"smart:{smart.pk}", f"static:{static.pk}"):
         assert admin.get(URL, many | {"people": people}).context["reply"].asked_at, people
@@ -258,29 +262,29 @@ def test_an_erase_takes_answers_away_also_those_that_are_under_way(admin, many):
     work()
     ann = Person.objects.get(email="ann@example.com")
     assert shown(admin.get(URL, many | {"report": "people"}))[0][1] == "ann@example.com"
-    wanted = traces.identity([ann.pk])
-    assert any("stored_report" in trace.place for trace in traces.find(wanted))
+    wanted = privacy_search.identity([ann.pk])
+    assert any("stored_report" in trace.place for trace in privacy_search.find(wanted))
     admin.get(URL, many)
     under_way = StoredReport.objects.get(question__report="breakdown").pk
-    deleting.erase([ann.pk], None, DIALECT)
-    reporting.run(under_way)
-    assert not StoredReport.objects.exists() and not traces.find(wanted)
+    erasure.erase([ann.pk], None, DIALECT)
+    list_reports.run(under_way)
+    assert not StoredReport.objects.exists() and not privacy_search.find(wanted)
 
 
 def test_answers_that_nobody_asks_for_are_dropped(admin, many):
     admin.get(URL, many)
-    assert reporting.forget_old() == 0
-    StoredReport.objects.update(asked_at=timezone.now() - reporting.KEPT - timedelta(minutes=1))
-    assert reporting.forget_old() == 1
+    assert list_reports.forget_old() == 0
+    StoredReport.objects.update(asked_at=timezone.now() - list_reports.KEPT - timedelta(minutes=1))
+    assert list_reports.forget_old() == 1
 
 
 def test_a_report_of_a_list_takes_the_right_to_see_it(types):
     user = get_user_model().objects.create_user("bob", is_staff=True)
     user.user_permissions.add(
-        *Permission.objects.filter(codename__in=[right.split(".")[1] for right in reporting.RIGHTS])
+        *Permission.objects.filter(codename__in=[right.split(".")[1] for right in list_reports.RIGHTS])
     )
-    question = reporting.Question("trend", (types[0].pk,), YEAR.first, YEAR.last)
-    assert reporting.ask(question, user).answer
+    question = list_reports.Question("trend", (types[0].pk,), YEAR.first, YEAR.last)
+    assert list_reports.ask(question, user).answer
     for people in ("smart:1", "static:1"):
         with pytest.raises(NotAllowed):
-            reporting.ask(replace(question, people=people), user)
+            list_reports.ask(replace(question, people=people), user)

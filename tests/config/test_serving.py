@@ -12,7 +12,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from tests.serving import served, worker
+from tests.server import served, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

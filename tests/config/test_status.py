@@ -8,10 +8,11 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.utils import timezone
 
-from activities import rollup
-from people import upkeep
-from people.models import Installation
-from smartlists import evaluating, saving
+from activities.log import rollup
+from people.core import maintenance
+from people.core.models import Installation
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
 
 pytestmark = pytest.mark.django_db
 
@@ -34,16 +35,16 @@ def test_it_says_that_all_is_well(client, admin):
     with connection.cursor() as cursor:
         cursor.execute("insert into procrastinate_workers (last_heartbeat) values (now())")
     rollup.catch_up()
-    upkeep.note(upkeep.Upkeep.BACKUP, "/backups/tonight")
+    maintenance.note(maintenance.Upkeep.BACKUP, "/backups/tonight")
     page = client.get("/admin/status/").text
     assert "All is well" in page and "now" in page
-    upkeep.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=20))
+    maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=20))
     assert "Take one, and see why none was taken." in client.get("/admin/status/").text
 
 
 def test_it_shows_the_latest_evaluations(client, admin):
-    made = saving.create("Regulars", {"match": "all", "filters": []}, admin)
-    evaluating.run(evaluating.request(made, admin).pk)
+    made = list_editing.create("Regulars", {"match": "all", "filters": []}, admin)
+    stored_evaluations.run(stored_evaluations.request(made, admin).pk)
     page = client.get("/admin/status/").text
     assert "Regulars" in page and "Done" in page
 

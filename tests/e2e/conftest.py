@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import translation
 
-from people.models import Installation
+from people.core.models import Installation
 
 # Playwright's loop runs in the thread of the tests, which also makes the data
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -6,12 +6,14 @@ import pytest
 from django.contrib.auth import get_user_model
 from playwright.sync_api import expect
 
-from config.access import clients
-from people import installation
-from people.models import Installation
-from smartlists import dispatching, saving, webhooks
-from tests.making import activity, approved_type, edit_description, person, recorded
-from tests.smartlists.campaigning import BIG_CHECK, active, happened
+from config.access.clients import editing as client_editing
+from people.core import installation
+from people.core.models import Installation
+from smartlists.campaigns import dispatcher
+from smartlists.lists import editing as list_editing
+from smartlists.webhooks import editing as webhook_editing
+from tests.factories import activity, approved_type, edit_description, person, recorded
+from tests.smartlists.campaign_factories import BIG_CHECK, active, happened
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 NO_AXE = "axe-core is not installed (make test installs it where npm is)"
@@ -57,7 +59,7 @@ def where(transactional_db):
         {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Spain", "Chile"]},
         {"kind": "sequence", "steps": [{"type": "depositCheck"}, {"type": "newPerson", "within_days": 7, "not": True}]},
     ]}  # fmt: skip
-    hook = webhooks.create("CRM", None, url="https://example.com/hook")[0]
+    hook = webhook_editing.create("CRM", None, url="https://example.com/hook")[0]
     spanish = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
     campaign = active(
         {"do": "change_field", "field": "person_score", "by": "1"}, {"do": "webhook", "webhook": hook.pk},
@@ -66,10 +68,10 @@ def where(transactional_db):
         {"do": "wait", "period": "3 days"}, triggers=[BIG_CHECK], name="Big depositors",
     )  # fmt: skip
     happened(ann.pk, amount=5_000)
-    dispatching.drain()
-    client = clients.create("Bank core", get_user_model().objects.create_user("olga"), None).client
+    dispatcher.drain()
+    client = client_editing.create("Bank core", get_user_model().objects.create_user("olga"), None).client
     return {
-        "type": check.pk, "person": ann.pk, "list": saving.create("Depositors", rules, None).pk, "client": client.pk,
+        "type": check.pk, "person": ann.pk, "list": list_editing.create("Depositors", rules, None).pk, "client": client.pk,
         "campaign": campaign.pk, "webhook": hook.pk,
     }  # fmt: skip
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
-from people import static_lists
-from smartlists import dispatching
+from people.lists import static_lists
+from smartlists.campaigns import dispatcher
 from tests.e2e.test_smart_lists import add, choose
-from tests.making import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, recorded
 
 
 def test_a_campaign_is_built_and_its_result_seen(page, language):
@@ -41,7 +41,7 @@ def test_a_campaign_is_built_and_its_result_seen(page, language):
     page.get_by_role("button", name=_("Try"), exact=True).click()
     expect(page.get_by_text(_("would enter"), exact=True)).to_be_visible()
     expect(page.locator("[role=status] .ca-people")).to_contain_text("No. 7")
-    dispatching.drain()
+    dispatcher.drain()
     page.get_by_role("link", name=_("Results"), exact=True).click()
     expect(page.get_by_role("link", name="Ann Lee", exact=True)).to_be_visible()
     expect(page.locator("tbody")).to_contain_text(_("Finished"))

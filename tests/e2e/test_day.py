@@ -10,15 +10,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from playwright.sync_api import expect
 
-from activities import lifecycle, rollup
+from activities.log import rollup
 from activities.models import Activity, ActivityType
-from config.access import clients
+from activities.types import lifecycle
+from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
-from people import import_runs
+from people.core.notifications import Notice, NoticeSwitch
+from people.files.imports import runner as import_runner
 from people.models import Import, Person
-from people.notices import Notice, NoticeSwitch
-from smartlists import saving
-from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
+from smartlists.lists import editing as list_editing
+from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
 
 
 def button(page, label):
@@ -87,8 +88,8 @@ def test_the_first_steps_lead_on_and_go_when_they_are_done(new_page, superuser, 
     page.get_by_role("link", name=_("Approve it")).click()
     button(page, "Approve").click()
     expect(page.get_by_text(_("Approved"), exact=True).first).to_be_visible()
-    clients.create("Bank core", superuser, None)
-    saving.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    client_editing.create("Bank core", superuser, None)
+    list_editing.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
     recorded(activity(person().pk, draft.pk))
     page.goto("/admin/")
     expect(page.get_by_role("heading", name=_("Your activities"))).to_be_visible()
@@ -130,7 +131,7 @@ def test_notices_are_read_and_switched_off(new_page, somebody, language):
 
 
 def _names_and_fields():
-    from activities.drafting import FieldSpec, Names
+    from activities.types.drafts import FieldSpec, Names
 
     return Names("buyCar", "Buy Car", "Bought Car", "Buys Car"), [FieldSpec("model", "Model", is_primary=True)]
 
@@ -173,12 +174,12 @@ def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language,
     button(page, "Check the whole file").click()
     progress = page.locator("#import-progress")
     expect(progress).to_be_visible()
-    import_runs.run(Import.objects.get().pk)
+    import_runner.run(Import.objects.get().pk)
     expect(progress).to_contain_text(_("would be added"))
     assert not Person.objects.exists()
     button(page, "Import the good rows").click()
     expect(progress).not_to_contain_text(_("would be added"))
-    import_runs.run(Import.objects.get().pk)
+    import_runner.run(Import.objects.get().pk)
     expect(page.get_by_role("link", name=_("Download the refused rows"))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name=_("Download the refused rows")).click()

@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
-from people.models import Installation
+from people.core.models import Installation
 
 
 def test_the_first_visit_sets_the_installation_up(new_page, language):

@@ -6,9 +6,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
-from smartlists import saving
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from tests.making import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, recorded
 
 
 def people():
@@ -186,16 +186,16 @@ def test_a_pasted_column_becomes_values(page, language):
 
 def test_two_people_edit_one_list_and_one_deletes_it(page, language):
     people()
-    saved = saving.create("Shared", {"filters": []}, None)
+    saved = list_editing.create("Shared", {"filters": []}, None)
     page.goto(f"/admin/smartlists/smartlist/{saved.pk}/change/")
     page.locator("#id_description").fill("mine")
-    saving.rename(saved, "Theirs", None)
+    list_editing.rename(saved, "Theirs", None)
     page.get_by_role("button", name=_("Save"), exact=True).click()
     expect(page.get_by_role("alert").filter(has=page.get_by_role("link", name=_("Discard mine")))).to_be_visible()
     page.get_by_role("button", name=_("Save mine over it")).click()
     expect(page.get_by_text(_("Saved."), exact=True)).to_be_visible()
     assert SmartList.objects.get().name == "Shared"
-    saving.delete(saved, None)
+    list_editing.delete(saved, None)
     add(page, _("Country"))
     fill_in(page, "filters.0", "Chile")
     expect(page.locator("#panel")).to_contain_text(
@@ -211,7 +211,7 @@ def test_two_people_edit_one_list_and_one_deletes_it(page, language):
 def test_members_with_other_columns_become_a_view(page, language):
     people()
     person(first_name="<i>أحمد</i> 🎉", city="Zürich", email="ahmed@example.com")
-    saved = saving.create("All", {"filters": []}, None)
+    saved = list_editing.create("All", {"filters": []}, None)
     page.goto(f"/admin/smartlists/smartlist/{saved.pk}/members/")
     page.locator("summary").filter(has_text=_("Columns and order")).click()
     page.get_by_label(_("City"), exact=True).check()

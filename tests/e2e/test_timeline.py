@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
-from tests.making import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, recorded
 
 
 def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):

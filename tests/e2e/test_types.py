@@ -4,7 +4,7 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 from activities.models import ActivityType
-from tests.making import approved_type
+from tests.factories import approved_type
 
 LIST = "a[href='/admin/activities/activitytype/']"
 ADD = "/admin/activities/activitytype/add/"

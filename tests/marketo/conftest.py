@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.auth import get_user_model
 
-from config.access import clients
+from config.access.clients import editing as client_editing
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -16,7 +16,7 @@ def owner(db):
 
 @pytest.fixture
 def credentials(owner):
-    return clients.create("Bank core", owner, None)
+    return client_editing.create("Bank core", owner, None)
 
 
 class Dialect:
@@ -45,7 +45,7 @@ class Dialect:
 
 @pytest.fixture
 def dialect(client, credentials):
-    return Dialect(client, clients.token_of(credentials.client).text)
+    return Dialect(client, client_editing.token_of(credentials.client).text)
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def dialect_with(client, owner):
     """A program that has these rights only."""
 
     def make(*rights):
-        return Dialect(client, clients.token_of(clients.create("Narrow", owner, None, rights).client).text)
+        return Dialect(
+            client, client_editing.token_of(client_editing.create("Narrow", owner, None, rights).client).text
+        )
 
     return make
 

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from activities.models import Activity, RefusedActivity
 from config.access.models import ApiClient
-from config.marketo import paging
-from people import deleting, merging
-from people.sources import Door, Source
-from tests.lengths import examples
-from tests.making import activity, approved_type, person, recorded
+from config.marketo.wire import paging
+from people.core.source import Door, Source
+from people.persons import deletion
+from people.persons import merge as person_merge
+from tests.factories import activity, approved_type, person, recorded
+from tests.hypothesis_profiles import examples
 
 EXTERNAL = "/rest/v1/activities/external.json"
 
@@ -141,8 +142,8 @@ def test_a_call_costs_at_most_twelve_statements_whatever_it_holds(dialect, check
 
 def test_calls_of_one_shape_are_answered_and_kept_as_any_other(dialect, check):
     ann, twin, gone = person(), person(), person()
-    merging.merge(ann.pk, [twin.pk], None, Source(Door.SYSTEM))
-    deleting.delete([gone.pk], None, Source(Door.SYSTEM))
+    person_merge.merge(ann.pk, [twin.pk], None, Source(Door.SYSTEM))
+    deletion.delete([gone.pk], None, Source(Door.SYSTEM))
     values = [(1, "red"), ("1.50", "red"), (1.5, None), ("x", "y" * 256), (1e99, {}), (10**30, ["a"]), (True, "\0")]
     rows = [
         row(ann, check, attributes=[{"apiName": "branch", "value": branch}, {"apiName": "amount", "value": amount}])

@@ -11,11 +11,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from activities.models import Activity
-from people import exporting, import_runs, static_lists
+from people.core.source import SYSTEM
+from people.files.exports import jobs as export_jobs
+from people.files.imports import runner as import_runner
+from people.lists import static_lists
 from people.models import Export, Import, Person
-from people.sources import SYSTEM
-from smartlists import saving
-from tests.making import activity, approved_type, person, recorded
+from smartlists.catalog import Catalogue
+from smartlists.lists import editing as list_editing
+from tests.factories import activity, approved_type, person, recorded
 from tests.marketo.conftest import code, result
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +53,7 @@ def ready(dialect, kind="activities", **body):
     base = f"/bulk/v1/{kind}/export/{created(dialect, kind, **body)['exportId']}"
     (row,) = result(dialect.post(f"{base}/enqueue.json"))
     assert row["status"] == "Queued"
-    exporting.run(Export.objects.get(key=row["exportId"]).pk)
+    export_jobs.run(Export.objects.get(key=row["exportId"]).pk)
     (row,) = result(dialect.get(f"{base}/status.json"))
     assert row["status"] == "Completed", row
     return row, dialect.get(f"{base}/file.json")
@@ -234,7 +237,7 @@ def test_leads_by_each_filter(dialect, checks, kind):
     filters = {"staticListId": fixed.pk, "staticListName": "vip",
                "updatedAt": {"startAt": now.isoformat(), "endAt": now.isoformat()}}  # fmt: skip
     if kind.startswith("smart"):
-        smart = saving.create("Fans", _rules(fixed), None)
+        smart = list_editing.create("Fans", _rules(fixed), None)
         filters |= {"smartListId": smart.pk, "smartListName": "FANS"}
     Person.objects.filter(pk=bob.pk).update(updated_at="2020-01-01T00:00:00Z")
     _row, reply = ready(dialect, "leads", fields=["id", "email", "firstName", "unsubscribed", "city", "updatedAt"], filter={kind: filters[kind]})  # fmt: skip
@@ -244,9 +247,9 @@ def test_leads_by_each_filter(dialect, checks, kind):
 
 
 def _rules(static_list):
-    from smartlists import language
+    from smartlists.rules.text import language
 
-    return language.parse(f'1: in static list "{static_list.name}"')
+    return language.parse(f'1: in static list "{static_list.name}"', Catalogue())
 
 
 @pytest.mark.parametrize(
@@ -276,7 +279,7 @@ def test_leads_are_imported_with_failures(dialect, checks):
     assert row == {"batchId": row["batchId"], "importId": str(row["batchId"]), "status": "Queued"}
     base = f"/bulk/v1/leads/batch/{row['batchId']}"
     assert result(dialect.get(f"{base}.json"))[0]["status"] == "Queued"
-    import_runs.run(row["batchId"])
+    import_runner.run(row["batchId"])
     (status,) = result(dialect.get(f"{base}.json"))
     assert status == {
         "batchId": row["batchId"], "importId": row["importId"], "status": "Complete", "numOfLeadsProcessed": 2,
@@ -317,7 +320,7 @@ def test_custom_activities_are_imported_in_bulk(dialect, checks):
     parameters = {"format": "ssv", "lookupField": "email", "activityTypeId": check.pk}
     (row,) = result(upload(dialect, "/bulk/v1/activities/import.json", text, **parameters))
     assert (row["status"], row["activityTypeId"]) == ("Queued", check.pk)
-    import_runs.run(row["batchId"])
+    import_runner.run(row["batchId"])
     base = f"/bulk/v1/activities/import/{row['batchId']}"
     (status,) = result(dialect.get(f"{base}/status.json"))
     assert (status["status"], status["numOfRowsProcessed"], status["numOfRowsFailed"]) == ("Complete", 1, 2)
@@ -333,7 +336,7 @@ def test_custom_activities_are_imported_in_bulk(dialect, checks):
 
 def test_leads_named_by_id_are_only_updated(dialect, checks):
     (row,) = result(upload(dialect, "/bulk/v1/leads.json", f"id,firstName\n{checks[1].pk},Zoe\n99999,No\n", lookupField="id"))  # fmt: skip
-    import_runs.run(row["batchId"])
+    import_runner.run(row["batchId"])
     (status,) = result(dialect.get(f"/bulk/v1/leads/batch/{row['batchId']}.json"))
     assert (status["numOfLeadsProcessed"], status["numOfRowsFailed"]) == (1, 1)
     assert Person.objects.get(pk=checks[1].pk).first_name == "Zoe"

@@ -2,13 +2,14 @@
 
 import pytest
 
-from activities import standard
 from activities.models import Activity
-from config.marketo import paging
-from people import changing, deleting, static_lists
+from activities.types import standard as standard_types
+from config.marketo.wire import paging
+from people.core.source import Door, Source
+from people.lists import static_lists
 from people.models import Person
-from people.sources import Door, Source
-from tests.making import DIALECT, activity, approved_type, person, recorded
+from people.persons import deletion, upsert
+from tests.factories import DIALECT, activity, approved_type, person, recorded
 from tests.marketo.conftest import code, result
 
 # the mark stays below what the reading transaction itself wrote, so these tests commit
@@ -50,7 +51,7 @@ def test_lead_changes_give_new_people_and_the_fields_asked_for(dialect, token):
 
 def test_a_summary_of_an_import_is_a_change_of_each_field_it_names(dialect, token):
     ann, start = person(), token()
-    changing.upsert(
+    upsert.upsert(
         [{"email": ann.email, "first_name": "Ann", "city": "Oslo"}], Source(Door.IMPORT), summarise=True
     )  # fmt: skip
     body = dialect.get("/rest/v1/activities/leadchanges.json", nextPageToken=start, fields="city").json()
@@ -59,14 +60,14 @@ def test_a_summary_of_an_import_is_a_change_of_each_field_it_names(dialect, toke
 
 def test_a_changed_field_is_called_by_its_name_in_this_api(dialect, token):
     ann, start = person(), token()
-    changing.upsert([{"email": ann.email, "first_name": "Ann", "person_score": 5}], DIALECT)
+    upsert.upsert([{"email": ann.email, "first_name": "Ann", "person_score": 5}], DIALECT)
     rows = result(dialect.get(READ, nextPageToken=start, activityTypeIds="13,22"))
     assert sorted(row["primaryAttributeValue"] for row in rows) == ["firstName", "leadScore"]
 
 
 def test_deleted_leads(dialect, token):
     ann, start = person(first_name="Ann", last_name="Lee"), token()
-    deleting.delete([ann.pk], None, DIALECT)
+    deletion.delete([ann.pk], None, DIALECT)
     (row,) = result(dialect.get("/rest/v1/activities/deletedleads.json", nextPageToken=start))
     assert (row["activityTypeId"], row["leadId"], row["attributes"]) == (37, ann.pk, [])
     assert (row["primaryAttributeValueId"], row["primaryAttributeValue"]) == (ann.pk, "Ann Lee")
@@ -88,10 +89,10 @@ def test_reads_are_narrowed_to_leads_a_list_and_assets(dialect, token, monkeypat
     assert leads(leadIds=f"{ann.pk},{cid.pk}") == [ann.pk, cid.pk]
     assert leads(leadIds=[cid.pk, 999_999]) == [cid.pk]
     assert leads(listId=seeds.pk) == [ann.pk, bob.pk]
-    monkeypatch.setattr("config.marketo.activities.SHORT_LIST", 1)
+    monkeypatch.setattr("config.marketo.resources.activities.SHORT_LIST", 1)
     assert leads(listId=seeds.pk) == [ann.pk, bob.pk]
-    assert leads(activityTypeIds=standard.ADD_TO_LIST, assetIds=seeds.pk) == [ann.pk, bob.pk]
-    assert leads(activityTypeIds=standard.ADD_TO_LIST, assetIds=seeds.pk + 1) == []
+    assert leads(activityTypeIds=standard_types.ADD_TO_LIST, assetIds=seeds.pk) == [ann.pk, bob.pk]
+    assert leads(activityTypeIds=standard_types.ADD_TO_LIST, assetIds=seeds.pk + 1) == []
     assert leads(assetIds=seeds.pk) == []
     (added, _second) = result(dialect.get(READ, nextPageToken=start, activityTypeIds=24))
     assert added["primaryAttributeValueId"] == seeds.pk and added["primaryAttributeValue"] == "Seeds"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from activities.models import ActivityType
 from config.marketo import urls
-from people import static_lists
-from smartlists import saving
-from tests.lengths import examples
-from tests.making import approved_type, person
+from people.lists import static_lists
+from smartlists.lists import editing as list_editing
+from tests.factories import approved_type, person
+from tests.hypothesis_profiles import examples
 from tests.marketo.conftest import FORM, Dialect, code, result
 
 # §B without 611: that is an error of ours
@@ -99,7 +99,7 @@ def things(dialect):
     approved_type()
     seeds = static_lists.create("Seeds", None)
     rules = {"version": 1, "match": "all", "filters": [{"kind": "static_list", "list": seeds.pk, "member": True}]}
-    saving.create("Regulars", rules, None)
+    list_editing.create("Regulars", rules, None)
     return {"lead": person(email="ann@example.com").pk, "list": seeds.pk}
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 import time_machine
 from django.utils import timezone
 
-from config.access import clients
+from config.access.clients import editing as client_editing
 from config.access.models import ApiClient
 
 URL = "/identity/oauth/token"
@@ -75,7 +75,7 @@ def test_tokens_that_do_not_let_in(client, credentials, dialect, settings):
     assert client.get(path, headers={"Authorization": "Bearer x"}).json()["errors"][0]["code"] == "601"
     with time_machine.travel(timezone.now() + timedelta(seconds=3601)):
         assert dialect.get(path).json()["errors"][0] == {"code": "602", "message": "Access token expired"}
-    clients.revoke(credentials.client, None)
+    client_editing.revoke(credentials.client, None)
     assert dialect.get(path).json()["errors"][0]["code"] == "601"
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from people.models import Person, PersonField
-from tests.making import person
+from tests.factories import person
 from tests.marketo.conftest import code, result
 
 

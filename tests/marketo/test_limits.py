@@ -7,10 +7,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from config.access import clients
-from config.marketo import limits, usage
+from config.access.clients import editing as client_editing
 from config.marketo.models import RecentCall, Usage
-from tests.activities.test_races import InThread
+from config.marketo.wire import throttling as marketo_throttling
+from config.marketo.wire import usage
+from tests.activities.recording.test_races import InThread
 from tests.marketo.conftest import Dialect, code, result
 
 TYPES = "/rest/v1/activities/types.json"
@@ -26,7 +27,7 @@ def test_usage_and_errors_of_today_and_of_the_week(dialect, credentials):
     dialect.get("/rest/v1/lead/999999.json")
     (day,) = result(dialect.get("/rest/v1/stats/usage.json"))
     assert (day["date"], day["total"]) == (usage.today().isoformat(), 5)  # the first call for statistics, too
-    assert day["users"] == [{"userId": clients.scope(credentials.client_id), "count": 5}]
+    assert day["users"] == [{"userId": client_editing.scope(credentials.client_id), "count": 5}]
     week = result(dialect.get("/rest/v1/stats/usage/last7days.json"))
     assert len(week) == 7 and week[-1]["total"] == 6 and week[0]["total"] == 0
     (day,) = result(dialect.get("/rest/v1/stats/errors.json"))
@@ -86,11 +87,11 @@ def test_a_quota_ends_the_day(dialect, settings):
 @pytest.mark.django_db(transaction=True)
 def test_more_calls_at_once_than_allowed_are_refused(settings, credentials):
     settings.DIALECT_CONCURRENCY_LIMIT = 2
-    token = clients.token_of(credentials.client).text
+    token = client_editing.token_of(credentials.client).text
     inside, may_end = threading.Semaphore(0), threading.Event()
 
     def stay():
-        with limits.admitted():
+        with marketo_throttling.admitted():
             inside.release()
             may_end.wait(10)
 

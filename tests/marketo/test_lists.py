@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from people import folders, static_lists
+from people.lists import folders, static_lists
 from people.models import StaticList
-from tests.making import person
+from tests.factories import person
 from tests.marketo.conftest import code, result
 
 ASSET = "/rest/asset/v1"
@@ -145,12 +145,12 @@ def test_each_verb_needs_its_right(dialect_with, seeds):
 
 
 def test_campaigns_are_listed(dialect):
-    from smartlists import campaigns
-    from tests.making import approved_type
+    from smartlists.campaigns import lifecycle as campaign_lifecycle
+    from tests.factories import approved_type
 
     approved_type()
-    made = campaigns.create("Big cheques", None, value={"triggers": [{"type": "depositCheck"}]})
-    campaigns.create("By hand", None)
+    made = campaign_lifecycle.create("Big cheques", None, value={"triggers": [{"type": "depositCheck"}]})
+    campaign_lifecycle.create("By hand", None)
     first, second = result(dialect.get("/rest/v1/campaigns.json"))
     assert (first["id"], first["name"], first["type"], first["active"]) == (made.pk, "Big cheques", "trigger", False)
     assert second["type"] == "batch"

@@ -3,7 +3,7 @@
 import pytest
 
 from people.models import Person, PersonField
-from tests.making import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, recorded
 from tests.marketo.conftest import code, result
 
 

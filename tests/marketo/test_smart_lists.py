@@ -2,10 +2,10 @@
 
 import pytest
 
-from people import static_lists
-from smartlists import saving
+from people.lists import static_lists
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from tests.making import approved_type
+from tests.factories import approved_type
 from tests.marketo.conftest import code, result
 
 ASSET = "/rest/asset/v1"
@@ -15,8 +15,8 @@ ASSET = "/rest/asset/v1"
 def regulars(db):
     approved_type()
     seeds = static_lists.create("Seeds", None)
-    other = saving.create("Others", {"version": 1, "match": "all", "filters": []}, None)
-    return saving.create("Regulars", {
+    other = list_editing.create("Others", {"version": 1, "match": "all", "filters": []}, None)
+    return list_editing.create("Regulars", {
         "version": 1, "match": "advanced", "logic": "1 and (2 or not 3) and 4 and 5",
         "filters": [
             {"kind": "activity", "did": True, "type": "depositCheck", "constraints": [

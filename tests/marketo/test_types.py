@@ -3,7 +3,7 @@
 import pytest
 
 from people.models import Person
-from tests.making import person
+from tests.factories import person
 
 TYPE = "/rest/v1/activities/external/type"
 NEW = {

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from activities import reading
-from people import static_lists
+from activities.log import reader as log_reader
+from people.lists import static_lists
 from people.models import StaticList
-from smartlists import campaigns, dispatching
+from smartlists.campaigns import dispatcher
+from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.models import CampaignEntry
-from tests.making import activity, recorded
+from tests.factories import activity, recorded
 
 _numbers = itertools.count(1)
 CHECK = {"type": "depositCheck", "constraints": []}
@@ -30,7 +31,7 @@ def own_rows_read(monkeypatch):
             cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
             return cursor.fetchone()[0]
 
-    monkeypatch.setattr(reading, "high_water_mark", last_id)
+    monkeypatch.setattr(log_reader, "high_water_mark", last_id)
 
 
 def a_list(name=None):
@@ -49,11 +50,11 @@ def definition(*steps, triggers=(CHECK,), qualification=None, **more):
 
 
 def draft(*steps, name=None, **more):
-    return campaigns.create(name or f"Campaign {next(_numbers)}", None, value=definition(*steps, **more))
+    return campaign_lifecycle.create(name or f"Campaign {next(_numbers)}", None, value=definition(*steps, **more))
 
 
 def active(*steps, **more):
-    return campaigns.activate(draft(*steps, **more), None)
+    return campaign_lifecycle.activate(draft(*steps, **more), None)
 
 
 def add_to(static_list):
@@ -70,7 +71,7 @@ def happened(person_id, **more):
 
 def dispatched():
     """Do all that is due; what became of everybody, in order."""
-    dispatching.drain()
+    dispatcher.drain()
     return entries()
 
 

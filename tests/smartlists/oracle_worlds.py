@@ -6,12 +6,15 @@ from typing import Any
 
 from django.db import connection
 
-from activities import drafting, lifecycle
-from activities.drafting import FieldSpec, Names
 from activities.models import ActivityType
-from people import datatypes, fields, installation
-from people.models import Installation, Person, PersonField, StaticList, StaticListMember
-from people.sources import Door
+from activities.types import drafts, lifecycle
+from activities.types.drafts import FieldSpec, Names
+from people import datatypes
+from people.core import installation
+from people.core.models import Installation
+from people.core.source import Door
+from people.fields import catalog
+from people.models import Person, PersonField, StaticList, StaticListMember
 from smartlists.models import SmartList
 from tests.smartlists.oracle import Happening, World
 
@@ -20,7 +23,7 @@ STANDARD_PERSON_FIELDS = (
     "unsubscribed_reason", "person_score", "created_at",
 )  # fmt: skip
 PERSON_FIELDS: Mapping[str, str] = {
-    **{name: fields.STANDARD[name][1] for name in STANDARD_PERSON_FIELDS},
+    **{name: catalog.STANDARD[name][1] for name in STANDARD_PERSON_FIELDS},
     **{f"my_{data_type}": data_type for data_type in datatypes.BY_NAME},
 }
 
@@ -65,7 +68,7 @@ def field_label(api_name: str) -> str:
 def make_catalogue() -> None:
     """Create the person fields and the types, every version approved in its turn."""
     for api_name, data_type in PERSON_FIELDS.items():
-        if api_name not in fields.STANDARD:
+        if api_name not in catalog.STANDARD:
             PersonField.objects.create(api_name=api_name, label=field_label(api_name), data_type=data_type)
     for api_name, shapes in VERSIONS.items():
         name, filter_name = NAMES[api_name]
@@ -73,7 +76,7 @@ def make_catalogue() -> None:
         lifecycle.approve(activity_type, None)
         for shape in shapes[1:]:
             activity_type = ActivityType.objects.get(pk=activity_type.pk)
-            drafting.set_fields(activity_type, _specs(shape), None)
+            drafts.set_fields(activity_type, _specs(shape), None)
             lifecycle.approve(activity_type, None)
 
 
@@ -96,9 +99,9 @@ def insert_people(people: Sequence[Mapping[str, Any]], states: Sequence[str]) ->
         custom = {
             name: datatypes.BY_NAME[PERSON_FIELDS[name]].as_json(value)
             for name, value in values.items()
-            if name not in fields.STANDARD
+            if name not in catalog.STANDARD
         }
-        standard = {name: value for name, value in values.items() if name in fields.STANDARD}
+        standard = {name: value for name, value in values.items() if name in catalog.STANDARD}
         rows.append(Person(state=state, fields=custom, **standard))
     return [person.pk for person in Person.objects.bulk_create(rows)]
 

@@ -1,10 +1,12 @@
 """Makers for tests of smart lists: one-filter rules, and who they find."""
 
-from smartlists import evaluation, rules
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
+from smartlists.rules.parsing import parse_rules
 
 
 def parsed(*filters, match="all", **more):
-    return rules.parse({"version": 1, "match": match, "filters": list(filters), **more})
+    return parse_rules({"version": 1, "match": match, "filters": list(filters), **more}, Catalogue())
 
 
 def person(field="country", operator="is", *values, **more):
@@ -32,4 +34,4 @@ def sequence(*steps):
 
 
 def found(*filters, now=None, among=None, **more):
-    return set(evaluation.members(parsed(*filters, **more), among, now))
+    return set(evaluator.members(parsed(*filters, **more), among, now))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from people import datatypes
 from tests.smartlists import oracle
 from tests.smartlists.oracle import World
-from tests.smartlists.worlds import ACTIVITY_FIELDS, PERSON_FIELDS, VERSIONS
+from tests.smartlists.oracle_worlds import ACTIVITY_FIELDS, PERSON_FIELDS, VERSIONS
 
 Json = dict[str, Any]
 

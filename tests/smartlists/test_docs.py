@@ -9,13 +9,16 @@ from decimal import Decimal
 import pytest
 from django.conf import settings
 
-from activities.drafting import FieldSpec
-from people import changing
+from activities.types.drafts import FieldSpec
+from people.core.errors import Refused
 from people.models import StaticList
-from people.problems import Refused
-from smartlists import evaluation, language, rules
+from people.persons import upsert
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
 from smartlists.models import SmartList
-from tests.making import CHECK_FIELDS, DIALECT, activity, approved_type, recorded
+from smartlists.rules import model as rules
+from smartlists.rules.text import language
+from tests.factories import CHECK_FIELDS, DIALECT, activity, approved_type, recorded
 
 pytestmark = pytest.mark.django_db
 DOCS = settings.BASE_DIR / "docs"
@@ -35,15 +38,18 @@ def things():
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_an_example_of_the_page(things, text):
-    document = language.read(text)
-    assert language.read(language.render(document.rules, document.name, document.description)) == document
-    assert evaluation.evaluate(document.rules).count == 0  # nobody is here, but every statement ran
+    document = language.read(text, Catalogue())
+    assert (
+        language.read(language.render(document.rules, Catalogue(), document.name, document.description), Catalogue())
+        == document
+    )
+    assert evaluator.evaluate(document.rules).count == 0  # nobody is here, but every statement ran
 
 
 @pytest.mark.parametrize(("text", "quoted"), REFUSED)
 def test_a_refusal_of_the_page(things, text, quoted):
     with pytest.raises(Refused) as caught:
-        language.parse(text)
+        language.parse(text, Catalogue())
     assert str(caught.value) == " ".join(line.removeprefix("> ") for line in quoted.splitlines())
 
 
@@ -97,7 +103,7 @@ def test_lists_over_purchases_find_whom_a_script_finds():
     with (DOCS / "examples" / "purchases-sample.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     customers = sorted({row["customer_id"] for row in rows})
-    outcomes = changing.upsert([{"email": f"customer{one}@example.com"} for one in customers], DIALECT)
+    outcomes = upsert.upsert([{"email": f"customer{one}@example.com"} for one in customers], DIALECT)
     ids = {one: outcome.person_id for one, outcome in zip(customers, outcomes, strict=True)}
     recorded(
         *(activity(ids[row["customer_id"]], "buyCds", row["date"], row["order_id"], cds=row["cds"],
@@ -110,8 +116,8 @@ def test_lists_over_purchases_find_whom_a_script_finds():
         )
     assert {by_hand.__name__.replace("_", "-") for by_hand in BY_HAND} == set(texts)
     for by_hand in BY_HAND:
-        document = language.read(texts[by_hand.__name__.replace("_", "-")])
+        document = language.read(texts[by_hand.__name__.replace("_", "-")], Catalogue())
         expected = {person for person, purchases in bought.items() if by_hand(purchases)}
-        assert set(evaluation.members(document.rules)) == expected, document.name
+        assert set(evaluator.members(document.rules)) == expected, document.name
         assert 0 < len(expected) < len(bought) or document.name == "Twice a stack", document.name
         assert rules.load(rules.dump(document.rules)) == document.rules

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from activities import exchange
 from activities.models import ActivityType
-from people import exact_json
-from people.problems import Refused, located
+from activities.types import files as type_files
+from people.core.errors import Refused, located
+from people.datatypes import exact_json
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def _import(self, options: dict[str, Any]) -> None:
         try:
             content = exact_json.loads(_read(options["file"]))
-            found = exchange.import_types(content, None, approve=options["approve"], dry_run=options["dry_run"])
+            found = type_files.import_types(content, None, approve=options["approve"], dry_run=options["dry_run"])
         except exact_json.InvalidJSON as error:
             raise CommandError(f"{options['file']} is not JSON: {error}") from None
         except Refused as refusal:
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             if missing:
                 raise CommandError(f"There is no activity type {', '.join(sorted(missing))}.")
             types = types.filter(api_name__in=options["only"])
-        text = json.dumps(exchange.document(types), indent=2, ensure_ascii=False)
+        text = json.dumps(type_files.document(types), indent=2, ensure_ascii=False)
         if options["file"] == "-":
             self.stdout.write(text)
             return

@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from activities import exporting as activities_exporting
-from people.export_command import ExportCommand
-from people.exporting import Statement
+from activities.log import export_kind as activities_exporting
+from people.files.exports.command import ExportCommand
+from people.files.exports.kinds import Statement
 
 
 class Command(ExportCommand):

@@ -2,12 +2,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from activities import importing as activities_importing
-from activities.importing import FIELD, MARKETO
 from activities.models import ActivityType
-from people.import_command import ImportCommand
-from people.importing import ExternalId, Plan
-from people.tabular import Shape
+from activities.recording import import_target as activities_importing
+from activities.recording.import_target import FIELD, MARKETO
+from people.files.imports.command import ImportCommand
+from people.files.imports.plan import ExternalId, Plan
+from people.files.tabular import Shape
 
 
 class Command(ImportCommand):

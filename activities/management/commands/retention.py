@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from activities import removing
+from activities.log import retention
 from activities.models import ActivityType
-from people.problems import Refused
+from people.core.errors import Refused
 
 
 class Command(BaseCommand):
@@ -22,9 +22,9 @@ class Command(BaseCommand):
         if options["months"] is not None:
             self._set(options)
         if options["run"]:
-            self.stdout.write(f"{removing.run_retention():,} activities removed.")
+            self.stdout.write(f"{retention.run_retention():,} activities removed.")
             return
-        rules = list(removing.due())
+        rules = list(retention.due())
         for rule in rules:
             kept = f"{rule.retention.activity_type.api_name} is kept for {rule.retention.months} months"
             self.stdout.write(f"{kept}: {rule.count:,} activities from before {rule.before:%Y-%m-%d} would go.")
@@ -36,6 +36,6 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no activity type '{options['type']}'.")
         try:
-            removing.set_retention(found, options["months"] or None, None)
+            retention.set_retention(found, options["months"] or None, None)
         except Refused as refusal:
             raise CommandError(str(refusal)) from None

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from activities import rollup
+from activities.log import rollup
 
 
 class Command(BaseCommand):

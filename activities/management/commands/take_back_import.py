@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from activities import removing
-from people.problems import Refused
-from people.transfers import Import
+from activities.log import retention
+from people.core.errors import Refused
+from people.files.models import Import
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         if job is None:
             raise CommandError(f"There is no import {options['import_id']}.")
         try:
-            count = removing.take_back(job, options["reason"], None, dry_run=options["dry_run"])
+            count = retention.take_back(job, options["reason"], None, dry_run=options["dry_run"])
         except Refused as refusal:
             raise CommandError(str(refusal)) from None
         prefix = "Dry run, nothing was removed: " if options["dry_run"] else ""

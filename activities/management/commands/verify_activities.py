@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from activities import verifying
+from activities.log import verify
 
 
 class Command(BaseCommand):
@@ -16,14 +16,14 @@ class Command(BaseCommand):
         parser.add_argument("--close", action="store_true", help="only write down the sums of days that are over")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        closed = verifying.close_days()
+        closed = verify.close_days()
         if options["close"]:
             self.stdout.write(f"{closed} days closed.")
             return
-        findings = verifying.verify()
+        findings = verify.verify()
         for finding in findings:
             self.stderr.write(str(finding))
-        days = verifying.ActivityDay.objects.count()
+        days = verify.ActivityDay.objects.count()
         if findings:
             self.stdout.write(f"{len(findings)} of {days} days do not add up.")
             raise SystemExit(1)

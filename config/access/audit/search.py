@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import StartsWith
 from django.utils import timezone
 
-from people import audit
+from people.core import audit
 
 FILE_COLUMNS = ("time", "user", "user_id", "what", "says", "object_type", "object_id", "object", "details")
 CHUNK = 2_000

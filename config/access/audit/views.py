@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access import audit_search
-from config.access.audit_search import Wanted
-from people import audit
+from config.access.audit import search as audit_search
+from config.access.audit.search import Wanted
+from people.core import audit
 
 RIGHT = "admin.view_logentry"
 SHOWN = 50

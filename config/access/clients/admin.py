@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from config.access import clients, failures
+from config.access.clients import editing as client_editing
+from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
-from config.access.rights import RightsField
-from people.problems import NotAllowed, Refused
+from config.access.users.rights import RightsField
+from people.core.errors import NotAllowed, Refused
 
 FAILED_DAYS = 30
 FAILED_SHOWN = 50
@@ -70,7 +71,7 @@ class ApiClientAdmin(ModelAdmin):
         return False  # revoked instead: what a client did stays signed with its name
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return failures.with_failed_today(super().get_queryset(request))
+        return client_failures.with_failed_today(super().get_queryset(request))
 
     @admin.display(description=gettext_lazy("Failed today"), ordering="failed_today")
     def failed(self, client: Any) -> str:
@@ -79,12 +80,12 @@ class ApiClientAdmin(ModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        usual = [right for right in clients.DEFAULT_RIGHTS if request.user.has_perm(right)]
+        usual = [right for right in client_editing.DEFAULT_RIGHTS if request.user.has_perm(right)]
         form = ClientForm(request.POST or None, request.user, "", usual)
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data
             try:
-                made = clients.create(given["name"], request.user, request.user, given["rights"])
+                made = client_editing.create(given["name"], request.user, request.user, given["rights"])
             except Refused as refusal:
                 form.show(refusal)
             else:
@@ -97,19 +98,19 @@ class ApiClientAdmin(ModelAdmin):
         """One client: what it may do, how it is used, what fails; changes by the form."""
         client = self._find(request, int(object_id) if object_id.isdigit() and len(object_id) < 19 else 0)
         may_change = self.has_change_permission(request, client) and not client.is_revoked
-        form = ClientForm(request.POST or None, request.user, client.name, clients.rights_of(client))
+        form = ClientForm(request.POST or None, request.user, client.name, client_editing.rights_of(client))
         if request.method == "POST" and not may_change:
             raise PermissionDenied
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data
             try:
-                clients.change(client, request.user, given["name"], given["rights"])
+                client_editing.change(client, request.user, given["name"], given["rights"])
             except Refused as refusal:
                 form.show(refusal)
             else:
                 messages.success(request, _("Saved. It holds at once."))
                 return redirect("admin:access_apiclient_change", client.pk)
-        failed = [(client, row) for row in failures.of([client.api_user_id], FAILED_DAYS, FAILED_SHOWN)]
+        failed = [(client, row) for row in client_failures.of([client.api_user_id], FAILED_DAYS, FAILED_SHOWN)]
         return self._page(
             request, "client", client.name, form=form, client=client, original=client, failed=failed,
             may_change=may_change, overlaps=OVERLAPS, days=FAILED_DAYS,
@@ -120,7 +121,9 @@ class ApiClientAdmin(ModelAdmin):
         form = RotateForm(request.POST)
         overlap = form.cleaned_data["overlap"] if form.is_valid() else 0
         try:
-            return self._show_secret(request, clients.rotate_secret(client, request.user, timedelta(hours=overlap)))
+            return self._show_secret(
+                request, client_editing.rotate_secret(client, request.user, timedelta(hours=overlap))
+            )
         except Refused as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:access_apiclient_change", pk)
@@ -128,7 +131,7 @@ class ApiClientAdmin(ModelAdmin):
     def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         client = self._posted(request, pk)
         try:
-            clients.revoke(client, request.user)
+            client_editing.revoke(client, request.user)
         except NotAllowed:
             raise PermissionDenied from None
         messages.success(request, _("Revoked: the client gets in no more."))
@@ -148,7 +151,7 @@ class ApiClientAdmin(ModelAdmin):
             raise PermissionDenied
         return client
 
-    def _show_secret(self, request: HttpRequest, credentials: clients.Credentials) -> HttpResponse:
+    def _show_secret(self, request: HttpRequest, credentials: client_editing.Credentials) -> HttpResponse:
         return self._page(request, "secret", str(credentials.client), credentials=credentials)
 
     def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:

@@ -13,13 +13,14 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from config import logs
-from config.access import clients, tokens
-from config.access.filters import ApiClientFilters
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from config.access.clients.filters import ApiClientFilters
 from config.access.models import ApiClient, ApiToken
-from people.problems import Problem
-from people.refusals import NotFound
-from people.rest import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
+from config.observability import logging as log_formats
+from people.core.errors import Problem
+from people.core.refusals import NotFound
+from people.rest.viewsets import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
 
 
 @csrf_exempt
@@ -32,7 +33,7 @@ def token(request: HttpRequest) -> HttpResponse:
         code = "unsupported_grant_type" if given.get("grant_type") else "invalid_request"
         return _oauth_fault(400, code, "grant_type must be client_credentials")
     client_id, secret = _basic(request) or (given.get("client_id", ""), given.get("client_secret", ""))
-    client = clients.authenticate(client_id, secret)
+    client = client_editing.authenticate(client_id, secret)
     if client is None:
         return _oauth_fault(401, "invalid_client", "unknown client or secret", {"WWW-Authenticate": "Basic"})
     try:
@@ -40,9 +41,9 @@ def token(request: HttpRequest) -> HttpResponse:
         issued = tokens.issue(client, scopes)
     except tokens.Refused as refusal:
         return _oauth_fault(400, "invalid_scope", str(refusal))
-    clients.note_use(client)
-    logs.name(user=client.api_user_id, client=client.pk)
-    scope = issued.token.scopes if scopes is not None else clients.rights_of(client)
+    client_editing.note_use(client)
+    log_formats.name(user=client.api_user_id, client=client.pk)
+    scope = issued.token.scopes if scopes is not None else client_editing.rights_of(client)
     body = {
         "access_token": issued.text,
         "token_type": "Bearer",
@@ -126,7 +127,7 @@ class ApiClients(Listed, Retrieved):
         """Create a client; its secret is in this reply and never again."""
         given = self.given(NewApiClient)
         owner = request.user.owner or request.user
-        credentials = clients.create(given["name"], owner, request.user, given.get("rights"))
+        credentials = client_editing.create(given["name"], owner, request.user, given.get("rights"))
         return self._with_secret(credentials, 201)
 
     @extend_schema(request=NewApiClient, responses=ApiClientShown)
@@ -135,7 +136,7 @@ class ApiClients(Listed, Retrieved):
         client = self.get_object()
         given = self.given(NewApiClient, partial=True)
         self.require_match(client)
-        clients.change(client, request.user, **given)
+        client_editing.change(client, request.user, **given)
         return self.shown(self.get_object())
 
     @extend_schema(request=Rotation, responses=ApiClientWithSecret)
@@ -144,16 +145,16 @@ class ApiClients(Listed, Retrieved):
         """Give a client a new secret, in this reply and never again; the old one goes on for a while."""
         client = self.get_object()
         overlap = timedelta(hours=self.given(Rotation)["overlap_hours"])
-        return self._with_secret(clients.rotate_secret(client, request.user, overlap), 200)
+        return self._with_secret(client_editing.rotate_secret(client, request.user, overlap), 200)
 
     @extend_schema(request=None, responses=ApiClientShown)
     @action(["POST"], detail=True)
     def revoke(self, request: Any, pk: int) -> Response:
         """Let a client in no more; its tokens end at once."""
-        clients.revoke(self.get_object(), request.user)
+        client_editing.revoke(self.get_object(), request.user)
         return self.shown(self.get_object())
 
-    def _with_secret(self, credentials: clients.Credentials, status: int) -> Response:
+    def _with_secret(self, credentials: client_editing.Credentials, status: int) -> Response:
         client = self.get_queryset().get(pk=credentials.client.pk)
         shown = self.get_serializer(client).data
         return Response({**shown, "client_secret": credentials.client_secret}, status, headers=self._headers(client))
@@ -192,7 +193,7 @@ class MeShown(Strict):
 
     @extend_schema_field({"type": "array", "items": {"type": "string"}})
     def get_rights(self, user: Any) -> list[str]:
-        return [right for right in clients.known_rights() if user.has_perm(right)]
+        return [right for right in client_editing.known_rights() if user.has_perm(right)]
 
 
 class Me(Resource):

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models
 
 from config.access.models import ApiClient, ApiToken
-from people import prepared
+from people.core.db import prepared
 
 # what the API-only user was given, as far as its owner has it now
 _RIGHTS = """array(

@@ -22,11 +22,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access import callers
+from config.access.clients import authentication as client_authentication
 from config.access.models import ApiClient
-from people import audit
-from people.permissions import require
-from people.problems import Problem, Refused, refuse_if, show
+from people.core import audit
+from people.core.errors import Problem, Refused, refuse_if, show
+from people.core.permissions import require
 
 DEFAULT_RIGHTS = (
     "people.view_person", "people.add_person", "people.change_person", "people.view_personfield",
@@ -154,7 +154,7 @@ def scope(client_id: str) -> str:
 
 def client_of(token: str) -> tuple[ApiClient | None, bool]:
     """The client that holds `token`, and whether the token has expired."""
-    client = callers.client_with(_digest(token))
+    client = client_authentication.client_with(_digest(token))
     if client is None or client.token_expires_at is None:
         return None, False
     return client, client.token_expires_at <= timezone.now()

@@ -18,16 +18,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from config.access.models import ApiClient, FailedCalls
-from people import installation, notices
-from people.counting import Buffer
-from people.notices import Kind, Notice
-from people.sources import Door
+from people.core import installation, notifications
+from people.core.counters import Buffer
+from people.core.notifications import Kind, Notice
+from people.core.source import Door
 
 KEPT_DAYS = 35
 MAX_ROUTE = 150
 NOTICE = "client_fails"
 
-notices.describe({
+notifications.describe({
     NOTICE: Kind(
         gettext_lazy("An API client of yours keeps failing"),
         gettext_lazy("%(name)s failed %(count)s times today, most often with %(code)s at %(route)s."),
@@ -105,7 +105,7 @@ def tell() -> int:
     sent = 0
     for client in clients.order_by("pk"):
         (worst,) = of([client.api_user_id], 1, limit=1)
-        sent += notices.tell(
+        sent += notifications.tell(
             [client.user_id], NOTICE, "admin:access_apiclient_change", client.pk,
             name=client.name, count=totals[client.api_user_id], code=worst.code, route=worst.route,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """Filters of the native API's list of API clients."""
 
 from config.access.models import ApiClient
-from people.filtering import NUMBER_KEY, Column, Filters
+from people.rest.filters import NUMBER_KEY, Column, Filters
 
 
 class ApiClientFilters(Filters):

@@ -5,21 +5,22 @@ from collections.abc import Sequence
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from people import owned
-from people.owned import Erasing, Owned
+from people.core import personal_data
+from people.core.personal_data import Erasing, Owned
 
 
 def register() -> None:
     """Make the table known; called when the app starts."""
-    owned.register(
+    personal_data.register(
         Owned(
             table="idempotent_reply",
             columns=("person_ids",),
             label=_("replies kept for repeated requests"),
-            merge=owned.nothing,  # a reply says how things were; who is erased later takes the losers' with them
-            undo=owned.nothing,
+            # a reply says how things were; an erase of the winner takes the losers' with it
+            merge=personal_data.nothing,
+            undo=personal_data.nothing,
             erase=_erase,
-            export=owned.no_rows,  # copies of what the other tables have
+            export=personal_data.no_rows,  # copies of what the other tables have
             count=_count,
         )
     )

@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from config.access import tokens
+from config.access.clients import tokens
 from config.access.models import ApiToken
-from config.access.rights import RightsField
-from people.problems import Refused
+from config.access.users.rights import RightsField
+from people.core.errors import Refused
 
 LIVES = (7, 30, 90, 366)
 

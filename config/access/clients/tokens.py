@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access import callers, clients
+from config.access.clients import authentication as client_authentication
+from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
-from people import audit
-from people.problems import NotAllowed, Problem, Refused, refuse_if, show
+from people.core import audit
+from people.core.errors import NotAllowed, Problem, Refused, refuse_if, show
 
 MAX_PERSONAL_DAYS = 366
 MAX_PERSONAL_TOKENS = 50
@@ -57,7 +58,7 @@ def issue(client: ApiClient, scopes: Iterable[str] | None = None) -> Issued:
     """
     wanted = None if scopes is None else sorted(set(scopes))
     if wanted is not None:
-        _refuse_unknown(wanted, clients.rights_of(client))
+        _refuse_unknown(wanted, client_editing.rights_of(client))
     ApiToken.objects.filter(client=client, expires_at__lt=timezone.now()).delete()
     return _keep(
         "cat_", timedelta(seconds=settings.ACCESS_TOKEN_SECONDS), user=client.api_user, client=client, scopes=wanted
@@ -76,7 +77,7 @@ def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | Non
         raise Refused(Problem("too_many_tokens", _("At most 50 tokens a user: revoke one first.")))
     wanted = None if scopes is None else sorted(set(scopes))
     if wanted is not None:
-        _refuse_unknown(wanted, clients.known_rights())
+        _refuse_unknown(wanted, client_editing.known_rights())
     issued = _keep("cap_", timedelta(days=days), user=user, name=name.strip(), scopes=wanted)
     audit.note(user, user, "token_created", name=issued.token.name)
     return issued
@@ -92,9 +93,9 @@ def revoke_personal(token: ApiToken, by: Any) -> None:
 
 def holder_of(text: str) -> Holder | None:
     """Who holds the token `text`, a native one or the dialect's; None when it is unknown, over or of nobody active."""
-    token = callers.token_with(_digest(text))
+    token = client_authentication.token_with(_digest(text))
     if token is None:
-        client, has_expired = clients.client_of(text)
+        client, has_expired = client_editing.client_of(text)
         return None if client is None or has_expired else Holder(client.api_user, client, None)
     if token.expires_at <= timezone.now():
         return None
@@ -109,9 +110,9 @@ def note_use(holder: Holder) -> None:
     """Remember that token and client were here; at most one write a minute each."""
     now = timezone.now()
     if holder.client is not None:
-        clients.note_use(holder.client)
+        client_editing.note_use(holder.client)
     token = holder.token
-    if token is not None and (token.last_used_at is None or now - token.last_used_at > clients.LAST_USED_EVERY):
+    if token is not None and (token.last_used_at is None or now - token.last_used_at > client_editing.LAST_USED_EVERY):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
 
 

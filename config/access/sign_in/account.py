@@ -20,7 +20,8 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.generic import RedirectView
 
-from config.access import login, second_factor, sessions
+from config.access.sign_in import mfa, sessions
+from config.access.sign_in import views as sign_in_views
 
 
 @login_required
@@ -33,8 +34,8 @@ def account(request: HttpRequest) -> HttpResponse:
     by_type = {one.type: one for one in own}
     codes = by_type.get(Authenticator.Type.RECOVERY_CODES)
     return render(request, "access/account.html", {
-        "title": _("Your account"), "roles": user.groups.order_by("name"), "has_factor": second_factor.has(user),
-        "is_required": second_factor.is_required(user), "totp": by_type.get(Authenticator.Type.TOTP),
+        "title": _("Your account"), "roles": user.groups.order_by("name"), "has_factor": mfa.has(user),
+        "is_required": mfa.is_required(user), "totp": by_type.get(Authenticator.Type.TOTP),
         "passkeys": [one for one in own if one.type == Authenticator.Type.WEBAUTHN],
         "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
         "signed_in": sessions.of(user, request.session.session_key),
@@ -49,7 +50,7 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
     if not admin.site._registry[type(user)].has_change_permission(request, user):
         raise PermissionDenied
     if request.method == "POST" and "reset" in request.POST:
-        second_factor.reset(user, request.user)
+        mfa.reset(user, request.user)
         messages.success(request, _("The second step is reset and every session ended."))
         return redirect("admin:access_user_sign_in", user_id)
     if request.method == "POST":
@@ -57,7 +58,7 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
     name = {"name": user.get_username()}
     return render(request, "access/user_sign_in.html", {
         **admin.site.each_context(request), "title": _("Sign-in of %(name)s") % name, "somebody": user,
-        "signed_in": sessions.of(user), "has_factor": second_factor.has(user), "ends_all": True,
+        "signed_in": sessions.of(user), "has_factor": mfa.has(user), "ends_all": True,
     })  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def theme(request: HttpRequest) -> dict[str, Any]:
 
 # The names are those by which allauth calls its pages. Nothing else of it is mounted: nobody signs up here.
 ENTRANCE: list[URLPattern] = [
-    path("", login.page, name="account_login"),
+    path("", sign_in_views.page, name="account_login"),
     path("second/", second_step, name="mfa_authenticate"),
     path("passkey/", webauthn.login_webauthn, name="mfa_login_webauthn"),
     path("sso/<str:provider_id>/", openid_connect.login, name="openid_connect_login"),

@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from config.addresses import address_of
-from people import audit
+from config.client_address import address_of
+from people.core import audit
 
 UNKNOWN = "–"  # an address, where none is known
 

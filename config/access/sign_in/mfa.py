@@ -13,9 +13,9 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from config.access import sessions
-from config.access.roles import ADMINISTRATOR
-from people import audit, installation
+from config.access.sign_in import sessions
+from config.access.users.roles import ADMINISTRATOR
+from people.core import audit, installation
 
 EVERYBODY = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)

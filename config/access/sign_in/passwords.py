@@ -5,8 +5,8 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy
 
-from config.access import sessions
-from people import audit
+from config.access.sign_in import sessions
+from people.core import audit
 
 audit.describe({
     "password_changed": (2, gettext_lazy("Changed the password")),

@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
 
-from config.addresses import address_of
-from people import audit
+from config.client_address import address_of
+from people.core import audit
 
 SIGN_IN = "sign_in"  # in a session: when, whence and with what somebody signed in, and when they were seen last
 SEEN_EVERY = 300  # seconds

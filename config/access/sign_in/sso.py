@@ -16,9 +16,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access.roles import ADMINISTRATOR, ROLES
-from config.addresses import address_of
-from people import audit
+from config.access.users.roles import ADMINISTRATOR, ROLES
+from config.client_address import address_of
+from people.core import audit
 
 NOT_A_NAME = re.compile(r"[^\w.@+-]", re.ASCII)
 MAX_ROLES = 200  # of a claim

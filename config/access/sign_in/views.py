@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.forms import AuthenticationForm
 
-from config.addresses import address_of
+from config.client_address import address_of
 
 
 class Login(LoginView):

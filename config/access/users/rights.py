@@ -9,8 +9,8 @@ from django.contrib.auth.models import Permission
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access.clients import DEFAULT_RIGHTS, OWN_APPS
-from config.access.roles import ROLES
+from config.access.clients.editing import DEFAULT_RIGHTS, OWN_APPS
+from config.access.users.roles import ROLES
 
 # what Django's own rights say, which it names in English only
 VERBS = {

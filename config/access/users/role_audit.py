@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from people import audit
+from people.core import audit
 
 NOTHING = "–"
 

@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import backups
-from people import upkeep
+from config.operations import backups
+from people.core import maintenance
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             manifest = backups.take(folder)
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
-        upkeep.note(upkeep.Upkeep.BACKUP, str(folder))
+        maintenance.note(maintenance.Upkeep.BACKUP, str(folder))
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Backup written to {folder}: {rows:,} rows, {manifest['activities']['count']:,} of them activities."

@@ -4,8 +4,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.access import clients
-from people.problems import Refused
+from config.access.clients import editing as client_editing
+from people.core.errors import Refused
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         if owner is None:
             raise CommandError(f"There is no user '{options['owner'] or 'admin'}'.")
         try:
-            credentials = clients.create(options["name"], owner, None)
+            credentials = client_editing.create(options["name"], owner, None)
         except Refused as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(json.dumps({"client_id": credentials.client_id, "client_secret": credentials.client_secret}))

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.cluster import back, plan, tables
+from config.cluster import distribute, tables, undistribute
 
 
 class Command(BaseCommand):
@@ -15,15 +15,15 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="print every statement and run none")
         parser.add_argument("--undo", action="store_true", help="bring the log from the workers to the coordinator")
         parser.add_argument(
-            "--parts", type=int, default=plan.PARTS,
+            "--parts", type=int, default=distribute.PARTS,
             help="into how many parts the log is cut: as many as cores will ever read it (default %(default)s)",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["parts"] <= 1_024:
             raise CommandError("--parts: from 1 to 1,024.")
-        refusals = list(back.refusals() if options["undo"] else plan.refusals())
-        steps = back.steps() if options["undo"] else plan.there(options["parts"])
+        refusals = list(undistribute.refusals() if options["undo"] else distribute.refusals())
+        steps = undistribute.steps() if options["undo"] else distribute.there(options["parts"])
         if options["dry_run"]:
             for step in steps:
                 self.stdout.write(f"-- {step.says}{' (done before)' if step.is_done else ''}")
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             raise CommandError("This cannot be done as it is:\n" + "\n".join(f"- {line}" for line in refusals))
         if options["dry_run"]:
             return
-        done = plan.run(steps, self.stderr.write)
+        done = distribute.run(steps, self.stderr.write)
         self.stdout.write(_END[options["undo"]].format(tables=len(tables.DISTRIBUTED), done=done))
 
 

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.utils import translation
 
 from config import demo
-from people import installation
-from people.models import Installation
+from people.core import installation
+from people.core.models import Installation
 
 USERNAME = "admin"
 

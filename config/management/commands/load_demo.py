@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from config import demo
-from people.problems import Refused
+from people.core.errors import Refused
 
 
 class Command(BaseCommand):

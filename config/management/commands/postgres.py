@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config.postgres import EmbeddedPostgres
-from config.postgres_binaries import DatabaseUnavailable
+from config.postgres.binaries import DatabaseUnavailable
+from config.postgres.server import EmbeddedPostgres
 
 
 class Command(BaseCommand):

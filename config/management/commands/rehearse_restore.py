@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import backups
-from config.postgres import DATABASE, EmbeddedPostgres
-from people import upkeep
+from config.operations import backups
+from config.postgres.server import DATABASE, EmbeddedPostgres
+from people.core import maintenance
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             finally:
                 server.stop()
         rows, activities = sum(manifest["tables"].values()), manifest["activities"]["count"]
-        upkeep.note(upkeep.Upkeep.REHEARSAL, manifest["taken_at"])
+        maintenance.note(maintenance.Upkeep.REHEARSAL, manifest["taken_at"])
         self.stdout.write(
             f"Rehearsed in {time.monotonic() - started:.0f} s: {len(manifest['tables'])} tables with {rows:,} rows and "
             f"the digest of {activities:,} activities are as they were at {manifest['taken_at']}."

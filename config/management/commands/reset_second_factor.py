@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.access import second_factor
+from config.access.sign_in import mfa
 
 
 class Command(BaseCommand):
@@ -21,8 +21,8 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user '{options['username']}'.")
         if options["dry_run"]:
-            has = "has a second step" if second_factor.has(user) else "has no second step"
+            has = "has a second step" if mfa.has(user) else "has no second step"
             self.stdout.write(f"{user.get_username()} {has}. Nothing was changed.")
             return
-        count = second_factor.reset(user, None)
+        count = mfa.reset(user, None)
         self.stdout.write(f"Took {count} ways of a second step from {user.get_username()}; every session is ended.")

@@ -5,8 +5,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from config import backups
-from people import upkeep
+from config.operations import backups
+from people.core import maintenance
 
 
 class Command(BaseCommand):
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
-        upkeep.note(upkeep.Upkeep.RESTORE, manifest["taken_at"])
+        maintenance.note(maintenance.Upkeep.RESTORE, manifest["taken_at"])
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Restored {rows:,} rows as of {manifest['taken_at']}, {manifest['activities']['count']:,} of them "
@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
     def _after_recovery(self) -> None:
         last = backups.open_gaps(backups.parameters())
-        upkeep.note(upkeep.Upkeep.RESTORE, "by PostgreSQL's own means")
+        maintenance.note(maintenance.Upkeep.RESTORE, "by PostgreSQL's own means")
         self.stdout.write(
             f"Ids go on after a gap: activities after {last['activity_id_seq']:,}, people after "
             f"{last['person_id_seq']:,}. Next: python manage.py verify_activities"

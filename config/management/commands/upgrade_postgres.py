@@ -4,9 +4,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import postgres_upgrade
-from config.backups import BackupError
-from config.postgres_binaries import MAJOR, DatabaseUnavailable
+from config.operations import postgres_upgrade
+from config.operations.backups import BackupError
+from config.postgres.binaries import MAJOR, DatabaseUnavailable
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 
-from config import other_versions
+from config.operations import unknown_jobs
 
 AGAIN_AFTER = 2.0  # seconds
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=4, help="jobs at a time (4)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        other_versions.leave_to_others()
+        unknown_jobs.leave_to_others()
         asyncio.run(self._serve(options["concurrency"]))
 
     async def _serve(self, concurrency: int) -> None:

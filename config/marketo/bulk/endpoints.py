@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from config.marketo.envelope import Failure, invalid
+from config.marketo.wire.responses import Failure, invalid
 
 FORMATS: Mapping[str, str] = {"csv": ",", "tsv": "\t", "ssv": ";"}  # [I] §5.1: the S of SSV is the semicolon
 

@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models import ActivityType, ActivityVersion
-from activities.standard import ADD_TO_LIST, REMOVE_FROM_LIST
-from config.marketo.envelope import Failure, invalid
-from config.marketo.names import Names
-from people import datatypes, exporting
-from people.exporting import Column, Kind, Statement
-from people.exporting_people import column_of
+from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
+from config.marketo.resources.lead_names import Names
+from config.marketo.wire.responses import Failure, invalid
+from people import datatypes
+from people.core.errors import show
+from people.files.exports import kinds as export_kinds
+from people.files.exports.kinds import Column, Kind, Statement
 from people.models import StaticList
-from people.problems import show
-from smartlists import evaluating
+from people.persons.export_kind import column_of
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList
 
 MAX_RANGE = timedelta(days=31)
@@ -168,7 +169,7 @@ def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]
     if found is None:
         raise Failure("1003", f"Invalid data: there is no list '{show(value)}'")
     if isinstance(found, SmartList):
-        ids = [] if is_check else list(evaluating.shown(found, None).person_ids)
+        ids = [] if is_check else list(stored_evaluations.shown(found, None).person_ids)
         return "person p join unnest(%(ids)s::int[]) as w (id) using (id) where p.state = 'live' order by p.id", {
             "ids": ids
         }
@@ -225,7 +226,7 @@ def _headers(asked: Mapping[str, Any]) -> dict[str, str]:
     return {name: show(header) for name, header in headers.items()}
 
 
-exporting.register(
+export_kinds.register(
     Kind("bulk_activities", "Activities", ("activities.view_activity",), activities, null="null", check=activities)
 )
-exporting.register(Kind("bulk_leads", "Leads", ("people.view_person",), leads, null="null", check=check_leads))
+export_kinds.register(Kind("bulk_leads", "Leads", ("people.view_person",), leads, null="null", check=check_leads))

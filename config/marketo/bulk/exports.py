@@ -10,13 +10,15 @@ from django.db.models import Sum
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.utils import timezone
 
-from config.marketo import bulk, paging, usage
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, success, timestamp
-from people import exporting
+from config.marketo.bulk import endpoints as bulk_endpoints
+from config.marketo.wire import paging, usage
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import Failure, success, timestamp
+from people.core.errors import Refused
+from people.core.source import Door
+from people.files.exports import jobs as export_jobs
+from people.files.exports import kinds as export_kinds
 from people.models import Export
-from people.problems import Refused
-from people.sources import Door
 
 KINDS = {"activities": "bulk_activities", "leads": "bulk_leads"}
 STATUS = {
@@ -39,8 +41,13 @@ def create(call: Call, kind: str) -> HttpResponse:
         raise Failure("1003", "Invalid data: a JSON object is expected")
     _check_quota()
     asked = {name: body[name] for name in ("fields", "columnHeaderNames", "filter") if body.get(name) is not None}
-    export = exporting.create(
-        KINDS[kind], asked, call.user, Door.DIALECT, format=bulk.format_of(body.get("format")), title=f"{kind}, bulk"
+    export = export_jobs.create(
+        KINDS[kind],
+        asked,
+        call.user,
+        Door.DIALECT,
+        format=bulk_endpoints.format_of(body.get("format")),
+        title=f"{kind}, bulk",
     )
     return success([_row(export)])
 
@@ -49,7 +56,7 @@ def enqueue(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     export = _find(call, kind, key)
     _check_quota()
     try:
-        exporting.enqueue(export)
+        export_jobs.enqueue(export)
     except Refused as refusal:
         message = {"too_many_jobs": "Too many jobs in queue", "already_queued": "Job already queued"}
         raise Failure("1029", message.get(refusal.code, str(refusal))) from None
@@ -70,7 +77,7 @@ def _check_quota() -> None:
 def cancel(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     export = _find(call, kind, key)
     try:
-        exporting.cancel(export)
+        export_jobs.cancel(export)
     except Refused:
         raise Failure("1029", f"Job is {STATUS[export.state]}") from None  # type: ignore[index]
     return success([_row(export)])
@@ -95,7 +102,7 @@ def listed(call: Call, kind: str) -> HttpResponse:
 def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     """The file; [D] plain 404 where there is none, and 206 for a range."""
     export = _own(call, kind).filter(key=key, state=Export.State.COMPLETED).first()
-    path = exporting.path_of(export) if export else None
+    path = export_jobs.path_of(export) if export else None
     if path is None or not path.exists():
         return HttpResponse("Not Found\n", status=404, content_type="text/plain")
     opened = path.open("rb")
@@ -109,7 +116,7 @@ def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     first, last, is_part = span
     opened.seek(first)
     answer = FileResponse(_Part(opened, last - first + 1), status=206 if is_part else 200)
-    answer["Content-Type"] = exporting.CONTENT_TYPES[export.format]  # type: ignore[union-attr]
+    answer["Content-Type"] = export_kinds.CONTENT_TYPES[export.format]  # type: ignore[union-attr]
     answer["Content-Length"] = str(last - first + 1)
     answer["Accept-Ranges"] = "bytes"
     if is_part:
@@ -157,7 +164,7 @@ def _own(call: Call, kind: str) -> Any:
 def _find(call: Call, kind: str, key: uuid.UUID) -> Export:
     found = _own(call, kind).filter(key=key).first()
     if found is None:
-        raise bulk.unknown_job()
+        raise bulk_endpoints.unknown_job()
     return found
 
 

@@ -10,19 +10,22 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils import timezone
 
-from activities.importing import FIELD
 from activities.models import ActivityType
-from config.marketo import bulk
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, missing, success
-from config.marketo.leads import check_partition
-from config.marketo.names import Names
-from people import exporting, import_reports, importing
-from people.importing import ExternalId, Plan
+from activities.recording.import_target import FIELD
+from config.marketo.bulk import endpoints as bulk_endpoints
+from config.marketo.resources.lead_names import Names
+from config.marketo.resources.leads import check_partition
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import Failure, missing, success
+from people.core.errors import Refused, show
+from people.core.source import Door
+from people.files.exports import kinds as export_kinds
+from people.files.imports import jobs as import_jobs
+from people.files.imports import report as import_report
+from people.files.imports import targets as import_targets
+from people.files.imports.plan import ExternalId, Plan
+from people.files.tabular import Shape
 from people.models import Import, StaticList
-from people.problems import Refused, show
-from people.sources import Door
-from people.tabular import Shape
 
 MAX_QUEUED = 10
 KEPT = timedelta(days=7)
@@ -119,9 +122,9 @@ def _upload(call: Call, kind: str) -> Import:
     if waiting >= MAX_QUEUED:
         raise Failure("1016", "Too many imports")
     fields, file = _parts(call)
-    format = bulk.format_of(fields.get("format") or call.parameters.text("format"))
-    known = {"format": "csv", "delimiter": bulk.FORMATS[format]}
-    return importing.upload(file.chunks(), file.name or "file", kind, call.user, Door.DIALECT, **known)
+    format = bulk_endpoints.format_of(fields.get("format") or call.parameters.text("format"))
+    known = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format]}
+    return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Door.DIALECT, **known)
 
 
 def _parts(call: Call) -> tuple[Any, Any]:
@@ -138,8 +141,8 @@ def _parts(call: Call) -> tuple[Any, Any]:
 
 def _queued(call: Call, job: Import, plan: Plan) -> dict[str, Any]:
     try:
-        importing.set_plan(job, plan, call.user)
-        importing.step(job, "start", call.user)
+        import_jobs.set_plan(job, plan, call.user)
+        import_jobs.step(job, "start", call.user)
     except Refused:
         job.delete()
         raise
@@ -172,25 +175,25 @@ def _message(job: Import, done: int) -> str:
 def failures(call: Call, kind: str, batch_id: int) -> HttpResponse:
     """The failed rows in the file's own format, with the reason in a column more; [I] nothing when none failed."""
     job = _find(call, kind, batch_id)
-    format = {mark: name for name, mark in bulk.FORMATS.items()}[job.shape["delimiter"]]
-    content_type = exporting.CONTENT_TYPES[format]
+    format = {mark: name for name, mark in bulk_endpoints.FORMATS.items()}[job.shape["delimiter"]]
+    content_type = export_kinds.CONTENT_TYPES[format]
     if not job.failures.exists():
         return HttpResponse(b"", content_type=content_type)
-    return StreamingHttpResponse(import_reports.with_reasons(job, REASON), content_type=content_type)  # type: ignore[return-value]
+    return StreamingHttpResponse(import_report.with_reasons(job, REASON), content_type=content_type)  # type: ignore[return-value]
 
 
 def warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:
     """Rows are imported or they fail: there is nothing in between."""
     _find(call, kind, batch_id)
-    return HttpResponse(b"", content_type=exporting.CONTENT_TYPES["csv"])
+    return HttpResponse(b"", content_type=export_kinds.CONTENT_TYPES["csv"])
 
 
 def _find(call: Call, kind: str, batch_id: int) -> Import:
-    for right in importing.TARGETS[kind].rights:
+    for right in import_targets.TARGETS[kind].rights:
         call.require(right)
     found = Import.objects.filter(
         pk=min(batch_id, 2**62), kind=kind, door=Door.DIALECT, user=call.user, created_at__gt=timezone.now() - KEPT
     ).first()
     if found is None:
-        raise bulk.unknown_job()
+        raise bulk_endpoints.unknown_job()
     return found

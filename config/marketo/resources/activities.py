@@ -9,19 +9,21 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 
-from activities import reading, recording, recording_columns, standard
-from activities.columns import Columns
+from activities.log import reader as log_reader
+from activities.log.reader import ActivityRow, Condition, Page
 from activities.models import ActivityField, ActivityType, ActivityVersion
-from activities.reading import ActivityRow, Condition, Page
-from activities.recording import NewActivity, Outcome, Status
-from config.marketo import paging
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, invalid, row_errors, success, timestamp
-from config.marketo.names import Names
-from config.marketo.parameters import person_id
+from activities.recording import column_recorder, recorder
+from activities.recording.columns import Columns
+from activities.recording.rows import NewActivity, Outcome, Status
+from activities.types import standard as standard_types
+from config.marketo.resources.lead_names import Names
+from config.marketo.wire import paging
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.parameters import person_id
+from config.marketo.wire.responses import Failure, invalid, row_errors, success, timestamp
 from people import datatypes
+from people.core.source import Door
 from people.models import StaticList, StaticListMember
-from people.sources import Door
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
 SHORT_LIST = 1_000  # members of so few are read person by person, of more from the log
@@ -34,9 +36,9 @@ def record(call: Call) -> HttpResponse:
     rows = call.parameters.rows("activities")
     columns = _columns(rows)
     if columns is None:
-        outcomes = recording.record([_new(row) for row in rows], call.source, follow_merges=False)
+        outcomes = recorder.record([_new(row) for row in rows], call.source, follow_merges=False)
         return success([_outcome(outcome) for outcome in outcomes])
-    recorded = recording_columns.record(columns, call.source, follow_merges=False, keep_refused=True)
+    recorded = column_recorder.record(columns, call.source, follow_merges=False, keep_refused=True)
     return success([
         _outcome(recorded.others[place]) if pk is None else _added(pk) for place, pk in enumerate(recorded.ids)
     ])  # fmt: skip
@@ -150,7 +152,7 @@ def paging_token(call: Call) -> HttpResponse:
         since = datatypes.parse_moment(text)
     except datatypes.BadValue:
         raise invalid(text, "Datetime") from None  # [I] §2.2
-    return success(nextPageToken=paging.encode(reading.start(since)))
+    return success(nextPageToken=paging.encode(log_reader.start(since)))
 
 
 def read(call: Call) -> HttpResponse:
@@ -179,7 +181,7 @@ def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]
     if list_id is not None and people is None:
         people, on_list = _members(list_id)
         conditions = [*conditions, *on_list]
-    return reading.read(position, type_ids, people, call.parameters.batch_size(), conditions)
+    return log_reader.read(position, type_ids, people, call.parameters.batch_size(), conditions)
 
 
 def reply(page: Page, rows: Iterable[dict[str, Any]]) -> HttpResponse:
@@ -193,7 +195,7 @@ def _members(list_id: int) -> tuple[list[int] | None, list[Condition]]:
         raise Failure("1013", f"Object not found: list {list_id}")  # [I] §2.3
     members = StaticListMember.objects.filter(static_list=list_id).values_list("person_id", flat=True)
     ids = list(members[: SHORT_LIST + 1])
-    return (ids, []) if len(ids) <= SHORT_LIST else (None, [reading.on_list(list_id)])
+    return (ids, []) if len(ids) <= SHORT_LIST else (None, [log_reader.on_list(list_id)])
 
 
 def _assets(call: Call, type_ids: Sequence[int]) -> list[Condition]:
@@ -216,10 +218,10 @@ def _kept(standard_ids: set[int]) -> list[Condition]:
 
 
 # [I] §2.3: which standard activities are about something that has an id, and where it is
-_LIST_TYPES = (standard.ADD_TO_LIST, standard.REMOVE_FROM_LIST)
+_LIST_TYPES = (standard_types.ADD_TO_LIST, standard_types.REMOVE_FROM_LIST)
 ASSET_SQL = {
     **dict.fromkeys(_LIST_TYPES, "a.attributes->>'list_id' = any(%(texts)s)"),
-    standard.DELETE_PERSON: "a.person_id = any(%(assets)s)",
+    standard_types.DELETE_PERSON: "a.person_id = any(%(assets)s)",
 }
 
 
@@ -227,7 +229,7 @@ def asset_id(row: ActivityRow) -> int | None:
     """The id of what the activity is about, where that has one."""
     if row.activity_type_id in _LIST_TYPES:
         return row.attributes.get("list_id")
-    return row.person_id if row.activity_type_id == standard.DELETE_PERSON else None
+    return row.person_id if row.activity_type_id == standard_types.DELETE_PERSON else None
 
 
 class Shown:
@@ -261,7 +263,7 @@ class Shown:
 
     def _primary(self, row: ActivityRow) -> str:
         """[I] §2.3: person fields have the names of describe.json, here as in lead changes."""
-        if row.activity_type_id in (standard.CHANGE_DATA_VALUE, standard.CHANGE_SCORE):
+        if row.activity_type_id in (standard_types.CHANGE_DATA_VALUE, standard_types.CHANGE_SCORE):
             return ", ".join(Names.of_standard(name) for name in str(row.primary_value).split(", "))
         return str(row.primary_value)
 

@@ -5,12 +5,12 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpResponse
 
-from activities import draft_checks, drafting, lifecycle
-from activities.drafting import FieldSpec, Names
 from activities.models import ActivityField, ActivityType, ActivityVersion
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, missing, success, timestamp
-from people.problems import show
+from activities.types import drafts, lifecycle, validation
+from activities.types.drafts import FieldSpec, Names
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import Failure, missing, success, timestamp
+from people.core.errors import show
 
 STATUS = {
     ActivityType.State.DRAFT: "draft",
@@ -51,7 +51,7 @@ def update(call: Call, api_name: str) -> HttpResponse:
     """Change what is given, a partial primaryAttribute included: all of it or nothing."""
     body, activity_type = _object(call), _find(api_name)
     changes = {ours: _text(body, theirs) for theirs, ours in NAMES.items() if theirs in body}
-    drafting.edit(activity_type, call.user, **changes)
+    drafts.edit(activity_type, call.user, **changes)
     primary = body.get("primaryAttribute")
     if isinstance(primary, dict):
         _update_primary(_find(api_name), primary, call.user)
@@ -61,7 +61,7 @@ def update(call: Call, api_name: str) -> HttpResponse:
 def _update_primary(activity_type: ActivityType, primary: dict[str, Any], by: Any) -> None:
     version = activity_type.draft or activity_type.live
     current = version.fields.get(is_primary=True)  # type: ignore[union-attr]
-    drafting.change_fields(activity_type, {current.api_name: _changes(primary, rename=True)}, by)
+    drafts.change_fields(activity_type, {current.api_name: _changes(primary, rename=True)}, by)
 
 
 def approve(call: Call, api_name: str) -> HttpResponse:
@@ -83,25 +83,25 @@ def delete(call: Call, api_name: str) -> HttpResponse:
 
 def create_attributes(call: Call, api_name: str) -> HttpResponse:
     fields = [_field(attribute) for attribute in _attributes(call)]
-    drafting.add_fields(_find(api_name), fields, call.user)
+    drafts.add_fields(_find(api_name), fields, call.user)
     return success([_whole(_find(api_name), draft=True)])
 
 
 def update_attributes(call: Call, api_name: str) -> HttpResponse:
     changes = {_text(attribute, "apiName"): _changes(attribute) for attribute in _attributes(call)}
-    drafting.change_fields(_find(api_name), changes, call.user)
+    drafts.change_fields(_find(api_name), changes, call.user)
     return success([_whole(_find(api_name), draft=True)])
 
 
 def delete_attributes(call: Call, api_name: str) -> HttpResponse:
     gone = [_text(attribute, "apiName") for attribute in _attributes(call)]
-    drafting.remove_fields(_find(api_name), gone, call.user)
+    drafts.remove_fields(_find(api_name), gone, call.user)
     return success([_whole(_find(api_name), draft=True)])
 
 
 def _find(api_name: str) -> ActivityType:
     types = ActivityType.objects.custom().existing().with_versions()
-    found = types.filter(api_name=api_name).first() if draft_checks.API_NAME.fullmatch(api_name) else None
+    found = types.filter(api_name=api_name).first() if validation.API_NAME.fullmatch(api_name) else None
     if found is None:
         raise Failure("1013", f"Object not found: '{show(api_name)}'")
     return found

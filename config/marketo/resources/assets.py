@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, asset_timestamp, assets, invalid
-from people import datatypes, finding
-from people.models import Folder
-from people.problems import Refused, show
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import Failure, asset_timestamp, assets, invalid
+from people import datatypes
+from people.core.errors import Refused, show
+from people.core.models import Folder
+from people.datatypes import keys as datatype_keys
 
 WORKSPACE = "Default"
 ROOT = {"id": 1, "type": "Folder", "name": "Default"}  # [I] where things without a folder are
@@ -42,14 +43,14 @@ def search(call: Call, found: QuerySet[M]) -> QuerySet[M]:
 
 
 def by_id(found: QuerySet[M], number: int) -> M | None:
-    return found.filter(pk=min(number, finding.MAX_ID)).first()
+    return found.filter(pk=min(number, datatype_keys.MAX_ID)).first()
 
 
 def existing(found: QuerySet[M], number: int, kind: str) -> M:
     """Raises 702; [I] §4: its words."""
     row = by_id(found, number)
     if row is None:
-        raise Failure("702", f"{kind} not found for id {min(number, finding.MAX_ID)}")
+        raise Failure("702", f"{kind} not found for id {min(number, datatype_keys.MAX_ID)}")
     return row
 
 
@@ -63,7 +64,7 @@ def folder_of(given: str) -> Folder | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         found = _FOLDER_ID.search(given)
         number = int(found[1]) if found else None
-    if type(number) is not int or not 0 < number <= finding.MAX_ID:
+    if type(number) is not int or not 0 < number <= datatype_keys.MAX_ID:
         raise Failure("701", f"folder is invalid: '{show(given)}'")
     if number == ROOT["id"]:
         return None

@@ -4,14 +4,14 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from activities import standard
-from activities.reading import ActivityRow, Condition
-from config.marketo.activities import asset_id, head, page_of, reply
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure
-from config.marketo.names import Names
+from activities.log.reader import ActivityRow, Condition
+from activities.types import standard as standard_types
+from config.marketo.resources.activities import asset_id, head, page_of, reply
+from config.marketo.resources.lead_names import Names
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import Failure
 
-TYPES = (standard.NEW_PERSON, standard.CHANGE_DATA_VALUE)
+TYPES = (standard_types.NEW_PERSON, standard_types.CHANGE_DATA_VALUE)
 # the primary value of a change names its field; a summary of a large import names several
 CHANGED = """(a.activity_type_id <> %(change_type)s or string_to_array(a.primary_value, ', ') && %(changed)s)"""
 
@@ -28,7 +28,7 @@ def lead_changes(call: Call) -> HttpResponse:
     if unknown:
         raise Failure("1006", f"Field '{unknown[0][:80]}' not found")
     changed = [names.ours[name] for name in wanted]
-    parameters = {"change_type": standard.CHANGE_DATA_VALUE, "changed": changed}
+    parameters = {"change_type": standard_types.CHANGE_DATA_VALUE, "changed": changed}
     page = page_of(call, TYPES, [Condition(CHANGED, parameters)])
     return reply(page, (_change(row, set(changed), names) for row in page.activities))
 
@@ -58,7 +58,7 @@ def _field(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
 def deleted_leads(call: Call) -> HttpResponse:
     """§2.5: who was deleted, with the name as it was."""
     call.require("activities.view_activity")
-    page = page_of(call, (standard.DELETE_PERSON,), [])
+    page = page_of(call, (standard_types.DELETE_PERSON,), [])
     return reply(
         page,
         (

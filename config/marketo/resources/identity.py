@@ -8,12 +8,12 @@ from urllib.parse import unquote_plus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from config import logs
-from config.access import clients
+from config.access.clients import editing as client_editing
 from config.access.models import ApiClient
-from config.marketo.envelope import CONTENT_TYPE, Failure
-from config.marketo.parameters import Parameters
-from people.problems import show
+from config.marketo.wire.parameters import Parameters
+from config.marketo.wire.responses import CONTENT_TYPE, Failure
+from config.observability import logging as log_formats
+from people.core.errors import show
 
 
 @csrf_exempt
@@ -35,11 +35,11 @@ def token(request: HttpRequest) -> HttpResponse:
         client_id, secret = _basic(request)
     if not ApiClient.objects.filter(client_id=client_id).exists():
         return _refuse(401, "unauthorized", f"No client with requested id: {show(client_id)}")
-    client = clients.authenticate(client_id, secret)
+    client = client_editing.authenticate(client_id, secret)
     if client is None:
         return _refuse(401, "invalid_client", "Bad client credentials")
-    logs.name(user=client.api_user_id, client=client.pk)
-    found = clients.token_of(client)
+    log_formats.name(user=client.api_user_id, client=client.pk)
+    found = client_editing.token_of(client)
     return _reply(
         {
             "access_token": found.text,

@@ -4,15 +4,16 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from config.marketo import paging
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, printable, row_errors, success
-from config.marketo.names import Names
-from config.marketo.parameters import MAX_BATCH
-from people import datatypes, defining
-from people.fields import FieldInfo
+from config.marketo.resources.lead_names import Names
+from config.marketo.wire import paging
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.parameters import MAX_BATCH
+from config.marketo.wire.responses import Failure, printable, row_errors, success
+from people import datatypes
+from people.core.errors import NotAllowed, Problem, Refused, bad_value, show
+from people.fields import editing as field_editing
+from people.fields.catalog import FieldInfo
 from people.models import PersonField
-from people.problems import NotAllowed, Problem, Refused, bad_value, show
 
 # §3: words of describe.json for our data types, where they differ
 DATA_TYPES = {"link": "url"}
@@ -105,7 +106,7 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
             raise Refused(bad_value("bad_name", "a name", name, "api_name"))
         if not isinstance(data_type, str) or data_type not in CREATABLE:
             raise Refused(bad_value("unknown_data_type", ", ".join(CREATABLE), data_type, "data_type"))
-        made = defining.create(
+        made = field_editing.create(
             given.get("displayName"), CREATABLE[data_type], call.user, api_name=name,
             description=given.get("description"), is_hidden=given.get("isHidden") is True,
             is_unique=given.get("isUnique") is True, is_api_created=True,
@@ -131,7 +132,7 @@ def update(call: Call, name: str) -> HttpResponse:
     if "is_hidden" in changes:
         changes["is_hidden"] = changes["is_hidden"] is True
     try:
-        defining.change(field, call.user, **changes)
+        field_editing.change(field, call.user, **changes)
     except Refused as refusal:
         return success([_skipped(row, refusal)])
     return success([{"name": name, "status": "updated"}])

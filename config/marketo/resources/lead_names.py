@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from people import fields
-from people.fields import STANDARD, FieldInfo
+from people.fields import catalog
+from people.fields.catalog import STANDARD, FieldInfo
 
 # standard fields whose name is not our API name in camel case
 SPECIAL_NAMES = {"state_or_province": "state", "person_score": "leadScore"}
@@ -14,7 +14,7 @@ class Names:
     """`rest` maps our API names to the dialect's, `ours` the other way; custom fields have one name in both."""
 
     def __init__(self) -> None:
-        self.fields: Mapping[str, FieldInfo] = fields.catalogue()
+        self.fields: Mapping[str, FieldInfo] = catalog.catalogue()
         self.rest = {name: self.of_standard(name) if info.is_standard else name for name, info in self.fields.items()}
         self.ours = {rest: name for name, rest in self.rest.items()}
 

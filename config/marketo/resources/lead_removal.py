@@ -4,19 +4,20 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from config.marketo.dispatch import Call
-from config.marketo.envelope import missing, success
-from config.marketo.lists import NOT_FOUND, skipped
-from config.marketo.parameters import person_id
-from people import deleting, merging
-from people.deleting import Outcome, Status
+from config.marketo.resources.lists import NOT_FOUND, skipped
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.parameters import person_id
+from config.marketo.wire.responses import missing, success
+from people.persons import deletion
+from people.persons import merge as person_merge
+from people.persons.deletion import Outcome, Status
 
 
 def delete(call: Call) -> HttpResponse:
     """In all three spellings; each lead is deleted or skipped on its own."""
     call.require("people.delete_person")
     ids = call.parameters.ids()
-    outcomes = deleting.delete([person_id(one) for one in ids], call.user, call.source)
+    outcomes = deletion.delete([person_id(one) for one in ids], call.user, call.source)
     return success([_deleted(one, outcome) for one, outcome in zip(ids, outcomes, strict=True)])
 
 
@@ -31,5 +32,5 @@ def merge(call: Call, lead_id: int) -> HttpResponse:
     losers = call.parameters.numbers("leadIds") + call.parameters.numbers("leadId")
     if not losers:
         raise missing("leadId")
-    merging.merge(lead_id, losers, call.user, call.source)
+    person_merge.merge(lead_id, losers, call.user, call.source)
     return success()

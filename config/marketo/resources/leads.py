@@ -8,16 +8,19 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Lower
 from django.http import HttpResponse
 
-from config.marketo import paging
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, invalid, missing, row_errors, success, timestamp
-from config.marketo.names import Names
-from config.marketo.parameters import MAX_BATCH, person_id
-from people import changing, fields, finding
-from people.changing import Action, Outcome, Status
-from people.fields import FieldInfo
+from config.marketo.resources.lead_names import Names
+from config.marketo.wire import paging
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.parameters import MAX_BATCH, person_id
+from config.marketo.wire.responses import Failure, invalid, missing, row_errors, success, timestamp
+from people import lookup as people_lookup
+from people.core.errors import show
+from people.datatypes import keys as datatype_keys
+from people.fields import catalog
+from people.fields.catalog import FieldInfo
 from people.models import Person
-from people.problems import show
+from people.persons import upsert
+from people.persons.upsert import Action, Outcome, Status
 
 MAX_MATCHES = 1_000  # §3: more is refused
 ACTIONS = {
@@ -47,7 +50,7 @@ def sync(call: Call) -> HttpResponse:
         call.require("people.add_person")
     names = Names()
     lookup = _lookup(body.get("lookupField"), names)
-    outcomes = changing.upsert([_values(row, names) for row in rows], call.source, lookup, action)
+    outcomes = upsert.upsert([_values(row, names) for row in rows], call.source, lookup, action)
     return success([_outcome(outcome, names) for outcome in outcomes])
 
 
@@ -104,7 +107,7 @@ def by_id(call: Call, lead_id: int) -> HttpResponse:
 
 def live_person(lead_id: int) -> Person:
     """[I] §3: an unknown id refuses the whole request."""
-    person = Person.objects.live().filter(pk=min(lead_id, finding.MAX_ID)).first()
+    person = Person.objects.live().filter(pk=min(lead_id, datatype_keys.MAX_ID)).first()
     if person is None:
         raise Failure("1004", "Lead not found")
     return person
@@ -142,11 +145,11 @@ def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Per
         return people.with_email(values)
     info = names.fields[ours] if ours is not None else None
     if info is not None and info.is_unique:
-        ids = [pk for found in finding.by_field(info.api_name, values).values() for pk in found]
+        ids = [pk for found in people_lookup.by_field(info.api_name, values).values() for pk in found]
         return people.filter(pk__in=ids)
     if info is not None and not info.is_standard and info.data_type.name in SEARCHABLE:
         text = Lower(KeyTextTransform(info.api_name, "fields"))
-        return people.alias(value=text).filter(value__in=[finding.key_of(value) for value in values])
+        return people.alias(value=text).filter(value__in=[datatype_keys.key_of(value) for value in values])
     raise Failure("1011", f"Field '{filter_type[:80]}' not supported")
 
 
@@ -165,7 +168,7 @@ def lead(person: Person, wanted: list[str], names: Names) -> dict[str, Any]:
 
 
 def _shown(person: Person, info: FieldInfo) -> Any:
-    value = fields.value_of(person, info)
+    value = catalog.value_of(person, info)
     if value is not None and info.data_type.name == "datetime":
         return timestamp(value)
     return value

@@ -5,15 +5,17 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 
-from config.marketo import paging
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure, success, timestamp
-from config.marketo.leads import lead, live_person, wanted_fields
-from config.marketo.names import Names
-from config.marketo.parameters import person_id
-from people import finding, static_lists
+from config.marketo.resources.lead_names import Names
+from config.marketo.resources.leads import lead, live_person, wanted_fields
+from config.marketo.wire import paging
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.parameters import person_id
+from config.marketo.wire.responses import Failure, success, timestamp
+from people import lookup as people_lookup
+from people.datatypes import keys as datatype_keys
+from people.lists import static_lists
+from people.lists.static_lists import Membership
 from people.models import Person, StaticList, StaticListMember
-from people.static_lists import Membership
 from smartlists.models import SmartCampaign
 
 WORKSPACE = "Default"  # [I] there is one
@@ -102,7 +104,7 @@ def is_member(call: Call, list_id: int) -> HttpResponse:
     call.require("people.view_staticlist")
     static_list = find(list_id)
     ids = call.parameters.ids()
-    known = finding.by_id([number for one in ids if (number := person_id(one))], follow_merges=False)
+    known = people_lookup.by_id([number for one in ids if (number := person_id(one))], follow_merges=False)
     on_list = set(static_list.members.filter(person__in=known).values_list("person_id", flat=True))
     return success([_membership(one, known, on_list) for one in ids])
 
@@ -160,9 +162,9 @@ def _campaign(campaign: SmartCampaign) -> dict[str, Any]:
 
 def find(list_id: int) -> StaticList:
     """Raises 1013 (§3)."""
-    found = StaticList.objects.filter(pk=min(list_id, finding.MAX_ID)).first()
+    found = StaticList.objects.filter(pk=min(list_id, datatype_keys.MAX_ID)).first()
     if found is None:
-        raise Failure("1013", f"Object not found: list {min(list_id, finding.MAX_ID)}")
+        raise Failure("1013", f"Object not found: list {min(list_id, datatype_keys.MAX_ID)}")
     return found
 
 

@@ -7,8 +7,8 @@ fields, lists, sequences, counts, aggregates) is here in the same members, with 
 from collections.abc import Sequence
 from typing import Any
 
-from smartlists import rules
-from smartlists.catalogue import Catalogue
+from smartlists.catalog import Catalogue
+from smartlists.rules import model as rules
 
 # conditions that every activity has, by the number that Marketo gives (the first) or that follows on
 MOMENTS = {"@occurred_at": (-101, "Date of Activity"), "@recorded_at": (-102, "Date Recorded")}

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from config.marketo.assets import (
+from config.marketo.resources.assets import (
     WORKSPACE,
     by_id,
     common,
@@ -15,10 +15,10 @@ from config.marketo.assets import (
     page_url,
     search,
 )
-from config.marketo.dispatch import Call
-from config.marketo.envelope import assets
-from config.marketo.smart_list_rules import shown
-from smartlists import saving
+from config.marketo.resources.smart_list_rules import shown
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import assets
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 
 KIND = "Smart List"
@@ -52,13 +52,13 @@ def clone(call: Call, list_id: int) -> HttpResponse:
     name, folder = call.parameters.not_blank("name"), folder_of(call.parameters.not_blank("folder"))
     description = call.parameters.text("description")
     made = named(
-        lambda: saving.create(name, smart_list.parsed, call.user, description=description, folder=folder), KIND
+        lambda: list_editing.create(name, smart_list.parsed, call.user, description=description, folder=folder), KIND
     )
     return assets([_row(call, made)])
 
 
 def delete(call: Call, list_id: int) -> HttpResponse:
-    saving.delete(existing(SmartList.objects.all(), list_id, KIND), call.user)
+    list_editing.delete(existing(SmartList.objects.all(), list_id, KIND), call.user)
     return assets([{"id": list_id}])
 
 

@@ -4,10 +4,20 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from config.marketo.assets import WORKSPACE, by_id, common, existing, folder_of, folder_row, named, page_url, search
-from config.marketo.dispatch import Call
-from config.marketo.envelope import assets
-from people import static_lists
+from config.marketo.resources.assets import (
+    WORKSPACE,
+    by_id,
+    common,
+    existing,
+    folder_of,
+    folder_row,
+    named,
+    page_url,
+    search,
+)
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import assets
+from people.lists import static_lists
 from people.models import StaticList
 
 KIND = "Static List"

@@ -5,10 +5,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
 
-from config.access import clients
-from config.marketo import usage
-from config.marketo.dispatch import Call
-from config.marketo.envelope import success
+from config.access.clients import editing as client_editing
+from config.marketo.wire import usage
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import success
 
 WEEK = 7
 
@@ -34,7 +34,7 @@ def _usage(days: int) -> list[dict[str, Any]]:
     found = usage.calls(days)
     ids = {user_id for users in found.values() for user_id in users}
     names = {
-        user.pk: clients.scope(user.username.removeprefix("api:"))
+        user.pk: client_editing.scope(user.username.removeprefix("api:"))
         for user in get_user_model().objects.filter(pk__in=ids)
     }
     return [

@@ -11,13 +11,16 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
-from config import logs, outages
-from config.access import clients, failures
-from config.marketo import limits, usage
-from config.marketo.envelope import OUTAGES, Failure, failure, missing
-from config.marketo.parameters import Parameters
-from people.problems import NotAllowed, Refused
-from people.sources import Door, Source
+from config.access.clients import editing as client_editing
+from config.access.clients import failures as client_failures
+from config.marketo.wire import throttling as marketo_throttling
+from config.marketo.wire import usage
+from config.marketo.wire.parameters import Parameters
+from config.marketo.wire.responses import OUTAGES, Failure, failure, missing
+from config.observability import logging as log_formats
+from config.observability import outages
+from people.core.errors import NotAllowed, Refused
+from people.core.source import Door, Source
 
 LAST_USED_EVERY_SECONDS = 60
 
@@ -81,7 +84,7 @@ def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
         code = getattr(reply, "dialect_code", "")
         usage.count(user_id, code)
         if user_id and code:
-            failures.count(user_id, Door.DIALECT, request, code)
+            client_failures.count(user_id, Door.DIALECT, request, code)
         if settings.DIALECT_DAILY_QUOTA is not None:
             usage.flush()  # a quota needs the calls of every process
         return reply
@@ -107,7 +110,7 @@ def _answer(
         user = authenticate(request, parameters)
         user_id = user.pk
         view = _view(request, parameters, views)
-        with limits.admitted():
+        with marketo_throttling.admitted():
             return view(Call(request, user, parameters), **arguments), user_id
     except Exception as error:
         return _refusal(request, error, is_asset), user_id
@@ -158,12 +161,12 @@ def authenticate(request: HttpRequest, parameters: Parameters) -> Any:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         token = parameters.form.get("access_token", "") if settings.DIALECT_TOKEN_IN_QUERY else ""
-    client, has_expired = clients.client_of(token.strip()) if token.strip() else (None, False)
+    client, has_expired = client_editing.client_of(token.strip()) if token.strip() else (None, False)
     if client is None:
         raise Failure("601", "Access token invalid")
     if has_expired:
         raise Failure("602", "Access token expired")
-    logs.name(user=client.api_user_id, client=client.pk)
+    log_formats.name(user=client.api_user_id, client=client.pk)
     now = timezone.now()
     if client.last_used_at is None or (now - client.last_used_at).total_seconds() > LAST_USED_EVERY_SECONDS:
         type(client).objects.filter(pk=client.pk).update(last_used_at=now)

@@ -9,9 +9,9 @@ import struct
 from datetime import UTC, datetime
 from hashlib import blake2b
 
-from activities.reading import Position
-from config.marketo.dispatch import Call
-from config.marketo.envelope import Failure
+from activities.log.reader import Position
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import Failure
 
 _LOG = struct.Struct(">Bqqq8s")  # form of the token, since (ms, or NEVER), mark when issued, last id, checksum
 _LOG_FORM = 2

@@ -10,8 +10,9 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from config.marketo.envelope import Failure, invalid, missing
-from people import exact_json, finding
+from config.marketo.wire.responses import Failure, invalid, missing
+from people.datatypes import exact_json
+from people.datatypes import keys as datatype_keys
 
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 JSON = frozenset({"application/json", "text/json"})
@@ -140,11 +141,11 @@ def person_id(value: Any) -> int | None:
     """The id that JSON or a parameter names, a number or its text; None when it can be nobody's."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 12:
         value = int(value)
-    is_id = type(value) is int and 0 < value <= finding.MAX_ID
+    is_id = type(value) is int and 0 < value <= datatype_keys.MAX_ID
     return value if is_id else None
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise invalid(text, "Integer")
-    return min(int(text), finding.MAX_ID)
+    return min(int(text), datatype_keys.MAX_ID)

@@ -14,7 +14,7 @@ import orjson
 from django.http import HttpResponse
 
 from people import datatypes
-from people.problems import Problem, show
+from people.core.errors import Problem, show
 
 CONTENT_TYPE = "application/json;charset=UTF-8"
 NO_ASSETS = "No assets found for the given search criteria."

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from config.marketo import usage
-from config.marketo.envelope import Failure
-from people import locks
+from config.marketo.wire import usage
+from config.marketo.wire.responses import Failure
+from people.core.db import locks
 
 
 @contextmanager

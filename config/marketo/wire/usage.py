@@ -16,9 +16,9 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from config.access import failures
+from config.access.clients import failures as client_failures
 from config.marketo.models import Usage
-from people.counting import Buffer
+from people.core.counters import Buffer
 
 # [I] §A5: quotas start again at midnight in US Central time, so these are the days of all statistics
 DAY_ZONE = ZoneInfo("America/Chicago")
@@ -73,13 +73,13 @@ class Flusher(threading.Thread):
 
     def run(self) -> None:
         while not self.stopping.wait(FLUSH_EVERY_SECONDS):
-            if _counts or failures.has_counted():
+            if _counts or client_failures.has_counted():
                 self.flush()
 
     def flush(self) -> None:
         try:
             flush()
-            failures.flush()
+            client_failures.flush()
         finally:
             connection.close()
 

@@ -8,8 +8,8 @@ from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 from psycopg import OperationalError as DriverError
 
-from config.postgres import EmbeddedPostgres
-from config.postgres_binaries import DatabaseUnavailable
+from config.postgres.binaries import DatabaseUnavailable
+from config.postgres.server import EmbeddedPostgres
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -1,5 +1,5 @@
 // Fills in the names that follow from another one while it is typed. The server says what they are: the rules live
-// in activities/naming.py only. A name that somebody wrote stays as it is; emptied, it follows again.
+// in activities/types/name_proposals.py only. A name that somebody wrote stays as it is; emptied, it follows again.
 "use strict";
 
 (() => {

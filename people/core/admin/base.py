@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.admin import ModelAdmin
 
-from people.problems import NotAllowed, Problem, Refused, located
-from people.sources import Door, Source
+from people.core.errors import NotAllowed, Problem, Refused, located
+from people.core.source import Door, Source
 
 
 class PagesAdmin(ModelAdmin):

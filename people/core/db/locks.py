@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from django.db import connection
 
-from people import prepared
+from people.core.db import prepared
 
 
 @unique

@@ -10,9 +10,10 @@ from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people import exporting
-from people.exporting import Statement
-from people.problems import Refused, located
+from people.core.errors import Refused, located
+from people.files.exports import jobs as export_jobs
+from people.files.exports import kinds as export_kinds
+from people.files.exports.kinds import Statement
 
 
 class ExportCommand(BaseCommand):
@@ -21,7 +22,7 @@ class ExportCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="“-” is standard output; gzip when it ends in .gz")
         parser.add_argument("--gzip", action="store_true", help="also where no name ends in .gz: standard output")
-        parser.add_argument("--format", choices=exporting.FORMATS, help="by default by the file's name")
+        parser.add_argument("--format", choices=export_kinds.FORMATS, help="by default by the file's name")
         parser.add_argument("--excel-safe", action="store_true",
                             help="mark text that a spreadsheet would take for a formula")  # fmt: skip
 
@@ -33,10 +34,10 @@ class ExportCommand(BaseCommand):
         format = options["format"] or _format(options["file"])
         try:
             if format == "parquet":
-                exporting.require_parquet()
+                export_kinds.require_parquet()
             statement = self.statement(options)
             with _opened(options["file"], options["gzip"] or options["file"].endswith(".gz")) as file:
-                rows = exporting.write(statement, format, file, excel_safe=options["excel_safe"])
+                rows = export_jobs.write(statement, format, file, excel_safe=options["excel_safe"])
         except Refused as refusal:
             raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
         except OSError as error:
@@ -47,7 +48,7 @@ class ExportCommand(BaseCommand):
 
 def _format(name: str) -> str:
     ending = name.removesuffix(".gz").rpartition(".")[2]
-    return {"jsonl": "ndjson"}.get(ending, ending if ending in exporting.FORMATS else "csv")
+    return {"jsonl": "ndjson"}.get(ending, ending if ending in export_kinds.FORMATS else "csv")
 
 
 @contextmanager

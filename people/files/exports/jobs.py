@@ -10,9 +10,7 @@ import io
 import logging
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,73 +19,27 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg import errors
 
-from people import locks, notices, permissions
-from people.problems import Problem, Refused
-from people.sentences import packed, storable
-from people.sentences import sentence as _
-from people.sources import Door
-from people.transfers import Export
+from people.core import jobs, notifications, permissions
+from people.core.db import locks
+from people.core.errors import Problem, Refused
+from people.core.messages import packed, storable
+from people.core.messages import sentence as _
+from people.core.source import Door
+from people.files.exports.kinds import (
+    DELIMITERS,
+    FORMATS,
+    KINDS,
+    Statement,
+    formula_safe_text,
+    json_select,
+    require_parquet,
+    select,
+)
+from people.files.models import Export
 
 MAX_RUNNING = 2
 logger = logging.getLogger(__name__)
 State = Export.State
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a file: its name and the SQL of its value. Only text can be a formula to a spreadsheet."""
-
-    name: str
-    sql: str
-    is_text: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What a file holds: columns of `source` (everything after FROM), with its parameters by name."""
-
-    columns: Sequence[Column]
-    source: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of file. `statement` checks the parameters it is given and raises `Refused`; so does `check`, which
-    is given where making the statement is itself work.
-
-    `null` stands for no value. `rights` are what a user needs to ask for such a file. `choices` are what pages
-    offer: (key, label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
-    """
-
-    name: str
-    label: Any
-    rights: tuple[str, ...]
-    statement: Callable[[Mapping[str, Any]], Statement]
-    check: Callable[[Mapping[str, Any]], Any] | None = None
-    null: str = ""
-    choices: Callable[[], Sequence[tuple[str, Any, Mapping[str, Any]]]] = tuple
-    has_dates: bool = False
-
-
-KINDS: dict[str, Kind] = {}
-DELIMITERS = {"csv": ",", "tsv": "\t", "ssv": ";"}
-FORMATS = (*DELIMITERS, "ndjson", "parquet")
-CONTENT_TYPES = {
-    "csv": "text/csv;charset=UTF-8", "tsv": "text/tab-separated-values;charset=UTF-8", "ssv": "text/csv;charset=UTF-8",
-    "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
-}  # fmt: skip
-
-
-def register(kind: Kind) -> None:
-    KINDS[kind.name] = kind
-
-
-def require_parquet() -> None:
-    """Raises `Refused` (`no_pyarrow`) where Parquet cannot be written: the product does not bring what it needs."""
-    if find_spec("pyarrow") is None:
-        message = _("Parquet needs the Python package pyarrow on the server, which is not installed.")
-        raise Refused(Problem("no_pyarrow", message, ("format",)))
 
 
 def write(statement: Statement, format: str, out: IO[bytes], *, excel_safe: bool = False, null: str = "") -> int:
@@ -96,51 +48,22 @@ def write(statement: Statement, format: str, out: IO[bytes], *, excel_safe: bool
     With `excel_safe` no text is a formula to a spreadsheet: a ' before it says that it is text.
     """
     if format == "ndjson":
-        return _copy(_as_json(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
+        return _copy(json_select(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
     if format == "parquet":
-        from people.parquet import write_parquet  # needs pyarrow, which the product does not bring
+        from people.files.exports.parquet import write_parquet  # needs pyarrow, which the product does not bring
 
         return write_parquet(statement, out)
     delimiter = DELIMITERS[format]
-    names = [_safe_text(column.name) if excel_safe else column.name for column in statement.columns]
+    names = [formula_safe_text(column.name) if excel_safe else column.name for column in statement.columns]
     out.write(_csv_line(names, delimiter))
     options = f"(format csv, delimiter '{delimiter}', null '{null}')"
     return _copy(select(statement, excel_safe), statement, options, out)
-
-
-def select(statement: Statement, excel_safe: bool = False) -> str:
-    """The statement as SQL, with places for its parameters."""
-    values = [
-        f"{_safe_sql(column.sql) if excel_safe and column.is_text else column.sql} as {_quoted(column.name)}"
-        for column in statement.columns
-    ]
-    return f"select {', '.join(values)} from {statement.source}"
-
-
-def _as_json(statement: Statement) -> str:
-    return f"select row_to_json(r) from ({select(statement)}) r"
-
-
-# what a spreadsheet takes for a formula; plain numbers are none
-_FORMULA, _NUMBER = r"^[=+\-@|%%\t\r]", r"^[-+]?[0-9][0-9.,]*$"  # as placeholders want it: %% is %
-
-
-def _safe_sql(sql: str) -> str:
-    return f"case when ({sql}) ~ '{_FORMULA}' and ({sql}) !~ '{_NUMBER}' then '''' || ({sql}) else {sql} end"
-
-
-def _safe_text(text: str) -> str:
-    return f"'{text}" if text[:1] in "=+-@|%\t\r" else text
 
 
 def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
     line = io.StringIO()
     csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(cells)
     return line.getvalue().encode("utf-8", "replace")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
 
 def _copy(select: str, statement: Statement, options: str, out: IO[bytes]) -> int:
@@ -150,14 +73,6 @@ def _copy(select: str, statement: Statement, options: str, out: IO[bytes]) -> in
             for data in copy:
                 out.write(data)
         return cursor.rowcount
-
-
-def moment(sql: str) -> str:
-    """SQL of a moment as ISO 8601 text in UTC; a fraction only where there is one."""
-    whole = """'YYYY-MM-DD"T"HH24:MI:SS"Z"'"""
-    exact = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-    in_utc = f"({sql}) at time zone 'UTC'"
-    return f"to_char({in_utc}, case when date_trunc('second', {sql}) = {sql} then {whole} else {exact} end)"
 
 
 def folder() -> Path:
@@ -203,9 +118,7 @@ def enqueue(export: Export) -> None:
     if not changed:
         raise Refused(Problem("already_queued", _("This export was queued already.")))
     export.refresh_from_db()
-    from people.tasks import run_export  # tasks call this module
-
-    run_export.defer(export_id=export.pk)
+    jobs.defer("people.run_export", export_id=export.pk)
 
 
 def cancel(export: Export) -> None:
@@ -281,7 +194,7 @@ def _finish(export: Export, part: Path) -> None:
     if not changed:  # cancelled at the last moment
         path_of(export).unlink(missing_ok=True)
         return
-    notices.tell([export.user_id], "export_done", "admin:people_export_change", export.pk, number=export.pk)
+    notifications.tell([export.user_id], "export_done", "admin:people_export_change", export.pk, number=export.pk)
 
 
 class _Hashing:

@@ -5,7 +5,7 @@ from typing import IO, Any
 
 from django.db import connection, transaction
 
-from people.exporting import Statement, select
+from people.files.exports.kinds import Statement, select
 
 GROUP = 50_000
 

@@ -9,13 +9,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from people import import_reports, import_runs, importing
-from people.conventions import DateOrder
-from people.importing import Plan
-from people.problems import Refused, located
-from people.sources import Door
-from people.tabular import DELIMITERS, ENCODINGS, Shape
-from people.transfers import Import
+from people.core.errors import Refused, located
+from people.core.source import Door
+from people.datatypes.file_formats import DateOrder
+from people.files.imports import jobs as import_jobs
+from people.files.imports import report as import_report
+from people.files.imports import runner as import_runner
+from people.files.imports.plan import Plan
+from people.files.models import Import
+from people.files.tabular import DELIMITERS, ENCODINGS, Shape
 
 FORMATS = ("csv", "tsv", "ssv", "psv", "ndjson", "xlsx")
 SHOWN_FAILURES = 20
@@ -55,7 +57,7 @@ class ImportCommand(BaseCommand):
             try:
                 with self._progress(options) as progress:
                     task = progress.add_task("rows", total=None)
-                    import_runs.run(job.pk, file, lambda count: progress.advance(task, count))
+                    import_runner.run(job.pk, file, lambda count: progress.advance(task, count))
                 job.refresh_from_db()
                 self._report(job, options)
             finally:
@@ -68,24 +70,24 @@ class ImportCommand(BaseCommand):
             if job is None:
                 raise CommandError(f"There is no import {options['resume']}.")
             if job.state != Import.State.IMPORTING:  # it is still so called when its process was killed
-                importing.step(job, "resume", None, queue=False)
+                import_jobs.step(job, "resume", None, queue=False)
             return job
         known = _known(options)
         if file is None:
             chunks = iter(lambda: sys.stdin.buffer.read(1 << 20), b"")
-            job = importing.upload(chunks, "standard input", self.kind, None, Door.COMMAND, **known)
+            job = import_jobs.upload(chunks, "standard input", self.kind, None, Door.COMMAND, **known)
         else:
             job = _unkept(file, options["file"], self.kind, known)
-        importing.set_plan(job, self.plan(Shape.from_json(job.shape), options), None)
-        importing.step(job, "check" if options["dry_run"] else "start", None, queue=False)
+        import_jobs.set_plan(job, self.plan(Shape.from_json(job.shape), options), None)
+        import_jobs.step(job, "check" if options["dry_run"] else "start", None, queue=False)
         return job
 
     def _report(self, job: Import, options: dict[str, Any]) -> None:
         if options["failures"] and job.refused:
             with open(options["failures"], "wb") as report:
-                report.writelines(import_reports.lines(job))
+                report.writelines(import_report.lines(job))
         for failure in job.failures.order_by("row")[:SHOWN_FAILURES]:
-            self.stderr.write(f"row {failure.row}, {import_reports.sentences(failure)}")
+            self.stderr.write(f"row {failure.row}, {import_report.sentences(failure)}")
         if job.error:
             raise CommandError(
                 f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
@@ -130,10 +132,10 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
 
 def _unkept(file: IO[bytes], name: str, kind: str, known: dict[str, Any]) -> Import:
     """An import of a file that stays where the operator has it."""
-    shape = importing.guess(file, name, **known)
+    shape = import_jobs.guess(file, name, **known)
     size = file.seek(0, 2)
     file.seek(0)
     return Import.objects.create(
         kind=kind, name=name.rsplit("/", 1)[-1][:255], size=size, door=Door.COMMAND,
-        shape=shape.as_json(), shape_key=importing.shape_key(shape),
+        shape=shape.as_json(), shape_key=import_jobs.shape_key(shape),
     )  # fmt: skip

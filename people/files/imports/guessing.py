@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from people import conventions, importing
-from people.importing import TARGETS, ExternalId, Mappable, Plan
-from people.tabular import Line, Shape
-from people.transfers import Import
+from people.datatypes import file_formats
+from people.files.imports import jobs as import_jobs
+from people.files.imports.plan import ExternalId, Mappable, Plan
+from people.files.imports.targets import TARGETS
+from people.files.models import Import
+from people.files.tabular import Line, Shape
 
 _ZONED = re.compile(r".*(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})\s*")
 _CLOCK = re.compile(r".*[0-9]{1,2}:[0-9]{2}.*")
@@ -29,7 +31,7 @@ class Guess:
 def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> Guess:
     """The plan for `job` about `subject`; `zone` is taken where moments have none. `lines` are the first rows."""
     shape = Shape.from_json(job.shape)
-    last = importing.remembered(job)
+    last = import_jobs.remembered(job)
     items = TARGETS[job.kind].mappable(subject)
     if last and last.subject == subject:
         # the list was that file's: nobody is put on one unasked
@@ -41,8 +43,8 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
             free = [column for column in moments if column not in columns.values()]
             columns |= {item.name: free[0]} if free else {}
     person = _person(shape) if job.kind == "activities" else ""
-    orders = conventions.possible_orders(value for values in moments.values() for value in values)
-    decimal = conventions.likely_decimal(_amounts(columns, items, shape, lines))
+    orders = file_formats.possible_orders(value for values in moments.values() for value in values)
+    decimal = file_formats.likely_decimal(_amounts(columns, items, shape, lines))
     plan = Plan(
         columns=columns, subject=subject, person=person, zone=zone, date_order=orders[0], decimal=decimal or ".",
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,
@@ -55,9 +57,9 @@ def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: S
     """What the sample leaves open: each must be answered by a person."""
     moments = [value for values in _moments(shape, lines).values() for value in values]
     questions = set()
-    if len(conventions.possible_orders(moments)) > 1:
+    if len(file_formats.possible_orders(moments)) > 1:
         questions.add("date_order")
-    if conventions.likely_decimal(_amounts(plan.columns, items, shape, lines)) is None:
+    if file_formats.likely_decimal(_amounts(plan.columns, items, shape, lines)) is None:
         questions.add("decimal")
     if any(_CLOCK.fullmatch(value) and not _ZONED.fullmatch(value) for value in moments):
         questions.add("zone")
@@ -99,7 +101,7 @@ def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
     found = {}
     for column, values in _by_column(shape, lines):
         texts = [value for value in values if value not in (None, "")]
-        if texts and all(isinstance(value, str) and conventions.is_date(value) for value in texts):
+        if texts and all(isinstance(value, str) and file_formats.is_date(value) for value in texts):
             found[column] = texts
     return found
 

@@ -6,198 +6,31 @@ it batch by batch. An app above adds what it can take in with `register`.
 
 import os
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from typing import IO, Any
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from people import permissions, tabular
-from people.conventions import Convention, DateOrder
-from people.problems import Problem, Refused, refuse_if
-from people.sources import Door, Source
-from people.tabular import Shape
-from people.transfers import Import
+from people.core import jobs, permissions
+from people.core.errors import Problem, Refused, refuse_if
+from people.core.source import Door
+from people.datatypes.file_formats import DateOrder
+from people.files import tabular
+from people.files.imports.plan import KEY_COLUMN, Plan
+from people.files.imports.targets import TARGETS
+from people.files.models import Import
+from people.files.tabular import Shape
 
 MAX_NAME = 255
 REPORT_COLUMNS = ("import_row", "import_problem")  # that a report of refused rows adds
-# what a refused row is called wherever it turns up: in the report, and where it waits to be replayed
-KEY_COLUMN = "import_key"
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
-
-
-class Status(StrEnum):
-    ADDED = "added"
-    UPDATED = "updated"
-    REPEATED = "repeated"
-    REFUSED = "refused"
-
-
-class Result(NamedTuple):
-    """What became of one row. `new_id` is that of an activity that was added."""
-
-    status: Status
-    problems: Sequence[Problem] = ()
-    new_id: int | None = None
-
-
-@dataclass(slots=True)
-class Results:
-    """What became of a batch: rows were added, under `ids` where they have any, but for `others` by their places."""
-
-    ids: Sequence[int | None]
-    others: dict[int, Result]
-
-    @classmethod
-    def of(cls, results: Sequence[Result]) -> "Results":
-        others = {place: result for place, result in enumerate(results) if result.status is not Status.ADDED}
-        return cls([result.new_id for result in results], others)
-
-    def __getitem__(self, place: int) -> Result:
-        return self.others.get(place) or Result(Status.ADDED, (), self.ids[place])
-
-
-@dataclass(frozen=True, slots=True)
-class Mappable:
-    """Something that a column can be mapped to."""
-
-    name: str
-    label: str
-    data_type: str = ""
-    is_required: bool = False
-    aliases: tuple[str, ...] = ()
-
-
-class ExternalId(StrEnum):
-    """Where the key comes from that keeps a row from being recorded twice."""
-
-    NONE = "none"
-    COLUMN = "column"
-    HASH = "hash"  # of the row, and its ordinal among equal rows
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a file is understood. `columns` maps names of `Mappable`s to columns of the file.
-
-    `subject` is what the rows are about (an activity type's API name). `person` is, for activities, a column in
-    braces or a text with some ("customer{id}@example.com"); `lookup_field` is what it is looked up by.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    subject: str = ""
-    person: str = ""
-    lookup_field: str = "email"
-    create_people: bool = False
-    action: str = "upsert"
-    external_id: str = ExternalId.HASH
-    zone: str = "UTC"
-    date_order: str = DateOrder.YMD
-    decimal: str = "."
-    static_list: int | None = None
-    null_text: str = ""  # a cell of just this is no value
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Plan":
-        return cls(**stored)
-
-    @property
-    def convention(self) -> Convention:
-        return Convention(DateOrder(self.date_order), self.decimal)
-
-    @property
-    def time_zone(self) -> ZoneInfo:
-        return ZoneInfo(self.zone)
-
-
-class Target:
-    """One kind of row that files can hold: how its columns are called, read and recorded."""
-
-    kind: str
-    label: Any
-    rights: tuple[str, ...]
-    batch = 5_000
-    has_external_ids = False
-
-    def subjects(self) -> list[tuple[str, Any]]:
-        """(subject, label) of each thing that the rows of one file can be about."""
-        return [("", self.label)]
-
-    def rights_of(self, plan: Plan) -> tuple[str, ...]:
-        """What a user needs besides `rights` for what the plan does."""
-        return ()
-
-    def mappable(self, subject: str) -> list[Mappable]:
-        """What columns can be mapped to; `subject` as in `Plan`."""
-        raise NotImplementedError
-
-    def labels(self, subject: str) -> dict[str, Any]:
-        """What marketers call the parts of a row, by their names in the paths of problems."""
-        return {item.name: item.label for item in self.mappable(subject)}
-
-    def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
-        """What is wrong with the plan besides what holds for every target."""
-        raise NotImplementedError
-
-    def reader(self, plan: Plan, shape: Shape) -> "Reader":
-        """What turns the cells of rows into rows for `record`; called in another thread, it asks no database."""
-        raise NotImplementedError
-
-    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
-        """Write the rows within the caller's transaction."""
-        raise NotImplementedError
-
-    def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
-        """The identities of the rows that have one, by their places."""
-        found = ((place, self.identity(row, plan)) for place, row in enumerate(rows))
-        return {place: identity for place, identity in found if identity}
-
-    def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
-        """(key, content): rows of one file with the same key mean the same thing; None when a row has no key."""
-        return None
-
-    def again(self, is_same: bool, plan: Plan) -> Result:
-        """What becomes of a row whose key came before in the file, with the same or with other content."""
-        raise NotImplementedError
-
-    def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
-        """The rows with these external ids."""
-        raise NotImplementedError
-
-    def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
-        """Keep refused rows where they can be recorded after all; for kinds that do so."""
-
-    def settled(self, keys: Collection[str]) -> set[str]:
-        """Which of the refused rows with these keys were recorded elsewhere since; they are held for `settle`."""
-        return set()
-
-    def settle(self, recorded: Mapping[str, int | None]) -> None:
-        """Refused rows, by their keys, are recorded now (under these ids, where they are known)."""
-
-    def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
-        """(label, value) pairs of a row as it will be stored, for the preview."""
-        raise NotImplementedError
-
-
-# From the cells of rows: what `record` takes of each, or, in a list, a `Problem`; and for `ExternalId.HASH` the digests
-# of their contents (32 hexadecimal digits).
-Reader = Callable[[Sequence[Sequence[Any]]], tuple[Sequence[Any], list[str] | None]]
-TARGETS: dict[str, Target] = {}
-
-
-def register(target: Target) -> None:
-    TARGETS[target.kind] = target
 
 
 def folder() -> Path:
@@ -379,9 +212,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
         job.failures.all().delete()
     job.refresh_from_db()
     if queue:
-        from people.tasks import run_import  # tasks call this module
-
-        run_import.defer(import_id=job.pk)
+        jobs.defer("people.run_import", import_id=job.pk)
 
 
 @transaction.atomic

@@ -10,10 +10,11 @@ from typing import IO, Any, NamedTuple
 
 from django.utils import translation
 
-from people import tabular
-from people.importing import KEY_COLUMN, ExternalId, Plan, Target
-from people.problems import Problem
-from people.tabular import Line, Shape
+from people.core.errors import Problem
+from people.files import tabular
+from people.files.imports.plan import KEY_COLUMN, ExternalId, Plan
+from people.files.imports.targets import Target
+from people.files.tabular import Line, Shape
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
 LOOK = 50  # rows after which it is looked how much was read

@@ -9,10 +9,11 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from people.importing import KEY_COLUMN, OWN_COLUMNS, REPORT_COLUMNS
-from people.problems import NO_LABELS, located, restored
-from people.tabular import Shape
-from people.transfers import Import, ImportFailure
+from people.core.errors import NO_LABELS, located, restored
+from people.files.imports.jobs import OWN_COLUMNS, REPORT_COLUMNS
+from people.files.imports.plan import KEY_COLUMN
+from people.files.models import Import, ImportFailure
+from people.files.tabular import Shape
 
 PAGE = 1_000
 

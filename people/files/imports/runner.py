@@ -18,16 +18,20 @@ from django.db.models import F
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone, translation
 
-from people import import_reading, importing, installation, locks, notices
-from people.import_reading import Batch, Reading
-from people.import_repeats import Seen
-from people.importing import TARGETS, ExternalId, Plan, Result, Results, Status, Target
-from people.problems import Problem, stored
-from people.sentences import packed, storable
-from people.sentences import sentence as _
-from people.sources import Door, Source
-from people.tabular import BadFile, Line, Shape
-from people.transfers import Import, ImportFailure
+from people.core import installation, notifications
+from people.core.db import locks
+from people.core.errors import Problem, stored
+from people.core.messages import packed, storable
+from people.core.messages import sentence as _
+from people.core.source import Door, Source
+from people.files.imports import jobs as import_jobs
+from people.files.imports import reader as import_reader
+from people.files.imports.plan import ExternalId, Plan, Result, Results, Status
+from people.files.imports.reader import Batch, Reading
+from people.files.imports.repeats import Seen
+from people.files.imports.targets import TARGETS, Target
+from people.files.models import Import, ImportFailure
+from people.files.tabular import BadFile, Line, Shape
 
 MAX_KEY = 255
 SWITCH = 0.0005  # seconds after which a thread is asked to let another one go on
@@ -62,7 +66,7 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
                 if file is not None:
                     _Run(job, track).through(file)
                 else:
-                    with importing.opened(job) as kept:
+                    with import_jobs.opened(job) as kept:
                         _Run(job, track).through(kept)
         except _Stopped:
             _settle(pk)
@@ -131,7 +135,7 @@ class _Run:
 
     def through(self, file: IO[bytes]) -> None:
         done = 0
-        with import_reading.ahead(self.reading.batches(file)) as batches:
+        with import_reader.ahead(self.reading.batches(file)) as batches:
             for batch in batches:
                 # batches need not be cut where they were cut in the run before
                 old = max(0, min(batch.size, self.job.position - done))
@@ -145,7 +149,7 @@ class _Run:
             self.job.refresh_from_db()
             if self.job.state == State.COMPLETE:
                 pk = self.job.pk
-                notices.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, number=pk)
+                notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, number=pk)
 
     def _batch(self, batch: Batch, old: int) -> None:
         """Record a batch but for its first `old` rows, which a run before has recorded."""
@@ -172,7 +176,7 @@ class _Run:
         keys = batch.keys
         if before:
             get = before.get
-            keys = [import_reading.key_of(digest, get(digest, 0) + number) for digest, number in batch.contents]
+            keys = [import_reader.key_of(digest, get(digest, 0) + number) for digest, number in batch.contents]
         if batch.reported is None:
             return keys
         return [given or key for given, key in zip(batch.reported, keys, strict=True)]

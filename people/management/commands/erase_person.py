@@ -2,9 +2,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people import deleting, traces
-from people.problems import Refused
-from people.sources import Door, Source
+from people.core.errors import Refused
+from people.core.source import Door, Source
+from people.privacy import erasure
+from people.privacy import search as privacy_search
 
 
 class Command(BaseCommand):
@@ -17,16 +18,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         ids = options["person_id"]
         try:
-            preview = deleting.preview_erase(ids, None)
+            preview = erasure.preview_erase(ids, None)
             if options["dry_run"]:
                 rows = ", ".join(f"{count} {label}" for label, count in preview.rows)
                 self.stdout.write(f"Dry run, nothing was erased: {rows} of people {_listed(preview.person_ids)}.")
                 return
-            identity = deleting.erase(ids, None, Source(Door.COMMAND))
+            identity = erasure.erase(ids, None, Source(Door.COMMAND))
         except Refused as refusal:
             raise CommandError("\n".join(str(problem.message) for problem in refusal.problems)) from None
         self.stderr.write("Searching every table …")
-        left = traces.find(identity)
+        left = privacy_search.find(identity)
         if left:
             places = ", ".join(f"{trace.place} ({trace.rows})" for trace in left)
             raise CommandError(f"Erased people {_listed(identity.person_ids)}; others still name them in {places}.")

@@ -2,10 +2,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from people import exporting_people
-from people.export_command import ExportCommand
-from people.exporting import Statement
+from people.files.exports.command import ExportCommand
+from people.files.exports.kinds import Statement
 from people.models import StaticList
+from people.persons import export_kind as person_export_kind
 
 
 class Command(ExportCommand):
@@ -23,4 +23,4 @@ class Command(ExportCommand):
             if found is None:
                 raise CommandError(f"There is no static list '{options['static_list']}'.")
             parameters["static_list"] = found.pk
-        return exporting_people.statement(parameters)
+        return person_export_kind.statement(parameters)

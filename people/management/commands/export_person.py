@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people import archive
-from people.problems import Refused
+from people.core.errors import Refused
+from people.privacy import export as privacy_export
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            pieces = archive.export(options["person_id"], None)
+            pieces = privacy_export.export(options["person_id"], None)
         except Refused as refusal:
             raise CommandError(str(refusal)) from None
         if options["file"] == "-":

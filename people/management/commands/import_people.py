@@ -2,11 +2,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from people import import_guesses, importing_people
-from people.changing import Action
-from people.import_command import ImportCommand
-from people.importing import Plan
-from people.tabular import Shape
+from people.files.imports import guessing
+from people.files.imports.command import ImportCommand
+from people.files.imports.plan import Plan
+from people.files.tabular import Shape
+from people.persons import import_target as person_import_target
+from people.persons.upsert import Action
 
 
 class Command(ImportCommand):
@@ -26,9 +27,9 @@ class Command(ImportCommand):
         parser.add_argument("--null", default="", metavar="TEXT", help="a cell of just this is empty: Marketo's null")
 
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
-        items = importing_people.PeopleTarget().mappable("")
+        items = person_import_target.PeopleTarget().mappable("")
         given = dict(pair.partition("=")[::2] for pair in options["field"])
-        guessed = import_guesses.columns_for(items, shape)
+        guessed = guessing.columns_for(items, shape)
         return Plan(
             columns={name: column for name, column in guessed.items() if column not in given.values()} | given,
             lookup_field=options["lookup"], action=options["action"], zone=options["zone"],

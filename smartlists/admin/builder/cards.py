@@ -9,15 +9,16 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import rollup
-from people import suggesting
+from activities.log import rollup
+from people.core.errors import Path, Problem
 from people.datatypes import DataType
-from people.problems import Path, Problem
-from smartlists import building, operators, periods
-from smartlists.card_words import INVERSIONS, OPERATORS, Choice
-from smartlists.checking import AGGREGATES, aggregate_type
-from smartlists.choices import Choices, FieldChoice, offered
-from smartlists.operators import Shape
+from people.persons import suggestions as person_suggestions
+from smartlists.admin.builder import form as builder_form
+from smartlists.admin.builder.choices import Choices, FieldChoice, offered
+from smartlists.admin.builder.labels import INVERSIONS, OPERATORS, Choice
+from smartlists.rules import operators, periods
+from smartlists.rules.operators import Shape
+from smartlists.rules.parsing import AGGREGATES, aggregate_type
 
 Json = dict[str, Any]
 
@@ -49,7 +50,10 @@ class Condition:
     @property
     def suggestions(self) -> str:
         """The query of the address that proposes values; empty where there is nothing to propose."""
-        if self.chosen is None or self.chosen.data_type.name not in (rollup if self.of else suggesting).SUGGESTED:
+        if (
+            self.chosen is None
+            or self.chosen.data_type.name not in (rollup if self.of else person_suggestions).SUGGESTED
+        ):
             return ""
         return urlencode({"type": self.of, "field": self.chosen.api_name})
 
@@ -137,12 +141,12 @@ class Card:
     def is_folded(self) -> bool:
         """Whether only the sentence shows: never while something is wrong or unsaid."""
         wrong = self.errors or any(one.errors for one in self.conditions) or (self.aggregate and self.aggregate.errors)
-        return bool(self.rules.get(building.FOLDED)) and bool(self.sentence) and not wrong
+        return bool(self.rules.get(builder_form.FOLDED)) and bool(self.sentence) and not wrong
 
     @property
     def inversion(self) -> str:
         """What the card would say inverted; empty where it has no opposite."""
-        return str(INVERSIONS.get(building.inverse_of(self.rules), ""))
+        return str(INVERSIONS.get(builder_form.inverse_of(self.rules), ""))
 
     @property
     def count_rules(self) -> Json:

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from activities.models import FIRST_CUSTOM_ID
 from people.datatypes import DataType
-from smartlists.catalogue import Catalogue, Type
+from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
+from smartlists.rules.vocabulary import Type
 
 RECENT, RECENT_LISTS = 6, 10
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.http import QueryDict
 
-from people.problems import Refused
-from smartlists import logic
-from smartlists.choices import Choices, FieldChoice
+from people.core.errors import Refused
+from smartlists.admin.builder.choices import Choices, FieldChoice
+from smartlists.rules import logic
 
 MAX_STEPS_OF_A_PATH = 8
 NEW_WINDOW = 7  # days within which the next step of a sequence follows, until somebody says otherwise

@@ -14,16 +14,25 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities import rollup, timeline
+from activities.log import rollup, timeline
 from activities.models import Activity
-from people import suggesting
+from people.core.errors import Conflict, Problem, Refused
 from people.models import Person
-from people.problems import Conflict, Problem, Refused
-from smartlists import building, card_words, cards, evaluating, explanation, health, rules, saving, sentences
-from smartlists.catalogue import Catalogue
-from smartlists.choices import Choices
+from people.persons import suggestions as person_suggestions
+from smartlists.admin.base import NAME, find, find_typed, page, require
+from smartlists.admin.builder import cards as builder_cards
+from smartlists.admin.builder import form as builder_form
+from smartlists.admin.builder import labels as builder_labels
+from smartlists.admin.builder.choices import Choices
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import explanation
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import diagnostics as list_diagnostics
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from smartlists.shell import NAME, find, find_typed, page, require
+from smartlists.rules import model as rules
+from smartlists.rules import sentences
+from smartlists.rules.parsing import parse_rules
 
 SAMPLE = 5
 LONGEST = 255  # characters of what is typed that suggestions look at
@@ -36,7 +45,7 @@ class Form:
     name: str
     description: str
     revision: int
-    rules: building.Json
+    rules: builder_form.Json
     choices: Choices
     problems: Sequence[Problem] = ()
     parsed: rules.Rules | None = None
@@ -49,24 +58,26 @@ class Form:
         if smart_list is None:
             return cls("", "", 0, {"version": 1, "match": "all", "filters": []}, choices)
         return cls(
-            smart_list.name, smart_list.description, smart_list.revision, building.filled(smart_list.rules), choices
+            smart_list.name, smart_list.description, smart_list.revision, builder_form.filled(smart_list.rules), choices
         )
 
     @classmethod
     def posted(cls, request: HttpRequest, smart_list: SmartList | None) -> "Form":
         choices = Choices(Catalogue(), smart_list.pk if smart_list else None)
         action = request.POST.get("do", "")
-        found = building.act(building.rules_of(request.POST), action, request.POST.get(f"choice:{action}", ""), choices)
+        found = builder_form.act(
+            builder_form.rules_of(request.POST), action, request.POST.get(f"choice:{action}", ""), choices
+        )
         return cls(
             request.POST.get("name", ""), request.POST.get("description", ""),
             _revision(request.POST.get("revision", "")),
-            cards.made_fitting(found, choices), choices,
+            builder_cards.made_fitting(found, choices), choices,
         )  # fmt: skip
 
     def check(self) -> "Form":
         """Read the rules; what is wrong with them becomes `problems`."""
         try:
-            self.parsed = rules.parse(building.bare(self.rules), self.choices.catalogue)
+            self.parsed = parse_rules(builder_form.bare(self.rules), self.choices.catalogue)
         except Refused as refusal:
             self.problems = refusal.problems
         return self
@@ -86,14 +97,14 @@ class Form:
         elsewhere = [problem for problem in problems if problem.path[:1] not in placed]
         return {
             "name": self.name, "description": self.description, "revision": self.revision, "rules": self.rules,
-            "choices": self.choices, "cards": cards.of(self.rules, self.choices, problems, self._said()),
+            "choices": self.choices, "cards": builder_cards.of(self.rules, self.choices, problems, self._said()),
             "errors": [str(problem.message) for problem in elsewhere],
-            "name_errors": cards.errors_at(problems, "name"),
-            "description_errors": cards.errors_at(problems, "description"),
-            "logic_errors": cards.errors_at(problems, "logic"),
+            "name_errors": builder_cards.errors_at(problems, "name"),
+            "description_errors": builder_cards.errors_at(problems, "description"),
+            "logic_errors": builder_cards.errors_at(problems, "logic"),
             "may_change": may_change, "other": self.other, "is_gone": self.is_gone,
             "suggest_url": reverse(f"{NAME}_suggest"),
-            "other_says": sentences.list_sentence(self.other.parsed) if self.other else "", **_WORDS,
+            "other_says": sentences.list_sentence(self.other.parsed, Catalogue()) if self.other else "", **_WORDS,
         }  # fmt: skip
 
     def countable(self) -> tuple[rules.Rules, list[int]] | None:
@@ -106,8 +117,8 @@ class Form:
         }  # fmt: skip
         numbers = [number for number in range(1, everything + 1) if number - 1 not in unfinished]
         try:
-            rest = building.finished(self.rules, unfinished, self.choices)
-            return (rules.parse(rest, self.choices.catalogue), numbers) if numbers else None
+            rest = builder_form.finished(self.rules, unfinished, self.choices)
+            return (parse_rules(rest, self.choices.catalogue), numbers) if numbers else None
         except Refused:
             return None  # what is wrong lies in the logic, too
 
@@ -116,12 +127,12 @@ class Form:
         names = self.choices.catalogue
         if self.parsed is not None:
             return [sentences.sentence(item, names) for item in self.parsed.filters]
-        return [self._said_alone(item) for item in building.bare(self.rules)["filters"]]
+        return [self._said_alone(item) for item in builder_form.bare(self.rules)["filters"]]
 
-    def _said_alone(self, item: building.Json) -> str:
+    def _said_alone(self, item: builder_form.Json) -> str:
         try:
             return sentences.sentence(
-                rules.parse({"filters": [item]}, self.choices.catalogue).filters[0], self.choices.catalogue
+                parse_rules({"filters": [item]}, self.choices.catalogue).filters[0], self.choices.catalogue
             )
         except Refused:
             return ""
@@ -138,9 +149,12 @@ SPOKEN = {
     "values": gettext_lazy("Values"), "hint": gettext_lazy("Type or paste values"),
 }  # fmt: skip
 _WORDS = {
-    "count_operators": card_words.COUNT_OPERATORS, "functions": card_words.FUNCTIONS, "empties": card_words.EMPTY,
-    "units": card_words.UNITS, "frames": card_words.FRAMES,
-}  # fmt: skip
+    "count_operators": builder_labels.COUNT_OPERATORS,
+    "functions": builder_labels.FUNCTIONS,
+    "empties": builder_labels.EMPTY,
+    "units": builder_labels.UNITS,
+    "frames": builder_labels.FRAMES,
+}
 
 
 def add(request: HttpRequest) -> HttpResponse:
@@ -153,7 +167,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     """The rules of a list: to be changed by who may, in words for the others."""
     if request.method != "POST":
         return _build(request, find(request, pk))
-    require(request, saving.CHANGE)
+    require(request, list_editing.CHANGE)
     smart_list = find_typed(request, pk)
     return _build(request, smart_list, is_gone=smart_list is None)
 
@@ -186,11 +200,11 @@ SAVING = frozenset({"save", "overwrite"})  # "overwrite": over what somebody els
 
 
 def _save(request: HttpRequest, smart_list: SmartList | None, form: Form) -> SmartList:
-    value = building.bare(form.rules)
+    value = builder_form.bare(form.rules)
     if smart_list is None:
-        return saving.create(form.name, value, request.user, description=form.description)
+        return list_editing.create(form.name, value, request.user, description=form.description)
     seen = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
-    return saving.change(
+    return list_editing.change(
         smart_list, request.user, expected_revision=_revision(seen) or form.revision, name=form.name, value=value,
         description=form.description,
     )  # fmt: skip
@@ -199,7 +213,7 @@ def _save(request: HttpRequest, smart_list: SmartList | None, form: Form) -> Sma
 def _builder(
     request: HttpRequest, smart_list: SmartList | None, form: Form, panel: dict[str, Any], show_problems: bool = True
 ) -> HttpResponse:
-    may_change = smart_list is None or request.user.has_perm(saving.CHANGE)
+    may_change = smart_list is None or request.user.has_perm(list_editing.CHANGE)
     panel_url = reverse(f"{NAME}_panel", args=[smart_list.pk]) if smart_list else reverse(f"{NAME}_panel_new")
     return page(
         request, "rules", smart_list, _("New smart list"), panel_url=panel_url,
@@ -229,7 +243,7 @@ def suggest(request: HttpRequest) -> HttpResponse:
         values = rollup.suggest(found.id, name, typed) if found and name in found.fields else []
     else:
         require(request, "people.view_person")
-        values = suggesting.suggest(names.person_fields[name], typed) if name in names.person_fields else []
+        values = person_suggestions.suggest(names.person_fields[name], typed) if name in names.person_fields else []
     return JsonResponse({"values": values})
 
 
@@ -244,7 +258,7 @@ def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> di
     if form.parsed is not None:  # what is wrong with whole rules is told by the numbers of their filters
         context["notes"] = _notes(form.parsed, form.choices.catalogue, smart_list)
     try:
-        found = evaluating.count(parsed, request.user, tag)
+        found = stored_evaluations.count(parsed, request.user, tag)
     except Refused as refusal:
         return context | {"panel_errors": [str(problem.message) for problem in refusal.problems]}
     counts = [one.count for one in found.per_filter]
@@ -260,8 +274,8 @@ def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> di
 
 def _notes(parsed: rules.Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
     """What is wrong with the rules that are typed, besides what the head of the page says of those that are saved."""
-    said = health.sentences(health.of_list(smart_list, names)) if smart_list else []
-    return [one for one in health.sentences(health.of_rules(parsed, names)) if one not in said]
+    said = list_diagnostics.sentences(list_diagnostics.of_list(smart_list, names)) if smart_list else []
+    return [one for one in list_diagnostics.sentences(list_diagnostics.of_rules(parsed, names)) if one not in said]
 
 
 def _numbered(problems: Sequence[Problem]) -> list[str]:

@@ -9,9 +9,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from people.paging import UncountedPaginator
-from smartlists import campaign_builder, campaign_pages, campaign_sentences, definitions, webhook_pages
-from smartlists.catalogue import Catalogue
+from people.core.admin.pagination import UncountedPaginator
+from smartlists.admin import webhooks
+from smartlists.admin.campaigns import builder as campaign_builder
+from smartlists.admin.campaigns import views as campaign_views
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.catalog import Catalogue
 from smartlists.models import SmartCampaign, Webhook
 
 BADGES = {"active": "ca-badge--good", "paused": "ca-badge--draft", "draft": "ca-badge--info", "archived": ""}
@@ -41,7 +45,7 @@ class SmartCampaignAdmin(ModelAdmin):
 
     @admin.display(description=_("When somebody…"))
     def shown_triggers(self, campaign: SmartCampaign) -> str:
-        triggers = definitions.load(campaign.definition).triggers
+        triggers = campaign_definition.load(campaign.definition).triggers
         return "; ".join(campaign_sentences.trigger(one, self.names) for one in triggers) or "—"
 
     def get_urls(self) -> list[URLPattern]:
@@ -51,11 +55,11 @@ class SmartCampaignAdmin(ModelAdmin):
             path("add/", wrap(campaign_builder.add), name=f"{name}_add"),
             path("panel/", wrap(campaign_builder.panel), name=f"{name}_panel_new"),
             path("<int:pk>/panel/", wrap(campaign_builder.panel), name=f"{name}_panel"),
-            path("<int:pk>/results/", wrap(campaign_pages.show_results), name=f"{name}_results"),
-            path("<int:pk>/results.csv", wrap(campaign_pages.export), name=f"{name}_export"),
-            path("<int:pk>/try/", wrap(campaign_pages.try_page), name=f"{name}_try"),
-            path("<int:pk>/settings/", wrap(campaign_pages.settings_page), name=f"{name}_settings"),
-            path("<int:pk>/do/<slug:verb>/", wrap(campaign_pages.do), name=f"{name}_do"),
+            path("<int:pk>/results/", wrap(campaign_views.show_results), name=f"{name}_results"),
+            path("<int:pk>/results.csv", wrap(campaign_views.export), name=f"{name}_export"),
+            path("<int:pk>/try/", wrap(campaign_views.try_page), name=f"{name}_try"),
+            path("<int:pk>/settings/", wrap(campaign_views.settings_page), name=f"{name}_settings"),
+            path("<int:pk>/do/<slug:verb>/", wrap(campaign_views.do), name=f"{name}_do"),
             *super().get_urls(),
         ]
 
@@ -81,16 +85,16 @@ class WebhookAdmin(ModelAdmin):
         wrap = self.admin_site.admin_view
         name = "smartlists_webhook"
         return [
-            path("add/", wrap(webhook_pages.edit), name=f"{name}_add"),
-            path("<int:pk>/deliveries/", wrap(webhook_pages.deliveries), name=f"{name}_deliveries"),
-            path("<int:pk>/do/<slug:verb>/", wrap(webhook_pages.do), name=f"{name}_do"),
+            path("add/", wrap(webhooks.edit), name=f"{name}_add"),
+            path("<int:pk>/deliveries/", wrap(webhooks.deliveries), name=f"{name}_deliveries"),
+            path("<int:pk>/do/<slug:verb>/", wrap(webhooks.do), name=f"{name}_do"),
             *super().get_urls(),
         ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return webhook_pages.edit(request, int(object_id) if object_id.isdigit() else 0)
+        return webhooks.edit(request, int(object_id) if object_id.isdigit() else 0)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

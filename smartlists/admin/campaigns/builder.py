@@ -12,26 +12,25 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from people.problems import Problem, Refused
-from smartlists import (
-    building,
-    campaign_cards,
-    campaign_form,
-    campaign_sentences,
-    campaigns,
-    card_words,
-    cards,
-    definition_checks,
-    health,
-)
-from smartlists import definitions as campaign_definitions
-from smartlists.builder_page import SPOKEN
-from smartlists.campaign_pages import NAME, find, health_of, page
-from smartlists.catalogue import Catalogue
-from smartlists.choices import Choices
-from smartlists.definitions import Definition
+from people.core.errors import Problem, Refused
+from smartlists.admin.base import require
+from smartlists.admin.builder import cards as builder_cards
+from smartlists.admin.builder import form as builder_form
+from smartlists.admin.builder import labels as builder_labels
+from smartlists.admin.builder.choices import Choices
+from smartlists.admin.builder.views import SPOKEN
+from smartlists.admin.campaigns import cards as campaign_cards
+from smartlists.admin.campaigns import form as campaign_form
+from smartlists.admin.campaigns.views import NAME, find, health_of, page
+from smartlists.campaigns import diagnostics as campaign_diagnostics
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import parsing as campaign_parsing
+from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.definition import Definition
+from smartlists.catalog import Catalogue
+from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.models import SmartCampaign, Webhook
-from smartlists.shell import require
+from smartlists.webhooks import tokens as webhook_tokens
 
 Json = dict[str, Any]
 
@@ -53,7 +52,7 @@ class Form:
     @classmethod
     def of_campaign(cls, campaign: SmartCampaign | None) -> "Form":
         choices = Choices(Catalogue())
-        stored = campaign.definition if campaign else campaigns.EMPTY
+        stored = campaign.definition if campaign else campaign_lifecycle.EMPTY
         form = campaign_form.form_of(stored, choices.catalogue)
         if campaign is None:
             return cls("", "", 0, form, choices, _webhooks())
@@ -65,7 +64,9 @@ class Form:
         form = campaign_form.posted(request.POST)
         action = request.POST.get("do", "")
         choice = request.POST.get(f"choice:{action}", "")
-        form["triggers"] = cards.made_fitting(building.act(form["triggers"], action, choice, choices), choices)
+        form["triggers"] = builder_cards.made_fitting(
+            builder_form.act(form["triggers"], action, choice, choices), choices
+        )
         form = campaign_form.act(form, action, choice)
         revision = request.POST.get("revision", "")
         return cls(
@@ -77,7 +78,7 @@ class Form:
         """Read the definition; what is wrong with it becomes `problems`."""
         self.value, problems = campaign_form.definition_of(self.form, self.choices.catalogue)
         try:
-            self.parsed = definition_checks.parse(self.value, self.choices.catalogue, self.webhooks)
+            self.parsed = campaign_parsing.parse(self.value, self.choices.catalogue, self.webhooks)
         except Refused as refusal:
             problems += [one for one in refusal.problems if one.path not in {known.path for known in problems}]
         self.problems = problems
@@ -91,26 +92,36 @@ class Form:
             if one.path[:1] == ("triggers",)
         ]  # fmt: skip
         return {
-            "name": self.name, "description": self.description, "revision": self.revision, "form": self.form,
-            "choices": self.choices, "triggers": cards.of(self.form["triggers"], self.choices, in_triggers),
-            "steps": campaign_cards.of(self.form["steps"], self.choices, problems), "webhooks": self.webhooks,
-            "static_lists": self.choices.static_lists, "smart_lists": self.choices.smart_lists,
-            "step_titles": campaign_sentences.STEP_TITLES, "periods": campaign_cards.PERIODS,
-            "qualifications": campaign_cards.QUALIFICATIONS, "units": card_words.UNITS, "frames": card_words.FRAMES,
-            "q_units": campaign_cards.PERIODS[1:], "empties": card_words.EMPTY, "may_change": may_change,
+            "name": self.name,
+            "description": self.description,
+            "revision": self.revision,
+            "form": self.form,
+            "choices": self.choices,
+            "triggers": builder_cards.of(self.form["triggers"], self.choices, in_triggers),
+            "steps": campaign_cards.of(self.form["steps"], self.choices, problems),
+            "webhooks": self.webhooks,
+            "static_lists": self.choices.static_lists,
+            "smart_lists": self.choices.smart_lists,
+            "step_titles": campaign_sentences.STEP_TITLES,
+            "periods": campaign_cards.PERIODS,
+            "qualifications": campaign_cards.QUALIFICATIONS,
+            "units": builder_labels.UNITS,
+            "frames": builder_labels.FRAMES,
+            "q_units": campaign_cards.PERIODS[1:],
+            "empties": builder_labels.EMPTY,
+            "may_change": may_change,
             "errors": [str(one.message) for one in problems if one.path[:1] not in apart],
             **{
                 f"{name}_errors": campaign_cards.errors_in(problems, name)
                 for name in ("name", "audience", "qualification", "late_after_hours")
             },
-            "tokens": self._tokens(), "suggest_url": reverse("admin:smartlists_smartlist_suggest"),
-        }  # fmt: skip
+            "tokens": self._tokens(),
+            "suggest_url": reverse("admin:smartlists_smartlist_suggest"),
+        }
 
     def _tokens(self) -> list[str]:
-        triggers = [
-            campaign_definitions.Trigger(one["type"]) for one in self.form["triggers"]["filters"] if one.get("type")
-        ]
-        return sorted("{{" + key + "}}" for key in definition_checks.known_tokens(triggers, self.choices.catalogue))
+        types = [item["type"] for item in self.form["triggers"]["filters"] if item.get("type")]
+        return sorted("{{" + key + "}}" for key in webhook_tokens.known_tokens(types, self.choices.catalogue))
 
 
 def _webhooks() -> dict[int, str]:
@@ -127,13 +138,13 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     """What a campaign does: to be changed by who may, in words for the others."""
     campaign = find(request, pk)
     if request.method == "POST":
-        require(request, campaigns.CHANGE)
+        require(request, campaign_lifecycle.CHANGE)
     return _build(request, campaign)
 
 
 def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """What is typed, in words, and what is still missing: nothing is saved."""
-    require(request, campaigns.VIEW)
+    require(request, campaign_lifecycle.VIEW)
     if request.method != "POST":
         raise PermissionDenied
     campaign = SmartCampaign.objects.filter(pk=pk).first()
@@ -154,7 +165,7 @@ def _build(request: HttpRequest, campaign: SmartCampaign | None) -> HttpResponse
             raise Refused(*form.problems)
         saved = _save(request, campaign, form)
         if action == "activate":
-            saved = campaigns.activate(saved, request.user)
+            saved = campaign_lifecycle.activate(saved, request.user)
     except Refused as refusal:
         form.problems = refusal.problems
         return _builder(request, campaign, form)
@@ -164,8 +175,8 @@ def _build(request: HttpRequest, campaign: SmartCampaign | None) -> HttpResponse
 
 def _save(request: HttpRequest, campaign: SmartCampaign | None, form: Form) -> SmartCampaign:
     if campaign is None:
-        return campaigns.create(form.name, request.user, value=form.value, description=form.description)
-    return campaigns.change(
+        return campaign_lifecycle.create(form.name, request.user, value=form.value, description=form.description)
+    return campaign_lifecycle.change(
         campaign, request.user, expected_revision=form.revision, name=form.name, value=form.value,
         description=form.description,
     )  # fmt: skip
@@ -174,7 +185,7 @@ def _save(request: HttpRequest, campaign: SmartCampaign | None, form: Form) -> S
 def _builder(
     request: HttpRequest, campaign: SmartCampaign | None, form: Form, show_problems: bool = True
 ) -> HttpResponse:
-    may_change = campaign is None or request.user.has_perm(campaigns.CHANGE)
+    may_change = campaign is None or request.user.has_perm(campaign_lifecycle.CHANGE)
     panel_url = reverse(f"{NAME}_panel", args=[campaign.pk]) if campaign else reverse(f"{NAME}_panel_new")
     return page(
         request, "flow", campaign, _("New smart campaign"), panel_url=panel_url,
@@ -190,12 +201,16 @@ def _panel(form: Form, campaign: SmartCampaign | None) -> Json:
         return {"unfinished": [str(problem.message) for problem in form.problems[:10]]}
     said_above = health_of(campaign, names) if campaign else []
     return {
-        "notes": [one for one in health.sentences(health.of_campaign(form.parsed, names)) if one not in said_above],
+        "notes": [
+            one
+            for one in list_diagnostics.sentences(campaign_diagnostics.of_campaign(form.parsed, names))
+            if one not in said_above
+        ],
         "said": {
             "triggers": [campaign_sentences.trigger(one, names) for one in form.parsed.triggers],
             "audience": campaign_sentences.audience(form.parsed.audience, names),
             "qualification": campaign_sentences.qualification(form.parsed.qualification),
             "steps": list(campaign_sentences.steps(form.parsed, names, form.webhooks)),
         },
-        "missing": [str(problem.message) for problem in campaigns.unready(form.parsed)],
+        "missing": [str(problem.message) for problem in campaign_lifecycle.unready(form.parsed)],
     }

@@ -7,9 +7,9 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from people.problems import Path, Problem
-from smartlists.campaign_sentences import STEP_TITLES
-from smartlists.choices import Choices, FieldChoice
+from people.core.errors import Path, Problem
+from smartlists.admin.builder.choices import Choices, FieldChoice
+from smartlists.campaigns.sentences import STEP_TITLES
 
 Json = dict[str, Any]
 Choice = tuple[str, str | Promise]

@@ -10,9 +10,12 @@ from typing import Any
 
 from django.http import QueryDict
 
-from people.problems import Problem, Refused
-from smartlists import building, definitions, language, rules
-from smartlists.catalogue import Catalogue
+from people.core.errors import Problem, Refused
+from smartlists.admin.builder import form as builder_form
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.catalog import Catalogue
+from smartlists.rules import model as rules
+from smartlists.rules.text import language
 
 Json = dict[str, Any]
 EVERYBODY, LIST, RULES = "everybody", "list", "rules"
@@ -28,9 +31,9 @@ def posted(post: QueryDict) -> Json:
     tree: Json = {}
     for name, values in post.lists():
         if name.startswith("steps."):
-            building.plant(tree, name.split("."), values[-1], MAX_LEVELS)
+            builder_form.plant(tree, name.split("."), values[-1], MAX_LEVELS)
     return {
-        "triggers": building.rules_of(post),
+        "triggers": builder_form.rules_of(post),
         "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
         "qualification": {name: post.get(f"qualification_{name}", "") for name in ("how", "number", "unit")},
         "late_after_hours": post.get("late_after_hours", "").strip(),
@@ -44,7 +47,7 @@ def _audience(chosen: Any, text: Any) -> Json:
 
 
 def _steps(nodes: Any) -> list[Json]:
-    return [_step(node) for node in building.ordered(nodes)]
+    return [_step(node) for node in builder_form.ordered(nodes)]
 
 
 def _step(node: Json) -> Json:
@@ -54,7 +57,7 @@ def _step(node: Json) -> Json:
     if found.get("do") == "choose":
         ways = [
             {**_audience(way.get("when", ""), way.get("text", "")), "steps": _steps(way.get("steps"))}
-            for way in building.ordered(node.get("choices"))
+            for way in builder_form.ordered(node.get("choices"))
         ]
         found["choices"], found["otherwise"] = ways, _steps(node.get("otherwise"))
     return found
@@ -66,8 +69,8 @@ def _step(node: Json) -> Json:
 def definition_of(form: Json, names: Catalogue) -> tuple[Json, list[Problem]]:
     """The definition that the form says, as JSON, and what is wrong with texts that had to be read for it."""
     problems: list[Problem] = []
-    qualification = {"how": form["qualification"]["how"] or definitions.ONCE}
-    if qualification["how"] == definitions.WITHIN:
+    qualification = {"how": form["qualification"]["how"] or campaign_definition.ONCE}
+    if qualification["how"] == campaign_definition.WITHIN:
         qualification |= {"number": form["qualification"]["number"], "unit": form["qualification"]["unit"]}
     return {
         "triggers": [_trigger(item) for item in form["triggers"]["filters"]],
@@ -80,7 +83,10 @@ def definition_of(form: Json, names: Catalogue) -> tuple[Json, list[Problem]]:
 
 def _trigger(item: Json) -> Json:
     if item.get("kind") == "smart_list":
-        return {"smart_list": item["list"], "change": definitions.JOINED if item["member"] else definitions.LEFT}
+        return {
+            "smart_list": item["list"],
+            "change": campaign_definition.JOINED if item["member"] else campaign_definition.LEFT,
+        }
     return {"type": item.get("type"), "constraints": item.get("constraints", [])}
 
 
@@ -153,14 +159,14 @@ _MADE: Mapping[str, Callable[[Json], Json]] = {
 def form_of(definition: Json, names: Catalogue) -> Json:
     """A saved campaign as the form has it."""
     filters = [
-        {"kind": "smart_list", "list": one["smart_list"], "member": one["change"] == definitions.JOINED}
+        {"kind": "smart_list", "list": one["smart_list"], "member": one["change"] == campaign_definition.JOINED}
         if "smart_list" in one
         else {"kind": "activity", "did": True, **one}
         for one in definition["triggers"]
     ]
     late = definition["late_after_hours"]
     return {
-        "triggers": building.filled({"version": 1, "match": "any", "filters": filters}),
+        "triggers": builder_form.filled({"version": 1, "match": "any", "filters": filters}),
         "audience": _audience_form(definition["audience"], names),
         "qualification": {"number": "", "unit": "", **definition["qualification"]},
         "late_after_hours": "" if late is None else str(late),
@@ -173,7 +179,7 @@ def _audience_form(audience: Json | None, names: Catalogue) -> Json:
         return {"kind": EVERYBODY, "list": "", "text": ""}
     if "smart_list" in audience:
         return {"kind": LIST, "list": str(audience["smart_list"]), "text": ""}
-    return {"kind": RULES, "list": "", "text": language.render(rules.load(audience["rules"]), names=names)}
+    return {"kind": RULES, "list": "", "text": language.render(rules.load(audience["rules"]), names)}
 
 
 def _step_form(step: Json, names: Catalogue) -> Json:

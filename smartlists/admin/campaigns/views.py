@@ -14,15 +14,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people import exporting
+from people.core.admin.base import number
+from people.core.errors import NotAllowed, Refused
+from people.files.exports import jobs as export_jobs
 from people.models import Person
-from people.pages import number
-from people.problems import NotAllowed, Refused
-from smartlists import campaign_sentences, campaigns, definitions, health, results, running, trying
-from smartlists.catalogue import Catalogue
+from smartlists.admin.base import require
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import diagnostics as campaign_diagnostics
+from smartlists.campaigns import dry_run
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.triggers import definition_of
+from smartlists.catalog import Catalogue
+from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.models import CampaignEntry, SmartCampaign, SmartList, Webhook
-from smartlists.shell import require
-from smartlists.triggering import definition_of
 
 NAME = "admin:smartlists_smartcampaign"
 TABS = (
@@ -35,7 +42,7 @@ State = SmartCampaign.State
 
 
 def find(request: HttpRequest, pk: int) -> SmartCampaign:
-    require(request, campaigns.VIEW)
+    require(request, campaign_lifecycle.VIEW)
     return get_object_or_404(SmartCampaign, pk=pk)
 
 
@@ -45,7 +52,7 @@ def page(
     tabs = (
         [(name, label, reverse(f"{NAME}_{view}", args=[campaign.pk])) for name, label, view in TABS] if campaign else ()
     )
-    may_run = request.user.has_perm(campaigns.ACTIVATE)
+    may_run = request.user.has_perm(campaign_lifecycle.ACTIVATE)
     return render(request, f"smartlists/campaign_{tab}.html", {
         **admin.site.each_context(request), "title": str(campaign or title), "opts": SmartCampaign._meta,
         "health": health_of(campaign, Catalogue()) if campaign else (),
@@ -58,7 +65,9 @@ def page(
 
 def health_of(campaign: SmartCampaign, names: Catalogue) -> list[str]:
     """What the head of each page says is wrong."""
-    return health.sentences(health.of_campaign(definitions.load(campaign.definition), names))
+    return list_diagnostics.sentences(
+        campaign_diagnostics.of_campaign(campaign_definition.load(campaign.definition), names)
+    )
 
 
 def show_results(request: HttpRequest, pk: int) -> HttpResponse:
@@ -70,16 +79,16 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
     reason = reason if reason in CampaignEntry.Reason.values else ""
     person_id = _person_id(wanted)
     found = list(
-        results.entries(
+        campaign_results.entries(
             campaign, state=state, reason=reason, person_id=person_id if wanted else None,
-            before=number(request.GET.get("before", "")) or None, limit=results.PAGE + 1,
+            before=number(request.GET.get("before", "")) or None, limit=campaign_results.PAGE + 1,
         )
     ) if not wanted or person_id else []  # fmt: skip
-    shown = found[: results.PAGE]
+    shown = found[: campaign_results.PAGE]
     kept = request.GET.copy()
     kept.pop("before", None)
     return page(
-        request, "results", campaign, rows=_rows(request, shown), summary=results.summary(campaign),
+        request, "results", campaign, rows=_rows(request, shown), summary=campaign_results.summary(campaign),
         reasons=[(value, label) for value, label in CampaignEntry.Reason.choices], states=CampaignEntry.State.choices,
         state=state, reason=reason, person=wanted, before=shown[-1].pk if len(found) > len(shown) else None,
         kept=kept.urlencode(), skipped=_skipped(campaign),
@@ -95,7 +104,9 @@ def _person_id(wanted: str) -> int:
 
 def _skipped(campaign: SmartCampaign) -> list[tuple[str, int]]:
     labels = dict(CampaignEntry.Reason.choices)
-    return [(str(labels.get(reason, reason)), count) for reason, count in results.summary(campaign).skipped.items()]
+    return [
+        (str(labels.get(reason, reason)), count) for reason, count in campaign_results.summary(campaign).skipped.items()
+    ]
 
 
 def _rows(request: HttpRequest, entries: list[CampaignEntry]) -> list[dict[str, Any]]:
@@ -116,8 +127,8 @@ def _order(outcome: Any) -> list[int]:
 
 
 def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -> dict[str, Any]:
-    item = definitions.step_at(definition_of(entry.version_id).steps, outcome.path)
-    is_choice = isinstance(item, definitions.Choose)  # which way is what matters here, not all there are
+    item = campaign_definition.step_at(definition_of(entry.version_id).steps, outcome.path)
+    is_choice = isinstance(item, campaign_definition.Choose)  # which way is what matters here, not all there are
     said = str(campaign_sentences.STEP_TITLES["choose"]) if is_choice else (
         campaign_sentences.step(item, names, webhooks)
     )  # fmt: skip
@@ -131,7 +142,7 @@ def export(request: HttpRequest, pk: int) -> Any:
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
     state = request.GET.get("state", "")
     wanted = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
-    exporting.write(results.statement(wanted), "csv", file, excel_safe=True)
+    export_jobs.write(campaign_results.statement(wanted), "csv", file, excel_safe=True)
     file.seek(0)
     name = slugify(campaign.name) or f"campaign-{campaign.pk}"
     return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
@@ -163,17 +174,17 @@ def try_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _try(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
     person_id = _person_id(context["tested"])
-    context["trial"] = trying.try_out(campaign, person_id, request.user, number(context["activity"]) or None)
+    context["trial"] = dry_run.try_out(campaign, person_id, request.user, number(context["activity"]) or None)
 
 
 def _preview(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
     chosen = get_object_or_404(SmartList, pk=context["chosen"])
-    context["preview"] = running.preview(campaign, chosen, request.user)
+    context["preview"] = campaign_runs.preview(campaign, chosen, request.user)
 
 
 def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> HttpResponse:
     chosen = get_object_or_404(SmartList, pk=context["chosen"])
-    run = running.run_once(campaign, chosen, request.user, cap=number(request.POST.get("cap", "")))
+    run = campaign_runs.run_once(campaign, chosen, request.user, cap=number(request.POST.get("cap", "")))
     said = ngettext(
         "%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count
     )  # fmt: skip
@@ -188,7 +199,7 @@ def settings_page(request: HttpRequest, pk: int) -> HttpResponse:
     """A copy, the archive, the end of the campaign."""
     campaign = find(request, pk)
     return page(
-        request, "settings", campaign, may_change=request.user.has_perm(campaigns.CHANGE),
+        request, "settings", campaign, may_change=request.user.has_perm(campaign_lifecycle.CHANGE),
         may_add=request.user.has_perm("smartlists.add_smartcampaign"),
         may_delete=request.user.has_perm("smartlists.delete_smartcampaign")
         and campaign.state in (State.DRAFT, State.ARCHIVED),
@@ -214,34 +225,34 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 
 def _activate(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
-    campaigns.activate(campaign, request.user)
+    campaign_lifecycle.activate(campaign, request.user)
     return _("Active: whatever is recorded from now on counts."), campaign.pk
 
 
 def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
-    campaigns.pause(campaign, request.user)
+    campaign_lifecycle.pause(campaign, request.user)
     return _("Paused: nobody enters, and everybody under way is held."), campaign.pk
 
 
 def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
-    campaigns.archive(campaign, request.user)
+    campaign_lifecycle.archive(campaign, request.user)
     return _("Archived."), campaign.pk
 
 
 def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
-    campaigns.unarchive(campaign, request.user)
+    campaign_lifecycle.unarchive(campaign, request.user)
     return _("Taken out of the archive."), campaign.pk
 
 
 def _copy(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
-    return _("Copied."), campaigns.copy(campaign, request.POST.get("name", ""), request.user).pk
+    return _("Copied."), campaign_lifecycle.copy(campaign, request.POST.get("name", ""), request.user).pk
 
 
 def _delete(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int | None]:
     if request.POST.get("confirm", "").strip() != campaign.name:
         messages.error(request, _("That is not the name of the campaign; nothing was deleted."))
         return _("Nothing was deleted."), campaign.pk
-    campaigns.delete(campaign, request.user)
+    campaign_lifecycle.delete(campaign, request.user)
     return _("Deleted."), None
 
 

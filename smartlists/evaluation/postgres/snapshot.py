@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from psycopg.pq import Format
 from pyroaring import BitMap
 
-from people import cluster
-from people.problems import Problem, Refused
-from smartlists.operators import Sql
+from people.core.db import citus
+from people.core.errors import Problem, Refused
+from smartlists.evaluation.postgres.conditions import Sql
 
 PREFIX = "smart list "  # of the application names of evaluations under way
 MAX_TAG = 40
@@ -42,7 +42,7 @@ class Snapshot:
     def people(self, source: Sql) -> BitMap:
         """The people that `source` (what follows `from`, with a column `person`) finds; one statement."""
         ranges = " group by person >> 20" if self.in_ranges else ""
-        ids_of, read = _ON_CLUSTER if cluster.is_distributed() else _ON_ONE_SERVER
+        ids_of, read = _ON_CLUSTER if citus.is_distributed() else _ON_ONE_SERVER
         found = BitMap()
         for (ids,) in self.rows(f"select {ids_of} from {source.text}{ranges}", source.params):
             if ids:

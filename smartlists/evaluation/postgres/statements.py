@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smartlists import operators, rules
-from smartlists.catalogue import Catalogue, Field, Type, expression_of
-from smartlists.checking import aggregate_type
-from smartlists.operators import Sql
-from smartlists.periods import Clock
+from smartlists.catalog import Catalogue, expression_of
+from smartlists.evaluation.postgres import conditions
+from smartlists.evaluation.postgres.conditions import Sql
+from smartlists.rules import model as rules
+from smartlists.rules import operators
+from smartlists.rules.parsing import aggregate_type
+from smartlists.rules.periods import Clock
+from smartlists.rules.vocabulary import Field, Type
 
 DAY = 24  # hours: a sequence counts them, whatever the clocks do
 
@@ -54,7 +57,7 @@ def of_filter(item: rules.Filter, context: Context) -> Statement:
 
 def person_field(item: rules.PersonField, context: Context) -> Statement:
     field = context.names.person_field(item.field)
-    condition = operators.condition(
+    condition = conditions.condition(
         expression_of(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
     where = joined([condition, *context.only_among("id")])
@@ -88,7 +91,9 @@ def rows_of(of: Type, constraints: Sequence[rules.Constraint], context: Context)
 def constraint(item: rules.Constraint, of: Type, context: Context) -> Sql:
     """The condition of one constraint on a row of `activity` of that type."""
     field = context.names.field(of, item.field)
-    return operators.condition(field.expression, field.data_type, item.operator, item.values, item.empty, context.clock)
+    return conditions.condition(
+        field.expression, field.data_type, item.operator, item.values, item.empty, context.clock
+    )
 
 
 def _grouped(item: rules.Activity, of: Type, rows: Sql, context: Context) -> Statement:
@@ -124,7 +129,7 @@ def aggregate_condition(item: rules.Aggregate, of: Type, context: Context) -> Sq
     """The condition on a group of rows that an aggregate states."""
     field = context.names.field(of, item.field)
     compared = aggregate_type(item.function, field.data_type)
-    return operators.condition(
+    return conditions.condition(
         aggregate_of(item.function, field), compared, item.operator, item.values, None, context.clock
     )
 

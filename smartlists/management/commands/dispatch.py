@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from smartlists import dispatching
+from smartlists.campaigns import dispatcher
 
 
 class Command(BaseCommand):
@@ -16,10 +16,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> str:
         if once:
-            dispatching.drain()
+            dispatcher.drain()
             return "Nothing is due any more."
         over: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: over.append(received))
-        dispatching.dispatch(lambda: bool(over))
+        dispatcher.dispatch(lambda: bool(over))
         return "Ended."

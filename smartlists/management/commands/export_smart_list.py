@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from people.export_command import ExportCommand
-from people.exporting import Statement
-from smartlists import exporting as list_exporting
+from people.files.exports.command import ExportCommand
+from people.files.exports.kinds import Statement
+from smartlists.lists import export_kind as list_exporting
 from smartlists.models import SmartList
 
 

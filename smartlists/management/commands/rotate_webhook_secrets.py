@@ -4,9 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people.problems import Refused
-from smartlists import sealing, webhooks
+from people.core.errors import Refused
 from smartlists.models import Webhook
+from smartlists.webhooks import editing as webhook_editing
+from smartlists.webhooks import secrets as webhook_secrets
 
 
 class Command(BaseCommand):
@@ -17,9 +18,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> str:
         if dry_run:
-            count = Webhook.objects.exclude(secret=None).exclude(secret_key_name=sealing.present()).count()
-            return f"{count} secrets lie under another key than “{sealing.present()}”."
+            count = Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()).count()
+            return f"{count} secrets lie under another key than “{webhook_secrets.present()}”."
         try:
-            return f"{webhooks.reseal()} secrets were sealed under “{sealing.present()}”."
+            return f"{webhook_editing.reseal()} secrets were sealed under “{webhook_secrets.present()}”."
         except Refused as refused:
             raise CommandError(str(refused)) from None

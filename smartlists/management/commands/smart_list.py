@@ -4,13 +4,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people import finding, static_lists
+from people import lookup as people_lookup
+from people.core.errors import Refused
+from people.core.source import Door, Source
+from people.datatypes import keys as datatype_keys
+from people.lists import static_lists
 from people.models import StaticList
-from people.problems import Refused
-from people.sources import Door, Source
-from smartlists import copying, evaluating, evaluation, exchange, explanation, exporting
+from smartlists.evaluation import evaluator, explanation
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import copies as list_copies
+from smartlists.lists import export_kind as list_export_kind
+from smartlists.lists import files as list_files
 from smartlists.models import ListCopy, SmartList
-from smartlists.sentences import sentence
+from smartlists.rules.sentences import sentence
 
 PERIODS = {"hour": 60, "day": 1_440, "week": 10_080}
 
@@ -53,17 +59,17 @@ class Command(BaseCommand):
     def _export(self, options: dict[str, Any]) -> None:
         lists = [_named(name) for name in options["names"]] or list(SmartList.objects.order_by("name"))
         if options["folder"] is None:
-            self.stdout.write("\n".join(exchange.write(one) for one in lists), ending="")
+            self.stdout.write("\n".join(list_files.write(one) for one in lists), ending="")
             return
         folder = Path(options["folder"])
         folder.mkdir(parents=True, exist_ok=True)
         for one in lists:
-            (folder / _file_name(one)).write_text(exchange.write(one), encoding="utf-8")
+            (folder / _file_name(one)).write_text(list_files.write(one), encoding="utf-8")
         self.stdout.write(f"{len(lists)} lists written to {folder}.")
 
     def _import(self, options: dict[str, Any]) -> None:
         files = {name: _read(name) for name in options["files"]}
-        done = exchange.import_lists(files, None, dry_run=options["dry_run"])
+        done = list_files.import_lists(files, None, dry_run=options["dry_run"])
         prefix = "Dry run, nothing was changed: " if options["dry_run"] else ""
         self.stdout.write(prefix + ", ".join(f"{one.name} {one.what}" for one in done) + ".")
 
@@ -71,10 +77,10 @@ class Command(BaseCommand):
         if options["file"]:
             if options["members"]:
                 raise CommandError("--members needs the name of a saved list.")
-            found = evaluation.evaluate(exchange.read(_read(options["file"])).rules)
+            found = evaluator.evaluate(list_files.read(_read(options["file"])).rules)
             count, per_filter, seconds = found.count, [one.count for one in found.per_filter], found.seconds
         else:
-            stored = evaluating.evaluate(_wanted(options), None)
+            stored = stored_evaluations.evaluate(_wanted(options), None)
             count, per_filter, seconds = stored.count or 0, stored.per_filter, stored.seconds or 0
             if options["members"]:
                 self._write_members(stored, options)
@@ -86,11 +92,11 @@ class Command(BaseCommand):
 
     def _write_members(self, stored: Any, options: dict[str, Any]) -> None:
         if options["members"] == "-":
-            exporting.write_members(stored, sys.stdout.buffer, options["fields"])
+            list_export_kind.write_members(stored, sys.stdout.buffer, options["fields"])
             return
         try:
             with open(options["members"], "wb") as file:
-                rows = exporting.write_members(stored, file, options["fields"])
+                rows = list_export_kind.write_members(stored, file, options["fields"])
         except OSError as error:
             raise CommandError(f"{options['members']}: {error.strerror}") from None
         self.stderr.write(f"{rows} members written to {options['members']}")
@@ -98,27 +104,27 @@ class Command(BaseCommand):
     def _copy(self, options: dict[str, Any]) -> None:
         smart_list = _named(options["name"])
         static_list = StaticList.objects.filter(name__iexact=options["to"]).first()
-        mode = copying.Mode.REPLACE if options["replace"] else copying.Mode.ADD
+        mode = list_copies.Mode.REPLACE if options["replace"] else list_copies.Mode.ADD
         if options["stop"]:
             planned = ListCopy.objects.filter(smart_list=smart_list, static_list=static_list).first()
             if planned is None:
                 raise CommandError(f"“{options['to']}” is not filled from “{smart_list.name}”.")
-            copying.end(planned, None)
+            list_copies.end(planned, None)
             self.stdout.write("Ended.")
             return
         if options["dry_run"]:
-            self.stdout.write(f"{evaluating.shown(smart_list, None).count} people are meant.")
+            self.stdout.write(f"{stored_evaluations.shown(smart_list, None).count} people are meant.")
             return
         static_list = static_list or static_lists.create(options["to"], None)
         if options["every"]:
-            copying.plan(smart_list, static_list, None, mode=mode, every_minutes=PERIODS[options["every"]])
+            list_copies.plan(smart_list, static_list, None, mode=mode, every_minutes=PERIODS[options["every"]])
             self.stdout.write(f"“{static_list.name}” is filled now and once a {options['every']}.")
             return
-        done = copying.put_into(smart_list, static_list, Source(Door.COMMAND), None, mode)
+        done = list_copies.put_into(smart_list, static_list, Source(Door.COMMAND), None, mode)
         self.stdout.write(f"{done.joined} joined, {done.left} left.")
 
     def _explain(self, options: dict[str, Any]) -> None:
-        found = exchange.read(_read(options["file"])).rules if options["file"] else _wanted(options).parsed
+        found = list_files.read(_read(options["file"])).rules if options["file"] else _wanted(options).parsed
         explained = explanation.explain(found, _person(options["person"]))
         self._write_verdicts(explained, "")
         self.stdout.write("On the list." if explained.is_member else "Not on the list.")
@@ -157,8 +163,8 @@ def _named(name: str) -> SmartList:
 def _person(reference: str) -> int:
     ids = (
         [int(reference)]
-        if finding.is_id(reference)
-        else finding.by_field("email", [reference])[finding.key_of(reference)]
+        if datatype_keys.is_id(reference)
+        else people_lookup.by_field("email", [reference])[datatype_keys.key_of(reference)]
     )
     if len(ids) != 1:
         raise CommandError(f"{len(ids)} people are called {reference}.")

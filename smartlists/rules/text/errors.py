@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 
-from people.problems import Problem, show
-from smartlists.operators import OPERATORS
+from people.core.errors import Problem, show
+from smartlists.rules.operators import OPERATORS
 
 
 class Place(NamedTuple):

@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 from lark import Lark, Tree
 from lark.exceptions import UnexpectedInput
 
-from people.problems import Problem, Refused
-from smartlists import rules
-from smartlists.catalogue import Catalogue
-from smartlists.language_errors import Place, misread, placed
-from smartlists.language_reading import Reader
-from smartlists.language_writing import Writer, quoted
-from smartlists.naming import Naming
+from people.core.errors import Problem, Refused
+from smartlists.rules import model as rules
+from smartlists.rules.names import Naming
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.text.errors import Place, misread, placed
+from smartlists.rules.text.parser import Reader
+from smartlists.rules.text.writer import Writer, quoted
+from smartlists.rules.vocabulary import Vocabulary
 
 # no rules that fit their 256 KB of JSON take more text, or more words
 MAX_LENGTH = 800_000
@@ -40,13 +41,13 @@ class Document:
     description: str = ""
 
 
-def parse(text: str, names: Catalogue | None = None) -> rules.Rules:
+def parse(text: str, names: Vocabulary) -> rules.Rules:
     """The rules that `text` writes. Raises as `read` does."""
     return read(text, names).rules
 
 
-def read(text: str, names: Catalogue | None = None) -> Document:
-    """What a whole file says; names are looked up in `names`, read anew when absent.
+def read(text: str, names: Vocabulary) -> Document:
+    """What a whole file says; names are looked up in `names`.
 
     Raises `Refused`: every problem has the path ("line", n, "column", n) and says the place in its message.
     """
@@ -57,13 +58,13 @@ def read(text: str, names: Catalogue | None = None) -> Document:
     form = reader.document(tree)
     reader.refuse_if_wrong()
     try:
-        found = rules.parse(form, naming.catalogue)
+        found = parse_rules(form, naming.catalogue)
     except Refused as refused:
         raise Refused(*(placed(problem, reader.place_of(problem.path)) for problem in refused.problems)) from None
     return Document(found, reader.name, reader.description)
 
 
-def render(found: rules.Rules, name: str = "", description: str = "", names: Catalogue | None = None) -> str:
+def render(found: rules.Rules, names: Vocabulary, name: str = "", description: str = "") -> str:
     """The one text of `found`, ending with a line end; `read` gives back what went in."""
     lines = []
     if name or description:

@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 from lark import Token, Tree
 
 from people import datatypes
-from people.problems import Path, Problem, Refused, show
-from smartlists.checking import MAX_FILTERS, MAX_PROBLEMS
-from smartlists.language_errors import Place, placed
-from smartlists.logic import MAX_DEPTH
-from smartlists.naming import Index, Naming
+from people.core.errors import Path, Problem, Refused, show
+from smartlists.rules.logic import MAX_DEPTH
+from smartlists.rules.names import Index, Naming
+from smartlists.rules.parsing import MAX_FILTERS, MAX_PROBLEMS
+from smartlists.rules.text.errors import Place, placed
 
 Json = dict[str, Any]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from people import datatypes
-from smartlists.catalogue import MOMENTS
-from smartlists.naming import Index, Naming
+from smartlists.rules.names import Index, Naming
+from smartlists.rules.vocabulary import MOMENTS
 
 Json = Mapping[str, Any]
 

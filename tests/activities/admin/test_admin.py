@@ -11,9 +11,10 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from activities.models import Activity, ActivityType
-from people import installation
-from people.models import Installation, Person
-from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
+from people.core import installation
+from people.core.models import Installation
+from people.models import Person
+from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db
 TYPES = "admin:activities_activitytype"
@@ -253,7 +254,7 @@ def test_an_activity_is_recorded_by_hand(admin):
 
 
 def test_a_type_approved_while_somebody_fills_the_form(admin):
-    from activities import lifecycle
+    from activities.types import lifecycle
 
     check, ann = approved_type(), person()
     edit_description(check, "two")

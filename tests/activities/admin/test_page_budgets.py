@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth import get_user_model
 
-from people import installation
-from people.models import Installation
-from tests.making import activity, approved_type, edit_description, person, recorded
+from people.core import installation
+from people.core.models import Installation
+from tests.factories import activity, approved_type, edit_description, person, recorded
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db

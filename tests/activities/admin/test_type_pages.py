@@ -6,10 +6,11 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from activities import lifecycle, rollup
+from activities.log import rollup
 from activities.models import Activity, ActivityType
-from people.models import Folder
-from tests.making import CHECK_FIELDS, activity, approved_type, draft_type, edit_description, person, recorded
+from activities.types import lifecycle
+from people.core.models import Folder
+from tests.factories import CHECK_FIELDS, activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db
 TYPES = "admin:activities_activitytype"
@@ -363,11 +364,11 @@ def test_a_file_that_cannot_be_brought_in_says_why(admin, content, said):
 
 
 def test_a_type_in_use_is_named_before_it_is_deleted_or_a_field_goes(admin, monkeypatch):
-    from people import used_by
+    from people.core import references
 
     check = approved_type()
-    use = used_by.Use("smart list", "Depositors", check)
-    monkeypatch.setattr(used_by, "users_of", lambda *things: [use] if things else [])
+    use = references.Use("smart list", "Depositors", check)
+    monkeypatch.setattr(references, "users_of", lambda *things: [use] if things else [])
     for url in (page("step", check.pk, "delete"), page("used_by", check.pk)):
         assert "smart list “Depositors”" in admin.get(url).text
     assert "in use by" in admin.post(page("step", check.pk, "delete"), {"name": "Deposit Check"}).text

@@ -19,13 +19,14 @@ from django.db import connection
 from django.utils import translation
 
 from activities.models import Activity
-from people import exporting
-from people.exporting import Column, Kind, Statement
+from people.core.errors import NotAllowed, Refused
+from people.core.source import Door
+from people.files.exports import jobs as export_jobs
+from people.files.exports import kinds as export_kinds
+from people.files.exports.kinds import Column, Kind, Statement
 from people.models import Export, StaticList
-from people.problems import NotAllowed, Refused
-from people.sources import Door
-from tests.activities.test_races import InThread
-from tests.making import activity, approved_type, person, recorded
+from tests.activities.recording.test_races import InThread
+from tests.factories import activity, approved_type, person, recorded
 
 State = Export.State
 
@@ -156,18 +157,18 @@ def test_parquet_holds_what_csv_holds(checks, tmp_path):
 
 
 def test_parquet_without_pyarrow_is_refused(checks, tmp_path, monkeypatch):
-    monkeypatch.setattr("people.exporting.find_spec", lambda name: None)
+    monkeypatch.setattr("people.files.exports.jobs.find_spec", lambda name: None)
     with pytest.raises(CommandError, match="pyarrow on the server, which is not installed"):
         export("export_people", str(tmp_path / "p.parquet"), "--format", "parquet")
     assert not list(tmp_path.iterdir())
     with pytest.raises(Refused, match="pyarrow"):
-        exporting.create("people", {}, None, Door.ADMIN, format="parquet")
+        export_jobs.create("people", {}, None, Door.ADMIN, format="parquet")
 
 
 def test_why_there_is_no_file_is_read_in_the_language_of_who_looks(checks):
     job = queued(static_list=StaticList.objects.create(name="VIP").pk)
     StaticList.objects.all().delete()
-    exporting.run(job.pk)
+    export_jobs.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.fault) == (State.FAILED, f"There is no static list {job.parameters['static_list']}.")
     with translation.override("es"):
@@ -175,23 +176,23 @@ def test_why_there_is_no_file_is_read_in_the_language_of_who_looks(checks):
 
 
 def queued(kind="people", **parameters):
-    job = exporting.create(kind, parameters, None, Door.ADMIN)
-    exporting.enqueue(job)
+    job = export_jobs.create(kind, parameters, None, Door.ADMIN)
+    export_jobs.enqueue(job)
     return job
 
 
 def test_an_export_job_leaves_a_file_with_its_checksum(checks):
     job = queued(fields=["email"])
     assert job.state == State.QUEUED
-    exporting.run(job.pk)
+    export_jobs.run(job.pk)
     job.refresh_from_db()
-    content = exporting.path_of(job).read_bytes()
+    content = export_jobs.path_of(job).read_bytes()
     assert (job.state, job.rows, job.size) == (State.COMPLETED, 2, len(content))
     assert job.checksum == hashlib.sha256(content).hexdigest()
     with pytest.raises(Refused, match="queued already"):
-        exporting.enqueue(job)
+        export_jobs.enqueue(job)
     with pytest.raises(Refused, match="Ready"):
-        exporting.cancel(job)
+        export_jobs.cancel(job)
 
 
 def test_no_more_exports_wait_than_is_allowed(checks, settings):
@@ -206,24 +207,26 @@ def test_a_full_disk_fails_the_export_and_leaves_nothing(checks, monkeypatch):
         raise OSError(28, "No space left on device")
 
     job = queued()
-    monkeypatch.setattr("people.exporting.os.fsync", full)
-    exporting.run(job.pk)
+    monkeypatch.setattr("people.files.exports.jobs.os.fsync", full)
+    export_jobs.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.error) == (State.FAILED, "No space left on device")
-    assert not list(exporting.folder().iterdir())
+    assert not list(export_jobs.folder().iterdir())
 
 
 def test_who_may_not_export_people_may_not_ask(checks, django_user_model):
     with pytest.raises(NotAllowed):
-        exporting.create("people", {}, django_user_model.objects.create_user("vera"), Door.ADMIN)
+        export_jobs.create("people", {}, django_user_model.objects.create_user("vera"), Door.ADMIN)
 
 
 @pytest.fixture
 def slow():
     columns = [Column("n", "n"), Column("nap", "pg_sleep(0.01)")]
-    exporting.register(Kind("slow", "slow", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n")))
+    export_kinds.register(
+        Kind("slow", "slow", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n"))
+    )
     yield
-    del exporting.KINDS["slow"]
+    del export_kinds.KINDS["slow"]
 
 
 def wait_for(job, state):
@@ -237,13 +240,13 @@ def wait_for(job, state):
 @pytest.mark.django_db(transaction=True)
 def test_an_export_that_is_being_written_can_be_cancelled(slow):
     job = queued("slow")
-    writer = InThread(lambda: exporting.run(job.pk))
+    writer = InThread(lambda: export_jobs.run(job.pk))
     wait_for(job, State.PROCESSING)
     time.sleep(0.3)
-    exporting.cancel(job)
+    export_jobs.cancel(job)
     writer.result()
     job.refresh_from_db()
-    assert job.state == State.CANCELLED and not list(exporting.folder().iterdir())
+    assert job.state == State.CANCELLED and not list(export_jobs.folder().iterdir())
 
 
 RUN = """
@@ -272,15 +275,15 @@ def test_kill_9_in_the_middle_leaves_no_half_file_and_the_export_is_written_anew
     time.sleep(0.3)
     writer.send_signal(signal.SIGKILL)
     writer.wait()
-    assert not exporting.path_of(job).exists()
+    assert not export_jobs.path_of(job).exists()
     deadline = time.monotonic() + 20
-    while job.pk not in exporting.interrupted() and time.monotonic() < deadline:
+    while job.pk not in export_jobs.interrupted() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert exporting.interrupted() == [job.pk]
+    assert export_jobs.interrupted() == [job.pk]
     quick = Statement([Column("n", "n")], "generate_series(1, 3000) n")
-    exporting.register(Kind("slow", "slow", (), lambda _parameters: quick))
-    exporting.run(job.pk)
+    export_kinds.register(Kind("slow", "slow", (), lambda _parameters: quick))
+    export_jobs.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.rows) == (State.COMPLETED, 3000)
-    assert exporting.path_of(job).read_text() == "n\n" + "".join(f"{n}\n" for n in range(1, 3001))
-    assert [path.name for path in exporting.folder().iterdir()] == [job.file_name]
+    assert export_jobs.path_of(job).read_text() == "n\n" + "".join(f"{n}\n" for n in range(1, 3001))
+    assert [path.name for path in export_jobs.folder().iterdir()] == [job.file_name]

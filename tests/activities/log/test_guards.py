@@ -3,10 +3,10 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from activities import lifecycle
-from activities.digests import digest
+from activities.log.digest import digest
 from activities.models import Activity, ActivityRemoval, ActivityType, ActivityVersion
-from tests.making import activity, approved_type, draft_type, edit_description, person, recorded
+from activities.types import lifecycle
+from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db
 

@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities import reading
-from people import cluster
-from tests.activities.test_races import InThread
-from tests.lengths import examples
-from tests.making import activity, approved_type, person, recorded
+from activities.log import reader as log_reader
+from people.core.db import citus
+from tests.activities.recording.test_races import InThread
+from tests.factories import activity, approved_type, person, recorded
+from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TYPE, OTHER_TYPE = 4711, 4712
@@ -37,7 +37,7 @@ def put(rows, type_id=TYPE):
 def follow(position, limit=3, **narrowed):
     seen, more = [], True
     while more:
-        page = reading.read(position, [TYPE], limit=limit, **narrowed)
+        page = log_reader.read(position, [TYPE], limit=limit, **narrowed)
         seen += [row.pk for row in page.activities]
         position, more = page.position, page.has_more
     return seen, position
@@ -67,7 +67,7 @@ def test_a_reader_with_a_date_gets_what_occurred_since_and_all_that_comes_later(
     rows, clock = moments(before, start)
     ids = put(rows)
     put([(recorded_at, since) for recorded_at, _ in rows[-1:]] * 3, OTHER_TYPE)
-    position = reading.start(since)
+    position = log_reader.start(since)
     later, _clock = moments(after, clock + timedelta(minutes=60))
     later_ids = put(later)
     expected = [pk for pk, (_recorded, occurred) in zip(ids, rows, strict=True) if occurred >= since] + later_ids
@@ -81,29 +81,29 @@ def test_the_start_is_near_the_first_row_that_counts():
     start = datetime(2025, 1, 1, tzinfo=UTC)
     hours = [start + timedelta(hours=hour) for hour in range(2_000)]
     ids = put([(hour, hour - timedelta(minutes=1)) for hour in hours])
-    assert ids[0] - 1 <= reading.start(start).last_id <= ids[0]
+    assert ids[0] - 1 <= log_reader.start(start).last_id <= ids[0]
     with CaptureQueriesContext(connection) as queries:
-        position = reading.start(hours[1_500])
+        position = log_reader.start(hours[1_500])
     assert 0 <= ids[1_500] - position.last_id <= 4
     with CaptureQueriesContext(connection) as reads:
-        reading.read(position, [TYPE, OTHER_TYPE, 5])
-    assert (len(queries), len(reads)) == ((3, 5) if cluster.is_distributed() else (4, 3))
+        log_reader.read(position, [TYPE, OTHER_TYPE, 5])
+    assert (len(queries), len(reads)) == ((3, 5) if citus.is_distributed() else (4, 3))
 
 
 def test_one_row_far_ahead_of_its_time_moves_the_start_back_to_it():
     start = datetime(2025, 1, 1, tzinfo=UTC)
     hours = [start + timedelta(hours=hour) for hour in range(500)]
     ids = put([(hour, hour + timedelta(hours=450) if n == 100 else hour) for n, hour in enumerate(hours)])
-    assert follow(reading.start(hours[490]))[0] == [ids[100], *ids[490:]]
+    assert follow(log_reader.start(hours[490]))[0] == [ids[100], *ids[490:]]
 
 
 def test_what_occurred_before_the_date_is_passed_over_with_the_token():
     start = datetime(next(_years), 1, 1, tzinfo=UTC)
     minutes = [start + timedelta(minutes=minute) for minute in range(180)]
     ids = put([(minute, minute - timedelta(seconds=5)) for minute in minutes])
-    if not cluster.is_distributed():
-        assert reading.start(minutes[120]).last_id == ids[121] - 1
-    assert follow(reading.start(minutes[120]))[0] == ids[121:]
+    if not citus.is_distributed():
+        assert log_reader.start(minutes[120]).last_id == ids[121] - 1
+    assert follow(log_reader.start(minutes[120]))[0] == ids[121:]
 
 
 def test_what_is_uncommitted_when_the_token_is_made_is_read_later_wherever_it_lies():
@@ -120,20 +120,20 @@ def test_what_is_uncommitted_when_the_token_is_made_is_read_later_wherever_it_li
     writer = InThread(slow)
     assert is_written.wait(10)
     (quick,) = recorded(activity(ann.pk))
-    position = reading.start(datetime(2026, 11, 1, tzinfo=UTC))
-    page = reading.read(position, [check.pk])
+    position = log_reader.start(datetime(2026, 11, 1, tzinfo=UTC))
+    page = log_reader.read(position, [check.pk])
     assert list(page.activities) == []
     may_commit.set()
     slow_ids = writer.result()
-    page = reading.read(page.position, [check.pk])
+    page = log_reader.read(page.position, [check.pk])
     # back-dated, but nobody could see it when the token was made
     assert [row.pk for row in page.activities] == [*slow_ids, quick.activity_id]
 
 
 def test_rows_have_what_the_model_has():
     check, ann = approved_type(), person()
-    start = reading.start()
+    start = log_reader.start()
     recorded(activity(ann.pk, amount="0.10", branch="Málaga"))
-    (row,) = reading.read(start, [check.pk]).activities
-    (stored,) = reading.timeline(ann.pk, type_ids=[check.pk])
+    (row,) = log_reader.read(start, [check.pk]).activities
+    (stored,) = log_reader.timeline(ann.pk, type_ids=[check.pk])
     assert row._asdict() == {name: getattr(stored, name) for name in row._fields}

@@ -9,14 +9,16 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from activities import removing, verifying
+from activities.log import retention, verify
 from activities.models import Activity, ActivityDay, ActivityKey, ActivityRemoval, RefusedActivity
-from people import import_runs, importing, merging
+from people.core.errors import Refused
+from people.core.source import SYSTEM
+from people.files.imports import jobs as import_jobs
+from people.files.imports import runner as import_runner
 from people.models import Import
-from people.problems import Refused
-from people.sources import SYSTEM
-from tests.activities.test_import_jobs import HEADER, done, plan, rows, uploaded
-from tests.making import activity, approved_type, person, recorded
+from people.persons import merge as person_merge
+from tests.activities.recording.test_import_jobs import HEADER, done, plan, rows, uploaded
+from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -47,18 +49,18 @@ def ago(**past):
 
 def test_nothing_goes_unless_a_type_is_given_a_retention(check):
     recorded(activity(person().pk, occurred_at="1950-01-01T00:00:00Z"))
-    assert removing.run_retention() == 0
+    assert retention.run_retention() == 0
     assert run("retention") == "Everything is kept for ever."
 
 
 def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monkeypatch):
-    monkeypatch.setattr(removing, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCH", 2)
     other = approved_type("Open Account", "openAccount")
     ann = person()
     old = [activity(ann.pk, occurred_at=ago(days=100 + n), external_id=n) for n in range(5)]
     recorded(*old, activity(ann.pk, occurred_at=ago(days=50)), activity(ann.pk, "openAccount", ago(days=100)))
-    removing.set_retention(check, 3, None)
-    (due,) = removing.due()
+    retention.set_retention(check, 3, None)
+    (due,) = retention.due()
     assert due.count == 5 and stored(check).count() == 6
     assert "depositCheck is kept for 3 months: 5 activities" in run("retention")
     assert run("retention", "--run") == "5 activities removed."
@@ -73,14 +75,14 @@ def test_retention_is_for_custom_types_and_sensible_numbers(check):
     from activities.models import ActivityType
 
     with pytest.raises(Refused):
-        removing.set_retention(ActivityType.objects.get(pk=12), 3, None)
+        retention.set_retention(ActivityType.objects.get(pk=12), 3, None)
     for months in (0, -1, 10_000):
         with pytest.raises(Refused):
-            removing.set_retention(check, months, None)
+            retention.set_retention(check, months, None)
 
 
 def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypatch):
-    monkeypatch.setattr(removing, "BATCH", 4)
+    monkeypatch.setattr(retention, "BATCH", 4)
     kept = recorded(activity(person().pk))
     job = done(uploaded(HEADER + rows(10) + "p1@example.com,x,y,z,1\n"))
     assert RefusedActivity.objects.filter(origin_id=job.pk).count() == 1
@@ -94,21 +96,21 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
     job.refresh_from_db()
     assert job.state == Import.State.TAKEN_BACK
     with pytest.raises(Refused):
-        importing.step(job, "resume", None, queue=False)
+        import_jobs.step(job, "resume", None, queue=False)
     assert run("take_back_import", str(job.pk), "--reason", "again").startswith("0 activities")
     again = done(uploaded(HEADER + rows(10)))
     assert again.added == 10
 
 
 def test_what_cannot_be_taken_back(check):
-    people = importing.upload([b"email\na@example.com\n"], "p.csv", "people", None)
+    people = import_jobs.upload([b"email\na@example.com\n"], "p.csv", "people", None)
     with pytest.raises(CommandError, match="Only imports of activities"):
         run("take_back_import", str(people.pk), "--reason", "x")
     job = uploaded(HEADER + rows(1))
-    importing.step(job, "start", None, queue=False)
+    import_jobs.step(job, "start", None, queue=False)
     with pytest.raises(CommandError, match="Pause or cancel"):
         run("take_back_import", str(job.pk), "--reason", "x")
-    import_runs.run(job.pk)
+    import_runner.run(job.pk)
     with pytest.raises(CommandError, match="Say why"):
         run("take_back_import", str(job.pk), "--reason", " ")
     with pytest.raises(CommandError, match="no import 999"):
@@ -122,9 +124,9 @@ def tomorrow():
 
 def test_a_day_that_is_not_over_is_not_closed(check):
     recorded(activity(person().pk))
-    assert verifying.close_days() == 0
-    assert verifying.close_days(tomorrow()) == 1
-    assert verifying.close_days(tomorrow()) == 0
+    assert verify.close_days() == 0
+    assert verify.close_days(tomorrow()) == 1
+    assert verify.close_days(tomorrow()) == 0
     assert ActivityDay.objects.get().count == Activity.objects.count()
 
 
@@ -133,14 +135,14 @@ def test_removals_and_merges_with_their_entries_add_up(check):
     recorded(*(activity(ann.pk, occurred_at=ago(days=200), primary_value=n) for n in range(5)), activity(bob.pk))
     job = done(uploaded(HEADER + rows(10), plan()))
     with time_machine.travel(tomorrow()):
-        verifying.close_days()
+        verify.close_days()
         before = ActivityDay.objects.get().count
-        removing.set_retention(check, 3, None)
-        assert removing.run_retention() == 5
-        assert removing.take_back(job, "wrong", None) == 10
-        merging.merge(bob.pk, [ann.pk], None, SYSTEM)
+        retention.set_retention(check, 3, None)
+        assert retention.run_retention() == 5
+        assert retention.take_back(job, "wrong", None) == 10
+        person_merge.merge(bob.pk, [ann.pk], None, SYSTEM)
     assert ActivityDay.objects.get().count == before
-    assert verifying.verify() == []
+    assert verify.verify() == []
     assert run("verify_activities") == "1 days verified: nothing is missing, nothing was altered."
 
 
@@ -172,10 +174,10 @@ def past_the_guards(statement, *parameters):
 def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
     (outcome,) = recorded(activity(person().pk, pages=3))
     total = Activity.objects.count()
-    verifying.close_days(tomorrow())
-    assert verifying.verify() == []
+    verify.close_days(tomorrow())
+    assert verify.verify() == []
     past_the_guards(statement, outcome.activity_id)
-    (finding,) = verifying.verify()
+    (finding,) = verify.verify()
     assert (said if said == "content" else f"{total - 1} of {total}") in str(finding)
     with pytest.raises(SystemExit) as stop:
         run("verify_activities")
@@ -184,6 +186,6 @@ def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
 
 def test_a_row_moved_to_another_day_is_missed_on_its_own(check):
     (outcome,) = recorded(activity(person().pk))
-    verifying.close_days(tomorrow())
+    verify.close_days(tomorrow())
     past_the_guards("update activity set recorded_at = '2020-01-01' where id = %s", outcome.activity_id)
-    assert len(verifying.verify()) == 1
+    assert len(verify.verify()) == 1

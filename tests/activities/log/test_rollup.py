@@ -9,13 +9,14 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities import rollup
-from activities.digests import digest
+from activities.log import rollup
+from activities.log.digest import digest
 from activities.models import Activity, DailyCount, SeenValue
-from people import deleting, installation
-from people.models import Installation
-from tests.lengths import examples
-from tests.making import DIALECT, activity, approved_type, person, recorded
+from people.core import installation
+from people.core.models import Installation
+from people.privacy import erasure
+from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -145,19 +146,20 @@ def test_what_an_erased_person_said_is_suggested_no_more(committed):
     recorded(activity(ann.pk, primary_value="Ann's cheque", branch="Her street"))
     recorded(activity(bob.pk, primary_value="kept"))
     rollup.catch_up()
-    deleting.erase([ann.pk], None, DIALECT)
+    erasure.erase([ann.pk], None, DIALECT)
     remove("merge", Activity.objects.get(primary_value="kept").pk)
     assert rollup.suggest(check.pk, "check") == ["kept"]
     assert rollup.suggest(check.pk, "branch") == []
 
 
 def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed):
-    from activities import recording
-    from people.sources import Door, Source
+    from activities.recording import recorder
+    from activities.recording import rows as recording_rows
+    from people.core.source import Door, Source
 
     ann = person(first_name="Ann")
-    row = recording.NewActivity(ann.pk, 37, "2026-11-20", "Ann Example", [])
-    recording.record([row], Source(Door.SYSTEM), standard=True)
+    row = recording_rows.NewActivity(ann.pk, 37, "2026-11-20", "Ann Example", [])
+    recorder.record([row], Source(Door.SYSTEM), standard=True)
     rollup.catch_up()
     assert not SeenValue.objects.filter(activity_type_id=37).exists()
     assert not SeenValue.objects.exclude(field="attribute_name").filter(activity_type_id__lt=100).exists()

@@ -5,14 +5,15 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from activities import column_statements, lifecycle, recording, recording_columns
-from activities.columns import Columns
 from activities.models import Activity, ActivityKey
-from activities.recording import Status
-from people import deleting
+from activities.recording import column_recorder, column_sql, recorder
+from activities.recording.columns import Columns
+from activities.recording.rows import Status
+from activities.types import lifecycle
+from people.core.source import Door, Source
 from people.models import Person
-from people.sources import Door, Source
-from tests.making import approved_type, edit_description, person
+from people.persons import deletion
+from tests.factories import approved_type, edit_description, person
 
 pytestmark = pytest.mark.django_db
 SOURCE = Source(Door.IMPORT)
@@ -21,8 +22,8 @@ NAMES = ("amount", "branch", "deposited_on", "is_foreign", "pages")
 
 @pytest.fixture(autouse=True)
 def check_type(db, monkeypatch):
-    monkeypatch.setattr(recording_columns, "MANY", 1)
-    monkeypatch.setattr(column_statements, "CHUNK", 2)
+    monkeypatch.setattr(column_recorder, "MANY", 1)
+    monkeypatch.setattr(column_sql, "CHUNK", 2)
     return approved_type()
 
 
@@ -57,13 +58,13 @@ def both_ways(made, **options):
     for by_columns in (True, False):
         with transaction.atomic():
             if by_columns:
-                recorded = recording_columns.record(made, SOURCE, **options)
+                recorded = column_recorder.record(made, SOURCE, **options)
                 ids = {place: new_id for place, new_id in enumerate(recorded.ids) if new_id is not None}
                 answers = {place: answer(outcome) for place, outcome in recorded.others.items()}
                 assert not ids.keys() & answers.keys() and len(ids) + len(answers) == len(made)
                 assert list(ids.values()) == sorted(ids.values())
             else:
-                outcomes = recording.record(list(made), SOURCE, keep_refused=False, **options)
+                outcomes = recorder.record(list(made), SOURCE, keep_refused=False, **options)
                 answers = {
                     place: answer(outcome)
                     for place, outcome in enumerate(outcomes)
@@ -103,7 +104,7 @@ ROWS = {
 def test_columns_are_recorded_as_rows_are(case):
     person(email="ann@example.com")
     person(email="bob@example.com")
-    recording_columns.record(columns(row("ann@example.com", 1, "known")), SOURCE)
+    column_recorder.record(columns(row("ann@example.com", 1, "known")), SOURCE)
     by_columns, by_rows = both_ways(columns(*ROWS[case]))
     assert by_columns == by_rows
     assert len(by_columns[0][0]) > 1
@@ -112,7 +113,7 @@ def test_columns_are_recorded_as_rows_are(case):
 def test_people_by_id_shared_addresses_and_new_people():
     ann, twin, gone = person(email="ann@example.com"), person(email="t@example.com"), person()
     Person.objects.filter(pk=ann.pk).update(email="T@example.com")
-    deleting.delete([gone.pk], None, SOURCE)
+    deletion.delete([gone.pk], None, SOURCE)
     for ids in ([ann.pk, twin.pk], [ann.pk, gone.pk, 0, 2**40, "x", True, twin.pk]):
         by_columns, by_rows = both_ways(columns(*[row(pk, 1) for pk in ids], lookup_field="id", keyed=False))
         assert by_columns == by_rows and len(by_columns[0][0]) == 2
@@ -124,11 +125,11 @@ def test_people_by_id_shared_addresses_and_new_people():
 
 
 def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkeypatch):
-    monkeypatch.setattr(column_statements, "CHUNK", 100)
-    monkeypatch.setattr(column_statements, "PROBED", 1)
+    monkeypatch.setattr(column_sql, "CHUNK", 100)
+    monkeypatch.setattr(column_sql, "PROBED", 1)
     person(email="ann@example.com")
-    recording_columns.record(columns(row("ann@example.com", 1, "k0001")), SOURCE)
-    recorded = recording_columns.record(
+    column_recorder.record(columns(row("ann@example.com", 1, "k0001")), SOURCE)
+    recorded = column_recorder.record(
         columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(4000)]), SOURCE
     )  # fmt: skip
     assert {place: str(outcome.status) for place, outcome in recorded.others.items()} == {1: "repeated"}
@@ -138,19 +139,19 @@ def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkey
 def test_a_dry_run_says_the_same_and_keeps_nothing():
     person(email="ann@example.com")
     made = columns(*[row("ann@example.com", n, f"k{n}") for n in range(3)], row("ann@example.com", 9, "k1"))
-    recorded = recording_columns.record(made, SOURCE, dry_run=True)
+    recorded = column_recorder.record(made, SOURCE, dry_run=True)
     assert list(recorded.others) == [3] and set(recorded.ids) == {None} and stored() == ([], [])
 
 
 def test_what_was_checked_by_a_version_that_is_no_longer_live_is_checked_again(check_type):
     person(email="ann@example.com")
     made = columns(row("ann@example.com"), keyed=False)
-    recording_columns.record(made, SOURCE)
+    column_recorder.record(made, SOURCE)
     edit_description(check_type, "Changed")
     lifecycle.approve(check_type, None)
-    recording_columns.record(made, SOURCE)
+    column_recorder.record(made, SOURCE)
     custom = Activity.objects.filter(activity_type_id__gt=100_000).order_by("pk")
     assert list(custom.values_list("version", flat=True)) == [1, 2]
     lifecycle.retire(check_type, None)
-    recorded = recording_columns.record(made, SOURCE)
+    recorded = column_recorder.record(made, SOURCE)
     assert recorded.others[0].problems[0].code == "retired_type"

@@ -8,15 +8,18 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from activities import drafting, lifecycle, quarantine, replaying
-from activities.drafting import FieldSpec
 from activities.models import Activity, ActivityType, RefusedActivity
-from activities.recording import Lookup, NewActivity, record
-from people import deleting
-from people.problems import NotAllowed
-from people.sources import SYSTEM, Door, Source
-from tests.activities.test_races import InThread
-from tests.making import activity, approved_type, person, recorded
+from activities.recording import quarantine
+from activities.recording import replay as recording_replay
+from activities.recording.recorder import record
+from activities.recording.rows import Lookup, NewActivity
+from activities.types import drafts, lifecycle
+from activities.types.drafts import FieldSpec
+from people.core.errors import NotAllowed
+from people.core.source import SYSTEM, Door, Source
+from people.privacy import erasure
+from tests.activities.recording.test_races import InThread
+from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 State = RefusedActivity.State
@@ -74,18 +77,18 @@ def test_whatever_came_in_can_be_kept(check, row):
     outcomes = recorded(row)
     assert outcomes[0].problems
     kept = RefusedActivity.objects.get()
-    assert not kept.raw or replaying.decode(kept.raw)
-    assert replaying.replay([kept.pk], None).recorded == 0
+    assert not kept.raw or recording_replay.decode(kept.raw)
+    assert recording_replay.replay([kept.pk], None).recorded == 0
 
 
 def test_a_row_is_corrected_and_replayed_once(check):
     ann = person()
     recorded(activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
-    assert replaying.replay(waiting(), None) == replaying.Replayed(0, 1)
-    assert replaying.correct(waiting(), "amount", "12.50", None) == 1
+    assert recording_replay.replay(waiting(), None) == recording_replay.Replayed(0, 1)
+    assert recording_replay.correct(waiting(), "amount", "12.50", None) == 1
     ids = waiting()
-    assert replaying.replay(ids, None) == replaying.Replayed(1, 0)
-    assert replaying.replay(ids, None) == replaying.Replayed(0, 0)
+    assert recording_replay.replay(ids, None) == recording_replay.Replayed(1, 0)
+    assert recording_replay.replay(ids, None) == recording_replay.Replayed(0, 0)
     found = stored(check).get()
     assert found.attributes == {"amount": Decimal("12.5"), "branch": "Main"} and found.door == Door.DIALECT
     row = RefusedActivity.objects.get()
@@ -99,16 +102,16 @@ def test_many_rows_get_another_field_name_at_once(check):
     ann = person()
     recorded(*(activity(ann.pk, sum=str(n), external_id=n) for n in range(5)))
     assert RefusedActivity.objects.filter(code="unknown_field").count() == 5
-    assert replaying.remap(waiting(), "sum", "amount", None) == 5
-    assert replaying.replay(waiting(), None).recorded == 5
+    assert recording_replay.remap(waiting(), "sum", "amount", None) == 5
+    assert recording_replay.replay(waiting(), None).recorded == 5
     assert sorted(row.attributes["amount"] for row in stored(check)) == [0, 1, 2, 3, 4]
 
 
 def test_a_replay_uses_todays_live_version(check):
     recorded(activity(person().pk, teller="Tom"))
-    drafting.add_fields(check, [FieldSpec("teller", "Teller")], None)
+    drafts.add_fields(check, [FieldSpec("teller", "Teller")], None)
     lifecycle.approve(ActivityType.objects.get(pk=check.pk), None)
-    assert replaying.replay(waiting(), None).recorded == 1
+    assert recording_replay.replay(waiting(), None).recorded == 1
     assert stored(check).get().version == 2
 
 
@@ -116,21 +119,21 @@ def test_people_who_came_later_are_found(check):
     recorded(activity(Lookup("late@example.com")))
     assert RefusedActivity.objects.get().code == "unknown_person"
     late = person(email="late@example.com")
-    assert replaying.replay(waiting(), None).recorded == 1
+    assert recording_replay.replay(waiting(), None).recorded == 1
     assert stored(check).get().person_id == late.pk
 
 
 def test_dismissed_rows_are_put_aside(check):
     recorded(activity(person().pk, amount="many"))
     ids = waiting()
-    assert replaying.dismiss(ids, None) == 1
-    assert replaying.replay(ids, None) == replaying.Replayed(0, 0) and not waiting()
+    assert recording_replay.dismiss(ids, None) == 1
+    assert recording_replay.replay(ids, None) == recording_replay.Replayed(0, 0) and not waiting()
 
 
 def test_who_may_not_record_may_not_replay(check, django_user_model):
     recorded(activity(person().pk, amount="many"))
     vera = django_user_model.objects.create_user("vera")
-    for verb in (replaying.replay, replaying.dismiss):
+    for verb in (recording_replay.replay, recording_replay.dismiss):
         with pytest.raises(NotAllowed):
             verb(waiting(), vera)
 
@@ -145,7 +148,7 @@ def test_rows_are_forgotten_after_their_days(check, settings):
 def test_an_erase_takes_what_was_refused_of_a_person(check):
     ann = person(email="ann@example.com")
     recorded(activity(ann.pk, amount="many"), activity(Lookup("Ann@Example.com"), amount="x"), activity(person().pk, amount="y"))  # fmt: skip
-    deleting.erase([ann.pk], None, SYSTEM)
+    erasure.erase([ann.pk], None, SYSTEM)
     assert [row.problems[0]["got"] for row in RefusedActivity.objects.all()] == ["y"]
 
 
@@ -155,8 +158,8 @@ def test_two_replays_at_once_record_once():
     ann = person()
     recorded(*(activity(ann.pk, "closeAccount", amount="many", primary_value=n) for n in range(50)))
     ids = waiting()
-    replaying.correct(ids, "amount", "1", None)
-    threads = [InThread(lambda: replaying.replay(ids, None)) for _ in range(3)]
+    recording_replay.correct(ids, "amount", "1", None)
+    threads = [InThread(lambda: recording_replay.replay(ids, None)) for _ in range(3)]
     assert sum(thread.result().recorded for thread in threads) == 50
     assert stored(check).count() == 50
 

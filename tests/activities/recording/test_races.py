@@ -11,12 +11,13 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
-from activities import lifecycle, reading
+from activities.log import reader as log_reader
 from activities.models import Activity, ActivityKey, ActivityType
-from activities.recording import Status
-from people import changing
+from activities.recording.rows import Status
+from activities.types import lifecycle
 from people.models import Person
-from tests.making import DIALECT, activity, approved_type, edit_description, person, recorded
+from people.persons import upsert
+from tests.factories import DIALECT, activity, approved_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,7 +92,7 @@ def test_one_external_id_from_two_recorders_is_stored_once():
 def test_the_mark_stays_below_what_is_not_committed():
     check = approved_type()
     ann, bob = person(), person()
-    start = reading.start()
+    start = log_reader.start()
     is_written, may_commit = threading.Event(), threading.Event()
 
     def slow():
@@ -104,21 +105,21 @@ def test_the_mark_stays_below_what_is_not_committed():
     slow_writer = InThread(slow)
     assert is_written.wait(10)
     (quick,) = recorded(activity(bob.pk))
-    page = reading.read(start, [check.pk])
+    page = log_reader.read(start, [check.pk])
     assert page.activities == [] and not page.has_more  # the later id is committed, the earlier one is not
     may_commit.set()
     (slow_outcome,) = slow_writer.result()
     assert slow_outcome.activity_id < quick.activity_id
-    page = reading.read(page.position, [check.pk])
+    page = log_reader.read(page.position, [check.pk])
     assert [row.pk for row in page.activities] == [slow_outcome.activity_id, quick.activity_id]
 
 
 def test_an_insert_that_knows_nothing_of_the_lock_holds_it_all_the_same():
     check, ann = approved_type(), person()
-    before = reading.high_water_mark()
+    before = log_reader.high_water_mark()
     held = InThread(lambda: _insert_and_look(check.pk, ann.pk))
     assert held.result() == before
-    assert reading.high_water_mark() > before
+    assert log_reader.high_water_mark() > before
 
 
 def _insert_and_look(type_id, person_id):
@@ -128,16 +129,16 @@ def _insert_and_look(type_id, person_id):
             "insert into activity (person_id, activity_type_id, version, occurred_at, door) values (%s, %s, 1, now(), 1)",
             [person_id, type_id],
         )
-        return InThread(reading.high_water_mark).result()
+        return InThread(log_reader.high_water_mark).result()
 
 
 def test_concurrent_upserts_of_one_new_email_create_one_person():
     with transaction.atomic():
-        changing.upsert([{"email": "new@example.com"}], DIALECT)
-        other = InThread(lambda: changing.upsert([{"email": "NEW@example.com", "first_name": "Ann"}], DIALECT))
+        upsert.upsert([{"email": "new@example.com"}], DIALECT)
+        other = InThread(lambda: upsert.upsert([{"email": "NEW@example.com", "first_name": "Ann"}], DIALECT))
         assert other.is_waiting()
     (outcome,) = other.result()
-    assert outcome.status == changing.Status.UPDATED
+    assert outcome.status == upsert.Status.UPDATED
     assert Person.objects.get().first_name == "Ann"
 
 

@@ -10,12 +10,13 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities import lifecycle, recording
 from activities.models import Activity, ActivityKey
-from activities.recording import Lookup, NewActivity, Status
-from people.problems import located
-from tests.lengths import examples
-from tests.making import CHECK_FIELDS, DIALECT, activity, approved_type, draft_type, person, recorded
+from activities.recording import recorder
+from activities.recording.rows import Lookup, NewActivity, Status
+from activities.types import lifecycle
+from people.core.errors import located
+from tests.factories import CHECK_FIELDS, DIALECT, activity, approved_type, draft_type, person, recorded
+from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +171,7 @@ def test_all_attributes_together_are_bounded():
 
 
 def recording_field(number):
-    from activities.drafting import FieldSpec
+    from activities.types.drafts import FieldSpec
 
     return FieldSpec(f"text{number}", f"Text {number}", "text")
 
@@ -237,18 +238,18 @@ def test_people_are_found_and_created_by_email(check):
 
 
 def test_several_people_with_one_email_are_never_guessed_between(check):
-    from people import changing
+    from people.persons import upsert
 
-    changing.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=changing.Action.DUPLICATE)
+    upsert.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=upsert.Action.DUPLICATE)
     (outcome,) = recorded(activity(Lookup("twins@example.com")))
     assert outcome.problems[0].code == "ambiguous_person"
 
 
 def test_a_row_pins_the_version_that_checked_it(check):
-    from activities import drafting
+    from activities.types import drafts
 
     ann = person()
-    drafting.remove_fields(check, ["branch"], None)
+    drafts.remove_fields(check, ["branch"], None)
     before = recorded(activity(ann.pk, branch="Madrid"))[0]
     lifecycle.approve(check, None)
     after = recorded(activity(ann.pk, branch="Madrid"), activity(ann.pk))
@@ -258,7 +259,7 @@ def test_a_row_pins_the_version_that_checked_it(check):
 
 
 def test_a_dry_run_keeps_nothing(check):
-    outcomes = recording.record([activity(Lookup("new@example.com", create=True))], DIALECT, dry_run=True)
+    outcomes = recorder.record([activity(Lookup("new@example.com", create=True))], DIALECT, dry_run=True)
     assert outcomes[0].status is Status.ADDED
     assert not Activity.objects.exists()
 

@@ -5,12 +5,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 
-from activities import drafting, lifecycle
-from activities.drafting import FieldSpec
 from activities.models import ActivityType
-from people import audit
-from people.problems import Conflict, NotAllowed, Refused
-from tests.making import CHECK_FIELDS, approved_type, draft_type, edit_description, names
+from activities.types import drafts, lifecycle
+from activities.types.drafts import FieldSpec
+from people.core import audit
+from people.core.errors import Conflict, NotAllowed, Refused
+from tests.factories import CHECK_FIELDS, approved_type, draft_type, edit_description, names
 
 pytestmark = pytest.mark.django_db
 State = ActivityType.State
@@ -111,11 +111,11 @@ def test_only_a_deleted_type_of_the_team_is_brought_back(pk):
 
 def test_fields_are_put_into_the_order_that_is_given():
     check = draft_type()
-    drafting.order_fields(check, ["pages", "branch", "check"], None)
+    drafts.order_fields(check, ["pages", "branch", "check"], None)
     names_now = list(fresh(check).draft.fields.values_list("api_name", flat=True))
     assert names_now == ["check", "pages", "branch", "amount", "deposited_on", "is_foreign"]
     with pytest.raises(Refused) as refusal:
-        drafting.order_fields(check, ["nope"], None)
+        drafts.order_fields(check, ["nope"], None)
     assert codes(refusal) == ["unknown_field"]
 
 
@@ -128,8 +128,8 @@ def test_a_never_approved_type_is_deleted_for_good():
 
 def test_before_approval_everything_can_change():
     check = draft_type()
-    drafting.edit(check, None, api_name="bankCheck", name="Bank Check")
-    drafting.set_fields(check, [FieldSpec("amount", "Amount", "integer", is_primary=True)], None)
+    drafts.edit(check, None, api_name="bankCheck", name="Bank Check")
+    drafts.set_fields(check, [FieldSpec("amount", "Amount", "integer", is_primary=True)], None)
     check = fresh(check)
     assert (check.api_name, check.draft.name) == ("bankCheck", "Bank Check")
     assert check.draft.fields.get().data_type == "integer"
@@ -138,13 +138,13 @@ def test_before_approval_everything_can_change():
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda check: drafting.edit(check, None, api_name="other"), "locked_api_name"),
-        (lambda check: drafting.change_fields(check, {"amount": {"data_type": "string"}}, None), "locked_data_type"),
-        (lambda check: drafting.change_fields(check, {"check": {"is_primary": False}, "amount": {"is_primary": True}}, None), "locked_primary"),
-        (lambda check: drafting.remove_fields(check, ["check"], None), "no_primary"),
-        (lambda check: drafting.remove_fields(check, ["nothing"], None), "unknown_field"),
-        (lambda check: drafting.add_fields(check, [FieldSpec("amount", "Total")], None), "given_twice"),
-        (lambda check: drafting.add_fields(check, [FieldSpec("total", "amount")], None), "given_twice"),
+        (lambda check: drafts.edit(check, None, api_name="other"), "locked_api_name"),
+        (lambda check: drafts.change_fields(check, {"amount": {"data_type": "string"}}, None), "locked_data_type"),
+        (lambda check: drafts.change_fields(check, {"check": {"is_primary": False}, "amount": {"is_primary": True}}, None), "locked_primary"),
+        (lambda check: drafts.remove_fields(check, ["check"], None), "no_primary"),
+        (lambda check: drafts.remove_fields(check, ["nothing"], None), "unknown_field"),
+        (lambda check: drafts.add_fields(check, [FieldSpec("amount", "Total")], None), "given_twice"),
+        (lambda check: drafts.add_fields(check, [FieldSpec("total", "amount")], None), "given_twice"),
     ],
 )  # fmt: skip
 def test_what_the_first_approval_fixed(change, code):
@@ -157,21 +157,21 @@ def test_what_the_first_approval_fixed(change, code):
 
 def test_a_removed_field_stays_reserved_and_may_come_back_with_its_type():
     check = approved_type()
-    drafting.remove_fields(check, ["pages"], None)
+    drafts.remove_fields(check, ["pages"], None)
     lifecycle.approve(check, None)
     with pytest.raises(Refused) as refusal:
-        drafting.add_fields(fresh(check), [FieldSpec("pages", "Pages", "string")], None)
+        drafts.add_fields(fresh(check), [FieldSpec("pages", "Pages", "string")], None)
     assert codes(refusal) == ["locked_data_type"]
-    drafting.add_fields(fresh(check), [FieldSpec("pages", "Pages", "integer")], None)
+    drafts.add_fields(fresh(check), [FieldSpec("pages", "Pages", "integer")], None)
     assert lifecycle.approve(check, None).number == 3
 
 
 def test_two_editors_of_one_draft():
     check = draft_type()
     seen = check.draft.revision
-    drafting.edit(check, None, expected_revision=seen, description="first")
+    drafts.edit(check, None, expected_revision=seen, description="first")
     with pytest.raises(Conflict):
-        drafting.edit(check, None, expected_revision=seen, description="second")
+        drafts.edit(check, None, expected_revision=seen, description="second")
     assert fresh(check).draft.description == "first"
 
 
@@ -215,7 +215,7 @@ def test_standard_types_refuse_every_verb(verb):
     ("verb", "right"),
     [
         (lambda check, by: lifecycle.create(names("Open Account", "openAccount"), CHECK_FIELDS, by), "add_activitytype"),
-        (lambda check, by: drafting.edit(check, by, description="x"), "change_activitytype"),
+        (lambda check, by: drafts.edit(check, by, description="x"), "change_activitytype"),
         (lambda check, by: lifecycle.approve(check, by), "approve_activitytype"),
         (lambda check, by: lifecycle.return_draft(check, by, "no"), "approve_activitytype"),
         (lambda check, by: lifecycle.delete(check, by), "delete_activitytype"),
@@ -240,7 +240,7 @@ def test_a_second_approver_where_required(settings):
     )
     other = user("approve_activitytype", name="otto")
     check = lifecycle.create(names(), CHECK_FIELDS, editor)
-    drafting.edit(check, client, description="by the client")
+    drafts.edit(check, client, description="by the client")
     for involved in (editor, client.owner):
         assert not lifecycle.may_approve(fresh(check), involved)
         with pytest.raises(Refused) as refusal:
@@ -257,7 +257,7 @@ def test_limits_hold_when_they_are_set(settings):
         draft_type("Order Book", "orderBook")
     assert codes(refusal) == ["too_many_types"]
     with pytest.raises(Refused) as refusal:
-        drafting.add_fields(check, [FieldSpec(f"f{i}", f"F {i}") for i in range(16)], None)
+        drafts.add_fields(check, [FieldSpec(f"f{i}", f"F {i}") for i in range(16)], None)
     assert codes(refusal) == ["too_many_fields"]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from activities.naming import api_name, past, present, propose
+from activities.types.name_proposals import api_name, past, present, propose
 
 
 def test_a_proposal():

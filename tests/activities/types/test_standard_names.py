@@ -5,12 +5,15 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import translation
 
-from activities import shown_names, standard
+from activities import labels
 from activities.models import ActivityType
-from smartlists import language, rules, sentences
-from smartlists.catalogue import Catalogue
-from smartlists.choices import Choices
-from tests.making import approved_type, person
+from activities.types import standard as standard_types
+from smartlists.admin.builder.choices import Choices
+from smartlists.catalog import Catalogue
+from smartlists.rules import sentences
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.text import language
+from tests.factories import approved_type, person
 
 pytestmark = pytest.mark.django_db
 FORM = {"filters": [{"kind": "activity", "did": True, "type": "fillOutForm",
@@ -28,9 +31,9 @@ def reader(client):
 def test_every_name_of_the_standard_types_has_spanish():
     with translation.override("es"):
         same = {
-            name for _api, *names, fields in standard.TYPES.values()
+            name for _api, *names, fields in standard_types.TYPES.values()
             for name in (*names, *(field.lstrip("*") for _field_api, field, _type in fields))
-            if shown_names.shown(name, True) == name
+            if labels.shown(name, True) == name
         }  # fmt: skip
     assert same == {"Webhook"}
 
@@ -38,11 +41,11 @@ def test_every_name_of_the_standard_types_has_spanish():
 def test_cards_sentences_and_choices_say_them_in_spanish_and_text_forms_do_not():
     with translation.override("es"):
         names = Catalogue()
-        parsed = rules.parse(FORM, names)
+        parsed = parse_rules(FORM, names)
         said = sentences.list_sentence(parsed, names)
         assert "Rellenó un formulario" in said and "Formulario" in said
-        assert 'did "Filled Out Form"' in language.render(parsed)
-        assert language.parse('1: did "Rellenó un formulario" where Formulario is "Demo"') == parsed
+        assert 'did "Filled Out Form"' in language.render(parsed, Catalogue())
+        assert language.parse('1: did "Rellenó un formulario" where Formulario is "Demo"', Catalogue()) == parsed
         (offered,) = [one for one in Choices(names).types if one.api_name == "fillOutForm"]
         assert (offered.filter_name, offered.shown_filter_name) == ("Filled Out Form", "Rellenó un formulario")
 

@@ -8,10 +8,15 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import translation
 
-from people import bulk, bulk_pages, changing, deleting, duplicates, folders, merging, querysets, static_lists
-from people.models import BulkAction, Folder, Person, PersonField, StaticList, StaticListMember
-from tests.activities.test_admin import role
-from tests.making import DIALECT, approved_type, person
+from people import querysets
+from people.admin import bulk as admin_bulk
+from people.core.models import Folder
+from people.lists import folders, static_lists
+from people.models import BulkAction, Person, PersonField, StaticList, StaticListMember
+from people.persons import bulk, deletion, duplicates, upsert
+from people.persons import merge as person_merge
+from tests.activities.admin.test_admin import role
+from tests.factories import DIALECT, approved_type, person
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +48,7 @@ def test_the_list_finds_filters_and_counts_no_total(admin):
     seeds = static_lists.create("Seeds", None)
     ann, bob = person(email="ann@example.com", first_name="Ann", last_name="Lee"), person(email="bob@example.com")
     static_lists.add(seeds, [ann.pk], DIALECT)
-    changing.update(bob, {"unsubscribed": True}, DIALECT)
+    upsert.update(bob, {"unsubscribed": True}, DIALECT)
     with query_budget("people: list"):
         page = admin.get(url("person_changelist")).text
     assert "Ann Lee" in page and "bob@example.com" in page and "Possible duplicates" in page
@@ -58,10 +63,10 @@ def test_the_list_finds_filters_and_counts_no_total(admin):
 
 
 def test_later_pages_can_be_turned_to(admin, monkeypatch):
-    from people import paging
-    from people.person_admin import PersonAdmin
+    from people.admin.persons import PersonAdmin
+    from people.core.admin import pagination
 
-    monkeypatch.setattr(paging, "LOOK_AHEAD", 1)
+    monkeypatch.setattr(pagination, "LOOK_AHEAD", 1)
     monkeypatch.setattr(PersonAdmin, "list_per_page", 2)
     ids = [person().pk for _ in range(9)]
     page = admin.get(url("person_changelist"), {"p": 4})
@@ -147,8 +152,8 @@ def test_a_person_is_deleted_listed_and_restored(admin):
 def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
     approved_type()
     ann, twin = person(email="ann@example.com"), person()
-    merging.merge(ann.pk, [twin.pk], None, DIALECT)
-    changing.upsert([{"email": "ann@example.com"}], DIALECT, action=changing.Action.DUPLICATE)
+    person_merge.merge(ann.pk, [twin.pk], None, DIALECT)
+    upsert.upsert([{"email": "ann@example.com"}], DIALECT, action=upsert.Action.DUPLICATE)
     page = admin.get(url("person_erase", ann.pk)).text
     assert f"With them go those who were merged into this person: {twin.pk}" in page
     assert "1 other person has the same e-mail" in page
@@ -205,9 +210,7 @@ def test_impossible_merges_are_explained(admin):
 
 def test_duplicates_are_searched_and_shown(admin):
     for _ in range(2):
-        changing.upsert(
-            [{"email": "twins@example.com", "first_name": "Ann"}], DIALECT, action=changing.Action.DUPLICATE
-        )
+        upsert.upsert([{"email": "twins@example.com", "first_name": "Ann"}], DIALECT, action=upsert.Action.DUPLICATE)
     assert "Nobody looks like" in admin.get(url("person_duplicates")).text
     assert "The search is under way" in post(admin, url("person_duplicates")).text
     duplicates.search()
@@ -297,9 +300,9 @@ def test_a_list_is_made_in_a_new_folder_changed_archived_and_deleted(admin):
 
 
 def test_members_are_pasted_searched_paged_and_removed(admin, monkeypatch):
-    from people import list_admin
+    from people.admin import static_lists as admin_static_lists
 
-    monkeypatch.setattr(list_admin, "MEMBERS", 2)
+    monkeypatch.setattr(admin_static_lists, "MEMBERS", 2)
     seeds, people = static_lists.create("Seeds", None), [person(first_name=f"N{i}", last_name="Lee") for i in range(3)]
     pasted = f"{people[0].pk}, {people[1].email}\nThird <{people[2].email}> nobody@example.com"
     page = post(admin, url("staticlist_members", seeds.pk), people=pasted).text
@@ -378,14 +381,14 @@ def test_pages_speak_spanish(admin):
         assert 'lang="es"' in page
         for english in (">Cancel<", ">Delete<", ">Save<", ">Add<", "Nobody", ">People<", "Folder<"):
             assert english not in page, (address, english)
-    assert Group.objects.exists() and deleting.restore_days() == 30
+    assert Group.objects.exists() and deletion.restore_days() == 30
 
 
 def test_asking_for_everybody_counts_no_further_than_needed(admin, monkeypatch):
     people = [person() for _one in range(3)]
     address, asked = "/admin/people/person/", chosen("delete_selected_people", people[0], select_across=1)
     assert "This concerns 3 people." in post(admin, address, **asked).text
-    monkeypatch.setattr(bulk_pages, "COUNTED", 2)
+    monkeypatch.setattr(admin_bulk, "COUNTED", 2)
     assert "This concerns more than 2 people." in post(admin, address, **asked).text
 
 

@@ -9,10 +9,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from activities.models import Activity
-from people import exporting, import_runs, importing, static_lists
+from people.core.errors import NotAllowed
+from people.files.exports import jobs as export_jobs
+from people.files.imports import jobs as import_jobs
+from people.files.imports import plan as import_plan
+from people.files.imports import runner as import_runner
+from people.lists import static_lists
 from people.models import Export, Import, Person
-from people.problems import NotAllowed
-from tests.making import approved_type, person
+from tests.factories import approved_type, person
 
 pytestmark = pytest.mark.django_db
 TEXT = "Customer,Day,Check,Amount\n1,3/4/2026,A,1\n2,3/4/2026,<b>B</b>,x\n"
@@ -67,11 +71,11 @@ def test_a_file_goes_through_every_step(marketer):
     marketer.post(reverse("admin:people_import_step", args=[job.pk, "check"]))
     fragment = marketer.get(reverse("admin:people_import_progress", args=[job.pk])).content.decode()
     assert 'hx-trigger="every 1s"' in fragment
-    import_runs.run(job.pk)
+    import_runner.run(job.pk)
     checked = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
     assert "would be added" in checked and "Import the good rows" in checked and "every 1s" not in checked
     marketer.post(reverse("admin:people_import_step", args=[job.pk, "start"]))
-    import_runs.run(job.pk)
+    import_runner.run(job.pk)
     report = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
     assert "Complete" in report and "field Amount: expected an amount" in report
     download = marketer.get(reverse("admin:people_import_report", args=[job.pk]))
@@ -139,8 +143,8 @@ def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
     assert marketer.post(answer.url, values).context["preview"] is not None
     job = Import.objects.get()
     assert not vips.members.exists()
-    importing.step(job, "start", None, queue=False)
-    import_runs.run(job.pk)
+    import_jobs.step(job, "start", None, queue=False)
+    import_runner.run(job.pk)
     assert set(vips.members.values_list("person__email", flat=True)) == {"ann@example.com", "bob@example.com"}
     assert vips.members.filter(person=ann).exists()
     assert "VIPs</a>" in marketer.get(reverse("admin:people_import_change", args=[job.pk])).text
@@ -161,11 +165,11 @@ def test_putting_people_into_a_list_needs_its_right(django_user_model):
     importer.user_permissions.set(
         Permission.objects.filter(codename__in=("add_person", "change_person"), content_type__app_label="people")
     )
-    job = importing.upload([b"email\nann@example.com\n"], "p.csv", "people", importer)
-    plan = importing.Plan(columns={"email": "email"})
-    importing.set_plan(job, plan, importer)
+    job = import_jobs.upload([b"email\nann@example.com\n"], "p.csv", "people", importer)
+    plan = import_plan.Plan(columns={"email": "email"})
+    import_jobs.set_plan(job, plan, importer)
     with pytest.raises(NotAllowed):
-        importing.set_plan(job, replace(plan, static_list=static_lists.create("VIPs", None).pk), importer)
+        import_jobs.set_plan(job, replace(plan, static_list=static_lists.create("VIPs", None).pk), importer)
 
 
 def test_standard_fields_are_offered_and_guessed_in_spanish(marketer):
@@ -205,7 +209,7 @@ def test_an_export_is_asked_for_written_and_fetched(exporter):
     export = Export.objects.get()
     assert 'hx-trigger="every 1s"' in exporter.get(answer.url).content.decode()
     assert exporter.get(reverse("admin:people_export_file", args=[export.pk])).status_code == 404
-    exporting.run(export.pk)
+    export_jobs.run(export.pk)
     assert "Download" in exporter.get(answer.url).content.decode()
     file = exporter.get(reverse("admin:people_export_file", args=[export.pk]))
     assert b",'=1+1," in b"".join(file) and file["Content-Disposition"].startswith('attachment; filename="people-')
@@ -215,7 +219,7 @@ def test_an_export_is_asked_for_written_and_fetched(exporter):
 def test_nobody_else_sees_an_export(exporter, client):
     exporter.post(reverse("admin:people_export_add"), {"contents": "people:all", "format": "csv"})
     export = Export.objects.get()
-    exporting.run(export.pk)
+    export_jobs.run(export.pk)
     other = get_user_model().objects.create_user("eva", is_staff=True)
     other.groups.add(Group.objects.get(name="Exporter"))
     client.force_login(other)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from people import datatypes
-from people.problems import Problem, bad_value, restored, stored, told
+from people.core.errors import Problem, bad_value, restored, stored, told
 
 
 def refusal(value):

@@ -4,7 +4,7 @@ import pytest
 from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
-from people import prepared
+from people.core.db import prepared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from people import datatypes, quick_values
+from people import datatypes
+from people.datatypes import fast
 
 WORDS = st.sampled_from([
     "", " ", "\t", "5", "-5", "0", "-0", "007", "1e5", "1.50", "-0.00", "0.10", "12.", ".5", "٣", "true", "False",
@@ -45,22 +46,22 @@ def general(data_type, value):
         return None
 
 
-@pytest.mark.parametrize("name", quick_values.QUICK)
+@pytest.mark.parametrize("name", fast.QUICK)
 @given(value=VALUES)
 def test_what_is_quick_is_what_the_parser_says(name, value):
-    found = quick_values.QUICK[name](value)
+    found = fast.QUICK[name](value)
     assert found is None or found == general(datatypes.BY_NAME[name], value)
 
 
 @given(value=VALUES)
 def test_a_quick_moment_is_the_parsers(value):
-    found = quick_values.moment(value)
+    found = fast.moment(value)
     assert found is None or (found == datatypes.parse_moment(value) and datetime.fromisoformat(value) == found)
 
 
 @given(value=VALUES)
 def test_plain_text_is_stored_as_it_is(value):
-    if quick_values.is_plain(value):
+    if fast.is_plain(value):
         assert not datatypes.is_blank(value) and datatypes.BY_NAME["string"].parse(value, UTC) == value
 
 
@@ -75,8 +76,8 @@ def test_plain_text_is_stored_as_it_is(value):
     ],
 )  # fmt: skip
 def test_the_commonest_forms_are_quick(name, value, text):
-    assert quick_values.QUICK[name](value) == text
+    assert fast.QUICK[name](value) == text
 
 
 def test_every_type_of_activity_fields_has_a_quick_way():
-    assert {name for name, kind in datatypes.BY_NAME.items() if kind.for_activities} == set(quick_values.QUICK)
+    assert {name for name, kind in datatypes.BY_NAME.items() if kind.for_activities} == set(fast.QUICK)

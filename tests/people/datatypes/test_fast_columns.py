@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from people import datatypes, quick_columns
-from people.conventions import Convention, DateOrder
-from people.quick_values import QUICK
+from people import datatypes
+from people.datatypes import fast_columns
+from people.datatypes.fast import QUICK
+from people.datatypes.file_formats import Convention, DateOrder
 
 MADRID = ZoneInfo("Europe/Madrid")
 COMMON = {
@@ -43,9 +44,9 @@ def test_a_column_is_what_its_cells_are(name, data):
     kind, zone = datatypes.BY_NAME[name], data.draw(st.sampled_from([UTC, MADRID]))
     common = st.lists(COMMON.get(name, COMMON["string"]), min_size=1, max_size=5)
     cells = data.draw(common | st.lists(COMMON.get(name, ODD) | ODD, min_size=1, max_size=5))
-    found = quick_columns.json_texts(kind, cells, zone)
+    found = fast_columns.json_texts(kind, cells, zone)
     assert list(found) == [one_by_one(kind, kind.to_json, cell, zone) for cell in cells]
-    found = quick_columns.plain_texts(kind, cells, zone)
+    found = fast_columns.plain_texts(kind, cells, zone)
     assert list(found) == [one_by_one(kind, kind.to_text, cell, zone) for cell in cells]
 
 
@@ -57,7 +58,7 @@ def test_moments_are_what_one_by_one_gives(cells, zone):
         except datatypes.BadValue:
             return None
 
-    texts, moments = quick_columns.moments_of(cells, zone)
+    texts, moments = fast_columns.moments_of(cells, zone)
     assert list(moments) == [moment(cell) for cell in cells]
     assert [text and datatypes.parse_moment(text) for text in texts] == list(moments)
 

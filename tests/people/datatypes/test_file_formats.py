@@ -2,8 +2,9 @@
 
 import pytest
 
-from people import conventions, datatypes
-from people.conventions import Convention, DateOrder
+from people import datatypes
+from people.datatypes import file_formats
+from people.datatypes.file_formats import Convention, DateOrder
 
 DMY, MDY = Convention(DateOrder.DMY, ","), Convention(DateOrder.MDY)
 
@@ -62,7 +63,7 @@ def test_what_is_neither_stays_for_the_check_to_refuse(written, data_type):
     ],
 )
 def test_which_orders_are_possible(values, orders):
-    assert conventions.possible_orders(values) == orders
+    assert file_formats.possible_orders(values) == orders
 
 
 @pytest.mark.parametrize(
@@ -70,4 +71,4 @@ def test_which_orders_are_possible(values, orders):
     [(["1.5"], "."), (["1,5"], ","), (["1,234"], None), (["1,234", "2,50"], ","), (["1.234,50"], ","), (["7"], ".")],
 )
 def test_the_decimal_mark(values, mark):
-    assert conventions.likely_decimal(values) == mark
+    assert file_formats.likely_decimal(values) == mark

@@ -5,18 +5,21 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from people import audit, changing, defining, deleting, keys
+from people.core import audit
+from people.core.errors import NotAllowed, Refused
+from people.fields import editing as field_editing
+from people.fields import unique_values
 from people.models import Person, PersonField, PersonKey, StaticList
-from people.problems import NotAllowed, Refused
+from people.persons import deletion, upsert
 from smartlists.models import SmartList, SmartListUse
-from tests.activities.test_races import InThread
-from tests.making import DIALECT, person
+from tests.activities.recording.test_races import InThread
+from tests.factories import DIALECT, person
 
 pytestmark = pytest.mark.django_db
 
 
 def make(label="Shoe size", data_type="string", **options):
-    return defining.create(label, data_type, None, **options)
+    return field_editing.create(label, data_type, None, **options)
 
 
 def refusal(verb, *args, **options):
@@ -58,82 +61,82 @@ def test_renaming_keeps_values_and_references():
     ann = person(shoeSize="42")
     used = SmartList.objects.create(name="Big feet", rules={})
     SmartListUse.objects.create(smart_list=used, person_field=field)
-    defining.change(field, None, label="Size of shoe", is_hidden=True)
+    field_editing.change(field, None, label="Size of shoe", is_hidden=True)
     field.refresh_from_db()
     assert (field.label, field.api_name, field.is_hidden) == ("Size of shoe", "shoeSize", True)
     assert Person.objects.get(pk=ann.pk).fields == {"shoeSize": "42"}
     assert SmartListUse.objects.get().person_field == field
     assert audit.sentence(LogEntry.objects.latest("pk")) == "Changed: is_hidden, label"
     with pytest.raises(TypeError):
-        defining.change(field, None, api_name="other")
+        field_editing.change(field, None, api_name="other")
 
 
 def test_standard_fields_can_be_renamed_and_hidden_but_not_deleted_or_unique():
     field = PersonField.objects.get(api_name="industry")
-    defining.change(field, None, label="Branch", is_hidden=True)
-    assert refusal(defining.delete, field, None).code == "standard_field"
-    assert refusal(defining.change, field, None, is_unique=True).code == "cannot_be_unique"
+    field_editing.change(field, None, label="Branch", is_hidden=True)
+    assert refusal(field_editing.delete, field, None).code == "standard_field"
+    assert refusal(field_editing.change, field, None, is_unique=True).code == "cannot_be_unique"
 
 
 def test_a_field_in_use_is_not_deleted():
     field = make()
     used = SmartList.objects.create(name="Big feet", rules={})
     use = SmartListUse.objects.create(smart_list=used, person_field=field)
-    refused = refusal(defining.delete, field, None)
+    refused = refusal(field_editing.delete, field, None)
     assert refused.code == "in_use" and "Big feet" in str(refused)
     use.delete()
-    defining.delete(field, None)
+    field_editing.delete(field, None)
     assert not PersonField.objects.custom().exists()
-    assert refusal(defining.delete, field, None).code == "unknown_field"
+    assert refusal(field_editing.delete, field, None).code == "unknown_field"
 
 
 def test_a_deleted_fields_values_are_cleared_before_its_name_is_used_again():
     field = make(is_unique=True)
     ann, bob = person(shoeSize="42"), person()
-    defining.delete(field, None)
+    field_editing.delete(field, None)
     assert not PersonKey.objects.exists()
     assert refusal(make).code == "api_name_taken"
-    defining.clear("shoeSize")
+    field_editing.clear("shoeSize")
     assert Person.objects.get(pk=ann.pk).fields == {} and Person.objects.get(pk=bob.pk).revision == 1
     make()
-    changing.update(ann, {"shoeSize": "43"}, DIALECT)
-    defining.clear("shoeSize")  # a job that comes too late
+    upsert.update(ann, {"shoeSize": "43"}, DIALECT)
+    field_editing.clear("shoeSize")  # a job that comes too late
     assert Person.objects.get(pk=ann.pk).fields == {"shoeSize": "43"}
 
 
 def test_a_field_becomes_unique_with_the_values_that_are_there():
     field = make("Number", is_hidden=False)
     ann, bob, gone = person(number=" É-1 "), person(number="É-2"), person(number="é-1")
-    assert refusal(defining.change, field, None, is_unique=True).code == "value_shared"
-    deleting.delete([gone.pk], None, DIALECT)
-    defining.change(field, None, is_unique=True)
+    assert refusal(field_editing.change, field, None, is_unique=True).code == "value_shared"
+    deletion.delete([gone.pk], None, DIALECT)
+    field_editing.change(field, None, is_unique=True)
     assert set(PersonKey.objects.values_list("value", "person_id")) == {("é-1", ann.pk), ("é-2", bob.pk)}
-    (outcome,) = changing.upsert([{"number": "É-1", "city": "Vigo"}], DIALECT, "number")
+    (outcome,) = upsert.upsert([{"number": "É-1", "city": "Vigo"}], DIALECT, "number")
     assert outcome.person_id == ann.pk
-    defining.change(field, None, is_unique=False)
+    field_editing.change(field, None, is_unique=False)
     assert not PersonKey.objects.exists() and person(number="É-1").pk
-    assert keys.shared_values(field)[0][0] == ann.pk
+    assert unique_values.shared_values(field)[0][0] == ann.pk
 
 
 @pytest.mark.parametrize("blanks", [" ", "\t\n\x0b\x0c\r\x1c\x1f\x85\xa0", "\u2003\u2028\u3000"])
 def test_the_database_strips_what_python_strips(blanks):
     field = make("Number")
     person(number=f"{blanks}Σασ{blanks}x{blanks}")
-    defining.change(field, None, is_unique=True)
-    assert changing.upsert([{"number": f"ΣΑΣ{blanks}X"}], DIALECT, "number")[0].status == "updated"
+    field_editing.change(field, None, is_unique=True)
+    assert upsert.upsert([{"number": f"ΣΑΣ{blanks}X"}], DIALECT, "number")[0].status == "updated"
 
 
 def test_integers_can_be_unique():
     field = make("Number", "integer")
     ann = person(number=7)
-    defining.change(field, None, is_unique=True)
-    assert changing.upsert([{"number": "7"}], DIALECT, "number")[0].person_id == ann.pk
+    field_editing.change(field, None, is_unique=True)
+    assert upsert.upsert([{"number": "7"}], DIALECT, "number")[0].person_id == ann.pk
 
 
 def test_rights_are_checked():
     nobody, field = get_user_model().objects.create_user("nobody"), make()
     for verb, args in (
-        (defining.create, ("x", "string", nobody)), (defining.change, (field, nobody)), (defining.delete, (field, nobody)),
+        (field_editing.create, ("x", "string", nobody)), (field_editing.change, (field, nobody)), (field_editing.delete, (field, nobody)),
     ):  # fmt: skip
         with pytest.raises(NotAllowed):
             verb(*args)
@@ -143,14 +146,14 @@ def test_rights_are_checked():
 def test_who_changes_people_sees_the_fields_as_they_are_by_then():
     field = make("Number")
     with transaction.atomic():
-        defining.change(field, None, is_unique=True)
-        changer = InThread(lambda: changing.upsert([{"email": "a@example.com", "number": "7"}], DIALECT))
+        field_editing.change(field, None, is_unique=True)
+        changer = InThread(lambda: upsert.upsert([{"email": "a@example.com", "number": "7"}], DIALECT))
         assert changer.is_waiting()
     (outcome,) = changer.result()
     assert PersonKey.objects.get().person_id == outcome.person_id
     with transaction.atomic():
-        defining.delete(field, None)
-        changer = InThread(lambda: changing.upsert([{"email": "b@example.com", "number": "8"}], DIALECT))
+        field_editing.delete(field, None)
+        changer = InThread(lambda: upsert.upsert([{"email": "b@example.com", "number": "8"}], DIALECT))
         assert changer.is_waiting()
     assert changer.result()[0].problems[0].code == "unknown_field"
 
@@ -159,6 +162,6 @@ def test_static_lists_and_fields_name_their_users():
     seeds = StaticList.objects.create(name="Seeds")
     used = SmartList.objects.create(name="Sown", rules={})
     SmartListUse.objects.create(smart_list=used, static_list=seeds)
-    from people import static_lists
+    from people.lists import static_lists
 
     assert "Sown" in str(refusal(static_lists.delete, seeds, None))

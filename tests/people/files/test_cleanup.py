@@ -8,12 +8,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from people import deleting, exporting, import_runs, importing, traces, transfer_files
-from people.importing import Plan
+from people.core.source import SYSTEM, Door
+from people.files import cleanup as file_cleanup
+from people.files.exports import jobs as export_jobs
+from people.files.imports import jobs as import_jobs
+from people.files.imports import runner as import_runner
+from people.files.imports.plan import Plan
+from people.files.models import ImportFailure
 from people.models import Export, Import
-from people.sources import SYSTEM, Door
-from people.transfers import ImportFailure
-from tests.making import person
+from people.privacy import erasure
+from people.privacy import search as privacy_search
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 
@@ -24,33 +29,33 @@ def files(settings, tmp_path):
 
 
 def exported(**parameters):
-    job = exporting.create("people", parameters, None, Door.ADMIN)
-    exporting.enqueue(job)
-    exporting.run(job.pk)
+    job = export_jobs.create("people", parameters, None, Door.ADMIN)
+    export_jobs.enqueue(job)
+    export_jobs.run(job.pk)
     return Export.objects.get(pk=job.pk)
 
 
 def imported(content, columns=None, **plan):
-    job = importing.upload([content], "p.csv", "people", None)
-    importing.set_plan(job, Plan(columns=columns or {"email": "email"}, **plan), None)
-    importing.step(job, "start", None, queue=False)
-    import_runs.run(job.pk)
+    job = import_jobs.upload([content], "p.csv", "people", None)
+    import_jobs.set_plan(job, Plan(columns=columns or {"email": "email"}, **plan), None)
+    import_jobs.step(job, "start", None, queue=False)
+    import_runner.run(job.pk)
     job.refresh_from_db()
     return job
 
 
 def names():
-    return {path.name for folder in (importing.folder(), exporting.folder()) for path in folder.iterdir()}
+    return {path.name for folder in (import_jobs.folder(), export_jobs.folder()) for path in folder.iterdir()}
 
 
 def test_files_go_after_their_days_and_counts_stay():
     job, export = imported(b"email\na@example.com\nno\n"), exported()
-    assert len(names()) == 2 and transfer_files.remove_old() == 0
+    assert len(names()) == 2 and file_cleanup.remove_old() == 0
     old = timezone.now() - timedelta(days=8)
     Import.objects.update(finished_at=old)
     Import.objects.create(kind="people", state=Import.State.CHECKING, progressed_at=old, door=Door.COMMAND)
     Export.objects.update(finished_at=old)
-    assert transfer_files.remove_old() == 2
+    assert file_cleanup.remove_old() == 2
     job.refresh_from_db(), export.refresh_from_db()
     assert Import.objects.get() == job
     assert not names() and not ImportFailure.objects.exists()
@@ -58,11 +63,11 @@ def test_files_go_after_their_days_and_counts_stay():
 
 
 def test_files_that_nothing_refers_to_go_once_they_are_old():
-    for folder in (importing.folder(), exporting.folder()):
+    for folder in (import_jobs.folder(), export_jobs.folder()):
         for name, age in (("old", 7200), ("new", 0)):
             (folder / name).write_text("x")
             os.utime(folder / name, (time.time() - age, time.time() - age))
-    assert transfer_files.remove_old() == 2 and names() == {"new"}
+    assert file_cleanup.remove_old() == 2 and names() == {"new"}
 
 
 def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
@@ -72,7 +77,7 @@ def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
     kept = imported(b"email\nbob@example.com\nno address\n")
     by_id = imported(f"id,city\n{ann.pk},Rome\n".encode(), {"id": "id", "city": "city"}, lookup_field="id")
     export, empty = exported(), exported(static_list=None, fields=["email"])
-    identity = deleting.erase([ann.pk], None, SYSTEM)
+    identity = erasure.erase([ann.pk], None, SYSTEM)
     assert names() == {kept.stored_as}
     assert list(ImportFailure.objects.values_list("of_id", flat=True)) == [kept.pk]
     for job in (first, second, by_id):
@@ -81,5 +86,5 @@ def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
     for one in (export, empty):
         one.refresh_from_db()
         assert one.state == Export.State.EXPIRED
-    assert traces.find(identity) == []
+    assert privacy_search.find(identity) == []
     assert bob.pk

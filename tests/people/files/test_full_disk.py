@@ -6,12 +6,14 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from people import exporting, importing
-from people.exporting import Column, Kind, Statement
+from people.core.errors import Refused
+from people.core.source import Door
+from people.files.exports import jobs as export_jobs
+from people.files.exports import kinds as export_kinds
+from people.files.exports.kinds import Column, Kind, Statement
+from people.files.imports import jobs as import_jobs
 from people.models import Export, Import
-from people.problems import Refused
-from people.sources import Door
-from tests.making import person
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 MEGABYTE = 1 << 20
@@ -37,25 +39,27 @@ def disk(settings, tmp_path):
 @pytest.fixture
 def large():
     columns = [Column("n", "repeat('x', 1000)", "text")]
-    exporting.register(Kind("large", "large", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n")))
+    export_kinds.register(
+        Kind("large", "large", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n"))
+    )
     yield
-    del exporting.KINDS["large"]
+    del export_kinds.KINDS["large"]
 
 
 def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(disk):
     with pytest.raises(Refused, match="No space left"):
-        importing.upload([b"email\n", *[b"x" * MEGABYTE] * 2], "f.csv", "people", None)
-    assert not list(importing.folder().iterdir()) and not Import.objects.exists()
+        import_jobs.upload([b"email\n", *[b"x" * MEGABYTE] * 2], "f.csv", "people", None)
+    assert not list(import_jobs.folder().iterdir()) and not Import.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_export_that_does_not_fit_fails_and_leaves_nothing(disk, large):
-    job = exporting.create("large", {}, None, Door.ADMIN)
-    exporting.enqueue(job)
-    exporting.run(job.pk)
+    job = export_jobs.create("large", {}, None, Door.ADMIN)
+    export_jobs.enqueue(job)
+    export_jobs.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.error) == (Export.State.FAILED, "No space left on device")
-    assert not list(exporting.folder().iterdir())
+    assert not list(export_jobs.folder().iterdir())
 
 
 def test_a_command_that_exports_to_a_full_disk_says_so_and_leaves_nothing(disk):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from people import tabular
-from people.tabular import BadFile
+from people.files import tabular
+from people.files.tabular import BadFile
 
 
 def read(content, name="f.csv", **known):

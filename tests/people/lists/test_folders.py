@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth import get_user_model
 
-from people import folders, static_lists
-from people.models import Folder
-from people.problems import NotAllowed, Refused
+from people.core.errors import NotAllowed, Refused
+from people.core.models import Folder
+from people.lists import folders, static_lists
 
 pytestmark = pytest.mark.django_db
 

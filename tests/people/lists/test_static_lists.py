@@ -7,14 +7,19 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
-from activities.standard import ADD_TO_LIST, REMOVE_FROM_LIST
-from people import audit, deleting, merging, static_lists
-from people.models import Folder, StaticList, StaticListCount, StaticListMember
-from people.problems import NotAllowed, Refused
-from people.sources import Door, Source
-from people.static_lists import Membership
-from tests.activities.test_races import InThread
-from tests.making import DIALECT, person
+from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
+from people.core import audit
+from people.core.errors import NotAllowed, Refused
+from people.core.models import Folder
+from people.core.source import Door, Source
+from people.lists import static_lists
+from people.lists.static_lists import Membership
+from people.models import StaticList, StaticListCount, StaticListMember
+from people.persons import deletion
+from people.persons import merge as person_merge
+from people.privacy import erasure
+from tests.activities.recording.test_races import InThread
+from tests.factories import DIALECT, person
 
 pytestmark = pytest.mark.django_db
 ADDED, ALREADY, REMOVED, ABSENT, UNKNOWN = Membership
@@ -135,9 +140,9 @@ def test_pasted_text_names_people_by_id_and_e_mail():
 
 
 def test_pasted_text_that_names_nobody_or_several_is_told_apart():
-    from people import changing
+    from people.persons import upsert
 
-    changing.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=changing.Action.DUPLICATE)
+    upsert.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=upsert.Action.DUPLICATE)
     found = static_lists.find_pasted("twins@example.com 12345678 nonsense \U0001f600@example.com 99999999999999999999")
     assert found.person_ids == []
     assert [(problem.code, problem.path) for problem in found.problems] == [
@@ -182,14 +187,14 @@ def test_the_size_is_kept_whatever_moves_people():
     static_lists.add(seeds, [ann.pk, bob.pk, cem.pk, ann.pk], DIALECT)
     static_lists.add(buds, [bob.pk, cem.pk], DIALECT)
     static_lists.remove(seeds, [cem.pk, cem.pk], DIALECT)
-    merged = merging.merge(ann.pk, [bob.pk], None, DIALECT)  # ann is on both lists now, bob on none
+    merged = person_merge.merge(ann.pk, [bob.pk], None, DIALECT)  # ann is on both lists now, bob on none
     assert sizes() == ({seeds.pk: 1, buds.pk: 2},) * 2
     static_lists.add_up()
     assert StaticListCount.objects.count() == 2
-    merging.undo(merged.pk, None, DIALECT)
-    deleting.delete([bob.pk], None, DIALECT)
-    deleting.restore([bob.pk], None, DIALECT)
-    deleting.erase([cem.pk], None, DIALECT)
+    person_merge.undo(merged.pk, None, DIALECT)
+    deletion.delete([bob.pk], None, DIALECT)
+    deletion.restore([bob.pk], None, DIALECT)
+    erasure.erase([cem.pk], None, DIALECT)
     assert sizes() == ({seeds.pk: 2, buds.pk: 1},) * 2
     assert static_lists.miscounted() == []
     StaticListCount.objects.filter(static_list_id=buds.pk).update(people=7)

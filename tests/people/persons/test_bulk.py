@@ -7,10 +7,13 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import F
 
-from people import bulk, deleting, static_lists, tasks
+from people import tasks
+from people.core.errors import NotAllowed, Refused
+from people.lists import static_lists
 from people.models import BulkAction, BulkPart, Person, StaticListMember
-from people.problems import NotAllowed, Refused
-from tests.making import DIALECT, person
+from people.persons import bulk
+from people.privacy import erasure
+from tests.factories import DIALECT, person
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +102,7 @@ def test_who_lost_the_right_meanwhile_stops_it(vera):
 def test_an_erase_takes_people_out_of_what_is_left(vera, small_parts):
     ids = [person().pk for _ in range(4)]
     action = bulk.start("delete", ids, vera)
-    deleting.erase([ids[2]], None, DIALECT)
+    erasure.erase([ids[2]], None, DIALECT)
     assert [part.person_ids for part in action.parts.order_by("pk")] == [ids[:2], ids[3:]]
     bulk.run(action.pk)
     assert found(action) == ("done", 3, 3, 100)

@@ -8,23 +8,29 @@ from django.contrib.auth import get_user_model
 from django.db.models import F
 
 from activities.models import Activity, ActivityKey, ActivityRemoval
-from activities.recording import Status as Recorded
-from activities.standard import DELETE_PERSON
-from people import audit, deleting, finding, merging, static_lists, traces
-from people.deleting import Status
+from activities.recording.rows import Status as Recorded
+from activities.types.standard import DELETE_PERSON
+from people import lookup as people_lookup
+from people.core import audit
+from people.core.errors import NotAllowed, Refused
+from people.lists import static_lists
 from people.models import Person, PersonDeletion, PersonField, PersonKey, StaticListMember
-from people.problems import NotAllowed, Refused
-from tests.making import DIALECT, activity, approved_type, person, recorded
+from people.persons import deletion
+from people.persons import merge as person_merge
+from people.persons.deletion import Status
+from people.privacy import erasure
+from people.privacy import search as privacy_search
+from tests.factories import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
 
 def delete(*ids):
-    return [_said(outcome) for outcome in deleting.delete(ids, None, DIALECT)]
+    return [_said(outcome) for outcome in deletion.delete(ids, None, DIALECT)]
 
 
 def restore(*ids):
-    return [_said(outcome) for outcome in deleting.restore(ids, None, DIALECT)]
+    return [_said(outcome) for outcome in deletion.restore(ids, None, DIALECT)]
 
 
 def _said(outcome):
@@ -45,7 +51,7 @@ def test_a_deleted_person_is_nowhere_but_in_the_log():
     before = Activity.objects.of_person(ann.pk).count()
     assert delete(ann.pk) == [Status.DELETED]
     assert not Person.objects.live().exists() and not StaticListMember.objects.exists()
-    assert finding.by_id([ann.pk]) == {} and not finding.by_field("email", ["ann@example.com"])
+    assert people_lookup.by_id([ann.pk]) == {} and not people_lookup.by_field("email", ["ann@example.com"])
     last = Activity.objects.of_person(ann.pk).latest("pk")
     assert (last.activity_type_id, last.primary_value) == (DELETE_PERSON, "Ann Lee")
     assert Activity.objects.of_person(ann.pk).count() == before + 1
@@ -81,11 +87,11 @@ def test_restoring_is_for_thirty_days():
     ann = person()
     static_lists.add(static_lists.create("Seeds", None), [ann.pk], DIALECT)
     delete(ann.pk)
-    assert deleting.forget_expired() == 0
+    assert deletion.forget_expired() == 0
     PersonDeletion.objects.update(deleted_at=F("deleted_at") - timedelta(days=30, minutes=1))
     assert restore(ann.pk) == ["too_late"]
     assert not PersonDeletion.objects.restorable().exists()
-    assert deleting.forget_expired() == 1 and PersonDeletion.objects.get().memberships == []
+    assert deletion.forget_expired() == 1 and PersonDeletion.objects.get().memberships == []
 
 
 def test_a_unique_value_is_free_after_a_delete_and_keeps_its_old_owner_out():
@@ -104,23 +110,23 @@ def test_one_audit_entry_a_call_without_names():
     delete(ann.pk, bob.pk)
     entry = LogEntry.objects.latest("pk")
     assert audit.sentence(entry) == "Deleted 2 people" and entry.object_repr == f"Person {ann.pk}"
-    deleting.restore([ann.pk], None, DIALECT)
+    deletion.restore([ann.pk], None, DIALECT)
     assert audit.sentence(LogEntry.objects.latest("pk")) == "Restored"
     assert "Ann" not in "".join(LogEntry.objects.values_list("object_repr", flat=True))
 
 
 def test_every_verb_needs_its_right():
     nobody, ann = get_user_model().objects.create_user("nobody"), person()
-    for verb in (deleting.delete, deleting.restore, deleting.erase):
+    for verb in (deletion.delete, deletion.restore, erasure.erase):
         with pytest.raises(NotAllowed):
             verb([ann.pk], nobody, DIALECT)
     with pytest.raises(NotAllowed):
-        deleting.preview_erase([ann.pk], nobody)
+        erasure.preview_erase([ann.pk], nobody)
 
 
 def rich_person():
     """Somebody with everything that can be had: lists, keys, merges, activities, changed addresses."""
-    from people import changing
+    from people.persons import upsert
 
     PersonField.objects.create(api_name="customerNumber", label="Customer number", data_type="string", is_unique=True)
     zoe = person(
@@ -130,11 +136,11 @@ def rich_person():
     twin = person(email="zoe.twin@example.com", mobile_phone="+34 600 111 222")
     seeds = static_lists.create("Seeds", None)
     static_lists.add(seeds, [zoe.pk, twin.pk], DIALECT)
-    changing.update(zoe, {"email": "zoe.second@example.com"}, DIALECT)
+    upsert.update(zoe, {"email": "zoe.second@example.com"}, DIALECT)
     recorded(activity(zoe.pk, external_id="T-1"), activity(twin.pk, external_id="T-2"))
-    done = merging.merge(zoe.pk, [twin.pk], None, DIALECT)
-    merging.undo(done.pk, None, DIALECT)
-    merging.merge(zoe.pk, [twin.pk], None, DIALECT)
+    done = person_merge.merge(zoe.pk, [twin.pk], None, DIALECT)
+    person_merge.undo(done.pk, None, DIALECT)
+    person_merge.merge(zoe.pk, [twin.pk], None, DIALECT)
     return zoe, twin
 
 
@@ -143,12 +149,12 @@ def test_after_an_erase_nothing_is_found_in_any_table():
     zoe, twin = rich_person()
     other = person(email="other@example.com", first_name="Other", last_name="One")
     recorded(activity(other.pk, external_id="T-1"))
-    assert len(traces.find(traces.identity([zoe.pk, twin.pk]))) > 8
-    preview = deleting.preview_erase([zoe.pk], None)
+    assert len(privacy_search.find(privacy_search.identity([zoe.pk, twin.pk]))) > 8
+    preview = erasure.preview_erase([zoe.pk], None)
     assert preview.person_ids == [zoe.pk, twin.pk] and dict(preview.rows)["activities"] >= 8
-    identity = deleting.erase([zoe.pk], None, DIALECT)
+    identity = erasure.erase([zoe.pk], None, DIALECT)
     assert {"zoe.first@example.com", "zoe.second@example.com", "zoe.twin@example.com", "cust-77"} <= set(identity.texts)
-    assert traces.find(identity) == []
+    assert privacy_search.find(identity) == []
     for tombstone in Person.objects.filter(pk__in=[zoe.pk, twin.pk]):
         assert (tombstone.state, str(tombstone), tombstone.fields) == ("erased", f"Person {tombstone.pk}", {})
     assert Activity.objects.of_person(other.pk).count() == 2 and ActivityKey.objects.get().person_id == other.pk
@@ -158,34 +164,34 @@ def test_after_an_erase_nothing_is_found_in_any_table():
 
 def test_an_erased_loser_leaves_nothing_with_the_winner_of_a_merge_that_was_undone():
     ann, bob = person(email="ann@example.com"), person(email="bob@example.com", phone="+34 600 777 888")
-    done = merging.merge(ann.pk, [bob.pk], None, DIALECT)
-    merging.undo(done.pk, None, DIALECT)
-    identity = deleting.erase([bob.pk], None, DIALECT)
-    assert "+34 600 777 888" in identity.texts and traces.find(identity) == []
+    done = person_merge.merge(ann.pk, [bob.pk], None, DIALECT)
+    person_merge.undo(done.pk, None, DIALECT)
+    identity = erasure.erase([bob.pk], None, DIALECT)
+    assert "+34 600 777 888" in identity.texts and privacy_search.find(identity) == []
 
 
 def test_a_deleted_person_can_be_erased_and_then_not_restored():
     ann = person()
     delete(ann.pk)
-    deleting.erase([ann.pk], None, DIALECT)
+    erasure.erase([ann.pk], None, DIALECT)
     assert restore(ann.pk) == ["not_deleted"]
-    assert refusal(deleting.erase, [ann.pk], None, DIALECT) == "unknown_person"
+    assert refusal(erasure.erase, [ann.pk], None, DIALECT) == "unknown_person"
 
 
 def test_an_erase_of_several_is_all_or_nothing():
     ann, bob, eve = person(), person(), person()
-    merging.merge(ann.pk, [bob.pk], None, DIALECT)
-    assert refusal(deleting.erase, [eve.pk, bob.pk], None, DIALECT) == "person_merged"
-    assert refusal(deleting.erase, [eve.pk, 0], None, DIALECT) == "unknown_person"
-    assert refusal(deleting.erase, [], None, DIALECT) == "missing_value"
+    person_merge.merge(ann.pk, [bob.pk], None, DIALECT)
+    assert refusal(erasure.erase, [eve.pk, bob.pk], None, DIALECT) == "person_merged"
+    assert refusal(erasure.erase, [eve.pk, 0], None, DIALECT) == "unknown_person"
+    assert refusal(erasure.erase, [], None, DIALECT) == "missing_value"
     assert Person.objects.get(pk=eve.pk).is_live
 
 
 def test_what_others_have_too_is_no_trace():
     ann, bob = person(email="ann@example.com", phone="555 12 34"), person(email="bob@example.com", phone="555 12 34")
-    assert deleting.preview_erase([ann.pk], None).shared == 0
-    identity = deleting.erase([ann.pk], None, DIALECT)
-    assert identity.texts == ["ann@example.com"] and traces.find(identity) == []
+    assert erasure.preview_erase([ann.pk], None).shared == 0
+    identity = erasure.erase([ann.pk], None, DIALECT)
+    assert identity.texts == ["ann@example.com"] and privacy_search.find(identity) == []
     assert Person.objects.get(pk=bob.pk).phone == "555 12 34"
 
 
@@ -193,13 +199,13 @@ def test_an_id_or_address_in_any_json_is_a_trace():
     from people.models import StaticList
 
     ann = person(email="ann.trace@example.com")
-    identity = traces.identity([ann.pk])
-    deleting.erase([ann.pk], None, DIALECT)
+    identity = privacy_search.identity([ann.pk])
+    erasure.erase([ann.pk], None, DIALECT)
     StaticList.objects.create(name="Mails", description="wrote to Ann.Trace@Example.com")
     bob = person()
     delete(bob.pk)
     PersonDeletion.objects.update(memberships=[{"deep": {"person_ids": [1_000_000, ann.pk]}}])
-    assert {trace.place for trace in traces.find(identity)} == {
+    assert {trace.place for trace in privacy_search.find(identity)} == {
         "static_list.description",
         "person_deletion.memberships",
     }

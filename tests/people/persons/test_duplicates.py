@@ -2,15 +2,16 @@
 
 import pytest
 
-from people import changing, deleting, duplicates
 from people.models import DuplicateGroup, Person
-from tests.making import DIALECT, person
+from people.persons import deletion, duplicates, upsert
+from people.privacy import erasure
+from tests.factories import DIALECT, person
 
 pytestmark = pytest.mark.django_db
 
 
 def twins(**values):
-    outcomes = changing.upsert([values, values], DIALECT, action=changing.Action.DUPLICATE)
+    outcomes = upsert.upsert([values, values], DIALECT, action=upsert.Action.DUPLICATE)
     return [outcome.person_id for outcome in outcomes]
 
 
@@ -29,7 +30,7 @@ def test_a_search_finds_groups_of_each_kind():
     person(phone="123")
     gone = person(email="x@example.com")
     twins(email="x@example.com")
-    deleting.delete([gone.pk], None, DIALECT)
+    deletion.delete([gone.pk], None, DIALECT)
     assert duplicates.search() == 4
     found = {kind: [group.person_ids for group in duplicates.groups(kind)] for kind in duplicates.KINDS}
     assert found["email"][0] == by_email and len(found["email"]) == 2
@@ -52,5 +53,5 @@ def test_one_person_is_compared_at_once(django_assert_num_queries):
 def test_an_erased_person_is_in_no_group():
     ids = twins(email="twins@example.com")
     duplicates.search()
-    deleting.erase(ids[:1], None, DIALECT)
+    erasure.erase(ids[:1], None, DIALECT)
     assert DuplicateGroup.objects.get().person_ids == ids[1:]

@@ -21,11 +21,15 @@ from hypothesis.stateful import (
 )
 
 from activities.models import Activity, ActivityKey, ActivityRemoval
-from people import changing, deleting, merging, static_lists, traces
+from people.core.errors import Refused
+from people.lists import static_lists
 from people.models import Person, PersonDeletion, PersonField, PersonKey, PersonMerge, StaticListMember
-from people.problems import Refused
-from tests.lengths import examples
-from tests.making import DIALECT, activity, approved_type, recorded
+from people.persons import deletion, upsert
+from people.persons import merge as person_merge
+from people.privacy import erasure
+from people.privacy import search as privacy_search
+from tests.factories import DIALECT, activity, approved_type, recorded
+from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +103,7 @@ class World(RuleBasedStateMachine):
 
     def create(self, first_name, city):
         values = {"first_name": first_name, "city": city, "number": None}
-        (outcome,) = changing.upsert([values], DIALECT, action=changing.Action.DUPLICATE)
+        (outcome,) = upsert.upsert([values], DIALECT, action=upsert.Action.DUPLICATE)
         self.people[outcome.person_id] = Somebody(values)
 
     @rule(index=INDEX, name=st.sampled_from(FIELDS), value=VALUES)
@@ -107,10 +111,10 @@ class World(RuleBasedStateMachine):
         pk = self.pick(index, "live", "deleted", "merged")
         if pk is None:
             return
-        (outcome,) = changing.upsert([{"id": pk, name: value}], DIALECT, "id", changing.Action.UPDATE)
+        (outcome,) = upsert.upsert([{"id": pk, name: value}], DIALECT, "id", upsert.Action.UPDATE)
         is_taken = name == "number" and value is not None and self.holder(value, [pk]) is not None
         may = self.people[pk].state == "live" and not is_taken
-        assert (outcome.status == changing.Status.UPDATED) == may
+        assert (outcome.status == upsert.Status.UPDATED) == may
         if may:
             self.people[pk].values[name] = value
 
@@ -147,8 +151,8 @@ class World(RuleBasedStateMachine):
         if pk is None:
             return
         one = self.people[pk]
-        (outcome,) = deleting.delete([pk], None, DIALECT)
-        assert (outcome.status == deleting.Status.DELETED) == (one.state == "live")
+        (outcome,) = deletion.delete([pk], None, DIALECT)
+        assert (outcome.status == deletion.Status.DELETED) == (one.state == "live")
         if one.state == "live":
             one.state, one.kept_lists, one.lists = "deleted", one.lists, {}
 
@@ -158,10 +162,10 @@ class World(RuleBasedStateMachine):
         if pk is None:
             return
         one = self.people[pk]
-        (outcome,) = deleting.restore([pk], None, DIALECT)
+        (outcome,) = deletion.restore([pk], None, DIALECT)
         number = one.values["number"]
         may = one.state == "deleted" and (number is None or self.holder(number, [pk]) is None)
-        assert (outcome.status == deleting.Status.RESTORED) == may
+        assert (outcome.status == deletion.Status.RESTORED) == may
         if may:
             one.state, one.lists, one.kept_lists = "live", one.kept_lists, {}
 
@@ -180,7 +184,7 @@ class World(RuleBasedStateMachine):
         winner, losers = ids[0], list(dict.fromkeys(ids[1:]))
         may = winner not in losers and all(self.people[pk].state == "live" for pk in ids)
         before = copy.deepcopy(self.people)
-        done = self.attempt(lambda: merging.merge(winner, losers, None, DIALECT))
+        done = self.attempt(lambda: person_merge.merge(winner, losers, None, DIALECT))
         assert (done is not None) == may
         if may:
             self.merges[done.pk] = self.merged(before, winner, losers)
@@ -226,7 +230,7 @@ class World(RuleBasedStateMachine):
         ]
         taken = [loser for loser in merge.losers if self.number_is_taken(merge, loser)]
         may = not merge.undone and self.people[merge.winner].state == "live" and not later and not taken
-        done = self.attempt(lambda: merging.undo(number, None, DIALECT) or True)
+        done = self.attempt(lambda: person_merge.undo(number, None, DIALECT) or True)
         assert (done is not None) == may, (merge, later, taken)
         if may:
             self.unmerge(merge)
@@ -262,11 +266,11 @@ class World(RuleBasedStateMachine):
             return
         may = self.people[pk].state in ("live", "deleted")
         family = self.family(pk)
-        identity = self.attempt(lambda: deleting.erase([pk], None, DIALECT))
+        identity = self.attempt(lambda: erasure.erase([pk], None, DIALECT))
         assert (identity is not None) == may
         if not may:
             return
-        assert list(identity.person_ids) == sorted(family) and traces.find(identity) == []
+        assert list(identity.person_ids) == sorted(family) and privacy_search.find(identity) == []
         for one in family:
             self.people[one] = Somebody(dict.fromkeys(FIELDS), "erased")
         self.activities = {number: whose for number, whose in self.activities.items() if whose not in family}

@@ -8,25 +8,30 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import F
 
-from activities.digests import digest
+from activities.log.digest import digest
 from activities.models import Activity, ActivityKey, ActivityRemoval
-from activities.recording import Status as Recorded
-from activities.recording import record
-from activities.standard import CHANGE_DATA_VALUE, MERGE_PEOPLE
-from people import audit, changing, deleting, finding, merging, static_lists
+from activities.recording.recorder import record
+from activities.recording.rows import Status as Recorded
+from activities.types.standard import CHANGE_DATA_VALUE, MERGE_PEOPLE
+from people import lookup as people_lookup
+from people.core import audit
+from people.core.errors import NotAllowed, Refused
+from people.lists import static_lists
 from people.models import Person, PersonField, PersonKey, PersonMerge, StaticListMember
-from people.problems import NotAllowed, Refused
-from tests.making import DIALECT, activity, approved_type, person, recorded
+from people.persons import deletion, upsert
+from people.persons import merge as person_merge
+from people.privacy import erasure
+from tests.factories import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
 
 def merge(winner, *losers, **options):
-    return merging.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT, **options)
+    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT, **options)
 
 
 def undo(done):
-    merging.undo(done.pk, None, DIALECT)
+    person_merge.undo(done.pk, None, DIALECT)
 
 
 def refusal(verb, *args, **options):
@@ -99,7 +104,7 @@ def test_a_losers_id_means_the_winner_natively_and_nobody_without_following():
     ann, bob, eve = person(), person(), person()
     merge(bob, eve)
     merge(ann, bob)
-    assert finding.by_id([bob.pk, eve.pk]) == {bob.pk: ann.pk, eve.pk: ann.pk}
+    assert people_lookup.by_id([bob.pk, eve.pk]) == {bob.pk: ann.pk, eve.pk: ann.pk}
     assert recorded(activity(eve.pk))[0].status is Recorded.ADDED
     assert Activity.objects.latest("pk").person_id == ann.pk
     assert record([activity(eve.pk)], DIALECT, follow_merges=False)[0].problems[0].code == "unknown_person"
@@ -130,20 +135,20 @@ def test_values_are_chosen_typed_or_filled_and_opt_outs_survive():
     assert (found.fields["shoeSize"], found.person_score) == (42, 3)
     changed = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
     assert set(changed.get().primary_value.split(", ")) == {"city", "title", "unsubscribed", "shoeSize"}
-    changing.update(found, {"title": "Boss"}, DIALECT)
+    upsert.update(found, {"title": "Boss"}, DIALECT)
     undo(done)
     found = Person.objects.get(pk=ann.pk)
     assert (found.city, found.title, found.unsubscribed, found.fields) == ("Vigo", "Boss", False, {})
-    assert changing.update(bob, {"city": "Soria"}, DIALECT).person_id == bob.pk
+    assert upsert.update(bob, {"city": "Soria"}, DIALECT).person_id == bob.pk
 
 
 def test_a_preview_shows_values_and_whose_are_taken():
     ann, bob = person(first_name="Ann"), person(first_name="Bob", last_name="Lee")
-    shown = {one.info.api_name: one for one in merging.preview(ann.pk, [bob.pk], None).fields}
+    shown = {one.info.api_name: one for one in person_merge.preview(ann.pk, [bob.pk], None).fields}
     assert set(shown) == {"email", "first_name", "last_name"}
     assert (shown["first_name"].taken_from, shown["first_name"].differs) == (ann.pk, True)
     assert (shown["last_name"].taken_from, shown["last_name"].differs) == (bob.pk, False)
-    chosen = merging.preview(ann.pk, [bob.pk], None, {"first_name": bob.pk}).fields
+    chosen = person_merge.preview(ann.pk, [bob.pk], None, {"first_name": bob.pk}).fields
     assert next(one for one in chosen if one.info.api_name == "first_name").result == "Bob"
     assert Person.objects.live().count() == 2
 
@@ -156,7 +161,7 @@ def test_unique_values_go_to_the_winner_and_back():
     undo(done)
     assert PersonKey.objects.get().person_id == bob.pk and Person.objects.get(pk=ann.pk).fields == {}
     done = merge(ann, bob)
-    changing.update(ann, {"number": None}, DIALECT)
+    upsert.update(ann, {"number": None}, DIALECT)
     eve = person(number="C-1")
     assert refusal(undo, done).code == "value_taken"
     assert Person.objects.get(pk=bob.pk).state == "merged" and PersonKey.objects.get().person_id == eve.pk
@@ -233,11 +238,11 @@ def test_no_undo_while_the_winner_is_gone(winner_state):
     ann, bob, eve = person(), person(), person()
     done = merge(ann, bob)
     if winner_state == "deleted":
-        deleting.delete([ann.pk], None, DIALECT)
+        deletion.delete([ann.pk], None, DIALECT)
     elif winner_state == "merged":
         merge(eve, ann)
     else:
-        deleting.erase([ann.pk], None, DIALECT)
+        erasure.erase([ann.pk], None, DIALECT)
     expected = {"deleted": "person_deleted", "merged": "person_merged", "erased": "unknown_merge"}
     assert refusal(undo, done).code == expected[winner_state]
 
@@ -246,15 +251,15 @@ def test_an_undo_is_for_thirty_days():
     done = merge(person(), person())
     PersonMerge.objects.update(merged_at=F("merged_at") - timedelta(days=30, minutes=1))
     assert refusal(undo, done).code == "too_late"
-    assert merging.why_not_undone(PersonMerge.objects.get()).code == "too_late"
+    assert person_merge.why_not_undone(PersonMerge.objects.get()).code == "too_late"
     fresh = merge(person(), person())
-    assert (merging.forget_expired(), merging.forget_expired()) == (1, 0)
+    assert (person_merge.forget_expired(), person_merge.forget_expired()) == (1, 0)
     assert PersonMerge.objects.get(pk=done.pk).kept == {} and PersonMerge.objects.get(pk=fresh.pk).kept != {}
 
 
 def test_who_cannot_be_merged():
     ann, bob, gone, lost = person(), person(), person(), person()
-    deleting.delete([gone.pk], None, DIALECT)
+    deletion.delete([gone.pk], None, DIALECT)
     merge(bob, lost)
     cases = [
         (ann.pk, [ann.pk], "merge_with_itself"), (ann.pk, [bob.pk, ann.pk], "merge_with_itself"),
@@ -264,15 +269,15 @@ def test_who_cannot_be_merged():
         (ann.pk, [10**30], "unknown_person"), (None, [ann.pk], "unknown_person"), (ann.pk, ["x\0"], "unknown_person"),
     ]  # fmt: skip
     for winner, losers, code in cases:
-        assert refusal(merging.merge, winner, list(losers), None, DIALECT).code == code
+        assert refusal(person_merge.merge, winner, list(losers), None, DIALECT).code == code
     assert refusal(merge, ann, bob, choices={"nonsense": bob.pk}).code == "unknown_field"
     assert refusal(merge, ann, bob, choices={"city": 999}).code == "unknown_person"
     assert refusal(merge, ann, bob, values={"email": "nonsense"}).code == "wrong_type"
     assert refusal(merge, ann, bob, values={"nonsense": 1}).code == "unknown_field"
-    assert refusal(merging.undo, 999, None, DIALECT).code == "unknown_merge"
+    assert refusal(person_merge.undo, 999, None, DIALECT).code == "unknown_merge"
     assert PersonMerge.objects.count() == 1 and Person.objects.live().count() == 2
     with pytest.raises(NotAllowed):
-        merging.merge(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), DIALECT)
+        person_merge.merge(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), DIALECT)
 
 
 def test_twenty_five_losers_cost_few_statements_and_one_audit_entry(django_assert_max_num_queries):

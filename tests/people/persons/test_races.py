@@ -3,57 +3,60 @@
 import pytest
 from django.db import transaction
 
-from activities import reading
+from activities.log import reader as log_reader
 from activities.models import Activity
-from activities.recording import Status as Recorded
-from people import changing, deleting, merging, static_lists
+from activities.recording.rows import Status as Recorded
+from people.core.errors import Refused
+from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticListMember
-from people.problems import Refused
-from tests.activities.test_races import InThread
-from tests.making import DIALECT, activity, approved_type, person, recorded
+from people.persons import deletion, upsert
+from people.persons import merge as person_merge
+from people.privacy import erasure
+from tests.activities.recording.test_races import InThread
+from tests.factories import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def merge(winner, *losers):
-    return merging.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT)
+    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT)
 
 
 def undo(done):
-    merging.undo(done.pk, None, DIALECT)
+    person_merge.undo(done.pk, None, DIALECT)
 
 
 def delete(ann):
-    return deleting.delete([ann.pk], None, DIALECT)
+    return deletion.delete([ann.pk], None, DIALECT)
 
 
 def erase(ann):
-    return deleting.erase([ann.pk], None, DIALECT)
+    return erasure.erase([ann.pk], None, DIALECT)
 
 
 def test_a_reader_sees_each_activity_once_whatever_moves_meanwhile():
     check, ann, bob = approved_type(), person(), person()
     ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 4))]
-    start = reading.Position(None, 0)
+    start = log_reader.Position(None, 0)
     seen, position, done = [], start, None
     for _step in range(4):
-        page = reading.read(position, [check.pk], limit=2)
+        page = log_reader.read(position, [check.pk], limit=2)
         seen += [row.pk for row in page.activities]
         position = page.position
         done = undo(done) if done else merge(ann, bob)
-    assert seen == ids and not reading.read(position, [check.pk]).activities
-    assert [row.pk for row in reading.read(start, [check.pk], limit=100).activities] == ids
+    assert seen == ids and not log_reader.read(position, [check.pk]).activities
+    assert [row.pk for row in log_reader.read(start, [check.pk], limit=100).activities] == ids
 
 
 @pytest.mark.one_server("on a cluster the reader waits for the merge")
 def test_a_reader_in_the_middle_of_a_merge_neither_loses_nor_repeats():
     check, ann, bob = approved_type(), person(), person()
     ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 3))]
-    first = reading.read(reading.Position(None, 0), [check.pk], limit=2)
+    first = log_reader.read(log_reader.Position(None, 0), [check.pk], limit=2)
     with transaction.atomic():
         merge(ann, bob)
-        during = InThread(lambda: reading.read(first.position, [check.pk], limit=2)).result()
-    after = reading.read(during.position, [check.pk], limit=100)
+        during = InThread(lambda: log_reader.read(first.position, [check.pk], limit=2)).result()
+    after = log_reader.read(during.position, [check.pk], limit=100)
     assert [row.pk for page in (first, during, after) for row in page.activities] == ids
     assert {row.person_id for row in after.activities} == {ann.pk}
 
@@ -84,7 +87,7 @@ def test_nothing_is_recorded_for_somebody_once_gone(verb):
     with transaction.atomic():
         verb(ann)
         recorder = InThread(lambda: recorded(activity(ann.pk)))
-        changer = InThread(lambda: changing.upsert([{"email": ann.email, "id": ann.pk}], DIALECT, "id"))
+        changer = InThread(lambda: upsert.upsert([{"email": ann.email, "id": ann.pk}], DIALECT, "id"))
         assert recorder.is_waiting() and changer.is_waiting()
     assert recorder.result()[0].problems[0].code == "unknown_person"
     assert changer.result()[0].problems[0].code == "unknown_person"

@@ -5,18 +5,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
-from activities.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
-from people import changing, cluster
-from people.changing import Action, Status
+from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
+from people.core.db import citus
+from people.core.errors import Conflict, Refused
 from people.models import Person, PersonField
-from people.problems import Conflict, Refused
-from tests.making import DIALECT, person
+from people.persons import upsert as person_upsert
+from people.persons.upsert import Action, Status
+from tests.factories import DIALECT, person
 
 pytestmark = pytest.mark.django_db
 
 
 def upsert(*rows, **options):
-    return changing.upsert(rows, DIALECT, **options)
+    return person_upsert.upsert(rows, DIALECT, **options)
 
 
 def test_people_are_created_then_updated_by_email_without_case():
@@ -41,7 +42,7 @@ def test_one_email_twice_in_a_batch_is_one_person():
 
 def test_new_person_and_changes_are_recorded_whatever_the_door():
     ann = person(first_name="Ann", person_score=5)
-    changing.update(ann, {"first_name": "Anne", "person_score": 15, "city": None}, DIALECT)
+    person_upsert.update(ann, {"first_name": "Anne", "person_score": 15, "city": None}, DIALECT)
     log = list(Activity.objects.of_person(ann.pk).order_by("pk").values_list("activity_type_id", "primary_value"))
     assert log == [(NEW_PERSON, None), (CHANGE_DATA_VALUE, "first_name"), (CHANGE_SCORE, "person_score")]
     change, score = Activity.objects.of_person(ann.pk).order_by("pk")[1:]
@@ -51,7 +52,7 @@ def test_new_person_and_changes_are_recorded_whatever_the_door():
 
 def test_a_large_import_leaves_one_summary_a_person():
     ann = person(first_name="Ann")
-    changing.upsert([{"email": ann.email, "first_name": "A", "last_name": "B"}], DIALECT, summarise=True)
+    person_upsert.upsert([{"email": ann.email, "first_name": "A", "last_name": "B"}], DIALECT, summarise=True)
     (summary,) = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
     assert summary.primary_value == "first_name, last_name"
 
@@ -92,7 +93,7 @@ def test_bad_rows_cost_nothing_but_themselves():
 
 def test_blank_takes_a_value_away():
     ann = person(first_name="Ann", unsubscribed=True)
-    changing.update(ann, {"first_name": " ", "unsubscribed": False}, DIALECT)
+    person_upsert.update(ann, {"first_name": " ", "unsubscribed": False}, DIALECT)
     ann.refresh_from_db()
     assert (ann.first_name, ann.unsubscribed) == (None, False)
 
@@ -101,7 +102,7 @@ def test_custom_fields_live_beside_the_standard_ones():
     PersonField.objects.create(api_name="shoeSize", label="Shoe size", data_type="float")
     ann = person(shoeSize="42.5")
     assert ann.fields == {"shoeSize": 42.5}
-    changing.update(ann, {"shoeSize": ""}, DIALECT)
+    person_upsert.update(ann, {"shoeSize": ""}, DIALECT)
     assert Person.objects.get(pk=ann.pk).fields == {}
 
 
@@ -110,10 +111,10 @@ def test_a_unique_field_finds_people_and_keeps_them_apart():
     ann, bob = person(customerNumber="C-1"), person()
     (outcome,) = upsert({"customerNumber": "c-1", "first_name": "Ann"}, lookup_field="customerNumber")
     assert outcome.person_id == ann.pk
-    taken = changing.update(bob, {"customerNumber": "C-1"}, DIALECT)
+    taken = person_upsert.update(bob, {"customerNumber": "C-1"}, DIALECT)
     assert taken.problems[0].code == "value_taken"
-    changing.update(ann, {"customerNumber": None}, DIALECT)
-    assert changing.update(bob, {"customerNumber": "C-1"}, DIALECT).status is Status.UPDATED
+    person_upsert.update(ann, {"customerNumber": None}, DIALECT)
+    assert person_upsert.update(bob, {"customerNumber": "C-1"}, DIALECT).status is Status.UPDATED
 
 
 def test_an_unknown_lookup_field_refuses_the_call():
@@ -124,16 +125,16 @@ def test_an_unknown_lookup_field_refuses_the_call():
 
 def test_two_editors_of_one_person():
     ann = person()
-    changing.update(ann, {"first_name": "First"}, DIALECT, expected_revision=1)
+    person_upsert.update(ann, {"first_name": "First"}, DIALECT, expected_revision=1)
     with pytest.raises(Conflict):
-        changing.update(ann, {"first_name": "Second"}, DIALECT, expected_revision=1)
+        person_upsert.update(ann, {"first_name": "Second"}, DIALECT, expected_revision=1)
     assert Person.objects.get(pk=ann.pk).first_name == "First"
 
 
 def test_three_hundred_people_cost_few_statements():
     with CaptureQueriesContext(connection) as queries:
         upsert(*({"email": f"p{i}@example.com", "first_name": f"P{i}"} for i in range(300)))
-    assert len(queries) <= 16 + cluster.is_distributed()  # there the mark asks the workers
+    assert len(queries) <= 16 + citus.is_distributed()  # there the mark asks the workers
     with CaptureQueriesContext(connection) as queries:
         upsert(*({"email": f"p{i}@example.com", "first_name": f"Q{i}", "city": "Vigo"} for i in range(300)))
-    assert len(queries) <= 16 + cluster.is_distributed()  # there the mark asks the workers
+    assert len(queries) <= 16 + citus.is_distributed()  # there the mark asks the workers

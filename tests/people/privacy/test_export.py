@@ -7,17 +7,20 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
-from people import archive, deleting, owned
+from people.core import personal_data
+from people.core.errors import NotAllowed, Refused
 from people.models import Person
-from people.problems import NotAllowed, Refused
-from tests.making import DIALECT, approved_type
-from tests.people.test_deleting import rich_person
+from people.persons import deletion
+from people.privacy import erasure
+from people.privacy import export as privacy_export
+from tests.factories import DIALECT, approved_type
+from tests.people.persons.test_deletion import rich_person
 
 pytestmark = pytest.mark.django_db
 
 
 def exported(person_id):
-    return json.loads("".join(archive.export(person_id, None)))
+    return json.loads("".join(privacy_export.export(person_id, None)))
 
 
 def test_the_archive_has_every_table_with_everything_of_the_person_and_who_was_merged_into_it():
@@ -25,7 +28,7 @@ def test_the_archive_has_every_table_with_everything_of_the_person_and_who_was_m
     zoe, twin = rich_person()
     found = exported(zoe.pk)
     assert (found["format"], found["person_ids"]) == ("person-archive/1", [zoe.pk, twin.pk])
-    assert set(found["tables"]) == {one.table for one in owned.tables()}
+    assert set(found["tables"]) == {one.table for one in personal_data.tables()}
     people = {row["id"]: row for row in found["tables"]["person"]}
     assert people[zoe.pk]["address"] == 'Calle "Mayor" 7\\b' and people[zoe.pk]["customerNumber"] == "CUST-77"
     assert people[twin.pk]["email"] == "zoe.twin@example.com"
@@ -39,17 +42,17 @@ def test_the_archive_has_every_table_with_everything_of_the_person_and_who_was_m
 def test_deleted_people_can_be_exported_and_merged_or_erased_ones_not():
     approved_type()
     zoe, twin = rich_person()
-    deleting.delete([zoe.pk], None, DIALECT)
+    deletion.delete([zoe.pk], None, DIALECT)
     assert exported(zoe.pk)["tables"]["person_deletion"][0]["static_lists"]
     for nobody, code in ((twin.pk, "person_merged"), (0, "unknown_person"), ("x", "unknown_person")):
         with pytest.raises(Refused) as caught:
-            archive.export(nobody, None)
+            privacy_export.export(nobody, None)
         assert caught.value.code == code
-    deleting.erase([zoe.pk], None, DIALECT)
+    erasure.erase([zoe.pk], None, DIALECT)
     with pytest.raises(Refused):
-        archive.export(zoe.pk, None)
+        privacy_export.export(zoe.pk, None)
     with pytest.raises(NotAllowed):
-        archive.export(zoe.pk, get_user_model().objects.create_user("nobody"))
+        privacy_export.export(zoe.pk, get_user_model().objects.create_user("nobody"))
 
 
 def test_commands_export_and_erase(tmp_path):

@@ -4,14 +4,19 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils.html import escape
 
-from activities import rollup
+from activities.log import rollup
 from activities.models import Activity
-from people import deleting, static_lists
+from people.lists import static_lists
 from people.models import PersonField
-from smartlists import evaluating, rules, saving
+from people.persons import deletion
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from tests.making import DIALECT, activity, approved_type, person, recorded
-from tests.smartlists.pressing import BIG, Inputs, press, url
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists.form_client import BIG, Inputs, press, url
 
 pytestmark = pytest.mark.django_db
 
@@ -28,9 +33,9 @@ def admin(client):
 
 
 def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
-    other = saving.create("Other", {"version": 1, "match": "all", "filters": []}, None)
+    other = list_editing.create("Other", {"version": 1, "match": "all", "filters": []}, None)
     lists = {"kind": "smart_list", "list": other.pk, "member": True}
-    saved = saving.create(
+    saved = list_editing.create(
         "Everything", BIG | {"match": "all", "logic": None, "filters": [*BIG["filters"], lists]}, None
     )
     page = admin.get(url("change", saved.pk))
@@ -55,7 +60,7 @@ def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
 
 
 def test_what_is_wrong_is_never_folded_away(admin, check):
-    saved = saving.create("Everything", BIG, None)
+    saved = list_editing.create("Everything", BIG, None)
     page = press(admin, admin.get(url("change", saved.pk)), "fold_all")
     page = press(admin, page, "save", **{"filters.0.constraints.0.values": "many"})
     assert [card.is_folded for card in page.context["cards"]] == [False, True, True, True]
@@ -64,7 +69,7 @@ def test_what_is_wrong_is_never_folded_away(admin, check):
 def test_values_are_proposed_from_what_there_is(admin, check, monkeypatch):
     known = [("Spain", "Spar AG"), ("spain", "Sparta"), ("Chile", "SPAR ag"), (None, None), (None, "Spartacus")]
     made = [person(country=one, company=two, first_name=f"Ñandú {n}") for n, (one, two) in enumerate(known)]
-    deleting.delete([made[-1].pk], None, DIALECT)
+    deletion.delete([made[-1].pk], None, DIALECT)
     recorded(*(activity(made[0].pk, branch=branch) for branch in ("Lyon <b>", "Lyon <b>", "León")))
     last = max(Activity.objects.values_list("pk", flat=True))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: last)  # as if the test's transaction were committed
@@ -98,9 +103,9 @@ def test_suggestions_need_the_right_to_see_the_values(client, check):
 
 
 def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, check):
-    saved = saving.create("Everything", BIG, None)
+    saved = list_editing.create("Everything", BIG, None)
     page = admin.get(url("change", saved.pk))
-    saving.delete(saved, None)
+    list_editing.delete(saved, None)
     data = {}
     for name, value in Inputs(page.text).sent:
         data.setdefault(name, []).append(value)
@@ -114,7 +119,7 @@ def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, che
     page.request["PATH_INFO"] = url("add")
     press(admin, page, "save")
     made = SmartList.objects.get()
-    assert made.description == "kept" and made.rules == rules.dump(rules.parse(BIG))
+    assert made.description == "kept" and made.rules == rules.dump(parse_rules(BIG, Catalogue()))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +136,7 @@ def test_an_odd_value_is_counted_shown_and_kept_as_it_is(admin, value):
     assert "<script>alert" not in page.text
     admin.post(url("add"), form | {"do": "save"})
     assert SmartList.objects.get().rules["filters"][0]["values"] == [value]
-    assert ann.pk in evaluating.shown(SmartList.objects.get(), None).person_ids
+    assert ann.pk in stored_evaluations.shown(SmartList.objects.get(), None).person_ids
 
 
 def test_a_column_that_is_too_long_is_refused_and_stays(admin):
@@ -149,7 +154,7 @@ def test_new_cards_are_offered_what_is_in_use_and_an_old_card_keeps_what_was_put
     kept = static_lists.create("Fair 2026", None)
     card = {"kind": "static_list", "list": put_away.pk, "member": True}
     hidden = {"kind": "person_field", "field": "industry", "operator": "is", "values": ["Wine"]}
-    saved = saving.create("Guests", {"version": 1, "match": "all", "filters": [card, hidden]}, None)
+    saved = list_editing.create("Guests", {"version": 1, "match": "all", "filters": [card, hidden]}, None)
     static_lists.archive(put_away, None)
     PersonField.objects.filter(api_name="industry").update(is_hidden=True)
     page = admin.get(url("change", saved.pk))
@@ -167,7 +172,7 @@ def test_finished_cards_are_counted_while_another_one_is_not(admin, check):
     amount = {"kind": "person_field", "field": "annual_revenue", "operator": "greater than", "values": ["1"]}
     france = spain | {"values": ["France"]}
     rules_ = {"version": 1, "match": "advanced", "logic": "2 and (1 or 3)", "filters": [spain, amount, france]}
-    saved = saving.create("Guests", rules_, None)
+    saved = list_editing.create("Guests", rules_, None)
     page = press(admin, admin.get(url("change", saved.pk)), "test", **{"filters.1.values": [""], "tested": str(ann.pk)})
     assert page.context["draft"].count == 2 and page.context["per_filter"] == [(1, 1), (3, 1)]
     (said,) = page.context["unfinished"]

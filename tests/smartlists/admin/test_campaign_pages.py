@@ -7,13 +7,17 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import translation
 
-from smartlists import campaign_sentences, definition_checks, dispatching, saving, webhooks
-from smartlists.catalogue import Catalogue
+from smartlists.campaigns import dispatcher
+from smartlists.campaigns import parsing as campaign_parsing
+from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.catalog import Catalogue
+from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, SmartCampaign, Webhook, WebhookDelivery
-from tests.making import approved_type, person
+from smartlists.webhooks import editing as webhook_editing
+from tests.factories import approved_type, person
 from tests.query_budget import query_budget
-from tests.smartlists import making
-from tests.smartlists.campaigning import (
+from tests.smartlists import rule_factories
+from tests.smartlists.campaign_factories import (
     BIG_CHECK,
     a_list,
     active,
@@ -21,9 +25,8 @@ from tests.smartlists.campaigning import (
     definition,
     draft,
     happened,
-    own_rows_read,  # noqa: F401 (a fixture)
 )
-from tests.smartlists.pressing import Inputs
+from tests.smartlists.form_client import Inputs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 NAME = "admin:smartlists_smartcampaign"
@@ -31,7 +34,7 @@ NAME = "admin:smartlists_smartcampaign"
 
 @pytest.fixture
 def marketer(client, django_user_model):
-    from people.models import Installation
+    from people.core.models import Installation
 
     Installation.objects.create()
     user = django_user_model.objects.create_user("maria", is_staff=True)
@@ -79,19 +82,19 @@ def test_a_campaign_is_built_without_javascript(client, marketer):
     ]  # fmt: skip
     ann = person(first_name="Ann", last_name="Lee")
     happened(ann.pk, amount=5000)
-    dispatching.drain()
+    dispatcher.drain()
     results = client.get(at("results", made.pk)).content.decode()
     assert "Ann Lee" in results and "Add to the static list “VIPs”" in results and "Add 5 to Person Score" in results
 
 
 def test_what_was_saved_comes_back_into_the_form(client, marketer):
     approved_type()
-    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
-    hook, _secret = webhooks.create("CRM", None, url="https://example.com/")
+    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
+    hook, _secret = webhook_editing.create("CRM", None, url="https://example.com/")
     maria = marketer
     maria.email = "maria@example.com"
     maria.save()
-    rules = {"match": "all", "filters": [making.person("city", "is", "Lugo", "Vigo")]}
+    rules = {"match": "all", "filters": [rule_factories.person("city", "is", "Lugo", "Vigo")]}
     choose = {
         "do": "choose",
         "choices": [
@@ -208,7 +211,7 @@ def test_a_person_is_tried_without_effects(client, marketer):
 
 def test_a_run_once_asks_first_how_many(client, marketer):
     approved_type()
-    everybody = saving.create("Everybody", {"filters": []}, None)
+    everybody = list_editing.create("Everybody", {"filters": []}, None)
     for _number in range(3):
         person()
     made = draft(add_to(a_list()))
@@ -218,7 +221,7 @@ def test_a_run_once_asks_first_how_many(client, marketer):
     assert "more than 2" in page and not CampaignRun.objects.exists()
     reply = client.post(at("try", made.pk), {"do": "run", "smart_list": everybody.pk, "cap": "3"}, follow=True)
     assert "3 people enter the campaign now." in reply.content.decode()
-    dispatching.drain()
+    dispatcher.drain()
     assert made.entries.filter(state="done").count() == 3
 
 
@@ -230,7 +233,7 @@ def test_results_are_filtered_and_exported(client, marketer, django_user_model):
     happened(ann.pk)
     happened(bob.pk)
     happened(bob.pk, occurred_at=datetime.now(UTC) - timedelta(days=9))
-    dispatching.drain()
+    dispatcher.drain()
     page = client.get(at("results", made.pk), {"state": "skipped", "reason": "late"}).content.decode()
     assert "Bob" in page and "Ann" not in page.split("<tbody>")[1]
     page = client.get(at("results", made.pk), {"person": "bob@example.com"}).content.decode()
@@ -243,7 +246,7 @@ def test_results_are_filtered_and_exported(client, marketer, django_user_model):
 
 
 def test_viewers_look_and_do_not_touch(client, django_user_model):
-    from people.models import Installation
+    from people.core.models import Installation
 
     Installation.objects.create()
     approved_type()
@@ -266,7 +269,7 @@ def test_pages_keep_their_budgets(client, marketer):
     made = active(add_to(a_list()), triggers=[BIG_CHECK])
     for _number in range(20):
         happened(person().pk, amount=2000)
-    dispatching.drain()
+    dispatcher.drain()
     for view, arguments in (("changelist", ()), ("change", (made.pk,)), ("results", (made.pk,)), ("try", (made.pk,))):
         client.get(at(view, *arguments))
         with query_budget(f"campaign {view}"):
@@ -293,7 +296,7 @@ def test_webhooks_are_made_changed_and_sent_again(client, marketer):
     approved_type()
     active({"do": "webhook", "webhook": hook.pk})
     happened(person().pk)
-    dispatching.drain()
+    dispatcher.drain()
     WebhookDelivery.objects.update(state="dead")
     deliveries = reverse("admin:smartlists_webhook_deliveries", args=[hook.pk])
     assert "Given up" in client.get(deliveries).content.decode()
@@ -311,7 +314,7 @@ def test_steps_are_told_in_the_readers_language():
         "rules": {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
     }
     wait = {"do": "wait", "period": "1 day"}
-    found = definition_checks.parse(definition(
+    found = campaign_parsing.parse(definition(
         {"do": "change_field", "field": "person_score", "by": "5"},
         {"do": "choose", "otherwise": [], "choices": [{"when": spain, "steps": [wait]}]},
     ))  # fmt: skip

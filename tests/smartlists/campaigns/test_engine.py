@@ -8,14 +8,22 @@ from django.core import mail
 from django.db import transaction
 
 from activities.models import Activity
-from people import changing, defining, deleting, merging, traces
+from people.core.source import SYSTEM, Door
+from people.fields import editing as field_editing
 from people.models import Person
-from people.sources import SYSTEM, Door
-from smartlists import alerts, campaigns, results, stepping, webhooks
+from people.persons import deletion, upsert
+from people.persons import merge as person_merge
+from people.privacy import erasure
+from people.privacy import search as privacy_search
+from smartlists.campaigns import emails as campaign_emails
+from smartlists.campaigns import engine as campaign_engine
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import results as campaign_results
 from smartlists.models import AlertEmail, CampaignEntry, WebhookDelivery
-from tests.making import DIALECT, approved_type, person
-from tests.smartlists import making
-from tests.smartlists.campaigning import (
+from smartlists.webhooks import editing as webhook_editing
+from tests.factories import DIALECT, approved_type, person
+from tests.smartlists import rule_factories
+from tests.smartlists.campaign_factories import (
     a_list,
     active,
     add_to,
@@ -23,7 +31,6 @@ from tests.smartlists.campaigning import (
     happened,
     members,
     outcomes,
-    own_rows_read,  # noqa: F401 (a fixture)
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
@@ -114,7 +121,7 @@ def test_another_activity_is_recorded():
     dispatched()
     made = Activity.objects.filter(person_id=ann.pk, door=Door.CAMPAIGN).get()
     assert (made.primary_value, str(made.attributes["amount"]), made.attributes["pages"]) == ("for No. 1", "12.5", 2)
-    assert made.origin_id == campaigns.SmartCampaign.objects.get().pk
+    assert made.origin_id == campaign_lifecycle.SmartCampaign.objects.get().pk
 
 
 def test_a_wait_holds_a_person_for_a_period():
@@ -165,8 +172,8 @@ def test_the_first_choice_that_holds_wins():
     approved_type()
     spain, lugo, other, after = a_list(), a_list(), a_list(), a_list()
     choices = [
-        {"when": {"rules": {"filters": [making.person("city", "is", "Lugo")]}}, "steps": [add_to(lugo)]},
-        {"when": {"rules": {"filters": [making.person("country", "is", "Spain")]}}, "steps": [add_to(spain)]},
+        {"when": {"rules": {"filters": [rule_factories.person("city", "is", "Lugo")]}}, "steps": [add_to(lugo)]},
+        {"when": {"rules": {"filters": [rule_factories.person("country", "is", "Spain")]}}, "steps": [add_to(spain)]},
     ]
     active({"do": "choose", "choices": choices, "otherwise": [add_to(other)]}, add_to(after))
     ann, bob, cas = person(city="Lugo", country="Spain"), person(country="Spain"), person()
@@ -182,7 +189,7 @@ def test_the_first_choice_that_holds_wins():
 def test_who_takes_a_way_without_steps_goes_on():
     approved_type()
     after = a_list()
-    nobody = {"when": {"rules": {"filters": [making.person("city", "is", "Atlantis")]}}, "steps": []}
+    nobody = {"when": {"rules": {"filters": [rule_factories.person("city", "is", "Atlantis")]}}, "steps": []}
     active({"do": "choose", "choices": [nobody]}, add_to(after))
     ann = person()
     happened(ann.pk)
@@ -197,10 +204,10 @@ def test_a_pause_holds_people_and_activating_again_lets_them_go_on():
     ann = person()
     happened(ann.pk)
     dispatched()
-    campaigns.pause(made, None)
+    campaign_lifecycle.pause(made, None)
     with later(days=5):
         assert dispatched() == [(ann.pk, "held", "")]
-        campaigns.activate(made, None)
+        campaign_lifecycle.activate(made, None)
         assert dispatched() == [(ann.pk, "done", "")]
 
 
@@ -209,8 +216,8 @@ def test_archiving_lets_people_leave():
     made = active(WAIT, add_to(a_list()))
     happened(person().pk)
     dispatched()
-    campaigns.pause(made, None)
-    campaigns.archive(made, None)
+    campaign_lifecycle.pause(made, None)
+    campaign_lifecycle.archive(made, None)
     assert [entry[1:] for entry in dispatched()] == [("left", "archived")]
 
 
@@ -221,7 +228,7 @@ def test_who_is_deleted_while_waiting_leaves():
     ann = person()
     happened(ann.pk)
     dispatched()
-    deleting.delete([ann.pk], None, SYSTEM)
+    deletion.delete([ann.pk], None, SYSTEM)
     with later(days=4):
         assert dispatched() == [(ann.pk, "left", "gone")]
     assert members(after) == set()
@@ -234,9 +241,9 @@ def test_who_is_merged_while_waiting_goes_on_as_the_winner_and_back():
     ann, bob = person(), person()
     happened(ann.pk)
     dispatched()
-    merge = merging.merge(bob.pk, [ann.pk], None, SYSTEM)
+    merge = person_merge.merge(bob.pk, [ann.pk], None, SYSTEM)
     assert [pk for pk, _state, _reason in dispatched()] == [bob.pk]
-    merging.undo(merge.pk, None, SYSTEM)
+    person_merge.undo(merge.pk, None, SYSTEM)
     assert [pk for pk, _state, _reason in dispatched()] == [ann.pk]
     with later(days=4):
         assert dispatched() == [(ann.pk, "done", "")]
@@ -245,14 +252,14 @@ def test_who_is_merged_while_waiting_goes_on_as_the_winner_and_back():
 
 def test_who_is_erased_while_waiting_is_nowhere_in_campaigns():
     approved_type()
-    hook, _secret = webhooks.create("CRM", None, url="https://example.com/{{person.email}}")
+    hook, _secret = webhook_editing.create("CRM", None, url="https://example.com/{{person.email}}")
     active({"do": "webhook", "webhook": hook.pk}, WAIT)
     ann = person(email="ann.unique@example.com")
     happened(ann.pk)
     dispatched()
     assert WebhookDelivery.objects.get().url.endswith("ann.unique%40example.com")
-    identity = deleting.erase([ann.pk], None, SYSTEM)
-    assert traces.find(identity) == []
+    identity = erasure.erase([ann.pk], None, SYSTEM)
+    assert privacy_search.find(identity) == []
     assert not CampaignEntry.objects.exists()
 
 
@@ -275,8 +282,10 @@ def test_people_finish_on_the_version_with_which_they_entered():
     ann, bob = person(), person()
     happened(ann.pk)
     dispatched()
-    changed = campaigns.definitions.dump(campaigns.definitions.load(made.definition)) | {"steps": [add_to(new)]}
-    campaigns.change(made, None, value=changed)
+    changed = campaign_lifecycle.definitions.dump(campaign_lifecycle.definitions.load(made.definition)) | {
+        "steps": [add_to(new)]
+    }
+    campaign_lifecycle.change(made, None, value=changed)
     happened(bob.pk)
     dispatched()
     with later(days=4):
@@ -290,7 +299,7 @@ def test_a_step_that_is_killed_half_way_is_done_once(monkeypatch):
     ann = person()
     happened(ann.pk)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), transaction.atomic():
-        patched.setattr(stepping, "_write_entries", lambda _moved: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(campaign_engine, "_write_entries", lambda _moved: (_ for _ in ()).throw(KeyboardInterrupt))
         dispatched()
     dispatched()
     ann.refresh_from_db()
@@ -303,7 +312,7 @@ def test_a_fault_of_ours_is_the_steps_outcome_and_stops_nobody(monkeypatch):
     active({"do": "change_field", "field": "title", "to": "x"}, add_to(after))
     ann = person()
     happened(ann.pk)
-    monkeypatch.setattr(changing, "upsert", lambda *_a, **_k: {}["fault"])
+    monkeypatch.setattr(upsert, "upsert", lambda *_a, **_k: {}["fault"])
     assert dispatched() == [(ann.pk, "failed", "")]
     assert members(after) == {ann.pk}
 
@@ -320,12 +329,12 @@ def test_alerts_go_to_the_desk_and_never_to_who_has_unsubscribed(settings):
     happened(ann.pk, amount=5)
     dispatched()
     assert outcomes()[0][2] == "queued"
-    assert alerts.send() == 1
+    assert campaign_emails.send() == 1
     (sent,) = mail.outbox
     assert sent.to == ["desk@example.com"]
     assert sent.subject == "Ann Bcc: all@example.com deposited 5"
     assert outcomes()[0][2] == "done"
-    assert alerts.send() == 0
+    assert campaign_emails.send() == 0
 
 
 def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
@@ -335,12 +344,12 @@ def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
     happened(person().pk)
     dispatched()
     with monkeypatch.context() as patched:
-        patched.setattr(alerts.EmailMessage, "send", lambda _mail: (_ for _ in ()).throw(OSError("down")))
-        assert alerts.send() == 0
+        patched.setattr(campaign_emails.EmailMessage, "send", lambda _mail: (_ for _ in ()).throw(OSError("down")))
+        assert campaign_emails.send() == 0
     waiting = AlertEmail.objects.get()
     assert (waiting.state, waiting.attempts) == ("waiting", 1)
     with later(minutes=5):
-        assert alerts.send() == 1
+        assert campaign_emails.send() == 1
 
 
 def test_latency_is_told():
@@ -348,13 +357,13 @@ def test_latency_is_told():
     made = active(add_to(a_list()))
     happened(person().pk)
     dispatched()
-    found = results.summary(made)
+    found = campaign_results.summary(made)
     assert found.entered == found.finished == 1
     assert found.latency.of == 1 and found.latency.p95 >= 0
 
 
 def test_a_unique_field_keeps_people_apart_in_campaigns_too():
-    defining.create("Card", "string", None, api_name="card", is_unique=True)
+    field_editing.create("Card", "string", None, api_name="card", is_unique=True)
     approved_type()
     active({"do": "change_field", "field": "card", "to": "the same"})
     ann, bob = person(), person()
@@ -369,7 +378,7 @@ def test_a_read_of_a_changed_person_is_of_now():
     ann = person(city="Lugo")
     happened(ann.pk)
     dispatched()
-    changing.update(ann, {"city": "Vigo"}, DIALECT)
+    upsert.update(ann, {"city": "Vigo"}, DIALECT)
     with later(hours=2):
         dispatched()
     ann.refresh_from_db()

@@ -21,13 +21,15 @@ from django.db import InterfaceError, OperationalError, connection
 from procrastinate.exceptions import AlreadyEnqueued
 
 from activities.models import Activity
-from config import vitals
-from smartlists import campaign_tasks, triggering, webhooks
+from config.observability import probes
+from smartlists import tasks
+from smartlists.campaigns import triggers
 from smartlists.models import CampaignEntry, StepOutcome, WebhookDelivery
-from tests.lengths import examples
-from tests.making import activity, approved_type, person, recorded
-from tests.smartlists.campaigning import BIG_CHECK, a_list, active, add_to, members
-from tests.smartlists.receiving import receiver
+from smartlists.webhooks import editing as webhook_editing
+from tests.factories import activity, approved_type, person, recorded
+from tests.hypothesis_profiles import examples
+from tests.smartlists.campaign_factories import BIG_CHECK, a_list, active, add_to, members
+from tests.smartlists.webhook_receiver import receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KILLS = examples(4, 50, "CAMPAIGN_KILLS")
@@ -120,8 +122,8 @@ def eventually(found):
 
 def is_quiet():
     return (
-        vitals.mark_lag() == 0
-        and triggering.lag() == 0
+        probes.mark_lag() == 0
+        and triggers.lag() == 0
         and not CampaignEntry.objects.filter(state="open").exists()
         and not WebhookDelivery.objects.filter(state="waiting").exists()
     )
@@ -134,7 +136,7 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
     rich = a_list()
     with receiver() as server:
         settings.WEBHOOK_TRUSTED_HOSTS = [server.host]
-        hook, _secret = webhooks.create("CRM", None, url=f"{server.url}/", per_minute=60_000)
+        hook, _secret = webhook_editing.create("CRM", None, url=f"{server.url}/", per_minute=60_000)
         settings.WEBHOOK_TRUSTED_HOSTS = []
         active(
             add_to(rich), {"do": "change_field", "field": "person_score", "by": "1"},
@@ -159,7 +161,7 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
             writer.join(20)
             assert not writer.is_alive()
             with contextlib.suppress(AlreadyEnqueued):  # what a killed worker had taken; else the next minute's
-                campaign_tasks.go_on_sending.defer(timestamp=0)
+                tasks.go_on_sending.defer(timestamp=0)
             assert eventually(is_quiet), "not done in time"
         finally:
             writer.is_over.set()
@@ -201,7 +203,7 @@ def _check(writer, people, rich, server):
 
 
 def test_a_second_dispatcher_stands_by():
-    from people import locks
+    from people.core.db import locks
 
     with locks.alone(locks.Space.DISPATCHER, 0) as is_mine:
         assert is_mine
@@ -220,8 +222,9 @@ def test_a_second_dispatcher_stands_by():
 
 
 def test_pausing_and_steps_at_the_same_moment_hold_each_other_up_and_no_longer():
-    from smartlists import campaigns, dispatching
-    from tests.activities.test_races import InThread
+    from smartlists.campaigns import dispatcher
+    from smartlists.campaigns import lifecycle as campaign_lifecycle
+    from tests.activities.recording.test_races import InThread
 
     approved_type()
     made = active(add_to(a_list()), {"do": "change_field", "field": "person_score", "by": "1"})
@@ -229,13 +232,13 @@ def test_pausing_and_steps_at_the_same_moment_hold_each_other_up_and_no_longer()
 
     def turn():
         for _turn in range(6):
-            campaigns.pause(made, None)
-            campaigns.activate(made, None)
+            campaign_lifecycle.pause(made, None)
+            campaign_lifecycle.activate(made, None)
 
     turning = InThread(turn)
     for _round in range(6):
         recorded(*(activity(pk, occurred_at=datetime.now(UTC)) for pk in people))
-        dispatching.once()
+        dispatcher.once()
     turning.result()
-    dispatching.drain()
+    dispatcher.drain()
     assert set(CampaignEntry.objects.values_list("state", flat=True)) <= {"done", "skipped"}

@@ -2,23 +2,20 @@
 
 import pytest
 
-from activities import drafting, lifecycle
-from people import defining, static_lists
+from activities.types import drafts, lifecycle
+from people.core.errors import Conflict, NotAllowed, Refused
+from people.fields import editing as field_editing
+from people.lists import static_lists
 from people.models import PersonField
-from people.problems import Conflict, NotAllowed, Refused
-from smartlists import campaigns, definition_checks, definitions, saving, tokens
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import parsing as campaign_parsing
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartCampaign
-from tests.making import approved_type
-from tests.smartlists import making
-from tests.smartlists.campaigning import (
-    BIG_CHECK,
-    a_list,
-    active,
-    add_to,
-    definition,
-    draft,
-    own_rows_read,  # noqa: F401 (a fixture)
-)
+from smartlists.webhooks import tokens as webhook_tokens
+from tests.factories import approved_type
+from tests.smartlists import rule_factories
+from tests.smartlists.campaign_factories import BIG_CHECK, a_list, active, add_to, definition, draft
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 
@@ -31,7 +28,7 @@ def refused(work, *arguments, **more):
 
 def whole(hook=None):
     """A definition with a step of every kind."""
-    chosen = {"when": {"rules": {"match": "all", "filters": [making.person("country", "is", "Spain")]}},
+    chosen = {"when": {"rules": {"match": "all", "filters": [rule_factories.person("country", "is", "Spain")]}},
               "steps": [{"do": "wait", "period": "2 hours"}]}  # fmt: skip
     return definition(
         add_to(a_list()), {"do": "remove_from_list", "list": a_list().pk},
@@ -47,27 +44,27 @@ def whole(hook=None):
 
 def test_a_definition_and_its_json_say_the_same():
     approved_type()
-    parsed = definition_checks.parse(whole())
-    assert definitions.load(definitions.dump(parsed)) == parsed
-    assert definition_checks.parse(definitions.dump(parsed)) == parsed
-    assert definitions.load(campaigns.create("All", None, value=parsed).definition) == parsed
+    parsed = campaign_parsing.parse(whole())
+    assert campaign_definition.load(campaign_definition.dump(parsed)) == parsed
+    assert campaign_parsing.parse(campaign_definition.dump(parsed)) == parsed
+    assert campaign_definition.load(campaign_lifecycle.create("All", None, value=parsed).definition) == parsed
 
 
 def test_paths_lead_through_choices():
     approved_type()
-    steps = definition_checks.parse(whole()).steps
-    assert [path for path, _step in definitions.walk(steps)] == [
+    steps = campaign_parsing.parse(whole()).steps
+    assert [path for path, _step in campaign_definition.walk(steps)] == [
         "0", "1", "2", "3", "4", "5", "6", "6.0.0", "6.1.0",
     ]  # fmt: skip
-    assert definitions.following(steps, "5") == "6"
-    assert definitions.following(steps, "6.0.0") == definitions.following(steps, "6") == ""
+    assert campaign_definition.following(steps, "5") == "6"
+    assert campaign_definition.following(steps, "6.0.0") == campaign_definition.following(steps, "6") == ""
 
 
 @pytest.mark.parametrize(
     ("change", "code", "path"),
     [
         ({"triggers": [{"type": "nonsense"}]}, "unknown_type", ("triggers", 0, "type")),
-        ({"triggers": [BIG_CHECK | {"constraints": [making.where("amount", "is", "x")]}]}, "wrong_type",
+        ({"triggers": [BIG_CHECK | {"constraints": [rule_factories.where("amount", "is", "x")]}]}, "wrong_type",
          ("triggers", 0, "constraints", 0, "values", 0)),
         ({"triggers": [{"smart_list": 99}]}, "unknown_list", ("triggers", 0, "list")),
         ({"triggers": "all"}, "wrong_type", ("triggers",)),
@@ -110,7 +107,7 @@ def test_paths_lead_through_choices():
 )  # fmt: skip
 def test_what_cannot_be_a_campaign_is_refused_at_its_place(change, code, path):
     approved_type()
-    found = refused(campaigns.create, "Bad", None, value=definition(triggers=[BIG_CHECK]) | change)
+    found = refused(campaign_lifecycle.create, "Bad", None, value=definition(triggers=[BIG_CHECK]) | change)
     assert found[0] == (code, path)
     assert not SmartCampaign.objects.exists()
 
@@ -118,7 +115,7 @@ def test_what_cannot_be_a_campaign_is_refused_at_its_place(change, code, path):
 def test_every_problem_is_told_at_once():
     approved_type()
     bad = definition({"do": "dance"}, {"do": "wait"}, triggers=[{"type": "x"}])
-    assert [code for code, _path in refused(campaigns.create, "Bad", None, value=bad)] == [
+    assert [code for code, _path in refused(campaign_lifecycle.create, "Bad", None, value=bad)] == [
         "unknown_type", "unknown_step", "missing_value",
     ]  # fmt: skip
 
@@ -128,55 +125,55 @@ def test_choices_lie_three_deep_at_most():
     for _level in range(5):
         inside = [{"do": "choose", "choices": [{"when": {"rules": {"filters": []}}, "steps": inside}]}]
     assert "too_deep" in [
-        code for code, _path in refused(campaigns.create, "Deep", None, value=definition(*inside, triggers=[]))
+        code for code, _path in refused(campaign_lifecycle.create, "Deep", None, value=definition(*inside, triggers=[]))
     ]
 
 
 def test_a_campaign_needs_a_trigger_and_a_step_to_be_activated():
-    empty = campaigns.create("Empty", None)
-    assert refused(campaigns.activate, empty, None) == [("no_trigger", ("triggers",)), ("no_step", ("steps",))]
+    empty = campaign_lifecycle.create("Empty", None)
+    assert refused(campaign_lifecycle.activate, empty, None) == [("no_trigger", ("triggers",)), ("no_step", ("steps",))]
 
 
 def test_states_follow_each_other():
     approved_type()
     made = active(add_to(a_list()))
-    assert refused(campaigns.activate, made, None) == [("wrong_state", ("state",))]
-    assert refused(campaigns.archive, made, None) == [("wrong_state", ("state",))]
-    assert refused(campaigns.delete, made, None) == [("wrong_state", ("state",))]
-    campaigns.pause(made, None)
-    campaigns.archive(made, None)
-    assert campaigns.unarchive(made, None).state == "paused"
-    campaigns.archive(made, None)
-    campaigns.delete(made, None)
+    assert refused(campaign_lifecycle.activate, made, None) == [("wrong_state", ("state",))]
+    assert refused(campaign_lifecycle.archive, made, None) == [("wrong_state", ("state",))]
+    assert refused(campaign_lifecycle.delete, made, None) == [("wrong_state", ("state",))]
+    campaign_lifecycle.pause(made, None)
+    campaign_lifecycle.archive(made, None)
+    assert campaign_lifecycle.unarchive(made, None).state == "paused"
+    campaign_lifecycle.archive(made, None)
+    campaign_lifecycle.delete(made, None)
     assert not SmartCampaign.objects.exists()
 
 
 def test_names_are_unique_and_a_stale_change_is_a_conflict():
     approved_type()
     first = draft(name="Welcome")
-    assert refused(campaigns.create, "welcome", None) == [("name_taken", ("name",))]
-    campaigns.change(first, None, expected_revision=1, description="new")
+    assert refused(campaign_lifecycle.create, "welcome", None) == [("name_taken", ("name",))]
+    campaign_lifecycle.change(first, None, expected_revision=1, description="new")
     with pytest.raises(Conflict):
-        campaigns.change(first, None, expected_revision=1, description="newer")
+        campaign_lifecycle.change(first, None, expected_revision=1, description="newer")
 
 
 def test_what_a_campaign_names_stays():
     check = approved_type()
     used = a_list()
-    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
-    field = defining.create("Card", "string", None, api_name="card")
+    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
+    field = field_editing.create("Card", "string", None, api_name="card")
     draft(
         add_to(used), {"do": "change_field", "field": "card", "to": "{{trigger.branch}}"},
         triggers=[BIG_CHECK], audience={"smart_list": spain.pk}, name="Welcome",
     )  # fmt: skip
     for work in (
-        lambda: static_lists.delete(used, None), lambda: saving.delete(spain, None),
-        lambda: lifecycle.delete(check, None), lambda: defining.delete(PersonField.objects.get(pk=field.pk), None),
+        lambda: static_lists.delete(used, None), lambda: list_editing.delete(spain, None),
+        lambda: lifecycle.delete(check, None), lambda: field_editing.delete(PersonField.objects.get(pk=field.pk), None),
     ):  # fmt: skip
         with pytest.raises(Refused) as found:
             work()
         assert found.value.code == "in_use" and "“Welcome”" in str(found.value)
-    drafting.remove_fields(check, ["branch"], None)
+    drafts.remove_fields(check, ["branch"], None)
     with pytest.raises(Refused) as found:
         lifecycle.approve(check, None)
     assert "“Welcome”" in str(found.value)
@@ -191,19 +188,19 @@ def test_every_verb_asks_for_a_right(verb, django_user_model):
     made = draft(add_to(a_list()))
     arguments = {"create": ("x", nobody), "copy": (made, "x", nobody), "move": (made, None, nobody)}
     with pytest.raises(NotAllowed):
-        getattr(campaigns, verb)(*arguments.get(verb, (made, nobody)))
+        getattr(campaign_lifecycle, verb)(*arguments.get(verb, (made, nobody)))
 
 
 def test_changes_leave_entries_in_the_audit():
     from django.contrib.admin.models import LogEntry
 
-    from people import audit
+    from people.core import audit
 
     approved_type()
     made = draft(add_to(a_list()), name="Welcome")
-    campaigns.activate(made, None)
-    campaigns.pause(made, None)
-    campaigns.change(made, None, name="Hello")
+    campaign_lifecycle.activate(made, None)
+    campaign_lifecycle.pause(made, None)
+    campaign_lifecycle.change(made, None, name="Hello")
     told = [
         audit.sentence(entry) for entry in LogEntry.objects.filter(content_type__model="smartcampaign").order_by("pk")
     ]
@@ -221,7 +218,7 @@ def test_changes_leave_entries_in_the_audit():
     ],
 )
 def test_tokens_are_filled(text, wanted):
-    assert tokens.render(text, {"person.first_name": "Ann", "person.city": None}) == wanted
+    assert webhook_tokens.render(text, {"person.first_name": "Ann", "person.city": None}) == wanted
 
 
 @pytest.mark.parametrize(
@@ -236,9 +233,11 @@ def test_tokens_are_filled(text, wanted):
     ],
 )
 def test_what_is_no_token_is_refused(text):
-    with pytest.raises(tokens.BadTemplate):
-        tokens.parse(text)
+    with pytest.raises(webhook_tokens.BadTemplate):
+        webhook_tokens.parse(text)
 
 
 def test_a_value_is_never_read_as_a_template_again():
-    assert tokens.render("{{person.first_name}}", {"person.first_name": "{{person.email}}"}) == "{{person.email}}"
+    assert (
+        webhook_tokens.render("{{person.first_name}}", {"person.first_name": "{{person.email}}"}) == "{{person.email}}"
+    )

@@ -7,13 +7,19 @@ import time_machine
 from django.db import IntegrityError, connection, transaction
 
 from activities.models import LogPosition
-from people import changing, deleting, merging, static_lists
-from people.sources import SYSTEM
-from smartlists import campaigns, dispatching, evaluating, running, saving, triggering
+from people.core.source import SYSTEM
+from people.lists import static_lists
+from people.persons import deletion, upsert
+from people.persons import merge as person_merge
+from smartlists.campaigns import dispatcher, triggers
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import runs as campaign_runs
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEffect, CampaignEntry, SmartCampaign
-from tests.making import DIALECT, activity, approved_type, person, recorded
-from tests.smartlists import making
-from tests.smartlists.campaigning import (
+from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.smartlists import rule_factories
+from tests.smartlists.campaign_factories import (
     BIG_CHECK,
     CHECK,
     a_list,
@@ -25,7 +31,6 @@ from tests.smartlists.campaigning import (
     happened,
     members,
     outcomes,
-    own_rows_read,  # noqa: F401 (a fixture)
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
@@ -49,7 +54,7 @@ def test_each_activity_is_processed_once_however_often_the_log_is_read():
     ann = person()
     happened(ann.pk)
     dispatched()
-    LogPosition.objects.filter(name=campaigns.POSITION).update(last_id=0)
+    LogPosition.objects.filter(name=campaign_lifecycle.POSITION).update(last_id=0)
     assert dispatched() == [(ann.pk, "done", "")]
 
 
@@ -71,7 +76,7 @@ def test_activation_starts_at_that_moment():
     ann = person()
     made = draft(add_to(a_list()))
     happened(ann.pk)
-    campaigns.activate(made, None)
+    campaign_lifecycle.activate(made, None)
     assert dispatched() == []
     happened(ann.pk)
     assert dispatched() == [(ann.pk, "done", "")]
@@ -82,9 +87,9 @@ def test_activities_of_a_pause_are_skipped_also_when_the_dispatcher_comes_late()
     ann = person()
     made = active(add_to(a_list()))
     happened(ann.pk)
-    campaigns.pause(made, None)
+    campaign_lifecycle.pause(made, None)
     happened(ann.pk)
-    campaigns.activate(made, None)
+    campaign_lifecycle.activate(made, None)
     happened(ann.pk)
     assert dispatched() == [(ann.pk, "done", ""), (ann.pk, "skipped", "paused"), (ann.pk, "done", "")]
 
@@ -123,7 +128,7 @@ def test_triggers_are_or_ed():
 def test_only_the_audience_enters():
     approved_type()
     ann, bob = person(country="Spain"), person(country="Chile")
-    rules = {"match": "all", "filters": [making.person("country", "is", "Spain")]}
+    rules = {"match": "all", "filters": [rule_factories.person("country", "is", "Spain")]}
     active(add_to(a_list()), audience={"rules": rules})
     happened(ann.pk)
     happened(bob.pk)
@@ -133,7 +138,7 @@ def test_only_the_audience_enters():
 def test_a_smart_list_as_audience():
     approved_type()
     ann, bob = person(country="Spain"), person(country="Chile")
-    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
     active(add_to(a_list()), audience={"smart_list": spain.pk})
     happened(bob.pk)
     happened(ann.pk)
@@ -180,7 +185,7 @@ def test_standard_activities_trigger_person_created_field_changed_list_joined():
     active(add_to(target), name="changed", triggers=[{"type": "changeDataValue", "constraints": [changed]}])
     active(add_to(target), name="joined", triggers=[{"type": "addToList", "constraints": [joined]}])
     ann = person()
-    changing.update(ann, {"country": "Spain", "city": "Lugo"}, DIALECT)
+    upsert.update(ann, {"country": "Spain", "city": "Lugo"}, DIALECT)
     static_lists.add(source, [ann.pk], DIALECT)
     dispatched()
     assert [one.campaign.name for one in CampaignEntry.objects.order_by("pk")] == ["created", "changed", "joined"]
@@ -203,11 +208,11 @@ def test_a_loop_is_told_to_whose_campaign_it_is(settings, django_user_model):
     settings.CAMPAIGN_MAX_DEPTH = 0
     approved_type()
     vera = django_user_model.objects.create_superuser("vera")
-    made = campaigns.create(
+    made = campaign_lifecycle.create(
         "Round", vera, value={"triggers": [CHECK], "qualification": {"how": "every time"},
                               "steps": [{"do": "record", "type": "depositCheck", "primary": "again"}]},
     )  # fmt: skip
-    campaigns.activate(made, vera)
+    campaign_lifecycle.activate(made, vera)
     happened(person().pk)
     dispatched()
     assert [str(notice) for notice in vera.notices.all()] == [
@@ -220,7 +225,7 @@ def test_who_is_deleted_before_the_dispatcher_comes_does_not_enter():
     active(add_to(a_list()))
     ann = person()
     happened(ann.pk)
-    deleting.delete([ann.pk], None, SYSTEM)
+    deletion.delete([ann.pk], None, SYSTEM)
     assert dispatched() == [(ann.pk, "skipped", "gone")]
 
 
@@ -230,7 +235,7 @@ def test_who_is_merged_before_the_dispatcher_comes_enters_as_the_winner():
     active(add_to(checked))
     ann, bob = person(), person()
     happened(ann.pk)
-    merging.merge(bob.pk, [ann.pk], None, SYSTEM)
+    person_merge.merge(bob.pk, [ann.pk], None, SYSTEM)
     assert dispatched() == [(bob.pk, "done", "")]
     assert members(checked) == {bob.pk}
 
@@ -243,7 +248,7 @@ def test_a_batch_costs_statements_a_campaign_not_an_activity(django_assert_max_n
     dispatched()
     recorded(*(activity(pk, occurred_at=datetime.now(UTC), amount=5000) for pk in people))
     with django_assert_max_num_queries(30):
-        assert triggering.advance().entered == 150
+        assert triggers.advance().entered == 150
 
 
 def test_a_batch_that_fails_is_done_again_whole(monkeypatch):
@@ -252,24 +257,24 @@ def test_a_batch_that_fails_is_done_again_whole(monkeypatch):
     ann = person()
     happened(ann.pk)
     with monkeypatch.context() as patched, pytest.raises(RuntimeError), transaction.atomic():
-        patched.setattr(triggering, "_move", lambda *_arguments: (_ for _ in ()).throw(RuntimeError))
-        triggering.advance()
+        patched.setattr(triggers, "_move", lambda *_arguments: (_ for _ in ()).throw(RuntimeError))
+        triggers.advance()
     assert entries() == []
     assert dispatched() == [(ann.pk, "done", "")]
 
 
 def test_joining_and_leaving_a_smart_list_triggers():
-    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
     ann, bob, cas = person(country="Spain"), person(country="Chile"), person(country="Spain")
-    evaluating.evaluate(spain, None)
+    stored_evaluations.evaluate(spain, None)
     came, left = a_list(), a_list()
     active(add_to(came), triggers=[{"smart_list": spain.pk, "change": "joined"}])
     active(add_to(left), triggers=[{"smart_list": spain.pk, "change": "left"}])
-    changing.update(bob, {"country": "Spain"}, DIALECT)
-    changing.update(cas, {"country": "Chile"}, DIALECT)
-    evaluating.evaluate(spain, None)
+    upsert.update(bob, {"country": "Spain"}, DIALECT)
+    upsert.update(cas, {"country": "Chile"}, DIALECT)
+    stored_evaluations.evaluate(spain, None)
     dispatched()
-    evaluating.evaluate(spain, None)
+    stored_evaluations.evaluate(spain, None)
     dispatched()
     assert (members(came), members(left)) == ({bob.pk}, {cas.pk})
     assert CampaignEntry.objects.count() == 2
@@ -278,32 +283,32 @@ def test_joining_and_leaving_a_smart_list_triggers():
 
 def test_a_run_once_takes_everybody_on_a_list_who_is_in_the_audience():
     approved_type()
-    spain = saving.create("Spain", {"filters": [making.person("country", "is", "Spain")]}, None)
+    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
     ann, _bob, cas = person(country="Spain"), person(country="Chile"), person(country="Spain", city="Lugo")
     target = a_list()
-    rules = {"match": "all", "filters": [making.person("city", "is empty")]}
+    rules = {"match": "all", "filters": [rule_factories.person("city", "is empty")]}
     made = draft(add_to(target), audience={"rules": rules}, qualification={"how": "once"})
-    assert running.preview(made, spain, None).count == 1
-    with pytest.raises(running.Refused) as refused:
-        running.run_once(made, spain, None, cap=0)
+    assert campaign_runs.preview(made, spain, None).count == 1
+    with pytest.raises(campaign_runs.Refused) as refused:
+        campaign_runs.run_once(made, spain, None, cap=0)
     assert refused.value.code == "wrong_type"
-    run = running.run_once(made, spain, None, cap=10)
+    run = campaign_runs.run_once(made, spain, None, cap=10)
     dispatched()
     run.refresh_from_db()
     assert (run.state, run.entered, members(target)) == ("done", 1, {ann.pk})
     assert cas.pk not in members(target)
-    running.run_once(made, spain, None, cap=10)
+    campaign_runs.run_once(made, spain, None, cap=10)
     assert dispatched()[-1] == (ann.pk, "skipped", "once")
 
 
 def test_a_run_over_its_cap_does_nothing():
     approved_type()
-    everybody = saving.create("Everybody", {"filters": []}, None)
+    everybody = list_editing.create("Everybody", {"filters": []}, None)
     person()
     person()
     made = draft(add_to(a_list()))
-    with pytest.raises(running.Refused) as refused:
-        running.run_once(made, everybody, None, cap=1)
+    with pytest.raises(campaign_runs.Refused) as refused:
+        campaign_runs.run_once(made, everybody, None, cap=1)
     assert refused.value.code == "over_cap"
     assert dispatched() == []
 
@@ -311,23 +316,23 @@ def test_a_run_over_its_cap_does_nothing():
 def test_without_campaigns_the_dispatcher_keeps_up_with_the_log():
     approved_type()
     happened(person().pk)
-    dispatching.drain()
-    assert triggering.lag() == 0
+    dispatcher.drain()
+    assert triggers.lag() == 0
     active(add_to(a_list()))
     happened(person().pk)
-    assert triggering.lag() > 0
+    assert triggers.lag() > 0
 
 
 def test_a_retired_type_under_an_active_campaign_does_no_harm():
-    from activities import lifecycle
+    from activities.types import lifecycle
 
     check = approved_type()
     made = active(add_to(a_list()))
     lifecycle.retire(check, None)
     assert dispatched() == []
-    campaigns.pause(made, None)
-    with pytest.raises(campaigns.Refused) as refused:
-        campaigns.activate(made, None)
+    campaign_lifecycle.pause(made, None)
+    with pytest.raises(campaign_lifecycle.Refused) as refused:
+        campaign_lifecycle.activate(made, None)
     assert refused.value.code == "retired_type"
     assert SmartCampaign.objects.get().state == "paused"
 

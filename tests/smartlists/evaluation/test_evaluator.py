@@ -5,13 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from people import changing, installation
-from people.models import Installation, Person, StaticList, StaticListMember
-from people.problems import Refused
-from smartlists import evaluation, rules, saving
-from tests.making import DIALECT, activity, approved_type, recorded
-from tests.making import person as new_person
-from tests.smartlists.making import count, did, found, parsed, person, sequence, total, where
+from people.core import installation
+from people.core.errors import Refused
+from people.core.models import Installation
+from people.models import Person, StaticList, StaticListMember
+from people.persons import upsert
+from smartlists.evaluation import evaluator
+from smartlists.lists import editing as list_editing
+from smartlists.rules import model as rules
+from tests.factories import DIALECT, activity, approved_type, recorded
+from tests.factories import person as new_person
+from tests.smartlists.rule_factories import count, did, found, parsed, person, sequence, total, where
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +159,7 @@ def test_lists_and_logic(check):
     assert found(match="any") == set()
     assert found() == {ann, bob, cas}
     assert found(spain, chile, match="advanced", logic="not (1 or 2)") == {cas}
-    inner = saving.create("Spaniards", {"filters": [spain]}, None)
+    inner = list_editing.create("Spaniards", {"filters": [spain]}, None)
     nested = {"kind": "smart_list", "list": inner.pk, "member": True}
     assert found(nested) == {ann}
     assert found({**nested, "member": False}) == {bob, cas}
@@ -178,7 +182,7 @@ def test_only_live_people_and_only_those_asked_for(check):
 
 def test_lists_nested_deeper_than_python_recurses(check):
     (ann,) = people({})
-    list_ = saving.create("Level 0", {"filters": []}, None)
+    list_ = list_editing.create("Level 0", {"filters": []}, None)
     for level in range(1, 400):
         form = {"version": 1, "match": "all", "filters": [{"kind": "smart_list", "list": list_.pk, "member": True}]}
         list_ = list_.__class__.objects.create(name=f"Level {level}", rules=form)
@@ -269,7 +273,7 @@ def test_identical_filters_are_asked_once(check):
     (ann,) = people({})
     deposit(ann)
     card = did(where("@occurred_at", "in past", "10000 days"))
-    outcome = evaluation.evaluate(
+    outcome = evaluator.evaluate(
         parsed(card, card, {**card, "did": False}, match="advanced", logic="1 and 2 and not 3")
     )
     assert set(outcome.members) == {ann} and outcome.count == 1
@@ -283,7 +287,7 @@ def test_an_evaluation_leaves_a_surrounding_transaction_as_it_was(check):
     with connection.cursor() as cursor:
         settings = ("statement_timeout", "work_mem", "application_name", "jit")
         before = [cursor.execute(f"show {name}") or cursor.fetchone() for name in settings]
-        evaluation.evaluate(parsed(did()), tag="a-tag", seconds=3)
+        evaluator.evaluate(parsed(did()), tag="a-tag", seconds=3)
         assert [cursor.execute(f"show {name}") or cursor.fetchone() for name in settings] == before
 
 
@@ -291,30 +295,30 @@ def test_too_slow_is_refused_and_the_transaction_goes_on(check, monkeypatch):
     people({})
     slow = rules.Activity("depositCheck")
     monkeypatch.setattr(
-        "smartlists.statements.rows_of",
-        lambda *_: __import__("smartlists.operators").operators.Sql("pg_sleep(5) is null"),
+        "smartlists.evaluation.postgres.statements.rows_of",
+        lambda *_: __import__("smartlists.rules.operators").operators.Sql("pg_sleep(5) is null"),
     )
     new_person()
     deposit(people({})[0])
     with pytest.raises(Refused) as caught:
-        evaluation.evaluate(rules.Rules(filters=(slow,)), seconds=0.1)
+        evaluator.evaluate(rules.Rules(filters=(slow,)), seconds=0.1)
     assert caught.value.code == "timeout"
     assert Person.objects.exists()
 
 
 def test_values_of_every_version_of_a_type_can_be_named(check):
-    from activities import drafting, lifecycle
+    from activities.types import drafts, lifecycle
 
     (ann,) = people({})
     deposit(ann, branch="North")
-    drafting.remove_fields(check, ["branch"], None)
+    drafts.remove_fields(check, ["branch"], None)
     lifecycle.approve(check, None)
     assert found(did(where("branch", "is", "north"))) == {ann}
 
 
 def test_changed_people_are_found_at_once():
     (ann,) = people({"country": "Spain"})
-    changing.upsert([{"email": Person.objects.get(pk=ann).email, "country": "Chile"}], DIALECT)
+    upsert.upsert([{"email": Person.objects.get(pk=ann).email, "country": "Chile"}], DIALECT)
     assert found(person("country", "is", "chile")) == {ann}
 
 
@@ -329,14 +333,14 @@ def test_changed_people_are_found_at_once():
 )  # fmt: skip
 def test_what_is_no_longer_there_is_named_rather_than_guessed(check, lost):
     with pytest.raises(Refused, match="no longer there"):
-        evaluation.members(rules.Rules(filters=(lost,)))
+        evaluator.members(rules.Rules(filters=(lost,)))
 
 
 def test_many_rows_are_taken_in_ranges_of_people(check, monkeypatch):
     ann, bob, _cas = people({}, {}, {})
     for who in (ann, ann, bob):
         deposit(who)
-    monkeypatch.setattr("smartlists.snapshot.MANY_ROWS", -2)
+    monkeypatch.setattr("smartlists.evaluation.postgres.snapshot.MANY_ROWS", -2)
     assert found(did()) == {ann, bob}
     assert found(did(count=count("exactly", "2"))) == {ann}
     far = new_person().pk + 5_000_000

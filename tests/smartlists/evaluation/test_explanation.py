@@ -6,18 +6,21 @@ import pytest
 from django.db import transaction
 from hypothesis import given
 
-from activities.drafting import FieldSpec
-from people import static_lists
+from activities.types.drafts import FieldSpec
+from people.core.source import Door, Source
+from people.lists import static_lists
 from people.models import Person
-from people.sources import Door, Source
-from smartlists import evaluation, explanation, rules, saving
-from smartlists.catalogue import Catalogue
-from tests.making import activity, approved_type, recorded
-from tests.making import person as make_person
-from tests.smartlists import generating, oracle, worlds
-from tests.smartlists.making import count, did, parsed, person, sequence, total, where
-from tests.smartlists.test_evaluation import deposit, people
-from tests.smartlists.test_oracle import DRAWS, catalogue, populate  # noqa: F401 (a fixture)
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator, explanation
+from smartlists.lists import editing as list_editing
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from tests.factories import activity, approved_type, recorded
+from tests.factories import person as make_person
+from tests.smartlists import oracle, oracle_worlds, strategies
+from tests.smartlists.evaluation.test_evaluator import deposit, people
+from tests.smartlists.evaluation.test_oracle import DRAWS, catalogue, populate  # noqa: F401 (a fixture)
+from tests.smartlists.rule_factories import count, did, parsed, person, sequence, total, where
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -31,7 +34,7 @@ def check():
 def verdict(filter_, who, now=NOW):
     explained = explanation.explain(parsed(filter_), who, now)
     (found,) = explained.verdicts
-    assert explained.is_member == found.holds == (who in evaluation.members(parsed(filter_), now=now))
+    assert explained.is_member == found.holds == (who in evaluator.members(parsed(filter_), now=now))
     assert (found.miss is None) or not found.holds
     return found
 
@@ -120,7 +123,7 @@ def test_lists_are_explained_inside(check):
     assert verdict({**on_list, "member": False}, ann).since is None
     static_lists.add(static, [ann], Source(Door.SYSTEM))
     assert verdict(on_list, ann).since is not None
-    inner = saving.create("Inner", {"filters": [person("country", "is", "Chile"), on_list]}, None)
+    inner = list_editing.create("Inner", {"filters": [person("country", "is", "Chile"), on_list]}, None)
     outer = parsed({"kind": "smart_list", "list": inner.pk, "member": True}, on_list, match="any")
     explained = explanation.explain(outer, ann)
     assert explained.is_member and explained.deciding == (2,)
@@ -138,14 +141,14 @@ def test_nobody_and_somebody_who_is_gone(check):
 
 
 @DRAWS
-@given(data=generating.st.data(), scene=generating.scenes())
+@given(data=strategies.st.data(), scene=strategies.scenes())
 def test_verdicts_agree_with_the_oracle(catalogue, data, scene):  # noqa: F811 (the fixture)
     with transaction.atomic():
-        worlds.set_clock(scene.zone, scene.week_starts_on)
+        oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
         world = populate(data, scene)
         names = Catalogue()
-        form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
-        found = rules.parse(form, names)
+        form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
+        found = parse_rules(form, names)
         for who in sorted(world.people)[:4]:
             explained = explanation.explain(found, who, scene.now, names)
             assert [one.holds for one in explained.verdicts] == oracle.verdicts(world, form, who)
@@ -173,8 +176,8 @@ def test_sums_and_averages_of_huge_numbers_are_explained(db):
     )
     for function in ("sum", "average"):
         aggregate = {"function": function, "field": "mass", "operator": "less than", "values": ["1"]}
-        found = rules.parse(
-            {"filters": [{"kind": "activity", "did": True, "type": "weighStar", "aggregate": aggregate}]}
+        found = parse_rules(
+            {"filters": [{"kind": "activity", "did": True, "type": "weighStar", "aggregate": aggregate}]}, Catalogue()
         )
         (answer,) = explanation.explain(found, who).verdicts
         assert answer.miss

@@ -15,17 +15,20 @@ from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
 from people.datatypes import canonical_text
-from smartlists import evaluation, explanation, rules, snapshot
-from smartlists.catalogue import Catalogue
-from tests.lengths import examples
-from tests.smartlists import generating, oracle, worlds
-from tests.smartlists.generating import Scene
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator, explanation
+from smartlists.evaluation.postgres import snapshot
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from tests.hypothesis_profiles import examples
+from tests.smartlists import oracle, oracle_worlds, strategies
 from tests.smartlists.oracle import Happening, World
+from tests.smartlists.strategies import Scene
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 EXAMPLES = examples(30, 2_000, "ORACLE_EXAMPLES")
 LISTS = 5  # lists an example
-LIMITS = ((evaluation.FEW, snapshot.MANY_ROWS), (0, snapshot.MANY_ROWS), (0, -2), (evaluation.FEW, -2))
+LIMITS = ((evaluator.FEW, snapshot.MANY_ROWS), (0, snapshot.MANY_ROWS), (0, -2), (evaluator.FEW, -2))
 STATES = ("live", "live", "live", "live", "deleted")
 DRAWS = settings(
     max_examples=EXAMPLES,
@@ -39,47 +42,47 @@ DRAWS = settings(
 
 @pytest.fixture
 def catalogue(db):
-    worlds.make_catalogue()
+    oracle_worlds.make_catalogue()
 
 
 @DRAWS
-@given(data=st.data(), scene=generating.scenes())
+@given(data=st.data(), scene=strategies.scenes())
 def test_evaluation_agrees_with_the_oracle(catalogue, data, scene):
     with transaction.atomic():
-        worlds.set_clock(scene.zone, scene.week_starts_on)
+        oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
         world = populate(data, scene)
         names = Catalogue()
         for _list in range(LISTS):
-            form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
-            found = rules.parse(form, names)
+            form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
+            found = parse_rules(form, names)
             agree(world, found, form, names, *data.draw(st.sampled_from(LIMITS)))
             explained(world, found, form, names, data.draw(st.sampled_from([*world.people, *world.gone])))
         transaction.set_rollback(True)
 
 
 @settings(DRAWS, max_examples=max(EXAMPLES // 8, 10))
-@given(data=st.data(), scene=generating.scenes())
+@given(data=st.data(), scene=strategies.scenes())
 def test_sequences_agree_at_the_ends_of_their_windows(catalogue, data, scene):
     with transaction.atomic():
-        worlds.set_clock(scene.zone, scene.week_starts_on)
+        oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
         people = [scene.person() for _person in range(20)]
-        ids = worlds.insert_people(people, ["live"] * len(people))
+        ids = oracle_worlds.insert_people(people, ["live"] * len(people))
         world = empty_world(scene)
         world.people = dict(zip(ids, people, strict=True))
         world.happenings = insert(scene.grid(ids))
         names = Catalogue()
         for _list in range(10):
-            form = {"version": 1, "match": "all", "filters": [data.draw(generating.plain_sequences())]}
-            agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+            form = {"version": 1, "match": "all", "filters": [data.draw(strategies.plain_sequences())]}
+            agree(world, parse_rules(form, names), form, names, *LIMITS[0])
         transaction.set_rollback(True)
 
 
 @settings(DRAWS, max_examples=max(EXAMPLES // 8, 8))
-@given(scene=generating.scenes())
+@given(scene=strategies.scenes())
 def test_first_and_last_agree_where_activities_fall_together(catalogue, scene):
     with transaction.atomic():
         people = [{"created_at": scene.now}] * 10
-        ids = worlds.insert_people(people, ["live"] * len(people))
+        ids = oracle_worlds.insert_people(people, ["live"] * len(people))
         world = empty_world(scene)
         world.people = dict(zip(ids, people, strict=True))
         world.happenings = insert(scene.together(ids))
@@ -94,49 +97,53 @@ def test_first_and_last_agree_where_activities_fall_together(catalogue, scene):
                 }
                 card = {"kind": "activity", "did": True, "type": "depositCheck", "aggregate": aggregate}
                 form = {"version": 1, "match": "all", "filters": [card]}
-                agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+                agree(world, parse_rules(form, names), form, names, *LIMITS[0])
         transaction.set_rollback(True)
 
 
 @settings(DRAWS, max_examples=max(EXAMPLES // 8, 8))
-@given(scene=generating.scenes())
+@given(scene=strategies.scenes())
 def test_moments_agree_at_the_edges_of_periods(catalogue, scene):
     with transaction.atomic():
-        worlds.set_clock(scene.zone, scene.week_starts_on)
+        oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
         moments = [*scene.moments, *scene.apart]
         people = [{"created_at": moment, "my_date": scene.world.day_of(moment)} for moment in moments]
-        ids = worlds.insert_people(people, ["live"] * len(people))
+        ids = oracle_worlds.insert_people(people, ["live"] * len(people))
         world = empty_world(scene)
         world.people = dict(zip(ids, people, strict=True))
         names = Catalogue()
-        for name, operator, values in generating.edges(scene):
+        for name, operator, values in strategies.edges(scene):
             item = {"kind": "person_field", "field": name, "operator": operator, "values": values}
             form = {"version": 1, "match": "all", "filters": [item]}
-            agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+            agree(world, parse_rules(form, names), form, names, *LIMITS[0])
         transaction.set_rollback(True)
 
 
 @settings(DRAWS, max_examples=max(EXAMPLES // 2, 20))
-@given(data=st.data(), texts=st.lists(generating.any_text(), min_size=4, max_size=8))
+@given(data=st.data(), texts=st.lists(strategies.any_text(), min_size=4, max_size=8))
 def test_any_text_is_compared_as_the_oracle_does(catalogue, data, texts):
     scene = Scene(datetime(2026, 11, 24, tzinfo=UTC), "UTC", 0, Random(0))
     with transaction.atomic():
         people = [{"country": text, "created_at": scene.now} for text in texts]
-        ids = worlds.insert_people(people, ["live"] * len(people))
+        ids = oracle_worlds.insert_people(people, ["live"] * len(people))
         world = empty_world(scene)
         world.people = dict(zip(ids, people, strict=True))
         names = Catalogue()
-        for operator in generating.TEXT_OPERATORS:
-            values = [data.draw(generating.parts(texts)) for _value in range(data.draw(st.integers(1, 2)))]
+        for operator in strategies.TEXT_OPERATORS:
+            values = [data.draw(strategies.parts(texts)) for _value in range(data.draw(st.integers(1, 2)))]
             item = {"kind": "person_field", "field": "country", "operator": operator, "values": values}
             form = {"version": 1, "match": "all", "filters": [item]}
-            agree(world, rules.parse(form, names), form, names, *LIMITS[0])
+            agree(world, parse_rules(form, names), form, names, *LIMITS[0])
         transaction.set_rollback(True)
 
 
 def empty_world(scene: Scene) -> World:
     return World(
-        scene.now, scene.world.zone, scene.week_starts_on, dict(worlds.PERSON_FIELDS), dict(worlds.ACTIVITY_FIELDS)
+        scene.now,
+        scene.world.zone,
+        scene.week_starts_on,
+        dict(oracle_worlds.PERSON_FIELDS),
+        dict(oracle_worlds.ACTIVITY_FIELDS),
     )
 
 
@@ -144,7 +151,7 @@ def insert(rows: Sequence[Any]) -> list[Happening]:
     return [
         Happening(pk, person, name, occurred_at, recorded_at, values)
         for pk, (person, name, _version, occurred_at, recorded_at, values) in zip(
-            worlds.insert_happenings(rows), rows, strict=True
+            oracle_worlds.insert_happenings(rows), rows, strict=True
         )
     ]
 
@@ -154,18 +161,18 @@ def populate(data: st.DataObject, scene: Scene) -> World:
     random = scene.random
     people = [scene.person() for _person in range(random.randint(3, 9))]
     states = random.choices(STATES, k=len(people))
-    ids = worlds.insert_people(people, states)
+    ids = oracle_worlds.insert_people(people, states)
     world = empty_world(scene)
     world.people = {pk: row for pk, row, state in zip(ids, people, states, strict=True) if state == "live"}
     world.gone = set(ids) - set(world.people)
     world.happenings = insert([scene.happening(ids) for _happening in range(random.randint(0, 90))])
     for number in (1, 2):
         members = set(random.sample(ids, random.randint(0, len(ids))))
-        world.static_lists[worlds.insert_static_list(number, sorted(members))] = members
+        world.static_lists[oracle_worlds.insert_static_list(number, sorted(members))] = members
     for number in (1, 2):
-        form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
-        stored = rules.dump(rules.parse(form))
-        world.smart_lists[worlds.insert_smart_list(number, stored)] = form
+        form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
+        stored = rules.dump(parse_rules(form, Catalogue()))
+        world.smart_lists[oracle_worlds.insert_smart_list(number, stored)] = form
     note(f"now {scene.now} in {scene.zone}: {ids} {states} {world.people} {world.happenings} {world.static_lists}")
     return world
 
@@ -176,12 +183,12 @@ def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalog
     verdicts = {person: oracle.verdicts(world, form, person) for person in world.people}
     counts = [sum(answers[position] for answers in verdicts.values()) for position in range(len(form["filters"]))]
     event("some are members" if 0 < len(expected) < len(world.people) else "all or none are members")
-    evaluated = evaluation.evaluate(found, now=world.now, names=names)
+    evaluated = evaluator.evaluate(found, now=world.now, names=names)
     assert set(evaluated.members) == expected
     assert [one.count for one in evaluated.per_filter] == counts
     few = sorted(world.people)[::2]
-    with patch.object(evaluation, "FEW", most), patch.object(snapshot, "MANY_ROWS", rows):
-        assert set(evaluation.members(found, among=few, now=world.now)) == expected & set(few)
+    with patch.object(evaluator, "FEW", most), patch.object(snapshot, "MANY_ROWS", rows):
+        assert set(evaluator.members(found, among=few, now=world.now)) == expected & set(few)
 
 
 def explained(world: World, found: rules.Rules, form: dict[str, Any], names: Catalogue, person: int) -> None:

@@ -9,18 +9,25 @@ from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from people import deleting, merging
+from people.core.errors import NotAllowed, Refused
+from people.core.source import Door, Source
 from people.models import Person
-from people.problems import NotAllowed, Refused
-from people.sources import Door, Source
-from smartlists import evaluating, evaluation, rules, saving, snapshot, tasks
+from people.persons import deletion
+from people.persons import merge as person_merge
+from people.privacy import erasure
+from smartlists import tasks
+from smartlists.evaluation import evaluator
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.evaluation.postgres import snapshot
+from smartlists.evaluation.postgres.conditions import Sql
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
-from smartlists.operators import Sql
-from tests.activities.test_races import InThread
-from tests.making import approved_type
-from tests.making import person as new_person
-from tests.smartlists.making import did, parsed, person
-from tests.smartlists.test_saving import form, user
+from smartlists.rules import model as rules
+from tests.activities.recording.test_races import InThread
+from tests.factories import approved_type
+from tests.factories import person as new_person
+from tests.smartlists.lists.test_editing import form, user
+from tests.smartlists.rule_factories import did, parsed, person
 
 pytestmark = pytest.mark.django_db
 SYSTEM = Source(Door.SYSTEM)
@@ -29,7 +36,7 @@ SPAIN = form(person("country", "is", "Spain"))
 
 @pytest.fixture
 def spaniards():
-    return saving.create("Spaniards", SPAIN, None)
+    return list_editing.create("Spaniards", SPAIN, None)
 
 
 def people(*countries):
@@ -38,35 +45,38 @@ def people(*countries):
 
 def test_everybody_sees_the_same_evaluation_until_there_is_a_new_one(spaniards):
     ann, _bob = people("Spain", "Chile")
-    first = evaluating.shown(spaniards, None)
+    first = stored_evaluations.shown(spaniards, None)
     assert (first.state, first.count, first.per_filter, set(first.person_ids)) == ("done", 1, [1], {ann})
     assert first.as_of <= timezone.now() and first.seconds > 0 and first.rules == SPAIN
     (cas,) = people("Spain")
-    assert evaluating.shown(spaniards, user("Viewer")).pk == first.pk
-    second = evaluating.evaluate(spaniards, None)
-    assert evaluating.shown(spaniards, None).pk == second.pk
-    assert evaluating.page_of(second, 0, 1) == [ann] and evaluating.page_of(second, 1, 5) == [cas]
-    assert [set(part) for part in evaluating.changes_of(second)] == [{cas}, set()]
+    assert stored_evaluations.shown(spaniards, user("Viewer")).pk == first.pk
+    second = stored_evaluations.evaluate(spaniards, None)
+    assert stored_evaluations.shown(spaniards, None).pk == second.pk
+    assert stored_evaluations.page_of(second, 0, 1) == [ann] and stored_evaluations.page_of(second, 1, 5) == [cas]
+    assert [set(part) for part in stored_evaluations.changes_of(second)] == [{cas}, set()]
     Person.objects.filter(pk=ann).update(country="Chile")
-    assert [set(part) for part in evaluating.changes_of(evaluating.evaluate(spaniards, None))] == [set(), {ann}]
+    assert [set(part) for part in stored_evaluations.changes_of(stored_evaluations.evaluate(spaniards, None))] == [
+        set(),
+        {ann},
+    ]
     assert spaniards.evaluations.count() == 3
 
 
 def test_changed_rules_are_evaluated_when_next_looked_at(spaniards):
     _ann, bob = people("Spain", "Chile")
-    evaluating.shown(spaniards, None)
-    saving.rename(spaniards, "Renamed", None)
-    assert spaniards.evaluations.count() == 1 and evaluating.shown(spaniards, None).count == 1
+    stored_evaluations.shown(spaniards, None)
+    list_editing.rename(spaniards, "Renamed", None)
+    assert spaniards.evaluations.count() == 1 and stored_evaluations.shown(spaniards, None).count == 1
     assert spaniards.evaluations.count() == 1
-    saving.change(spaniards, None, value=form(person("country", "is", "Chile")))
-    assert set(evaluating.shown(spaniards, None).person_ids) == {bob}
+    list_editing.change(spaniards, None, value=form(person("country", "is", "Chile")))
+    assert set(stored_evaluations.shown(spaniards, None).person_ids) == {bob}
 
 
 def test_rights_are_asked_for(spaniards):
     nobody = user("Exporter")
     for verb in (
-        lambda: evaluating.shown(spaniards, nobody), lambda: evaluating.evaluate(spaniards, nobody),
-        lambda: evaluating.request(spaniards, nobody), lambda: evaluating.count(SPAIN, nobody, "x"),
+        lambda: stored_evaluations.shown(spaniards, nobody), lambda: stored_evaluations.evaluate(spaniards, nobody),
+        lambda: stored_evaluations.request(spaniards, nobody), lambda: stored_evaluations.count(SPAIN, nobody, "x"),
     ):  # fmt: skip
         with pytest.raises(NotAllowed):
             verb()
@@ -74,25 +84,25 @@ def test_rights_are_asked_for(spaniards):
 
 def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, monkeypatch):
     slow, quick = (StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1) for _ in range(2))
-    real = evaluation.evaluate
+    real = evaluator.evaluate
 
     def overtaken(*arguments, **more):
         found = real(*arguments, **more)
         people("Spain")
-        evaluating.run(quick.pk)
+        stored_evaluations.run(quick.pk)
         return found
 
-    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments, **more: (
-        monkeypatch.setattr(evaluation, "evaluate", real), overtaken(*arguments, **more))[1])  # fmt: skip
-    assert evaluating.run(slow.pk).count == 0
+    monkeypatch.setattr(evaluator, "evaluate", lambda *arguments, **more: (
+        monkeypatch.setattr(evaluator, "evaluate", real), overtaken(*arguments, **more))[1])  # fmt: skip
+    assert stored_evaluations.run(slow.pk).count == 0
     current = SmartList.objects.get().current
     assert (current.pk, current.count) == (quick.pk, 1)
-    assert evaluating.run(slow.pk) is None  # done already
+    assert stored_evaluations.run(slow.pk) is None  # done already
     assert StoredEvaluation.objects.filter(state="done").count() == 2
     # what was asked for first and done last is the newest, too
     late = StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1)
-    evaluating.evaluate(spaniards, None)
-    evaluating.run(late.pk)
+    stored_evaluations.evaluate(spaniards, None)
+    stored_evaluations.run(late.pk)
     assert SmartList.objects.get().current_id == late.pk
 
 
@@ -100,87 +110,90 @@ def test_what_goes_wrong_is_kept_with_the_evaluation(spaniards, monkeypatch):
     def slow(*_arguments, **_more):
         raise Refused(snapshot._too_slow(3).problems[0])
 
-    monkeypatch.setattr(evaluation, "evaluate", slow)
+    monkeypatch.setattr(evaluator, "evaluate", slow)
     with pytest.raises(Refused, match="3 seconds"):
-        evaluating.evaluate(spaniards, None)
+        stored_evaluations.evaluate(spaniards, None)
     stored = StoredEvaluation.objects.get()
     assert stored.state == "failed" and "3 seconds" in stored.problem
     assert SmartList.objects.get().current is None
 
 
 def test_one_that_waits_is_not_asked_for_twice_and_a_worker_does_it(spaniards):
-    first = evaluating.request(spaniards, None)
-    assert evaluating.request(spaniards, None).pk == first.pk
+    first = stored_evaluations.request(spaniards, None)
+    assert stored_evaluations.request(spaniards, None).pk == first.pk
     job = ProcrastinateJob.objects.get(task_name="smartlists.run_evaluation")
     assert job.args == {"evaluation_id": first.pk}
     tasks.run_evaluation(**job.args)
     tasks.run_evaluation(**job.args)
     assert SmartList.objects.get().current_id == first.pk
-    assert evaluating.request(spaniards, None).pk != first.pk
+    assert stored_evaluations.request(spaniards, None).pk != first.pk
 
 
 def test_schedules_and_the_dead(spaniards):
-    hourly = saving.schedule(saving.create("Hourly", form(), None), 60, None)
-    put_away = saving.archive(saving.schedule(saving.create("Old", form(), None), 60, None), None)
-    assert evaluating.due() == [hourly] and put_away.is_archived
+    hourly = list_editing.schedule(list_editing.create("Hourly", form(), None), 60, None)
+    put_away = list_editing.archive(list_editing.schedule(list_editing.create("Old", form(), None), 60, None), None)
+    assert stored_evaluations.due() == [hourly] and put_away.is_archived
     tasks.go_on(0)
-    assert evaluating.due() == []
+    assert stored_evaluations.due() == []
     waiting = StoredEvaluation.objects.get()
     assert waiting.smart_list == hourly and waiting.state == "pending"
-    assert evaluating.due(timezone.now() + timedelta(minutes=61)) == [hourly]
+    assert stored_evaluations.due(timezone.now() + timedelta(minutes=61)) == [hourly]
     StoredEvaluation.objects.update(state="running", started_at=timezone.now())
-    assert evaluating.give_up_dead() == 0
-    assert evaluating.give_up_dead(timezone.now() + timedelta(hours=1)) == 1
+    assert stored_evaluations.give_up_dead() == 0
+    assert stored_evaluations.give_up_dead(timezone.now() + timedelta(hours=1)) == 1
     assert StoredEvaluation.objects.get().state == "failed"
 
 
 def test_old_evaluations_keep_their_counts_only(spaniards, monkeypatch):
-    monkeypatch.setattr(evaluating, "KEPT", 2)
+    monkeypatch.setattr(stored_evaluations, "KEPT", 2)
     people("Spain")
     for _ in range(4):
-        evaluating.evaluate(spaniards, None)
+        stored_evaluations.evaluate(spaniards, None)
     assert list(spaniards.evaluations.order_by("pk").values_list("count", flat=True)) == [1, 1, 1, 1]
     assert [row.members is None for row in spaniards.evaluations.order_by("pk")] == [True, True, False, False]
 
 
 def test_who_goes_leaves_what_lists_show(spaniards):
     ann, bob, cas, dan = people("Spain", "Spain", "Spain", "Spain")
-    earlier = evaluating.evaluate(spaniards, None)
-    evaluating.evaluate(spaniards, None)
-    deleting.delete([ann], None, SYSTEM)
-    assert (evaluating.shown(spaniards, None).count, set(evaluating.shown(spaniards, None).person_ids)) == (
+    earlier = stored_evaluations.evaluate(spaniards, None)
+    stored_evaluations.evaluate(spaniards, None)
+    deletion.delete([ann], None, SYSTEM)
+    assert (
+        stored_evaluations.shown(spaniards, None).count,
+        set(stored_evaluations.shown(spaniards, None).person_ids),
+    ) == (
         3,
         {bob, cas, dan},
     )
-    merging.merge(bob, [cas], None, SYSTEM)
-    assert set(evaluating.shown(spaniards, None).person_ids) == {bob, dan}
+    person_merge.merge(bob, [cas], None, SYSTEM)
+    assert set(stored_evaluations.shown(spaniards, None).person_ids) == {bob, dan}
     earlier.refresh_from_db()
     assert earlier.count == 4
 
 
 def test_the_erased_leave_every_evaluation(spaniards):
     ann, bob = people("Spain", "Spain")
-    evaluating.evaluate(spaniards, None)
-    evaluating.evaluate(spaniards, None)
-    assert len(evaluating.naming([ann])) == 2
-    deleting.erase([ann], None, SYSTEM)
-    assert evaluating.naming([ann]) == []
+    stored_evaluations.evaluate(spaniards, None)
+    stored_evaluations.evaluate(spaniards, None)
+    assert len(stored_evaluations.naming([ann])) == 2
+    erasure.erase([ann], None, SYSTEM)
+    assert stored_evaluations.naming([ann]) == []
     assert [(row.count, set(row.person_ids)) for row in spaniards.evaluations.all()] == [(1, {bob}), (1, {bob})]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_deleted_meanwhile_is_stored(monkeypatch):
-    spaniards = saving.create("Spaniards", SPAIN, None)
+    spaniards = list_editing.create("Spaniards", SPAIN, None)
     ann, bob = people("Spain", "Spain")
-    real = evaluation.evaluate
+    real = evaluator.evaluate
 
     def and_then_ann_goes(*arguments, **more):
         found = real(*arguments, **more)
-        InThread(lambda: deleting.delete([ann], None, SYSTEM)).result()
+        InThread(lambda: deletion.delete([ann], None, SYSTEM)).result()
         return found
 
-    monkeypatch.setattr(evaluation, "evaluate", and_then_ann_goes)
-    assert set(evaluating.evaluate(spaniards, None).person_ids) == {bob}
+    monkeypatch.setattr(evaluator, "evaluate", and_then_ann_goes)
+    assert set(stored_evaluations.evaluate(spaniards, None).person_ids) == {bob}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -198,9 +211,9 @@ def test_everything_is_seen_in_one_snapshot(monkeypatch):
         return found
 
     monkeypatch.setattr(snapshot.Snapshot, "people", ask_and_change)
-    assert set(evaluation.members(parsed(card, other, match="any"))) == {ann}
-    assert set(evaluation.members(parsed(card, other))) == set()
-    assert set(evaluation.members(parsed(other))) == {ann}
+    assert set(evaluator.members(parsed(card, other, match="any"))) == {ann}
+    assert set(evaluator.members(parsed(card, other))) == set()
+    assert set(evaluator.members(parsed(other))) == {ann}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -212,15 +225,15 @@ def test_a_count_under_way_ends_when_its_answer_is_no_longer_wanted(monkeypatch,
 
     def slowly(item, context):
         started.set()
-        return evaluation.statements.Statement(slow)
+        return evaluator.statements.Statement(slow)
 
-    monkeypatch.setattr(evaluation.statements, "of_filter", slowly)
-    counting = InThread(lambda: evaluating.count(parsed(did()), None, "ann's page"))
+    monkeypatch.setattr(evaluator.statements, "of_filter", slowly)
+    counting = InThread(lambda: stored_evaluations.count(parsed(did()), None, "ann's page"))
     assert started.wait(10)
     time.sleep(0.2)
     begun = time.monotonic()
     if by_newer_count:
-        assert evaluating.count(rules.Rules(), None, "ann's page").count == 0
+        assert stored_evaluations.count(rules.Rules(), None, "ann's page").count == 0
     else:
         assert snapshot.cancel("count ann's page")
     with pytest.raises(snapshot.Cancelled):
@@ -232,10 +245,10 @@ def test_a_count_under_way_ends_when_its_answer_is_no_longer_wanted(monkeypatch,
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stored_evaluation_can_be_cancelled(monkeypatch):
-    spaniards = saving.create("Spaniards", SPAIN, None)
-    waiting = evaluating.request(spaniards, None)
-    assert evaluating.cancel(waiting, None)
-    assert evaluating.run(waiting.pk) is None
+    spaniards = list_editing.create("Spaniards", SPAIN, None)
+    waiting = stored_evaluations.request(spaniards, None)
+    assert stored_evaluations.cancel(waiting, None)
+    assert stored_evaluations.run(waiting.pk) is None
     waiting.refresh_from_db()
     assert waiting.state == "failed" and "cancelled" in waiting.problem
 
@@ -248,6 +261,6 @@ def test_an_evaluation_only_reads(monkeypatch):
 
     monkeypatch.setattr(snapshot.Snapshot, "people", write)
     with pytest.raises(Exception, match="read-only transaction"):
-        evaluation.members(rules.Rules())
+        evaluator.members(rules.Rules())
     with transaction.atomic():
         assert Person.objects.count() == 0

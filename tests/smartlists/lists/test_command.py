@@ -8,13 +8,15 @@ from io import BytesIO, StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from people.problems import Refused
-from smartlists import evaluating, exporting, saving
+from people.core.errors import Refused
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
+from smartlists.lists import export_kind as list_export_kind
 from smartlists.models import SmartList
-from tests.making import approved_type
-from tests.smartlists.making import did, person, where
-from tests.smartlists.test_evaluation import deposit, people
-from tests.smartlists.test_saving import form, nested
+from tests.factories import approved_type
+from tests.smartlists.evaluation.test_evaluator import deposit, people
+from tests.smartlists.lists.test_editing import form, nested
+from tests.smartlists.rule_factories import did, person, where
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +30,12 @@ def run(*arguments):
 @pytest.fixture
 def lists():
     approved_type()
-    inner = saving.create("Rich", form(did(where("amount", "at least", "500"))), None, description="Who has money")
-    return inner, saving.create("Rich Spaniards / 2026", form(person("country", "is", "Spain"), nested(inner)), None)
+    inner = list_editing.create(
+        "Rich", form(did(where("amount", "at least", "500"))), None, description="Who has money"
+    )
+    return inner, list_editing.create(
+        "Rich Spaniards / 2026", form(person("country", "is", "Spain"), nested(inner)), None
+    )
 
 
 def test_lists_go_out_as_text_and_come_back(lists, tmp_path):
@@ -38,13 +44,13 @@ def test_lists_go_out_as_text_and_come_back(lists, tmp_path):
     assert "did" in run("export", "rich")
     before = list(SmartList.objects.order_by("name").values("name", "description"))
     assert "unchanged" in run("import", *files)
-    saving.delete(lists[1], None)
-    saving.delete(lists[0], None)
+    list_editing.delete(lists[1], None)
+    list_editing.delete(lists[0], None)
     assert "Dry run" in run("import", "--dry-run", *files) and not SmartList.objects.exists()
     # the first file names the list of the second
     assert run("import", *reversed(files)).count("created") == 2
     assert list(SmartList.objects.order_by("name").values("name", "description")) == before
-    saving.change(SmartList.objects.get(name="Rich"), None, description="x")
+    list_editing.change(SmartList.objects.get(name="Rich"), None, description="x")
     assert "Rich changed" in run("import", *files)
 
 
@@ -98,20 +104,20 @@ def test_one_person_is_explained(lists):
 
 
 def test_members_are_written_in_pieces_with_one_heading(monkeypatch):
-    monkeypatch.setattr(exporting, "PIECE", 2)
+    monkeypatch.setattr(list_export_kind, "PIECE", 2)
     ids = people(*({"country": "Spain"} for _ in range(5)))
-    stored = evaluating.evaluate(saving.create("All", form(), None), None)
+    stored = stored_evaluations.evaluate(list_editing.create("All", form(), None), None)
     out = BytesIO()
-    assert exporting.write_members(stored, out, ["country"]) == 5
+    assert list_export_kind.write_members(stored, out, ["country"]) == 5
     assert out.getvalue().decode().splitlines() == ["id,country", *(f"{pk},Spain" for pk in ids)]
     out = BytesIO()
-    assert exporting.write_members(stored, out, ["country"], "ndjson") == 5
+    assert list_export_kind.write_members(stored, out, ["country"], "ndjson") == 5
     assert len(out.getvalue().splitlines()) == 5
     with pytest.raises(Refused, match="contry"):
-        exporting.write_members(stored, out, ["contry"])
-    empty = evaluating.evaluate(saving.create("Nobody", {"match": "any", "filters": []}, None), None)
+        list_export_kind.write_members(stored, out, ["contry"])
+    empty = stored_evaluations.evaluate(list_editing.create("Nobody", {"match": "any", "filters": []}, None), None)
     out = BytesIO()
-    assert exporting.write_members(empty, out, ["country"]) == 0 and out.getvalue() == b"id,country\n"
+    assert list_export_kind.write_members(empty, out, ["country"]) == 0 and out.getvalue() == b"id,country\n"
 
 
 def test_help_needs_no_database():

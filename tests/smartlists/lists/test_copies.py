@@ -9,16 +9,20 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from people import static_lists
+from people.core.errors import NotAllowed, Refused
+from people.core.source import Door, Source
+from people.lists import static_lists
 from people.models import Person, StaticList
-from people.problems import NotAllowed, Refused
-from people.sources import Door, Source
-from smartlists import copy_pages, copying, evaluating, saving, tasks
+from smartlists import tasks
+from smartlists.admin import copies
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import copies as list_copies
+from smartlists.lists import editing as list_editing
 from smartlists.models import ListCopy
-from tests.making import person as new_person
-from tests.smartlists.making import person
-from tests.smartlists.pressing import url
-from tests.smartlists.test_saving import code_of, form, user
+from tests.factories import person as new_person
+from tests.smartlists.form_client import url
+from tests.smartlists.lists.test_editing import code_of, form, user
+from tests.smartlists.rule_factories import person
 
 pytestmark = pytest.mark.django_db
 SYSTEM = Source(Door.SYSTEM)
@@ -31,7 +35,7 @@ def people():
 
 @pytest.fixture
 def spaniards(people):
-    return saving.create("Spaniards", form(person("country", "is", "Spain")), None)
+    return list_editing.create("Spaniards", form(person("country", "is", "Spain")), None)
 
 
 @pytest.fixture
@@ -50,77 +54,77 @@ def moved(done):
 def test_members_are_added_or_the_list_is_made_the_same(spaniards, kept, people, monkeypatch):
     ann, bob, cas = people
     static_lists.add(kept, [cas], SYSTEM)
-    assert moved(copying.put_into(spaniards, kept, SYSTEM, None)) == (2, 0)
-    assert moved(copying.put_into(spaniards, kept, SYSTEM, None)) == (0, 0)
+    assert moved(list_copies.put_into(spaniards, kept, SYSTEM, None)) == (2, 0)
+    assert moved(list_copies.put_into(spaniards, kept, SYSTEM, None)) == (0, 0)
     assert on(kept) == {ann, bob, cas}
     Person.objects.filter(pk=ann).update(country="Chile")
-    evaluating.evaluate(spaniards, None)
-    assert moved(copying.put_into(spaniards, kept, SYSTEM, None, "replace")) == (0, 2)
+    stored_evaluations.evaluate(spaniards, None)
+    assert moved(list_copies.put_into(spaniards, kept, SYSTEM, None, "replace")) == (0, 2)
     assert on(kept) == {bob}
-    assert code_of(lambda: copying.put_into(spaniards, kept, SYSTEM, None, "mirror")) == "bad_mode"
+    assert code_of(lambda: list_copies.put_into(spaniards, kept, SYSTEM, None, "mirror")) == "bad_mode"
     with pytest.raises(NotAllowed):
-        copying.put_into(spaniards, kept, SYSTEM, user("Viewer"))
-    monkeypatch.setattr(copying, "MAX_AT_ONCE", 0)
-    assert code_of(lambda: copying.put_into(spaniards, kept, SYSTEM, None)) == "too_many"
+        list_copies.put_into(spaniards, kept, SYSTEM, user("Viewer"))
+    monkeypatch.setattr(list_copies, "MAX_AT_ONCE", 0)
+    assert code_of(lambda: list_copies.put_into(spaniards, kept, SYSTEM, None)) == "too_many"
 
 
 def test_a_schedule_copies_what_is_true_at_its_time(spaniards, kept, people):
     ann, bob, cas = people
-    planned = copying.plan(spaniards, kept, user("Marketer"), mode="replace", every_minutes=60)
+    planned = list_copies.plan(spaniards, kept, user("Marketer"), mode="replace", every_minutes=60)
     assert ProcrastinateJob.objects.filter(task_name="smartlists.copy_members").count() == 1
     tasks.copy_members(planned.pk)
     assert on(kept) == {ann, bob}
-    assert copying.run(planned.pk) is None  # a second job finds nothing to do
-    assert copying.ask_due() == []
+    assert list_copies.run(planned.pk) is None  # a second job finds nothing to do
+    assert list_copies.ask_due() == []
     Person.objects.filter(pk=ann).update(country="Chile")
     Person.objects.filter(pk=cas).update(country="Spain")
-    assert copying.ask_due(timezone.now() + timedelta(minutes=61)) == [planned.pk]
-    assert moved(copying.run(planned.pk)) == (1, 1)
+    assert list_copies.ask_due(timezone.now() + timedelta(minutes=61)) == [planned.pk]
+    assert moved(list_copies.run(planned.pk)) == (1, 1)
     planned.refresh_from_db()
     assert (planned.state, planned.joined, planned.left, planned.problem) == ("done", 1, 1, "")
     assert on(kept) == {bob, cas} and kept.members.first().get_door_display() == "System"
     with pytest.raises(Refused, match="in use by smart list “Spaniards”"):
         static_lists.delete(kept, None)
-    saving.archive(spaniards, None)
-    assert copying.ask_due(timezone.now() + timedelta(days=2)) == []
-    copying.end(planned, None)
+    list_editing.archive(spaniards, None)
+    assert list_copies.ask_due(timezone.now() + timedelta(days=2)) == []
+    list_copies.end(planned, None)
     static_lists.delete(kept, None)
 
 
 def test_a_copy_made_once_by_a_job_is_forgotten_when_done(spaniards, kept, people):
-    copying.run(copying.plan(spaniards, kept, None).pk)
+    list_copies.run(list_copies.plan(spaniards, kept, None).pk)
     assert len(on(kept)) == 2 and not ListCopy.objects.exists()
 
 
 def test_a_killed_copy_is_taken_up_and_a_failed_one_says_why(spaniards, kept, people, monkeypatch):
-    planned = copying.plan(spaniards, kept, None)
+    planned = list_copies.plan(spaniards, kept, None)
     ListCopy.objects.update(state="running", progressed_at=timezone.now() - timedelta(hours=1))
-    assert copying.ask_due() == [planned.pk]
-    refused = Refused(copying.Problem("timeout", "It took too long."))
+    assert list_copies.ask_due() == [planned.pk]
+    refused = Refused(list_copies.Problem("timeout", "It took too long."))
 
     def fail(*_arguments):
         raise refused
 
     with monkeypatch.context() as patched:
-        patched.setattr(evaluating, "evaluate", fail)
+        patched.setattr(stored_evaluations, "evaluate", fail)
         tasks.copy_members(planned.pk)
     planned.refresh_from_db()
     assert (planned.state, planned.problem) == ("failed", "It took too long.") and on(kept) == set()
-    assert copying.ask_due(timezone.now() + timedelta(days=9)) == []  # it was to be made once
-    copying.run(copying.plan(spaniards, kept, None).pk)
+    assert list_copies.ask_due(timezone.now() + timedelta(days=9)) == []  # it was to be made once
+    list_copies.run(list_copies.plan(spaniards, kept, None).pk)
     assert len(on(kept)) == 2
 
 
 def test_plans_that_would_never_come_to_rest_are_refused(spaniards, kept):
-    others = saving.create("Others", form(person("country", "is not", "Spain")), None)
-    copying.plan(spaniards, kept, None, every_minutes=60)
-    copying.plan(others, kept, None, every_minutes=60)
-    assert code_of(lambda: copying.plan(others, kept, None, mode="replace", every_minutes=60)) == "in_use"
-    assert code_of(lambda: copying.plan(others, kept, None, every_minutes=14)) == "out_of_range"
+    others = list_editing.create("Others", form(person("country", "is not", "Spain")), None)
+    list_copies.plan(spaniards, kept, None, every_minutes=60)
+    list_copies.plan(others, kept, None, every_minutes=60)
+    assert code_of(lambda: list_copies.plan(others, kept, None, mode="replace", every_minutes=60)) == "in_use"
+    assert code_of(lambda: list_copies.plan(others, kept, None, every_minutes=14)) == "out_of_range"
     StaticList.objects.filter(pk=static_lists.create("Gone", None).pk).delete()
-    assert code_of(lambda: copying.plan(others, StaticList(pk=0), None)) == "unknown_list"
+    assert code_of(lambda: list_copies.plan(others, StaticList(pk=0), None)) == "unknown_list"
     with pytest.raises(NotAllowed):
-        copying.plan(others, kept, user("Viewer"))
+        list_copies.plan(others, kept, user("Viewer"))
     with pytest.raises(IntegrityError), transaction.atomic():
         ListCopy.objects.filter(smart_list=others).update(state="done")  # without saying what it did
 
@@ -154,11 +158,11 @@ def test_lists_are_filled_from_the_page(client, spaniards, kept, people, monkeyp
     page = client.post(url("snapshot", spaniards.pk), {**press, "every": "1440"}, follow=True).text
     assert "is being filled" in page and "now and every day" in page and "Waiting" in page
     planned = ListCopy.objects.get()
-    copying.run(planned.pk)
+    list_copies.run(planned.pk)
     assert "0 joined, 0 left" in client.get(address).text
     assert "stay" in client.post(url("end_copy", spaniards.pk), {"copy": planned.pk}, follow=True).text
     assert not ListCopy.objects.exists()
-    monkeypatch.setattr(copy_pages, "WAITED_FOR", 1)
+    monkeypatch.setattr(copies, "WAITED_FOR", 1)
     client.post(url("snapshot", spaniards.pk), press)
     assert ListCopy.objects.get().every_minutes is None
     assert "Under way" not in client.post(url("end_copy", spaniards.pk), {"copy": "²"}, follow=True).text

@@ -6,23 +6,27 @@ import pytest
 from django.db import transaction
 from hypothesis import given
 
-from activities import drafting, lifecycle
-from people import static_lists
+from activities.types import drafts, lifecycle
+from people.lists import static_lists
 from people.models import PersonField
-from smartlists import evaluation, health, rules, saving
-from smartlists.catalogue import Catalogue
-from smartlists.periods import Clock
-from tests.making import approved_type
-from tests.smartlists import generating, worlds
-from tests.smartlists.making import count, did, found, parsed, person, sequence, total, where
-from tests.smartlists.test_evaluation import people
-from tests.smartlists.test_oracle import DRAWS, catalogue, populate  # noqa: F401 (a fixture)
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
+from smartlists.lists import diagnostics as list_diagnostics
+from smartlists.lists import editing as list_editing
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.periods import Clock
+from tests.factories import approved_type
+from tests.smartlists import oracle_worlds, strategies
+from tests.smartlists.evaluation.test_evaluator import people
+from tests.smartlists.evaluation.test_oracle import DRAWS, catalogue, populate  # noqa: F401 (a fixture)
+from tests.smartlists.rule_factories import count, did, found, parsed, person, sequence, total, where
 
 pytestmark = pytest.mark.django_db
 
 
 def codes(*filters):
-    return [problem.code for problem in health.problems(parsed(*filters))]
+    return [problem.code for problem in list_diagnostics.problems(parsed(*filters))]
 
 
 @pytest.fixture
@@ -32,29 +36,29 @@ def check():
 
 def test_retired_removed_hidden_and_archived_things_are_told(check):
     static = static_lists.create("Kept", None)
-    inner = saving.create("Inner", {"filters": [did()]}, None)
+    inner = list_editing.create("Inner", {"filters": [did()]}, None)
     on_list = {"kind": "static_list", "list": static.pk, "member": True}
-    made = saving.create("Outer", {"filters": [
+    made = list_editing.create("Outer", {"filters": [
         did(where("amount", "at least", "5")), person("country", "is", "Spain"), on_list,
         {"kind": "smart_list", "list": inner.pk, "member": True}, sequence({"type": "depositCheck"}, {"type": "depositCheck"}),
     ]}, None)  # fmt: skip
-    assert health.of_list(made) == []
+    assert list_diagnostics.of_list(made) == []
     PersonField.objects.filter(api_name="country").update(is_hidden=True)
     static_lists.archive(static, None)
-    saving.archive(inner, None)
+    list_editing.archive(inner, None)
     lifecycle.retire(check, None)
-    told = [(problem.code, problem.path[:2]) for problem in health.of_list(made)]
+    told = [(problem.code, problem.path[:2]) for problem in list_diagnostics.of_list(made)]
     assert told == [
         ("retired_type", ("filters", 0)), ("hidden_field", ("filters", 1)), ("archived_list", ("filters", 2)),
         ("archived_list", ("filters", 3)), ("retired_type", ("filters", 4)), ("retired_type", ("filters", 4)), ("retired_type", ()),
     ]  # fmt: skip
-    assert "In the list “Inner”" in health.of_list(made)[-1].message
+    assert "In the list “Inner”" in list_diagnostics.of_list(made)[-1].message
 
 
 def test_a_removed_field_is_told(check):
-    drafting.remove_fields(check, ["branch"], None)
+    drafts.remove_fields(check, ["branch"], None)
     lifecycle.approve(check, None)
-    (problem,) = health.problems(parsed(did(where("branch", "is", "North"))))
+    (problem,) = list_diagnostics.problems(parsed(did(where("branch", "is", "North"))))
     assert problem.code == "removed_field" and "branch" in problem.message
 
 
@@ -64,7 +68,7 @@ def test_what_is_gone_is_told(check):
         rules.Sequence((rules.Step("gone"), rules.Step("depositCheck"))),
         rules.Activity("depositCheck", constraints=(rules.Constraint("gone", "is empty"),)),
     ))  # fmt: skip
-    assert [problem.code for problem in health.problems(lost)] == [
+    assert [problem.code for problem in list_diagnostics.problems(lost)] == [
         "deleted_type", "removed_field", "deleted_list", "deleted_list", "deleted_type", "removed_field",
     ]  # fmt: skip
 
@@ -130,20 +134,20 @@ COUNTS = {"never_matches": lambda world: 0, "always_matches": lambda world: len(
 
 
 @DRAWS
-@given(data=generating.st.data(), scene=generating.scenes())
+@given(data=strategies.st.data(), scene=strategies.scenes())
 def test_what_can_never_match_never_does(catalogue, data, scene):  # noqa: F811 (the fixture)
     # worlds have activities further ahead than the product lets in
-    with transaction.atomic(), patch.object(health, "_LATEST", {}):
-        worlds.set_clock(scene.zone, scene.week_starts_on)
+    with transaction.atomic(), patch.object(list_diagnostics, "_LATEST", {}):
+        oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
         world = populate(data, scene)
-        form = data.draw(generating.rules(scene, list(world.static_lists), list(world.smart_lists)))
-        rules_ = rules.parse(form, Catalogue())
+        form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
+        rules_ = parse_rules(form, Catalogue())
         told = {
             problem.path[1]: problem.code
-            for problem in health.problems(rules_, clock=Clock.current(scene.now))
+            for problem in list_diagnostics.problems(rules_, clock=Clock.current(scene.now))
             if problem.code in COUNTS and len(problem.path) == 2
         }
-        per_filter = evaluation.evaluate(rules_, now=scene.now).per_filter
+        per_filter = evaluator.evaluate(rules_, now=scene.now).per_filter
         for position, code in told.items():
             assert per_filter[position].count == COUNTS[code](world)
         transaction.set_rollback(True)

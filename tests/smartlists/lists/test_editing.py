@@ -7,16 +7,17 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
-from activities import drafting, lifecycle
 from activities.models import ActivityType
-from people import used_by
-from people.models import Folder, PersonField, StaticList
-from people.problems import Conflict, NotAllowed, Refused
-from smartlists import saving
+from activities.types import drafts, lifecycle
+from people.core import references
+from people.core.errors import Conflict, NotAllowed, Refused
+from people.core.models import Folder
+from people.models import PersonField, StaticList
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from tests.activities.test_races import InThread
-from tests.making import approved_type
-from tests.smartlists.making import did, person, where
+from tests.activities.recording.test_races import InThread
+from tests.factories import approved_type
+from tests.smartlists.rule_factories import did, person, where
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +45,7 @@ def code_of(work):
 def test_what_is_saved_is_there_with_who_made_it():
     marketer = user("Marketer")
     folder = Folder.objects.create(name="Spring")
-    made = saving.create(
+    made = list_editing.create(
         " Spaniards ", form(person("country", "is", "Spain")), marketer, description="x", folder=folder
     )
     stored = SmartList.objects.get()
@@ -52,17 +53,17 @@ def test_what_is_saved_is_there_with_who_made_it():
     assert stored.rules == form(person("country", "is", "Spain"))
     assert stored.created_by == marketer and stored.revision == 1
     assert LogEntry.objects.get(object_id=str(made.pk), user=marketer).object_repr == "Spaniards"
-    twin = saving.copy(stored, "Twin", marketer)
+    twin = list_editing.copy(stored, "Twin", marketer)
     assert (twin.rules, twin.folder) == (stored.rules, folder)
 
 
 def test_rights_are_asked_for():
-    made = saving.create("A", form(), None)
+    made = list_editing.create("A", form(), None)
     viewer = user("Viewer")
     for verb in (
-        lambda: saving.create("B", form(), viewer), lambda: saving.change(made, viewer, name="B"),
-        lambda: saving.delete(made, viewer), lambda: saving.archive(made, viewer), lambda: saving.schedule(made, 5, viewer),
-        lambda: saving.arrange(made, viewer, None, None), lambda: saving.copy(made, "B", viewer),
+        lambda: list_editing.create("B", form(), viewer), lambda: list_editing.change(made, viewer, name="B"),
+        lambda: list_editing.delete(made, viewer), lambda: list_editing.archive(made, viewer), lambda: list_editing.schedule(made, 5, viewer),
+        lambda: list_editing.arrange(made, viewer, None, None), lambda: list_editing.copy(made, "B", viewer),
     ):  # fmt: skip
         with pytest.raises(NotAllowed):
             verb()
@@ -73,57 +74,57 @@ def test_rights_are_asked_for():
     ("name", "code"), [("", "missing_value"), (None, "missing_value"), ("x" * 256, "too_long"), ("a\0", "wrong_type"), ("TAKEN", "name_taken")]
 )  # fmt: skip
 def test_bad_names_are_refused(name, code):
-    saving.create("Taken", form(), None)
-    assert code_of(lambda: saving.create(name, form(), None)) == code
-    other = saving.create("Other", form(), None)
+    list_editing.create("Taken", form(), None)
+    assert code_of(lambda: list_editing.create(name, form(), None)) == code
+    other = list_editing.create("Other", form(), None)
     if name is not None:
-        assert code_of(lambda: saving.rename(other, name, None)) == code
+        assert code_of(lambda: list_editing.rename(other, name, None)) == code
     assert SmartList.objects.count() == 2
 
 
 def test_bad_rules_leave_nothing_behind():
-    assert code_of(lambda: saving.create("A", form({"kind": "x"}), None)) == "unknown_kind"
+    assert code_of(lambda: list_editing.create("A", form({"kind": "x"}), None)) == "unknown_kind"
     assert not SmartList.objects.exists()
-    made = saving.create("A", form(), None)
+    made = list_editing.create("A", form(), None)
     with pytest.raises(Refused) as caught:
-        saving.change(made, None, name="B", value=form({"kind": "x"}))
+        list_editing.change(made, None, name="B", value=form({"kind": "x"}))
     assert caught.value.problems[0].path == ("rules", "filters", 0, "kind")
     assert SmartList.objects.get().name == "A"
 
 
 def test_the_second_of_two_editors_is_told():
-    made = saving.create("A", form(), None)
-    saving.change(made, None, expected_revision=1, value=form(person("country", "is empty")))
+    made = list_editing.create("A", form(), None)
+    list_editing.change(made, None, expected_revision=1, value=form(person("country", "is empty")))
     with pytest.raises(Conflict):
-        saving.change(made, None, expected_revision=1, value=form())
+        list_editing.change(made, None, expected_revision=1, value=form())
     assert SmartList.objects.get().rules["filters"]
 
 
 def test_circles_are_refused_by_name():
-    first = saving.create("First", form(), None)
-    second = saving.create("Second", form(nested(first)), None)
-    third = saving.create("Third", form(nested(second)), None)
+    first = list_editing.create("First", form(), None)
+    second = list_editing.create("Second", form(nested(first)), None)
+    third = list_editing.create("Third", form(nested(second)), None)
     with pytest.raises(Refused, match="“First” → “Third” → “Second” → “First”"):
-        saving.change(first, None, value=form(nested(third)))
+        list_editing.change(first, None, value=form(nested(third)))
     with pytest.raises(Refused, match="“First” → “First”"):
-        saving.change(first, None, value=form(nested(first)))
+        list_editing.change(first, None, value=form(nested(first)))
 
 
 def test_what_a_list_names_cannot_vanish():
     check = approved_type()
     static = StaticList.objects.create(name="Hand-picked")
-    inner = saving.create("Inner", form(person("country", "is", "Spain")), None)
-    saving.create("Outer", form(
+    inner = list_editing.create("Inner", form(person("country", "is", "Spain")), None)
+    list_editing.create("Outer", form(
         did(where("branch", "is", "North")), nested(inner), {"kind": "static_list", "list": static.pk, "member": True},
     ), None)  # fmt: skip
     country = PersonField.objects.get(api_name="country")
-    assert [str(use) for use in used_by.users_of(check)] == ["smart list “Outer”"]
-    assert [use.name for use in used_by.users_of(country)] == ["Inner"]
-    assert [use.name for use in used_by.users_of(static)] == ["Outer"]
-    assert [use.name for use in used_by.users_of(inner)] == ["Outer"]
+    assert [str(use) for use in references.users_of(check)] == ["smart list “Outer”"]
+    assert [use.name for use in references.users_of(country)] == ["Inner"]
+    assert [use.name for use in references.users_of(static)] == ["Outer"]
+    assert [use.name for use in references.users_of(inner)] == ["Outer"]
     assert code_of(lambda: lifecycle.delete(check, None)) == "in_use"
-    assert code_of(lambda: saving.delete(inner, None)) == "in_use"
-    drafting.remove_fields(check, ["branch"], None)
+    assert code_of(lambda: list_editing.delete(inner, None)) == "in_use"
+    drafts.remove_fields(check, ["branch"], None)
     with pytest.raises(Refused, match="Outer"):
         lifecycle.approve(ActivityType.objects.get(pk=check.pk), None)
     for thing in (static, country, inner):
@@ -136,10 +137,10 @@ def test_what_a_list_names_cannot_vanish():
 
 def test_what_a_list_no_longer_names_may_go():
     check = approved_type()
-    made = saving.create("A", form(did()), None)
-    saving.change(made, None, value=form())
+    made = list_editing.create("A", form(did()), None)
+    list_editing.change(made, None, value=form())
     lifecycle.delete(check, None)
-    saving.delete(made, None)
+    list_editing.delete(made, None)
     assert not SmartList.objects.exists()
 
 
@@ -147,7 +148,7 @@ def test_what_a_list_no_longer_names_may_go():
 def test_a_type_is_not_deleted_while_a_list_that_names_it_is_saved():
     check = approved_type()
     with transaction.atomic():
-        saving.create("A", form(did()), None)
+        list_editing.create("A", form(did()), None)
         deleting = InThread(lambda: lifecycle.delete(check, None))
         assert deleting.is_waiting()
     with pytest.raises(Refused, match="smart list “A”"):
@@ -159,7 +160,7 @@ def test_a_list_that_waited_for_a_deletion_is_refused():
     check = approved_type()
     with transaction.atomic():
         lifecycle.delete(check, None)
-        creating = InThread(lambda: saving.create("A", form(did()), None))
+        creating = InThread(lambda: list_editing.create("A", form(did()), None))
         assert creating.is_waiting()
     with pytest.raises(Refused, match="depositCheck"):
         creating.result()
@@ -168,26 +169,26 @@ def test_a_list_that_waited_for_a_deletion_is_refused():
 
 @pytest.mark.django_db(transaction=True)
 def test_two_editors_do_not_close_a_circle_together():
-    first, second = saving.create("First", form(), None), saving.create("Second", form(), None)
+    first, second = list_editing.create("First", form(), None), list_editing.create("Second", form(), None)
     with transaction.atomic():
-        saving.change(first, None, value=form(nested(second)))
-        other = InThread(lambda: saving.change(second, None, value=form(nested(first))))
+        list_editing.change(first, None, value=form(nested(second)))
+        other = InThread(lambda: list_editing.change(second, None, value=form(nested(first))))
         assert other.is_waiting()
     with pytest.raises(Refused, match="circle"):
         other.result()
 
 
 def test_schedules_have_bounds():
-    made = saving.create("A", form(), None)
-    assert saving.schedule(made, 60, None).evaluate_every_minutes == 60
-    assert saving.schedule(made, None, None).evaluate_every_minutes is None
+    made = list_editing.create("A", form(), None)
+    assert list_editing.schedule(made, 60, None).evaluate_every_minutes == 60
+    assert list_editing.schedule(made, None, None).evaluate_every_minutes is None
     for minutes in (0, -1, 10**6):
-        assert code_of(lambda minutes=minutes: saving.schedule(made, minutes, None)) == "out_of_range"
+        assert code_of(lambda minutes=minutes: list_editing.schedule(made, minutes, None)) == "out_of_range"
 
 
 def test_archiving_keeps_a_list_working():
-    inner = saving.create("Inner", form(), None)
-    outer = saving.create("Outer", form(nested(inner)), None)
-    assert saving.archive(inner, None).is_archived
-    saving.change(outer, None, value=form(nested(inner)))
-    assert not saving.unarchive(inner, None).is_archived
+    inner = list_editing.create("Inner", form(), None)
+    outer = list_editing.create("Outer", form(nested(inner)), None)
+    assert list_editing.archive(inner, None).is_archived
+    list_editing.change(outer, None, value=form(nested(inner)))
+    assert not list_editing.unarchive(inner, None).is_archived

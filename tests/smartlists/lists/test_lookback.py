@@ -6,13 +6,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.urls import reverse
 
-from activities import removing
-from smartlists import definition_checks, health, saving
-from smartlists.periods import Clock
-from tests.making import approved_type
-from tests.smartlists.campaigning import draft
-from tests.smartlists.making import did, parsed, person, sequence, where
-from tests.smartlists.pressing import press, url
+from activities.log import retention
+from smartlists.campaigns import diagnostics as campaign_diagnostics
+from smartlists.campaigns import parsing as campaign_parsing
+from smartlists.lists import diagnostics as list_diagnostics
+from smartlists.lists import editing as list_editing
+from smartlists.rules.periods import Clock
+from tests.factories import approved_type
+from tests.smartlists.campaign_factories import draft
+from tests.smartlists.form_client import press, url
+from tests.smartlists.rule_factories import did, parsed, person, sequence, where
 
 pytestmark = pytest.mark.django_db
 CLOCK = Clock(datetime(2026, 11, 24, 12, tzinfo=UTC), ZoneInfo("Europe/Madrid"))
@@ -22,7 +25,7 @@ LONG = did(where("@occurred_at", "in past", "24 months"))
 @pytest.fixture
 def check():
     found = approved_type()
-    removing.set_retention(found, 12, None)
+    retention.set_retention(found, 12, None)
     return found
 
 
@@ -32,7 +35,7 @@ def admin(admin_client):
 
 
 def told(*filters):
-    found = health.problems(parsed(*filters), clock=CLOCK)
+    found = list_diagnostics.problems(parsed(*filters), clock=CLOCK)
     assert {problem.code for problem in found} <= {"kept_shorter"}
     return [problem.path for problem in found]
 
@@ -54,7 +57,7 @@ def test_a_window_is_told_when_it_is_longer_than_what_is_kept(check, operator, v
 def test_without_a_window_everything_is_meant(check):
     assert told(did(), did(where("@recorded_at", "in past", "3 days"))) == [("filters", 0), ("filters", 1)]
     assert told(did(where("@occurred_at", "before", "2026-11-01"), where("@occurred_at", "in past", "3 months"))) == []
-    removing.set_retention(check, None, None)
+    retention.set_retention(check, None, None)
     assert told(did(), LONG) == []
 
 
@@ -70,13 +73,13 @@ def test_a_step_of_a_sequence_looks_no_further_than_those_around_it_let_it(check
 
 
 def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
-    made = saving.create("Faithful", {"filters": [LONG]}, None)
+    made = list_editing.create("Faithful", {"filters": [LONG]}, None)
     sentence = "“Deposit Check” is kept for 12 months, and this looks back to"
     page = admin.get(url("change", made.pk))
     assert page.text.count(sentence) == 1
     typed = press(admin, page, "count")
     assert typed.text.count(sentence) == 1  # said in the head already
-    assert sentence in admin.get(url("change", saving.create("Outer", {"filters": [
+    assert sentence in admin.get(url("change", list_editing.create("Outer", {"filters": [
         {"kind": "smart_list", "list": made.pk, "member": True}]}, None).pk)).text  # fmt: skip
     new = press(admin, admin.get(url("add")), "add", **{"choice:add": "activity:depositCheck"})
     counted = press(admin, new, "count")
@@ -93,7 +96,7 @@ def test_a_campaign_tells_it_of_its_audience_and_its_choices(admin, check):
                 {"do": "choose", "otherwise": [], "choices": [{"when": rules, "steps": [{"do": "wait", "period": "1 day"}]}]}]},
         ]}],
     }  # fmt: skip
-    found = health.of_campaign(definition_checks.parse(value), health.Catalogue())
+    found = campaign_diagnostics.of_campaign(campaign_parsing.parse(value), list_diagnostics.Catalogue())
     assert [problem.path for problem in found] == [
         ("audience", "rules", "filters", 0),
         ("steps", 0, "choices", 0, "steps", 0, "choices", 0, "when", "rules", "filters", 0),

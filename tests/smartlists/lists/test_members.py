@@ -5,11 +5,14 @@ import re
 import pytest
 from django.contrib.auth import get_user_model
 
-from people import deleting, fields
+from people.fields import catalog
 from people.models import PersonField
-from smartlists import member_order, member_views, saving
-from tests.making import DIALECT, person
-from tests.smartlists.pressing import url
+from people.persons import deletion
+from smartlists.lists import editing as list_editing
+from smartlists.lists import member_order
+from smartlists.models import member_views
+from tests.factories import DIALECT, person
+from tests.smartlists.form_client import url
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +24,7 @@ def admin(client):
 
 
 def everybody(name="Everybody"):
-    return saving.create(name, {"filters": []}, None)
+    return list_editing.create(name, {"filters": []}, None)
 
 
 def shown(page):
@@ -88,22 +91,22 @@ def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monk
         person(first_name=first, last_name=last, country="Spain")
     gone = person(first_name="gone", last_name="a")
     rules = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
-    address = url("members", saving.create("Spaniards", rules, None).pk)
+    address = url("members", list_editing.create("Spaniards", rules, None).pk)
     expected = list(names)
     for size in (1, 2, 3, 4, 100):
-        monkeypatch.setattr("smartlists.member_pages.PAGE", size)
+        monkeypatch.setattr("smartlists.admin.members.PAGE", size)
         assert walked(admin, address, {"sort": order}) == expected, size
         assert walked_back(admin, address, {"sort": order}) == expected, size
     monkeypatch.setattr(member_order, "MOST_READ", 2)  # pages may be short, yet nobody is left out or comes twice
     assert walked(admin, address, {"sort": order}) == expected
     assert walked_back(admin, address, {"sort": order}) == expected
-    deleting.delete([gone.pk], None, DIALECT)
+    deletion.delete([gone.pk], None, DIALECT)
     assert walked(admin, address, {"sort": order}) == expected
 
 
 @pytest.mark.parametrize("order", ["last_name", "-last_name", "", "-"])
 def test_previous_leads_to_the_page_that_was_seen(admin, monkeypatch, way, order):
-    monkeypatch.setattr("smartlists.member_pages.PAGE", 2)
+    monkeypatch.setattr("smartlists.admin.members.PAGE", 2)
     for first, last in zip("abcdefg", ["b", "A", "a", None, "Ñ", None, "a"], strict=True):
         person(first_name=first, last_name=last)
     address = url("members", everybody().pk)
@@ -117,7 +120,7 @@ def test_previous_leads_to_the_page_that_was_seen(admin, monkeypatch, way, order
 
 
 def test_previous_of_somebody_who_is_gone_leads_to_the_start(admin, monkeypatch, way):
-    monkeypatch.setattr("smartlists.member_pages.PAGE", 2)
+    monkeypatch.setattr("smartlists.admin.members.PAGE", 2)
     people = [person(first_name=name, email=f"{name}@example.com") for name in "abcde"]
     address = url("members", everybody().pk)
     assert shown(admin.get(address, {"sort": "email", "before": people[4].pk})) == ["c", "d"]
@@ -164,7 +167,7 @@ def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
     kept.refresh_from_db()
     assert kept.columns == ["email"]
     for wrong in ({"name": " "}, {"name": "x", "columns": ["nothing"]}, {"name": "x", "sort": "-nothing"},
-                  {"name": "x", "columns": list(fields.STANDARD)[:21]}, {"name": "x" * 300}):  # fmt: skip
+                  {"name": "x", "columns": list(catalog.STANDARD)[:21]}, {"name": "x" * 300}):  # fmt: skip
         assert "The view is kept." not in admin.post(url("view", one.pk), wrong, follow=True).text
     assert member_views.MemberView.objects.count() == 1
     client.force_login(get_user_model().objects.create_superuser("otto", password="x"))

@@ -7,37 +7,39 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from smartlists import rules, schema
-from smartlists.catalogue import Catalogue
-from tests.lengths import examples
-from tests.smartlists import generating, worlds
+from smartlists.catalog import Catalogue
+from smartlists.rules import json_schema as rules_schema
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from tests.hypothesis_profiles import examples
+from tests.smartlists import oracle_worlds, strategies
 
 pytestmark = pytest.mark.django_db
-VALIDATOR = Draft202012Validator(schema.document())
+VALIDATOR = Draft202012Validator(rules_schema.document())
 
 
 @pytest.fixture
 def names(db):
-    worlds.make_catalogue()
-    worlds.insert_static_list(1, [])
-    worlds.insert_smart_list(1, {"version": 1, "match": "all", "filters": []})
+    oracle_worlds.make_catalogue()
+    oracle_worlds.insert_static_list(1, [])
+    oracle_worlds.insert_smart_list(1, {"version": 1, "match": "all", "filters": []})
     return Catalogue()
 
 
 def test_it_is_a_schema():
-    Draft202012Validator.check_schema(schema.document())
+    Draft202012Validator.check_schema(rules_schema.document())
 
 
 @settings(
     max_examples=examples(25, 400), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
-@given(data=st.data(), scene=generating.scenes())
+@given(data=st.data(), scene=strategies.scenes())
 def test_it_accepts_all_rules(names, data, scene):
-    worlds.set_clock(scene.zone, scene.week_starts_on)
-    form = data.draw(generating.rules(scene, list(names.static_lists), list(names.smart_lists)))
+    oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
+    form = data.draw(strategies.rules(scene, list(names.static_lists), list(names.smart_lists)))
     VALIDATOR.validate(form)
-    VALIDATOR.validate(rules.dump(rules.parse(form, names)))
+    VALIDATOR.validate(rules.dump(parse_rules(form, names)))
 
 
 FULL = {

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartlists import logic
+from smartlists.rules import logic
 
 expressions = st.recursive(
     st.integers(1, 4).map(logic.Number),

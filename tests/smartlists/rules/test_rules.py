@@ -4,17 +4,20 @@ import time
 
 import pytest
 
-from people.problems import Refused
-from smartlists import logic, rules
+from people.core.errors import Refused
+from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
-from tests.making import approved_type
+from smartlists.rules import logic
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from tests.factories import approved_type
 
 pytestmark = pytest.mark.django_db
 
 
 def refused(value):
     with pytest.raises(Refused) as caught:
-        rules.parse(value)
+        parse_rules(value, Catalogue())
     return {(problem.code, problem.path): problem for problem in caught.value.problems}
 
 
@@ -61,7 +64,7 @@ FULL = {
 
 
 def _visit_name():
-    from smartlists.catalogue import Catalogue
+    from smartlists.catalog import Catalogue
 
     return next(name for name, found in Catalogue().types.items() if found.id == 1)
 
@@ -72,7 +75,7 @@ def test_everything_round_trips():
     form["filters"][2] = {"kind": "sequence", "steps": [
         form["filters"][2]["steps"][0], {"type": _visit_name(), "within_days": 7, "not": True},
     ]}  # fmt: skip
-    parsed = rules.parse(form)
+    parsed = parse_rules(form, Catalogue())
     assert rules.dump(parsed) == form
     assert rules.load(rules.dump(parsed)) == parsed
     assert hash(parsed.filters[1]) == hash(rules.load(rules.dump(parsed)).filters[1])
@@ -80,7 +83,7 @@ def test_everything_round_trips():
 
 def test_values_become_canonical_text():
     approved_type()
-    parsed = rules.parse(
+    parsed = parse_rules(
         {
             "filters": [
                 {"kind": "person_field", "field": "unsubscribed", "operator": "is", "values": [True]},
@@ -92,8 +95,8 @@ def test_values_become_canonical_text():
                     {"field": "amount", "operator": "at least", "values": ["12.500"]}],
                  "count": {"operator": "at most", "values": [3]}},
             ]
-        }
-    )  # fmt: skip
+        },
+    Catalogue())  # fmt: skip
     assert [item.values for item in parsed.filters[:5]] == [
         ("true",), ("2026-11-20T10:00:00Z",), ("2026-11-20",), ("1 day",), ("España",),
     ]  # fmt: skip
@@ -177,7 +180,7 @@ def test_bad_input_is_refused_quickly():
 
 def test_lists_are_known_by_id():
     kept = SmartList.objects.create(name="Kept", rules=rules.dump(rules.Rules()))
-    assert rules.parse(one(kind="smart_list", list=kept.pk)).filters == (rules.SmartList(kept.pk),)
+    assert parse_rules(one(kind="smart_list", list=kept.pk), Catalogue()).filters == (rules.SmartList(kept.pk),)
     assert "Kept" not in refused(one(kind="smart_list", list=0))["unknown_list", ("filters", 0, "list")].message
     found = refused(one(kind="smart_list", list="kepts"))["unknown_list", ("filters", 0, "list")]
     assert found.expected == "Kept"

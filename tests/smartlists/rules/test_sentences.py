@@ -5,10 +5,13 @@ from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from smartlists import language, rules, sentences
-from smartlists.catalogue import Catalogue
-from tests.lengths import examples
-from tests.smartlists import generating, worlds
+from smartlists.catalog import Catalogue
+from smartlists.rules import model as rules
+from smartlists.rules import sentences
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.text import language
+from tests.hypothesis_profiles import examples
+from tests.smartlists import oracle_worlds, strategies
 
 pytestmark = pytest.mark.django_db
 
@@ -104,53 +107,61 @@ SAMPLES = [
 
 @pytest.fixture
 def names(db):
-    worlds.make_catalogue()
-    worlds.insert_static_list(1, [])
-    worlds.insert_smart_list(1, {"version": 1, "match": "all", "filters": []})
-    worlds.set_clock("Europe/Madrid", 0)
+    oracle_worlds.make_catalogue()
+    oracle_worlds.insert_static_list(1, [])
+    oracle_worlds.insert_smart_list(1, {"version": 1, "match": "all", "filters": []})
+    oracle_worlds.set_clock("Europe/Madrid", 0)
     return Catalogue()
 
 
 @pytest.mark.parametrize(("text", "english", "spanish"), SAMPLES)
 def test_one_card(names, text, english, spanish):
-    (item,) = language.parse(f"1: {text}").filters
+    (item,) = language.parse(f"1: {text}", Catalogue()).filters
     for code, expected in (("en", english), ("es", spanish)):
         with translation.override(code):
-            assert sentences.sentence(item) == expected
+            assert sentences.sentence(item, Catalogue()) == expected
 
 
 def test_a_whole_list(names):
-    found = language.parse('match 1 and (2 or not 3)\n1: Country is "x"\n2: City is "y"\n3: City is empty')
+    found = language.parse('match 1 and (2 or not 3)\n1: Country is "x"\n2: City is "y"\n3: City is empty', Catalogue())
     with translation.override("en"):
-        assert sentences.list_sentence(found).splitlines() == [
+        assert sentences.list_sentence(found, Catalogue()).splitlines() == [
             "People for whom this holds: 1 and (2 or not 3).",
             "1. Country is “x”. People without a value for Country are not included.",
             "2. City is “y”. People without a value for City are not included.",
             "3. City has no value.",
         ]
-        assert sentences.list_sentence(rules.Rules("any", found.filters)).startswith("People for whom at least one of")
-        assert sentences.list_sentence(rules.Rules("all", found.filters)).startswith("People for whom all of these")
-        assert sentences.list_sentence(rules.Rules("all", found.filters[2:])) == "City has no value."
-        assert sentences.list_sentence(rules.Rules()) == "All people."
-        assert sentences.list_sentence(rules.Rules("any")) == "Nobody."
+        assert sentences.list_sentence(rules.Rules("any", found.filters), Catalogue()).startswith(
+            "People for whom at least one of"
+        )
+        assert sentences.list_sentence(rules.Rules("all", found.filters), Catalogue()).startswith(
+            "People for whom all of these"
+        )
+        assert sentences.list_sentence(rules.Rules("all", found.filters[2:]), Catalogue()) == "City has no value."
+        assert sentences.list_sentence(rules.Rules(), Catalogue()) == "All people."
+        assert sentences.list_sentence(rules.Rules("any"), Catalogue()) == "Nobody."
     with translation.override("es"):
-        assert sentences.list_sentence(found).startswith("Personas que cumplen esto: 1 y (2 o no 3).\n1. País es «x»")
+        assert sentences.list_sentence(found, Catalogue()).startswith(
+            "Personas que cumplen esto: 1 y (2 o no 3).\n1. País es «x»"
+        )
 
 
 def test_long_lists_of_values_are_cut(names):
     item = rules.PersonField("country", "is", tuple(f"v{number}" for number in range(1_000)))
     with translation.override("en"):
-        assert "“v9” or 990 more." in sentences.sentence(item)
+        assert "“v9” or 990 more." in sentences.sentence(item, Catalogue())
 
 
 @settings(
     max_examples=examples(30, 600), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
-@given(data=st.data(), scene=generating.scenes())
+@given(data=st.data(), scene=strategies.scenes())
 def test_everything_can_be_said(names, data, scene):
-    worlds.set_clock(scene.zone, scene.week_starts_on)
-    found = rules.parse(data.draw(generating.rules(scene, list(names.static_lists), list(names.smart_lists))))
+    oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
+    found = parse_rules(
+        data.draw(strategies.rules(scene, list(names.static_lists), list(names.smart_lists))), Catalogue()
+    )
     for code in ("en", "es"):
         with translation.override(code):
             said = sentences.list_sentence(found, names)

@@ -7,16 +7,18 @@ from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities import drafting, lifecycle
-from activities.drafting import FieldSpec
 from activities.models import ActivityType
+from activities.types import drafts, lifecycle
+from activities.types.drafts import FieldSpec
+from people.core.errors import Refused
 from people.models import PersonField, StaticList
-from people.problems import Refused
-from smartlists import language, rules
-from smartlists.catalogue import Catalogue
-from tests.lengths import examples
-from tests.making import approved_type
-from tests.smartlists import generating, worlds
+from smartlists.catalog import Catalogue
+from smartlists.rules import model as rules
+from smartlists.rules.parsing import parse_rules
+from smartlists.rules.text import language
+from tests.factories import approved_type
+from tests.hypothesis_profiles import examples
+from tests.smartlists import oracle_worlds, strategies
 
 pytestmark = pytest.mark.django_db
 QUIET = settings(
@@ -27,32 +29,32 @@ QUIET = settings(
 
 @pytest.fixture
 def names(db):
-    worlds.make_catalogue()
+    oracle_worlds.make_catalogue()
     for number in (1, 2):
-        worlds.insert_static_list(number, [])
-        worlds.insert_smart_list(number, {"version": 1, "match": "all", "filters": []})
+        oracle_worlds.insert_static_list(number, [])
+        oracle_worlds.insert_smart_list(number, {"version": 1, "match": "all", "filters": []})
     return Catalogue()
 
 
 def refused(text):
     """(line, column, message) of every problem."""
     with pytest.raises(Refused) as caught:
-        language.parse(text)
+        language.parse(text, Catalogue())
     return [(problem.path[1], problem.path[3], problem.message) for problem in caught.value.problems]
 
 
 @QUIET
-@given(data=st.data(), scene=generating.scenes())
+@given(data=st.data(), scene=strategies.scenes())
 def test_every_list_goes_to_text_and_back(names, data, scene):
-    worlds.set_clock(scene.zone, scene.week_starts_on)
-    form = data.draw(generating.rules(scene, list(names.static_lists), list(names.smart_lists)))
-    found = rules.parse(form, names)
+    oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
+    form = data.draw(strategies.rules(scene, list(names.static_lists), list(names.smart_lists)))
+    found = parse_rules(form, names)
     name, description = data.draw(st.sampled_from((("", ""), ('A "list"\\n', "Why…\u202e\n"), ("é", ""))))
-    text = language.render(found, name, description, names)
+    text = language.render(found, names, name, description)
     document = language.read(text, names)
     assert document.rules == found
     assert (document.name, document.description) == (name, description)
-    assert language.render(document.rules, name, description, names) == text
+    assert language.render(document.rules, names, name, description) == text
 
 
 @QUIET
@@ -60,10 +62,10 @@ def test_every_list_goes_to_text_and_back(names, data, scene):
 def test_any_text_is_a_value_that_comes_back(names, text):
     form = {"kind": "person_field", "field": "country", "operator": "contains", "values": [text]}
     try:
-        found = rules.parse({"filters": [form]}, names)
+        found = parse_rules({"filters": [form]}, names)
     except Refused:
         return  # blank, or NUL, which no value has
-    written = language.render(found, names=names)
+    written = language.render(found, names)
     assert written.count("\n") == 2, "one filter, one line"
     assert language.parse(written, names) == found
 
@@ -98,7 +100,7 @@ match 1 and (2 or not 3) and 4 and 5 and 6 and 7
 
 
 def test_a_whole_file(names):
-    document = language.read(FULL)
+    document = language.read(FULL, Catalogue())
     assert (document.name, document.description) == ("Big depositors", "Worth a call")
     first, second, third, fourth, *_rest = document.rules.filters
     assert first == rules.Activity(
@@ -115,8 +117,11 @@ def test_a_whole_file(names):
     assert third.constraints == (rules.Constraint("seen_on", "on or after", ("2026-01-01",), "include"),)
     assert fourth.steps[-1] == rules.Step("sign_up", (), 1, True)
     assert document.rules.logic == "1 and (2 or not 3) and 4 and 5 and 6 and 7"
-    assert language.read(language.render(document.rules, document.name, document.description)) == document
-    assert "`" not in language.render(document.rules)
+    assert (
+        language.read(language.render(document.rules, Catalogue(), document.name, document.description), Catalogue())
+        == document
+    )
+    assert "`" not in language.render(document.rules, Catalogue())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_a_whole_file(names):
     ],
 )  # fmt: skip
 def test_one_meaning_written_differently(names, text):
-    assert language.render(language.parse(text)) == (
+    assert language.render(language.parse(text, Catalogue()), Catalogue()) == (
         'match all\n1: did "Deposited Check" where Amount > 500 and Branch is "Madrid" at least 2 times\n'
     )
 
@@ -190,33 +195,35 @@ def test_an_ambiguous_name_asks_for_the_api_name_and_is_written_with_it(db):
     PersonField.objects.create(api_name="one", label="Caf\u00e9", data_type="string")
     PersonField.objects.create(api_name="two", label="Cafe\u0301", data_type="string")
     assert "`one`, `two`" in refused('1: Café is "x"')[0][2]
-    found = language.parse('1: `two` is "x"')
+    found = language.parse('1: `two` is "x"', Catalogue())
     assert found.filters[0].field == "two"
-    assert language.render(found) == 'match all\n1: `two` is "x"\n'
+    assert language.render(found, Catalogue()) == 'match all\n1: `two` is "x"\n'
 
 
 def test_a_removed_field_keeps_its_api_name(db):
     approved = approved_type()
-    drafting.set_fields(approved, [FieldSpec("check", "Check", is_primary=True), FieldSpec("sum", "Amount")], None)
+    drafts.set_fields(approved, [FieldSpec("check", "Check", is_primary=True), FieldSpec("sum", "Amount")], None)
     lifecycle.approve(ActivityType.objects.get(pk=approved.pk), None)
     text = 'match all\n1: did "Deposited Check" where amount > 5 and Amount is "x"\n'
     with pytest.raises(Refused):
-        language.parse(text)  # Amount is text now
-    found = language.parse(text.replace("amount >", "`amount` >"))
+        language.parse(text, Catalogue())  # Amount is text now
+    found = language.parse(text.replace("amount >", "`amount` >"), Catalogue())
     assert [constraint.field for constraint in found.filters[0].constraints] == ["amount", "sum"]
-    assert language.parse(language.render(found)) == found
+    assert language.parse(language.render(found, Catalogue()), Catalogue()) == found
 
 
 def test_lists_are_written_by_number_when_their_name_does_not_tell(db):
     lists = [StaticList.objects.create(name=name) for name in ("Caf\u00e9", "Cafe\u0301", 'A "b"\n')]
-    found = rules.parse({"filters": [{"kind": "static_list", "list": row.pk, "member": False} for row in lists]})
-    text = language.render(found)
+    found = parse_rules(
+        {"filters": [{"kind": "static_list", "list": row.pk, "member": False} for row in lists]}, Catalogue()
+    )
+    text = language.render(found, Catalogue())
     assert text.splitlines()[1:] == [
         f"1: not in static list {lists[0].pk}",
         f"2: not in static list {lists[1].pk}",
         r'3: not in static list "A \"b\"\n"',
     ]
-    assert language.parse(text) == found
+    assert language.parse(text, Catalogue()) == found
 
 
 def test_huge_texts_are_refused_at_once(names):
@@ -234,6 +241,6 @@ def test_huge_texts_are_refused_at_once(names):
 
 def test_standard_fields_are_understood_in_the_readers_language_and_written_as_stored():
     with translation.override("es"):
-        found = language.parse('match all\n1: Apellidos is "Núñez"')
-        assert language.render(found).strip().endswith('"Last Name" is "Núñez"')
+        found = language.parse('match all\n1: Apellidos is "Núñez"', Catalogue())
+        assert language.render(found, Catalogue()).strip().endswith('"Last Name" is "Núñez"')
     assert found.filters[0].field == "last_name"

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from smartlists import outbound
-from smartlists.outbound import Failed, Unsafe
-from tests.smartlists.receiving import Handler, receiver
+from smartlists.webhooks import http as webhook_http
+from smartlists.webhooks.http import Failed, Unsafe
+from tests.smartlists.webhook_receiver import Handler, receiver
 
 
 def resolving(*addresses):
@@ -24,7 +24,7 @@ def resolving(*addresses):
 
 
 def call(url, seconds=5.0, **more):
-    return outbound.send("POST", url, {}, b"{}", seconds=seconds, **more)
+    return webhook_http.send("POST", url, {}, b"{}", seconds=seconds, **more)
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def call(url, seconds=5.0, **more):
     ],
 )  # fmt: skip
 def test_no_address_but_public_ones_is_called(address):
-    assert not outbound.is_public(address)
+    assert not webhook_http.is_public(address)
     with pytest.raises(Unsafe):
-        outbound.aim("https://example.com/", resolving(address))
+        webhook_http.aim("https://example.com/", resolving(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
 def test_public_addresses_are(address):
-    assert outbound.is_public(address)
-    assert outbound.aim("https://example.com/", resolving(address)).port == 443
+    assert webhook_http.is_public(address)
+    assert webhook_http.aim("https://example.com/", resolving(address)).port == 443
 
 
 def test_one_private_address_among_public_ones_is_too_many():
     with pytest.raises(Unsafe):
-        outbound.aim("https://example.com/", resolving("93.184.216.34", "127.0.0.1"))
+        webhook_http.aim("https://example.com/", resolving("93.184.216.34", "127.0.0.1"))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_one_private_address_among_public_ones_is_too_many():
 )  # fmt: skip
 def test_addresses_written_out_are_looked_at_too(url):
     with pytest.raises((Unsafe, Failed)):
-        outbound.aim(url)
+        webhook_http.aim(url)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_addresses_written_out_are_looked_at_too(url):
 )  # fmt: skip
 def test_what_is_no_safe_address_is_refused(url):
     with pytest.raises(Unsafe):
-        outbound.check(url)
+        webhook_http.check(url)
 
 
 def test_a_name_is_resolved_once_and_that_address_is_called(settings):
@@ -88,7 +88,7 @@ def test_a_name_is_resolved_once_and_that_address_is_called(settings):
         return (public if turning.asked == 1 else answers[1])(host, port, **more)
 
     turning.asked = 0
-    target = outbound.aim("https://example.com/", turning)
+    target = webhook_http.aim("https://example.com/", turning)
     assert [address for _family, address in target.addresses] == [("93.184.216.34", 443)]
     assert turning.asked == 1
 
@@ -105,9 +105,9 @@ def test_the_call_goes_to_the_address_that_was_checked_under_the_name(settings):
 
 def test_trust_is_for_a_host_or_for_a_host_and_its_port(settings):
     settings.WEBHOOK_TRUSTED_HOSTS = ["127.0.0.1:9"]
-    assert outbound.is_trusted("127.0.0.1", 9) and not outbound.is_trusted("127.0.0.1", 10)
+    assert webhook_http.is_trusted("127.0.0.1", 9) and not webhook_http.is_trusted("127.0.0.1", 10)
     with pytest.raises(Unsafe):
-        outbound.check("http://127.0.0.1:10/")
+        webhook_http.check("http://127.0.0.1:10/")
 
 
 def test_redirects_are_not_followed(settings):
@@ -162,7 +162,7 @@ def test_an_endless_reply_is_read_so_far_and_no_further(settings):
     with receiver(handler=Endless) as server:
         settings.WEBHOOK_TRUSTED_HOSTS = [server.host]
         reply = call(server.url)
-        assert reply.status == 200 and len(reply.text) == outbound.KEPT
+        assert reply.status == 200 and len(reply.text) == webhook_http.KEPT
 
 
 @pytest.mark.parametrize("handler", [Dripping, DrippingHeaders])

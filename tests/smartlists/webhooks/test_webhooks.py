@@ -10,19 +10,15 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
-from people.problems import NotAllowed, Refused
-from smartlists import delivering, sealing, webhooks
+from people.core.errors import NotAllowed, Refused
 from smartlists.models import Webhook, WebhookDelivery
-from smartlists.outbound import Failed, Reply, Unsafe
-from tests.making import approved_type, person
-from tests.smartlists.campaigning import (
-    active,
-    dispatched,
-    happened,
-    outcomes,
-    own_rows_read,  # noqa: F401 (a fixture)
-)
-from tests.smartlists.receiving import receiver
+from smartlists.webhooks import delivery as webhook_delivery
+from smartlists.webhooks import editing as webhook_editing
+from smartlists.webhooks import secrets as webhook_secrets
+from smartlists.webhooks.http import Failed, Reply, Unsafe
+from tests.factories import approved_type, person
+from tests.smartlists.campaign_factories import active, dispatched, happened, outcomes
+from tests.smartlists.webhook_receiver import receiver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 URL = "https://example.com/hook"
@@ -45,15 +41,15 @@ class Calls(list):
 
 def hooked(**values):
     approved_type()
-    hook, secret = webhooks.create("CRM", None, **{"url": URL, "per_minute": 60_000} | values)
+    hook, secret = webhook_editing.create("CRM", None, **{"url": URL, "per_minute": 60_000} | values)
     active({"do": "webhook", "webhook": hook.pk})
     return hook, secret
 
 
 def delivered(hook, *answers):
     calls = Calls(*answers)
-    for lane in range(webhooks.LANES):
-        delivering.drain(hook.pk, lane, send=calls)
+    for lane in range(webhook_editing.LANES):
+        webhook_delivery.drain(hook.pk, lane, send=calls)
     return calls
 
 
@@ -69,8 +65,8 @@ def test_a_real_receiver_gets_a_signed_event(settings):
         ann = person(first_name="Ann", email="ann@example.com")
         happened(ann.pk, primary_value="A&B /../ü\n", amount="12.5")
         dispatched()
-        for lane in range(webhooks.LANES):
-            assert delivering.drain(hook.pk, lane) is None
+        for lane in range(webhook_editing.LANES):
+            assert webhook_delivery.drain(hook.pk, lane) is None
         ((path, headers, body),) = server.calls
     assert path == f"/people/{ann.pk}?c=A%26B%20%2F..%2F%C3%BC%0A"
     event = json.loads(body)
@@ -138,7 +134,7 @@ def test_forms_are_encoded():
 )
 def test_what_cannot_be_a_webhook_is_refused(values, code):
     with pytest.raises(Refused) as refused:
-        webhooks.create("CRM", None, **{"url": URL} | values)
+        webhook_editing.create("CRM", None, **{"url": URL} | values)
     assert refused.value.code == code
     assert not Webhook.objects.exists()
 
@@ -147,7 +143,7 @@ def test_an_address_in_our_own_network_is_given_up_at_once():
     hook, _secret = hooked(url="https://169.254.169.254/latest/")
     happened(person().pk)
     dispatched()
-    assert delivering.drain(hook.pk, WebhookDelivery.objects.get().lane) is None
+    assert webhook_delivery.drain(hook.pk, WebhookDelivery.objects.get().lane) is None
     assert state() == ("dead", 1, None)
     assert "169.254.169.254" in WebhookDelivery.objects.get().problem
 
@@ -163,7 +159,7 @@ def test_calls_are_made_again_under_the_same_id_for_24_hours():
     assert len(set(keys)) == 1 and len(keys) >= 6
     assert state()[0] == "dead"
     assert outcomes()[0][2:] == ("failed", "down")
-    assert webhooks.resend(hook, None) == 1
+    assert webhook_editing.resend(hook, None) == 1
     assert [headers["webhook-id"] for _m, _u, headers, _b in delivered(hook)] == keys[:1]
     assert state()[0] == "delivered"
 
@@ -185,7 +181,7 @@ def test_one_persons_calls_keep_their_order_and_hold_up_nobody_else():
     hook, _secret = hooked(format="text", body="{{trigger.check}}")
     ann = person()
     bob = person()
-    while bob.pk % webhooks.LANES != ann.pk % webhooks.LANES:
+    while bob.pk % webhook_editing.LANES != ann.pk % webhook_editing.LANES:
         bob = person()
     for number in (1, 2, 3):
         happened(ann.pk, primary_value=f"Ann {number}")
@@ -214,19 +210,21 @@ def test_the_circuit_opens_after_ten_failures_in_a_row():
 def test_the_rate_of_a_target_is_kept(monkeypatch):
     hook, _secret = hooked(per_minute=600)
     quiet = []
-    monkeypatch.setattr(delivering, "sleep", quiet.append)
+    monkeypatch.setattr(webhook_delivery, "sleep", quiet.append)
     for _number in range(4):
         happened(person().pk)
     dispatched()
     delivered(hook)
-    assert quiet == [60 * webhooks.LANES / 600] * 4
+    assert quiet == [60 * webhook_editing.LANES / 600] * 4
 
 
 def test_a_slow_rate_gives_the_worker_back():
     hook, _secret = hooked(per_minute=1)
     happened(person().pk)
     dispatched()
-    assert delivering.drain(hook.pk, WebhookDelivery.objects.get().lane, send=Calls()) == 60 * webhooks.LANES
+    assert (
+        webhook_delivery.drain(hook.pk, WebhookDelivery.objects.get().lane, send=Calls()) == 60 * webhook_editing.LANES
+    )
 
 
 def test_secrets_are_sealed_under_a_named_key_and_can_be_moved_to_another(settings, capsys):
@@ -238,26 +236,26 @@ def test_secrets_are_sealed_under_a_named_key_and_can_be_moved_to_another(settin
 
     settings.WEBHOOK_KEYS = [("2026", Fernet.generate_key().decode())]
     with pytest.raises(Refused) as refused:
-        sealing.unseal(hook.secret_key_name, hook.secret)
+        webhook_secrets.unseal(hook.secret_key_name, hook.secret)
     assert refused.value.code == "key_missing"
-    old = sealing._derived(settings.SECRET_KEY).decode()
+    old = webhook_secrets._derived(settings.SECRET_KEY).decode()
     settings.WEBHOOK_KEYS = [*settings.WEBHOOK_KEYS, ("secret-key", old)]
     call_command("rotate_webhook_secrets")
     hook.refresh_from_db()
     settings.WEBHOOK_KEYS = settings.WEBHOOK_KEYS[:1]
-    assert hook.secret_key_name == "2026" and sealing.unseal("2026", hook.secret) == raw
+    assert hook.secret_key_name == "2026" and webhook_secrets.unseal("2026", hook.secret) == raw
 
 
 def test_a_webhook_in_use_stays_and_rights_are_asked(django_user_model):
     hook, _secret = hooked()
     with pytest.raises(Refused) as refused:
-        webhooks.delete(hook, None)
+        webhook_editing.delete(hook, None)
     assert refused.value.code == "in_use"
     nobody = django_user_model.objects.create_user("nobody")
     for attempt in (
-        lambda: webhooks.create("x", nobody, url=URL), lambda: webhooks.change(hook, nobody, url=URL),
-        lambda: webhooks.delete(hook, nobody), lambda: webhooks.new_secret(hook, nobody),
-        lambda: webhooks.resend(hook, nobody),
+        lambda: webhook_editing.create("x", nobody, url=URL), lambda: webhook_editing.change(hook, nobody, url=URL),
+        lambda: webhook_editing.delete(hook, nobody), lambda: webhook_editing.new_secret(hook, nobody),
+        lambda: webhook_editing.resend(hook, nobody),
     ):  # fmt: skip
         with pytest.raises(NotAllowed):
             attempt()
@@ -273,10 +271,10 @@ def test_an_unsafe_answer_is_no_reason_to_try_again():
 
 def test_a_new_secret_signs_from_then_on():
     hook, secret = hooked()
-    another = webhooks.new_secret(hook, None)
+    another = webhook_editing.new_secret(hook, None)
     assert another != secret
     hook.refresh_from_db()
-    found = delivering.signature(hook, "k", b"", datetime.now(UTC))
+    found = webhook_delivery.signature(hook, "k", b"", datetime.now(UTC))
     key = base64.b64decode(another.removeprefix("whsec_"))
     moment = found["webhook-timestamp"]
     wanted = hmac.new(key, f"k.{moment}.".encode(), hashlib.sha256).digest()

@@ -1,6 +1,6 @@
 """Does the product keep its word while everything around it fails?
 
-    python -m tests.chaos --seconds 300
+    python -m tests.system.chaos --seconds 300
 
 Writers record through both APIs, a reader follows the log, somebody approves types, a file is imported, and meanwhile
 the database is stopped at once, web, worker and the rest get `kill -9`, connections are cut and the disk is full. Then

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import clustering
-from tests.chaos.clients import TYPE, Approver, Failed, Program, Reader, Tally, Writer
-from tests.chaos.faults import (
+from tests import citus_cluster
+from tests.system.chaos.clients import TYPE, Approver, Failed, Program, Reader, Tally, Writer
+from tests.system.chaos.faults import (
     CLUSTER_FAULTS,
     FAULTS,
     KILLS,
@@ -25,7 +25,7 @@ from tests.chaos.faults import (
     take_disk_away,
     the_disk_is_full,
 )
-from tests.chaos.world import CLUSTER_DATABASE, ROOT, World, fresh_folder, manage, web
+from tests.system.chaos.world import CLUSTER_DATABASE, ROOT, World, fresh_folder, manage, web
 
 IMPORTED_ROWS = 20_000
 PEOPLE = 50
@@ -35,8 +35,8 @@ BACKLOG_SECONDS, READING_SECONDS = 300, 60  # what imports and campaigns have le
 def main() -> int:
     options = _options()
     folder = fresh_folder(options.data_dir)
-    faults = dict(CLUSTER_FAULTS if clustering.is_wanted else FAULTS)
-    has_disk = not clustering.is_wanted and bool(options.disk_megabytes) and own_disk(folder, options.disk_megabytes)
+    faults = dict(CLUSTER_FAULTS if citus_cluster.is_wanted else FAULTS)
+    has_disk = not citus_cluster.is_wanted and bool(options.disk_megabytes) and own_disk(folder, options.disk_megabytes)
     if has_disk:
         faults["disk full"] = the_disk_is_full
     world = World(folder)
@@ -54,7 +54,9 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=sys.modules["tests.chaos"].__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.system.chaos", description=sys.modules["tests.system.chaos"].__doc__
+    )
     parser.add_argument("--seconds", type=float, default=300, help="how long (300); at least every fault comes once")
     parser.add_argument("--pause", type=float, default=6, help="seconds between two faults (6)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
@@ -84,7 +86,7 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
     for program in programs:
         program.join(60)
     _finish(world, reader)
-    from tests.chaos.judging import campaign_tally, judge
+    from tests.system.chaos.judging import campaign_tally, judge
 
     wrong += judge(tally, imported)
     campaign = campaign_tally()
@@ -124,7 +126,7 @@ def _let_loose(
 
 def _of_processes(world: World, done: Counter[str]) -> Iterator[str]:
     """Whoever was not killed goes on, whatever became of the database; and does its work."""
-    from config import doctor
+    from config.operations import doctor
 
     for name, times in world.starts.items():
         killed = sum(done[fault] for fault in KILLS.get(name, ()))
@@ -148,8 +150,8 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     os.environ.clear()
     os.environ.update(world.environment)
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    if clustering.is_wanted:
-        clustering.make_database(CLUSTER_DATABASE)
+    if citus_cluster.is_wanted:
+        citus_cluster.make_database(CLUSTER_DATABASE)
     else:
         world.start("database", *manage("postgres"))
     import django
@@ -158,20 +160,21 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command, get_commands
 
-    from config.access import clients, tokens
-    from tests.chaos import judging
-    from tests.making import FieldSpec, approved_type, person
+    from config.access.clients import editing as client_editing
+    from config.access.clients import tokens
+    from tests.factories import FieldSpec, approved_type, person
+    from tests.system.chaos import judging
 
     call_command("migrate", verbosity=0)
-    if clustering.is_wanted:
-        clustering.distribute(CLUSTER_DATABASE)
+    if citus_cluster.is_wanted:
+        citus_cluster.distribute(CLUSTER_DATABASE)
     owner = get_user_model().objects.create_superuser("chaos")
-    client = clients.create("Chaos", owner, None, clients.known_rights()).client
+    client = client_editing.create("Chaos", owner, None, client_editing.known_rights()).client
     fields = (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
     type_id = approved_type("Chaos Event", TYPE, fields).pk
     people = [person(email=f"person{number}@example.com").pk for number in range(PEOPLE)]
     judging.start_campaign()
-    known = {"dialect": clients.token_of(client).text, "native": tokens.issue(client).text}
+    known = {"dialect": client_editing.token_of(client).text, "native": tokens.issue(client).text}
     _forget_connection()
     world.start("web", *web())
     world.start("worker", *manage("worker"))
@@ -209,13 +212,13 @@ def _import(world: World, token: str, type_id: int, rows: int) -> Sequence[str]:
 
 def _finish(world: World, reader: Reader) -> None:
     """Take up what killed processes left, as the worker does every minute, and read the log to its end."""
-    from people import import_runs
+    from people.files.imports import runner as import_runner
 
     world.wait_until_ready()
     deadline = time.monotonic() + BACKLOG_SECONDS
     while time.monotonic() < deadline:
-        for pk in import_runs.interrupted():
-            import_runs.run(pk)
+        for pk in import_runner.interrupted():
+            import_runner.run(pk)
         if not _unfinished_imports() and not _unfinished_campaign():
             break
         time.sleep(0.5)
@@ -235,7 +238,7 @@ def _decide_prepared() -> None:
     """What Citus does within a minute for transactions that lost their coordinator; readers wait for it."""
     from django.db import connection
 
-    if clustering.is_wanted:
+    if citus_cluster.is_wanted:
         with connection.cursor() as cursor:
             cursor.execute("select recover_prepared_transactions()")
 
@@ -248,10 +251,10 @@ def _unfinished_imports() -> int:
 
 def _unfinished_campaign() -> bool:
     """Whether the dispatcher, started again when it was killed, still has something to do."""
-    from smartlists import triggering
+    from smartlists.campaigns import triggers
     from smartlists.models import CampaignEntry
 
-    return triggering.lag() > 0 or CampaignEntry.objects.filter(state=CampaignEntry.State.OPEN).exists()
+    return triggers.lag() > 0 or CampaignEntry.objects.filter(state=CampaignEntry.State.OPEN).exists()
 
 
 def _forget_connection() -> None:

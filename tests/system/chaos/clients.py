@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.world import World
+from tests.system.chaos.world import World
 
 TYPE = "chaosEvent"
 PATIENCE = 20.0  # seconds until a program takes an answer for lost

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 
-from config.postgres import DATABASE, EmbeddedPostgres
-from tests import clustering
-from tests.chaos.world import CLUSTER_DATABASE, World
+from config.postgres.server import DATABASE, EmbeddedPostgres
+from tests import citus_cluster
+from tests.system.chaos.world import CLUSTER_DATABASE, World
 
 FULL_SECONDS = 3.0
 
@@ -41,17 +41,17 @@ def connections_are_cut(world: World) -> None:
 
 
 def connections_to_the_coordinator_are_cut(_world: World) -> None:
-    _cut(clustering.nodes()[0])
+    _cut(citus_cluster.nodes()[0])
 
 
 def connections_to_workers_are_cut(_world: World) -> None:
     """Also in the middle of a commit of two phases."""
-    for node in clustering.nodes()[1:]:
+    for node in citus_cluster.nodes()[1:]:
         _cut(node)
 
 
 def _cut(node: tuple[str, int]) -> None:
-    with clustering.connect(node, CLUSTER_DATABASE) as connection:
+    with citus_cluster.connect(node, CLUSTER_DATABASE) as connection:
         connection.execute(
             """select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
             and backend_type = 'client backend' and pid <> pg_backend_pid()"""

@@ -6,13 +6,17 @@ from typing import Any
 from django.db import connection
 from django.db.models import Sum
 
-from activities import reading, rollup, verifying
+from activities.log import reader as log_reader
+from activities.log import rollup, verify
 from activities.models import ActivityType, ActivityVersion, ApprovedField
-from people import static_lists
+from people.lists import static_lists
 from people.models import Person
-from smartlists import campaigns, evaluation, rules
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
 from smartlists.models import CampaignEntry, SmartCampaign
-from tests.chaos.clients import TYPE, Tally
+from smartlists.rules.parsing import parse_rules
+from tests.system.chaos.clients import TYPE, Tally
 
 CAMPAIGN = "Chaos"
 LARGE = 100  # amounts that the campaign answers are above it
@@ -36,8 +40,8 @@ def judge(tally: Tally, imported: Sequence[str]) -> Iterator[str]:
 def start_campaign() -> None:
     """Have a campaign raise the score by one for each activity with an amount above LARGE."""
     large = {"field": "amount", "operator": "greater than", "values": [str(LARGE)]}
-    campaigns.activate(
-        campaigns.create(CAMPAIGN, None, value={
+    campaign_lifecycle.activate(
+        campaign_lifecycle.create(CAMPAIGN, None, value={
             "triggers": [{"type": TYPE, "constraints": [large]}], "qualification": {"how": "every time"},
             "steps": [{"do": "change_field", "field": "person_score", "by": "1"}], "late_after_hours": None,
         }), None,
@@ -125,17 +129,17 @@ def _of_types(tally: Tally) -> Iterator[str]:
 
 
 def _of_counts(type_id: int) -> Iterator[str]:
-    mark, last = reading.high_water_mark(), _rows("select last_value from activity_id_seq")[0][0]
+    mark, last = log_reader.high_water_mark(), _rows("select last_value from activity_id_seq")[0][0]
     if mark != last:
         yield f"readers are held back at {mark}, the log is at {last}"
     rollup.catch_up()
     yield from (f"count that is wrong: {difference}" for difference in rollup.differences())
     yield from (f"size of a static list that is wrong: {difference}" for difference in static_lists.miscounted())
     ((people,),) = _rows("select count(distinct person_id) from activity where activity_type_id = %s", type_id)
-    listed = evaluation.evaluate(rules.parse(_did()))
+    listed = evaluator.evaluate(parse_rules(_did(), Catalogue()))
     if listed.count != people:
         yield f"the smart list has {listed.count} people, the log {people}"
-    yield from map(str, verifying.verify())
+    yield from map(str, verify.verify())
 
 
 def _did() -> dict[str, Any]:

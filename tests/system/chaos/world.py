@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests import clustering
+from tests import citus_cluster
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AGAIN_AFTER = 0.3  # seconds until an ended process is started again
@@ -63,7 +63,7 @@ class World:
         return sorted(found)
 
     def postmaster(self) -> int | None:
-        from config.postgres import EmbeddedPostgres
+        from config.postgres.server import EmbeddedPostgres
 
         return EmbeddedPostgres(self.data_dir)._postmaster()
 
@@ -137,7 +137,7 @@ def fresh_folder(folder: Path) -> Path:
 def _environment(data_dir: Path, port: int) -> dict[str, str]:
     given = _without(os.environ, "DATABASE_URL", "TEST_DATABASE_NAME", "DJANGO_SETTINGS_MODULE", "SECRET_KEY", "FILES_DIR",
                      "EMBEDDED_POSTGRES_FOR_TESTS")  # fmt: skip
-    if clustering.is_wanted:
+    if citus_cluster.is_wanted:
         given["DATABASE_URL"] = f"{os.environ['CITUS_DATABASE_URL'].rpartition('/')[0]}/{CLUSTER_DATABASE}"
     return given | {
         "DATA_DIR": str(data_dir), "WEB_PORT": str(port), "BIND": "127.0.0.1", "EMBEDDED_POSTGRES_ATTACH": "1",

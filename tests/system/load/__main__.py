@@ -1,6 +1,6 @@
 """Fill an installation, serve it, have clients at it, and tell what they waited for and what memory it took.
 
-SCALE=10 CLIENTS=8 LOAD_SECONDS=120 python -m tests.load --json load.json
+SCALE=10 CLIENTS=8 LOAD_SECONDS=120 python -m tests.system.load --json load.json
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.server import new_server
-from tests.load.clients import CALLS, Client, Login, Target, Times
+from tests.system.load.clients import CALLS, Client, Login, Target, Times
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCALE = float(os.environ.get("SCALE", "1"))
@@ -55,10 +55,12 @@ def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
     from django.db import connection
     from django.test import Client as Browser
 
-    from activities import rollup
-    from config.access import clients, tokens
-    from people.models import Installation
-    from smartlists import evaluating, saving
+    from activities.log import rollup
+    from config.access.clients import editing as client_editing
+    from config.access.clients import tokens
+    from people.core.models import Installation
+    from smartlists.evaluation import stored as stored_evaluations
+    from smartlists.lists import editing as list_editing
     from tests.benchmarks.filling import filled
 
     started = time.monotonic()
@@ -70,14 +72,14 @@ def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
     logins = []
     for number in range(CLIENTS):
         user = get_user_model().objects.create_superuser(f"load{number}")
-        made = clients.create(f"Load {number}", user, None, clients.known_rights()).client
+        made = client_editing.create(f"Load {number}", user, None, client_editing.known_rights()).client
         browser = Browser()
         browser.force_login(user)
         session = browser.cookies[settings.SESSION_COOKIE_NAME].value
-        logins.append(Login(clients.token_of(made).text, tokens.issue(made).text, session))
+        logins.append(Login(client_editing.token_of(made).text, tokens.issue(made).text, session))
     card = {"kind": "activity", "did": True, "type": "benchListCheck"}
-    smart_list = saving.create("Depositors", {"match": "all", "filters": [card]}, user)
-    evaluating.evaluate(smart_list, user)
+    smart_list = list_editing.create("Depositors", {"match": "all", "filters": [card]}, user)
+    stored_evaluations.evaluate(smart_list, user)
     rollup.catch_up()
     print(f"filled: {time.monotonic() - started:.0f} s", file=sys.stderr)
     return (types, range(first, last + 1), smart_list.pk), logins
@@ -112,7 +114,7 @@ def _loaded(clients: Sequence[Client], worker: "subprocess.Popen[bytes]") -> lis
 
 def _memory(worker: int) -> dict[str, float]:
     """Private memory, so that what PostgreSQL's processes share is not counted for each of them."""
-    from config.postgres import EmbeddedPostgres
+    from config.postgres.server import EmbeddedPostgres
 
     found: dict[str, float] = {"web": 0.0, "worker": _private(worker), "database": 0.0}
     postmaster = EmbeddedPostgres(ROOT / "var" / "load")._postmaster()

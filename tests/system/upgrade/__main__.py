@@ -15,15 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.world import ROOT, World, fresh_folder, manage, web
-from tests.neighbours.day import DONE, Day
+from tests.system.chaos.world import ROOT, World, fresh_folder, manage, web
+from tests.system.upgrade.day import DONE, Day
 
 PASSWORD = "A word for the neighbours 1"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.neighbours", description=sys.modules["tests.neighbours"].__doc__
+        prog="python -m tests.system.upgrade", description=sys.modules["tests.system.upgrade"].__doc__
     )
     parser.add_argument("version", help="the version before: a tag or a commit")
     parser.add_argument("--data-dir", type=Path, default=ROOT / "var" / "neighbours")
@@ -91,22 +91,23 @@ def _prepare(world: World, old: Path) -> dict[str, str]:
 def _fill() -> dict[str, str]:
     from django.contrib.auth import get_user_model
 
-    from config.access import clients, tokens
-    from people.models import Installation
-    from tests.chaos import judging
-    from tests.chaos.clients import TYPE
-    from tests.making import FieldSpec, approved_type, person
+    from config.access.clients import editing as client_editing
+    from config.access.clients import tokens
+    from people.core.models import Installation
+    from tests.factories import FieldSpec, approved_type, person
+    from tests.system.chaos import judging
+    from tests.system.chaos.clients import TYPE
 
     Installation.objects.get_or_create(pk=1)
     owner: Any = get_user_model().objects.create_superuser("neighbour", password=PASSWORD)
-    client = clients.create("Neighbours", owner, None, clients.known_rights()).client
+    client = client_editing.create("Neighbours", owner, None, client_editing.known_rights()).client
     approved_type(
         "Chaos Event", TYPE, (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
     )
     for number in range(20):
         person(email=f"person{number}@example.com")
     judging.start_campaign()
-    return {"dialect": clients.token_of(client).text, "native": tokens.issue(client).text}
+    return {"dialect": client_editing.token_of(client).text, "native": tokens.issue(client).text}
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.chaos.clients import TYPE
+from tests.system.chaos.clients import TYPE
 
 DONE = "done"
-LARGE = 1000  # an amount that the campaign of tests.chaos answers
+LARGE = 1000  # an amount that the campaign of tests.system.chaos answers
 PATIENCE = 90.0  # seconds until a job counts as never done
 PAGES = (
     "/admin/", "/admin/people/person/", "/admin/activities/activitytype/", "/admin/smartlists/smartlist/",

@@ -1,11 +1,10 @@
-"""What is kept beside the log: rows that were refused, and how long each type's activities stay."""
+"""Refused activities, kept until they are corrected."""
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from people.sources import Door
+from people.core.source import Door
 
 
 class RefusedActivity(models.Model):
@@ -55,23 +54,3 @@ class RefusedActivity(models.Model):
 
     def __str__(self) -> str:
         return str(_("Refused activity %(id)s") % {"id": self.pk})
-
-
-class Retention(models.Model):
-    """How long the activities of a type are kept. A type without one keeps them for ever."""
-
-    activity_type = models.OneToOneField(
-        "activities.ActivityType", models.CASCADE, related_name="retention", verbose_name=_("activity type")
-    )
-    months = models.PositiveSmallIntegerField(_("months"), validators=[MinValueValidator(1)])
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        db_table = "activity_retention"
-        verbose_name = _("retention")
-        verbose_name_plural = _("retention")
-        constraints = [models.CheckConstraint(condition=models.Q(months__gte=1), name="activity_retention_months")]
-
-    def __str__(self) -> str:
-        return str(_("%(type)s: %(months)s months") % {"type": self.activity_type, "months": self.months})

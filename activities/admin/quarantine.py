@@ -1,11 +1,10 @@
-"""Refused activities and retention in the admin."""
+"""Refused activities in the admin."""
 
 import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,10 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 
-from activities import removing, replaying
-from activities.models import ActivityType, RefusedActivity, Retention
-from people.paging import UncountedPaginator
-from people.problems import Refused, located, restored, show
+from activities.models import ActivityType, RefusedActivity
+from activities.recording import replay as recording_replay
+from people.core.admin.pagination import UncountedPaginator
+from people.core.errors import located, restored, show
 
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
@@ -71,7 +70,7 @@ class RefusedActivityAdmin(ModelAdmin):
     actions = ("replay_selected", "correct_selected", "dismiss_selected")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(replaying.RIGHT) and request.user.has_perm("people.view_person")
+        return request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
 
     has_module_permission = has_view_permission
 
@@ -109,13 +108,13 @@ class RefusedActivityAdmin(ModelAdmin):
 
     @admin.action(description=gettext_lazy("Dismiss"))
     def dismiss_selected(self, request: HttpRequest, queryset: Any) -> None:
-        count = replaying.dismiss(list(queryset.values_list("pk", flat=True)), request.user)
+        count = recording_replay.dismiss(list(queryset.values_list("pk", flat=True)), request.user)
         text = ngettext("%(count)s row dismissed.", "%(count)s rows dismissed.", count)
         messages.success(request, text % {"count": count})
 
     @admin.action(description=gettext_lazy("Correct a value or rename a field …"))
     def correct_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        rows = list(queryset.filter(state=State.WAITING).exclude(raw="").order_by("pk")[: replaying.MAX_ROWS])
+        rows = list(queryset.filter(state=State.WAITING).exclude(raw="").order_by("pk")[: recording_replay.MAX_ROWS])
         form = CorrectionForm(request.POST if "apply" in request.POST else None, rows=rows)
         if "apply" in request.POST and form.is_valid():
             changed = form.apply(request.user)
@@ -130,7 +129,7 @@ class RefusedActivityAdmin(ModelAdmin):
         )  # fmt: skip
 
     def _replay(self, request: HttpRequest, ids: list[int]) -> None:
-        done = replaying.replay(ids, request.user)
+        done = recording_replay.replay(ids, request.user)
         if done.recorded:
             text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", done.recorded)
             messages.success(request, text % {"count": done.recorded})
@@ -206,9 +205,9 @@ class CorrectionForm(forms.Form):
     def apply(self, by: Any) -> int:
         values, changed = self.cleaned_data, 0
         if values["old"] and values["new"]:
-            changed = replaying.remap(self.ids, values["old"], values["new"], by)
+            changed = recording_replay.remap(self.ids, values["old"], values["new"], by)
         if values["part"]:
-            changed = max(changed, replaying.correct(self.ids, values["part"], values["value"], by))
+            changed = max(changed, recording_replay.correct(self.ids, values["part"], values["value"], by))
         return changed
 
 
@@ -243,45 +242,10 @@ class RowForm(forms.Form):
     def apply(self, by: Any) -> None:
         for name, value in self.cleaned_data.items():
             if value != self.before[name]:
-                replaying.correct([self.row.pk], name, _typed(name, value), by)
+                recording_replay.correct([self.row.pk], name, _typed(name, value), by)
 
 
 def _typed(name: str, value: str) -> Any:
     """Ids as numbers, which is what they are; everything else as text, which every door understands."""
     is_id = name in ("person", "activity_type") and value.isascii() and value.isdigit() and len(value) < 11
     return int(value) if is_id else value
-
-
-@admin.register(Retention)
-class RetentionAdmin(ModelAdmin):
-    nothing_yet = gettext_lazy("All activities are kept for ever, unless a type is given a time here.")
-    list_display = ("activity_type", "months", "due")
-    fields = ("activity_type", "months")
-    show_full_result_count = False
-    actions = None
-
-    @admin.display(description=gettext_lazy("Would be removed now"))
-    def due(self, kept: Retention) -> str:
-        found = removing.due_of(kept)
-        return _("%(count)s activities from before %(day)s") % {
-            "count": intcomma(found.count), "day": date_format(localtime(found.before), "DATE_FORMAT"),
-        }  # fmt: skip
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        options["queryset"] = ActivityType.objects.existing().custom()
-        return super().formfield_for_foreignkey(db_field, request, **options)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("activity_type",) if obj else ()
-
-    def save_model(self, request: HttpRequest, obj: Retention, form: Any, change: bool) -> None:
-        try:
-            kept = removing.set_retention(obj.activity_type, obj.months, request.user)
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-        else:
-            obj.pk = kept.pk if kept else None
-            messages.warning(request, f"{_('The next nightly run removes')}: {self.due(kept)}" if kept else "")
-
-    def delete_model(self, request: HttpRequest, obj: Retention) -> None:
-        removing.set_retention(obj.activity_type, None, request.user)

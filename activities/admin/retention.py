@@ -1,0 +1,51 @@
+"""Retention in the admin."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+
+from activities.log import retention
+from activities.models import ActivityType, Retention
+from people.core.errors import Refused
+
+
+@admin.register(Retention)
+class RetentionAdmin(ModelAdmin):
+    nothing_yet = gettext_lazy("All activities are kept for ever, unless a type is given a time here.")
+    list_display = ("activity_type", "months", "due")
+    fields = ("activity_type", "months")
+    show_full_result_count = False
+    actions = None
+
+    @admin.display(description=gettext_lazy("Would be removed now"))
+    def due(self, kept: Retention) -> str:
+        found = retention.due_of(kept)
+        return _("%(count)s activities from before %(day)s") % {
+            "count": intcomma(found.count), "day": date_format(localtime(found.before), "DATE_FORMAT"),
+        }  # fmt: skip
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        options["queryset"] = ActivityType.objects.existing().custom()
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("activity_type",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Retention, form: Any, change: bool) -> None:
+        try:
+            kept = retention.set_retention(obj.activity_type, obj.months, request.user)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            obj.pk = kept.pk if kept else None
+            messages.warning(request, f"{_('The next nightly run removes')}: {self.due(kept)}" if kept else "")
+
+    def delete_model(self, request: HttpRequest, obj: Retention) -> None:
+        retention.set_retention(obj.activity_type, None, request.user)

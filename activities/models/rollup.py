@@ -1,0 +1,54 @@
+"""Tables derived from the log."""
+
+from django.db import models
+
+
+class DailyCount(models.Model):
+    """How many activities of a type occurred on a day of the installation's zone; see `rollup`."""
+
+    pk = models.CompositePrimaryKey("activity_type_id", "day")
+    activity_type_id = models.IntegerField()
+    day = models.DateField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "daily_count"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.activity_type_id} {self.day}: {self.count}"
+
+
+class DayToRecount(models.Model):
+    """A day (UTC) from which rows of a type left the log; written by a trigger, read by `rollup`."""
+
+    pk = models.CompositePrimaryKey("person_id", "activity_type_id", "day")
+    person_id = models.IntegerField()  # one of those whose rows they were: says where the row lies
+    activity_type_id = models.IntegerField()
+    day = models.DateField()
+
+    class Meta:
+        db_table = "day_to_recount"
+        managed = False
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.activity_type_id} {self.day}"
+
+
+class SeenValue(models.Model):
+    """A value that a short text field of a type had: what pages suggest. Capped, so never a count to show."""
+
+    pk = models.CompositePrimaryKey("activity_type_id", "field", "value")
+    activity_type_id = models.IntegerField()
+    field = models.CharField(max_length=255)
+    value = models.CharField(max_length=255)
+    times = models.BigIntegerField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "seen_value"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.value

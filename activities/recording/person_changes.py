@@ -1,0 +1,112 @@
+"""Records the standard activities of changes of people, in the transaction of the change."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils import timezone
+
+from activities.recording import recorder
+from activities.recording import rows as recording_rows
+from activities.types.standard import (
+    ADD_TO_LIST,
+    CHANGE_DATA_VALUE,
+    CHANGE_SCORE,
+    DELETE_PERSON,
+    MERGE_PEOPLE,
+    NEW_PERSON,
+    REMOVE_FROM_LIST,
+    door_name,
+)
+from people import datatypes, events
+from people.core.source import Source
+
+
+def record_announcement(announcement: events.Announcement, source: Source) -> None:
+    """Record the standard activities of a change to people: same transaction, whole batches."""
+    rows = list(_ROWS[type(announcement)](announcement, source))
+    for start in range(0, len(rows), recorder.MAX_BATCH):
+        outcomes = recorder.record(rows[start : start + recorder.MAX_BATCH], source, standard=True)
+        refused = [outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED]
+        assert not refused, refused[0].problems  # rows of our own making
+
+
+def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recording_rows.NewActivity:
+    return recording_rows.NewActivity(person_id, type_id, timezone.now(), primary, list(attributes.items()))
+
+
+def _created(announcement: events.Created, source: Source) -> Iterable[recording_rows.NewActivity]:
+    today = timezone.now().date()
+    for person_id in announcement.person_ids:
+        yield _row(person_id, NEW_PERSON, None, source_type=door_name(source), created_date=today)
+
+
+def _changed(announcement: events.Changed, source: Source) -> Iterable[recording_rows.NewActivity]:
+    if announcement.summarise:
+        yield from _summaries(announcement, source)
+        return
+    for change in announcement.changes:
+        if change.is_score:
+            yield _row(
+                change.person_id, CHANGE_SCORE, change.field, new_value=change.new, old_value=change.old,
+                change_value=(change.new or 0) - (change.old or 0), reason=source.reason[:255],
+            )  # fmt: skip
+        else:
+            yield _row(
+                change.person_id, CHANGE_DATA_VALUE, change.field, new_value=_shown(change.new),
+                old_value=_shown(change.old), reason=source.reason[:255], source=door_name(source),
+            )  # fmt: skip
+
+
+def _summaries(announcement: events.Changed, source: Source) -> Iterable[recording_rows.NewActivity]:
+    by_person: dict[int, list[str]] = {}
+    for change in announcement.changes:
+        by_person.setdefault(change.person_id, []).append(change.field)
+    for person_id, fields in by_person.items():
+        yield _row(
+            person_id, CHANGE_DATA_VALUE, ", ".join(fields)[:255],
+            reason=source.reason[:255], source=door_name(source),
+        )  # fmt: skip
+
+
+def _joined(announcement: events.JoinedList, source: Source) -> Iterable[recording_rows.NewActivity]:
+    return _list_rows(announcement, ADD_TO_LIST, source)
+
+
+def _left(announcement: events.LeftList, source: Source) -> Iterable[recording_rows.NewActivity]:
+    return _list_rows(announcement, REMOVE_FROM_LIST, source)
+
+
+def _list_rows(
+    announcement: events.JoinedList | events.LeftList, type_id: int, source: Source
+) -> Iterable[recording_rows.NewActivity]:
+    name, list_id = announcement.static_list_name, announcement.static_list_id
+    for person_id in announcement.person_ids:
+        yield _row(person_id, type_id, name, list_id=list_id, source=door_name(source))
+
+
+def _merged(announcement: events.Merged, _source: Source) -> Iterable[recording_rows.NewActivity]:
+    ids = ", ".join(str(loser) for loser in announcement.loser_ids)
+    yield _row(announcement.winner_id, MERGE_PEOPLE, None, merge_ids=ids, merge_fields=", ".join(announcement.fields))
+
+
+def _deleted(announcement: events.Deleted, _source: Source) -> Iterable[recording_rows.NewActivity]:
+    for person_id, name in announcement.names:
+        yield _row(person_id, DELETE_PERSON, name[:255] or str(person_id))
+
+
+_ROWS: dict[type, Any] = {
+    events.Created: _created,
+    events.Changed: _changed,
+    events.JoinedList: _joined,
+    events.LeftList: _left,
+    events.Merged: _merged,
+    events.Deleted: _deleted,
+}
+
+
+def _shown(value: Any) -> str | None:
+    """A person field's value as text, as Change Data Value keeps it."""
+    if value is None:
+        return None
+    text = datatypes.canonical_text(value)
+    return text.encode()[: datatypes.MAX_TEXT_BYTES].decode("utf-8", "ignore")

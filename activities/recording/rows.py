@@ -1,0 +1,49 @@
+"""Rows on their way into the log, and what became of each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from people.core.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A person by another field than the id: "email" or the API name of a unique person field."""
+
+    value: str
+    field: str = "email"
+    create: bool = False
+
+
+# not frozen: that would take longer to make than to check
+@dataclass(slots=True)
+class NewActivity:
+    """One activity as a door received it; nothing but its structure has been looked at.
+
+    `person`: an id or a `Lookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
+    `attributes`: (API name or display name, raw value) pairs of the secondary fields.
+    """
+
+    person: Any
+    activity_type: Any
+    occurred_at: Any
+    primary_value: Any = None
+    attributes: Iterable[tuple[str, Any]] = ()
+    external_id: Any = None
+
+
+class Status(StrEnum):
+    ADDED = "added"
+    REPEATED = "repeated"  # the same external id with the same content was recorded before
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one row: the id it has (also when it was there before), or why it was refused."""
+
+    status: Status
+    activity_id: int | None = None
+    problems: Sequence[Problem] = field(default=())

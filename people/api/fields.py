@@ -1,0 +1,70 @@
+"""Person fields in the native API."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from people.api.filters import PersonFieldFilters
+from people.api.serializers import PersonFieldChange, PersonFieldGiven, PersonFieldShown
+from people.core.errors import Problem
+from people.core.refusals import NotFound
+from people.fields import editing as field_editing
+from people.models import PersonField
+from people.rest.viewsets import Listed, Retrieved, locked_for_update
+
+
+class PersonFields(Listed, Retrieved):
+    """What can be known of a person: the standard fields and those that the team added."""
+
+    queryset = PersonField.objects.all()
+    serializer_class = PersonFieldShown
+    filterset_class = PersonFieldFilters
+    lookup_field = "api_name"
+    lookup_value_converter = "str"
+    orderings = ("id", "-id", "api_name", "-api_name")
+    rights = {
+        "list": "people.view_personfield",
+        "retrieve": "people.view_personfield",
+        "create": "people.add_personfield",
+        "partial_update": "people.change_personfield",
+        "destroy": "people.delete_personfield",
+    }
+
+    def revision(self, field: PersonField) -> str:
+        return f"{field.pk}-{field.updated_at.timestamp():.6f}"
+
+    def get_object(self) -> PersonField:
+        if not field_editing.API_NAME.fullmatch(self.kwargs["api_name"]):
+            raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+        return super().get_object()
+
+    @extend_schema(request=PersonFieldGiven, responses={201: PersonFieldShown})
+    def create(self, request: Any) -> Response:
+        """Add a person field."""
+        given = self.given(PersonFieldGiven)
+        field = field_editing.create(
+            given.pop("label"), given.pop("data_type"), request.user, is_api_created=True, **given
+        )
+        return self.shown(field, 201, Location=f"{request.build_absolute_uri()}/{field.api_name}")
+
+    @extend_schema(request=PersonFieldChange, responses=PersonFieldShown)
+    def partial_update(self, request: Any, api_name: str) -> Response:
+        """Change a field's label, description, choices, or whether it is hidden or unique."""
+        given = self.given(PersonFieldChange, partial=True)
+        with transaction.atomic():
+            field = locked_for_update(self.get_object())
+            self.require_match(field)
+            field = field_editing.change(field, request.user, **given)
+        return self.shown(field)
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Any, api_name: str) -> Response:
+        """Delete a field that the team added, with its values."""
+        with transaction.atomic():
+            field = locked_for_update(self.get_object())
+            self.require_match(field)
+            field_editing.delete(field, request.user)
+        return Response(status=204)

@@ -1,0 +1,149 @@
+"""Static lists and their members in the native API."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from people.api.filters import MemberFilters, StaticListFilters
+from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberShown, MembersShown
+from people.core import owners
+from people.core.errors import Problem, bad_value
+from people.core.models import Folder
+from people.core.refusals import NotFound, Unprocessable
+from people.lists import static_lists
+from people.lists.static_lists import Membership
+from people.models import StaticList, StaticListMember
+from people.rest.viewsets import LARGEST_ID, Listed, Retrieved, locked_for_update
+
+
+class StaticLists(Listed, Retrieved):
+    """People put together by hand or by program."""
+
+    queryset = StaticList.objects.select_related("owner", "created_by")
+    serializer_class = ListShown
+    filterset_class = StaticListFilters
+    orderings = ("id", "-id")
+    rights = {
+        "list": "people.view_staticlist",
+        "retrieve": "people.view_staticlist",
+        "create": "people.add_staticlist",
+        "partial_update": static_lists.CHANGE,
+        "destroy": "people.delete_staticlist",
+        "archive": static_lists.CHANGE,
+        "unarchive": static_lists.CHANGE,
+    }
+
+    def revision(self, static_list: StaticList) -> str:
+        return f"{static_list.pk}-{static_list.updated_at.timestamp():.6f}"
+
+    @extend_schema(request=ListGiven, responses={201: ListShown})
+    def create(self, request: Any) -> Response:
+        """Make an empty list."""
+        made = static_lists.create(by=request.user, **_with_place(self.given(ListGiven)))
+        return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+
+    @extend_schema(request=ListGiven, responses=ListShown)
+    def partial_update(self, request: Any, pk: int) -> Response:
+        """Change name, description, folder or owner."""
+        given = self.given(ListGiven, partial=True)
+        return self._edit(lambda found: static_lists.change(found, request.user, **_with_place(given, found.owner_id)))
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Any, pk: int) -> Response:
+        """Delete the list; its people stay. 409 while something uses it."""
+        with transaction.atomic():
+            found = self.get_object()
+            self.require_match(found)
+            static_lists.delete(found, request.user)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses=ListShown)
+    @action(["POST"], detail=True)
+    def archive(self, request: Any, pk: int) -> Response:
+        """Put the list away; its members and its uses stay."""
+        return self._edit(lambda found: static_lists.archive(found, request.user))
+
+    @extend_schema(request=None, responses=ListShown)
+    @action(["POST"], detail=True)
+    def unarchive(self, request: Any, pk: int) -> Response:
+        """Have the list among the others again."""
+        return self._edit(lambda found: static_lists.unarchive(found, request.user))
+
+    def _edit(self, verb: Any) -> Response:
+        with transaction.atomic():
+            found = locked_for_update(self.get_object())
+            self.require_match(found)
+            verb(found)
+        return self._now(found.pk)
+
+    def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
+        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+
+
+def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str, Any]:
+    """The checked body with the folder and the owner themselves for their ids; `owner_id`: whose the list is now."""
+    if "owner" in given:
+        given = {**given, "owner": owners.find(given["owner"], owner_id)}
+    if given.get("folder") is None:
+        return given
+    folder = Folder.objects.filter(pk=given["folder"]).first()
+    if folder is None:
+        raise Unprocessable(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+    return {**given, "folder": folder}
+
+
+class StaticListMembers(Listed):
+    """Who is on a static list."""
+
+    queryset = StaticListMember.objects.all()
+    serializer_class = MemberShown
+    filterset_class = MemberFilters
+    orderings = ("person_id",)
+    key = "person_id"
+    lookup_field, lookup_url_kwarg = "person_id", "person"
+    rights = {
+        "list": "people.view_staticlist",
+        "create": static_lists.CHANGE,
+        "remove": static_lists.CHANGE,
+        "destroy": static_lists.CHANGE,
+    }
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(static_list=self._list())
+
+    @extend_schema(request=MembersGiven, responses=MembersShown)
+    def create(self, request: Any, static_list: int) -> Response:
+        """Put up to 1,000 people on the list; adding a member again changes nothing."""
+        return self._move(static_lists.add)
+
+    @extend_schema(request=MembersGiven, responses=MembersShown)
+    @action(["POST"], detail=False)
+    def remove(self, request: Any, static_list: int) -> Response:
+        """Take up to 1,000 people off the list."""
+        return self._move(static_lists.remove)
+
+    @extend_schema(
+        request=None,
+        responses={204: None},
+        parameters=[OpenApiParameter("person", int, OpenApiParameter.PATH, description="The person's id.")],
+    )
+    def destroy(self, request: Any, static_list: int, person: int) -> Response:
+        """Take one person off the list."""
+        (outcome,) = static_lists.remove(self._list(), [person], self.source)
+        if outcome is not Membership.REMOVED:
+            raise NotFound(Problem("not_found", _("This person is not on the list.")))
+        return Response(status=204)
+
+    def _move(self, verb: Any) -> Response:
+        given = self.given(MembersGiven)["people"]
+        return Response({"results": [str(outcome) for outcome in verb(self._list(), given, self.source)]})
+
+    def _list(self) -> StaticList:
+        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], LARGEST_ID)).first()
+        if found is None:
+            raise NotFound(Problem("not_found", _("There is no such static list.")))
+        return found

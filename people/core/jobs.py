@@ -1,0 +1,28 @@
+"""Queues background jobs by the name of their task, so that no module imports the tasks that call it."""
+
+from typing import Any
+
+from django.db import transaction
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+
+def defer(task_name: str, **arguments: Any) -> None:
+    """Queue a job in the current transaction. Raises `TaskNotFound` for a name that no task has."""
+    app.configure_task(task_name, allow_unknown=False).defer(**arguments)
+
+
+def defer_once(task_name: str, queueing_lock: str, seconds: float = 0, **arguments: Any) -> None:
+    """Queue a job unless one with the same lock is waiting, to start no earlier than `seconds` from now."""
+    schedule = {"schedule_in": {"seconds": seconds}} if seconds else {}
+    deferrer = app.configure_task(task_name, allow_unknown=False, queueing_lock=queueing_lock, **schedule)
+    try:
+        with transaction.atomic():  # a refused insert must not end the caller's transaction
+            deferrer.defer(**arguments)
+    except AlreadyEnqueued:
+        pass
+
+
+def defer_once_committed(task_name: str, queueing_lock: str, **arguments: Any) -> None:
+    """Queue a job once the current transaction is committed, unless one with the same lock is waiting."""
+    transaction.on_commit(lambda: defer_once(task_name, queueing_lock, **arguments))

@@ -1,0 +1,51 @@
+"""Tables of the installation as a whole."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class Installation(models.Model):
+    """What holds for everybody who works here: one row, made by the first start."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    company = models.CharField(_("company"), max_length=255, blank=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", help_text=_("Days in rules are days of this zone.")
+    )
+    currency = models.CharField(
+        _("currency"), max_length=3, default="USD", help_text=_("Every currency value is in this currency.")
+    )
+    language = models.CharField(_("language"), max_length=8, default="en")
+    week_starts_on = models.PositiveSmallIntegerField(
+        _("week starts on"), default=0, choices=[(0, _("Monday")), (6, _("Sunday")), (5, _("Saturday"))]
+    )
+    created_at = models.DateTimeField(auto_now_add=True, editable=False)
+
+    class Meta:
+        db_table = "installation"
+        verbose_name = _("installation")
+        verbose_name_plural = _("installation")
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="installation_is_one_row")]
+
+    def __str__(self) -> str:
+        return self.company or str(_("This installation"))
+
+
+class Folder(models.Model):
+    """Order in many things: one tree for lists, types and campaigns alike."""
+
+    name = models.CharField(_("name"), max_length=255)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+
+    class Meta:
+        db_table = "folder"
+        verbose_name = _("folder")
+        verbose_name_plural = _("folders")
+        constraints = [
+            models.UniqueConstraint("parent", Lower("name"), name="folder_name_is_unique", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,101 @@
+"""Kinds of export files: a right, the statement that selects the rows, the formats."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+from people.core.errors import Problem, Refused
+from people.core.messages import sentence as _
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a file: its name and the SQL of its value. Only text can be a formula to a spreadsheet."""
+
+    name: str
+    sql: str
+    is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a file holds: columns of `source` (everything after FROM), with its parameters by name."""
+
+    columns: Sequence[Column]
+    source: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of file. `statement` checks the parameters it is given and raises `Refused`; so does `check`, which
+    is given where making the statement is itself work.
+
+    `null` stands for no value. `rights` are what a user needs to ask for such a file. `choices` are what pages
+    offer: (key, label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
+    """
+
+    name: str
+    label: Any
+    rights: tuple[str, ...]
+    statement: Callable[[Mapping[str, Any]], Statement]
+    check: Callable[[Mapping[str, Any]], Any] | None = None
+    null: str = ""
+    choices: Callable[[], Sequence[tuple[str, Any, Mapping[str, Any]]]] = tuple
+    has_dates: bool = False
+
+
+# what a spreadsheet takes for a formula; plain numbers are none
+_FORMULA, _NUMBER = r"^[=+\-@|%%\t\r]", r"^[-+]?[0-9][0-9.,]*$"  # as placeholders want it: %% is %
+KINDS: dict[str, Kind] = {}
+DELIMITERS = {"csv": ",", "tsv": "\t", "ssv": ";"}
+FORMATS = (*DELIMITERS, "ndjson", "parquet")
+CONTENT_TYPES = {
+    "csv": "text/csv;charset=UTF-8", "tsv": "text/tab-separated-values;charset=UTF-8", "ssv": "text/csv;charset=UTF-8",
+    "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
+}  # fmt: skip
+
+
+def register(kind: Kind) -> None:
+    KINDS[kind.name] = kind
+
+
+def require_parquet() -> None:
+    """Raises `Refused` (`no_pyarrow`) where Parquet cannot be written: the product does not bring what it needs."""
+    if find_spec("pyarrow") is None:
+        message = _("Parquet needs the Python package pyarrow on the server, which is not installed.")
+        raise Refused(Problem("no_pyarrow", message, ("format",)))
+
+
+def select(statement: Statement, excel_safe: bool = False) -> str:
+    """The statement as SQL, with places for its parameters."""
+    values = [
+        f"{_safe_sql(column.sql) if excel_safe and column.is_text else column.sql} as {_quoted(column.name)}"
+        for column in statement.columns
+    ]
+    return f"select {', '.join(values)} from {statement.source}"
+
+
+def json_select(statement: Statement) -> str:
+    return f"select row_to_json(r) from ({select(statement)}) r"
+
+
+def _safe_sql(sql: str) -> str:
+    return f"case when ({sql}) ~ '{_FORMULA}' and ({sql}) !~ '{_NUMBER}' then '''' || ({sql}) else {sql} end"
+
+
+def formula_safe_text(text: str) -> str:
+    return f"'{text}" if text[:1] in "=+-@|%\t\r" else text
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+
+def moment(sql: str) -> str:
+    """SQL of a moment as ISO 8601 text in UTC; a fraction only where there is one."""
+    whole = """'YYYY-MM-DD"T"HH24:MI:SS"Z"'"""
+    exact = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+    in_utc = f"({sql}) at time zone 'UTC'"
+    return f"to_char({in_utc}, case when date_trunc('second', {sql}) = {sql} then {whole} else {exact} end)"

@@ -1,0 +1,60 @@
+"""What restoring a deleted person and undoing a merge need."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from people import datatypes, querysets
+from people.core.source import Door
+from people.models.person import Person
+
+
+class PersonDeletion(models.Model):
+    """What restoring a deleted person needs: who deleted it when, and the lists it was on."""
+
+    person = models.OneToOneField(Person, models.PROTECT, primary_key=True)
+    deleted_at = models.DateTimeField(db_default=Now())
+    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    memberships = models.JSONField(default=list)
+
+    objects = querysets.PersonDeletionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "person_deletion"
+        default_permissions = ()
+        indexes = [models.Index("deleted_at", name="person_deletion_deleted_at")]
+
+    def __str__(self) -> str:
+        return str(self.person_id)
+
+
+class PersonMerge(models.Model):
+    """One merge and what undoing it needs; the losers' rows keep their own values."""
+
+    winner = models.ForeignKey(Person, models.PROTECT, related_name="merges")
+    loser_ids = ArrayField(models.IntegerField())
+    merged_at = models.DateTimeField(db_default=Now())
+    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    # field: [value of the winner before, value it got], JSON-typed
+    changes = models.JSONField(default=dict, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)
+    # table: what its owner needs to put things back (people/core/personal_data.py)
+    kept = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(null=True)
+    undone_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    objects = querysets.PersonMergeQuerySet.as_manager()
+
+    class Meta:
+        db_table = "person_merge"
+        verbose_name = _("merge")
+        verbose_name_plural = _("merges")
+        default_permissions = ()
+        indexes = [GinIndex(fields=["loser_ids"], name="person_merge_losers")]
+
+    def __str__(self) -> str:
+        return f"{self.winner_id} ← {', '.join(map(str, self.loser_ids))}"

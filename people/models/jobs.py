@@ -1,0 +1,75 @@
+"""Work on many people at once, and what a search for duplicates found."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from people.models.lists import StaticList
+
+
+class DuplicateGroup(models.Model):
+    """Live people who looked alike at the last search; rewritten by each search (people/persons/duplicates.py)."""
+
+    kind = models.CharField(max_length=8)  # a key of duplicates.KINDS
+    person_ids = ArrayField(models.IntegerField())
+    people = models.PositiveIntegerField()
+    found_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "duplicate_group"
+        default_permissions = ()
+        indexes = [models.Index("kind", models.F("people").desc(), "id", name="duplicate_group_largest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.people}"
+
+
+class BulkAction(models.Model):
+    """One thing being done to many people by a job, and how far it has come (people/persons/bulk.py)."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Under way")
+        DONE = "done", _("Done")
+        CANCELLED = "cancelled", _("Cancelled")
+        FAILED = "failed", _("Stopped by a fault")
+
+    kind = models.CharField(_("what"), max_length=20)  # a key of bulk.KINDS
+    static_list = models.ForeignKey(StaticList, models.SET_NULL, null=True, related_name="+")
+    total = models.PositiveIntegerField()
+    progress = models.PositiveIntegerField(default=0)  # people gone through
+    done = models.PositiveIntegerField(default=0)  # people to whom it was done: others were so before, or are gone
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RUNNING)
+    problem = models.TextField(blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    progressed_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "bulk_action"
+        verbose_name = _("bulk action")
+        verbose_name_plural = _("bulk actions")
+        default_permissions = ()
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+    @property
+    def percent(self) -> int:
+        return 100 if self.state == self.State.DONE else self.progress * 100 // max(1, self.total)
+
+
+class BulkPart(models.Model):
+    """Some of the people to whom a bulk action is still to be done."""
+
+    action = models.ForeignKey(BulkAction, models.CASCADE, related_name="parts")
+    person_ids = ArrayField(models.IntegerField())
+
+    class Meta:
+        db_table = "bulk_part"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.action_id}: {len(self.person_ids)}"

@@ -1,0 +1,93 @@
+"""Queues the calls of a campaign's webhook steps."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from people import datatypes
+from people.core.errors import Problem, Refused
+from smartlists.campaigns import token_values
+from smartlists.models import Webhook, WebhookDelivery
+from smartlists.webhooks import delivery as webhook_delivery
+from smartlists.webhooks import tokens as webhook_tokens
+from smartlists.webhooks.editing import CONTENT_TYPES, ESCAPES, KEEP_TRYING
+
+
+def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, str]:
+    """Write down one call an entry; jobs make them once this is committed. What is wrong, by entry, else."""
+    webhook = Webhook.objects.filter(pk=webhook_id).first()
+    if webhook is None:
+        raise Refused(Problem("unknown_webhook", _("The webhook is no longer there.")))
+    values = token_values.values_of(entries, situation)
+    deliveries, problems = [], {}
+    for entry in entries:
+        made = _delivery(webhook, entry, situation, values[entry.id])
+        if isinstance(made, str):
+            problems[entry.id] = made
+        else:
+            deliveries.append(made)
+    WebhookDelivery.objects.bulk_create(deliveries)
+    if deliveries:
+        webhook_delivery.request_delivery(webhook.pk)
+    return problems
+
+
+def _delivery(webhook: Webhook, entry: Any, situation: Any, values: token_values.Values) -> WebhookDelivery | str:
+    """The call for one entry, or what is wrong with it."""
+    delivery = WebhookDelivery(
+        webhook=webhook,
+        entry_id=entry.id,
+        path=situation.path,
+        person_id=entry.person_id,
+        lane=entry.person_id % webhook_delivery.LANES,
+        method=webhook.method,
+        url=webhook_tokens.render(webhook.url, values, webhook_tokens.in_url),
+        headers={
+            name: webhook_tokens.render(value, values, webhook_tokens.one_line)
+            for name, value in webhook.headers.items()
+        },
+        give_up_at=situation.now + KEEP_TRYING,
+    )
+    text = webhook_tokens.render(webhook.body, values, ESCAPES[webhook.format])
+    if webhook.format in (Webhook.Format.JSON, Webhook.Format.CLOUDEVENTS) and text:
+        try:
+            json.loads(text)
+        except ValueError:
+            return _("with this person's values the body is no valid JSON")
+    delivery.body = _event(delivery, text, entry, situation, values) if webhook.format == "cloudevents" else text
+    if webhook.method in (Webhook.Method.GET, Webhook.Method.DELETE):
+        delivery.body = ""
+    delivery.headers |= {"Content-Type": CONTENT_TYPES[webhook.format]} if delivery.body else {}
+    return delivery
+
+
+def _event(delivery: WebhookDelivery, text: str, entry: Any, situation: Any, values: token_values.Values) -> str:
+    """A CloudEvents 1.0 event in its JSON form; its data is the template's, else person, activity and campaign."""
+    occurred_at = values.get("trigger.occurred_at") or datatypes.moment_text(situation.now)
+    event = {
+        "specversion": "1.0",
+        "id": str(delivery.key),
+        "source": f"{settings.SITE_URL}/campaigns/{situation.campaign.pk}",
+        "type": "custom-activities.campaign.step",
+        "subject": f"person/{entry.person_id}",
+        "time": occurred_at,
+        "datacontenttype": "application/json",
+        "data": json.loads(text) if text else _data(entry, situation, values),
+    }
+    return json.dumps(event, ensure_ascii=False)
+
+
+def _data(entry: Any, situation: Any, values: token_values.Values) -> dict[str, Any]:
+    person = {name: values.get(f"person.{name}") for name in ("email", "first_name", "last_name")}
+    about = {
+        key.removeprefix("trigger."): value for key, value in values.items()
+        if key.startswith("trigger.") and value is not None
+    }  # fmt: skip
+    return {
+        "campaign": {"id": situation.campaign.pk, "name": situation.campaign.name},
+        "person": {"id": entry.person_id, **{name: value for name, value in person.items() if value}},
+        "activity": about or None,
+    }
