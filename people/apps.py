@@ -11,6 +11,7 @@ class PeopleConfig(AppConfig):
         from people.fields import catalog
         from people.files import cleanup as file_cleanup
         from people.persons import export_kind as person_export_kind  # noqa: F401 (what files can hold)
+        from people.persons import import_target as person_import_target  # noqa: F401 (what files can hold)
         from people.privacy import registration
 
         registration.register()

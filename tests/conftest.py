@@ -103,3 +103,19 @@ def _no_counts_of_other_tests():
 
     usage._counts.clear()
     client_failures._counts.clear()
+
+
+@pytest.fixture
+def own_rows_read(monkeypatch):
+    """The log as it will be once this test's transaction is committed, which holds the high-water mark back."""
+
+    from django.db import connection
+
+    from activities.log import reader as log_reader
+
+    def last_id():
+        with connection.cursor() as cursor:
+            cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
+            return cursor.fetchone()[0]
+
+    monkeypatch.setattr(log_reader, "high_water_mark", last_id)

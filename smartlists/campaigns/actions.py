@@ -76,7 +76,7 @@ Dones = Mapping[int, Done]
 
 def run(step: Step, entries: Sequence[Entry], situation: Situation) -> Dones:
     """Do the step for all entries; what it did, by the entry's id. Raises `Refused` when it can be done for none."""
-    return _EFFECTS[type(step)](step, entries, situation)
+    return STEP_ACTIONS.of(step)(step, entries, situation)
 
 
 def failing(problem: str) -> Callable[[Step, Sequence[Entry], Situation], Dones]:
@@ -199,13 +199,16 @@ def _call_webhook(step: campaign_definition.CallWebhook, entries: Sequence[Entry
     }
 
 
-_EFFECTS: Mapping[type, Callable[[Any, Sequence[Entry], Situation], Dones]] = {
-    campaign_definition.AddToList: _add_to_list,
-    campaign_definition.RemoveFromList: _remove_from_list,
-    campaign_definition.ChangeField: _change_field,
-    campaign_definition.Record: _record,
-    campaign_definition.Wait: _wait,
-    campaign_definition.Choose: _choose,
-    campaign_definition.Alert: _alert,
-    campaign_definition.CallWebhook: _call_webhook,
-}
+STEP_ACTIONS = campaign_definition.STEPS.facet(
+    "what it does",
+    {
+        "add_to_list": _add_to_list,
+        "remove_from_list": _remove_from_list,
+        "change_field": _change_field,
+        "record": _record,
+        "wait": _wait,
+        "choose": _choose,
+        "alert": _alert,
+        "webhook": _call_webhook,
+    },
+)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from people.core.kinds import Kinds
 from smartlists.rules import model as rules
 from smartlists.rules.model import Constraint, Rules
 
@@ -140,17 +141,18 @@ class Choose:
 
 Step = AddToList | RemoveFromList | ChangeField | Record | Wait | Alert | CallWebhook | Choose
 
-KINDS: Mapping[str, type] = {
-    "add_to_list": AddToList,
-    "remove_from_list": RemoveFromList,
-    "change_field": ChangeField,
-    "record": Record,
-    "wait": Wait,
-    "alert": Alert,
-    "webhook": CallWebhook,
-    "choose": Choose,
-}
-NAMES: Mapping[type, str] = {made: name for name, made in KINDS.items()}
+STEPS = Kinds(
+    {
+        "add_to_list": AddToList,
+        "remove_from_list": RemoveFromList,
+        "change_field": ChangeField,
+        "record": Record,
+        "wait": Wait,
+        "alert": Alert,
+        "webhook": CallWebhook,
+        "choose": Choose,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ def dump(definition: Definition) -> dict[str, Any]:
 
 def dump_step(step: Step) -> dict[str, Any]:
     """The JSON form of one step."""
-    form: dict[str, Any] = {"do": NAMES[type(step)]}
+    form: dict[str, Any] = {"do": STEPS.name_of(step)}
     if isinstance(step, Choose):
         choices = [
             {"when": _dump_audience(one.when), "steps": [dump_step(inner) for inner in one.steps]}
@@ -260,7 +262,7 @@ def _load_step(form: Mapping[str, Any]) -> Step:
         values["attributes"] = tuple(values.get("attributes", {}).items())
     if form["do"] == "alert":
         values["to"] = tuple(values["to"])
-    return KINDS[form["do"]](**values)
+    return STEPS.classes[form["do"]](**values)
 
 
 # --- Paths ----------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def _step(definition: campaign_definition.Definition, path: str, entries: Sequen
     dones = effect(found, held, situation)
     moved = [_moved(definition, path, entry, dones[entry.id], situation.now) for entry in held]
     _note_depths(held, campaign.pk, last_id)
-    _write_outcomes(campaign_definition.NAMES[type(found)], path, moved)
+    _write_outcomes(campaign_definition.STEPS.name_of(found), path, moved)
     _write_entries(moved)
     _tally(campaign.pk, moved)
     return moved

@@ -348,12 +348,7 @@ def _uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
     for _at, one in parsed.list_triggers:
         yield "used_list_id", one.smart_list
     for _path, step in campaign_definition.walk(parsed.steps):
-        if isinstance(step, campaign_definition.AddToList | campaign_definition.RemoveFromList):
-            yield "static_list_id", step.list
-        elif isinstance(step, campaign_definition.ChangeField):
-            yield "person_field_id", known.person_fields[step.field].id
-        elif isinstance(step, campaign_definition.CallWebhook):
-            yield "webhook_id", step.webhook
+        yield from STEP_REFERENCES.of(step)(step, known)
     yield from _token_uses(parsed, known)
 
 
@@ -373,15 +368,36 @@ def tokens_in(parsed: Definition) -> list[Any]:
     """Every token in the texts of its steps."""
     texts: list[str] = []
     for _path, step in campaign_definition.walk(parsed.steps):
-        if isinstance(step, campaign_definition.ChangeField):
-            texts += [step.to, step.by]
-        elif isinstance(step, campaign_definition.Record):
-            texts += [step.primary, *(value for _name, value in step.attributes)]
-        elif isinstance(step, campaign_definition.Wait):
-            texts.append(step.until)
-        elif isinstance(step, campaign_definition.Alert):
-            texts += [step.subject, step.body]
+        texts += STEP_TEXTS.of(step)(step)
     return [token for text in texts for token in webhook_tokens.tokens_of(text)]
+
+
+STEP_REFERENCES = campaign_definition.STEPS.facet(
+    "columns of the reference rows, besides types and their fields",
+    {
+        "add_to_list": lambda step, _known: (("static_list_id", step.list),),
+        "remove_from_list": lambda step, _known: (("static_list_id", step.list),),
+        "change_field": lambda step, known: (("person_field_id", known.person_fields[step.field].id),),
+        "record": lambda _step, _known: (),
+        "wait": lambda _step, _known: (),
+        "alert": lambda _step, _known: (),
+        "webhook": lambda step, _known: (("webhook_id", step.webhook),),
+        "choose": lambda _step, _known: (),
+    },
+)
+STEP_TEXTS = campaign_definition.STEPS.facet(
+    "texts that can hold tokens",
+    {
+        "add_to_list": lambda _step: (),
+        "remove_from_list": lambda _step: (),
+        "change_field": lambda step: (step.to, step.by),
+        "record": lambda step: (step.primary, *(value for _name, value in step.attributes)),
+        "wait": lambda step: (step.until,),
+        "alert": lambda step: (step.subject, step.body),
+        "webhook": lambda _step: (),
+        "choose": lambda _step: (),
+    },
+)
 
 
 def _write_uses(campaign: SmartCampaign, parsed: Definition, known: Catalogue) -> None:

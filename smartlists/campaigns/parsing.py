@@ -147,7 +147,7 @@ class DefinitionReader(Reader):
         return tuple(step for step in found if step is not None)
 
     def _any_step(self, value: Any, path: Path, depth: int) -> Step | None:
-        found = self._of_a_kind(value, path, "do", _STEPS, "unknown_step", _("kind of step"))
+        found = self._of_a_kind(value, path, "do", STEP_READERS, "unknown_step", _("kind of step"))
         return None if found is None else found[1](self, found[0], path, depth)
 
     def _add_to_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
@@ -338,13 +338,16 @@ class DefinitionReader(Reader):
 
 
 _Read = Callable[[DefinitionReader, Mapping[str, Any], Path, int], Step | None]
-_STEPS: Mapping[str, tuple[tuple[str, ...], _Read]] = {
-    "add_to_list": (("list",), DefinitionReader._add_to_list),
-    "remove_from_list": (("list",), DefinitionReader._remove_from_list),
-    "change_field": (("field", "to", "by"), DefinitionReader._change_field),
-    "record": (("type", "primary", "attributes"), DefinitionReader._record),
-    "wait": (("period", "until"), DefinitionReader._wait),
-    "alert": (("to", "subject", "body"), DefinitionReader._alert),
-    "webhook": (("webhook",), DefinitionReader._webhook),
-    "choose": (("choices", "otherwise"), DefinitionReader._choose),
-}
+STEP_READERS = campaign_definition.STEPS.facet(
+    "keys of its JSON form, and what reads it",
+    {
+        "add_to_list": (("list",), DefinitionReader._add_to_list),
+        "remove_from_list": (("list",), DefinitionReader._remove_from_list),
+        "change_field": (("field", "to", "by"), DefinitionReader._change_field),
+        "record": (("type", "primary", "attributes"), DefinitionReader._record),
+        "wait": (("period", "until"), DefinitionReader._wait),
+        "alert": (("to", "subject", "body"), DefinitionReader._alert),
+        "webhook": (("webhook",), DefinitionReader._webhook),
+        "choose": (("choices", "otherwise"), DefinitionReader._choose),
+    },
+)

@@ -14,16 +14,19 @@ from smartlists.rules import sentences
 from smartlists.rules.names import Naming
 from smartlists.rules.sentence_values import joined
 
-STEP_TITLES: Mapping[str, Any] = {
-    "add_to_list": gettext_lazy("Add to a static list"),
-    "remove_from_list": gettext_lazy("Remove from a static list"),
-    "change_field": gettext_lazy("Change a person field"),
-    "record": gettext_lazy("Record an activity"),
-    "wait": gettext_lazy("Wait"),
-    "alert": gettext_lazy("Send an alert e-mail"),
-    "webhook": gettext_lazy("Call a webhook"),
-    "choose": gettext_lazy("Choose a way"),
-}
+STEP_TITLES = campaign_definition.STEPS.facet(
+    "title",
+    {
+        "add_to_list": gettext_lazy("Add to a static list"),
+        "remove_from_list": gettext_lazy("Remove from a static list"),
+        "change_field": gettext_lazy("Change a person field"),
+        "record": gettext_lazy("Record an activity"),
+        "wait": gettext_lazy("Wait"),
+        "alert": gettext_lazy("Send an alert e-mail"),
+        "webhook": gettext_lazy("Call a webhook"),
+        "choose": gettext_lazy("Choose a way"),
+    },
+)
 
 
 def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger, names: Catalogue) -> str:
@@ -76,7 +79,7 @@ _WAITS: Mapping[str, Callable[[int], str]] = {
 
 def step(item: campaign_definition.Step, names: Catalogue, webhooks: Mapping[int, str]) -> str:
     """One step, without a full stop; a choice only with the number of its ways."""
-    return _SAID[type(item)](item, Naming(names), webhooks)
+    return STEP_SENTENCES.of(item)(item, Naming(names), webhooks)
 
 
 def steps(definition: Definition, names: Catalogue, webhooks: Mapping[int, str]) -> Iterator[tuple[str, str]]:
@@ -135,13 +138,16 @@ def _choose(item: campaign_definition.Choose, naming: Naming, _webhooks: Mapping
     return _("Choose a way: %(ways)s; else %(number)s") % {"ways": ways, "number": len(item.choices) + 1}
 
 
-_SAID: Mapping[type, Callable[[Any, Naming, Mapping[int, str]], str]] = {
-    campaign_definition.AddToList: _list(gettext_lazy("Add to the static list “%(name)s”")),
-    campaign_definition.RemoveFromList: _list(gettext_lazy("Remove from the static list “%(name)s”")),
-    campaign_definition.ChangeField: _change,
-    campaign_definition.Record: _record,
-    campaign_definition.Wait: _wait,
-    campaign_definition.Alert: _alert,
-    campaign_definition.CallWebhook: _webhook,
-    campaign_definition.Choose: _choose,
-}
+STEP_SENTENCES = campaign_definition.STEPS.facet(
+    "sentence",
+    {
+        "add_to_list": _list(gettext_lazy("Add to the static list “%(name)s”")),
+        "remove_from_list": _list(gettext_lazy("Remove from the static list “%(name)s”")),
+        "change_field": _change,
+        "record": _record,
+        "wait": _wait,
+        "alert": _alert,
+        "webhook": _webhook,
+        "choose": _choose,
+    },
+)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
 from pyroaring import BitMap
 
@@ -16,17 +15,13 @@ from people.core import metrics
 from people.datatypes import keys as datatype_keys
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
-from smartlists.evaluation.postgres import statements
-from smartlists.evaluation.postgres.conditions import Sql
+from smartlists.evaluation.engine import Engine
+from smartlists.evaluation.postgres.engine import PostgresEngine
 from smartlists.evaluation.postgres.snapshot import Snapshot, snapshot
 from smartlists.rules import logic
 from smartlists.rules.model import ANY, Filter, Rules, SmartList
 from smartlists.rules.periods import Clock
 
-FEW = 5_000  # people that are named to the database rather than picked out of its answer
-
-ALL_PEOPLE = Sql("(select id as person from person) found")
-NOT_LIVE = Sql("(select id as person from person where state <> 'live') found")
 SECONDS = metrics.histogram("evaluation_seconds", "Evaluations of smart lists, by how they ended.", "outcome")
 
 
@@ -97,10 +92,7 @@ class Run:
     """One evaluation under way: what it has found so far is found once."""
 
     def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
-        self.view = view
-        self.among = among
-        is_small = among is not None and len(among) <= FEW
-        self.context = statements.Context(names, clock, list(among) if among is not None and is_small else None)
+        self.engine: Engine = PostgresEngine(view, clock, among, names)
         self.answers: dict[Filter, BitMap] = {}
         self.seconds: dict[Filter, float] = {}
         self.nested: dict[int, BitMap] = {}
@@ -118,45 +110,20 @@ class Run:
         """The live people whom one filter finds."""
         if item not in self.answers:
             started = time.monotonic()
-            self.answers[item] = self._nested(item) if isinstance(item, SmartList) else self._asked(item)
+            self.answers[item] = self._nested(item) if isinstance(item, SmartList) else self.engine.people(item)
             self.seconds[item] = time.monotonic() - started
         return self.answers[item]
-
-    @cached_property
-    def live(self) -> BitMap:
-        """Everybody whom this evaluation may find."""
-        if self.context.among is not None:
-            named = Sql("(select id as person from person where id = any(%s::int[]) and state = 'live') found",
-                        (self.context.among,))  # fmt: skip
-            return self.view.people(named)
-        everybody = self.view.people(ALL_PEOPLE) - self.gone
-        return everybody if self.among is None else everybody & self.among
-
-    @cached_property
-    def gone(self) -> BitMap:
-        """People who were deleted, merged or erased: their activities are there, they are not."""
-        return self.view.people(NOT_LIVE)
 
     def _combined(self, rules: Rules) -> BitMap:
         expression = rules.expression
         if expression is None:
-            return BitMap() if rules.match == ANY else BitMap(self.live)
+            return BitMap() if rules.match == ANY else BitMap(self.engine.live)
         sets = [self.answer(item) for item in rules.filters]
         return logic.fold(
-            expression, lambda number: sets[number - 1], lambda found: self.live - found,
+            expression, lambda number: sets[number - 1], lambda found: self.engine.live - found,
             lambda word, found: (BitMap.intersection if word == "and" else BitMap.union)(*found),
         )  # fmt: skip
 
-    def _asked(self, item: Filter) -> BitMap:
-        statement = statements.of_filter(item, self.context)
-        found = BitMap() if statement.source is None else self.view.people(statement.source)
-        if statement.is_complement:
-            return self.live - found
-        if self.context.among is not None:
-            return found & self.live
-        found -= self.gone
-        return found if self.among is None else found & self.among
-
     def _nested(self, item: SmartList) -> BitMap:
         found = self.nested[item.list]
-        return found if item.member else self.live - found
+        return found if item.member else self.engine.live - found

@@ -3,7 +3,7 @@
 The verdicts come from the evaluation itself, run among one person; what proves them is read in its snapshot.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from smartlists.evaluation.near_misses import Miss
 from smartlists.evaluation.postgres.snapshot import snapshot
 from smartlists.rules import logic
 from smartlists.rules import model as rules
+from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Naming
 from smartlists.rules.periods import Clock
 
@@ -98,7 +99,7 @@ class _Explainer:
         holds = datatype_keys.is_id(self.person_id) and self.person_id in self.run.answer(item)
         if self.person is None or not self.person.is_live:
             return Verdict(number, item, holds)
-        return Verdict(number, item, holds, **_DETAILS[type(item)](self, item, holds, depth))
+        return Verdict(number, item, holds, **VERDICT_DETAILS.of(item)(self, item, holds, depth))
 
     def person_field(self, item: rules.PersonField, holds: bool, _depth: int) -> Mapping[str, Any]:
         assert self.person is not None
@@ -155,10 +156,13 @@ def _deciding_of(found: rules.Rules, answers: list[bool]) -> tuple[int, ...]:
     )
 
 
-_DETAILS: Mapping[type, Callable[[_Explainer, Any, bool, int], Mapping[str, Any]]] = {
-    rules.PersonField: _Explainer.person_field,
-    rules.Activity: _Explainer.activity,
-    rules.Sequence: _Explainer.sequence,
-    rules.StaticList: _Explainer.static_list,
-    rules.SmartList: _Explainer.smart_list,
-}
+VERDICT_DETAILS = FILTERS.facet(
+    "explanation of a verdict",
+    {
+        "person_field": _Explainer.person_field,
+        "activity": _Explainer.activity,
+        "sequence": _Explainer.sequence,
+        "static_list": _Explainer.static_list,
+        "smart_list": _Explainer.smart_list,
+    },
+)

@@ -24,6 +24,7 @@ from smartlists.evaluation.evidence import label_of
 from smartlists.lists import lookback
 from smartlists.rules import model as rules
 from smartlists.rules import operators
+from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Naming
 from smartlists.rules.periods import Clock
 from smartlists.rules.vocabulary import Type
@@ -66,7 +67,7 @@ class _Doctor:
         self.clock = clock
 
     def look_at(self, item: rules.Filter, path: Path) -> Iterator[Problem]:
-        yield from _LOOKS[type(item)](self, item, path)
+        yield from FILTER_DIAGNOSTICS.of(item)(self, item, path)
 
     def person_field(self, item: rules.PersonField, path: Path) -> Iterator[Problem]:
         field = self.names.person_fields.get(item.field)
@@ -266,10 +267,13 @@ _FAMILIES: Mapping[tuple[str, ...], Callable[..., bool]] = {
     datatypes.BOOLEAN_OPERATORS: _Doctor.booleans,
     datatypes.MOMENT_OPERATORS: _Doctor.moments,
 }
-_LOOKS: Mapping[type, Callable[[_Doctor, Any, Path], Iterator[Problem]]] = {
-    rules.PersonField: _Doctor.person_field,
-    rules.Activity: _Doctor.activity,
-    rules.Sequence: _Doctor.sequence,
-    rules.StaticList: _Doctor.static_list,
-    rules.SmartList: _Doctor.smart_list,
-}
+FILTER_DIAGNOSTICS = FILTERS.facet(
+    "what can be wrong with it",
+    {
+        "person_field": _Doctor.person_field,
+        "activity": _Doctor.activity,
+        "sequence": _Doctor.sequence,
+        "static_list": _Doctor.static_list,
+        "smart_list": _Doctor.smart_list,
+    },
+)

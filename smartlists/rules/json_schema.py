@@ -38,44 +38,11 @@ def document() -> Json:
         "else": {"properties": {"logic": {"maxLength": 0}}},
         "$defs": {
             "filter": {
-                "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in rules.KINDS.values()],
+                "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in rules.FILTERS.classes],
             },
-            **_filters(),
+            **{kind: made() for kind, made in FILTER_SCHEMAS.items()},
             **_parts(),
         },
-    }
-
-
-def _filters() -> Json:
-    """The schema of each kind of filter."""
-    compared = {"$ref": "#/$defs/comparison"}
-    return {
-        "person_field": _object("person_field", {"field": _name()}, ["field"], allOf=[compared]),
-        "activity": _object(
-            "activity",
-            {
-                "did": {"type": "boolean", "default": True},
-                "type": _name(),
-                "constraints": {"$ref": "#/$defs/constraints"},
-                "count": {"$ref": "#/$defs/count"},
-                "aggregate": {"$ref": "#/$defs/aggregate"},
-            },
-            ["type"],
-        ),
-        "sequence": _object(
-            "sequence",
-            {
-                "steps": {
-                    "type": "array",
-                    "items": {"$ref": "#/$defs/step"},
-                    "minItems": 2,
-                    "maxItems": parsing.MAX_STEPS,
-                }
-            },
-            ["steps"],
-        ),
-        "static_list": _membership("static_list"),
-        "smart_list": _membership("smart_list"),
     }
 
 
@@ -164,3 +131,29 @@ def _values_of(shape: Shape) -> Json:
     if fewest:
         then["required"] = ["values"]
     return {"if": {"properties": {"operator": {"enum": names}}, "required": ["operator"]}, "then": then}
+
+
+def _person_field() -> Json:
+    return _object("person_field", {"field": _name()}, ["field"], allOf=[{"$ref": "#/$defs/comparison"}])
+
+
+def _activity() -> Json:
+    parts = {part: {"$ref": f"#/$defs/{part}"} for part in ("constraints", "count", "aggregate")}
+    return _object("activity", {"did": {"type": "boolean", "default": True}, "type": _name(), **parts}, ["type"])
+
+
+def _sequence() -> Json:
+    steps = {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 2, "maxItems": parsing.MAX_STEPS}
+    return _object("sequence", {"steps": steps}, ["steps"])
+
+
+FILTER_SCHEMAS = rules.FILTERS.facet(
+    "JSON Schema",
+    {
+        "person_field": _person_field,
+        "activity": _activity,
+        "sequence": _sequence,
+        "static_list": lambda: _membership("static_list"),
+        "smart_list": lambda: _membership("smart_list"),
+    },
+)

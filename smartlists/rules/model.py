@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from people.core.kinds import Kinds
 from smartlists.rules import logic as rule_logic
 
 VERSION = 1
@@ -129,17 +130,18 @@ def dump(rules: Rules) -> dict[str, Any]:
 
 def dump_filter(item: Filter) -> dict[str, Any]:
     """The JSON form of one filter."""
-    return {"kind": KINDS[type(item)], **_dumped(item)}
+    return {"kind": FILTERS.name_of(item), **_dumped(item)}
 
 
-KINDS: Mapping[type, str] = {
-    PersonField: "person_field",
-    Activity: "activity",
-    Sequence: "sequence",
-    StaticList: "static_list",
-    SmartList: "smart_list",
-}
-_CLASSES = {kind: made for made, kind in KINDS.items()}
+FILTERS = Kinds(
+    {
+        "person_field": PersonField,
+        "activity": Activity,
+        "sequence": Sequence,
+        "static_list": StaticList,
+        "smart_list": SmartList,
+    }
+)
 _NAMES = {"is_not": "not"}
 _ALWAYS = frozenset({"did", "member"})  # written also when they are what they are by default
 
@@ -160,7 +162,7 @@ def _dumped_value(value: Any) -> Any:
 
 
 def _loaded(form: Mapping[str, Any]) -> Filter:
-    return _made(_CLASSES[form["kind"]], {name: value for name, value in form.items() if name != "kind"})
+    return _made(FILTERS.classes[form["kind"]], {name: value for name, value in form.items() if name != "kind"})
 
 
 _PARTS: Mapping[str, type] = {"constraints": Constraint, "steps": Step, "count": Count, "aggregate": Aggregate}
@@ -178,18 +180,46 @@ def _part(name: str, value: Any) -> Any:
 
 def fields_of(item: Filter) -> Iterator[tuple[str, str]]:
     """(activity type, field) for every field of an activity that a filter names."""
-    if isinstance(item, Activity):
-        yield from ((item.type, constraint.field) for constraint in item.constraints)
-        if item.aggregate:
-            yield item.type, item.aggregate.field
-    elif isinstance(item, Sequence):
-        for step in item.steps:
-            yield from ((step.type, constraint.field) for constraint in step.constraints)
+    yield from ACTIVITY_FIELDS.of(item)(item)
 
 
 def types_of(item: Filter) -> Iterator[str]:
     """The API names of the activity types that a filter names."""
-    if isinstance(item, Activity):
-        yield item.type
-    elif isinstance(item, Sequence):
-        yield from (step.type for step in item.steps)
+    yield from ACTIVITY_TYPES.of(item)(item)
+
+
+def _fields_of_activity(item: Activity) -> Iterator[tuple[str, str]]:
+    yield from ((item.type, constraint.field) for constraint in item.constraints)
+    if item.aggregate:
+        yield item.type, item.aggregate.field
+
+
+def _fields_of_sequence(item: Sequence) -> Iterator[tuple[str, str]]:
+    for step in item.steps:
+        yield from ((step.type, constraint.field) for constraint in step.constraints)
+
+
+def _nothing(_item: Any) -> tuple[()]:
+    return ()
+
+
+ACTIVITY_FIELDS = FILTERS.facet(
+    "activity fields that it names",
+    {
+        "person_field": _nothing,
+        "activity": _fields_of_activity,
+        "sequence": _fields_of_sequence,
+        "static_list": _nothing,
+        "smart_list": _nothing,
+    },
+)
+ACTIVITY_TYPES = FILTERS.facet(
+    "activity types that it names",
+    {
+        "person_field": _nothing,
+        "activity": lambda item: (item.type,),
+        "sequence": lambda item: (step.type for step in item.steps),
+        "static_list": _nothing,
+        "smart_list": _nothing,
+    },
+)

@@ -11,6 +11,7 @@ from people.core.errors import Path, Problem, Refused, bad_value, show
 from people.datatypes import BadValue, DataType
 from smartlists.rules import logic, operators
 from smartlists.rules import model as rules
+from smartlists.rules.model import FILTERS
 from smartlists.rules.operators import COUNT_OPERATORS, HOW_MANY, Shape
 from smartlists.rules.periods import Clock
 from smartlists.rules.vocabulary import Field, Type, Vocabulary
@@ -75,7 +76,7 @@ class Reader:
     # --- filters ---
 
     def _filter(self, value: Any, path: Path) -> rules.Filter | None:
-        found = self._of_a_kind(value, path, "kind", _KINDS, "unknown_kind", _("kind of filter"))
+        found = self._of_a_kind(value, path, "kind", FILTER_READERS, "unknown_kind", _("kind of filter"))
         return None if found is None else found[1](self, found[0], path)
 
     def _of_a_kind(
@@ -358,13 +359,16 @@ def aggregate_type(function: str, data_type: DataType) -> DataType:
 
 
 _Read = Callable[[Reader, Mapping[str, Any], Path], rules.Filter | None]
-_KINDS: Mapping[str, tuple[tuple[str, ...], _Read]] = {
-    "person_field": (("field", "operator", "values", "empty"), Reader._person_field),
-    "activity": (("did", "type", "constraints", "count", "aggregate"), Reader._activity),
-    "sequence": (("steps",), Reader._sequence),
-    "static_list": (("list", "member"), Reader._static_list),
-    "smart_list": (("list", "member"), Reader._smart_list),
-}
+FILTER_READERS = FILTERS.facet(
+    "keys of its JSON form, and what reads it",
+    {
+        "person_field": (("field", "operator", "values", "empty"), Reader._person_field),
+        "activity": (("did", "type", "constraints", "count", "aggregate"), Reader._activity),
+        "sequence": (("steps",), Reader._sequence),
+        "static_list": (("list", "member"), Reader._static_list),
+        "smart_list": (("list", "member"), Reader._smart_list),
+    },
+)
 # which fields an aggregate function can be computed of
 AGGREGATES: Mapping[str, Callable[[DataType], bool]] = {
     "sum": lambda data_type: data_type.is_number,

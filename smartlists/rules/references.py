@@ -13,9 +13,16 @@ def uses_of(item: rules.Filter, names: Vocabulary) -> Iterator[tuple[str, int]]:
     for api_name, field_name in rules.fields_of(item):
         if field_id := names.types[api_name].fields[field_name].id:
             yield "approved_field_id", field_id
-    if isinstance(item, rules.PersonField):
-        yield "person_field_id", names.person_fields[item.field].id
-    if isinstance(item, rules.StaticList):
-        yield "static_list_id", item.list
-    if isinstance(item, rules.SmartList):
-        yield "used_list_id", item.list
+    yield from OWN_REFERENCES.of(item)(item, names)
+
+
+OWN_REFERENCES = rules.FILTERS.facet(
+    "columns of the reference rows, besides activity types and their fields",
+    {
+        "person_field": lambda item, names: (("person_field_id", names.person_fields[item.field].id),),
+        "activity": lambda _item, _names: (),
+        "sequence": lambda _item, _names: (),
+        "static_list": lambda item, _names: (("static_list_id", item.list),),
+        "smart_list": lambda item, _names: (("used_list_id", item.list),),
+    },
+)

@@ -13,6 +13,7 @@ from people.core import installation
 from people.datatypes import BY_NAME, DataType
 from smartlists.rules import model as rules
 from smartlists.rules import operators
+from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Naming
 from smartlists.rules.sentence_values import joined, spoken, spoken_period
 from smartlists.rules.vocabulary import MOMENTS, Vocabulary
@@ -62,7 +63,7 @@ class _Speaker:
 
     def card(self, item: rules.Filter) -> str:
         self.zone_matters = False
-        said = [part for part in _CARDS[type(item)](self, item) if part]
+        said = [part for part in FILTER_SENTENCES.of(item)(self, item) if part]
         if self.zone_matters:
             said.append(_("Days and times are those of %(zone)s.") % {"zone": installation.current().time_zone})
         return " ".join(said)
@@ -189,13 +190,16 @@ def _stopped(told: str) -> str:
     return _("%(sentence)s.") % {"sentence": told}
 
 
-_CARDS: Mapping[type, Callable[[_Speaker, Any], list[str]]] = {
-    rules.PersonField: _Speaker.person_field,
-    rules.Activity: _Speaker.activity,
-    rules.Sequence: _Speaker.sequence,
-    rules.StaticList: _Speaker.static_list,
-    rules.SmartList: _Speaker.smart_list,
-}
+FILTER_SENTENCES = FILTERS.facet(
+    "sentence",
+    {
+        "person_field": _Speaker.person_field,
+        "activity": _Speaker.activity,
+        "sequence": _Speaker.sequence,
+        "static_list": _Speaker.static_list,
+        "smart_list": _Speaker.smart_list,
+    },
+)
 
 MOMENT_LABELS = {
     "@occurred_at": gettext_lazy("the date of the activity"),

@@ -6,7 +6,7 @@ from people.lists import static_lists
 from smartlists.campaigns import dispatcher
 from smartlists.lists import editing as list_editing
 from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import happened, own_rows_read  # noqa: F401 (a fixture)
+from tests.smartlists.campaign_factories import happened
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 

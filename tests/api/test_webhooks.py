@@ -8,7 +8,7 @@ import pytest
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import active, dispatched, happened, own_rows_read  # noqa: F401 (a fixture)
+from tests.smartlists.campaign_factories import active, dispatched, happened
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 URL = "https://example.com/hook"

@@ -90,7 +90,11 @@ def test_no_statement_is_of_a_kind_that_a_cluster_refuses():
 
 def test_the_statements_are_found():
     places = {place.partition(":")[0] for place, _text in statements_about_the_log()}
-    assert {"activities/log/reader.py", "activities/log/personal_data.py", "smartlists/evaluation/postgres/statements.py"} <= places
+    assert {
+        "activities/log/reader.py",
+        "activities/log/personal_data.py",
+        "smartlists/evaluation/postgres/statements.py",
+    } <= places
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,6 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from django.db import connection
-
-from activities.log import reader as log_reader
 from people.lists import static_lists
 from people.models import StaticList
 from smartlists.campaigns import dispatcher
@@ -20,18 +16,6 @@ BIG_CHECK = {
     "type": "depositCheck",
     "constraints": [{"field": "amount", "operator": "greater than", "values": ["1000"]}],
 }
-
-
-@pytest.fixture
-def own_rows_read(monkeypatch):
-    """The log as it will be once this test's transaction is committed, which holds the high-water mark back."""
-
-    def last_id():
-        with connection.cursor() as cursor:
-            cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
-            return cursor.fetchone()[0]
-
-    monkeypatch.setattr(log_reader, "high_water_mark", last_id)
 
 
 def a_list(name=None):

@@ -9,6 +9,7 @@ from typing import Any
 
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
+from smartlists.rules.model import FILTERS
 
 # conditions that every activity has, by the number that Marketo gives (the first) or that follows on
 MOMENTS = {"@occurred_at": (-101, "Date of Activity"), "@recorded_at": (-102, "Date Recorded")}
@@ -25,7 +26,7 @@ def shown(found: rules.Rules) -> dict[str, Any]:
     if found.match == rules.ADVANCED:
         form["filterCustomRuleLogic"] = found.logic
     form["filters"] = [
-        {"id": number, **_SHAPES[type(item)](item, names)} for number, item in enumerate(found.filters, start=1)
+        {"id": number, **MARKETO_FORMS.of(item)(item, names)} for number, item in enumerate(found.filters, start=1)
     ]
     return form
 
@@ -106,10 +107,13 @@ def _followed(step: rules.Step) -> str:
     return told if step.within_days is None else f"{told} within {step.within_days} days"
 
 
-_SHAPES: dict[type, Any] = {
-    rules.Activity: _activity,
-    rules.PersonField: _person_field,
-    rules.StaticList: _static_list,
-    rules.SmartList: _smart_list,
-    rules.Sequence: _sequence,
-}
+MARKETO_FORMS = FILTERS.facet(
+    "form in the Marketo API",
+    {
+        "activity": _activity,
+        "person_field": _person_field,
+        "static_list": _static_list,
+        "smart_list": _smart_list,
+        "sequence": _sequence,
+    },
+)

@@ -17,6 +17,7 @@ from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices, FieldChoice, offered
 from smartlists.admin.builder.labels import INVERSIONS, OPERATORS, Choice
 from smartlists.rules import operators, periods
+from smartlists.rules.model import FILTERS
 from smartlists.rules.operators import Shape
 from smartlists.rules.parsing import AGGREGATES, aggregate_type
 
@@ -179,7 +180,7 @@ def inputs_of(operator: str, data_type: DataType) -> str:
 def made_fitting(rules: Json, choices: Choices) -> Json:
     """`rules` with operators that their fields have and values that fit the inputs: for a form whose field changed."""
     for rule in rules["filters"]:
-        if rule["kind"] == "person_field":
+        if "field" in rule:
             _fit(rule, choices.person_fields)
         for owner in rule.get("steps", [rule]):
             if "constraints" in owner:
@@ -241,8 +242,8 @@ def of(
     sentences: Sequence[str] = (),
 ) -> list[Card]:
     """The cards of `rules`, each with its problems and its sentence where there are any."""
-    cards = [_BUILD[rule["kind"]](index, rule, choices, problems) for index, rule in enumerate(rules["filters"])
-             if rule["kind"] in _BUILD]  # fmt: skip
+    cards = [CARD_BUILDERS[rule["kind"]](index, rule, choices, problems) for index, rule in enumerate(rules["filters"])
+             if rule["kind"] in CARD_BUILDERS]  # fmt: skip
     for card, sentence in zip(cards, sentences, strict=False):
         card.sentence = sentence
     return cards
@@ -329,10 +330,13 @@ def _list_card(title: Any) -> Any:
     return build
 
 
-_BUILD = {
-    "person_field": _person_field,
-    "activity": _activity,
-    "sequence": _sequence,
-    "static_list": _list_card(gettext_lazy("Static list")),
-    "smart_list": _list_card(gettext_lazy("Smart list")),
-}
+CARD_BUILDERS = FILTERS.facet(
+    "card of the builder",
+    {
+        "person_field": _person_field,
+        "activity": _activity,
+        "sequence": _sequence,
+        "static_list": _list_card(gettext_lazy("Static list")),
+        "smart_list": _list_card(gettext_lazy("Smart list")),
+    },
+)

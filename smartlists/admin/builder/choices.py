@@ -11,6 +11,7 @@ from activities.models import FIRST_CUSTOM_ID
 from people.datatypes import DataType
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
+from smartlists.rules.model import FILTERS
 from smartlists.rules.vocabulary import Type
 
 RECENT, RECENT_LISTS = 6, 10
@@ -110,23 +111,47 @@ class Choices:
     def _label_of(self, choice: str) -> str:
         """How a choice to add is called; empty when there is none of the kind any more."""
         kind, _colon, what = choice.partition(":")
-        if kind == "activity":
-            return self.catalogue.types[what].shown_filter_name if what in self.catalogue.types else ""
-        if kind == "person_field":
-            found = self.person_fields.get(what)
-            return found.label if found and not found.gone else ""
-        return (self.offered_static_lists if kind == "static_list" else self.offered_smart_lists).get(int(what), "")
+        return CHOICE_LABELS[kind](self, what)
+
+    def label_of_type(self, api_name: str) -> str:
+        """The filter name of an activity type; empty when there is no such type any more."""
+        found = self.catalogue.types.get(api_name)
+        return found.shown_filter_name if found else ""
+
+    def label_of_person_field(self, api_name: str) -> str:
+        """The label of a person field that a new condition can name; else empty."""
+        found = self.person_fields.get(api_name)
+        return found.label if found and not found.gone else ""
 
     def first_type(self) -> str:
         return self.types[0].api_name if self.types else ""
 
 
 def _choice_of(rule: Mapping[str, Any]) -> str:
-    name = _NAMED_BY.get(rule["kind"])
+    name = NAMING_KEYS.get(rule["kind"])
     return f"{rule['kind']}:{rule[name]}" if name else ""
 
 
-_NAMED_BY = {"activity": "type", "person_field": "field", "static_list": "list", "smart_list": "list"}
+NAMING_KEYS = FILTERS.facet(
+    "key of its JSON form that names what it is about; empty: it names several things",
+    {
+        "person_field": "field",
+        "activity": "type",
+        "sequence": "",
+        "static_list": "list",
+        "smart_list": "list",
+    },
+)
+CHOICE_LABELS = FILTERS.facet(
+    "label among the choices to add",
+    {
+        "person_field": Choices.label_of_person_field,
+        "activity": Choices.label_of_type,
+        "sequence": lambda _choices, _what: "",
+        "static_list": lambda choices, what: choices.offered_static_lists.get(int(what), ""),
+        "smart_list": lambda choices, what: choices.offered_smart_lists.get(int(what), ""),
+    },
+)
 
 
 def offered(fields: Iterable[FieldChoice], chosen: FieldChoice | None = None) -> list[FieldChoice]:

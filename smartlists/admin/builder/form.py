@@ -14,6 +14,7 @@ from django.http import QueryDict
 from people.core.errors import Refused
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.rules import logic
+from smartlists.rules.model import FILTERS
 
 MAX_STEPS_OF_A_PATH = 8
 NEW_WINDOW = 7  # days within which the next step of a sequence follows, until somebody says otherwise
@@ -38,7 +39,7 @@ def filled(rules: Json) -> Json:
     """Saved rules with the parts that their JSON form leaves out, as the form has them."""
     whole = deepcopy(rules)
     for rule in whole["filters"]:
-        if rule["kind"] == "person_field":
+        if "operator" in rule:
             rule.setdefault("values", [])
         for owner in rule.get("steps", [rule]):
             if "type" in owner:
@@ -138,18 +139,21 @@ def _list(node: Json) -> Json:
     return {"list": int(number) if is_id else number, "member": _text(node, "member") != "false"}
 
 
-KINDS: Mapping[str, Callable[[Json], Json]] = {
-    "person_field": _condition,
-    "activity": _activity,
-    "sequence": _sequence,
-    "static_list": _list,
-    "smart_list": _list,
-}
+POSTED_READERS = FILTERS.facet(
+    "what reads its posted card",
+    {
+        "person_field": _condition,
+        "activity": _activity,
+        "sequence": _sequence,
+        "static_list": _list,
+        "smart_list": _list,
+    },
+)
 
 
 def _filter(node: Json) -> Json:
     kind = _text(node, "kind")
-    found = {"kind": kind, **KINDS[kind](node)} if kind in KINDS else {"kind": kind}
+    found = {"kind": kind, **POSTED_READERS[kind](node)} if kind in POSTED_READERS else {"kind": kind}
     return found | {FOLDED: True} if _text(node, FOLDED) else found
 
 
@@ -192,15 +196,7 @@ def _relogic(rules: Json, change: Callable[[logic.Expression], logic.Expression 
 
 def _add(rules: Json, _place: list[int], choice: str, choices: Choices) -> None:
     kind, _colon, what = choice.partition(":")
-    first = choices.first_type()
-    new: dict[str, Callable[[], Json]] = {
-        "person_field": lambda: _new_condition(choices.person_fields[what]),
-        "activity": lambda: {"did": True, "type": what or first, "constraints": []},
-        "sequence": lambda: {"steps": [_new_step(first), _new_step(first) | {"within_days": NEW_WINDOW}]},
-        "static_list": lambda: {"list": int(what), "member": True},
-        "smart_list": lambda: {"list": int(what), "member": True},
-    }  # fmt: skip
-    rules["filters"].append({"kind": kind, **new[kind]()})
+    rules["filters"].append({"kind": kind, **NEW_CARDS[kind](what, choices)})
     _relogic(rules, lambda expression: logic.added(expression, len(rules["filters"])), len(rules["filters"]) - 1)
 
 
@@ -270,25 +266,28 @@ _OPPOSITES: Mapping[str, str] = {
 
 def inverse_of(rule: Json) -> str | None:
     """What inverting the card would make it say; None where it has no opposite."""
-    if rule["kind"] == "activity":
-        return "did not" if rule.get("did", True) else "did"
-    if rule["kind"] == "sequence":
-        return "followed" if rule["steps"] and rule["steps"][-1].get("not") else "not followed"
-    if rule["kind"] == "person_field":
-        return "opposite" if rule.get("operator") in _OPPOSITES else None
-    return "not in" if rule.get("member", True) else "in"
+    return INVERSIONS[rule["kind"]][0](rule)
 
 
 def _invert(rules: Json, place: list[int], _choice: str, choices: Choices) -> None:
     rule = rules["filters"][place[0]]
-    if rule["kind"] == "activity":
-        rule["did"] = not rule["did"]
-    elif rule["kind"] == "sequence":
-        _invert_last_step(rule["steps"][-1])
-    elif rule["kind"] == "person_field":
-        _invert_operator(rule, choices)
-    else:
-        rule["member"] = not rule["member"]
+    INVERSIONS[rule["kind"]][1](rule, choices)
+
+
+def _inverse_of_sequence(rule: Json) -> str:
+    return "followed" if rule["steps"] and rule["steps"][-1].get("not") else "not followed"
+
+
+def _invert_activity(rule: Json, _choices: Choices) -> None:
+    rule["did"] = not rule["did"]
+
+
+def _invert_membership(rule: Json, _choices: Choices) -> None:
+    rule["member"] = not rule["member"]
+
+
+def _inverse_of_membership(rule: Json) -> str:
+    return "not in" if rule.get("member", True) else "in"
 
 
 def _invert_last_step(step: Json) -> None:
@@ -308,7 +307,7 @@ def _invert_operator(rule: Json, choices: Choices) -> None:
 def _place_of_constraints(rules: Json, place: list[int]) -> Json:
     """The card, or the step of a sequence card, that `place` leads to."""
     card: Json = rules["filters"][place[0]]
-    return card["steps"][place[1]] if card["kind"] == "sequence" else card
+    return card["steps"][place[1]] if "steps" in card else card
 
 
 def _add_constraint(rules: Json, place: list[int], choice: str, choices: Choices) -> None:
@@ -346,3 +345,35 @@ _ACTIONS: Mapping[str, Callable[[Json, list[int], str, Choices], None]] = {
     "add_step": _add_step,
     "remove_step": _remove_step,
 }
+
+
+def _new_sequence(_what: str, choices: Choices) -> Json:
+    first = choices.first_type()
+    return {"steps": [_new_step(first), _new_step(first) | {"within_days": NEW_WINDOW}]}
+
+
+def _new_membership(what: str, _choices: Choices) -> Json:
+    return {"list": int(what), "member": True}
+
+
+NEW_CARDS = FILTERS.facet(
+    "what a new card begins with",
+    {
+        "person_field": lambda what, choices: _new_condition(choices.person_fields[what]),
+        "activity": lambda what, choices: {"did": True, "type": what or choices.first_type(), "constraints": []},
+        "sequence": _new_sequence,
+        "static_list": _new_membership,
+        "smart_list": _new_membership,
+    },
+)
+# (what the inverted card would say, what inverts it)
+INVERSIONS = FILTERS.facet(
+    "inversion of a card",
+    {
+        "person_field": (lambda rule: "opposite" if rule.get("operator") in _OPPOSITES else None, _invert_operator),
+        "activity": (lambda rule: "did not" if rule.get("did", True) else "did", _invert_activity),
+        "sequence": (_inverse_of_sequence, lambda rule, _choices: _invert_last_step(rule["steps"][-1])),
+        "static_list": (_inverse_of_membership, _invert_membership),
+        "smart_list": (_inverse_of_membership, _invert_membership),
+    },
+)

@@ -108,8 +108,12 @@ def _steps_of(steps: Sequence[Json], names: Catalogue, path: tuple[Any, ...], pr
 
 def _step_of(step: Json, names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> Json:
     do = step.get("do", "")
-    if do != "choose":
-        return {"do": do, **_MADE[do](step)} if do in _MADE else {"do": do}
+    if do == "choose":
+        return {"do": do, **_choose_of(step, names, path, problems)}
+    return {"do": do, **POSTED_STEPS[do](step)} if do in POSTED_STEPS else {"do": do}
+
+
+def _choose_of(step: Json, names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> Json:
     choices = [
         {
             "when": _audience_of(way, names, (*path, "choices", at, "when"), problems),
@@ -117,11 +121,7 @@ def _step_of(step: Json, names: Catalogue, path: tuple[Any, ...], problems: list
         }
         for at, way in enumerate(step["choices"])
     ]
-    return {
-        "do": do,
-        "choices": choices,
-        "otherwise": _steps_of(step["otherwise"], names, (*path, "otherwise"), problems),
-    }
+    return {"choices": choices, "otherwise": _steps_of(step["otherwise"], names, (*path, "otherwise"), problems)}
 
 
 def _only(*wanted: str) -> Callable[[Json], Json]:
@@ -134,23 +134,30 @@ def _wait_of(step: Json) -> Json:
     return {"period": f"{step.get('amount', '')} {step.get('unit', '')}".strip()}
 
 
-_MADE: Mapping[str, Callable[[Json], Json]] = {
-    "add_to_list": _only("list"),
-    "remove_from_list": _only("list"),
-    "change_field": lambda step: {
-        "field": step.get("field", ""), ("by" if step.get("mode") == "by" else "to"): step.get("value", ""),
+POSTED_STEPS = campaign_definition.STEPS.facet(
+    "what reads its posted card",
+    {
+        "add_to_list": _only("list"),
+        "remove_from_list": _only("list"),
+        "change_field": lambda step: {
+            "field": step.get("field", ""),
+            ("by" if step.get("mode") == "by" else "to"): step.get("value", ""),
+        },
+        "record": lambda step: {
+            "type": step.get("type", ""),
+            "primary": step.get("primary", ""),
+            "attributes": {name: value for name, value in step.get("attributes", {}).items() if value.strip()},
+        },
+        "wait": _wait_of,
+        "alert": lambda step: {
+            "to": [line.strip() for line in step.get("to", "").splitlines() if line.strip()],
+            "subject": step.get("subject", ""),
+            "body": step.get("body", ""),
+        },
+        "webhook": _only("webhook"),
+        "choose": _only(),  # its ways are read with their places: `_choose_of`
     },
-    "record": lambda step: {
-        "type": step.get("type", ""), "primary": step.get("primary", ""),
-        "attributes": {name: value for name, value in step.get("attributes", {}).items() if value.strip()},
-    },
-    "wait": _wait_of,
-    "alert": lambda step: {
-        "to": [line.strip() for line in step.get("to", "").splitlines() if line.strip()],
-        "subject": step.get("subject", ""), "body": step.get("body", ""),
-    },
-    "webhook": _only("webhook"),
-}  # fmt: skip
+)
 
 
 # --- From a definition -------------------------------------------------------------------------------------------
@@ -184,33 +191,63 @@ def _audience_form(audience: Json | None, names: Catalogue) -> Json:
 
 def _step_form(step: Json, names: Catalogue) -> Json:
     found: Json = {name: value if isinstance(value, dict) else str(value) for name, value in step.items()}
-    do = step["do"]
-    if do == "change_field":
-        mode = "by" if step.get("by") else "to"
-        found = {"do": do, "field": step["field"], "mode": mode, "value": step.get(mode, "")}
-    elif do == "wait":
-        amount, _blank, unit = step.get("period", "").partition(" ")
-        unit = unit if not unit or unit.endswith("s") else f"{unit}s"
-        found |= {"mode": "until" if step.get("until") else "period", "amount": amount, "unit": unit}
-    elif do == "alert":
-        found["to"] = "\n".join(step["to"])
-    elif do == "choose":
-        found["choices"] = [
-            {**_audience_form(way["when"], names), "steps": [_step_form(one, names) for one in way["steps"]]}
-            for way in step["choices"]
-        ]
-        found["otherwise"] = [_step_form(one, names) for one in step["otherwise"]]
-    return found
+    return found | STEP_FORMS[step["do"]](step, names)
+
+
+def _change_field_form(step: Json, _names: Catalogue) -> Json:
+    mode = "by" if step.get("by") else "to"
+    return {"mode": mode, "value": step.get(mode, "")}
+
+
+def _wait_form(step: Json, _names: Catalogue) -> Json:
+    amount, _blank, unit = step.get("period", "").partition(" ")
+    unit = unit if not unit or unit.endswith("s") else f"{unit}s"
+    return {"mode": "until" if step.get("until") else "period", "amount": amount, "unit": unit}
+
+
+def _choose_form(step: Json, names: Catalogue) -> Json:
+    choices = [
+        {**_audience_form(way["when"], names), "steps": [_step_form(inner, names) for inner in way["steps"]]}
+        for way in step["choices"]
+    ]
+    return {"choices": choices, "otherwise": [_step_form(inner, names) for inner in step["otherwise"]]}
+
+
+def _as_it_is(_step: Json, _names: Catalogue) -> Json:
+    return {}
+
+
+STEP_FORMS = campaign_definition.STEPS.facet(
+    "card of a saved step, besides its values as text",
+    {
+        "add_to_list": _as_it_is,
+        "remove_from_list": _as_it_is,
+        "change_field": _change_field_form,
+        "record": _as_it_is,
+        "wait": _wait_form,
+        "alert": lambda step, _names: {"to": "\n".join(step["to"])},
+        "webhook": _as_it_is,
+        "choose": _choose_form,
+    },
+)
 
 
 # --- What the buttons do ------------------------------------------------------------------------------------------
 
 
-NEW_STEPS: Mapping[str, Json] = {
-    "add_to_list": {}, "remove_from_list": {}, "change_field": {"mode": "to"}, "record": {}, "webhook": {},
-    "wait": {"mode": "period", "amount": "1", "unit": "days"}, "alert": {},
-    "choose": {"choices": [{"kind": LIST, "list": "", "text": "", "steps": []}], "otherwise": []},
-}  # fmt: skip
+NEW_STEPS = campaign_definition.STEPS.facet(
+    "what a new card begins with",
+    {
+        "add_to_list": {},
+        "remove_from_list": {},
+        "change_field": {"mode": "to"},
+        "record": {},
+        "webhook": {},
+        "wait": {"mode": "period", "amount": "1", "unit": "days"},
+        "alert": {},
+        "choose": {"choices": [{"kind": LIST, "list": "", "text": "", "steps": []}], "otherwise": []},
+    },
+)
 
 
 def act(form: Json, action: str, choice: str) -> Json:

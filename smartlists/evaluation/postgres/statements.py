@@ -5,15 +5,15 @@ that takes them in drops those faster than `distinct` would. Fewer rows never me
 speaks of absence (did not, at most, not on a list) is found by its opposite and marked as a complement.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from smartlists.catalog import Catalogue, expression_of
 from smartlists.evaluation.postgres import conditions
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.rules import model as rules
 from smartlists.rules import operators
+from smartlists.rules.model import FILTERS
 from smartlists.rules.parsing import aggregate_type
 from smartlists.rules.periods import Clock
 from smartlists.rules.vocabulary import Field, Type
@@ -52,7 +52,7 @@ def joined(parts: Sequence[Sql], word: str = " and ") -> Sql:
 
 def of_filter(item: rules.Filter, context: Context) -> Statement:
     """The statement of any filter but a smart list, which is an evaluation of its own."""
-    return _STATEMENTS[type(item)](item, context)
+    return STATEMENTS.of(item)(item, context)
 
 
 def person_field(item: rules.PersonField, context: Context) -> Statement:
@@ -150,6 +150,10 @@ _AGGREGATES: Mapping[str, str] = {
 }
 
 
+def _refuse_nested(item: rules.SmartList, _context: Context) -> Statement:
+    raise TypeError("a smart list is an evaluation of its own: `evaluator.Run` combines it")
+
+
 # --- Sequences ------------------------------------------------------------------------------------------------
 
 
@@ -208,9 +212,13 @@ def _completes(number: int, steps: Sequence[rules.Step]) -> str:
     return f"step = {number} and before_{number} >= at - interval '{within * DAY} hours'"
 
 
-_STATEMENTS: Mapping[type, Callable[[Any, Context], Statement]] = {
-    rules.PersonField: person_field,
-    rules.Activity: activity,
-    rules.Sequence: sequence,
-    rules.StaticList: static_list,
-}
+STATEMENTS = FILTERS.facet(
+    "statement in PostgreSQL",
+    {
+        "person_field": person_field,
+        "activity": activity,
+        "sequence": sequence,
+        "static_list": static_list,
+        "smart_list": _refuse_nested,
+    },
+)

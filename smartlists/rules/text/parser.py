@@ -10,6 +10,7 @@ from lark import Token, Tree
 from people import datatypes
 from people.core.errors import Path, Problem, Refused, show
 from smartlists.rules.logic import MAX_DEPTH
+from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
 from smartlists.rules.parsing import MAX_FILTERS, MAX_PROBLEMS
 from smartlists.rules.text.errors import Place, placed
@@ -112,7 +113,7 @@ class Reader:
         if int(token.rstrip(" \t:")) != position + 1:
             message = _("expected filter %(number)s: filters are numbered in their order")
             self._problem(token, "wrong_number", message % {"number": position + 1})
-        return {"kind": part.data, **_KINDS[part.data](self, part, path)}
+        return {"kind": part.data, **TEXT_READERS[part.data](self, part, path)}
 
     # --- kinds of filters ---
 
@@ -338,13 +339,16 @@ _CONDITIONS: Mapping[str, Callable[[list[Token]], tuple[Token, list[Token]]]] = 
     "framed": lambda tokens: (tokens[0], tokens[1:]),
 }
 
-_KINDS: Mapping[str, Callable[[Reader, Tree, Path], Json]] = {
-    "person_field": Reader._person_field,
-    "activity": Reader._activity,
-    "sequence": Reader._sequence,
-    "static_list": Reader._static_list,
-    "smart_list": Reader._smart_list,
-}
+TEXT_READERS = FILTERS.facet(
+    "what reads its text form",
+    {
+        "person_field": Reader._person_field,
+        "activity": Reader._activity,
+        "sequence": Reader._sequence,
+        "static_list": Reader._static_list,
+        "smart_list": Reader._smart_list,
+    },
+)
 
 _CLAUSES: Mapping[str, tuple[str, Callable[[Reader, Tree, Any, Path], Any]]] = {
     "where": ("constraints", Reader._where),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from people import datatypes
+from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
 from smartlists.rules.vocabulary import MOMENTS
 
@@ -45,7 +46,7 @@ class Writer:
 
     def card(self, card: Json) -> str:
         """One filter, without its number; a long one goes over several lines."""
-        parts = _KINDS[card["kind"]](self, card)
+        parts = TEXT_WRITERS[card["kind"]](self, card)
         line = " ".join(parts)
         return line if len(line) <= LONG_LINE and "\n" not in line else "\n     ".join(parts)
 
@@ -166,10 +167,13 @@ def _values(operator: str, values: Sequence[str], is_text: bool) -> Iterable[str
     return ["any of", joint.join(written)]
 
 
-_KINDS: Mapping[str, Callable[[Writer, Json], list[str]]] = {
-    "person_field": Writer._person_field,
-    "activity": Writer._activity,
-    "sequence": Writer._sequence,
-    "static_list": Writer._static_list,
-    "smart_list": Writer._smart_list,
-}
+TEXT_WRITERS = FILTERS.facet(
+    "what writes its text form",
+    {
+        "person_field": Writer._person_field,
+        "activity": Writer._activity,
+        "sequence": Writer._sequence,
+        "static_list": Writer._static_list,
+        "smart_list": Writer._smart_list,
+    },
+)

@@ -282,9 +282,9 @@ def test_people_finish_on_the_version_with_which_they_entered():
     ann, bob = person(), person()
     happened(ann.pk)
     dispatched()
-    changed = campaign_lifecycle.definitions.dump(campaign_lifecycle.definitions.load(made.definition)) | {
-        "steps": [add_to(new)]
-    }
+    changed = campaign_lifecycle.campaign_definition.dump(
+        campaign_lifecycle.campaign_definition.load(made.definition)
+    ) | {"steps": [add_to(new)]}
     campaign_lifecycle.change(made, None, value=changed)
     happened(bob.pk)
     dispatched()

@@ -296,7 +296,7 @@ def test_too_slow_is_refused_and_the_transaction_goes_on(check, monkeypatch):
     slow = rules.Activity("depositCheck")
     monkeypatch.setattr(
         "smartlists.evaluation.postgres.statements.rows_of",
-        lambda *_: __import__("smartlists.rules.operators").operators.Sql("pg_sleep(5) is null"),
+        lambda *_: Sql("pg_sleep(5) is null"),
     )
     new_person()
     deposit(people({})[0])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from people.datatypes import canonical_text
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator, explanation
-from smartlists.evaluation.postgres import snapshot
+from smartlists.evaluation.postgres import engine, snapshot
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 from tests.hypothesis_profiles import examples
@@ -28,7 +28,7 @@ from tests.smartlists.strategies import Scene
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 EXAMPLES = examples(30, 2_000, "ORACLE_EXAMPLES")
 LISTS = 5  # lists an example
-LIMITS = ((evaluator.FEW, snapshot.MANY_ROWS), (0, snapshot.MANY_ROWS), (0, -2), (evaluator.FEW, -2))
+LIMITS = ((engine.FEW, snapshot.MANY_ROWS), (0, snapshot.MANY_ROWS), (0, -2), (engine.FEW, -2))
 STATES = ("live", "live", "live", "live", "deleted")
 DRAWS = settings(
     max_examples=EXAMPLES,
@@ -187,7 +187,7 @@ def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalog
     assert set(evaluated.members) == expected
     assert [one.count for one in evaluated.per_filter] == counts
     few = sorted(world.people)[::2]
-    with patch.object(evaluator, "FEW", most), patch.object(snapshot, "MANY_ROWS", rows):
+    with patch.object(engine, "FEW", most), patch.object(snapshot, "MANY_ROWS", rows):
         assert set(evaluator.members(found, among=few, now=world.now)) == expected & set(few)
 
 

@@ -1,0 +1,49 @@
+"""Every kind of filter and of campaign step has everything that a kind needs."""
+
+from dataclasses import dataclass
+
+import pytest
+
+import smartlists.admin.builder.cards
+import smartlists.admin.campaigns.form
+import smartlists.campaigns.actions
+import smartlists.campaigns.lifecycle
+import smartlists.campaigns.parsing
+import smartlists.campaigns.sentences
+import smartlists.evaluation.explanation
+import smartlists.evaluation.postgres.statements
+import smartlists.lists.diagnostics
+import smartlists.rules.json_schema
+import smartlists.rules.references
+import smartlists.rules.sentences
+import smartlists.rules.text.language  # noqa: F401 (facets are made where their module is imported)
+from smartlists.campaigns.definition import STEPS
+from smartlists.rules.model import FILTERS
+
+
+@dataclass(frozen=True)
+class Dummy:
+    number: int = 0
+
+
+def cases():
+    for registry, name in ((FILTERS, "filter"), (STEPS, "step")):
+        for facet, table in registry.facets.items():
+            for kind in registry.classes:
+                yield pytest.param(table, kind, id=f"{name} {kind}: {facet}")
+
+
+@pytest.mark.parametrize(("table", "kind"), list(cases()))
+def test_every_kind_has_every_facet(table, kind):
+    assert kind in table
+    assert set(table) <= set(table.kinds.classes)
+
+
+@pytest.mark.parametrize("registry", [FILTERS, STEPS], ids=["filter", "step"])
+def test_a_kind_is_added_by_one_registration_a_facet_and_what_lacks_is_named(registry, monkeypatch):
+    monkeypatch.setitem(registry.classes, "dummy", Dummy)
+    assert registry.missing() == [(facet, "dummy") for facet in registry.facets]
+    for table in registry.facets.values():
+        monkeypatch.setitem(table, "dummy", str)
+    assert registry.missing() == []
+    assert all(table.of(Dummy(3)) is str for table in registry.facets.values())
