@@ -11,6 +11,7 @@ from people.core.models import Installation
 from people.models import Person, StaticList, StaticListMember
 from people.persons import upsert
 from smartlists.evaluation import evaluator
+from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.lists import editing as list_editing
 from smartlists.rules import model as rules
 from tests.factories import DIALECT, activity, approved_type, recorded
