@@ -1,11 +1,15 @@
 """Background work of the installation as a whole."""
 
+from procrastinate import JobContext
+from procrastinate.builtin_tasks import remove_old_jobs
 from procrastinate.contrib.django import app
 
-from config.operations import job_cleanup
+# how long jobs that have ended are kept, by how they ended; a failed one is looked for longer
+KEPT_HOURS, FAILED_KEPT_HOURS = 7 * 24, 30 * 24
 
 
 @app.periodic(cron="53 3 * * *")
-@app.task(queueing_lock="remove finished jobs", lock="remove finished jobs", pass_context=False)
-def remove_finished_jobs(timestamp: int) -> None:
-    job_cleanup.remove_old()
+@app.task(queueing_lock="remove finished jobs", lock="remove finished jobs", pass_context=True)
+async def remove_finished_jobs(context: JobContext, timestamp: int) -> None:
+    await remove_old_jobs(context, max_hours=KEPT_HOURS, remove_cancelled=True, remove_aborted=True)
+    await remove_old_jobs(context, max_hours=FAILED_KEPT_HOURS, remove_failed=True)

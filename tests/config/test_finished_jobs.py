@@ -1,10 +1,13 @@
 """Jobs that have ended leave the queue's table in the end, and nothing else does."""
 
+from types import SimpleNamespace
+
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
 from procrastinate.contrib.django import app
 
-from config.operations import job_cleanup
+from config import tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -23,15 +26,13 @@ def job(status, days):
     return pk
 
 
-def test_only_what_ended_long_ago_goes(monkeypatch):
-    monkeypatch.setattr(job_cleanup, "BATCH", 2)
+def test_only_what_ended_long_ago_goes():
     kept = {
         job("succeeded", 6), job("failed", 29), job("todo", 90), job("doing", 90), job("cancelled", 1), job("failed", 8),
     }  # fmt: skip
     for status, days in (("succeeded", 8), ("succeeded", 40), ("cancelled", 8), ("aborted", 8), ("failed", 31)):
         job(status, days)
-    assert job_cleanup.remove_old() == 5
-    assert job_cleanup.remove_old() == 0
+    async_to_sync(tasks.remove_finished_jobs.func)(SimpleNamespace(app=app), 0)
     with connection.cursor() as cursor:
         cursor.execute("select id from procrastinate_jobs where queue_name = 'q'")
         assert {pk for (pk,) in cursor} == kept
