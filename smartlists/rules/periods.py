@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from dateutil.relativedelta import relativedelta
 from django.utils import timezone
 
 from people.core import installation
 
-UNITS = ("hour", "day", "week", "month", "year")
+_STEPS = {
+    "hour": relativedelta(hours=1),
+    "day": relativedelta(days=1),
+    "week": relativedelta(weeks=1),
+    "month": relativedelta(months=1),
+    "year": relativedelta(years=1),
+}
+UNITS = tuple(_STEPS)
 MAX_NUMBER = 10_000
 SMALLEST = timedelta(microseconds=1)  # PostgreSQL's moments are no finer
 _PERIOD = re.compile(rf"\s*([0-9]{{1,6}})\s+({'|'.join(UNITS)})s?\s*", re.IGNORECASE | re.ASCII)
@@ -50,7 +58,7 @@ class Clock:
     def shifted(self, number: int, unit: str) -> datetime:
         """`number` units from now (negative: ago), in UTC; hours are exact, the others go by the local calendar."""
         if unit == "hour":
-            return _bounded(self.now.replace(tzinfo=None), timedelta(hours=number)).replace(tzinfo=UTC)
+            return _shift(self.now.replace(tzinfo=None), number, unit).replace(tzinfo=UTC)
         return self._moment(self._shifted_local(number, unit))
 
     def shifted_day(self, number: int, unit: str) -> date:
@@ -60,7 +68,7 @@ class Clock:
         return self._shifted_local(number, unit).date()
 
     def _shifted_local(self, number: int, unit: str) -> datetime:
-        return _SHIFTS[unit](self.now.astimezone(self.zone).replace(tzinfo=None, fold=0), number)
+        return _shift(self.now.astimezone(self.zone).replace(tzinfo=None, fold=0), number, unit)
 
     def _moment(self, local: datetime) -> datetime:
         local = min(max(local, _EARLIEST), _LATEST)
@@ -86,33 +94,12 @@ def frame(name: str, clock: Clock) -> tuple[date, date]:
     return FRAMES[name](clock.today, clock.week_starts_on)
 
 
-def _bounded(moment: datetime, step: timedelta) -> datetime:
+def _shift(moment: datetime, number: int, unit: str) -> datetime:
+    """`number` units on; the 31st becomes a shorter month's last day."""
     try:
-        return min(max(moment + step, _EARLIEST), _LATEST)
-    except OverflowError:
-        return _EARLIEST if step < timedelta(0) else _LATEST
-
-
-def _months(moment: datetime, number: int) -> datetime:
-    """`number` calendar months on; the 31st becomes a shorter month's last day."""
-    months = moment.year * 12 + moment.month - 1 + number
-    if not 12 <= months < 9999 * 12:
+        return min(max(moment + _STEPS[unit] * number, _EARLIEST), _LATEST)
+    except (OverflowError, ValueError):
         return _EARLIEST if number < 0 else _LATEST
-    year, month = divmod(months, 12)
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, _last_day(year, month + 1)))
-
-
-def _last_day(year: int, month: int) -> int:
-    following = date(year + month // 12, month % 12 + 1, 1)
-    return (following - timedelta(days=1)).day
-
-
-_SHIFTS: Mapping[str, Callable[[datetime, int], datetime]] = {
-    "day": lambda moment, number: _bounded(moment, timedelta(days=number)),
-    "week": lambda moment, number: _bounded(moment, timedelta(weeks=number)),
-    "month": _months,
-    "year": lambda moment, number: _months(moment, 12 * number),
-}
 
 
 def _days(offset: int) -> Callable[[date, int], tuple[date, date]]:
@@ -131,14 +118,10 @@ def _calendar(months: int, offset: int) -> Callable[[date, int], tuple[date, dat
     """Calendar stretches of `months` months each, `offset` of them from the present one."""
 
     def bounds(today: date, _week: int) -> tuple[date, date]:
-        first = (today.year * 12 + today.month - 1) // months * months + offset * months
-        return _first_of(first), _first_of(first + months)
+        present = date(today.year, (today.month - 1) // months * months + 1, 1)
+        return present + relativedelta(months=offset * months), present + relativedelta(months=(offset + 1) * months)
 
     return bounds
-
-
-def _first_of(months: int) -> date:
-    return date(months // 12, months % 12 + 1, 1)
 
 
 FRAMES: Mapping[str, Callable[[date, int], tuple[date, date]]] = {
