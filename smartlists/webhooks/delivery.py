@@ -113,6 +113,7 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
 def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping[str, str]:
     """The headers by which a receiver knows that a call is ours, is fresh, and is no repeat.
 
+    As Standard Webhooks 1.0 has it (https://github.com/standard-webhooks/standard-webhooks), symmetric signatures:
     `webhook-signature` is "v1," and the base64 of HMAC-SHA256 over "<webhook-id>.<webhook-timestamp>.<body>".
     """
     moment = str(int(now.timestamp()))

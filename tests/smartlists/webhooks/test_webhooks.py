@@ -269,6 +269,20 @@ def test_an_unsafe_answer_is_no_reason_to_try_again():
     assert state()[0] == "dead"
 
 
+def test_the_signature_is_that_of_the_standard():
+    """The example that the libraries of Standard Webhooks are tested with."""
+    name, secret = webhook_secrets.seal(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+    found = webhook_delivery.signature(
+        Webhook(secret_key_name=name, secret=secret), "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}',
+        datetime.fromtimestamp(1614265330, UTC),
+    )  # fmt: skip
+    assert found == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
 def test_a_new_secret_signs_from_then_on():
     hook, secret = hooked()
     another = webhook_editing.new_secret(hook, None)
