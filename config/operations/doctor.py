@@ -3,13 +3,13 @@
 import inspect
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
@@ -25,6 +25,7 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
 from smartlists.models import SmartCampaign
 
+TAG = "doctor"
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
 CLOCKS_APART = timedelta(seconds=2)
@@ -66,17 +67,29 @@ GUARDS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check. `advice` is empty when all is well."""
+class Finding(checks.CheckMessage):
+    """The outcome of one check, as a message of Django's system checks. `advice` is empty when all is well."""
 
-    check: str
-    says: str
-    advice: str = ""
+    def __init__(self, check: str, says: str, advice: str = "") -> None:
+        level = checks.ERROR if advice else checks.INFO
+        super().__init__(level, says, hint=advice, id=f"{TAG}.{check.replace(' ', '_')}")
+        self.check, self.says, self.advice = check, says, advice
 
     @property
     def is_well(self) -> bool:
         return not self.advice
+
+
+def register() -> None:
+    """Have `manage.py check --tag doctor --database default` run every check."""
+    checks.register(find_faults, TAG)
+
+
+def find_faults(databases: Collection[str] | None = None, **_more: object) -> list[Finding]:
+    """A system check: what is not well, where the database may be asked."""
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    return [finding for finding in examine() if not finding.is_well]
 
 
 def examine(deep: bool = False) -> Iterator[Finding]:

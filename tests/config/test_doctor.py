@@ -10,7 +10,9 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core import checks
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -154,6 +156,25 @@ def test_the_command_tells_all_and_its_exit_code_the_truth(capsys):
         call_command("doctor", "--deep")
     said = capsys.readouterr().out
     assert "NOT OK  worker" in said and "ok      digests" in said and "→ start it" in said
+
+
+def test_the_checks_are_system_checks_of_django_with_an_id_each(monkeypatch, settings, capsys):
+    monkeypatch.setattr(checks.registry.registry, "registered_checks", set(checks.registry.registry.registered_checks))
+    with pytest.raises(SystemCheckError) as problems:
+        call_command("check", "--tag", "doctor", "--database", "default")
+    said = str(problems.value)
+    assert "(doctor.worker) none has given a sign of life" in said and "doctor.guards" not in said
+    assert "HINT: start it: python manage.py worker" in said
+    call_command("check", "--tag", "doctor")
+    assert "no issues" in capsys.readouterr().out, "without a database it is not asked"
+    settings.SILENCED_SYSTEM_CHECKS = [finding.id for finding in doctor.examine() if not finding.is_well]
+    call_command("check", "--tag", "doctor", "--database", "default")
+    assert "no issues" in capsys.readouterr().out
+
+
+def test_other_commands_do_not_run_them():
+    """`migrate` runs all system checks with the database, and must not stop at what it is there to mend."""
+    assert not checks.tag_exists("doctor", include_deployment_checks=True)
 
 
 def test_what_stops_one_check_stops_no_other(monkeypatch):
