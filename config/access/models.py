@@ -1,10 +1,13 @@
 """Who may do what: users, and the API clients that act for them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
@@ -12,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
 from people.core.source import Door
+
+SIGN_IN = "sign_in"  # in a session: when, whence and with what somebody signed in, and when they were seen last
 
 
 class User(AbstractUser):
@@ -64,9 +69,27 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> Any:
-        from config.access.sign_in.sessions import SessionStore
-
         return SessionStore
+
+
+class SessionStore(DatabaseStore):
+    """Django's sessions in the database, each with its user and where it is."""
+
+    @classmethod
+    def get_model_class(cls) -> Any:
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Any:
+        row = super().create_model_instance(data)
+        sign_in = data.get(SIGN_IN) or {}
+        row.user_id = data.get(SESSION_KEY)
+        row.address, row.agent = sign_in.get("address") or None, sign_in.get("agent", "")
+        row.signed_in_at, row.seen_at = _moment(sign_in.get("at")), _moment(sign_in.get("seen"))
+        return row
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 class ApiClient(AbstractApplication):

@@ -7,23 +7,22 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
 
+from config.access.models import SIGN_IN, Session, SessionStore  # noqa: F401 (the store of SESSION_ENGINE)
 from config.client_address import address_of
 from people.core import audit
 
-SIGN_IN = "sign_in"  # in a session: when, whence and with what somebody signed in, and when they were seen last
 SEEN_EVERY = 300  # seconds
 AGENT_LENGTH = 200
 
@@ -40,24 +39,6 @@ SYSTEMS = (
     ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"),
     ("CrOS", "ChromeOS"), ("Linux", "Linux"),
 )  # fmt: skip
-
-
-class SessionStore(DatabaseStore):
-    """Django's sessions in the database, each with its user and where it is."""
-
-    @classmethod
-    def get_model_class(cls) -> Any:
-        from config.access.models import Session
-
-        return Session
-
-    def create_model_instance(self, data: dict[str, Any]) -> Any:
-        row = super().create_model_instance(data)
-        sign_in = data.get(SIGN_IN) or {}
-        row.user_id = data.get(SESSION_KEY)
-        row.address, row.agent = sign_in.get("address") or None, sign_in.get("agent", "")
-        row.signed_in_at, row.seen_at = _moment(sign_in.get("at")), _moment(sign_in.get("seen"))
-        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +90,7 @@ def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None
     keys = [
         row.session_key for row in _rows(user) if row.session_key != keep and (wanted is None or _name(row) in wanted)
     ]
-    SessionStore.get_model_class().objects.filter(session_key__in=keys).delete()
+    Session.objects.filter(session_key__in=keys).delete()
     if keys:
         audit.note(by, user, "sessions_ended", count=len(keys))
     return len(keys)
@@ -122,7 +103,7 @@ def device(agent: str) -> str:
 
 
 def _rows(user: Any) -> Any:
-    return SessionStore.get_model_class().objects.filter(user_id=user.pk, expire_date__gt=timezone.now())
+    return Session.objects.filter(user_id=user.pk, expire_date__gt=timezone.now())
 
 
 def _alive(user: Any) -> list[Any]:
@@ -133,7 +114,3 @@ def _alive(user: Any) -> list[Any]:
 
 def _name(row: Any) -> str:
     return sha256(f"session:{row.session_key}".encode()).hexdigest()[:20]
-
-
-def _moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
