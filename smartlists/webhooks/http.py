@@ -109,9 +109,13 @@ def is_public(text: str) -> bool:
     inside = _inside(address)
     if inside is not None:
         return is_public(str(inside))
+    if any(address in network for network in _SPECIAL if network.version == address.version):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
+# special by IANA's registries, and public by the ipaddress module of some releases of Python
+_SPECIAL = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16")]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
