@@ -15,7 +15,7 @@ from activities.log.digest import COLUMNS, digest, values
 from activities.models import Activity, ActivityKey, ActivityType
 from activities.types.standard import CHANGE_DATA_VALUE
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, Owned
+from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
 
 # every activity of the people that moves, and what it will be: `target` says under whom
 _MOVED = """from activity a join unnest(%(origins)s::int[], %(targets)s::int[]) as t (origin, target)
@@ -40,50 +40,27 @@ _STEPS = (
 def register() -> None:
     """Make the tables known; called when the app starts."""
     personal_data.register(
-        Owned(
-            table="activity",
-            columns=("person_id", "original_person_id"),
-            label=_("activities"),
-            merge=_merge_activities,
-            undo=_return_activities,
-            erase=_erase_activities,
-            export=_export_activities,
-            count=personal_data.count_rows("activity", "person_id"),
+        RowsOf(
+            "activity", ("person_id", "original_person_id"), _("activities"),
+            merge=_merge_activities, undo=_return_activities, erase=_erase_activities, export=_export_activities,
             texts=_texts,
         ),
-        Owned(
-            table="activity_key",
-            columns=("person_id", "original_person_id"),
-            label=_("external ids"),
-            merge=_merge_keys,
-            undo=_return_keys,
-            erase=personal_data.delete_rows("activity_key", "person_id"),
-            export=_export_keys,
-            count=personal_data.count_rows("activity_key", "person_id"),
+        RowsOf(
+            "activity_key", ("person_id", "original_person_id"), _("external ids"),
+            merge=_merge_keys, undo=_return_keys, export=_export_keys,
+            erase=personal_data.delete_rows("activity_key", "person_id"),  # the other column has no index
         ),
-        Owned(
-            table="day_to_recount",
-            columns=("person_id",),
-            label=_("days to count again"),
-            merge=personal_data.nothing,
-            undo=personal_data.nothing,
+        PersonalData(
+            "day_to_recount", ("person_id",), _("days to count again"),
             erase=personal_data.nothing,  # an id, for the minutes until the days are counted
-            export=personal_data.no_rows,
-            count=lambda person_ids: 0,
             keeps_ids=("person_id",),
         ),
-        Owned(
-            table="activity_removal",
-            columns=("person_id",),
-            label=_("entries of removed activities"),
-            merge=personal_data.nothing,  # each entry says whose row it was
-            undo=personal_data.nothing,
+        PersonalData(
+            "activity_removal", ("person_id",), _("entries of removed activities"),
             erase=personal_data.nothing,  # a digest and ids: without them nobody could tell an erase from a loss
-            export=personal_data.no_rows,
-            count=lambda person_ids: 0,
             keeps_ids=("person_id",),
         ),
-    )
+    )  # fmt: skip
 
 
 def _merge_activities(merging: Merging) -> None:

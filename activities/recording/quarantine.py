@@ -159,17 +159,9 @@ def remove_old() -> int:
 
 def register() -> None:
     """Tell the registry of what belongs to people about the refused rows; called when the app starts."""
+    # a replay follows merges
     personal_data.register(
-        personal_data.Owned(
-            table="refused_activity",
-            columns=("person_id",),
-            label=_("refused activities"),
-            merge=personal_data.nothing,  # a replay follows merges
-            undo=personal_data.nothing,
-            erase=_erase,
-            export=_export,
-            count=personal_data.count_rows("refused_activity", "person_id"),
-        )
+        personal_data.RowsOf("refused_activity", ("person_id",), _("refused activities"), erase=_erase, export=_export)
     )
 
 

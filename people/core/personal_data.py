@@ -7,7 +7,7 @@ not registered here. Functions run inside the verb's transaction, while nobody e
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,30 +47,43 @@ def nothing(*_what: Any) -> None:
     """Rows stay as they are."""
 
 
-def no_rows(_person_ids: Sequence[int]) -> Iterable[Mapping[str, Any]]:
-    """Rows say nothing that is the person's own."""
-    return ()
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """One table that holds ids or texts of people.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
-    """One table that holds ids of people.
-
-    `merge` moves what the losers have to the winner and returns, as JSON, what `undo` needs to put it back.
-    `erase` leaves no row of the people, `export` gives each row as JSON, `count` says how many rows an erase
-    takes. `keeps_ids` names the columns in which an id, and nothing else of the person, outlives an erase.
+    `merge` moves what the losers have to the winner and returns, as JSON, what `undo` needs to put it back: without
+    them rows stay as they are, and whoever reads them follows merges. `erase` leaves no row of the people, `export`
+    gives each row as JSON (none where rows say nothing that is the person's own), `count` says how many rows an
+    erase takes. `keeps_ids` names the columns in which an id, and nothing else of the person, outlives an erase.
     """
 
     table: str
     columns: tuple[str, ...]
     label: str | Promise
-    merge: Callable[[Merging], Any]
-    undo: Callable[[Merging, Any], None]
+    _: KW_ONLY
     erase: Callable[[Erasing], None]
-    export: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]]
-    count: Callable[[Sequence[int]], int]
+    count: Callable[[Sequence[int]], int] = field(default=lambda _person_ids: 0)
+    merge: Callable[[Merging], Any] = nothing
+    undo: Callable[[Merging, Any], None] = nothing
+    export: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]] = field(default=lambda _person_ids: ())
     texts: Callable[[Sequence[int]], Iterable[str]] = field(default=lambda _person_ids: ())
     keeps_ids: tuple[str, ...] = ()
+
+
+class RowsOf(PersonalData):
+    """A table whose rows each belong to the person in its first column, and go when one of the columns names them."""
+
+    def __init__(self, table: str, columns: tuple[str, ...], label: str | Promise, **decided: Any) -> None:
+        ready = {"erase": delete_rows(table, *columns), "count": count_rows(table, columns[0])}
+        super().__init__(table, columns, label, **ready | decided)
+
+
+class IdArray(PersonalData):
+    """A table with an array of ids, out of which the people are taken."""
+
+    def __init__(self, table: str, column: str, label: str | Promise, **decided: Any) -> None:
+        ready = {"erase": take_out_of(table, column), "count": count_arrays(table, column)}
+        super().__init__(table, (column,), label, **ready | decided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +95,11 @@ class OwnedFiles:
     erase: Callable[[Erasing], None]
 
 
-_tables: dict[str, Owned] = {}
+_tables: dict[str, PersonalData] = {}
 _files: list[OwnedFiles] = []
 
 
-def register(*owned: Owned) -> None:
+def register(*owned: PersonalData) -> None:
     """Make tables known; a later registration of the same table takes the place of the earlier one."""
     for one in owned:
         _tables[one.table] = one
@@ -97,7 +110,7 @@ def register_files(files: OwnedFiles) -> None:
     _files.append(files)
 
 
-def tables() -> Sequence[Owned]:
+def tables() -> Sequence[PersonalData]:
     """Every registered table, in the order of registration."""
     return list(_tables.values())
 
@@ -142,6 +155,33 @@ def count_rows(table: str, *columns: str) -> Callable[[Sequence[int]], int]:
     def count(person_ids: Sequence[int]) -> int:
         with connection.cursor() as cursor:
             cursor.execute(f"select count(*) from {table} where {_any(columns)}", {"ids": list(person_ids)})
+            return cursor.fetchone()[0]
+
+    return count
+
+
+def take_out_of(table: str, column: str) -> Callable[[Erasing], None]:
+    """An `erase` that takes the people out of the arrays in `column`, which keep their order."""
+
+    def erase(erasing: Erasing) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""update {table} set {column} = array(
+                    select id from unnest({column}) with ordinality as p (id, place)
+                    where id <> all(%(ids)s) order by place)
+                where {column} && %(ids)s::int[]""",
+                {"ids": list(erasing.person_ids)},
+            )
+
+    return erase
+
+
+def count_arrays(table: str, column: str) -> Callable[[Sequence[int]], int]:
+    """A `count` of the rows whose array in `column` names one of the people."""
+
+    def count(person_ids: Sequence[int]) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(f"select count(*) from {table} where {column} && %s::int[]", [list(person_ids)])
             return cursor.fetchone()[0]
 
     return count

@@ -80,17 +80,9 @@ def _unlink(path: Path) -> bool:
 
 def register() -> None:
     """Tell the registry of what belongs to people about files and refused rows; called when the app starts."""
+    # what was refused says nothing that is known of a person
     personal_data.register(
-        personal_data.Owned(
-            table="file_import_failure",
-            columns=(),
-            label=_("refused rows of imports"),
-            merge=personal_data.nothing,
-            undo=personal_data.nothing,
-            erase=_erase_failures,
-            export=personal_data.no_rows,  # what was refused says nothing that is known of a person
-            count=lambda person_ids: 0,
-        )
+        personal_data.PersonalData("file_import_failure", (), _("refused rows of imports"), erase=_erase_failures)
     )
     personal_data.register_files(
         personal_data.OwnedFiles(label=_("uploads and exports"), paths=_paths, erase=_erase_files)

@@ -1,13 +1,12 @@
 """What merging, erasing and exporting a person means for the tables of `people` itself."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
-from people.core.personal_data import Owned
+from people.core.personal_data import IdArray, PersonalData, RowsOf
 from people.fields import catalog
 from people.lists import memberships
 from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
@@ -17,100 +16,31 @@ from people.privacy import erasure
 def register() -> None:
     """Make the tables known; called when the app starts."""
     personal_data.register(
-        Owned(
-            table="person",
-            columns=("id", "merged_into_id"),
-            label=_("people with their fields"),
-            # a merge itself changes the winner; the losers keep their values for the undo
-            merge=personal_data.nothing,
-            undo=personal_data.nothing,
+        PersonalData(
+            "person", ("id", "merged_into_id"), _("people with their fields"),
+            # `merging` itself changes the winner; the losers keep their values for the undo
             erase=erasure.make_nameless,
             export=_export_people,
             count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
             keeps_ids=("id",),
         ),
-        Owned(
-            table="person_key",
-            columns=("person_id",),
-            label=_("values of unique fields"),
-            merge=personal_data.nothing,  # released and claimed by `merging`
-            undo=personal_data.nothing,
-            erase=personal_data.delete_rows("person_key", "person_id"),
-            export=personal_data.no_rows,  # the values are the person's fields
-            count=personal_data.count_rows("person_key", "person_id"),
+        # released and claimed by `merging`; the values are the person's fields
+        RowsOf("person_key", ("person_id",), _("values of unique fields")),
+        RowsOf(
+            "static_list_member", ("person_id",), _("places on static lists"),
+            merge=memberships.merge, undo=memberships.unmerge, export=_export_memberships,
         ),
-        Owned(
-            table="static_list_member",
-            columns=("person_id",),
-            label=_("places on static lists"),
-            merge=memberships.merge,
-            undo=memberships.unmerge,
-            erase=personal_data.delete_rows("static_list_member", "person_id"),
-            export=_export_memberships,
-            count=personal_data.count_rows("static_list_member", "person_id"),
+        # only live people are merged
+        RowsOf("person_deletion", ("person_id",), _("notes for restoring"), export=_export_deletions),
+        # a loser's own merges stay, and can be undone once it is a person again
+        PersonalData(
+            "person_merge", ("winner_id", "loser_ids"), _("notes of merges"),
+            erase=_erase_merges, export=_export_merges, count=_count_merges,
         ),
-        Owned(
-            table="person_deletion",
-            columns=("person_id",),
-            label=_("notes for restoring"),
-            merge=personal_data.nothing,  # only live people are merged
-            undo=personal_data.nothing,
-            erase=personal_data.delete_rows("person_deletion", "person_id"),
-            export=_export_deletions,
-            count=personal_data.count_rows("person_deletion", "person_id"),
-        ),
-        Owned(
-            table="person_merge",
-            columns=("winner_id", "loser_ids"),
-            label=_("notes of merges"),
-            merge=personal_data.nothing,  # a loser's own merges stay, and can be undone once it is a person again
-            undo=personal_data.nothing,
-            erase=_erase_merges,
-            export=_export_merges,
-            count=_count_merges,
-        ),
-        *(
-            Owned(
-                table=table,
-                columns=("person_ids",),
-                label=label,
-                merge=personal_data.nothing,  # who is gone when it is looked at again is passed over
-                undo=personal_data.nothing,
-                erase=_take_out_of(table),
-                export=personal_data.no_rows,
-                count=_count_in(table),
-            )
-            for table, label in (
-                ("duplicate_group", _("suspicions of duplicates")),
-                ("bulk_part", _("places in bulk actions under way")),
-            )
-        ),
-    )
-
-
-def _take_out_of(table: str) -> Callable[[personal_data.Erasing], None]:
-    """Take the people out of the arrays of a table, which keep their order."""
-
-    def erase(erasing: personal_data.Erasing) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"""update {table} set person_ids = array(
-                    select id from unnest(person_ids) with ordinality as p (id, place)
-                    where id <> all(%(ids)s) order by place)
-                where person_ids && %(ids)s::int[]""",
-                {"ids": list(erasing.person_ids)},
-            )
-
-    return erase
-
-
-def _count_in(table: str) -> Callable[[Sequence[int]], int]:
-    def count(person_ids: Sequence[int]) -> int:
-        with connection.cursor() as cursor:
-            cursor.execute(f"select count(*) from {table} where person_ids && %s::int[]", [list(person_ids)])
-            return cursor.fetchone()[0]
-
-    return count
+        # who is gone when it is looked at again is passed over
+        IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
+        IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
+    )  # fmt: skip
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from pyroaring import BitMap
 
 from people import events
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, Owned
+from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
 from people.core.source import Source
 from smartlists.models import CampaignEntry, CampaignRun, ListWatch, bitmap
 
@@ -28,30 +28,18 @@ def register() -> None:
     """Make the tables known and listen to what happens to people; called when the app starts."""
     for table, (label, columns) in MOVING.items():
         personal_data.register(
-            Owned(
-                table=table,
-                columns=("person_id", "original_person_id"),
-                label=label,
-                merge=_merging(table),
-                undo=_undoing(table),
-                erase=personal_data.delete_rows(table, "person_id", "original_person_id"),
-                export=_exporting(table, columns),
-                count=personal_data.count_rows(table, "person_id"),
+            RowsOf(
+                table, ("person_id", "original_person_id"), label,
+                merge=_merging(table), undo=_undoing(table), export=_exporting(table, columns),
             )
-        )
-    for model in (CampaignRun, ListWatch):
+        )  # fmt: skip
+    for model in (CampaignRun, ListWatch):  # who is gone when it is their turn is passed over
+        label = _("smart lists that campaigns watch") if model is ListWatch else _("people still to enter")
         personal_data.register(
-            Owned(
-                table=model._meta.db_table,
-                columns=("members",),
-                label=_("smart lists that campaigns watch") if model is ListWatch else _("people still to enter"),
-                merge=personal_data.nothing,  # who is gone when it is their turn is passed over
-                undo=personal_data.nothing,
-                erase=_taking_out(model),
-                export=personal_data.no_rows,
-                count=_counting(model),
+            PersonalData(
+                model._meta.db_table, ("members",), label, erase=_taking_out(model), count=_counting(model)
             )
-        )
+        )  # fmt: skip
     events.subscribe(leave)
 
 

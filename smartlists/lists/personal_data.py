@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from people import events
 from people.core import personal_data
-from people.core.personal_data import Erasing, Owned
+from people.core.personal_data import Erasing, PersonalData
 from people.core.source import Source
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import StoredReport
@@ -16,27 +16,16 @@ from smartlists.models import StoredReport
 def register() -> None:
     """Make the table known and listen to what happens to people; called when the app starts."""
     personal_data.register(
-        Owned(
-            table="smart_list_evaluation",
-            columns=("members", "joined", "left"),
-            label=_("places on smart lists"),
-            merge=personal_data.nothing,  # losers leave by the announcement, the winner joins with the next evaluation
-            undo=personal_data.nothing,
-            erase=_erase,
-            export=_export,
-            count=lambda person_ids: len(stored_evaluations.naming(person_ids)),
+        # losers leave by the announcement, the winner joins with the next evaluation
+        PersonalData(
+            "smart_list_evaluation", ("members", "joined", "left"), _("places on smart lists"),
+            erase=_erase, export=_export, count=lambda person_ids: len(stored_evaluations.naming(person_ids)),
         ),
-        Owned(
-            table="stored_report",
-            columns=("rows",),
-            label=_("reports that were worked out"),
-            merge=personal_data.nothing,  # who is gone when it is looked at again is passed over
-            undo=personal_data.nothing,
-            erase=_forget_reports,
-            export=personal_data.no_rows,  # they are figures of many people, worked out anew from their activities
-            count=_count_reports,
+        # figures of many people, worked out anew from their activities; who is gone is passed over
+        PersonalData(
+            "stored_report", ("rows",), _("reports that were worked out"), erase=_forget_reports, count=_count_reports
         ),
-    )
+    )  # fmt: skip
     events.subscribe(take_out)
 
 

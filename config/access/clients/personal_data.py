@@ -1,28 +1,17 @@
 """What erasing and merging a person means for the replies that Idempotency-Keys are answered with."""
 
-from collections.abc import Sequence
-
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
-from people.core.personal_data import Erasing, Owned
+from people.core.personal_data import Erasing, IdArray
 
 
 def register() -> None:
     """Make the table known; called when the app starts."""
+    # a reply says how things were, and holds copies of what other tables have; who is erased later takes the losers'
     personal_data.register(
-        Owned(
-            table="idempotent_reply",
-            columns=("person_ids",),
-            label=_("replies kept for repeated requests"),
-            # a reply says how things were; an erase of the winner takes the losers' with it
-            merge=personal_data.nothing,
-            undo=personal_data.nothing,
-            erase=_erase,
-            export=personal_data.no_rows,  # copies of what the other tables have
-            count=_count,
-        )
+        IdArray("idempotent_reply", "person_ids", _("replies kept for repeated requests"), erase=_erase)
     )
 
 
@@ -38,9 +27,3 @@ def _erase(erasing: Erasing) -> None:
             where person_ids && %(ids)s::int[] or (body is not null and ({body}))""",
             parameters,
         )
-
-
-def _count(person_ids: Sequence[int]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("select count(*) from idempotent_reply where person_ids && %s::int[]", [list(person_ids)])
-        return cursor.fetchone()[0]
