@@ -4,9 +4,6 @@ A job drains one lane of one webhook; a lock keeps a second one out. A call that
 process that is killed between answer and note makes it again, under the same id.
 """
 
-import base64
-import hashlib
-import hmac
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -15,6 +12,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
+from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from people.core import jobs
 from people.core.db import locks
@@ -120,8 +118,7 @@ def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping
     found = {"webhook-id": key, "webhook-timestamp": moment}
     if webhook.secret is not None:
         secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
-        digest = hmac.new(secret, f"{key}.{moment}.".encode() + body, hashlib.sha256).digest()
-        found["webhook-signature"] = "v1," + base64.b64encode(digest).decode()
+        found["webhook-signature"] = StandardWebhook(secret).sign(key, now, body.decode())
     return found
 
 
