@@ -7,20 +7,30 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test lint bench load neighbours sbom pins clean install install-test browser
+.PHONY: help run test test-fast format lint bench load neighbours sbom pins clean install install-test browser
 
-run: install
+run: install  ## run the product on PORT (8000)
 	@python manage.py migrate --verbosity 0
 	@python manage.py messages --compile
 	@python manage.py collectstatic --noinput --verbosity 0
 	@python manage.py first_start
 	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
 
-test: install-test lint browser node_modules/axe-core/axe.min.js
+test: install-test lint browser node_modules/axe-core/axe.min.js  ## everything: lint, migrations, all tests
 	@python manage.py makemigrations --check --dry-run
 	@pytest -n 2 -rsR
 
-lint: install-test
+test-fast: install-test  ## the tests for the inner loop: neither slow ones nor the browser's
+	@pytest -n 2 -m "not slow and not e2e"
+
+format: install-test  ## format the Python code and sort its imports
+	@ruff check --fix-only --select I .
+	@ruff format .
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+lint: install-test  ## check style, formatting and layers
 	@ruff check .
 	@ruff format --check .
 	@lint-imports
@@ -41,7 +51,7 @@ node_modules/axe-core/axe.min.js: package.json
 		&& touch $@ || echo "axe-core could not be installed: tests of accessibility are skipped."; \
 	else echo "There is no npm: tests of accessibility are skipped."; fi
 
-pins:
+pins:  ## renew the pinned requirements
 	@for set in base test; do uv pip compile --python-version 3.11 --universal --generate-hashes \
 		--no-emit-index-url --no-header requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -60,17 +70,17 @@ $(VENV)/test.installed: requirements/test.txt $(VENV)/base.installed
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
 
-clean:
+clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-bench: install-test
+bench: install-test  ## measure recording, import, lists (ONLY=, JSON=)
 	@python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
-load: install-test
+load: install-test  ## load with several clients (JSON=)
 	@python -m tests.system.load $(if $(JSON),--json $(JSON))
 
-neighbours: install-test
+neighbours: install-test  ## run beside an older version (FROM=)
 	@python -m tests.system.upgrade $(FROM)
 
-sbom: install
+sbom: install  ## write sbom.json
 	@python manage.py sbom sbom.json

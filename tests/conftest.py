@@ -13,6 +13,7 @@ hypothesis_profiles.load_profile()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds, and is begun first")
+    config.addinivalue_line("markers", "e2e: runs in a browser")
     config.addinivalue_line("markers", "one_server(reason): means nothing on a cluster, and is skipped there")
     config.addinivalue_line("markers", "on_cluster: needs CITUS_DATABASE_URL, and is skipped without it")
 

@@ -28,6 +28,7 @@ def pytest_collection_modifyitems(items):
     """
     for item in items:
         if "/e2e/" in item.nodeid.replace(os.sep, "/"):
+            item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.django_db(transaction=True))
             item.add_marker(pytest.mark.flaky(reruns=1))
 
