@@ -1,0 +1,190 @@
+"""Where a request begins and ends, in bytes that arrive bit by bit: its bounds, before anything of it is believed.
+
+Nothing here decides what a request means: the same bytes go to gunicorn's parser, which is strict. A head whose
+framing is doubtful is handed over without a body, so that the parser refuses it.
+"""
+
+import re
+import tempfile
+from dataclasses import dataclass
+
+HEAD_END = b"\r\n\r\n"
+IN_MEMORY = 65_536  # bytes of a body that are kept in memory; the rest goes to a temporary file
+MAX_SIZE_LINE = 1_024  # of a chunk, and of a line after the last one
+MAX_TRAILERS = 8_192
+EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
+# bodies of any length that the application reads as they come
+STREAMS = re.compile(rb"POST /api/v1/(activities/stream|imports)/?[? ]")
+
+
+class RequestBoundError(Exception):
+    """What arrived is more than is taken; `status` is the answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bytes of a request: its first line, its head, and the body that is collected before a thread has it."""
+
+    line: int
+    head: int
+    body: int
+
+
+class Chunks:
+    """Finds the end of a body in chunks."""
+
+    def __init__(self) -> None:
+        self.line, self.left, self.is_trailer, self.trailers = b"", 0, False, 0
+
+    def feed(self, data: bytes) -> int | None:
+        """How many of these bytes belong to the body if it ends in them, else None. ValueError: these are no chunks."""
+        at = 0
+        while at < len(data):
+            if self.left:  # a chunk's content, and the line end after it
+                taken = min(self.left, len(data) - at)
+                self.left -= taken
+                at += taken
+                continue
+            end = data.find(b"\n", at)
+            self.line += data[at : end if end >= 0 else len(data)]
+            if len(self.line) > MAX_SIZE_LINE:
+                raise ValueError("a line between chunks is too long")
+            if end < 0:
+                return None
+            at = end + 1
+            if self._is_end(self.line.strip()):
+                return at
+            self.line = b""
+        return None
+
+    def _is_end(self, line: bytes) -> bool:
+        if self.is_trailer:
+            self.trailers += len(line)
+            if self.trailers > MAX_TRAILERS:
+                raise ValueError("too much after the last chunk")
+            return not line
+        size = int(line.partition(b";")[0].strip() or b"?", 16)
+        if size < 0:
+            raise ValueError("a chunk of less than nothing")
+        self.is_trailer, self.left = size == 0, size + 2 if size else 0
+        return False
+
+
+class Incoming:
+    """One request as far as it has arrived.
+
+    `is_complete`: all of it is here. `is_stream`: its head is here, and the rest is for the application to read from
+    the connection, because it reads it as it comes or because there is more of it than is collected.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.head = b""
+        self.received = 0  # bytes of the request
+        self.is_complete = self.is_stream = self.expects_continue = False
+        self.rest = b""  # what arrived after its end: the next request
+        self._arriving = bytearray()
+        self._body: tempfile.SpooledTemporaryFile[bytes] | None = None
+        self._length: int | None = 0
+        self._chunks: Chunks | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived. RequestBoundError: it is too much."""
+        if self.head:
+            self._take_body(data)
+            return
+        start = max(0, len(self._arriving) - len(HEAD_END) + 1)
+        self._arriving += data if self._arriving else data.lstrip(b"\r\n")  # an empty line before a request is none
+        end = self._arriving.find(HEAD_END, start)
+        self._check_head(end)
+        if end < 0:
+            return
+        end += len(HEAD_END)
+        self.head, body = bytes(self._arriving[:end]), bytes(self._arriving[end:])
+        self._arriving.clear()
+        self.received = len(self.head)
+        self._read_framing()
+        self._take_body(body)
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes of what has arrived, as from a socket; none when that was all."""
+        if self.head:
+            data, self.head = self.head[:size], self.head[size:]
+            return data
+        return self._body.read(size) if self._body else b""
+
+    def hand_over(self) -> None:
+        """From now on it is read, no more written."""
+        if self._body:
+            self._body.seek(0)
+        if self.expects_continue and self.is_complete:  # the client was told to go on, or did not wait for it
+            self.head = EXPECTS.sub(b"", self.head, count=1)
+
+    def close(self) -> None:
+        if self._body:
+            self._body.close()
+            self._body = None
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(self.head or self._arriving)
+
+    @property
+    def path(self) -> bytes:
+        """The address without its query, as far as it is known."""
+        parts = bytes((self.head or self._arriving)[:2_048]).split(b"\r\n")[0].split(b" ")
+        return parts[1].partition(b"?")[0] if len(parts) > 1 else b""
+
+    def _check_head(self, end: int) -> None:
+        line = self._arriving.find(b"\r\n", 0, self.bounds.line + 2)
+        if line < 0 and len(self._arriving) > self.bounds.line:
+            raise RequestBoundError(414)
+        if (end if end >= 0 else len(self._arriving)) > self.bounds.head:
+            raise RequestBoundError(431)
+
+    def _read_framing(self) -> None:
+        """How the body is to be found; a doubtful framing counts as none."""
+        lengths, codings = [], []
+        for line in self.head.split(b"\r\n")[1:]:
+            name, _colon, value = line.partition(b":")
+            match name.strip().lower():
+                case b"content-length":
+                    lengths.append(value.strip())
+                case b"transfer-encoding":
+                    codings.append(value.strip().lower())
+        if codings == [b"chunked"] and not lengths:
+            self._length, self._chunks = None, Chunks()
+        elif len(lengths) == 1 and not codings and re.fullmatch(rb"[0-9]{1,18}", lengths[0]):
+            self._length = int(lengths[0])
+        self.expects_continue = self._length != 0 and EXPECTS.search(self.head) is not None
+        is_large = self._length is not None and self._length > self.bounds.body
+        self.is_stream = self._length != 0 and (is_large or STREAMS.match(self.head) is not None)
+
+    def _take_body(self, data: bytes) -> None:
+        wanted = self._wanted(data)
+        if wanted is not None:
+            self.is_complete = not self.is_stream
+            if self.is_complete:
+                data, self.rest = data[:wanted], data[wanted:]
+        if data:
+            if self._body is None:
+                self._body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed with the request)
+            self._body.write(data)
+            self.received += len(data)
+        if not self.is_complete and self._body and self._body.tell() > self.bounds.body:
+            self.is_stream = True
+
+    def _wanted(self, data: bytes) -> int | None:
+        """How many of these bytes end the body; None: it goes on."""
+        if self._chunks is not None:
+            try:
+                return self._chunks.feed(data)
+            except ValueError:
+                return len(data)  # the parser refuses it
+        assert self._length is not None
+        left = self._length - (self._body.tell() if self._body else 0)
+        return left if left <= len(data) else None
