@@ -14,6 +14,7 @@ def address_of(request: HttpRequest) -> str:
     forwarded = request.headers.get("X-Forwarded-For", "") if settings.TRUST_PROXY else ""
     given = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
     try:
-        return str(ip_address(given.strip("[]")))
+        address = ip_address(given.strip("[]"))
     except ValueError:
         return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)  # ::ffff:a.b.c.d is a.b.c.d

@@ -136,6 +136,7 @@ MIDDLEWARE = [
     "config.api.middleware.ApiDoor",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "config.access.throttling.HashingMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

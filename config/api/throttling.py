@@ -44,6 +44,17 @@ class Allowance:
             raise TooMany(Problem("too_many_calls", message, (), str(self.limit), str(self.used)))
 
 
+def seconds_left(caller: str, limit: int) -> int:
+    """Seconds until the caller, of whom `limit` calls were counted in this minute, may go on; 0: now."""
+    now = int(time.time())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'select count from call_count where caller = %s and "window" = %s', [caller[:64], now // WINDOW_SECONDS]
+        )
+        row = cursor.fetchone()
+    return WINDOW_SECONDS - now % WINDOW_SECONDS if row and row[0] >= limit else 0
+
+
 def count(caller: str, limit: int | None = None) -> Allowance:
     """Count one call of `caller`; one statement."""
     now = int(time.time())

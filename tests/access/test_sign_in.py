@@ -1,5 +1,6 @@
 """Getting in with a password: throttled, changed, and where one is signed in."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from config.access import throttling
 from config.access.clients import editing as client_editing
 from config.access.models import Session
 from config.access.sign_in import sessions
@@ -98,12 +100,12 @@ def test_without_one_nobody_gives_an_address_of_their_choice():
     assert reply.status_code == 429
 
 
-def test_programs_are_never_locked_out(client, vera):
+def test_wrong_secrets_from_elsewhere_lock_no_program_out(client, vera):
     made = client_editing.create("Bank core", vera, None)
     ask = {"grant_type": "client_credentials", "client_id": made.client_id}
     for _attempt in range(20):
-        client.get("/identity/oauth/token", ask | {"client_secret": "wrong"})
-        client.post("/api/v1/oauth/token", ask | {"client_secret": "wrong"})
+        client.get("/identity/oauth/token", ask | {"client_secret": "wrong"}, REMOTE_ADDR="203.0.113.9")
+        client.post("/api/v1/oauth/token", ask | {"client_secret": "wrong"}, REMOTE_ADDR="203.0.113.9")
     assert client.get("/identity/oauth/token", ask | {"client_secret": made.client_secret}).status_code == 200
     assert client.post("/api/v1/oauth/token", ask | {"client_secret": made.client_secret}).status_code == 200
 
@@ -242,3 +244,68 @@ def test_devices_are_called_by_their_names():
     assert sessions.device(FIREFOX) == "Firefox, Windows"
     assert sessions.device("Mozilla/5.0 (X11; Linux x86_64) Chrome/140 Safari/537.36 Edg/140") == "Edge, Linux"
     assert sessions.device("<script>") == ""
+
+
+@pytest.mark.parametrize(
+    ("addresses", "is_one"),
+    [
+        (["198.51.100.7", "::ffff:198.51.100.7"], True),
+        (["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"], True),
+        (["2001:db8:1:2::1", "2001:db8:1:3::1"], False),
+        (["198.51.100.7", "198.51.100.8"], False),
+    ],
+)
+def test_wrong_passwords_of_one_address_are_counted_whoever_they_are_for(settings, addresses, is_one):
+    settings.LOGIN_FAILURES_PER_ADDRESS = 3
+    with time_machine.travel(timezone.now().replace(second=5), tick=False):
+        for number in range(3):
+            assert log_in("wrong", f"nobody{number}", addresses[0]).status_code == 200
+        reply = log_in(GOOD, address=addresses[1])
+        assert reply.status_code == (429 if is_one else 302)
+        assert not is_one or reply.headers["Retry-After"] == "55"
+    with time_machine.travel(timezone.now() + timedelta(minutes=2), tick=False):
+        assert log_in(GOOD, address=addresses[0]).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/identity/oauth/token", "/api/v1/oauth/token"])
+def test_wrong_secrets_are_counted_with_them(settings, vera, path):
+    settings.LOGIN_FAILURES_PER_ADDRESS = 3
+    made = client_editing.create("Shop", vera, None, client_editing.known_rights())
+    right = {"grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret}
+    with time_machine.travel(timezone.now().replace(second=5), tick=False):
+        for _attempt in range(5):
+            assert Client().post(path, right).status_code == 200, "right ones are not counted"
+        for _attempt in range(3):
+            assert Client().post(path, right | {"client_secret": "wrong"}).status_code == 401
+        reply = Client().post(path, right)
+    assert (reply.status_code, reply.headers["Retry-After"]) == (429, "55")
+
+
+@pytest.fixture
+def taken_slots(monkeypatch, tmp_path, settings):
+    """Every slot for hashing is taken, and passwords are hashed as in production."""
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(throttling, "WAIT_SECONDS", 0.05)
+    with ExitStack() as held:
+        for _slot in range(throttling.SLOTS):
+            held.enter_context(throttling.hashing_slot())
+        yield held
+    with throttling.hashing_slot():
+        pass  # free again
+
+
+@pytest.mark.parametrize("path", [LOGIN, "/identity/oauth/token", "/api/v1/oauth/token"])
+def test_passwords_are_not_hashed_on_all_processors_at_once(settings, vera, request, path):
+    settings.PASSWORD_HASHERS = ["config.access.throttling.BoundedPBKDF2"]
+    settings.OAUTH2_PROVIDER = {"CLIENT_SECRET_HASHER": "default"}
+    vera.set_password(GOOD)
+    vera.save()
+    made = client_editing.create("Shop", vera, None, client_editing.known_rights())
+    words = {
+        "username": "vera", "password": GOOD,
+        "grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret,
+    }  # fmt: skip
+    assert Client().post(path, words).status_code in {200, 302}
+    request.getfixturevalue("taken_slots")
+    reply = Client().post(path, words)
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "5")

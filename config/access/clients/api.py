@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from config.access import throttling
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.clients.filters import ApiClientFilters
@@ -33,8 +34,15 @@ def token(request: HttpRequest) -> HttpResponse:
         code = "unsupported_grant_type" if given.get("grant_type") else "invalid_request"
         return _oauth_fault(400, code, "grant_type must be client_credentials")
     client_id, secret = _basic(request) or (given.get("client_id", ""), given.get("client_secret", ""))
-    client = client_editing.authenticate(client_id, secret)
+    if seconds := throttling.seconds_to_wait(request):
+        return _oauth_fault(429, "slow_down", "too many wrong credentials", {"Retry-After": str(seconds)})
+    try:
+        client = client_editing.authenticate(client_id, secret)
+    except throttling.HashingBusyError:
+        retry = {"Retry-After": str(throttling.RETRY_SECONDS)}
+        return _oauth_fault(503, "temporarily_unavailable", "try again in some seconds", retry)
     if client is None:
+        throttling.count_failure(request)
         return _oauth_fault(401, "invalid_client", "unknown client or secret", {"WWW-Authenticate": "Basic"})
     try:
         scopes = given["scope"].split() if given.get("scope", "").strip() else None

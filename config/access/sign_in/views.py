@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.forms import AuthenticationForm
 
-from config.client_address import address_of
+from config.access import throttling
 
 
 class Login(LoginView):
@@ -21,8 +21,14 @@ class Login(LoginView):
     authentication_form = AuthenticationForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST" and (seconds := throttling.seconds_to_wait(request)):
+            return _too_often(request, 1, seconds, by_address=True)
         self.redirect_authenticated_user = admin.site.has_permission(request)
         return super().dispatch(request, *args, **kwargs)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        throttling.count_failure(self.request)
+        return super().form_invalid(form)
 
     def form_valid(self, form: Any) -> HttpResponse:
         return perform_login(self.request, form.get_user(), redirect_url=self.get_success_url())
@@ -37,14 +43,20 @@ class Login(LoginView):
 
 def address(request: HttpRequest) -> str:
     """What attempts are counted under; those of unknown origin (a socket without a trusted proxy) together."""
-    return address_of(request) or "0.0.0.0"
+    return throttling.network_of(request)
 
 
 def locked_out(request: HttpRequest, *_axes: Any) -> HttpResponse:
     """What django-axes answers to somebody who tried too often."""
     minutes = max(1, round(settings.AXES_COOLOFF_TIME.total_seconds() / 60))
-    context = {**admin.site.each_context(request), "minutes": minutes}
-    return render(request, "access/locked_out.html", context, status=429)
+    return _too_often(request, minutes, minutes * 60)
+
+
+def _too_often(request: HttpRequest, minutes: int, seconds: int, by_address: bool = False) -> HttpResponse:
+    context = {**admin.site.each_context(request), "minutes": minutes, "by_address": by_address}
+    response = render(request, "access/locked_out.html", context, status=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 page = Login.as_view()

@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from config.access import throttling
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient
 from config.marketo.wire.parameters import Parameters
@@ -33,10 +34,17 @@ def token(request: HttpRequest) -> HttpResponse:
     client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
     if not client_id:
         client_id, secret = _basic(request)
+    if seconds := throttling.seconds_to_wait(request):
+        return _refuse(429, "slow_down", "Too many wrong credentials from this address", seconds)
     if not ApiClient.objects.filter(client_id=client_id).exists():
+        throttling.count_failure(request)
         return _refuse(401, "unauthorized", f"No client with requested id: {show(client_id)}")
-    client = client_editing.authenticate(client_id, secret)
+    try:
+        client = client_editing.authenticate(client_id, secret)
+    except throttling.HashingBusyError:
+        return _refuse(503, "temporarily_unavailable", "Try again in some seconds", throttling.RETRY_SECONDS)
     if client is None:
+        throttling.count_failure(request)
         return _refuse(401, "invalid_client", "Bad client credentials")
     log_formats.name(user=client.api_user_id, client=client.pk)
     found = client_editing.token_of(client)
@@ -62,8 +70,11 @@ def _basic(request: HttpRequest) -> tuple[str, str]:
     return unquote_plus(client_id).replace("\0", ""), unquote_plus(secret)
 
 
-def _refuse(status: int, error: str, description: str) -> HttpResponse:
-    return _reply({"error": error, "error_description": description}, status)
+def _refuse(status: int, error: str, description: str, retry: int = 0) -> HttpResponse:
+    reply = _reply({"error": error, "error_description": description}, status)
+    if retry:
+        reply.headers["Retry-After"] = str(retry)
+    return reply
 
 
 def _reply(body: dict[str, Any], status: int = 200) -> HttpResponse:

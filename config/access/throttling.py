@@ -1,0 +1,103 @@
+"""How often and how many at once may try passwords and secrets: hashing is made to be slow, and must not be all we do."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address, ip_address, ip_network
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from config.api import throttling as api_throttling
+from config.client_address import address_of
+
+UNKNOWN = "0.0.0.0"
+SLOTS = max(1, (os.cpu_count() or 2) // 2)
+WAIT_SECONDS = 1.0
+RETRY_SECONDS = 5
+
+
+class HashingBusyError(Exception):
+    """Every slot for hashing passwords was taken for as long as a request waits."""
+
+
+def network_of(request: HttpRequest) -> str:
+    """What attempts are counted under: an IPv4 address, of IPv6 the /64, which is one line; unknown ones together."""
+    known = address_of(request)
+    if not known:
+        return UNKNOWN
+    address = ip_address(known)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address), 64), strict=False).network_address)
+    return known
+
+
+def seconds_to_wait(request: HttpRequest) -> int:
+    """Seconds until the caller's network may try again; 0: now. No secret is looked at before."""
+    return api_throttling.seconds_left(_caller(request), settings.LOGIN_FAILURES_PER_ADDRESS)
+
+
+def count_failure(request: HttpRequest) -> None:
+    """A password or secret was wrong."""
+    api_throttling.count(_caller(request))
+
+
+@contextlib.contextmanager
+def hashing_slot(folder: Path | None = None) -> Iterator[None]:
+    """One of this machine's slots for hashing: half of its processors, all processes together.
+
+    Locks of files, which end with their process. HashingBusyError: none is free in time.
+    """
+    folder = folder or Path(settings.DATA_DIR)
+    deadline = time.monotonic() + WAIT_SECONDS
+    with contextlib.ExitStack() as opened:
+        files = [opened.enter_context(open(folder / f"hashing.{number}.lock", "ab")) for number in range(SLOTS)]
+        while not any(_is_mine(file.fileno()) for file in files):
+            if time.monotonic() > deadline:
+                raise HashingBusyError
+            time.sleep(0.02)
+        yield
+
+
+class BoundedPBKDF2(PBKDF2PasswordHasher):
+    """PBKDF2 within a slot: setting and checking, of users and API clients."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        with hashing_slot():
+            return super().encode(password, salt, iterations)
+
+
+class HashingMiddleware:
+    """Answers 503 where nothing more is known of a request that got no slot."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return busy() if isinstance(error, HashingBusyError) else None
+
+
+def busy() -> HttpResponse:
+    text = _("Too many people are signing in at this moment. Try again in a few seconds.")
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return HttpResponse(f"{text}\n", status=503, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _caller(request: HttpRequest) -> str:
+    return f"secret:{network_of(request)}"
+
+
+def _is_mine(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
