@@ -8,6 +8,7 @@ Requests whose body is read as it comes ("streams": imports, activities as lines
 collected) have at most half of the threads; more of them wait their turn unread.
 """
 
+import contextlib
 import os
 import selectors
 import socket
@@ -27,7 +28,7 @@ from config.request_framing import Bounds, Incoming, RequestBoundError
 
 RECEIVED_AT_ONCE = 65_536
 LINGER_SECONDS = 2.0  # for a client to read an answer before the connection is closed on what it still sends
-LINGER_BYTES = 65_536
+LINGER_BYTES = 1_048_576
 CHECK_EVERY = 0.5  # seconds
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 TEXTS = {
@@ -245,15 +246,13 @@ class Worker(ThreadWorker):
         """Answer in the worker: a request that is not whole reaches no application."""
         path = conn.sock.incoming.path
         self.log.info("Refused a request from %s: %d", conn.client[0] if conn.client else "", status)
-        try:
+        with contextlib.suppress(OSError):
             conn.sock.real.send(refusal(status, path))
-        except OSError:
-            pass
         conn.sock.incoming.close()
         self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:
-        """Close when the client has read its answer: at once, what it still sends would have it lost (RFC 9112, 9.6)."""
+        """Close when the client has read its answer, which closing at once could lose (RFC 9112, 9.6)."""
         try:
             conn.sock.real.shutdown(socket.SHUT_WR)
         except OSError:
@@ -270,7 +269,7 @@ class Worker(ThreadWorker):
         except OSError:
             data = b""
         conn.discarded += len(data)
-        if not data or conn.discarded > LINGER_BYTES * 16:
+        if not data or conn.discarded > LINGER_BYTES:
             self._forget(conn, self.lingering)
 
     def _drop_one(self) -> None:
@@ -303,7 +302,7 @@ class Worker(ThreadWorker):
 
 
 def refusal(status: int, path: bytes) -> bytes:
-    """An answer without the application, in the shape of the API that the path belongs to; English, as no user is known."""
+    """An answer without the application, in the shape of the path's API; in English, as no user is known."""
     title = HTTPStatus(status).phrase
     if path.startswith(b"/api/"):
         media = "application/problem+json"
