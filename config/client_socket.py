@@ -24,7 +24,7 @@ MOST_KEPT = 8 * 1_024 * 1_024  # bytes of an answer that are kept; then its thre
 
 @dataclass
 class Pace:
-    """How long a transfer may take: a grace, and the time that its bytes take at the slowest rate; never more than a total."""
+    """How long a transfer may take: a grace and the time of its bytes at the slowest rate, at most `total`."""
 
     rate: int  # bytes a second
     total: float  # seconds

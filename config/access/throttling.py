@@ -1,4 +1,4 @@
-"""How often and how many at once may try passwords and secrets: hashing is made to be slow, and must not be all we do."""
+"""How many passwords and secrets may be tried, and how many at once: hashing is slow on purpose."""
 
 import contextlib
 import fcntl
