@@ -70,7 +70,8 @@ class RefusedActivityAdmin(ModelAdmin):
     actions = ("replay_selected", "correct_selected", "dismiss_selected")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
+        allowed = request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
+        return allowed and (obj is None or recording_replay.visible_to(request.user).filter(pk=obj.pk).exists())
 
     has_module_permission = has_view_permission
 
@@ -84,7 +85,7 @@ class RefusedActivityAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         # for their labels, which the sentences of every row name
-        return super().get_queryset(request).prefetch_related("activity_type__live__fields")
+        return recording_replay.visible_to(request.user).prefetch_related("activity_type__live__fields")
 
     @admin.display(description=gettext_lazy("Activity"))
     def what(self, row: RefusedActivity) -> str:

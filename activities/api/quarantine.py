@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from activities.models.quarantine import RefusedActivity
 from activities.recording import replay as recording_replay
 from people.core.errors import told
+from people.core.permissions import require
 from people.core.source import Door
 from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
 from people.rest.viewsets import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
@@ -97,19 +98,24 @@ class ChangedShown(Strict):
 
 
 class Quarantine(Listed, Retrieved):
-    """Activities that were refused, kept for a while to be mended and replayed."""
+    """Activities that were refused, kept for a while to be mended and replayed: the caller's own, or everybody's."""
 
     queryset = RefusedActivity.objects.select_related("activity_type")
     serializer_class = RefusedActivityShown
     filterset_class = RefusedActivityFilters
     orderings = ("id", "-id", "last_at", "-last_at")
     rights = {
-        "list": "activities.view_refusedactivity",
-        "retrieve": "activities.view_refusedactivity",
+        "list": None,  # see `get_queryset`
+        "retrieve": None,
         "replay": recording_replay.RIGHT,
         "dismiss": recording_replay.RIGHT,
         "correct": recording_replay.RIGHT,
     }
+
+    def get_queryset(self) -> Any:
+        if not self.request.user.has_perm(recording_replay.SEE_OTHERS):
+            require(self.request.user, recording_replay.RIGHT)
+        return recording_replay.visible_to(self.request.user).select_related("activity_type")
 
     @extend_schema(request=IdsGiven, responses=ReplayedShown)
     @action(["POST"], detail=False)

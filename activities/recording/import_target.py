@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
+from activities.api import parsing
 from activities.models import ActivityField, ActivityType
 from activities.recording import column_recorder, quarantine, recorder, schema
 from activities.recording import rows as recording_rows
@@ -71,6 +72,9 @@ class ActivitiesTarget(Target):
     rights = ("activities.record_activity",)
     batch = recorder.MAX_BATCH
     has_external_ids = True
+
+    def rights_of(self, plan: Plan) -> tuple[str, ...]:
+        return (parsing.CREATE,) if plan.create_people else ()
 
     def subjects(self) -> list[tuple[str, Any]]:
         types = ActivityType.objects.recordable().custom().select_related("live").order_by("live__name")

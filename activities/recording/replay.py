@@ -1,7 +1,8 @@
 """To settle refused rows: correct them, give a field another name, record them after all, or dismiss them.
 
 A row is recorded once, however often and by however many it is replayed: with today's live version, and as if it
-had come through the door that refused it.
+had come through the door that refused it. The source of a row that was corrected is who corrected it last.
+Each verb is limited to the rows of its user and of that user's API clients, unless the user has the right `OTHERS`.
 """
 
 import json
@@ -15,17 +16,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.api import parsing
 from activities.models import RefusedActivity
 from activities.recording import quarantine, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import Lookup, NewActivity
 from people.core import audit
 from people.core.errors import Problem, Refused, show
-from people.core.permissions import require
+from people.core.messages import sentence
+from people.core.permissions import own_or_all, require
 from people.core.source import Door, Source
 
 MAX_ROWS = 1_000  # of one transaction
 RIGHT = "activities.record_activity"
+SEE_OTHERS, OTHERS = "activities.view_refusedactivity", "activities.change_refusedactivity"  # of what others sent
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 
@@ -80,12 +84,13 @@ def remap(ids: Sequence[int], old: str, new: str, by: Any) -> int:
 def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: Any) -> int:
     require(by, RIGHT)
     changed = []
-    for refused in _waiting(ids):
+    for refused in _waiting(ids, by):
         row = json.loads(refused.raw)
         change(row)
-        raw = json.dumps(row)
-        if raw != refused.raw:
-            refused.raw = raw
+        if json.dumps(row) != refused.raw:
+            if by is not None:
+                row["corrected_by"] = by.pk
+            refused.raw = json.dumps(row)
             changed.append(refused)
     RefusedActivity.objects.bulk_update(changed, ["raw"], batch_size=MAX_ROWS)
     _note(by, changed, "refused_corrected")
@@ -102,11 +107,17 @@ def replay(ids: Sequence[int], by: Any) -> Replayed:
 @transaction.atomic
 def _replay(ids: Sequence[int], by: Any) -> Replayed:
     # a row that another replay holds is its to record
-    waiting = list(_waiting(ids))
+    waiting = list(_waiting(ids, by))
     now = timezone.now()
+    may_create = by is None or by.has_perm(parsing.CREATE)
     groups: dict[tuple[Any, ...], list[RefusedActivity]] = {}
     for row in waiting:
-        groups.setdefault((row.door, row.user_id, row.origin_id, row.zone), []).append(row)
+        if not may_create and _creates(row):
+            message = sentence("To create people needs a right that is missing.")
+            _refuse(row, [Problem("not_allowed", message, ("create_person",), parsing.CREATE)])
+        else:
+            sender = json.loads(row.raw).get("corrected_by", row.user_id)
+            groups.setdefault((row.door, sender, row.origin_id, row.zone), []).append(row)
     recorded = 0
     for (door, user_id, origin_id, zone), rows in groups.items():
         source = Source(Door(door), user_id, origin_id)
@@ -114,9 +125,7 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
         outcomes = recorder.record(news, source, zone=ZoneInfo(zone), keep_refused=False)
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome.status is recording_rows.Status.REFUSED:
-                first = outcome.problems[0]
-                row.code, row.field = first.code, show(first.path[-1] if first.path else "")
-                row.problems = [quarantine.as_json(problem) for problem in outcome.problems]
+                _refuse(row, outcome.problems)
             else:
                 row.state, row.activity_id, row.settled_at = State.REPLAYED, outcome.activity_id, now
                 recorded += 1
@@ -126,11 +135,23 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
     return Replayed(recorded, len(waiting) - recorded)
 
 
+def _creates(row: RefusedActivity) -> bool:
+    """Whether the row asks for its person to be created where there is none."""
+    person = decode(row.raw).person
+    return isinstance(person, Lookup) and person.create
+
+
+def _refuse(row: RefusedActivity, problems: Sequence[Problem]) -> None:
+    """Set on the row, which the caller saves, why it is refused today."""
+    row.code, row.field = problems[0].code, show(problems[0].path[-1] if problems[0].path else "")
+    row.problems = [quarantine.as_json(problem) for problem in problems]
+
+
 @transaction.atomic
 def dismiss(ids: Sequence[int], by: Any) -> int:
     """Put waiting rows aside; return how many."""
     require(by, RIGHT)
-    rows = list(_waiting(ids))
+    rows = list(_waiting(ids, by))
     RefusedActivity.objects.filter(pk__in=[row.pk for row in rows]).update(
         state=State.DISMISSED, settled_at=timezone.now()
     )
@@ -152,8 +173,14 @@ def decode(raw: str) -> NewActivity:
     )
 
 
-def _waiting(ids: Sequence[int]) -> Any:
-    rows = RefusedActivity.objects.filter(pk__in=list(ids), state=State.WAITING).exclude(raw="").order_by("pk")
+def visible_to(by: Any) -> Any:
+    """The refused rows that `by` may see: their own, or with the right `SEE_OTHERS` everybody's."""
+    return RefusedActivity.objects.filter(own_or_all(by, SEE_OTHERS))
+
+
+def _waiting(ids: Sequence[int], by: Any) -> Any:
+    rows = RefusedActivity.objects.filter(own_or_all(by, OTHERS), pk__in=list(ids), state=State.WAITING)
+    rows = rows.exclude(raw="").order_by("pk")
     return rows.select_for_update(skip_locked=True, of=("self",))
 
 

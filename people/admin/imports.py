@@ -41,9 +41,13 @@ class ImportAdmin(TransferAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Import | None = None) -> bool:
         targets = TARGETS.values() if obj is None else [TARGETS[obj.kind]]
-        return any(all(request.user.has_perm(right) for right in target.rights) for target in targets)
+        allowed = any(all(request.user.has_perm(right) for right in target.rights) for target in targets)
+        return allowed and (obj is None or import_jobs.visible_to(request.user).filter(pk=obj.pk).exists())
 
     has_add_permission = has_view_permission
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return import_jobs.visible_to(request.user)
 
     @admin.display(description=gettext_lazy("Contents"))
     def contents(self, job: Import) -> str:

@@ -116,7 +116,8 @@ class Imports(Listed, Retrieved):
     )
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(kind__in=_kinds_of(self.request.user))
+        user = self.request.user
+        return import_jobs.visible_to(user).select_related("user").filter(kind__in=_kinds_of(user))
 
     def get_parsers(self) -> list[Any]:
         is_upload = self.request is not None and self.request.method == "POST" and not self.detail
@@ -217,7 +218,7 @@ class ImportFailures(Listed):
     rights: ClassVar = {"list": None}  # those of the kind of file
 
     def get_queryset(self) -> Any:
-        jobs = Import.objects.filter(kind__in=_kinds_of(self.request.user))
+        jobs = import_jobs.visible_to(self.request.user).filter(kind__in=_kinds_of(self.request.user))
         job = jobs.filter(pk=min(self.kwargs["job"], LARGEST_ID)).first()
         if job is None:
             raise NotFound(Problem("not_found", _("There is nothing at this address.")))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from people.core.errors import NotAllowed, Problem
@@ -26,3 +27,10 @@ def require(by: Any, permission: str) -> None:
     right = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
     message = _("This needs the right “%(right)s”.") % {"right": _(right.name) if right else permission}
     raise NotAllowed(Problem("not_allowed", message, (), permission))
+
+
+def own_or_all(by: Any, right_to_others: str) -> Q:
+    """Condition on rows with a `user`: those of `by` and of the API clients of `by`; with the right, everybody's."""
+    if by is None or by.has_perm(right_to_others):
+        return Q()
+    return Q(user=by.pk) | Q(user__owner=by.pk)

@@ -108,6 +108,7 @@ def build_world(caller: Any) -> dict[str, Any]:
     somebody = get_user_model().objects.create_user("somebody", is_staff=True)
     check, ann, bob, loser, gone = approved_type(), person(first_name="Ann"), person(), person(), person()
     recorded(activity(ann.pk, external_id="T-1", amount=5), activity(ann.pk, amount="many"))
+    RefusedActivity.objects.update(user=caller)
     deletion.delete([gone.pk], None, SYSTEM)
     rules = {"version": 1, "match": "all", "filters": [
         {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}  # fmt: skip

@@ -28,5 +28,5 @@ def test_what_was_refused_is_mended_and_replayed(api):
 
 
 def test_rights_are_asked_for(narrowed):
-    assert narrowed("activities.record_activity").get("quarantine").status_code == 403
+    assert narrowed("people.view_person").get("quarantine").status_code == 403
     assert narrowed("activities.view_refusedactivity").post("quarantine/replay", {"ids": [1]}).status_code == 403

@@ -29,6 +29,7 @@ from people.files.models import Import
 from people.files.tabular import Shape
 
 MAX_NAME = 255
+OTHERS = "people.change_import"  # the right to see and steer imports of other users
 REPORT_COLUMNS = ("import_row", "import_problem")  # that a report of refused rows adds
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
 
@@ -124,6 +125,20 @@ def sample(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
     return found
 
 
+def visible_to(by: Any) -> Any:
+    """The imports that `by` may see and steer, as far as the rights of each kind allow."""
+    return Import.objects.filter(permissions.own_or_all(by, OTHERS))
+
+
+def require_for(job: Import, by: Any, plan: Plan | None = None) -> None:
+    """Raise `NotAllowed` unless `by` may do something with `job`, and whatever `plan` does besides."""
+    require(job.kind, by)
+    for right in TARGETS[job.kind].rights_of(plan) if plan else ():
+        permissions.require(by, right)
+    if not visible_to(by).filter(pk=job.pk).exists():
+        permissions.require(by, OTHERS)
+
+
 def require(kind: str, by: Any) -> None:
     if kind not in TARGETS:
         message = _("There is nothing called “%(kind)s” to import.") % {"kind": kind}
@@ -134,9 +149,7 @@ def require(kind: str, by: Any) -> None:
 
 def set_plan(job: Import, plan: Plan, by: Any) -> None:
     """Keep how the columns are understood. Raises `Refused`, each path naming the part of the plan."""
-    require(job.kind, by)
-    for right in TARGETS[job.kind].rights_of(plan):
-        permissions.require(by, right)
+    require_for(job, by, plan)
     refuse_if(plan_problems(job.kind, plan, Shape.from_json(job.shape)))
     # a plan that changes after the first row would make two files of one
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(
@@ -195,7 +208,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
 
     The work is queued in the same transaction, unless the caller runs it. Raises `Refused`.
     """
-    require(job.kind, by)
+    require_for(job, by, Plan.from_json(job.plan) if job.plan else None)
     if not job.plan:
         raise Refused(Problem("no_plan", _("Say first what the columns mean.")))
     states, following = STEPS[verb]
@@ -218,7 +231,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
 @transaction.atomic
 def stop(job: Import, wish: str, by: Any) -> None:
     """Have a job paused or cancelled after the batch under way; one that does not run is cancelled at once."""
-    require(job.kind, by)
+    require_for(job, by)
     states, following = STOPS[wish]
     running = Import.objects.filter(pk=job.pk, state__in={*states} & {State.CHECKING, State.IMPORTING})
     idle = Import.objects.filter(pk=job.pk, state__in={*states} - {State.CHECKING, State.IMPORTING})

@@ -20,7 +20,7 @@ from django.utils import timezone, translation
 
 from people.core import installation, notifications
 from people.core.db import locks
-from people.core.errors import Problem, stored
+from people.core.errors import NotAllowed, Problem, stored
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
 from people.core.source import Door, Source
@@ -63,6 +63,8 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
             return
         try:
             with translation.override(_language(job)), _in_step():
+                # the rights may have been taken away since the file was planned or put in the queue
+                import_jobs.require_for(job, job.user, Plan.from_json(job.plan))
                 if file is not None:
                     _Run(job, track).through(file)
                 else:
@@ -70,6 +72,8 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
                         _Run(job, track).through(kept)
         except _Stopped:
             _settle(pk)
+        except NotAllowed as error:
+            _fail(job, str(error))
         except (BadFile, OSError) as error:
             _fail(job, getattr(error, "strerror", None) or str(error))
         except DatabaseError:

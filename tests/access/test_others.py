@@ -1,0 +1,226 @@
+"""Things that are somebody's own, walked at every address by somebody else; and every right a token can lack."""
+
+from dataclasses import dataclass
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.test import Client
+
+from activities.models import Activity
+from activities.models.quarantine import RefusedActivity
+from activities.recording import replay as recording_replay
+from activities.recording.rows import Lookup
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from config.access.users.roles import ROLES
+from people.core.errors import NotAllowed
+from people.core.source import Door, Source
+from people.files.imports import jobs as import_jobs
+from people.files.imports import runner as import_runner
+from people.files.imports.plan import Plan
+from people.models import Import, Person
+from tests.access.route_walker import address, build_world, is_let_in
+from tests.access.test_routes import BODIES, DIALECT, JSON, table
+from tests.factories import activity, approved_type, recorded
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
+
+# names in `build_world` of what belongs to one user
+OWNED = ("import", "people_import", "export", "bulk_export", "refused", "token", "bulk")
+NOWHERE = {"bulk_export": "00000000-0000-0000-0000-000000000000"}
+# answers that do not depend on whose the object is: a redirect to the page that refuses, and what nobody may do
+SAME_FOR_ALL = ("admin/people/import/<path:object_id>/", "admin/people/export/<path:object_id>/")
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, settings):
+    settings.FILES_DIR = tmp_path
+
+
+@dataclass
+class Outsider:
+    """A user with every role but no right to what others own, and a program of that user."""
+
+    browser: Client
+    marketo: str
+    native: str
+
+    @classmethod
+    def make(cls):
+        user = get_user_model().objects.create_user("outsider", is_staff=True)
+        user.groups.set(Group.objects.filter(name__in=ROLES))
+        for group in user.groups.all():
+            others = ("view_refusedactivity", "change_refusedactivity", "change_import")
+            group.permissions.remove(*group.permissions.filter(codename__in=others))
+        program = client_editing.create("Outside", user, None, client_editing.known_rights()).client
+        browser = Client(raise_request_exception=False)
+        browser.force_login(user)
+        return cls(browser, client_editing.token_of(program).text, tokens.issue(program).text)
+
+    def ask(self, method, path, route):
+        """(status, code) of the answer; what the request changed is undone."""
+        token = self.marketo if route.startswith(DIALECT) else self.native
+        headers = {"Authorization": f"Bearer {token}"} if route.startswith(JSON) else {}
+        content_type = "application/json" if route.startswith(JSON) else "application/x-www-form-urlencoded"
+        with transaction.atomic():
+            body = BODIES.get(route, b"{}") if route.startswith(JSON) and method != "GET" else b""
+            reply = self.browser.generic(method, path, body, content_type=content_type, headers=headers)
+            transaction.set_rollback(True)
+        is_json = "json" in reply.headers.get("Content-Type", "") and not reply.streaming
+        errors = reply.json().get("errors") if is_json and isinstance(reply.json(), dict) else None
+        return reply.status_code, [error["code"] for error in errors or ()]
+
+
+@pytest.mark.slow
+def test_what_others_own_answers_as_if_it_were_not_there():
+    world = build_world(get_user_model().objects.create_superuser("olga"))
+    outsider = Outsider.make()
+    nothing = world | {name: NOWHERE.get(name, 2**31 - 1) for name in OWNED}
+    wrong, walked = [], set()
+    for route, methods in table().items():
+        theirs, missing = address(route, world), address(route, nothing)
+        if theirs == missing or route in SAME_FOR_ALL:
+            continue
+        walked.add(route)
+        for method in methods:
+            got, expected = outsider.ask(method, theirs, route), outsider.ask(method, missing, route)
+            refused = got[0] in (403, 404) or got == expected
+            if not refused:
+                wrong.append(f"{method} {theirs}: {got}, for what is not there: {expected}")
+    assert len(walked) > 40 and not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+def test_a_token_opens_what_its_rights_open_and_nothing_when_one_of_them_is_missing():
+    owner = get_user_model().objects.create_superuser("olga")
+    world = build_world(owner)
+    program = client_editing.create("Program", owner, None, client_editing.known_rights()).client
+    Import.objects.update(user=program.api_user)
+    known = frozenset(client_editing.known_rights())
+    issued = {}
+    browser = Client(raise_request_exception=False)
+
+    def opens(method, route, rights):
+        token = issued.setdefault(rights, None) or tokens.issue(program, sorted(rights)).text
+        issued[rights] = token
+        body = BODIES.get(route, b"{}") if method != "GET" else b""
+        headers = {"Authorization": f"Bearer {token}"}
+        with transaction.atomic():
+            reply = browser.generic(
+                method, address(route, world), body, content_type="application/json", headers=headers
+            )
+            transaction.set_rollback(True)
+        return reply.status_code if is_let_in(reply) else None
+
+    wrong = []
+    for route, methods in table().items():
+        for method, who in methods.items():
+            if not route.startswith("api/v1/") or "." not in who:
+                continue
+            needed = [frozenset(part.split("|")) for part in who.split()]
+            whole = opens(method, route, frozenset(right for part in needed for right in part))
+            if whole is None:
+                wrong.append(f"{method} {route} is shut with {who}")
+            for part in needed:
+                less = opens(method, route, known - part)
+                if less is not None and (less != 404 or whole == 404):
+                    wrong.append(f"{method} {route} opens without {', '.join(part)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def user(name, *roles):
+    made = get_user_model().objects.create_user(name, is_staff=True)
+    made.groups.set(Group.objects.filter(name__in=roles))
+    return made
+
+
+def program_of(owner, *rights):
+    return client_editing.create(f"Program of {owner}, {len(rights)} rights", owner, None, rights).client.api_user
+
+
+@pytest.fixture
+def refused():
+    """A row of another program's, refused for its amount, that asks for its person to be created."""
+    approved_type()
+    sender = program_of(user("dora", "Developer"), recording_replay.RIGHT, "people.add_person")
+    row = activity(Lookup("new@example.com", "email", True), amount="many")
+    recorded(row, source=Source(Door.API, sender.pk))
+    return RefusedActivity.objects.get()
+
+
+def test_the_right_to_record_alone_settles_no_row_of_others(refused):
+    by, ids = program_of(user("eve", "Developer"), recording_replay.RIGHT), [refused.pk]
+    assert recording_replay.correct(ids, "amount", "5", by) == 0
+    assert recording_replay.dismiss(ids, by) == 0
+    assert recording_replay.replay(ids, by) == recording_replay.Replayed(0, 0)
+    refused.refresh_from_db()
+    assert refused.state == "waiting" and '"many"' in refused.raw
+
+
+def test_a_client_owner_and_a_marketer_settle_the_rows_of_a_client(refused):
+    assert recording_replay.correct([refused.pk], "amount", "5", refused.user.owner) == 1
+    assert recording_replay.replay([refused.pk], user("mary", "Marketer")) == recording_replay.Replayed(1, 0)
+
+
+def test_a_replay_creates_nobody_for_who_may_not_create_people(refused):
+    owner = refused.user.owner
+    by = program_of(owner, recording_replay.RIGHT)
+    RefusedActivity.objects.update(user=by)
+    recording_replay.correct([refused.pk], "amount", "5", by)
+    recording_replay.correct([refused.pk], "person", "other@example.com", by)
+    created = Person.objects.filter(email="other@example.com")
+    assert recording_replay.replay([refused.pk], by) == recording_replay.Replayed(0, 1)
+    refused.refresh_from_db()
+    assert (refused.code, refused.state) == ("not_allowed", "waiting") and not created.exists()
+    assert recording_replay.replay([refused.pk], owner) == recording_replay.Replayed(1, 0) and created.count() == 1
+
+
+def test_a_corrected_row_is_recorded_under_who_corrected_it(refused):
+    mary = user("mary", "Marketer")
+    recording_replay.correct([refused.pk], "amount", "5", mary)
+    recording_replay.replay([refused.pk], mary)
+    found = Activity.objects.get(primary_value="No. 1")
+    assert found.user_id == mary.pk and found.door == Door.API
+
+
+@pytest.fixture
+def job():
+    """A people import of a program, planned."""
+    by = program_of(user("dora", "Developer"), "people.add_person", "people.change_person")
+    made = import_jobs.upload([b"email\nann@example.com\n"], "a.csv", "people", by, Door.API)
+    import_jobs.set_plan(made, Plan(columns={"email": "email"}), by)
+    return made
+
+
+def test_nobody_plans_starts_or_stops_the_import_of_another(job):
+    eve = program_of(user("eve", "Developer"), "people.add_person", "people.change_person")
+    for act in (
+        lambda: import_jobs.set_plan(job, Plan(columns={"email": "email"}), eve),
+        lambda: import_jobs.step(job, "start", eve),
+        lambda: import_jobs.stop(job, "cancel", eve),
+    ):
+        with pytest.raises(NotAllowed):
+            act()
+    import_jobs.step(job, "start", job.user.owner, queue=False)
+    assert job.state == "importing"
+
+
+def test_an_import_asks_for_the_rights_again_when_it_runs(job):
+    import_jobs.step(job, "start", job.user, queue=False)
+    job.user.user_permissions.clear()
+    import_runner.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == "failed" and "right" in job.fault and not Person.objects.exists()
+
+
+def test_an_import_of_activities_that_creates_people_needs_that_right():
+    approved_type()
+    by = program_of(user("dora", "Developer"), recording_replay.RIGHT)
+    made = import_jobs.upload([b"email,at,no\nann@example.com,2026-01-01,1\n"], "a.csv", "activities", by, Door.API)
+    columns = {"occurred_at": "at", "primary_value": "no"}
+    plan = {"columns": columns, "subject": "depositCheck", "person": "{email}"}
+    import_jobs.set_plan(made, Plan(**plan), by)
+    with pytest.raises(NotAllowed):
+        import_jobs.set_plan(made, Plan(**plan, create_people=True), by)
