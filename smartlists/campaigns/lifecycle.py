@@ -21,6 +21,7 @@ from people.core.errors import Problem, Refused, refuse_if, refuse_if_changed
 from people.core.models import Folder
 from people.core.permissions import require
 from people.datatypes import naming
+from smartlists import effect_rights
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns.definition import Definition
@@ -80,6 +81,7 @@ def change(
 ) -> SmartCampaign:  # fmt: skip
     """Change a campaign; None leaves a part as it is. People under way finish on the version they entered.
 
+    What an active campaign does is changed by whoever may activate it and may do what its steps do.
     Raises as `create`, and `Conflict` when the campaign is not at `expected_revision` any more.
     """
     require(by, CHANGE)
@@ -89,6 +91,9 @@ def change(
     parsed = held(value, known) if value is not None else None
     if changed.state in (State.ACTIVE, State.PAUSED) and parsed is not None:
         refuse_if(unready(parsed))
+        if changed.is_active and campaign_definition.dump(parsed) != changed.definition:
+            require(by, ACTIVATE)
+            effect_rights.require_effects(parsed, by)
     if name is not None:
         changed.name = naming.name(name)
     if description is not None:
@@ -128,7 +133,8 @@ def move(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampai
 def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Have a draft or a paused campaign listen from this moment on; held people go on.
 
-    Raises `Refused` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …).
+    Raises `Refused` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …), and `NotAllowed`
+    where `by` may not do by hand what a step does.
     """
     require(by, ACTIVATE)
     position = hold_position()
@@ -136,6 +142,7 @@ def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     require_state(changed, State.DRAFT, State.PAUSED)
     parsed = held(changed.definition, Catalogue())
     refuse_if(unready(parsed))
+    effect_rights.require_effects(parsed, by)
     after = max(log_reader.high_water_mark(), position.last_id)
     changed.periods = [*changed.periods, [after, None]]
     changed.version = version_of(changed)

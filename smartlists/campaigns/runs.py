@@ -13,6 +13,7 @@ from pyroaring import BitMap
 from people.core import audit
 from people.core.errors import Problem, Refused, bad_value
 from people.core.permissions import require
+from smartlists import effect_rights
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
@@ -59,6 +60,7 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
 def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: Any) -> CampaignRun:
     locked = campaign_lifecycle.lock(campaign)
     parsed = campaign_lifecycle.held(locked.definition, triggers.Catalogue())
+    effect_rights.require_effects(parsed, by)
     if not parsed.steps:
         raise Refused(Problem("no_step", _("A campaign needs a step."), ("steps",)))
     if locked.state == SmartCampaign.State.ARCHIVED:

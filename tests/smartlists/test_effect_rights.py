@@ -1,0 +1,93 @@
+"""A campaign does for nobody what they may not do by hand: each kind of step, at each verb that sets it going."""
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from people.core.errors import NotAllowed
+from smartlists import effect_rights
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import runs as campaign_runs
+from smartlists.lists import editing as list_editing
+from smartlists.models import CampaignRun
+from smartlists.webhooks import editing as webhook_editing
+from tests.factories import approved_type, person
+from tests.smartlists.campaign_factories import a_list, add_to, definition, draft
+
+pytestmark = pytest.mark.django_db
+OWN = ("smartlists.change_smartcampaign", "smartlists.activate_smartcampaign", "smartlists.view_smartlist")
+
+
+@pytest.fixture
+def steps(settings):
+    """A step of every kind but `choose`, which has the others inside."""
+    settings.ALERT_DOMAINS = ["example.com"]
+    approved_type()
+    webhook, _secret = webhook_editing.create("Ours", None, url="https://example.com/")
+    return {
+        "add_to_list": add_to(a_list()),
+        "remove_from_list": {"do": "remove_from_list", "list": a_list().pk},
+        "change_field": {"do": "change_field", "field": "country", "to": "Spain"},
+        "record": {"do": "record", "type": "depositCheck", "primary": "No. 7", "attributes": {}},
+        "wait": {"do": "wait", "period": "1 day"},
+        "alert": {"do": "alert", "to": ["ops@example.com"], "subject": "Look", "body": "{{person.email}}"},
+        "webhook": {"do": "webhook", "webhook": webhook.pk},
+    }
+
+
+@pytest.fixture
+def user_with(django_user_model):
+    def make(*rights):
+        made = django_user_model.objects.create_user(f"user {django_user_model.objects.count()}")
+        for right in (*OWN, *rights):
+            app, codename = right.split(".")
+            made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+        return made
+
+    return make
+
+
+def test_every_kind_of_step_has_its_rights(steps):
+    assert {*effect_rights.RIGHTS} == {*campaign_definition.KINDS.values()}
+    assert {*steps} == {*campaign_definition.KINDS} - {"choose"}
+
+
+@pytest.mark.parametrize("kind", sorted({*campaign_definition.KINDS} - {"choose"}))
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, steps, user_with):
+    choice = {"when": {"smart_list": list_editing.create("All", {"match": "all", "filters": []}, None).pk}}
+    step = (
+        {"do": "choose", "choices": [choice | {"steps": [steps[kind]]}], "otherwise": []} if is_inside else steps[kind]
+    )
+    needed = effect_rights.RIGHTS[campaign_definition.KINDS[kind]]
+    listing, may = list_editing.create("Everybody", {"match": "all", "filters": []}, None), user_with(*needed)
+    person()
+    for missing in needed:
+        lacks = user_with(*(right for right in needed if right != missing))
+        with pytest.raises(NotAllowed) as refusal:
+            campaign_lifecycle.activate(draft(step), lacks)
+        assert refusal.value.problems[0].expected == missing
+        with pytest.raises(NotAllowed):
+            campaign_runs.run_once(draft(step), listing, lacks, cap=10)
+        active = campaign_lifecycle.activate(draft({"do": "wait", "period": "1 day"}), lacks)
+        with pytest.raises(NotAllowed):
+            campaign_lifecycle.change(active, lacks, value=definition(step))
+    assert not CampaignRun.objects.exists()
+    made = campaign_lifecycle.activate(draft(step), may)
+    assert campaign_lifecycle.change(made, may, value=definition(step, steps["wait"])).version.number == 2
+    assert campaign_runs.run_once(made, listing, may, cap=10).count == 1
+
+
+def test_what_an_active_campaign_does_is_changed_by_who_may_activate_it(django_user_model, steps):
+    editor = django_user_model.objects.create_user("editor")
+    for codename in ("change_smartcampaign", "change_staticlist"):
+        editor.user_permissions.add(Permission.objects.get(codename=codename))
+    made = campaign_lifecycle.activate(draft(steps["add_to_list"]), None)
+    with pytest.raises(NotAllowed):
+        campaign_lifecycle.change(made, editor, value=definition(steps["add_to_list"], steps["wait"]))
+    assert (
+        campaign_lifecycle.change(made, editor, name="Other name", value=definition(steps["add_to_list"])).name
+        == "Other name"
+    )
+    paused = campaign_lifecycle.pause(made, None)
+    campaign_lifecycle.change(paused, editor, value=definition(steps["add_to_list"], steps["wait"]))
