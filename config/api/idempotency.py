@@ -1,27 +1,33 @@
 """Idempotency-Key: the same request sent again does nothing twice and gets the first reply.
 
 What a request did and what it was answered are committed together, so a crash leaves neither. A refused request
-did nothing; its reply is not kept.
+did nothing; its reply is not kept. A reply with a secret is kept sealed. A replay needs the right that the request
+needed: what was taken away in between is refused.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from hashlib import sha256
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.access.models import IdempotentReply
 from people.core.db import locks
 from people.core.errors import Conflict, Problem
+from people.core.permissions import require
 from people.core.refusals import BadQuery, Gone, Unprocessable
+from smartlists.webhooks import secrets as webhook_secrets
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+SECRETS = frozenset({"secret", "client_secret", "token"})  # members of replies that are shown once
+SEALED = "Sealed-Under"  # among the kept headers: the name of the key
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -54,6 +60,7 @@ def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequ
             raise Conflict(Problem("idempotency_key_in_use", message))
         kept = IdempotentReply.objects.filter(caller=caller, key=key).first()
         if kept is not None and kept.created_at > timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS):
+            _require_right(request)
             return _replay(kept, digest)
         reply = answer(request)
         if reply.status_code >= 400:
@@ -82,18 +89,38 @@ def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
         raise Unprocessable(Problem("idempotency_key_reused", message))
     if kept.body is None:
         raise Gone(Problem("reply_erased", _("The request was done. Its reply was erased with a person.")))
-    return HttpResponse(bytes(kept.body), status=kept.status, headers={**kept.headers, "Idempotent-Replay": "true"})
+    headers, body = dict(kept.headers), bytes(kept.body)
+    if key_name := headers.pop(SEALED, ""):
+        body = webhook_secrets.unseal(key_name, body)
+    return HttpResponse(body, status=kept.status, headers={**headers, "Idempotent-Replay": "true"})
+
+
+def _require_right(request: HttpRequest) -> None:
+    """Raise `NotAllowed` unless the caller has today the right that the resource names for the request."""
+    try:
+        view = resolve(request.path_info).func
+    except Resolver404:
+        return
+    actions = getattr(view, "actions", None) or {}
+    right = getattr(getattr(view, "cls", None), "rights", {}).get(actions.get((request.method or "").lower()))
+    if right is not None:
+        holder = getattr(request, "holder", None)
+        require(request.user if holder is None else holder.user, right)
 
 
 def _keep(request: HttpRequest, reply: HttpResponse, caller: str, key: str, digest: bytes) -> None:
+    headers, body = {name: reply[name] for name in KEPT_HEADERS if name in reply}, reply.content
+    data = getattr(reply, "data", None)
+    if isinstance(data, Mapping) and SECRETS & data.keys():
+        headers[SEALED], body = webhook_secrets.seal(body)
     IdempotentReply.objects.update_or_create(
         caller=caller,
         key=key,
         defaults={
             "digest": digest,
             "status": reply.status_code,
-            "headers": {name: reply[name] for name in KEPT_HEADERS if name in reply},
-            "body": reply.content,
+            "headers": headers,
+            "body": body,
             "person_ids": sorted(getattr(request, "person_ids", ())),
             "created_at": timezone.now(),
         },

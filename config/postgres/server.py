@@ -221,6 +221,10 @@ class EmbeddedPostgres:
             "max_locks_per_transaction": "256",
             "random_page_cost": "1.1",
             "wal_compression": "on",
+            # neither a failing statement nor the values of a refused row: erasing a person does not reach this log
+            "log_min_error_statement": "panic",
+            "log_parameter_max_length_on_error": "0",
+            "log_error_verbosity": "terse",
             **({"fsync": "off", "full_page_writes": "off"} if os.environ.get(FOR_TESTS) else {}),
         }
         deadline = time.monotonic() + WAIT_SECONDS
@@ -235,7 +239,11 @@ class EmbeddedPostgres:
 
     def _launch(self, location: Location, options: dict[str, str]) -> "subprocess.Popen[bytes]":
         self._reap(self._postmaster())
-        with open(self.data_dir / "postgres.log", "ab") as log:
+        path = self.data_dir / "postgres.log"
+        with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as log:
+            if os.fstat(log.fileno()).st_mode & 0o077:  # by a version before, with statements and their values
+                os.ftruncate(log.fileno(), 0)
+                os.fchmod(log.fileno(), 0o600)
             return subprocess.Popen(
                 [f"{location.binaries}/postgres", "-D", location.data,
                  *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))],

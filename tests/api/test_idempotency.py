@@ -1,6 +1,7 @@
 """The same request sent again: nothing twice, the first reply; also at the same moment, also after faults."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -174,3 +175,47 @@ def test_counting_calls_writes_to_an_unlogged_table(db):
     with connection.cursor() as cursor:
         cursor.execute("select relpersistence from pg_class where relname = 'call_count'")
         assert cursor.fetchone() == ("u",)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "member"),
+    [
+        ("webhooks", {"name": "Ours", "url": "https://example.com/"}, "secret"),
+        ("api-clients", {"name": "Other"}, "client_secret"),
+    ],
+)
+def test_a_secret_is_kept_sealed_and_replayed(api, ready, path, body, member):
+    first = api.post(path, body, Idempotency_Key="k")
+    secret = first.json()[member]
+    kept = IdempotentReply.objects.get()
+    assert first.status_code == 201 and secret.encode() not in bytes(kept.body)
+    again = api.post(path, body, Idempotency_Key="k")
+    assert again.content == first.content and "Sealed-Under" not in again.headers
+
+
+def test_every_member_that_is_shown_once_is_known():
+    from config.api.urls import urlpatterns
+    from people.rest.viewsets import Resource  # noqa: F401
+
+    def serializers(kind):
+        for found in kind.__subclasses__():
+            yield found
+            yield from serializers(found)
+
+    from rest_framework.serializers import BaseSerializer
+
+    assert urlpatterns
+    shown_once = {
+        name
+        for kind in serializers(BaseSerializer)
+        for name, field in getattr(kind, "_declared_fields", {}).items()
+        if re.search("shown this once|never shown again", str(field.help_text or ""), re.IGNORECASE)
+    }
+    assert {"secret", "client_secret", "token"} <= shown_once <= idempotency.SECRETS
+
+
+def test_a_replay_needs_the_right_that_the_request_needed(api, ready, credentials):
+    assert api.post("activities", row(ready.pk), Idempotency_Key="k").status_code == 201
+    credentials.client.api_user.user_permissions.clear()
+    again = api.post("activities", row(ready.pk), Idempotency_Key="k")
+    assert again.status_code == 403 and "Idempotent-Replay" not in again

@@ -91,3 +91,22 @@ def test_a_process_that_may_only_attach_says_how_to_start(server, monkeypatch):
     monkeypatch.setattr("config.postgres.server.WAIT_SECONDS", 0.2)
     with pytest.raises(DatabaseUnavailable, match="make run"):
         server.ensure_running()
+
+
+def test_its_log_is_its_users_alone_and_holds_no_values(server):
+    log = server.data_dir / "postgres.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("insert into person values ('old@example.com')")
+    log.chmod(0o644)
+    server.start()
+    with connect(server) as connection:
+        connection.execute("create temp table kept (email text unique check (email <> 'bad@example.com'))")
+        connection.execute("insert into kept values ('ann@example.com')")
+        for value in ("ann@example.com", "bad@example.com"):
+            with pytest.raises(psycopg.Error), connection.transaction():
+                connection.execute("insert into kept values (%s)", [value])
+        with pytest.raises(psycopg.Error), connection.transaction():
+            connection.execute("select 'ann@example.com' from nowhere")
+    assert log.stat().st_mode & 0o777 == 0o600
+    text = log.read_text()
+    assert "ERROR" in text and "@example.com" not in text
