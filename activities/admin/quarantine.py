@@ -17,9 +17,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 
 from activities.models import ActivityType, RefusedActivity
+from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located, restored, show
+from people.numerals import whole_number
 
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
@@ -145,14 +147,15 @@ class RefusedActivityAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return redirect("admin:activities_refusedactivity_row", int(object_id) if object_id.isdigit() else 0)
+        return redirect("admin:activities_refusedactivity_row", whole_number(object_id))
 
     def row_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One row: what came, what was wrong, and each value to correct."""
         row = get_object_or_404(RefusedActivity.objects.select_related("activity_type__live", "user"), pk=pk)
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        is_open = row.state == State.WAITING and bool(row.raw)
+        came = quarantine.read(row.raw)
+        is_open = row.state == State.WAITING and came is not None
         form = RowForm(request.POST or None, row=row) if is_open else None
         if form is not None and request.method == "POST" and form.is_valid():
             form.apply(request.user)
@@ -160,7 +163,7 @@ class RefusedActivityAdmin(ModelAdmin):
             return redirect("admin:activities_refusedactivity_row", pk)
         return self._page(
             request, "refused_row", str(row), row=row, form=form, problems=_sentences(row), badge=self.badge(row),
-            raw=json.dumps(json.loads(row.raw), indent=2) if row.raw else "",
+            raw=json.dumps(came, indent=2) if came else "",
         )  # fmt: skip
 
     def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
@@ -169,7 +172,8 @@ class RefusedActivityAdmin(ModelAdmin):
 
 
 def _attribute_names(rows: list[RefusedActivity]) -> list[str]:
-    return sorted({str(name) for row in rows for name, _value in json.loads(row.raw)["attributes"]})
+    came = [quarantine.read(row.raw) for row in rows]
+    return sorted({str(name) for values in came if values for name, _value in values["attributes"]})
 
 
 class CorrectionForm(forms.Form):
@@ -223,7 +227,7 @@ class RowForm(forms.Form):
     def __init__(self, *args: Any, row: RefusedActivity, **options: Any) -> None:
         super().__init__(*args, **options)
         self.row = row
-        self.before = self._values(json.loads(row.raw))
+        self.before = self._values(quarantine.read(row.raw) or {})
         labels = _labels(row)
         for name, value in self.before.items():
             self.fields[name] = forms.CharField(

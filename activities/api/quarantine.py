@@ -1,6 +1,5 @@
 """Refused activities over the native API: what is wrong with them, mending, replaying, putting aside."""
 
-import json
 from typing import Any
 
 from django.db.models import Q
@@ -10,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from activities.models.quarantine import RefusedActivity
+from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from people.core.errors import told
 from people.core.permissions import require
@@ -57,7 +57,9 @@ class RefusedActivityShown(Strict):
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import.")
     activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
-    row = serializers.SerializerMethodField(help_text="As it came; null when it was too large to keep.")
+    row = serializers.SerializerMethodField(
+        help_text="As it came; null when it was too large or nested too deeply to keep."
+    )
     errors = serializers.SerializerMethodField()
     times = serializers.IntegerField(help_text="How often it was sent and refused.")
     first_at = Moment()
@@ -71,12 +73,18 @@ class RefusedActivityShown(Strict):
 
     @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
     def get_row(self, refused: RefusedActivity) -> Any:
-        # lone surrogates cannot be sent on
-        return json.loads(refused.raw.encode("utf-8", "replace")) if refused.raw and "\\ud" not in refused.raw else None
+        return quarantine.read(refused.raw)
 
     @extend_schema_field(FaultShown(many=True))
     def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:
         return [told(one) for one in refused.problems]
+
+
+class Anything(serializers.JSONField):
+    """Any JSON value as it was read; DRF's own field takes no number with a fraction. The verb bounds it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
 
 
 class IdsGiven(Strict):
@@ -85,7 +93,7 @@ class IdsGiven(Strict):
 
 class CorrectionGiven(IdsGiven):
     part = Text(max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field.")
-    value = serializers.JSONField(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
+    value = Anything(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
 
 
 class ReplayedShown(Strict):

@@ -21,6 +21,7 @@ from people import datatypes
 from people.core import personal_data
 from people.core.errors import Problem, show, stored
 from people.core.source import Door, Source
+from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def settle(recorded: Mapping[str, int | None]) -> None:
 
 
 def encode(row: "NewActivity") -> str:
-    """The row as JSON text in ASCII, with everything that it said."""
+    """The row as JSON text in ASCII, with everything that it said; empty for one nested too deeply to be read again."""
     values = {
         "person": _person(row.person),
         "activity_type": row.activity_type,
@@ -126,10 +127,22 @@ def encode(row: "NewActivity") -> str:
         "attributes": [[name, value] for name, value in row.attributes],
         "external_id": row.external_id,
     }
+    return written(values)
+
+
+def written(values: Mapping[str, Any]) -> str:
+    """What `read` reads; empty for what cannot be kept."""
+    if exact_json.is_deep(values):
+        return ""
     try:
         return json.dumps(values, default=_plain)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, or a nest of lists
+    except ValueError:  # an integer of thousands of digits
         return ""
+
+
+def read(raw: str) -> dict[str, Any] | None:
+    """A row that was kept; None where nothing was, or where it cannot be read any more."""
+    return exact_json.kept(raw) if raw else None
 
 
 def _person(person: Any) -> Any:

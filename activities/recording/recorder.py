@@ -22,7 +22,7 @@ from people import datatypes
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.db import locks
-from people.core.errors import Problem, bad_value
+from people.core.errors import Problem, Problems, bad_value
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import fast
@@ -185,7 +185,7 @@ class Batch:
         return found
 
     def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
-        problems: list[Problem] = []
+        problems = Problems()
         person = _get(people, row.person) or _unknown_person(row.person)
         if type(person) is not int:
             problems.append(person)
@@ -193,10 +193,12 @@ class Batch:
         external_id = None if row.external_id is None else _external_id(row.external_id, problems)
         shape = _get(schemas, row.activity_type) or _unknown_type(row.activity_type)
         if type(shape) is not schema.Schema:
-            return Outcome(Status.REFUSED, None, (*problems, shape))
+            problems.append(shape)
+            return Outcome(Status.REFUSED, None, problems.told())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
         if problems or faults:
-            return Outcome(Status.REFUSED, None, (*problems, *faults))
+            problems.extend(faults)
+            return Outcome(Status.REFUSED, None, problems.told())
         return Ready(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)
 
     def _moment(self, value: Any, problems: list[Problem]) -> str | None:

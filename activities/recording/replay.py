@@ -5,7 +5,6 @@ had come through the door that refused it. The source of a row that was correcte
 Each verb is limited to the rows of its user and of that user's API clients, unless the user has the right `OTHERS`.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,12 +84,18 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
     require(by, RIGHT)
     changed = []
     for refused in _waiting(ids, by):
-        row = json.loads(refused.raw)
+        row = quarantine.read(refused.raw)
+        if row is None:
+            continue
+        before = quarantine.written(row)
         change(row)
-        if json.dumps(row) != refused.raw:
-            if by is not None:
-                row["corrected_by"] = by.pk
-            refused.raw = json.dumps(row)
+        if by is not None and quarantine.written(row) != before:
+            row["corrected_by"] = by.pk
+        raw = quarantine.written(row)
+        if not 0 < len(raw) <= quarantine.MAX_RAW:
+            raise Refused(Problem("too_large", _("The row would be too large to be kept."), ("value",)))
+        if raw != refused.raw:
+            refused.raw = raw
             changed.append(refused)
     RefusedActivity.objects.bulk_update(changed, ["raw"], batch_size=MAX_ROWS)
     _note(by, changed, "refused_corrected")
@@ -112,11 +117,14 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
     may_create = by is None or by.has_perm(parsing.CREATE)
     groups: dict[tuple[Any, ...], list[RefusedActivity]] = {}
     for row in waiting:
-        if not may_create and _creates(row):
+        kept = quarantine.read(row.raw)
+        if kept is None:
+            _refuse(row, [Problem("too_large", sentence("The row was too large to be kept."))])
+        elif not may_create and _creates(row):
             message = sentence("To create people needs a right that is missing.")
             _refuse(row, [Problem("not_allowed", message, ("create_person",), parsing.CREATE)])
         else:
-            sender = json.loads(row.raw).get("corrected_by", row.user_id)
+            sender = kept.get("corrected_by", row.user_id)
             groups.setdefault((row.door, sender, row.origin_id, row.zone), []).append(row)
     recorded = 0
     for (door, user_id, origin_id, zone), rows in groups.items():
@@ -161,9 +169,9 @@ def dismiss(ids: Sequence[int], by: Any) -> int:
 
 def decode(raw: str) -> NewActivity:
     """What `quarantine.encode` wrote. Raises `Refused` where the row was too large to keep."""
-    if not raw:
+    row = quarantine.read(raw)
+    if row is None:
         raise Refused(Problem("too_large", _("The row was too large to be kept.")))
-    row = json.loads(raw)
     person = row["person"]
     if isinstance(person, dict) and set(person) == {"value", "field", "create"}:
         person = Lookup(person["value"], person["field"], person["create"])

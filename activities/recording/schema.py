@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from activities.models import ActivityField, ActivityVersion
 from people import datatypes
-from people.core.errors import Problem, bad_value
+from people.core.errors import Problem, Problems, bad_value, show
 from people.core.messages import sentence as _
 from people.datatypes import fast
 
@@ -21,7 +21,7 @@ class Checked(NamedTuple):
 
     primary_value: str | None
     attributes: str
-    problems: list[Problem]
+    problems: Problems
 
 
 class Schema:
@@ -53,7 +53,7 @@ class Schema:
 
         Never raises for bad input. Blank values are no values. Zone-less moments are of `zone`.
         """
-        problems: list[Problem] = []
+        problems = Problems()
         if self._takes_text and fast.is_plain(primary_value):
             primary = primary_value
         else:
@@ -62,7 +62,10 @@ class Schema:
         for name, value in attributes:
             place = places.get(name)
             if place is None:
-                problems.append(self._unknown(name))
+                if problems.is_full:  # names alike are looked for, which takes long
+                    problems.more += 1
+                else:
+                    problems.append(self._unknown(name))
                 continue
             position, prefix, quick = place
             if parts[position] is not None:
@@ -114,15 +117,15 @@ class Schema:
 
     def _unknown(self, name: Any) -> Problem:
         known = self._names
-        shown = name if isinstance(name, str) else str(name)
-        close = get_close_matches(shown[:100], known, n=1)
+        shown = show(name, 100)
+        close = get_close_matches(shown, known, n=1)
         if self.primary and shown in (self.primary.api_name, self.primary.name):
             message = _("is the primary field: give it as the primary value")
         elif close:
             message = _("is not a field of this type; did you mean %(name)s?") % {"name": close[0]}
         else:
             message = _("is not a field of this type")
-        return Problem("unknown_field", message, ("attributes", shown[:100]), ", ".join(known), shown[:100])
+        return Problem("unknown_field", message, ("attributes", shown), ", ".join(known), shown)
 
 
 @lru_cache(maxsize=1024)

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 from config.observability import outages
 from people.core.errors import Conflict, NotAllowed, Path, Problem, Refused, fault
 from people.core.refusals import BadQuery, Gone, NotFound, PreconditionFailed, TooLarge, Unauthorized
+from people.datatypes import exact_json
 
 CONTENT_TYPE = "application/problem+json"
 BEARER = 'Bearer realm="custom-activities"'
@@ -119,7 +119,10 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """A problem from outside any view: middleware, unknown addresses."""
     reply = HttpResponse(
-        orjson.dumps(body(status, problems)), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
+        exact_json.dumps(body(status, problems), str),
+        status=status,
+        content_type=CONTENT_TYPE,
+        headers=dict(headers or {}),
     )
     reply.problem_code = problems[0].code if problems else "error"  # type: ignore[attr-defined]
     return reply

@@ -20,9 +20,11 @@ from config.observability import logging as log_formats
 from people.core.errors import Problem, Refused
 from people.core.refusals import TooLarge, Unauthorized
 from people.core.source import Door
+from people.numerals import whole_number
 
 PREFIX = "/api/v1/"
 MAX_ADDRESS = 8_192
+MAX_LENGTH_DIGITS = 1_000  # of a Content-Length
 # bodies of any length, read as they come; other resources refuse these types unread
 STREAMS = frozenset({"application/x-ndjson", "text/csv", "application/gzip", "application/octet-stream"})
 
@@ -120,7 +122,7 @@ def _bound_body(request: HttpRequest) -> None:
     length = request.headers.get("Content-Length", "")
     if request.content_type in STREAMS:
         return
-    if length.isdigit() and int(length) > settings.API_MAX_BODY:
+    if whole_number(length, most_digits=MAX_LENGTH_DIGITS) > settings.API_MAX_BODY:
         raise TooLarge(_too_large())
     if not length and request.META.get("wsgi.input_terminated"):
         body = request.META["wsgi.input"].read(settings.API_MAX_BODY + 1)

@@ -36,7 +36,7 @@ class ExactJSONRenderer(BaseRenderer):
 
 def dump(data: Any) -> bytes:
     """JSON text; amounts as numbers with all their digits, dates as their text."""
-    return orjson.dumps(data, default=_exactly)
+    return exact_json.dumps(data, _exactly)
 
 
 def _exactly(value: Any) -> Any:
@@ -54,7 +54,7 @@ class PageRenderer(BrowsableAPIRenderer):
         return ExactJSONRenderer()
 
     def get_content(self, renderer: Any, data: Any, accepted_media_type: str, renderer_context: Any) -> str:
-        return "" if data is None else orjson.dumps(data, _exactly, orjson.OPT_INDENT_2).decode()
+        return "" if data is None else exact_json.dumps(data, _exactly, orjson.OPT_INDENT_2).decode()
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
         return False

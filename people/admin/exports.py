@@ -23,6 +23,7 @@ from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import KINDS
 from people.models import Export
+from people.numerals import whole_number
 
 State = Export.State
 FORMATS = {"csv": gettext_lazy("CSV, comma"), "ssv": gettext_lazy("CSV, semicolon"), "ndjson": "NDJSON"}
@@ -123,7 +124,7 @@ class ExportAdmin(TransferAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        export = self._find(request, int(object_id) if object_id.isdigit() else 0)
+        export = self._find(request, whole_number(object_id))
         return self._page(request, "export_job", str(export), export=export, badge=badge_of(export))
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -26,6 +26,7 @@ from people.files.imports.reader import Reading
 from people.files.imports.targets import TARGETS
 from people.files.tabular import Shape
 from people.models import Import, StaticList
+from people.numerals import whole_number
 
 PREVIEW_ROWS = 10
 State = Import.State
@@ -93,7 +94,7 @@ class ImportAdmin(TransferAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Where the import stands: progress, and the report."""
-        job = self._find(request, int(object_id) if object_id.isdigit() else 0)
+        job = self._find(request, whole_number(object_id))
         if not job.plan:
             return _to_columns(job, request.GET.get("subject", ""))
         return self._page(request, "import_job", job.name, current=_STEP_OF.get(job.state, 4), **_progress(job))

@@ -11,6 +11,7 @@ from people.core.messages import sentence as _
 Path = tuple[str | int, ...]
 
 MAX_SHOWN = 80
+MAX_PROBLEMS = 20  # of one row; what comes after is counted
 NO_LABELS: Mapping[str, Any] = MappingProxyType({})
 STRUCTURE = frozenset({"attributes", "input", "fields"})  # steps of a path that name no field
 
@@ -32,6 +33,34 @@ class Problem:
 
     def under(self, *prefix: str | int) -> "Problem":
         return replace(self, path=(*prefix, *self.path))
+
+
+class Problems(list[Problem]):
+    """The problems of one row: the first MAX_PROBLEMS, and how many `more` there were."""
+
+    more = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a further problem is merely counted; to be asked where a problem takes long to describe."""
+        return len(self) >= MAX_PROBLEMS
+
+    def append(self, problem: Problem) -> None:
+        if self.is_full:
+            self.more += 1
+        else:
+            super().append(problem)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        self.more += getattr(problems, "more", 0)
+        for problem in problems:
+            self.append(problem)
+
+    def told(self) -> tuple[Problem, ...]:
+        """All that are kept and shown; the last says how many were left out."""
+        if not self.more:
+            return tuple(self)
+        return (*self, Problem("more_problems", _("and %(count)s more") % {"count": self.more}))
 
 
 class Refused(Exception):
@@ -83,7 +112,8 @@ def stored(problem: Problem, storable: Callable[[str], str]) -> dict[str, Any]:
     """A problem as JSON; `storable` makes text fit for the database."""
     return {
         "code": problem.code, "message": storable(str(problem.message)), "expected": storable(str(problem.expected)),
-        "path": [part if isinstance(part, int) else storable(part) for part in problem.path], "got": problem.got,
+        "path": [part if isinstance(part, int) else storable(part) for part in problem.path],
+        "got": storable(str(problem.got)),
         "said": {part: messages.parts(getattr(problem, part), storable) for part in ("message", "expected")},
     }  # fmt: skip
 

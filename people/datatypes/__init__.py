@@ -28,6 +28,8 @@ MAX_STRING = 255
 MAX_LINK = 2_000
 MAX_TEXT_BYTES = 30_000
 MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly
+MAX_NUMBER_LENGTH = 1_200  # characters of a decimal number: a double written out in full has no more
+MAX_EXPONENT = 400  # beyond that of any double
 CURRENCY_PLACES = 4
 CURRENCY_LIMIT = Decimal(10) ** 15
 FIRST_YEAR, LAST_YEAR = 1900, 2200
@@ -118,9 +120,28 @@ def _clean_text(value: Any, expected: str | Promise) -> str:
     return value if is_normalized("NFC", value) else normalize("NFC", value)
 
 
-def _is_finite(value: float | Decimal) -> bool:
-    """math.isfinite() takes a Decimal beyond the range of doubles for infinite."""
-    return value.is_finite() if isinstance(value, Decimal) else isfinite(value)
+def is_bounded(number: Decimal) -> bool:
+    """Whether arithmetic with `number`, and its plain digits, take next to no time and memory.
+
+    1e-999999999 has twelve characters and a billion digits. Its own text is short, and costs what its characters do.
+    """
+    return number.is_finite() and abs(number.adjusted()) <= MAX_EXPONENT and len(str(number)) <= MAX_NUMBER_LENGTH
+
+
+def _check_number(
+    value: float | Decimal, expected: str | Promise, limit: str | Promise, fineness: str | Promise
+) -> None:
+    """Raise BadValue for what is no number to calculate with: before anything is calculated.
+
+    `limit` is what is expected of a number that is too large, `fineness` of one with too many decimal places.
+    """
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise BadValue("wrong_type", expected)
+    elif not value.is_finite():
+        raise BadValue("wrong_type", expected)
+    elif not is_bounded(value):
+        raise BadValue("out_of_range", fineness if value.adjusted() < 0 else limit)
 
 
 def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
@@ -129,8 +150,7 @@ def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
         if value.bit_length() > 128:
             raise BadValue("out_of_range", expected)
         return str(value)
-    if not _is_finite(value):
-        raise BadValue("wrong_type", expected)
+    _check_number(value, expected, expected, expected)
     exact = Decimal(repr(value)) if isinstance(value, float) else value
     if exact.adjusted() > 40 or exact.adjusted() < -40:
         raise BadValue("out_of_range", expected)
@@ -185,6 +205,7 @@ def _parse_boolean(value: Any, _zone: tzinfo) -> bool:
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _WHOLE_NUMBER = _("a whole number")
+_INTEGER_RANGE = _("a whole number between ±9,007,199,254,740,991")
 
 
 def _parse_integer(value: Any, _zone: tzinfo) -> int:
@@ -195,17 +216,16 @@ def _parse_integer(value: Any, _zone: tzinfo) -> int:
     elif isinstance(value, bool):
         raise BadValue("wrong_type", _WHOLE_NUMBER)
     elif isinstance(value, float | Decimal):
-        if not _is_finite(value):
-            raise BadValue("wrong_type", _WHOLE_NUMBER)
-        if abs(value) > MAX_INTEGER:
-            raise BadValue("out_of_range", _("a whole number between ±9,007,199,254,740,991"))
+        _check_number(value, _WHOLE_NUMBER, _INTEGER_RANGE, _WHOLE_NUMBER)
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise BadValue("out_of_range", _INTEGER_RANGE)
         if value != int(value):
             raise BadValue("wrong_type", _WHOLE_NUMBER)
         value = int(value)
     elif not isinstance(value, int):
         raise BadValue("wrong_type", _WHOLE_NUMBER)
     if not -MAX_INTEGER <= value <= MAX_INTEGER:
-        raise BadValue("out_of_range", _("a whole number between ±9,007,199,254,740,991"))
+        raise BadValue("out_of_range", _INTEGER_RANGE)
     return value
 
 
@@ -222,7 +242,7 @@ def _parse_float(value: Any, _zone: tzinfo) -> float:
     elif not isinstance(value, int | float | Decimal):
         raise BadValue("wrong_type", _NUMBER)
     try:
-        number = float(value)
+        number = float(value)  # of any text and Decimal: as long as its characters take
     except (OverflowError, ValueError):  # beyond a double, or a signaling NaN
         number = float("inf")
     if not isfinite(number):
@@ -232,6 +252,8 @@ def _parse_float(value: Any, _zone: tzinfo) -> float:
 
 _CURRENCY = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _AMOUNT = _("an amount like 1250.50")
+_AMOUNT_RANGE = _("an amount below 1,000,000,000,000,000")
+_AMOUNT_PLACES = _("an amount with at most 4 decimal places")
 
 
 def _parse_currency(value: Any, _zone: tzinfo) -> Decimal:
@@ -243,17 +265,16 @@ def _parse_currency(value: Any, _zone: tzinfo) -> Decimal:
         raise BadValue("wrong_type", _AMOUNT)
     elif isinstance(value, int):
         if value.bit_length() > 64:
-            raise BadValue("out_of_range", _("an amount below 1,000,000,000,000,000"))
+            raise BadValue("out_of_range", _AMOUNT_RANGE)
         amount = Decimal(value)
-    elif not _is_finite(value):
-        raise BadValue("wrong_type", _AMOUNT)
     else:
+        _check_number(value, _AMOUNT, _AMOUNT_RANGE, _AMOUNT_PLACES)
         amount = Decimal(repr(value)) if isinstance(value, float) else value
     if not -CURRENCY_LIMIT < amount < CURRENCY_LIMIT:
-        raise BadValue("out_of_range", _("an amount below 1,000,000,000,000,000"))
-    exponent = amount.as_tuple().exponent
-    if exponent < -CURRENCY_PLACES and amount.normalize().as_tuple().exponent < -CURRENCY_PLACES:  # type: ignore[operator]
-        raise BadValue("out_of_range", _("an amount with at most 4 decimal places"))
+        raise BadValue("out_of_range", _AMOUNT_RANGE)
+    _sign, digits, exponent = amount.as_tuple()
+    if exponent < -CURRENCY_PLACES and any(digits[exponent + CURRENCY_PLACES :]):  # type: ignore[operator]
+        raise BadValue("out_of_range", _AMOUNT_PLACES)
     return amount
 
 
@@ -310,7 +331,12 @@ def moment_text(value: datetime) -> str:
 
 
 def plain_decimal(value: Decimal) -> str:
-    """Digits without exponent or superfluous zeros: 12.00 is "12", 1E+3 is "1000"."""
+    """Digits without exponent or superfluous zeros: 12.00 is "12", 1E+3 is "1000".
+
+    A number that no data type takes keeps its own notation: written out it might have a billion digits.
+    """
+    if not is_bounded(value):
+        return str(value)
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

@@ -84,9 +84,9 @@ class Convention:
         return day if parts[3] is None else f"{day}T{_clock(*parts[3:])}"
 
     def _number(self, value: Any) -> Any:
-        if type(value) is not str or value.isdigit():
+        if type(value) is not str or value.isdecimal():
             return value
-        if self.decimal == "." and value.replace(".", "", 1).isdigit():
+        if self.decimal == "." and value.replace(".", "", 1).isdecimal():
             return value
         text = value.strip().removeprefix("+").replace("\N{MINUS SIGN}", "-")
         if not _GROUPED[self.decimal].fullmatch(text):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from people import datatypes, events
 from people import lookup as people_lookup
 from people.core.db import locks
-from people.core.errors import Conflict, Problem, Refused, bad_value
+from people.core.errors import Conflict, Problem, Problems, Refused, bad_value, show
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
@@ -20,6 +20,7 @@ from people.fields.catalog import FieldInfo, catalogue, value_of
 from people.models import Person, PersonKey
 
 MAX_BATCH = 10_000
+MAX_NAME = 100  # characters of an unknown field's name that are quoted back
 # Lookup values share this many locks, so that a large batch cannot fill the server's lock table.
 LOOKUP_BUCKETS = 1024
 
@@ -174,15 +175,15 @@ class _Batch:
 
     def _parse(self, index: int) -> dict[str, Any] | None:
         """The row's canonical values, or None when it is refused."""
-        problems: list[Problem] = []
+        problems = Problems()
         values: dict[str, Any] = {}
         for name, raw in self.rows[index].items():
             if name == "id":
                 continue
             info = self.fields.get(name)
             if info is None:
-                message = _("there is no person field '%(name)s'") % {"name": str(name)[:100]}
-                problems.append(Problem("unknown_field", message, (str(name)[:100],)))
+                message = _("there is no person field '%(name)s'") % {"name": show(name, MAX_NAME)}
+                problems.append(Problem("unknown_field", message, (show(name, MAX_NAME),)))
             elif info.is_read_only:
                 problems.append(Problem("read_only_field", _("is kept by the product itself"), (name,)))
             elif datatypes.is_blank(raw):
@@ -192,9 +193,9 @@ class _Batch:
                     values[name] = info.data_type.parse(raw, self.zone)
                 except datatypes.BadValue as error:
                     problems.append(bad_value(error.code, error.expected, raw, name, data_type=info.data_type.name))
-        problems += self._lookup_problems(self.rows[index], values, bool(problems))
+        problems.extend(self._lookup_problems(self.rows[index], values, bool(problems)))
         if problems:
-            self._refuse(index, *problems)
+            self._refuse(index, *problems.told())
             return None
         return values
 

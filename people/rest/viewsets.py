@@ -132,12 +132,23 @@ class Resource(viewsets.GenericViewSet):
     orderings: ClassVar[Sequence[str]] = ("id",)
     served: ClassVar[frozenset[str]] = frozenset()
     key: ClassVar[str] = "id"
-    http_method_names = ("get", "head", "post", "put", "patch", "delete")
+    http_method_names = ("get", "head", "options", "post", "put", "patch", "delete")
     lookup_value_converter = "int"
+
+    def initial(self, request: Any, *arguments: Any, **more: Any) -> None:
+        super().initial(request, *arguments, **more)
+        wanted = request.query_params.get("ordering")
+        orderings = self.orderings if self.action == "list" else ()
+        if wanted is not None and request.method == "GET" and wanted not in orderings:
+            raise BadQuery(bad_value("unknown_ordering", ", ".join(orderings), wanted, "ordering"))
 
     @property
     def source(self) -> Source:
         return Source(Door.API, self.request.user.pk)
+
+    def options(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
+        """The methods, in the header Allow; the OpenAPI document has the rest."""
+        return Response(status=204)
 
     def require(self, right: str) -> None:
         """Raise `NotAllowed` without the right; for actions whose methods need different ones."""
@@ -186,8 +197,8 @@ class Resource(viewsets.GenericViewSet):
 
     def require_match(self, thing: Any) -> None:
         """Raise `PreconditionFailed` when If-Match names another state of `thing` than the present one."""
-        wanted = self.request.headers.get("If-Match", "")
-        if wanted.strip() in {"", "*"}:
+        wanted = self.request.headers.get("If-Match", "*")
+        if wanted.strip() == "*":
             return
         if self._etag(thing) not in _tags(wanted):
             message = _("It has changed since you read it. Read it again; nothing was overwritten.")

@@ -20,6 +20,7 @@ from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.files.exports import jobs as export_jobs
 from people.models import Person, StaticList
+from people.numerals import whole_number
 from people.persons import export_kind as person_export_kind
 from smartlists.admin import copies
 from smartlists.admin.base import NAME, find, page, require
@@ -159,8 +160,8 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep the columns and the order under a name, or drop a view."""
     find(request, pk)
     back = reverse(f"{NAME}_members", args=[pk])
-    if (gone := request.POST.get("forget", "")).isdigit() and len(gone) < 10:
-        member_views.forget(int(gone), request.user)
+    if gone := whole_number(request.POST.get("forget", ""), most_digits=9):
+        member_views.forget(gone, request.user)
         return redirect(back)
     order = request.POST.get("sort", "")
     try:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.core.admin.pagination import UncountedPaginator
+from people.numerals import whole_number
 from smartlists.admin import copies, list_pages, members
 from smartlists.admin.builder import views as builder_views
 from smartlists.models import SmartList
@@ -88,7 +89,7 @@ class SmartListAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return builder_views.change(request, int(object_id) if object_id.isdigit() else 0)
+        return builder_views.change(request, whole_number(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is a step of the list's own page, not Django's

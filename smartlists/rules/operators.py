@@ -7,7 +7,7 @@ A negative operator is the complement of its positive one, so it also holds wher
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -103,7 +103,13 @@ def _any_number(value: Any, _zone: tzinfo) -> Decimal:
     number = datatypes.BY_NAME["float"].parse(text, UTC)
     if abs(number) > 1e40 or (number and abs(number) < 1e-40):
         raise BadValue("out_of_range", _("a number"))
-    return Decimal(text.strip())
+    try:
+        exact = Decimal(text.strip())
+    except InvalidOperation:  # the exponent alone is too long
+        exact = Decimal("Infinity")
+    if not datatypes.is_bounded(exact):  # a zero with a billion places, or what a double takes for zero
+        raise BadValue("out_of_range", _("a number"))
+    return exact
 
 
 # what sums and averages are, whatever the field's own type

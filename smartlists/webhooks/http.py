@@ -7,13 +7,14 @@ proxies; a reply is read for so long and so far, and no further.
 
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -72,8 +73,19 @@ def check(url: str) -> tuple[str, str, int, str]:
     port = port or {"https": 443, "http": 80}[parts.scheme]
     if parts.scheme == "http" and not is_trusted(host, port):
         raise Unsafe(_("only https:// is allowed; the operator can allow a host in WEBHOOK_TRUSTED_HOSTS"))
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if _climbs(parts.path):
+        raise Unsafe(_("the path of the address has a segment “.” or “..”"))
+    path = quote(parts.path or "/", _KEPT) + (f"?{quote(parts.query, _KEPT)}" if parts.query else "")
     return parts.scheme, host, port, path
+
+
+# what an address may hold as it is: reserved characters, and what is percent-encoded already
+_KEPT = "%/?:@!$&'()*+,;=-._~[]|^{}`\"<>\\"
+
+
+def _climbs(path: str) -> bool:
+    """Whether a server that decodes the path before it resolves it would answer from somewhere else."""
+    return any(part in (".", "..") for part in re.split(r"[/\\]", unquote(path)))
 
 
 def is_trusted(host: str, port: int) -> bool:
@@ -115,7 +127,10 @@ def is_public(text: str) -> bool:
 
 
 # special by IANA's registries, and public by the ipaddress module of some releases of Python
-_SPECIAL = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16")]
+_SPECIAL = [
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16", "fec0::/10", "64:ff9b:1::/48")
+]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -148,7 +163,9 @@ def send(
     alarm.daemon = True
     alarm.start()
     try:
-        caller.request(method, target.path, body or None, {"User-Agent": USER_AGENT, **headers})
+        # as bytes: http.client takes text of Latin-1 only
+        named = {name: value.encode() for name, value in {"User-Agent": USER_AGENT, **headers}.items()}
+        caller.request(method, target.path, body or None, named)  # type: ignore[arg-type]
         reply = caller.getresponse()
         text = reply.read(MAX_REPLY)
     except ssl.SSLCertVerificationError as error:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from activities.models import RefusedActivity
 from tests.api.test_activities import custom, row
 from tests.factories import approved_type, person
 
@@ -30,3 +31,54 @@ def test_what_was_refused_is_mended_and_replayed(api):
 def test_rights_are_asked_for(narrowed):
     assert narrowed("people.view_person").get("quarantine").status_code == 403
     assert narrowed("activities.view_refusedactivity").post("quarantine/replay", {"ids": [1]}).status_code == 403
+
+
+def test_one_row_that_cannot_be_read_takes_no_page_and_no_list_with_it(api, client, owner):
+    approved_type()
+    ann = person()
+    rows = [
+        row(ann.pk, attributes={"amount": 10**30}),
+        row(ann.pk, attributes={"branch": "\ud800"}),
+        row(ann.pk, occurred_at=2**70),
+    ]
+    deep = [[]]
+    for _level in range(100):
+        deep = [deep]
+    rows.append(row(ann.pk, attributes={"branch": deep}))
+    assert api.post("activities/batch", {"activities": rows}).json()["refused"] == 4
+    broken = RefusedActivity.objects.order_by("pk").first()
+    RefusedActivity.objects.filter(pk=broken.pk).update(raw="[" * 5_000)
+    listed = api.get("quarantine")
+    assert listed.status_code == 200 and len(listed.json()["results"]) == 4
+    client.force_login(owner)
+    for kept in RefusedActivity.objects.all():
+        assert api.get(f"quarantine/{kept.pk}").status_code == 200
+        assert client.get(f"/admin/activities/refusedactivity/{kept.pk}/").status_code == 200
+    assert client.get("/admin/activities/refusedactivity/").status_code == 200
+    ids = list(RefusedActivity.objects.exclude(pk=broken.pk).values_list("pk", flat=True))
+    assert api.post("quarantine/replay", {"ids": ids}).json()["recorded"] == 0
+
+
+def test_a_correction_may_be_any_number_and_no_nest(api):
+    approved_type()
+    assert (
+        api.post("activities/batch", {"activities": [row(person().pk, attributes={"amount": "x"})]}).json()["refused"]
+        == 1
+    )
+    pk = RefusedActivity.objects.get().pk
+    deep = "[" * 200 + "]" * 200
+    for value in (
+        "1e-999999999",
+        "1e999999999",
+        str(10**400),
+        deep,
+        '"\\ud800"',
+        '"\\u0000"',
+        '"' + "x" * 300_000 + '"',
+    ):
+        body = f'{{"ids": [{pk}], "part": "amount", "value": {value}}}'
+        assert api.post("quarantine/correct", body).status_code in (200, 422), value[:50]
+        assert api.post("quarantine/replay", {"ids": [pk]}).json()["recorded"] == 0
+        assert api.get("quarantine").status_code == 200
+    assert api.post("quarantine/correct", f'{{"ids": [{pk}], "part": "amount", "value": 1.50}}').status_code == 200
+    assert api.post("quarantine/replay", {"ids": [pk]}).json()["recorded"] == 1

@@ -40,7 +40,7 @@ def find(wanted: Wanted, before: int | None = None) -> QuerySet[LogEntry]:
         found = found.alias(action=audit.action_sql()).filter(action__in=wanted.what.split(","))
     if wanted.kind:
         found = found.filter(content_type_id=wanted.kind)
-    if wanted.thing.isdigit():
+    if wanted.thing.isascii() and wanted.thing.isdecimal():
         found = found.filter(object_id=wanted.thing)
     elif wanted.thing:
         found = found.alias(name=Lower("object_repr")).filter(StartsWith(F("name"), Value(wanted.thing.lower())))

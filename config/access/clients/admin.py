@@ -18,6 +18,7 @@ from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
 from config.access.users.rights import RightsField
 from people.core.errors import NotAllowed, Refused
+from people.numerals import whole_number
 
 FAILED_DAYS = 30
 FAILED_SHOWN = 50
@@ -96,7 +97,7 @@ class ApiClientAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """One client: what it may do, how it is used, what fails; changes by the form."""
-        client = self._find(request, int(object_id) if object_id.isdigit() and len(object_id) < 19 else 0)
+        client = self._find(request, whole_number(object_id))
         may_change = self.has_change_permission(request, client) and not client.is_revoked
         form = ClientForm(request.POST or None, request.user, client.name, client_editing.rights_of(client))
         if request.method == "POST" and not may_change:

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_string
 
+from people.numerals import whole_number
+
 ROOTS = ("/rest", "/bulk", "/identity", "/userservice")
 KILOBYTE = 1_024
 # §A5, by the beginning of the path; the last one that fits counts
@@ -55,8 +57,8 @@ def _take_body(request: HttpRequest, limit: int) -> bool:
     if request.content_type == "multipart/form-data":
         limit += MULTIPART_FRAME
     length = request.META.get("CONTENT_LENGTH") or ""
-    if length.isdigit():
-        return int(length) <= limit
+    if (size := whole_number(length, -1, most_digits=1_000)) >= 0:
+        return size <= limit
     if request.META.get("wsgi.input_terminated") and request.META.get("HTTP_TRANSFER_ENCODING"):
         body = request.META["wsgi.input"].read(limit + 1)
         request._stream = BytesIO(body)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from django.http import HttpResponse
 
 from people import datatypes
 from people.core.errors import Problem, show
+from people.datatypes import exact_json
 
 CONTENT_TYPE = "application/json;charset=UTF-8"
 NO_ASSETS = "No assets found for the given search criteria."
@@ -66,7 +67,7 @@ def assets(result: list[Any]) -> HttpResponse:
 
 
 def _reply(body: dict[str, Any]) -> HttpResponse:
-    return HttpResponse(orjson.dumps(body, default=_exactly), content_type=CONTENT_TYPE)
+    return HttpResponse(exact_json.dumps(body, _exactly), content_type=CONTENT_TYPE)
 
 
 def _exactly(value: Any) -> Any:

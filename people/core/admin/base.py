@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin
 
 from people.core.errors import NotAllowed, Problem, Refused, located
 from people.core.source import Door, Source
+from people.numerals import whole_number
 
 
 class PagesAdmin(ModelAdmin):
@@ -66,7 +67,7 @@ def require(request: HttpRequest, right: str) -> None:
 
 def number(text: str) -> int:
     """An id of an address or form; what is none is 0, which is nobody's."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+    return whole_number(text, most_digits=10)
 
 
 def ids_of(texts: list[str]) -> list[int]:

@@ -78,7 +78,9 @@ def ordered(nodes: Any) -> list[Json]:
     """Children by their numbers; what is no number is no child."""
     if not isinstance(nodes, dict):
         return []
-    return [node for number, node in sorted(nodes.items(), key=_number) if number.isdigit() and isinstance(node, dict)]
+    return [
+        node for number, node in sorted(nodes.items(), key=_number) if number.isdecimal() and isinstance(node, dict)
+    ]
 
 
 def _number(item: tuple[str, Any]) -> int:

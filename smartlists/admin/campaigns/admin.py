@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.core.admin.pagination import UncountedPaginator
+from people.numerals import whole_number
 from smartlists.admin import webhooks
 from smartlists.admin.campaigns import builder as campaign_builder
 from smartlists.admin.campaigns import views as campaign_views
@@ -66,7 +67,7 @@ class SmartCampaignAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return campaign_builder.change(request, int(object_id) if object_id.isdigit() else 0)
+        return campaign_builder.change(request, whole_number(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is a step of the campaign's own page, not Django's
@@ -94,7 +95,7 @@ class WebhookAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return webhooks.edit(request, int(object_id) if object_id.isdigit() else 0)
+        return webhooks.edit(request, whole_number(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from people.core.errors import Problem, Refused
+from people.numerals import whole_number
 from smartlists.admin.base import require
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
@@ -71,7 +72,7 @@ class Form:
         revision = request.POST.get("revision", "")
         return cls(
             request.POST.get("name", ""), request.POST.get("description", ""),
-            int(revision) if revision.isdigit() and len(revision) < 10 else 0, form, choices, _webhooks(),
+            whole_number(revision, most_digits=9), form, choices, _webhooks(),
         )  # fmt: skip
 
     def check(self) -> "Form":

@@ -33,6 +33,7 @@ def call(url, seconds=5.0, **more):
         "192.0.0.8", "192.88.99.1", "3fff::1", "5f00::1", "::7f00:1", "169.254.169.254", "127.0.0.1", "10.0.0.8", "192.168.1.1", "172.16.0.1", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1", "fd00::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
         "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:53aa:64c:0:0:80ff:fffe", "ff02::1", "nonsense",
+        "fec0::1", "feff::1", "64:ff9b:1::7f00:1",
     ],
 )  # fmt: skip
 def test_no_address_but_public_ones_is_called(address):
@@ -71,6 +72,8 @@ def test_addresses_written_out_are_looked_at_too(url):
         "https://", "https:///path", "https://user:secret@example.com/", "https://example.com\r\nX: y/",
         "https://example.com/a b", "https://example.com:99999/", "https://example.com:0/", "javascript:alert(1)",
         "https://[::1", "https://ex\x00ample.com/", "https://" + "a" * 64 + ".com/",
+        "https://example.com/in/../admin", "https://example.com/in/%2E%2e/admin", "https://example.com/in/..%2Fadmin",
+        "https://example.com/in/..%5Cadmin", "https://example.com/in/..", "https://example.com/./in",
     ],
 )  # fmt: skip
 def test_what_is_no_safe_address_is_refused(url):
@@ -222,3 +225,13 @@ def test_a_certificate_of_nobody_known_is_a_failure(settings, tmp_path):
         assert call(url, resolve=resolving("127.0.0.1"), context=known).status == 200
         with pytest.raises(Failed, match="certificate"):  # the right key under another name
             call(url.replace("localhost", "other.example.com"), resolve=resolving("127.0.0.1"), context=known)
+
+
+def test_text_of_any_script_is_sent_in_paths_queries_and_headers(settings):
+    with receiver() as server:
+        settings.WEBHOOK_TRUSTED_HOSTS = ["127.0.0.1"]
+        url = f"http://127.0.0.1:{server.server_port}/año/a%20b?q=日本&r=1"
+        assert webhook_http.send("POST", url, {"X-Name": "Zoë 日本"}, b"", seconds=5.0).status == 200
+        ((path, headers, _body),) = server.calls
+        assert path == "/a%C3%B1o/a%20b?q=%E6%97%A5%E6%9C%AC&r=1"
+        assert headers["X-Name"].encode("latin-1").decode() == "Zoë 日本"

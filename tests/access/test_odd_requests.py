@@ -1,0 +1,112 @@
+"""Requests that no client should send, at every address: refused with a sentence, never a fault of ours."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from people.numerals import whole_number
+from tests.access.route_walker import PLACE, address, build_world
+from tests.access.test_routes import table
+from tests.api.conftest import Api
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
+SOURCES = [path for folder in ("people", "activities", "smartlists", "config") for path in Path(folder).rglob("*.py")]
+
+
+@pytest.fixture
+def superuser():
+    return get_user_model().objects.create_superuser("olga")
+
+
+@pytest.fixture
+def browser(superuser):
+    client = Client(raise_request_exception=False)
+    client.force_login(superuser)
+    return client
+
+
+@pytest.fixture
+def program(superuser):
+    made = client_editing.create("Program", superuser, None, client_editing.known_rights()).client
+    return Api(Client(raise_request_exception=False), tokens.issue(made).text)
+
+
+def test_every_resource_names_its_methods(program, superuser):
+    world, wrong = build_world(superuser), []
+    for route, methods in table().items():
+        if not route.startswith("api/v1/") or not set(methods) - {"POST"}:
+            continue
+        reply = program("OPTIONS", address(route, world).removeprefix("/api/v1/"))
+        named = {word.strip() for word in reply.headers.get("Allow", "").split(",")}
+        if reply.status_code >= 500 or (reply.status_code < 400 and not set(methods) <= named):
+            wrong.append(f"{route}: {reply.status_code}, {named}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("odd", ["²", "9" * 400, "٣", "-1"])
+def test_a_number_that_is_none_in_an_address_is_nobodys(odd, browser, program, superuser):
+    world, wrong = build_world(superuser), []
+    world = dict.fromkeys(world, odd)
+    for route, methods in table().items():
+        if not PLACE.search(route) or "GET" not in methods:
+            continue
+        path = address(route, world)
+        client = program.client if route.startswith("api/") else browser
+        reply = client.get(path, headers=program.headers if route.startswith("api/") else {})
+        if reply.status_code >= 500:
+            wrong.append(f"{path}: {reply.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_an_unknown_ordering_is_refused_by_every_list(program, superuser):
+    world, wrong = build_world(superuser), []
+    for route, methods in table().items():
+        if route.startswith("api/v1/") and "GET" in methods and "openapi" not in route:
+            path = address(route, world).removeprefix("/api/v1/")
+            if program.get(path).status_code == 200 and program.get(f"{path}?ordering=moon").status_code == 200:
+                wrong.append(route)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("condition", ["", " ", "nonsense", '"1-99"'])
+def test_a_condition_that_does_not_hold_stops_every_change(condition, program, superuser):
+    world, stopped = build_world(superuser), 0
+    for name, path in (("webhook", "webhooks"), ("static_list", "static-lists"), ("smart_list", "smart-lists"),
+                       ("campaign", "smart-campaigns"), ("ann", "people"), ("client", "api-clients")):  # fmt: skip
+        reply = program(
+            "DELETE" if name != "client" else "PATCH",
+            f"{path}/{world[name]}",
+            {} if name == "client" else None,
+            If_Match=condition,
+        )
+        assert reply.status_code == 412, (path, reply.status_code)
+        stopped += 1
+    assert stopped == 6
+
+
+def test_a_length_that_is_no_number_is_no_fault_of_ours(program):
+    for path, token in (("/api/v1/people", program.headers), ("/rest/v1/leads.json", program.headers)):
+        reply = program.client.post(path, b"{}", content_type="application/json", headers=token, CONTENT_LENGTH="²")
+        assert reply.status_code < 500
+
+
+@pytest.mark.parametrize("text", ["", "²", "٣", "-1", "1.0", " 1", "1" * 19])
+def test_what_stands_for_no_whole_number(text):
+    assert whole_number(text, otherwise=-7) == -7
+
+
+def test_no_code_takes_isdigit_for_a_number():
+    """`"²".isdigit()` is true and `int("²")` raises: `isdigit` stands beside `isascii` or not at all."""
+    lines = [
+        f"{path}: {line.strip()}"
+        for path in SOURCES
+        for line in path.read_text().splitlines()
+        if re.search(r"\.isdigit\(\)", line) and "isascii()" not in line
+    ]
+    assert not lines, "\n".join(lines)
