@@ -39,7 +39,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A webhook's address, headers and body; a new one's secret is shown once."""
     hook = find(request, pk) if pk is not None else None
     require(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
-    typed, problems = _typed_of(hook), []
+    typed, problems = _typed_of(hook, request.user), []
     if request.method == "POST":
         require(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
         typed = _typed(request)
@@ -57,9 +57,9 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     )  # fmt: skip
 
 
-def _typed_of(hook: Webhook | None) -> dict[str, Any]:
+def _typed_of(hook: Webhook | None, by: Any) -> dict[str, Any]:
     hook = hook or Webhook()
-    lines = "\n".join(f"{name}: {value}" for name, value in hook.headers.items())
+    lines = "\n".join(f"{name}: {value}" for name, value in webhook_editing.headers_shown(hook, by).items())
     return {
         "name": hook.name, "method": hook.method, "url": hook.url, "headers": lines, "format": hook.format,
         "body": hook.body, "per_minute": str(hook.per_minute), "timeout_seconds": str(hook.timeout_seconds),

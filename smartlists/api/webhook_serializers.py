@@ -27,7 +27,7 @@ class WebhookGiven(Strict):
 
 
 class WebhookShown(serializers.ModelSerializer):
-    headers = Headers()
+    headers = serializers.SerializerMethodField(help_text="Their values are shown to who may change webhooks.")
     open_until = Moment(allow_null=True, help_text="Until then nothing is sent: the receiver failed too often.")
     created_at = Moment()
     updated_at = Moment()
@@ -38,6 +38,10 @@ class WebhookShown(serializers.ModelSerializer):
             "id", "name", "method", "url", "headers", "format", "body", "per_minute", "timeout_seconds", "failures",
             "open_until", "revision", "created_at", "updated_at",
         )  # fmt: skip
+
+    @extend_schema_field(Headers())
+    def get_headers(self, webhook: Webhook) -> dict[str, str]:
+        return webhook_editing.headers_shown(webhook, self.context["request"].user)
 
 
 class WebhookMade(WebhookShown):

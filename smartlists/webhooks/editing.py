@@ -39,6 +39,7 @@ MAX_HEADERS, MAX_BODY, MAX_URL = 20, 65_536, 2_000
 MAX_PER_MINUTE, MAX_SECONDS = 60_000, 30
 CHANGE = "smartlists.change_webhook"
 SECRET_PREFIX = "whsec_"
+HIDDEN = "•••"  # in the place of a header's value
 # what the call itself needs, or what would make one request into two
 OWN_HEADERS = frozenset({
     "host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect",
@@ -128,6 +129,11 @@ def resend(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None)
         audit.note(by, webhook, "resent", count=count)
         webhook_delivery.request_delivery(webhook.pk)
     return count
+
+
+def headers_shown(webhook: Webhook, by: Any) -> dict[str, str]:
+    """The headers as `by` may see them: the values, which can be credentials, for those who may change them."""
+    return webhook.headers if by.has_perm(CHANGE) else dict.fromkeys(webhook.headers, HIDDEN)
 
 
 def reseal() -> int:

@@ -4,7 +4,9 @@ import base64
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import Group
 
+from config.access.models import IdempotentReply
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import approved_type, person
@@ -73,3 +75,19 @@ def test_rights_are_asked(narrowed):
     assert reader.post("webhooks", {"name": "x", "url": URL}).status_code == 403
     assert reader.get("webhooks/1/deliveries").status_code == 403
     assert narrowed("smartlists.view_webhookdelivery").get("webhooks/99/deliveries").status_code == 404
+
+
+def test_the_values_of_headers_are_shown_to_who_may_change_them_alone(api, narrowed, client, django_user_model):
+    given = {"name": "CRM", "url": URL, "headers": {"Authorization": "Bearer s3cret-value"}}
+    made = api.post("webhooks", given, Idempotency_Key="k").json()
+    assert made["headers"] == given["headers"]
+    assert b"s3cret-value" not in bytes(IdempotentReply.objects.get().body)
+    viewer = narrowed("smartlists.view_webhook")
+    for path in ("webhooks", f"webhooks/{made['id']}"):
+        assert "s3cret-value" not in viewer.get(path).text and "Authorization" in viewer.get(path).text
+        assert "s3cret-value" in api.get(path).text
+    user = django_user_model.objects.create_user("vic", is_staff=True)
+    user.groups.add(Group.objects.get(name="Viewer"))
+    client.force_login(user)
+    page = client.get(f"/admin/smartlists/webhook/{made['id']}/change/")
+    assert page.status_code == 200 and "s3cret-value" not in page.text and "Authorization" in page.text
