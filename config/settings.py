@@ -196,6 +196,12 @@ STORAGES = {
 
 FILES_DIR = Path(env.str("FILES_DIR", "") or DATA_DIR / "files")  # uploads and exports: shared by all processes
 FILES_KEPT_DAYS = env.int("FILES_KEPT_DAYS", 7)
+IMPORT_MAX_UNZIPPED_BYTES = env.int("IMPORT_MAX_UNZIPPED_MB", 16 * 1024) * 1024**2  # of one file that came as gzip
+IMPORT_REFUSED_BYTES_KEPT = env.int("IMPORT_REFUSED_MB_KEPT", 64) * 1024**2  # of one import's refused rows
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", 4 * 1024) * 1024**2  # of one file
+UPLOADS_MAX_BYTES = env.int("UPLOADS_MAX_MB", 20 * 1024) * 1024**2  # of all that are kept at once
+# what uploads and exports leave free of a disk, so that recording goes on
+DISK_RESERVE_BYTES = env.int("DISK_RESERVE_MB", 1024) * 1024**2
 QUARANTINE_DAYS = env.int("QUARANTINE_DAYS", 30)
 EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
 

@@ -25,6 +25,8 @@ CHUNK_LINES, CHUNK_BYTES = 1_000, 4 * 1024 * 1024
 MAX_LINE = 1024 * 1024
 READ_BYTES = 64 * 1024
 SPOOL_BYTES = 1024 * 1024
+# refusals are told one by one in so many bytes and as many again as the lines have; then by runs of lines
+TOLD_BYTES = 1024 * 1024
 
 _WORDS = {status: status.encode() for status in Status}
 
@@ -44,17 +46,49 @@ class Line:
 def record(read: Reader, source: Source, translate: Translate, key: str = "") -> IO[bytes]:
     """Record every line of what `read` gives; return the outcomes as NDJSON, rewound, ending with their sum.
 
+    Where refusals would take much more than the lines themselves, those that follow each other are told in one line.
     With `key` a row without an external id gets "<key>:<line number>". A last line without a line break counts
     unless the body was cut off, which `read` says by raising OSError: what was committed by then stays.
     """
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 (the reply closes it)
     counts: Counter[str] = Counter()
+    refusals = Refusals(TOLD_BYTES)
     for chunk in _chunks(lines(read)):
-        spool.write(_record_chunk(chunk, source, translate, key, counts))
+        refusals.left += sum(len(line.text or b"") for line in chunk)
+        spool.write(_record_chunk(chunk, source, translate, key, counts, refusals))
+    spool.write(refusals.run())
     total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in Status}}
     spool.write(orjson.dumps({"summary": total}) + b"\n")
     spool.seek(0)
     return spool
+
+
+@dataclass(slots=True)
+class Refusals:
+    """How refusals are told, so that the answer is bounded by the body."""
+
+    left: int
+    first: int = 0  # line of the run that is not told yet; 0 for none
+    last: int = 0
+
+    def tell(self, number: int, problems: Any) -> bytes:
+        """What is said of a refused line now."""
+        if self.left > 0:
+            text = exact_json.dumps({"line": number, **refused(problems)}, str) + b"\n"
+            self.left -= len(text)
+            return text
+        self.first, self.last = self.first or number, number
+        return b""
+
+    def run(self) -> bytes:
+        """What is said of the lines refused since then, when another one follows."""
+        if not self.first:
+            return b""
+        message = _("Refused, like the lines before; send it alone to be told why.")
+        problem = fault(Problem("more_refused", message))
+        told = {"line": self.first, "to_line": self.last, "status": str(Status.REFUSED), "errors": [problem]}
+        self.first = 0
+        return orjson.dumps(told) + b"\n"
 
 
 def lines(read: Reader) -> Iterator[Line]:
@@ -88,7 +122,9 @@ def _chunks(found: Iterator[Line]) -> Iterator[list[Line]]:
         yield chunk
 
 
-def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: str, counts: Counter[str]) -> bytes:
+def _record_chunk(
+    chunk: list[Line], source: Source, translate: Translate, key: str, counts: Counter[str], refusals: Refusals
+) -> bytes:
     """The outcomes of the lines, one a line; `counts` counts them by status."""
     named: list[Any] = []  # by lines that are refused for their structure: what they give as their type
     translated = [(line.number, _translate(line, translate, named)) for line in chunk]
@@ -100,11 +136,12 @@ def _record_chunk(chunk: list[Line], source: Source, translate: Translate, key: 
         outcome = next(outcomes) if type(row) is NewActivity else None
         if outcome is not None and outcome.status is not Status.REFUSED:
             counts[outcome.status] += 1
+            said.append(refusals.run())
             said.append(b'{"line":%d,"status":"%s","id":%d}\n' % (number, _WORDS[outcome.status], outcome.activity_id))
         else:
             counts[Status.REFUSED] += 1
             problems = row if outcome is None else outcome.problems
-            said.append(orjson.dumps({"line": number, **refused(problems)}) + b"\n")
+            said.append(refusals.tell(number, problems))
     return b"".join(said)
 
 

@@ -209,10 +209,12 @@ def _progress(job: Import) -> dict[str, Any]:
     faults = [] if job.is_running else import_report.faults(job, 20, labels=labels)
     failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
     shown = [(failure.row, import_report.sentences(failure, labels)) for failure in failures]
+    unkept = 0 if job.is_running or not job.stored_as else job.refused - job.failures.count()
     return {
         "job": job,
         "faults": faults,
         "failures": shown,
+        "unkept": max(0, unkept),
         "badge": badge_of(job),
         "is_check": job.state == State.CHECKED,
         "may": {

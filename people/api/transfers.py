@@ -1,6 +1,5 @@
 """Imports and exports over the native API."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFil
 from people.core.errors import Conflict, Problem, told
 from people.core.refusals import BadQuery, NotFound
 from people.core.source import Door
+from people.datatypes import exact_json
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.imports import jobs as import_jobs
@@ -87,7 +87,8 @@ class FailureShown(Strict):
 
     @extend_schema_field({})
     def get_raw(self, failure: ImportFailure) -> Any:
-        return json.loads(failure.raw) if failure.raw and "\\ud" not in failure.raw else failure.raw
+        came = exact_json.kept(failure.raw)
+        return failure.raw if came is None else came
 
     @extend_schema_field(FaultShown(many=True))
     def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:

@@ -15,15 +15,19 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
+from django.conf import settings
+
 from people.core.errors import Problem, show
 from people.core.messages import sentence as _
+from people.core.messages import storable
 from people.datatypes import exact_json
 from people.files import xlsx
 from people.files.xlsx import BadFile
 
 MAX_CELL = 131_072
 MAX_LINE = 8 * 1024 * 1024  # a longer one is no line: the file is something else
-MAX_COLUMNS = 2_000
+MAX_COLUMNS = xlsx.MAX_COLUMN
+MAX_COLUMN_NAME = 1_000  # characters
 BLOCK = 1 << 16  # characters of a CSV file that are read at once
 SAMPLE_BYTES = 1024 * 1024
 SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
@@ -65,14 +69,17 @@ class Shape:
 
 @contextmanager
 def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """`file` from its beginning, unzipped if it is gzip. Raises BadFile for gzip that is broken."""
+    """`file` from its beginning, unzipped if it is gzip, so many bytes as settings allow.
+
+    Raises BadFile for gzip that is broken, and for a file that is larger than that once it is unzipped.
+    """
     opened = io.BufferedReader(_Borrowed(file), 1 << 16)
     if opened.peek(2)[:2] != b"\x1f\x8b":
         yield opened
         return
     try:
         with gzip.open(opened) as plain:
-            yield plain  # type: ignore[misc]
+            yield io.BufferedReader(_Bounded(plain), 1 << 16)  # type: ignore[arg-type]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadFile(_("the gzip file is broken: %(why)s") % {"why": error}) from None
 
@@ -99,6 +106,18 @@ class _Borrowed(io.RawIOBase):
         data = self.file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+class _Bounded(_Borrowed):
+    """A file that is not read beyond IMPORT_MAX_UNZIPPED_BYTES: a gzip file of 1 MB may hold 1 GB."""
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        limit = settings.IMPORT_MAX_UNZIPPED_BYTES
+        if count and self.file.tell() > limit:
+            message = _("the file has more than %(limit)s MB once it is unzipped; split it, or raise %(setting)s")
+            raise BadFile(message % {"limit": limit // 1024**2, "setting": "IMPORT_MAX_UNZIPPED_BYTES"})
+        return count
 
 
 def guess(head: bytes, name: str = "", **known: Any) -> Shape:
@@ -164,7 +183,10 @@ def with_header(file: IO[bytes], shape: Shape) -> Shape:
         names: dict[str, None] = {}
         for number, line in enumerate(READERS["ndjson"](file, shape)):
             if isinstance(line.raw, dict):
-                names.update(dict.fromkeys(line.raw))
+                # names that cannot be a column's are those of a bad row, which is refused when it is read
+                names.update(dict.fromkeys(name for name in line.raw if _is_name(name)))
+                if len(names) > MAX_COLUMNS:
+                    raise BadFile(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
             if number >= SAMPLE_ROWS:
                 break
         if not names:
@@ -181,6 +203,7 @@ def rows(file: IO[bytes], shape: Shape) -> Iterator[Line]:
 
 def _checked_header(header: Sequence[Any] | None) -> tuple[str, ...]:
     cells = ["" if cell is None else str(cell).strip() for cell in header or ()]
+    _check_names(cells)
     while cells and not cells[-1]:
         cells.pop()
     if not cells:
@@ -191,6 +214,21 @@ def _checked_header(header: Sequence[Any] | None) -> tuple[str, ...]:
     if twice:
         raise BadFile(_("the header has '%(name)s' twice") % {"name": show(twice[0])})
     return tuple(name or f"column {place}" for place, name in enumerate(cells, 1))
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= MAX_COLUMN_NAME and storable(text) == text
+
+
+def _check_names(cells: Sequence[str]) -> None:
+    """Raise BadFile for a column's name that cannot be kept."""
+    for place, name in enumerate(cells, 1):
+        if len(name) > MAX_COLUMN_NAME:
+            values = {"place": place, "limit": MAX_COLUMN_NAME}
+            raise BadFile(_("the name of column %(place)s has more than %(limit)s characters") % values)
+        if not _is_name(name):
+            values = {"place": place, "name": show(name)}
+            raise BadFile(_("the name of column %(place)s, '%(name)s', has characters that are no text") % values)
 
 
 def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[Sequence[Any]]:
@@ -335,14 +373,16 @@ def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
         except exact_json.InvalidJSON as error:
             yield _bad_json(number, line, _("is not JSON: %(why)s") % {"why": error})
             continue
-        if isinstance(row, dict):
+        if exact_json.is_deep(row):
+            yield _bad_json(number, line, _("is nested too deeply"))
+        elif isinstance(row, dict):
             yield Line(number, [row.get(name) for name in header], row)
         else:
             yield _bad_json(number, line, _("is not a JSON object"))
 
 
 def _bad_json(number: int, line: bytes, message: str) -> Line:
-    text = line.decode("utf-8", "replace").rstrip("\r\n")
+    text = line[:MAX_CELL].decode("utf-8", "replace").rstrip("\r\n")
     return Line(number, (), text, Problem("unreadable_row", message, (), "", show(text)))
 
 

@@ -9,9 +9,14 @@ from zipfile import BadZipFile, ZipFile
 from people.core.messages import sentence as _
 
 MAX_UNZIPPED = 2 * 1024**3  # of the whole workbook
-MAX_SHARED_STRINGS = 256 * 1024**2  # held in memory while the rows are read
+MAX_SHARED_STRINGS = 64 * 1024**2  # of XML; what they say is held in memory while the rows are read
+MAX_PART = 16 * 1024**2  # of every other part but the sheets: styles, names, themes
 MAX_RATIO = 250  # of what no real sheet comes near
-RATIO_COUNTS_FROM = 32 * 1024**2
+RATIO_COUNTS_FROM = 4 * 1024**2
+MAX_ROW = 1_048_576  # as Excel has it
+MAX_COLUMN = 2_000
+MAX_ROW_BYTES = 16 * 1024**2  # of XML that is read before a row ends
+_SHEETS = "xl/worksheets/"
 
 
 class BadFile(Exception):
@@ -21,25 +26,73 @@ class BadFile(Exception):
 def rows(file: IO[bytes]) -> Iterator[list[Any]]:
     """The cells of each row of the first sheet: text, numbers, booleans or None; moments as ISO 8601 text.
 
-    Raises BadFile, also for a workbook that would unpack to absurd sizes.
+    Rows that are left out have no cells. Raises BadFile, also for a workbook that would unpack to absurd sizes, for
+    rows and columns beyond MAX_ROW and MAX_COLUMN and for rows out of their order.
     """
-    from openpyxl import load_workbook  # takes a while to import, and few need it
-
     opened = file if file.seekable() else io.BytesIO(file.read(MAX_UNZIPPED))
     _guard(opened)
     try:
-        workbook = load_workbook(opened, read_only=True, data_only=True, keep_links=False)
-        try:
-            sheet = workbook.worksheets[0]
-            sheet.reset_dimensions()  # what a file says of its own size is often wrong
-            for row in sheet.iter_rows(values_only=True):
-                yield [_plain(cell) for cell in row]
-        finally:
-            workbook.close()
+        yield from _rows(opened)
     except BadFile:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers meet
         raise BadFile(_("the workbook cannot be read: %(why)s") % {"why": error}) from None
+
+
+def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
+    from openpyxl import load_workbook  # takes a while to import, and few need it
+    from openpyxl.worksheet._reader import WorkSheetParser
+
+    workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    try:
+        sheet = workbook.worksheets[0]
+        with sheet._get_source() as source:
+            metered = _Metered(source)
+            parser = WorkSheetParser(
+                metered, sheet._shared_strings, data_only=True, epoch=workbook.epoch,
+                date_formats=workbook._date_formats, timedelta_formats=workbook._timedelta_formats,
+            )  # fmt: skip
+            last = 0
+            for number, cells in parser.parse():
+                metered.left = MAX_ROW_BYTES
+                # a row's number and a cell's column cost nothing to write and all that lies before them to read
+                if number > MAX_ROW:
+                    raise BadFile(_("row %(number)s: a sheet has at most 1,048,576 rows") % {"number": number})
+                if number <= last:
+                    raise BadFile(_("row %(number)s comes after row %(last)s") % {"number": number, "last": last})
+                for _missing in range(last + 1, number):
+                    yield []
+                last = number
+                yield _filled(number, cells)
+    finally:
+        workbook.close()
+
+
+def _filled(number: int, cells: list[dict[str, Any]]) -> list[Any]:
+    width = max([cell["column"] for cell in cells if cell["value"] is not None], default=0)
+    if width > MAX_COLUMN:
+        values = {"number": number, "column": width, "limit": MAX_COLUMN}
+        raise BadFile(_("row %(number)s has a cell in column %(column)s; at most %(limit)s are read") % values)
+    row = [None] * width
+    for cell in cells:
+        if cell["value"] is not None:
+            row[cell["column"] - 1] = _plain(cell["value"])
+    return row
+
+
+class _Metered:
+    """A sheet's XML, of which at most `left` more bytes are read: set anew at the end of every row."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self.source = source
+        self.left = MAX_ROW_BYTES
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.source.read(min(size, 1 << 16) if size >= 0 else 1 << 16)
+        self.left -= len(data)
+        if self.left < 0:
+            raise BadFile(_("a row of the workbook is larger than is safe to read"))
+        return data
 
 
 def _guard(file: IO[bytes]) -> None:
@@ -53,10 +106,18 @@ def _guard(file: IO[bytes]) -> None:
     for part in parts:
         is_large = part.file_size > RATIO_COUNTS_FROM
         is_bomb = is_large and part.file_size > MAX_RATIO * max(part.compress_size, 1)
-        if is_bomb or (part.filename.endswith("sharedStrings.xml") and part.file_size > MAX_SHARED_STRINGS):
+        if is_bomb or part.file_size > _limit_of(part.filename):
             raise BadFile(_("the workbook unpacks to more than is safe to read; save it as CSV"))
     if sum(part.file_size for part in parts) > MAX_UNZIPPED:
         raise BadFile(_("the workbook unpacks to more than is safe to read; save it as CSV"))
+
+
+def _limit_of(name: str) -> int:
+    """Of one part of the workbook, in bytes. Parts that nobody reads, pictures for example, are as large as they are."""
+    name = name.lower()
+    if name.startswith(_SHEETS) or not name.endswith((".xml", ".rels")):
+        return MAX_UNZIPPED
+    return MAX_SHARED_STRINGS if name.endswith("sharedstrings.xml") else MAX_PART
 
 
 def _plain(cell: Any) -> Any:

@@ -319,3 +319,17 @@ def test_reading_and_recording_need_their_rights(narrowed, log):
 def test_a_retired_type_takes_nothing(api, check, ann):
     lifecycle.retire(check, None)
     assert paths(api.post("activities", row(ann.pk))) == {("/activity_type", "retired_type")}
+
+
+def test_the_answer_to_a_stream_is_bounded_by_its_lines(api, check, ann, monkeypatch):
+    monkeypatch.setattr("activities.recording.stream.TOLD_BYTES", 10_000)
+    body = b"1\n" * 5_000 + ndjson(row(ann.pk)) + b"1\n" * 5_000
+    reply = api.post("activities/stream", body, content_type="application/x-ndjson")
+    content = b"".join(reply.streaming_content) if reply.streaming else reply.content
+    assert len(content) < 10_000 + 2 * len(body)
+    *outcomes, summary = map(json.loads, content.splitlines())
+    assert summary["summary"]["refused"] == 10_000 and summary["summary"]["added"] == 1
+    told = [
+        line for outcome in outcomes for line in range(outcome["line"], outcome.get("to_line", outcome["line"]) + 1)
+    ]
+    assert told == list(range(1, 10_002))

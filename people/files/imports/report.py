@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from people.core.errors import NO_LABELS, located, restored
+from people.datatypes import exact_json
 from people.files.imports.jobs import OWN_COLUMNS, REPORT_COLUMNS
 from people.files.imports.plan import KEY_COLUMN
 from people.files.models import Import, ImportFailure
@@ -79,6 +80,12 @@ def _failures(job: Import) -> Iterator[ImportFailure]:
         last = page[-1].row
 
 
+def _raw(failure: ImportFailure) -> Any:
+    """The row as it stood in the file; as text where it cannot be read any more."""
+    came = exact_json.kept(failure.raw)
+    return failure.raw if came is None else came
+
+
 class _Echo:
     """A file for `csv` that hands back what is written."""
 
@@ -94,7 +101,7 @@ def _cells(
     places = [place for place, name in enumerate(shape.header) if name not in OWN_COLUMNS]
     yield _encoded(writer.writerow([*(shape.header[place] for place in places), *more]))
     for failure in _failures(job):
-        raw = json.loads(failure.raw)
+        raw = _raw(failure)
         cells = raw if isinstance(raw, list) else [raw]
         width = len(shape.header)
         padded = [*cells[:width], *[""] * (width - len(cells))]
@@ -106,7 +113,7 @@ def _cells(
 
 def _objects(job: Import) -> Iterator[bytes]:
     for failure in _failures(job):
-        raw = json.loads(failure.raw)
+        raw = _raw(failure)
         row = raw if isinstance(raw, dict) else {"import_raw": raw}
         report: dict[str, Any] = dict(zip(REPORT_COLUMNS, (failure.row, sentences(failure)), strict=True))
         if failure.key:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import F
-from django.db.models.functions import Greatest, Least
+from django.db.models import Count, F, Sum, TextField
+from django.db.models.functions import Cast, Coalesce, Greatest, Least, Length
 from django.utils import timezone, translation
 
 from people.core import installation, notifications
@@ -36,6 +37,7 @@ from people.files.tabular import BadFile, Line, Shape
 MAX_KEY = 255
 SWITCH = 0.0005  # seconds after which a thread is asked to let another one go on
 MAX_RAW = 262_144  # characters of a refused row that are kept
+ROW_BYTES = 200  # of the database's own, about, for a refused row
 
 logger = logging.getLogger(__name__)
 State = Import.State
@@ -135,6 +137,7 @@ class _Run:
         self.source = Source(Door.IMPORT, job.user_id, job.pk)
         self.reading = Reading(self.target, self.plan, Shape.from_json(job.shape))
         self.has_keys = self.target.has_external_ids and self.plan.external_id != ExternalId.COLUMN
+        self.room = settings.IMPORT_REFUSED_BYTES_KEPT - _bytes_kept(self.job)
         self.seen = Seen() if self.is_check or self.reading.is_hashed else None
 
     def through(self, file: IO[bytes]) -> None:
@@ -237,11 +240,24 @@ class _Run:
                 kept.append((batch.rows[place], key))
                 refused.append(result)
                 failures.append(self._failure(line, result.problems, key))
-        if failures:
-            ImportFailure.objects.bulk_create(failures, batch_size=1000)
-        if kept and not self.is_check:
+        fitting = self._fitting(failures)
+        ImportFailure.objects.bulk_create(fitting, batch_size=1000)
+        if kept and not self.is_check and len(fitting) == len(failures):
             again = self.target.keyed(*zip(*kept, strict=True)) if self.has_keys else [row for row, _key in kept]
             self.target.keep(again, refused, self.plan, self.source)
+
+    def _fitting(self, failures: list[ImportFailure]) -> list[ImportFailure]:
+        """Those of the refused rows for which there is room; all of the others are merely counted.
+
+        A file of 1 MB may have millions of them, and what is kept of each is larger than the row.
+        """
+        found = []
+        for failure in failures:
+            self.room -= ROW_BYTES + len(failure.raw) + len(json.dumps(failure.problems))
+            if self.room < 0:
+                break
+            found.append(failure)
+        return found
 
     def _failure(self, line: Line, problems: Sequence[Problem], key: str | None) -> ImportFailure:
         return ImportFailure(
@@ -268,6 +284,14 @@ def _settle(pk: int) -> None:
     """Give the job the state that was asked for while it ran."""
     for (state, wish), after in STOPPED.items():
         Import.objects.filter(pk=pk, state=state, wish=wish).update(state=after, wish="", finished_at=timezone.now())
+
+
+def _bytes_kept(job: Import) -> int:
+    """What the refused rows of the runs before take, about."""
+    kept = job.failures.aggregate(
+        rows=Count("row"), texts=Coalesce(Sum(Length("raw") + Length(Cast("problems", TextField()))), 0)
+    )
+    return kept["rows"] * ROW_BYTES + kept["texts"]
 
 
 def _as_text(raw: Any) -> str:

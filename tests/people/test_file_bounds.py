@@ -1,0 +1,171 @@
+"""Files that are small and would be large: bounded by what is read and kept, in rows, cells and bytes."""
+
+import gzip
+import io
+import json
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import openpyxl
+import pytest
+from django.db import connection
+
+from people.core.errors import Refused
+from people.files import tabular, xlsx
+from people.files.imports import jobs as import_jobs
+from people.files.imports import report as import_report
+from people.files.imports import runner as import_runner
+from people.files.imports.plan import Plan
+from people.files.tabular import BadFile
+from people.models import Import
+
+ROW = '<row r="1"><c r="A1" t="inlineStr"><is><t>email</t></is></c></row>'
+CELL = '<c r="{}2" t="inlineStr"><is><t>a@example.com</t></is></c>'
+
+
+def workbook(sheet, **parts):
+    """A workbook whose first sheet has these rows, as XML."""
+    made = io.BytesIO()
+    openpyxl.Workbook().save(made)
+    changed = io.BytesIO()
+    with ZipFile(made) as old, ZipFile(changed, "w", ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            text = old.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                head, _data, tail = (
+                    text.decode().partition("<sheetData/>")
+                    if "<sheetData/>" in text.decode()
+                    else text.decode().partition("<sheetData></sheetData>")
+                )
+                text = f"{head}<sheetData>{sheet}</sheetData>{tail}".encode()
+            new.writestr(name, parts.get(name.rsplit("/", 1)[-1].removesuffix(".xml"), text))
+    changed.seek(0)
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("sheet", "word"),
+    [
+        (ROW + f'<row r="2000000000">{CELL.format("A")}</row>', "1,048,576"),
+        (ROW + f'<row r="2">{CELL.format("XFD")}</row>', "column 16384"),
+        (ROW + f'<row r="2">{CELL.format("A")}</row>' * 2, "comes after"),
+        (ROW + f'<row r="2">{"<c/>" * 5_000_000}</row>', "larger than is safe"),
+        (
+            '<row r="1">' + "".join(f'<c t="inlineStr"><is><t>c{n}</t></is></c>' for n in range(2_001)) + "</row>",
+            "2001",
+        ),
+    ],
+)
+def test_a_workbook_is_read_no_further_than_its_cells_need(sheet, word, monkeypatch):
+    monkeypatch.setattr(xlsx, "MAX_ROW_BYTES", 200_000)
+    monkeypatch.setattr(xlsx, "MAX_RATIO", 10**6)
+    read = 0
+    with pytest.raises(BadFile, match=word):
+        for _row in xlsx.rows(workbook(sheet)):
+            read += 1
+    assert read <= 2
+
+
+def test_rows_and_cells_that_are_left_out_are_empty():
+    sheet = (
+        ROW
+        + f'<row r="4"><c r="C4"><v>1</v></c></row><row r="5"><c r="XFD5"/></row><row>{CELL.format("A").replace("2", "6")}</row>'
+    )
+    assert list(xlsx.rows(workbook(sheet))) == [["email"], [], [], [None, None, 1], [], ["a@example.com"]]
+
+
+def test_strings_and_styles_beyond_their_limits_are_not_unpacked(monkeypatch):
+    opened = []
+    monkeypatch.setattr(xlsx, "_rows", lambda file: opened.append(file) or iter(()))
+    for name, limit in (("sharedStrings", xlsx.MAX_SHARED_STRINGS), ("styles", xlsx.MAX_PART)):
+        # stored lengths are what a part says of itself; nothing needs to be unpacked to refuse it
+        made = io.BytesIO()
+        with ZipFile(made, "w") as archive:
+            archive.writestr(f"xl/{name}.xml", b"x" * (limit + 1))
+        with pytest.raises(BadFile, match="unpacks to more"):
+            list(xlsx.rows(made))
+    assert not opened
+
+
+def test_a_gzip_file_is_read_no_further_than_settings_allow(settings):
+    settings.IMPORT_MAX_UNZIPPED_BYTES = 3 * 1024 * 1024
+    packed = io.BytesIO(gzip.compress(b"email\n" + b"a@example.com\n" * 2_000_000))
+    read = 0
+    with pytest.raises(BadFile, match="3 MB once it is unzipped"), tabular.unzipped(packed) as plain:
+        while block := plain.read(1 << 16):
+            read += len(block)
+    assert read <= settings.IMPORT_MAX_UNZIPPED_BYTES
+
+
+@pytest.fixture
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"email,na\0me\na@example.com,b\n", "column 2"),
+        (b"email,\xff\xfe\x80\n" + b"a@example.com,b\n", ""),
+        (b"email," + b"x" * 2_000 + b"\na@example.com,b\n", "column 2"),
+        (b'{"' + b"k" * 2_000 + b'": 1}\n', "no JSON object"),
+        (
+            b"".join(b'{"k%d": 1}\n' % n for n in range(10)) + json.dumps({f"c{n}": 1 for n in range(3_000)}).encode(),
+            "2000 columns",
+        ),
+    ],
+)
+def test_a_header_that_cannot_be_kept_is_refused_by_its_place(files, content, word):
+    try:
+        job = import_jobs.upload([content], "f.csv" if content[:1] != b"{" else "f.ndjson", "people", None)
+    except Refused as refusal:
+        assert refusal.code == "bad_file" and word in str(refusal)
+    else:
+        assert not word and Import.objects.get(pk=job.pk).shape["header"]
+
+
+def refused_file(count):
+    return gzip.compress(b"email\n" + b"".join(b"no address %d\n" % number for number in range(count)))
+
+
+@pytest.mark.django_db
+def test_refused_rows_are_kept_within_a_limit_and_counted_beyond_it(files, settings):
+    settings.IMPORT_REFUSED_BYTES_KEPT = 100_000
+    job = import_jobs.upload([refused_file(3_000)], "f.csv.gz", "people", None)
+    import_jobs.set_plan(job, Plan(columns={"email": "email"}), None)
+    import_jobs.step(job, "start", None, queue=False)
+    import_runner.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == Import.State.COMPLETE and job.refused == 3_000
+    with connection.cursor() as cursor:
+        cursor.execute("select sum(pg_column_size(f.*)) from file_import_failure f")
+        assert 10_000 < cursor.fetchone()[0] <= settings.IMPORT_REFUSED_BYTES_KEPT
+    kept = job.failures.count()
+    assert 0 < kept < 3_000 and len(b"".join(import_report.lines(job)).splitlines()) == kept + 1
+
+
+@pytest.mark.django_db
+def test_a_line_of_an_import_that_is_nested_deeply_or_has_huge_numbers_is_one_refused_row(files, api_of):
+    lines = ['{"email": "a@example.com", "city": "x"}', '{"email": "b@example.com", "city": ' + "[" * 300 + "]" * 300 + "}",
+             '{"email": "c@example.com", "annual_revenue": 1e-999999999}', '{"email": ' + str(10**30) + "}",
+             '{"email": "\\ud800", "city": "\\u0000"}', '{"email": "d@example.com", "annual_revenue": 1e999999999}',
+             '{"email": "e@example.com", "number_of_employees": 1e99999999999999999999}', '{"email": "z@example.com"}']  # fmt: skip
+    job = import_jobs.upload(["\n".join(lines).encode()], "f.ndjson", "people", None)
+    header = job.shape["header"]
+    import_jobs.set_plan(job, Plan(columns={name: name for name in header}), None)
+    import_jobs.step(job, "start", None, queue=False)
+    import_runner.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.added, job.refused) == (Import.State.COMPLETE, 2, 6)
+    assert len(b"".join(import_report.lines(job)).splitlines()) == 6
+    broken = job.failures.order_by("row").first()
+    job.failures.filter(row=broken.row).update(raw="[" * 5_000)
+    listed = api_of(f"/api/v1/imports/{job.pk}/failures")
+    assert listed.status_code == 200 and len(listed.json()["results"]) == 6
+    assert len(b"".join(import_report.lines(job)).splitlines()) == 6
+
+
+@pytest.fixture
+def api_of(client, django_user_model):
+    client.force_login(django_user_model.objects.create_superuser("olga", password="x"))
+    return client.get
