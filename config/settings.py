@@ -211,6 +211,11 @@ vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "custom-activities@localhost")
 SITE_URL = env.str("SITE_URL", "").rstrip("/")  # for the links in e-mails
 
+FILE_UPLOAD_HANDLERS = [
+    "people.disk.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 

@@ -18,3 +18,4 @@ STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.Static
 MEASURED_EVERY_SECONDS = 0  # tests write what was counted themselves
 AXES_ENABLED = False  # but in the tests of throttling: the test client logs in without a request
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+DISK_RESERVE_BYTES = 0  # but in the tests of the reserve: a machine of tests may have little

@@ -57,9 +57,7 @@ class RefusedActivityShown(Strict):
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import.")
     activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
-    row = serializers.SerializerMethodField(
-        help_text="As it came; null when it was too large or nested too deeply to keep."
-    )
+    row = serializers.SerializerMethodField(help_text="As it came; null when it was too large or too deep to keep.")
     errors = serializers.SerializerMethodField()
     times = serializers.IntegerField(help_text="How often it was sent and refused.")
     first_at = Moment()

@@ -76,12 +76,12 @@ class Refusals:
         if self.left > 0:
             text = exact_json.dumps({"line": number, **refused(problems)}, str) + b"\n"
             self.left -= len(text)
-            return text
+            return self.run() + text
         self.first, self.last = self.first or number, number
         return b""
 
     def run(self) -> bytes:
-        """What is said of the lines refused since then, when another one follows."""
+        """What is said of the lines refused since then, when another outcome follows."""
         if not self.first:
             return b""
         message = _("Refused, like the lines before; send it alone to be told why.")

@@ -69,6 +69,8 @@ STATUS_BY_CODE = {
     "cycle": 409,
     "cancelled": 409,
     "timeout": 503,
+    "no_space": 503,
+    "file_too_large": 413,
     "second_approver": 403,
     "address_too_long": 414,
 }
@@ -119,11 +121,9 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """A problem from outside any view: middleware, unknown addresses."""
     reply = HttpResponse(
-        exact_json.dumps(body(status, problems), str),
-        status=status,
-        content_type=CONTENT_TYPE,
+        exact_json.dumps(body(status, problems), str), status=status, content_type=CONTENT_TYPE,
         headers=dict(headers or {}),
-    )
+    )  # fmt: skip
     reply.problem_code = problems[0].code if problems else "error"  # type: ignore[attr-defined]
     return reply
 

@@ -26,6 +26,11 @@ class Outage:
     retry_after: int  # seconds
 
 
+DISK_FULL = Outage(
+    "disk_full",
+    _("The disk of the database is full: nothing can be written until its operator makes room."),
+    60,
+)
 TIMEOUT = Outage("timeout", _("This took too long and was stopped. Ask for less, or try again later."), 10)
 UNAVAILABLE = Outage("unavailable", _("The database cannot be reached just now. Try again in a moment."), 5)
 
@@ -36,6 +41,8 @@ def outage(error: BaseException | None) -> Outage | None:
         error = error.__cause__
     elif not isinstance(error, errors.OperationalError | errors.InterfaceError):  # the driver's own: of a COPY
         return None
+    if isinstance(error, errors.DiskFull):
+        return DISK_FULL
     return TIMEOUT if isinstance(error, TOO_LONG) else UNAVAILABLE
 
 

@@ -20,6 +20,7 @@ from config.cluster import health
 from config.observability import probes
 from config.observability.probes import row as _row
 from config.observability.probes import rows as _rows
+from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
@@ -112,7 +113,7 @@ def _first_line(error: Exception) -> str:
 
 def readiness() -> list[Finding]:
     """The few quick checks that decide whether requests can be served; those that are not well."""
-    return [finding for check in (migrations, guards) if not (finding := check()).is_well]
+    return [finding for check in (room, migrations, guards) if not (finding := check()).is_well]
 
 
 def server() -> Finding:
@@ -231,6 +232,16 @@ def disk() -> Finding:
                      for place, (left, whole) in free.items())  # fmt: skip
     tight = min(left for left, _whole in free.values()) < MIN_FREE_BYTES
     return Finding("disk", says, "make room, or move DATA_DIR or FILES_DIR" if tight else "")
+
+
+def room() -> Finding:
+    """Whether the disk of the embedded database takes what is recorded next; another server's is seen by its answers."""
+    if not settings.DATABASE_IS_EMBEDDED:
+        return Finding("room", "the database's disk is its own server's")
+    place = EmbeddedPostgres(Path(settings.DATA_DIR)).location.data
+    free, _whole = probes.free_bytes(place)
+    says = f"{free / 1024**2:,.0f} MB free at {place}"
+    return Finding("room", says, "make room on this disk: nothing can be recorded" if free < FLOOR_BYTES else "")
 
 
 def secret_key() -> Finding:

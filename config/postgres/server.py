@@ -32,6 +32,8 @@ SUPERUSER = "postgres"
 UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first that exists runs the server when we are root
 MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, PostgreSQL's own part of it included
 WAIT_SECONDS = 60.0
+FLOOR_BYTES = 64 * 1024**2  # free for the server: it writes its log in files of 16 MB, and must write one to start
+FULL_SECONDS = 5.0  # between two looks at a disk that is full
 ATTACH_ONLY = "EMBEDDED_POSTGRES_ATTACH"  # set for processes that leave starting to another
 FOR_TESTS = "EMBEDDED_POSTGRES_FOR_TESTS"  # may create databases, does not wait for the disk
 
@@ -61,6 +63,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir
         self._lock: int | None = None
         self._meanwhile: Location | None = None
+        self._is_waiting = False  # for room on the disk
 
     @property
     def is_initialised(self) -> bool:
@@ -104,11 +107,28 @@ class EmbeddedPostgres:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: stopping.append(received))
         while not stopping:
-            if not self._answers():
-                self._initialise_and_start()
-                print("database: ready", flush=True)
-            time.sleep(0.5)
+            if not self._answers() and self._has_room():
+                try:
+                    self._initialise_and_start()
+                    print("database: ready", flush=True)
+                except DatabaseUnavailable:
+                    if self._has_room():
+                        raise
+            time.sleep(FULL_SECONDS if self._is_waiting else 0.5)
         self.stop()
+
+    def _has_room(self) -> bool:
+        """Whether the server can start: on a full disk it would end again at once, over and over. Says so once."""
+        place = Path(self.location.data) if self.is_initialised else self.data_dir
+        free = shutil.disk_usage(place if place.exists() else self.data_dir).free
+        was_waiting, self._is_waiting = self._is_waiting, free < FLOOR_BYTES
+        if self._is_waiting and not was_waiting:
+            print(
+                f"database: not started: the disk of {place} has {free / 1024**2:,.0f} MB free, "
+                f"{FLOOR_BYTES // 1024**2} MB are needed. Make room there; it starts by itself then.",
+                flush=True,
+            )
+        return not self._is_waiting
 
     def stop(self) -> None:
         """Stop the server we own: sessions are cut off, nothing committed is lost."""
@@ -235,6 +255,10 @@ class EmbeddedPostgres:
             time.sleep(0.05)
             if process.poll() is not None:  # a killed server's children may hold its memory for a moment
                 time.sleep(0.5)
+                if not self._has_room():
+                    raise DatabaseUnavailable(
+                        f"the embedded database does not start: the disk of {location.data} is full"
+                    )
                 process = self._launch(location, options)
 
     def _launch(self, location: Location, options: dict[str, str]) -> "subprocess.Popen[bytes]":

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, close_old_connections, connection, connections
 from django.test import Client
+from psycopg import errors
 
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
@@ -131,3 +132,16 @@ def test_an_error_while_it_is_watched_stays_that_error(settings):
         cursor.execute("select pg_sleep(1)")
     assert slow_queries.request.get() is None
     connection.close()
+
+
+def test_a_full_disk_is_said_as_what_it_is(client, bearer, monkeypatch):
+    def full(*_given, **_more):
+        raise OperationalError("no space") from errors.DiskFull("could not extend file: No space left on device")
+
+    monkeypatch.setattr("people.persons.upsert.upsert", full)
+    reply = client.post(
+        "/rest/v1/leads.json", {"input": [{"email": "a@example.com"}]}, "application/json", headers=bearer["dialect"]
+    )
+    assert "disk" in reply.json()["errors"][0]["message"]
+    reply = client.post("/api/v1/people", {"email": "a@example.com"}, "application/json", headers=bearer["native"])
+    assert (reply.status_code, reply.json()["code"]) == (503, "disk_full") and reply["Retry-After"]

@@ -22,7 +22,8 @@ NO_ASSETS = "No assets found for the given search criteria."
 
 
 # what config.outages knows, in Marketo's codes (§B); clients try again on both
-OUTAGES = {"timeout": ("604", "Request timed out"), "unavailable": ("608", "API Temporarily Unavailable")}
+OUTAGES = {"timeout": ("604", "Request timed out"), "unavailable": ("608", "API Temporarily Unavailable"),
+           "disk_full": ("608", "API Temporarily Unavailable: the disk of the database is full")}  # fmt: skip
 
 
 class Failure(Exception):

@@ -19,6 +19,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg import errors
 
+from people import disk
 from people.core import jobs, notifications, permissions
 from people.core.db import locks
 from people.core.errors import Problem, Refused
@@ -181,7 +182,7 @@ def _finish(export: Export, part: Path) -> None:
     with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
         safe = bool(export.parameters.get("excel_safe"))
         rows = write(
-            kind.statement(export.parameters), export.format, _Hashing(file, digest),  # type: ignore[arg-type]
+            kind.statement(export.parameters), export.format, _Hashing(disk.Guarded(file, folder()), digest),  # type: ignore[arg-type]
             excel_safe=safe, null=kind.null,
         )  # fmt: skip
         file.flush()

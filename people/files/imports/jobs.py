@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from people import disk
 from people.core import jobs, permissions
 from people.core.errors import Problem, Refused, refuse_if
 from people.core.source import Door
@@ -44,13 +45,14 @@ def folder() -> Path:
 def upload(chunks: Iterable[bytes], name: str, kind: str, by: Any, door: Door = Door.ADMIN, **known: Any) -> Import:
     """Keep a file and guess its shape; `known` are parts of the shape that need no guess.
 
-    Raises `Refused` when the file is none (`bad_file`) or cannot be kept (`no_space`); nothing is kept then.
+    Raises `Refused` when the file is none (`bad_file`), is larger than a file may be (`file_too_large`) or cannot be kept
+    (`no_space`); nothing is kept then.
     """
     require(kind, by)
     stored_as = uuid.uuid4().hex
     path = folder() / stored_as
     try:
-        size = _keep(chunks, path)
+        size = _keep(disk.bounded(chunks, folder()), path)
         with path.open("rb") as file:
             shape = guess(file, name, **known)
         return Import.objects.create(
@@ -60,7 +62,7 @@ def upload(chunks: Iterable[bytes], name: str, kind: str, by: Any, door: Door = 
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            message = _("The file cannot be kept: %(why)s.") % {"why": error.strerror or error}
+            message = _("The file cannot be kept: %(why)s.") % {"why": f"{error.strerror or error} ({folder()})"}
             raise Refused(Problem("no_space", message)) from None
         raise
 

@@ -1,0 +1,96 @@
+"""Room on disks: what files of ours leave free, so that a large upload never keeps anybody from recording."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler
+
+from people.core.errors import Problem, Refused
+from people.core.messages import sentence as _
+
+LOOK_EVERY = 16 * 1024**2  # bytes after which it is looked whether there is still room
+MEGABYTE = 1024**2
+
+
+def free_bytes(folder: Path) -> int:
+    """Free where `folder` lies, or will."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def require_room(folder: Path, coming: int = 0) -> None:
+    """Raise `Refused` (`no_space`) unless the disk of `folder` keeps its reserve when `coming` bytes more are there."""
+    free = free_bytes(folder)
+    if free - coming < settings.DISK_RESERVE_BYTES:
+        message = _(
+            "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are kept for recording. Make room there."
+        ) % {
+            "folder": str(folder), "free": free // MEGABYTE, "reserve": settings.DISK_RESERVE_BYTES // MEGABYTE,
+        }  # fmt: skip
+        raise Refused(Problem("no_space", message))
+
+
+def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
+    """The chunks of a file that is being kept in `folder`, as long as it and the files there are not too large.
+
+    Raises `Refused` (`file_too_large`, `no_space`).
+    """
+    kept = sum(path.stat().st_size for path in folder.iterdir())
+    size, looked_at = 0, 0
+    require_room(folder)
+    for chunk in chunks:
+        size += len(chunk)
+        if size > settings.UPLOAD_MAX_BYTES:
+            message = _("The file has more than %(limit)s MB. Split it, or compress it with gzip.")
+            raise Refused(Problem("file_too_large", message % {"limit": settings.UPLOAD_MAX_BYTES // MEGABYTE}))
+        if kept + size > settings.UPLOADS_MAX_BYTES:
+            message = _(
+                "The files that were uploaded take %(limit)s MB in %(folder)s, which is all they may. Old ones are "
+                "removed every night; the administrator may raise UPLOADS_MAX_MB."
+            )
+            values = {"limit": settings.UPLOADS_MAX_BYTES // MEGABYTE, "folder": str(folder)}
+            raise Refused(Problem("no_space", message % values))
+        if size - looked_at >= LOOK_EVERY:
+            looked_at = size
+            require_room(folder)
+        yield chunk
+
+
+class Guarded:
+    """A file that is being written in `folder`; `write` raises `Refused` (`no_space`) when the reserve is reached."""
+
+    def __init__(self, file: Any, folder: Path) -> None:
+        self.file, self.folder = file, folder
+        self.left = 0
+
+    def write(self, data: bytes) -> int:
+        self.left -= len(data)
+        if self.left < 0:
+            require_room(self.folder, len(data))
+            self.left = LOOK_EVERY
+        return self.file.write(data)
+
+
+class BoundedUpload(FileUploadHandler):
+    """The first upload handler: a form's file is read no further than an upload may be, and than its disk has room."""
+
+    size = looked_at = 0
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        self.size += len(raw_data)
+        if self.size > settings.UPLOAD_MAX_BYTES:
+            raise RequestDataTooBig(f"files may have at most {settings.UPLOAD_MAX_BYTES} bytes")
+        if self.size - self.looked_at >= LOOK_EVERY:
+            self.looked_at = self.size
+            if free_bytes(Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())) < settings.DISK_RESERVE_BYTES:
+                raise RequestDataTooBig("the disk of temporary files has no room for the file")
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        return None
