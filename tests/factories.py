@@ -3,7 +3,10 @@
 import itertools
 from collections.abc import Sequence
 
+from django.utils import timezone
+
 from activities.models import ActivityType
+from activities.recording import sql as recording_sql
 from activities.recording.recorder import record
 from activities.recording.rows import NewActivity, Outcome
 from activities.types import drafts, lifecycle
@@ -68,3 +71,9 @@ def recorded(*rows: NewActivity, source: Source = DIALECT) -> list[Outcome]:
 
 def edit_description(activity_type: ActivityType, text: str) -> None:
     drafts.edit(activity_type, None, description=text)
+
+
+def record_by_our_clock(monkeypatch) -> None:
+    """Have activities recorded when this process thinks it is: for tests that travel, as the database does not."""
+    taken = recording_sql.new_ids
+    monkeypatch.setattr(recording_sql, "new_ids", lambda number: (taken(number)[0], timezone.now()))

@@ -2,20 +2,22 @@
 
 Each row has a digest. Of a day (UTC, by recorded at) the digests of its rows that are there and of those that
 were removed, each with its entry, always add up to the same: rows leave only together with an entry, and a row
-that a merge moves has its new digest in its entry. The sum is written down once the day is over.
+that a merge moves has its new digest in its entry. The sum is written down once the day is over, with the digest of
+all days until then: a chain, in which no day can be missing. Who keeps its head elsewhere (every backup does) can tell
+whether the whole of it was written anew.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from hashlib import sha256
 
-from django.db import connection
-from django.utils import timezone
+from django.db import connection, transaction
 
 from activities.log.digest import digest
 from activities.models import ActivityDay
-from people.core.db import citus
+from people.core.db import citus, locks
 
 # by then every transaction that recorded on the day has ended
 SETTLED_AFTER = timedelta(hours=1)
@@ -32,7 +34,11 @@ class Finding:
     is_altered: bool
     missing_ids: tuple[int, ...] = ()
 
+    fault: str = ""  # of the day itself, and not of its rows
+
     def __str__(self) -> str:
+        if self.fault:
+            return f"{self.day}: {self.fault}"
         if self.count != self.expected_count:
             what = f"{self.count:,} of {self.expected_count:,} activities are accounted for"
         else:
@@ -42,13 +48,93 @@ class Finding:
 
 def close_days(now: datetime | None = None) -> int:
     """Write down the sums of the days that are over and have none yet; return how many."""
-    last = ((now or timezone.now()) - SETTLED_AFTER).astimezone(UTC).date()
+    last = ((now or _now()) - SETTLED_AFTER).astimezone(UTC).date()
     known = set(ActivityDay.objects.values_list("day", flat=True))
     days = [day for day in _days(last) if day not in known]
     for day in days:
         count, total = _settled_sum(day)
         ActivityDay.objects.bulk_create([ActivityDay(day=day, count=count, digest=total)], ignore_conflicts=True)
+    _chain_days()
     return len(days)
+
+
+def _now() -> datetime:
+    """By the clock that days are told by, the database's."""
+    with connection.cursor() as cursor:
+        cursor.execute("select clock_timestamp()")
+        return cursor.fetchone()[0]
+
+
+@transaction.atomic
+def _chain_days() -> None:
+    """Give the newest days, which have no link yet, theirs."""
+    locks.take([locks.key(locks.Space.DAYS)])
+    linked = ActivityDay.objects.filter(chain__isnull=False).order_by("-day").first()
+    previous = linked.chain if linked else ""
+    unlinked = ActivityDay.objects.order_by("day")
+    # a day that lost its link amid others is left to be found
+    for closed in unlinked.filter(day__gt=linked.day) if linked else unlinked:
+        previous = closed.chain = _link(previous or "", closed)
+        closed.save(update_fields=["chain"])
+
+
+def _link(previous: str, closed: ActivityDay) -> str:
+    return sha256(f"{previous} {closed.day} {closed.count} {closed.digest:f}".encode()).hexdigest()
+
+
+def head() -> tuple[date, str] | None:
+    """The newest closed day and the digest of all days until then: to be kept elsewhere, and compared."""
+    return ActivityDay.objects.filter(chain__isnull=False).order_by("-day").values_list("day", "chain").first()
+
+
+def chain_faults() -> list[Finding]:
+    """Days that are missing between or before the others, or were written anew; and rows of before the first day."""
+    found: list[Finding] = []
+    previous, last = "", None
+    for closed in ActivityDay.objects.order_by("day").iterator():
+        if last is not None and closed.day != last + timedelta(days=1):
+            fault = f"the days from here until {closed.day - timedelta(days=1)} were closed, and are not there any more"
+            found.append(Finding(last + timedelta(days=1), 0, 0, True, fault=fault))
+        link = _link(previous, closed)
+        if closed.chain is not None and closed.chain != link:
+            fault = "what was written down of this day or of one before it was altered or removed"
+            found.append(Finding(closed.day, 0, 0, True, fault=fault))
+        # from here on as it is written: one fault is told once
+        previous, last = closed.chain or link, closed.day
+    return _rows_before() + found
+
+
+def _rows_before() -> list[Finding]:
+    first = ActivityDay.objects.order_by("day").values_list("day", flat=True).first()
+    if first is None:
+        return []
+    with connection.cursor() as cursor:
+        start = datetime.combine(first, time(), UTC)
+        cursor.execute(
+            """select (select min(recorded_at) from activity where recorded_at < %(start)s),
+            (select min(recorded_at) from activity_removal where recorded_at < %(start)s)""",
+            {"start": start},
+        )
+        moments = [moment for moment in cursor.fetchone() if moment is not None]
+    if not moments:
+        return []
+    day = min(moments).astimezone(UTC).date()
+    return [Finding(day, 0, 0, True, fault=f"there are rows of before {first}, the first closed day")]
+
+
+def differs(kept: str) -> Finding | None:
+    """What is wrong with `kept`, a head that was noted as "2026-11-20 5f…"; None when the chain still leads there.
+
+    Raises ValueError for text that is no head.
+    """
+    day_text, _blank, chain = kept.strip().partition(" ")
+    day = date.fromisoformat(day_text)
+    if len(chain) != 64:
+        raise ValueError(kept)
+    found = ActivityDay.objects.filter(day=day).values_list("chain", flat=True).first()
+    if found == chain:
+        return None
+    return Finding(day, 0, 0, True, fault="is not what was noted elsewhere: this day or one before it was written anew")
 
 
 def _days(before: date) -> Iterator[date]:
@@ -70,8 +156,11 @@ def _days(before: date) -> Iterator[date]:
 
 
 def verify(since: date | None = None) -> list[Finding]:
-    """Compare every closed day (from `since` on) with what is there now; the days that do not add up."""
-    found = []
+    """Compare every closed day (from `since` on) with what is there now; the days that do not add up.
+
+    Without `since` the chain over the days, too.
+    """
+    found = chain_faults() if since is None else []
     days = ActivityDay.objects.order_by("day")
     for closed in days if since is None else days.filter(day__gte=since):
         count, total = _settled_sum(closed.day)

@@ -93,6 +93,8 @@ class ActivityDay(models.Model):
     count = models.BigIntegerField()
     digest = models.DecimalField(max_digits=40, decimal_places=0)
     closed_at = models.DateTimeField(db_default=Now())
+    # of this day and of all before it; a neighbouring version leaves it out, the next closing puts it in
+    chain = models.CharField(max_length=64, null=True)
 
     class Meta:
         db_table = "activity_day"

@@ -219,7 +219,7 @@ class _ColumnBatch(Batch):
 
     def _write(self, ready: _Ready, dry_run: bool) -> _Ready:
         if not dry_run:
-            ready.ids = recording_sql.new_ids(len(ready.places))
+            ready.ids, self.recorded_at = recording_sql.new_ids(len(ready.places))
         if ready.external_ids is not None and not self._claim_all(ready):
             rows = ready.rows()
             repeats = self._claim_keys([row for row in rows if row.external_id is not None])
@@ -229,7 +229,7 @@ class _ColumnBatch(Batch):
         if not dry_run and ready.places:
             column_sql.copy(
                 ready.schema.type_id, ready.schema.number, ready.ids, ready.people, ready.occurred_at,
-                ready.primary_values, ready.attributes, self.source,
+                ready.primary_values, ready.attributes, self.source, self.recorded_at,
             )  # fmt: skip
         return ready
 

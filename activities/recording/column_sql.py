@@ -1,10 +1,10 @@
 """The SQL of recording columns; see `statements` for that of rows."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import islice
 
 from django.db import connection, transaction
-from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
 from activities.recording.sql import COPY, escaped
@@ -66,11 +66,12 @@ def copy(
     primary_values: Sequence[str],
     attributes: Sequence[str],
     source: Source,
+    moment: datetime,
 ) -> None:
-    """Write the activities."""
+    """Write the activities, recorded at `moment`."""
     user = source.user_id if source.user_id is not None else r"\N"
     origin = source.origin_id if source.origin_id is not None else r"\N"
-    middle, recorded_at = f"\t{type_id}\t{version}\t", timezone.now().isoformat()
+    middle, recorded_at = f"\t{type_id}\t{version}\t", moment.isoformat()
     tail = f"\t{int(source.door)}\t{user}\t{origin}\n"
     texts = [_all_escaped(primary_values), _all_escaped(attributes)]
     rows = zip(ids, people, occurred_at, *texts, strict=True)

@@ -6,7 +6,7 @@ One transaction a call. Good rows are written, bad ones come back with their pro
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.conf import settings
@@ -86,6 +86,7 @@ class Batch:
 
     outcomes: list[Outcome]
     type_ids: dict[Any, int]  # by the reference that rows use
+    recorded_at: datetime  # by the database's clock, once ids are taken
 
     def __init__(
         self, rows: Sequence[NewActivity], source: Source, zone: tzinfo, standard: bool, follow_merges: bool
@@ -104,10 +105,13 @@ class Batch:
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
         if ready:
-            for row, pk in zip(ready, recording_sql.new_ids(len(ready)), strict=True):
+            ids, self.recorded_at = recording_sql.new_ids(len(ready))
+            for row, pk in zip(ready, ids, strict=True):
                 row.activity_id = pk
         repeats = self._claim_keys([row for row in ready if row.external_id is not None])
-        recording_sql.copy([row for row in ready if row not in repeats] if repeats else ready, self.source)
+        fresh = [row for row in ready if row not in repeats] if repeats else ready
+        if fresh:
+            recording_sql.copy(fresh, self.source, self.recorded_at)
         self.outcomes = [
             repeats.get(row) or Outcome(Status.ADDED, row.activity_id) if type(row) is Ready else row
             for row in checked

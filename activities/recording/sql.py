@@ -8,7 +8,6 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.utils import timezone
 
 from activities.recording import notify
 from people import datatypes
@@ -71,8 +70,12 @@ def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
         return {row[0]: TypeState(*row[1:]) for row in cursor.fetchall()}
 
 
-def new_ids(number: int) -> list[int]:
-    """Ascending ids, taken under the lock that readers of the log look for (reading.high_water_mark)."""
+def new_ids(number: int) -> tuple[list[int], datetime]:
+    """Ascending ids, taken under the lock that readers of the log look for (reading.high_water_mark), and when.
+
+    The moment is by the database's clock, the same for every process: a web host that is hours behind would record
+    on a day that is closed.
+    """
     with prepared.cursor() as cursor:
         told = f", {notify.TELLING}" if notify.is_due() else ""
         # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
@@ -81,10 +84,12 @@ def new_ids(number: int) -> list[int]:
                 select pg_advisory_xact_lock_shared(%s::bigint | case when is_called then last_value else 0 end){told}
                 from activity_id_seq
             )
-            select string_agg(nextval('activity_id_seq')::text, ' ') from held, generate_series(1, %s::int)""",
+            select string_agg(nextval('activity_id_seq')::text, ' '), max(clock_timestamp())
+            from held, generate_series(1, %s::int)""",
             [locks.key(locks.Space.HIGH_WATER), number],
         )
-        return sorted(map(int, cursor.fetchone()[0].split()))
+        ids, moment = cursor.fetchone()
+        return sorted(map(int, ids.split())), moment
 
 
 def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
@@ -139,11 +144,9 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _SPECIAL = re.compile(r"[\\\t\n\r]")
 
 
-def copy(rows: Sequence[Ready], source: Source) -> None:
-    """Write the rows."""
-    if not rows:
-        return
-    recorded_at = timezone.now().isoformat()
+def copy(rows: Sequence[Ready], source: Source, moment: datetime) -> None:
+    """Write the rows, recorded at `moment`."""
+    recorded_at = moment.isoformat()
     user = source.user_id if source.user_id is not None else r"\N"
     origin = source.origin_id if source.origin_id is not None else r"\N"
     tail = f"{int(source.door)}\t{user}\t{origin}\n"

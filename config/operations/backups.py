@@ -73,11 +73,15 @@ def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
         (snapshot,) = server.execute("select pg_export_snapshot()").fetchone() or ("",)
         _dump(source, "--format=custom", f"--snapshot={snapshot}", f"--file={part / DUMP}")
         content = measure(server)
+        head = server.execute(
+            "select day::text || ' ' || chain from activity_day where chain is not null order by day desc limit 1"
+        ).fetchone()
     _write_files(part / FILES)
     manifest = {
         "format": FORMAT,
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sha256": {name: _sha256(part / name) for name in (DUMP, FILES)},
+        "head_of_days": head[0] if head else "",  # for verify_activities --head
         **content,
     }
     (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

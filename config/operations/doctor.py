@@ -235,7 +235,7 @@ def disk() -> Finding:
 
 
 def room() -> Finding:
-    """Whether the disk of the embedded database takes what is recorded next; another server's is seen by its answers."""
+    """Whether the embedded database's disk takes what is recorded next; another server says so when it is asked."""
     if not settings.DATABASE_IS_EMBEDDED:
         return Finding("room", "the database's disk is its own server's")
     place = EmbeddedPostgres(Path(settings.DATA_DIR)).location.data

@@ -19,7 +19,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.log import rollup
+from activities.log import rollup, verify
 from config.observability import probes
 from config.operations import doctor
 from people.core.maintenance import Upkeep
@@ -123,12 +123,14 @@ def _keeping() -> Iterator[Item]:
         _("Take one, and see why none was taken.") if is_old else "",
     )  # fmt: skip
     yield Item(_("Last rehearsal of a restore"), _ago(done.get(Upkeep.REHEARSAL)) or _("none yet"))
-    day = doctor.last_closed_day()
+    day, head = doctor.last_closed_day(), verify.head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
     yield Item(
         _("Days of the log closed until"), date_format(day, "DATE_FORMAT") if day else _("none yet"),
         _("Run “python manage.py verify_activities --close”.") if is_open else "",
     )  # fmt: skip
+    if head:
+        yield Item(_("Digest of all closed days"), f"{head[0]} {head[1]}")
 
 
 GROUPS: Sequence[tuple[Any, Callable[[], Iterator[Item]]]] = (

@@ -256,9 +256,7 @@ class EmbeddedPostgres:
             if process.poll() is not None:  # a killed server's children may hold its memory for a moment
                 time.sleep(0.5)
                 if not self._has_room():
-                    raise DatabaseUnavailable(
-                        f"the embedded database does not start: the disk of {location.data} is full"
-                    )
+                    raise DatabaseUnavailable(f"the embedded database does not start: no room at {location.data}")
                 process = self._launch(location, options)
 
     def _launch(self, location: Location, options: dict[str, str]) -> "subprocess.Popen[bytes]":

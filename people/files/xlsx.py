@@ -113,7 +113,7 @@ def _guard(file: IO[bytes]) -> None:
 
 
 def _limit_of(name: str) -> int:
-    """Of one part of the workbook, in bytes. Parts that nobody reads, pictures for example, are as large as they are."""
+    """Of one part of the workbook, in bytes; parts that nobody reads, such as pictures, have that of the whole."""
     name = name.lower()
     if name.startswith(_SHEETS) or not name.endswith((".xml", ".rels")):
         return MAX_UNZIPPED

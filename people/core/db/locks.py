@@ -22,6 +22,7 @@ class Space(IntEnum):
     LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
     SMART_LISTS = 5  # who changes the rules of any list, so that no two close a circle together
     REMOVING = 6  # who takes rows out of the log by retention or correction: one at a time
+    DAYS = 7  # who links the closed days of the log: one at a time
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
     LIMITS = 18  # how many API calls there are, where the installation limits them

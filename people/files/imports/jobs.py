@@ -45,8 +45,8 @@ def folder() -> Path:
 def upload(chunks: Iterable[bytes], name: str, kind: str, by: Any, door: Door = Door.ADMIN, **known: Any) -> Import:
     """Keep a file and guess its shape; `known` are parts of the shape that need no guess.
 
-    Raises `Refused` when the file is none (`bad_file`), is larger than a file may be (`file_too_large`) or cannot be kept
-    (`no_space`); nothing is kept then.
+    Raises `Refused` when the file is none (`bad_file`), is larger than a file may be (`file_too_large`) or cannot be
+    kept (`no_space`); nothing is kept then.
     """
     require(kind, by)
     stored_as = uuid.uuid4().hex

@@ -18,7 +18,7 @@ from people.files.imports import runner as import_runner
 from people.models import Import
 from people.persons import merge as person_merge
 from tests.activities.recording.test_import_jobs import HEADER, done, plan, rows, uploaded
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import activity, approved_type, person, record_by_our_clock, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +122,85 @@ def tomorrow():
     return timezone.now().astimezone(UTC).replace(hour=2, minute=0) + timedelta(days=1)
 
 
+@pytest.fixture
+def days(check):
+    """Five closed days of the log, each with activities; set back in the past behind the product's back."""
+    ann = person()
+    outcomes = recorded(*(activity(ann.pk, primary_value=number) for number in range(10)))
+    first = timezone.now().astimezone(UTC).replace(hour=12) - timedelta(days=20)
+    with connection.cursor() as cursor:
+        cursor.execute("alter table activity disable trigger user")
+        for number, outcome in enumerate(outcomes):
+            moment = first + timedelta(days=number // 2)
+            cursor.execute("update activity set recorded_at = %s where id = %s", [moment, outcome.activity_id])
+        cursor.execute("delete from activity where recorded_at > %s", [first + timedelta(days=10)])
+        cursor.execute("alter table activity enable trigger user")
+    assert verify.close_days(first + timedelta(days=5, hours=2)) == 5
+    assert verify.verify() == []
+    return [first.date() + timedelta(days=number) for number in range(5)]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_a_closed_day_that_was_removed_is_noticed(days, place):
+    ActivityDay.objects.filter(day=days[place]).delete()
+    assert verify.verify()
+    # also when a later closing has come by
+    verify.close_days(tomorrow())
+    assert any(finding.fault for finding in verify.verify())
+
+
+def test_a_day_that_was_written_anew_with_its_rows_is_noticed(days):
+    removed = Activity.objects.filter(recorded_at__date=days[2]).first()
+    with connection.cursor() as cursor:
+        cursor.execute("alter table activity disable trigger user")
+        cursor.execute("delete from activity where id = %s", [removed.pk])
+        cursor.execute("alter table activity enable trigger user")
+    count, total = verify._sum(days[2])
+    ActivityDay.objects.filter(day=days[2]).update(count=count, digest=total)
+    assert [finding.day for finding in verify.verify()] == [days[2]]
+
+
+def test_a_chain_that_was_written_anew_differs_from_its_head_noted_elsewhere(days):
+    noted = "%s %s" % verify.head()
+    assert verify.differs(noted) is None
+    ActivityDay.objects.filter(day__gte=days[3]).delete()
+    assert verify.differs(noted).day == days[4]
+    ActivityDay.objects.filter(day=days[1]).update(count=7)
+    ActivityDay.objects.update(chain=None)
+    verify.close_days(timezone.now() - timedelta(days=15) + timedelta(hours=2))
+    assert verify.differs(noted) is not None
+    with pytest.raises(CommandError, match="no head"):
+        run("verify_activities", "--head", "yesterday")
+    with pytest.raises(SystemExit):
+        run("verify_activities", "--head", noted)
+
+
+def test_rows_of_before_the_first_closed_day_are_noticed(days):
+    ActivityDay.objects.filter(day__lte=days[1]).delete()
+    ActivityDay.objects.update(chain=None)
+    verify.close_days(tomorrow())
+    assert [(finding.day, "before" in finding.fault) for finding in verify.verify()] == [(days[0], True)]
+
+
+def test_days_that_the_version_before_closed_get_their_links_with_the_next(days):
+    chain = verify.head()
+    ActivityDay.objects.filter(day__gte=days[3]).update(chain=None)
+    assert verify.verify() == [] and verify.head()[0] == days[2]
+    verify.close_days(timezone.now() - timedelta(days=30))
+    assert verify.head() == chain
+
+
+def test_activities_are_recorded_and_days_closed_by_the_clock_of_the_database(check):
+    ann = person()
+    with time_machine.travel(timezone.now() - timedelta(hours=3), tick=False):
+        (outcome,) = recorded(activity(ann.pk))
+        job = done(uploaded(HEADER + rows(10), plan()))
+    for row in Activity.objects.filter(pk__in=[outcome.activity_id, job.first_id]):
+        assert abs(row.recorded_at - timezone.now()) < timedelta(minutes=5)
+    with time_machine.travel(timezone.now() + timedelta(days=3)):
+        assert verify.close_days() == 0
+
+
 def test_a_day_that_is_not_over_is_not_closed(check):
     recorded(activity(person().pk))
     assert verify.close_days() == 0
@@ -130,12 +209,13 @@ def test_a_day_that_is_not_over_is_not_closed(check):
     assert ActivityDay.objects.get().count == Activity.objects.count()
 
 
-def test_removals_and_merges_with_their_entries_add_up(check):
+def test_removals_and_merges_with_their_entries_add_up(check, monkeypatch):
+    record_by_our_clock(monkeypatch)
     ann, bob = person(), person()
     recorded(*(activity(ann.pk, occurred_at=ago(days=200), primary_value=n) for n in range(5)), activity(bob.pk))
     job = done(uploaded(HEADER + rows(10), plan()))
     with time_machine.travel(tomorrow()):
-        verify.close_days()
+        verify.close_days(timezone.now())
         before = ActivityDay.objects.get().count
         retention.set_retention(check, 3, None)
         assert retention.run_retention() == 5
@@ -188,4 +268,5 @@ def test_a_row_moved_to_another_day_is_missed_on_its_own(check):
     (outcome,) = recorded(activity(person().pk))
     verify.close_days(tomorrow())
     past_the_guards("update activity set recorded_at = '2020-01-01' where id = %s", outcome.activity_id)
-    assert len(verify.verify()) == 1
+    # and found on the day where it is now, which is before all that are closed
+    assert [bool(finding.fault) for finding in verify.verify()] == [True, False]
