@@ -1,5 +1,7 @@
 """Smart lists over the native API."""
 
+import json
+
 import pytest
 
 from activities.log import retention
@@ -10,7 +12,7 @@ from smartlists.lists import editing as list_editing
 from tests.api.test_activities import paths
 from tests.factories import DIALECT, activity, approved_type, person, recorded
 from tests.smartlists.campaign_factories import draft
-from tests.smartlists.rule_factories import did, where
+from tests.smartlists.rule_factories import did, total, where
 from tests.smartlists.rule_factories import person as did_person
 
 SPAIN = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
@@ -147,3 +149,17 @@ def test_static_lists_are_filled_from_a_smart_list(api, people):
     assert api.delete(f"{address}/copies/{listed['id']}").status_code == 204
     assert api.delete(f"{address}/copies/{listed['id']}").status_code == 404
     assert api.get("smart-lists/99999/copies").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "value", ["1e-999999999", "0e-999999999", "1e999999999", "1e99999999999999999999", "9" * 5_000]
+)
+def test_a_rule_with_a_number_without_bounds_is_refused_before_it_is_evaluated(api, people, value):
+    plain = did(where("amount", "greater than", "VALUE"))
+    for rule in (plain, did(aggregate=total("sum", "amount", "at least", "VALUE"))):
+        body = json.dumps({"rules": {"version": 1, "match": "all", "filters": [rule]}})
+        good = api.post("smart-lists/evaluate", body.replace("VALUE", "500"))
+        assert good.status_code == 200, good.content
+        for old, new in (('"VALUE"', value), ("VALUE", value)):
+            reply = api.post("smart-lists/evaluate", body.replace(old, new))
+            assert reply.status_code == 422 and len(reply.content) < 20_000, reply.content[:500]

@@ -41,7 +41,7 @@ def test_a_lead_that_cannot_be_kept_leaves_the_others_as_they_are(dialect, field
 
 
 def attributes(activity_type, lead, member, value):
-    row = {name: None for name in MEMBERS} | {
+    row = dict.fromkeys(MEMBERS) | {
         "leadId": lead.pk, "activityTypeId": activity_type.pk, "activityDate": "2026-11-20T10:00:00Z",
         "primaryAttributeValue": "1", "attributes": [],
     }  # fmt: skip

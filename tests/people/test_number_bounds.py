@@ -25,8 +25,7 @@ def test_a_number_without_bounds_is_refused_or_short(name, text):
     for value in (number, text):
         try:
             parsed = BY_NAME[name].parse(value, UTC)
-        except BadValue as error:
-            assert str(error.expected)
+        except BadValue:
             expected = None
         else:
             expected = BY_NAME[name].to_json(parsed)

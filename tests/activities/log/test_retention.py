@@ -161,7 +161,7 @@ def test_a_day_that_was_written_anew_with_its_rows_is_noticed(days):
 
 
 def test_a_chain_that_was_written_anew_differs_from_its_head_noted_elsewhere(days):
-    noted = "%s %s" % verify.head()
+    noted = " ".join(map(str, verify.head()))
     assert verify.differs(noted) is None
     ActivityDay.objects.filter(day__gte=days[3]).delete()
     assert verify.differs(noted).day == days[4]
