@@ -29,8 +29,9 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
+    """Values that changed: every one leaves an entry of its own, whatever the channel."""
+
     changes: Sequence[FieldChange]
-    summarise: bool = False  # one entry a person instead of one a field: large imports
 
 
 @dataclass(frozen=True, slots=True)

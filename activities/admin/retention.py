@@ -32,7 +32,7 @@ class RetentionAdmin(ModelAdmin):
         }  # fmt: skip
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        options["queryset"] = ActivityType.objects.existing().custom()
+        options["queryset"] = ActivityType.objects.existing()
         return super().formfield_for_foreignkey(db_field, request, **options)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -13,9 +13,12 @@ from django.utils.translation import gettext_lazy as _
 
 from activities.log.digest import COLUMNS, digest, values
 from activities.models import Activity, ActivityKey, ActivityType
-from activities.types.standard import CHANGE_DATA_VALUE
+from activities.types.standard import CHANGE_DATA_VALUE, CHANGES
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
+from people.core.personal_data import Erasing, Merging, Owned
+from people.core.source import Door
+from people.persons.merge import REASON
 
 # every activity of the people that moves, and what it will be: `target` says under whom
 _MOVED = """from activity a join unnest(%(origins)s::int[], %(targets)s::int[]) as t (origin, target)
@@ -71,6 +74,69 @@ def _merge_activities(merging: Merging) -> None:
 def _return_activities(merging: Merging, _kept: Any) -> None:
     targets = {one: loser_id for loser_id, family in merging.families.items() for one in family}
     _move(merging, [merging.winner_id], targets)
+    parameters = {
+        "winner": merging.winner_id, "types": list(CHANGES), "merge": merging.merge_id,
+        "other_doors": [int(Door.IMPORT), int(Door.CAMPAIGN)], "reason": REASON % merging.merge_id,
+        "user": merging.source.user_id,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        _correct_following(cursor, parameters)
+        _remove_changes(cursor, parameters)
+
+
+# the changes that a merge left in the log; `standard.is_of_merge` says the same of one activity
+_OF_MERGE = """a.person_id = %(winner)s and a.activity_type_id = any(%(types)s) and a.origin_id = %(merge)s
+    and a.door <> all(%(other_doors)s) and starts_with(a.attributes ->> 'reason', %(reason)s)"""
+# the first change of the same field since, where it replaced the value that the merge gave; it says what it replaced
+_FOLLOWING = f"""from (
+        select distinct on (a.activity_type_id, a.primary_value) a.*, m.attributes as merged
+        from activity a join (select a.* from activity a where {_OF_MERGE}) m
+            using (person_id, activity_type_id, primary_value)
+        where a.person_id = %(winner)s and a.id > m.id and a.original_person_id is null
+        order by a.activity_type_id, a.primary_value, a.id) a
+    where a.attributes -> 'old_value' is not distinct from a.merged -> 'new_value'"""
+_CORRECTED = """jsonb_strip_nulls(a.attributes || jsonb_build_object(
+    'old_value', a.merged -> 'old_value',
+    'change_value', case when a.attributes ? 'change_value' then
+        coalesce((a.attributes ->> 'new_value')::numeric, 0) - coalesce((a.merged ->> 'old_value')::numeric, 0) end))"""
+
+
+def _correct_following(cursor: Any, parameters: Mapping[str, Any]) -> None:
+    """Have the next change of each value that the merge changed say what the winner had before the merge.
+
+    Else it would go on saying what the losers' values are. A row is replaced under its id; the removal entry has
+    both digests.
+    """
+    columns = ", ".join(values(attributes=_CORRECTED))
+    cursor.execute(f"select {columns}, {digest()}, {digest(attributes=_CORRECTED)} {_FOLLOWING}", parameters)
+    rows = [dict(zip((*COLUMNS, "digest", "replacement_digest"), row, strict=True)) for row in cursor.fetchall()]
+    if not rows:
+        return
+    ids = parameters | {"ids": [row["id"] for row in rows]}
+    _forget_values(cursor, "a.person_id = %(winner)s and a.id = any(%(ids)s)", ids)
+    cursor.executemany(
+        """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest,
+            replacement_digest, user_id)
+        values (%(id)s, %(person_id)s, %(activity_type_id)s, %(recorded_at)s, 'merge', %(digest)s,
+            %(replacement_digest)s, %(by)s)""",
+        [row | {"by": parameters["user"]} for row in rows],
+    )
+    cursor.execute("delete from activity where person_id = %(winner)s and id = any(%(ids)s)", ids)
+    places = ", ".join(f"%({column})s" for column in COLUMNS)
+    cursor.executemany(f"insert into activity ({', '.join(COLUMNS)}) overriding system value values ({places})", rows)
+
+
+def _remove_changes(cursor: Any, parameters: Mapping[str, Any]) -> None:
+    """Take the changes of a merge that is undone out of the log: they say what the losers' values are."""
+    _forget_values(cursor, _OF_MERGE, parameters)
+    cursor.execute(
+        f"""insert into activity_removal
+            (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
+        select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest()}, %(user)s
+        from activity a where {_OF_MERGE}""",
+        parameters,
+    )
+    cursor.execute(f"delete from activity a where {_OF_MERGE}", parameters)
 
 
 def _move(merging: Merging, sources: Sequence[int], targets: Mapping[int, int]) -> None:
@@ -151,7 +217,7 @@ def _move_keys(rows: Sequence[ActivityKey], targets: Mapping[int, int]) -> None:
 def _erase_activities(erasing: Erasing) -> None:
     parameters = {"ids": list(erasing.person_ids), "user": erasing.source.user_id}
     with connection.cursor() as cursor:
-        _forget_values(cursor, erasing.person_ids)
+        _forget_values(cursor, "a.person_id = any(%(ids)s)", parameters)
         cursor.execute(
             f"""insert into activity_removal
                 (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
@@ -162,13 +228,12 @@ def _erase_activities(erasing: Erasing) -> None:
         cursor.execute("delete from activity where person_id = any(%(ids)s)", parameters)
 
 
-def _forget_values(cursor: Any, person_ids: Sequence[int]) -> None:
-    """Suggest no more what the people's activities said."""
+def _forget_values(cursor: Any, condition: str, parameters: Mapping[str, Any]) -> None:
+    """Suggest no more what the activities `a` said that satisfy the condition."""
     cursor.execute(
-        """select activity_type_id, primary_value from activity where person_id = any(%(ids)s)
-        union select activity_type_id, (jsonb_each_text(attributes)).value from activity
-            where person_id = any(%(ids)s)""",
-        {"ids": list(person_ids)},
+        f"""select a.activity_type_id, a.primary_value from activity a where {condition}
+        union select a.activity_type_id, (jsonb_each_text(a.attributes)).value from activity a where {condition}""",
+        parameters,
     )
     said = [(type_id, value) for type_id, value in cursor.fetchall() if value is not None and len(value) <= 255]
     cursor.execute(

@@ -49,11 +49,9 @@ class Due:
 def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> Retention | None:
     """Keep the type's activities for `months` months after they occurred; None: for ever.
 
-    Nothing is removed before the next nightly run. Raises `Refused` for standard types and odd numbers.
+    Nothing is removed before the next nightly run. Raises `Refused` for odd numbers.
     """
     require(by, RIGHT)
-    if activity_type.is_standard:
-        raise Refused(Problem("standard_type", _("Standard activities are kept for ever."), ("activity_type",)))
     if months is None:
         removed, _counts = Retention.objects.filter(activity_type=activity_type).delete()
         if removed:

@@ -41,9 +41,6 @@ def _created(announcement: events.Created, source: Source) -> Iterable[recording
 
 
 def _changed(announcement: events.Changed, source: Source) -> Iterable[recording_rows.NewActivity]:
-    if announcement.summarise:
-        yield from _summaries(announcement, source)
-        return
     for change in announcement.changes:
         if change.is_score:
             yield _row(
@@ -55,17 +52,6 @@ def _changed(announcement: events.Changed, source: Source) -> Iterable[recording
                 change.person_id, CHANGE_DATA_VALUE, change.field, new_value=_shown(change.new),
                 old_value=_shown(change.old), reason=source.reason[:255], source=door_name(source),
             )  # fmt: skip
-
-
-def _summaries(announcement: events.Changed, source: Source) -> Iterable[recording_rows.NewActivity]:
-    by_person: dict[int, list[str]] = {}
-    for change in announcement.changes:
-        by_person.setdefault(change.person_id, []).append(change.field)
-    for person_id, fields in by_person.items():
-        yield _row(
-            person_id, CHANGE_DATA_VALUE, ", ".join(fields)[:255],
-            reason=source.reason[:255], source=door_name(source),
-        )  # fmt: skip
 
 
 def _joined(announcement: events.JoinedList, source: Source) -> Iterable[recording_rows.NewActivity]:

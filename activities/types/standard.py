@@ -4,6 +4,7 @@ Numbers are Marketo's (marketo-product.md §4). Types without a recorder of ours
 history and filters have a home.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -14,9 +15,11 @@ from activities import labels
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
 from activities.types.validation import name_key
 from people.core.source import Door, Source
+from people.persons import merge as person_merge
 
 VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON = 24, 25, 32, 37
+CHANGES = (CHANGE_DATA_VALUE, CHANGE_SCORE)
 
 # id: (API name, name, filter name, trigger name, fields); fields are (API name, name, data type), "*" marks
 # the primary one; names are stored in English and shown in the reader's language (`shown_names`)
@@ -123,4 +126,12 @@ _DOORS = {
 
 def door_name(source: Source) -> str:
     """The word by which stored activities name a door, as Marketo's do."""
-    return _DOORS[source.door]
+    return "Merge" if source.is_merge else _DOORS[source.door]
+
+
+def is_of_merge(activity_type_id: int, door: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
+    """Whether an activity is a change of value that a merge made. `owning` asks the same in SQL."""
+    return (
+        activity_type_id in CHANGES and origin_id is not None and door not in (Door.IMPORT, Door.CAMPAIGN)
+        and str(attributes.get("reason", "")).startswith(person_merge.REASON % origin_id)
+    )  # fmt: skip

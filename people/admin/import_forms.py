@@ -37,6 +37,10 @@ ACTIONS = {
     "update": gettext_lazy("Only change people who are known"),
     "create": gettext_lazy("Only create people who are not known"),
 }
+CAMPAIGNS = {
+    "yes": gettext_lazy("Yes: as if each had just happened"),
+    "no": gettext_lazy("No: nobody enters a campaign because of this file"),
+}
 DELIMITER_NAMES = {
     ",": gettext_lazy("Comma"), ";": gettext_lazy("Semicolon"), "\t": gettext_lazy("Tabulator"),
     "|": gettext_lazy("Bar |"),
@@ -121,6 +125,11 @@ class PlanForm(forms.Form):
             help_text=_("Everybody in the file whose row is good, new or known."),
         )  # fmt: skip
         self._add("static_list", into, plan.static_list)
+        question = _("Should these changes start smart campaigns?")
+        first = [] if self.guess.is_remembered else [("", _("— please choose —"))]
+        starts = _select(question, [*first, *CAMPAIGNS.items()], _("Each change is in the timeline in any case."))
+        remembered = ("yes" if plan.starts_campaigns else "no") if self.guess.is_remembered else ""
+        self._add("starts_campaigns", starts, remembered)
 
     def _add_conventions(self, plan: Plan, guess: Guess) -> None:
         asked = frozenset() if guess.is_remembered else guess.questions
@@ -169,6 +178,8 @@ class PlanForm(forms.Form):
         names = ("person", "lookup_field", "create_people", "external_id", "action", "zone", "date_order", "decimal",
                  "static_list")  # fmt: skip
         chosen = {name: values[name] for name in names if name in values}
+        if "starts_campaigns" in values:
+            chosen["starts_campaigns"] = values["starts_campaigns"] == "yes"
         return Plan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
 
     def show(self, refusal: Refused) -> None:

@@ -109,7 +109,10 @@ class People(Listed, Retrieved):
     @extend_schema(request=PeopleGiven, responses=PeopleShown)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
-        """Create or update up to 1,000 people in one transaction; each row counts on its own."""
+        """Create or update up to 1,000 people; each row counts on its own.
+
+        A transaction takes people of 10,000 values together. With an `Idempotency-Key` there is one for all of them.
+        """
         refuse_unknown_members(request.data, ("people", "lookup_field", "action"))
         kind = request.data.get("action", Action.UPSERT)
         if not isinstance(kind, str) or kind not in set(Action):
@@ -121,7 +124,14 @@ class People(Listed, Retrieved):
             self.require("people.add_person")
         rows = [row_of(row) for row in rows_of(request.data, "people")]
         good = [row for row in rows if isinstance(row, dict)]
-        outcomes = iter(upsert.upsert(good, self.source, lookup, Action(kind)))
+        parts = list(upsert.parts(good))
+        if len(parts) > 1 and request.headers.get("Idempotency-Key") is not None:
+            limit = f"{upsert.MAX_BATCH:,}"
+            message = _("With an Idempotency-Key a call takes at most %(limit)s values of people.") % {"limit": limit}
+            raise Unprocessable(Problem("too_large", message, ("people",), limit))
+        outcomes = iter([
+            outcome for part in parts for outcome in upsert.upsert(part, self.source, lookup, Action(kind))
+        ])  # fmt: skip
         results = []
         for index, row in enumerate(rows):
             shown = _outcome(next(outcomes)) if isinstance(row, dict) else _refused(row)

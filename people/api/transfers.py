@@ -78,6 +78,9 @@ class PlanGiven(Strict):
     decimal = serializers.ChoiceField([".", ","], required=False)
     static_list = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
     null_text = Text(max_length=64, required=False, allow_blank=True)
+    starts_campaigns = YesNo(
+        required=False, help_text="Of people: whether changes start smart campaigns. By default true."
+    )
 
 
 class FailureShown(Strict):

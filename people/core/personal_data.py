@@ -19,11 +19,16 @@ from people.core.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """A merge, or its undoing: each loser with everybody who had been merged into it before (itself included)."""
+    """A merge, or its undoing: each loser with everybody who had been merged into it before (itself included).
+
+    `changes` are the values that the merge gave the winner: field: [before, after], typed as in JSON.
+    """
 
     winner_id: int
     families: Mapping[int, Sequence[int]]
     source: Source
+    merge_id: int = 0
+    changes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @property
     def loser_ids(self) -> list[int]:

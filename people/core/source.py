@@ -21,13 +21,15 @@ class Source:
     """One door and who stands in it.
 
     `user_id` is the person or the API-only user of an API client; `origin_id` the import or campaign,
-    where there is one; `reason` free text that the change log shows.
+    where there is one; `reason` free text that the change log shows. `is_merge`: the change is part of a merge,
+    whose id is `origin_id`.
     """
 
     door: Door
     user_id: int | None = None
     origin_id: int | None = None
     reason: str = ""
+    is_merge: bool = False
 
 
 SYSTEM = Source(Door.SYSTEM)

@@ -58,6 +58,10 @@ class PeopleTarget(Target):
         ]
         return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
 
+    def batch_of(self, plan: Plan) -> int:
+        # a row leaves an entry a value in the log, and one more for a new person or for the list
+        return max(1, min(self.batch, upsert.MAX_BATCH // (len(plan.columns) + 2)))
+
     def rights_of(self, plan: Plan) -> tuple[str, ...]:
         return () if plan.static_list is None else (static_lists.CHANGE,)
 
@@ -97,7 +101,7 @@ class PeopleTarget(Target):
 
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
         outcomes = upsert.upsert(
-            rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, summarise=True, dry_run=dry_run
+            rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, dry_run=dry_run
         )
         if plan.static_list is not None and not dry_run:
             known = [outcome.person_id for outcome in outcomes if outcome.person_id is not None]

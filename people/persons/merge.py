@@ -6,7 +6,7 @@ recordings and changes under way and keeps others out until it is through.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -31,6 +31,7 @@ from people.persons import deletion, upsert
 
 MAX_LOSERS = 25
 MERGE = "people.merge_person"
+REASON = "Merge %d:"  # how the reason of every change that the merge with this id makes begins, in the log
 # who opted out of something under one address stays out, unless a value is chosen
 OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})
 State = Person.State
@@ -104,14 +105,13 @@ def merge(
     families = {loser_id: deletion.merged_into([loser_id]) for loser_id in ids}
     unique_values.release(ids)
     _move(ids, State.MERGED, winner.pk)
-    changes = _change(winner, chosen | dict(values or {}), source)
-    merging = personal_data.Merging(winner.pk, families, source)
+    done = PersonMerge.objects.create(winner=winner, loser_ids=ids, door=source.door, user_id=source.user_id)
+    done.changes = _change(winner, chosen | dict(values or {}), _of_merge(done, source))
+    merging = personal_data.Merging(winner.pk, families, source, done.pk, done.changes)
     kept = {one.table: one.merge(merging) for one in personal_data.tables()}
-    done = PersonMerge.objects.create(
-        winner=winner, loser_ids=ids, door=source.door, user_id=source.user_id, changes=changes,
-        kept={table: what for table, what in kept.items() if what is not None},
-    )  # fmt: skip
-    events.announce(events.Merged(winner.pk, ids, sorted(changes)), source)
+    done.kept = {table: what for table, what in kept.items() if what is not None}
+    done.save(update_fields=["changes", "kept"])
+    events.announce(events.Merged(winner.pk, ids, sorted(done.changes)), source)
     audit.note(by, winner, "merged", losers=", ".join(map(str, ids)))
     return done
 
@@ -120,7 +120,8 @@ def merge(
 def undo(merge_id: int, by: Any, source: Source) -> None:
     """Take a merge back: the losers are people again, with the activities and lists that were theirs.
 
-    What came to the winner since stays with the winner, and so do values changed since. Refused is a merge that
+    What came to the winner since stays with the winner, and so do values changed since. The changes that the merge
+    left in the log leave it: they say what the losers' values were. Refused is a merge that
     was undone (`merge_undone`), that is too old (`too_late`) or covered by a later one (`merge_covered`), or
     whose winner is not there (`person_deleted`, `person_merged`), and one of whose losers' unique values
     somebody has taken (`value_taken`). Raises `NotAllowed`.
@@ -129,8 +130,9 @@ def undo(merge_id: int, by: Any, source: Source) -> None:
     locks.take([locks.key(locks.Space.PEOPLE)])
     done = _undoable(merge_id)
     merging = personal_data.Merging(
-        done.winner_id, {loser_id: deletion.merged_into([loser_id]) for loser_id in done.loser_ids}, source
-    )
+        done.winner_id, {loser_id: deletion.merged_into([loser_id]) for loser_id in done.loser_ids}, source,
+        done.pk, done.changes,
+    )  # fmt: skip
     for one in reversed(personal_data.tables()):
         one.undo(merging, done.kept.get(one.table))
     _change_back(done, source)
@@ -213,7 +215,8 @@ def _change(winner: Person, wanted: Mapping[str, Any], source: Source) -> dict[s
     """Give the winner the values; return {field: [before, now]} of those that changed, JSON-typed."""
     catalogue = catalog.catalogue()
     before = {name: value_of(winner, info) for name, info in catalogue.items()}
-    _write(winner.pk, {name: raw for name, raw in wanted.items() if name not in before or raw != before[name]}, source)
+    wanted = {name: raw for name, raw in wanted.items() if name not in before or raw != before[name]}
+    _write(winner.pk, wanted, source, announces=True)
     now = Person.objects.get(pk=winner.pk)
     return {
         name: [_json(before[name], info), _json(value, info)]
@@ -231,15 +234,22 @@ def _change_back(done: PersonMerge, source: Source) -> None:
         for name, (before, after) in done.changes.items()
         if name in catalogue and _json(value_of(winner, catalogue[name]), catalogue[name]) == after
     }
-    _write(winner.pk, wanted, source)
+    # no entries: those of the merge have left the log, which says again what the winner had
+    _write(winner.pk, wanted, source, announces=False)
 
 
-def _write(person_id: int, values: Mapping[str, Any], source: Source) -> None:
-    """Change the winner. The log says which fields, not their values: a loser may be erased after an undo."""
+def _of_merge(done: PersonMerge, source: Source) -> Source:
+    """The source of the changes that a merge makes: the log says so, and an undo finds them."""
+    people = ", ".join(map(str, done.loser_ids))
+    return replace(source, origin_id=done.pk, is_merge=True, reason=f"{REASON % done.pk} people {people}")
+
+
+def _write(person_id: int, values: Mapping[str, Any], source: Source, *, announces: bool) -> None:
+    """Change the winner."""
     if not values:
         return
     (outcome,) = upsert.upsert(
-        [{**values, "id": person_id}], source, "id", upsert.Action.UPDATE, zone=UTC, summarise=True
+        [{**values, "id": person_id}], source, "id", upsert.Action.UPDATE, zone=UTC, announces=announces
     )
     refuse_if(outcome.problems)
 

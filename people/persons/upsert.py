@@ -1,6 +1,6 @@
 """To create and change people: whole batches in one transaction, announced to the apps above."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from enum import StrEnum
@@ -67,14 +67,15 @@ def upsert(
     action: Action = Action.UPSERT,
     *,
     zone: tzinfo = UTC,
-    summarise: bool = False,
     dry_run: bool = False,
+    announces: bool = True,
 ) -> list[Outcome]:
     """Create or update people; return one outcome a row, in order. One transaction.
 
     A row maps API names of person fields to raw values; blank is no value. `lookup_field` is "id" (update
     only), "email" or a unique field. Several matches are an error, never the first. Concurrent calls with
-    one new e-mail create one person. `summarise` leaves one Change Data Value a person instead of one a field.
+    one new e-mail create one person. Each value that changes leaves an entry in the log, so give no more rows at
+    once than `parts` does; no entry unless `announces`, which is for the undo of a merge alone.
     Raises `Refused` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
@@ -84,10 +85,25 @@ def upsert(
         locks.share([locks.key(locks.Space.PEOPLE)])
         fields = catalogue()
         _check_lookup(lookup_field, fields)
-        outcomes = _Batch(rows, source, fields, lookup_field, action, zone, summarise).run()
+        outcomes = _Batch(rows, source, fields, lookup_field, action, zone, announces).run()
         if dry_run:
             transaction.set_rollback(True)
     return outcomes
+
+
+def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The rows, cut so that each part leaves at most `MAX_BATCH` entries in the log: one a value, one a new person.
+
+    A transaction that records more would hold readers of the log back for longer than about a second.
+    """
+    first = entries = 0
+    for place, row in enumerate(rows):
+        if entries + len(row) + 1 > MAX_BATCH and place > first:
+            yield rows[first:place]
+            first, entries = place, 0
+        entries += len(row) + 1
+    if first < len(rows):
+        yield rows[first:]
 
 
 def update(
@@ -150,7 +166,7 @@ class _Batch:
         lookup_field: str,
         action: Action,
         zone: tzinfo,
-        summarise: bool,
+        announces: bool,
     ) -> None:
         self.rows = rows
         self.source = source
@@ -158,7 +174,7 @@ class _Batch:
         self.lookup_field = lookup_field
         self.action = action
         self.zone = zone
-        self.summarise = summarise
+        self.announces = announces
         self.outcomes: list[Outcome | None] = [None] * len(rows)
 
     def run(self) -> list[Outcome]:
@@ -167,7 +183,8 @@ class _Batch:
         targets = self._targets(parsed)
         targets = self._without_shared_keys(targets)
         changes = self._write(targets)
-        self._announce(targets, changes)
+        if self.announces:
+            self._announce(targets, changes)
         return [outcome for outcome in self.outcomes if outcome is not None]
 
     def _refuse(self, index: int, *problems: Problem) -> None:
@@ -354,7 +371,7 @@ class _Batch:
         if created:
             events.announce(events.Created(created), self.source)
         if changes:
-            events.announce(events.Changed(changes, self.summarise), self.source)
+            events.announce(events.Changed(changes), self.source)
 
 
 def _set(person: Person, info: FieldInfo, value: Any) -> None:

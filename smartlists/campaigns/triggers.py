@@ -21,10 +21,12 @@ from django.utils import timezone
 from activities.log import reader as log_reader
 from activities.log.reader import ActivityRow
 from activities.models import LogPosition
+from activities.types import standard as standard_types
 from people import lookup as people_lookup
 from people.core import notifications
 from people.core.errors import Refused
 from people.core.source import Door
+from people.files.models import Import
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -128,7 +130,8 @@ def advance(limit: int = BATCH) -> Batch:
         return Batch()
     page = log_reader.read(log_reader.Position(None, 0, position.last_id), wanted, limit=limit)
     rows: Sequence[ActivityRow] = page.activities  # type: ignore[assignment]
-    made = _enter(_candidates(rows, listening, names), names) if rows else Batch()
+    loud = _without_quiet(rows)
+    made = _enter(_candidates(loud, listening, names), names) if loud else Batch()
     _move(position, page.position.last_id)
     made.read, made.has_more = len(rows), page.has_more
     return made
@@ -141,6 +144,21 @@ def _move(position: LogPosition, last_id: int) -> None:
         LogPosition.objects.filter(pk=position.pk).update(last_id=last_id, read_at=now)
     if last_id > position.last_id:
         CampaignEffect.objects.filter(activity_id__lte=last_id).delete()
+
+
+def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
+    """The activities but those that start no campaign: changes by a merge, and of imports that were to start none."""
+    imports = {
+        row.origin_id for row in rows if row.door == Door.IMPORT and row.activity_type_id in standard_types.TYPES
+    }  # fmt: skip
+    quiet: set[int | None] = set()
+    if imports:
+        quiet = set(Import.objects.filter(pk__in=imports, plan__starts_campaigns=False).values_list("pk", flat=True))
+    return [
+        row for row in rows
+        if not (row.door == Door.IMPORT and row.origin_id in quiet)
+        and not standard_types.is_of_merge(row.activity_type_id, row.door, row.origin_id, row.attributes)
+    ]  # fmt: skip
 
 
 def _candidates(rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue) -> list[Candidate]:

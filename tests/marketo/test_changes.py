@@ -3,7 +3,9 @@
 import pytest
 
 from activities.models import Activity
+from activities.recording.recorder import record
 from activities.types import standard as standard_types
+from activities.types.standard import CHANGE_DATA_VALUE
 from config.marketo.wire import paging
 from people.core.source import Door, Source
 from people.lists import static_lists
@@ -49,11 +51,10 @@ def test_lead_changes_give_new_people_and_the_fields_asked_for(dialect, token):
     assert code(dialect.get("/rest/v1/activities/leadchanges.json", nextPageToken=start)) == "1002"
 
 
-def test_a_summary_of_an_import_is_a_change_of_each_field_it_names(dialect, token):
+def test_a_summary_that_the_version_before_left_is_a_change_of_each_field_it_names(dialect, token):
     ann, start = person(), token()
-    upsert.upsert(
-        [{"email": ann.email, "first_name": "Ann", "city": "Oslo"}], Source(Door.IMPORT), summarise=True
-    )  # fmt: skip
+    summary = activity(ann.pk, CHANGE_DATA_VALUE, primary_value="first_name, city")
+    record([summary], Source(Door.IMPORT), standard=True)
     body = dialect.get("/rest/v1/activities/leadchanges.json", nextPageToken=start, fields="city").json()
     assert [row["name"] for row in body["result"][-1]["fields"]] == ["city"]
 

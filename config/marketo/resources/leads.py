@@ -50,7 +50,8 @@ def sync(call: Call) -> HttpResponse:
         call.require("people.add_person")
     names = Names()
     lookup = _lookup(body.get("lookupField"), names)
-    outcomes = upsert.upsert([_values(row, names) for row in rows], call.source, lookup, action)
+    parts = upsert.parts([_values(row, names) for row in rows])
+    outcomes = [outcome for part in parts for outcome in upsert.upsert(part, call.source, lookup, action)]
     return success([_outcome(outcome, names) for outcome in outcomes])
 
 

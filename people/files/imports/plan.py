@@ -83,9 +83,14 @@ class Plan:
     decimal: str = "."
     static_list: int | None = None
     null_text: str = ""  # a cell of just this is no value
+    starts_campaigns: bool = True  # of people: whether what the log says of them makes anybody enter a campaign
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        stored = asdict(self)
+        # the version before, beside this one, knows no such part; it must refuse what it would not heed
+        if self.starts_campaigns:
+            del stored["starts_campaigns"]
+        return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Plan":

@@ -62,6 +62,7 @@ class Reading:
 
     def __init__(self, target: Target, plan: Plan, shape: Shape) -> None:
         self.target, self.shape = target, shape
+        self.limit = target.batch_of(plan)
         self.read = target.reader(plan, shape)
         self.is_hashed = target.has_external_ids and plan.external_id == ExternalId.HASH
         is_keyed = target.has_external_ids and plan.external_id != ExternalId.COLUMN and KEY_COLUMN in shape.header
@@ -69,7 +70,7 @@ class Reading:
 
     def batches(self, file: IO[bytes]) -> Generator[Batch]:
         with tabular.unzipped(file) as plain:
-            for lines in _batches(tabular.rows(plain, self.shape), plain, self.target.batch):
+            for lines in _batches(tabular.rows(plain, self.shape), plain, self.limit):
                 yield self.batch(lines, file.tell() if file.seekable() else 0)
 
     def batch(self, lines: Sequence[Line], bytes_done: int = 0) -> Batch:

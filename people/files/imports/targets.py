@@ -22,6 +22,10 @@ class Target:
         """(subject, label) of each thing that the rows of one file can be about."""
         return [("", self.label)]
 
+    def batch_of(self, plan: Plan) -> int:
+        """How many rows a transaction takes: none leaves more than 10,000 activities in the log."""
+        return self.batch
+
     def rights_of(self, plan: Plan) -> tuple[str, ...]:
         """What a user needs besides `rights` for what the plan does."""
         return ()

@@ -24,6 +24,8 @@ class Command(ImportCommand):
         parser.add_argument("--action", choices=list(Action), default=Action.UPSERT)
         parser.add_argument("--field", action="append", default=[], metavar="API_NAME=COLUMN")
         parser.add_argument("--list", type=int, metavar="ID", help="a static list: everybody in the file is put on it")
+        quiet = "start no smart campaign by what changes (by default it may)"
+        parser.add_argument("--no-campaigns", action="store_true", help=quiet)
         parser.add_argument("--null", default="", metavar="TEXT", help="a cell of just this is empty: Marketo's null")
 
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
@@ -34,5 +36,5 @@ class Command(ImportCommand):
             columns={name: column for name, column in guessed.items() if column not in given.values()} | given,
             lookup_field=options["lookup"], action=options["action"], zone=options["zone"],
             date_order=options["dates"], decimal=options["decimal"],
-            null_text=options["null"], static_list=options["list"],
+            null_text=options["null"], static_list=options["list"], starts_campaigns=not options["no_campaigns"],
         )  # fmt: skip

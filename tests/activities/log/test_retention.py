@@ -1,6 +1,6 @@
 """What leaves the log: by retention, by taking an import back; and the proof that nothing else did."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -10,15 +10,17 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from activities.log import retention, verify
-from activities.models import Activity, ActivityDay, ActivityKey, ActivityRemoval, RefusedActivity
+from activities.models import Activity, ActivityDay, ActivityKey, ActivityRemoval, ActivityType, RefusedActivity
 from people.core.errors import Refused
 from people.core.source import SYSTEM
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.models import Import
 from people.persons import merge as person_merge
+from people.persons import upsert
 from tests.activities.recording.test_import_jobs import HEADER, done, plan, rows, uploaded
 from tests.factories import activity, approved_type, person, record_by_our_clock, recorded
+from tests.factories import DIALECT, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -71,11 +73,17 @@ def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monke
     assert run("retention") == "Everything is kept for ever."
 
 
-def test_retention_is_for_custom_types_and_sensible_numbers(check):
-    from activities.models import ActivityType
+def test_changes_of_people_have_a_retention_where_it_is_set(check):
+    ann = person(city="Lima")
+    upsert.update(ann, {"city": "Quito"}, DIALECT)
+    retention.set_retention(ActivityType.objects.get(pk=13), 3, None)
+    assert retention.run_retention() == 0
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=120)):
+        assert retention.run_retention() == 1
+    assert list(Activity.objects.of_person(ann.pk).values_list("activity_type_id", flat=True)) == [12]
 
-    with pytest.raises(Refused):
-        retention.set_retention(ActivityType.objects.get(pk=12), 3, None)
+
+def test_retention_takes_sensible_numbers(check):
     for months in (0, -1, 10_000):
         with pytest.raises(Refused):
             retention.set_retention(check, months, None)

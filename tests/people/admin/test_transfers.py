@@ -140,7 +140,11 @@ def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
     assert [label for _pk, label in offered][1:] == ["VIPs"]
     values = {"column_0": "email", "column_1": "first_name", "lookup_field": "email", "action": "upsert",
               "date_order": "ymd", "decimal": ".", "zone": "UTC", "subject": "", "static_list": vips.pk}  # fmt: skip
+    unanswered = marketer.post(answer.url, values).content.decode()
+    assert "Should these changes start smart campaigns?" in unanswered and not Import.objects.get().plan
+    values["starts_campaigns"] = "no"
     assert marketer.post(answer.url, values).context["preview"] is not None
+    assert Import.objects.get().plan["starts_campaigns"] is False
     job = Import.objects.get()
     assert not vips.members.exists()
     import_jobs.step(job, "start", None, queue=False)

@@ -12,7 +12,7 @@ from activities.log.digest import digest
 from activities.models import Activity, ActivityKey, ActivityRemoval
 from activities.recording.recorder import record
 from activities.recording.rows import Status as Recorded
-from activities.types.standard import CHANGE_DATA_VALUE, MERGE_PEOPLE
+from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, MERGE_PEOPLE
 from people import lookup as people_lookup
 from people.core import audit
 from people.core.errors import NotAllowed, Refused
@@ -134,12 +134,63 @@ def test_values_are_chosen_typed_or_filled_and_opt_outs_survive():
     assert (found.first_name, found.city, found.title, found.unsubscribed) == ("Ann", "Lugo", "Chief", True)
     assert (found.fields["shoeSize"], found.person_score) == (42, 3)
     changed = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
-    assert set(changed.get().primary_value.split(", ")) == {"city", "title", "unsubscribed", "shoeSize"}
+    assert set(changed.values_list("primary_value", flat=True)) == {"city", "title", "unsubscribed", "shoeSize"}
     upsert.update(found, {"title": "Boss"}, DIALECT)
     undo(done)
     found = Person.objects.get(pk=ann.pk)
     assert (found.city, found.title, found.unsubscribed, found.fields) == ("Vigo", "Boss", False, {})
     assert upsert.update(bob, {"city": "Soria"}, DIALECT).person_id == bob.pk
+
+
+def change_log(person_id):
+    found = Activity.objects.of_person(person_id).filter(activity_type_id__in=(CHANGE_DATA_VALUE, CHANGE_SCORE))
+    return [(row.primary_value, row.attributes.get("old_value"), row.attributes.get("new_value")) for row in found.order_by("pk")]  # fmt: skip
+
+
+def test_changes_by_a_merge_say_so_and_leave_the_log_with_its_undo():
+    ann = person(first_name="Ann", person_score=2)
+    bob = person(phone="+34 600 000 111", person_score=9)
+    upsert.update(ann, {"city": "Vigo"}, DIALECT)
+    done = merge(ann, bob, choices={"person_score": bob.pk})
+    assert change_log(ann.pk) == [("city", None, "Vigo"), ("phone", None, "+34 600 000 111"), ("person_score", 2, 9)]
+    entry = Activity.objects.get(primary_value="phone")
+    assert (entry.attributes["source"], entry.attributes["reason"]) == ("Merge", f"Merge {done.pk}: people {bob.pk}")
+    undo(done)
+    assert change_log(ann.pk) == [("city", None, "Vigo")]
+    found = Person.objects.get(pk=ann.pk)
+    assert (found.phone, found.person_score) == (None, 2)
+    gone = ActivityRemoval.objects.filter(person_id=ann.pk, replacement_digest=None)
+    assert gone.count() == 2
+
+
+def test_after_an_undo_later_changes_say_what_the_winner_had_before():
+    ann, bob = person(phone="1", person_score=2, city="Vigo"), person(phone="2", person_score=9, city="Lugo")
+    done = merge(ann, bob, choices={"phone": bob.pk, "person_score": bob.pk, "city": bob.pk})
+    found = Person.objects.get(pk=ann.pk)
+    upsert.update(found, {"phone": "3", "person_score": 10}, DIALECT)
+    found.refresh_from_db()
+    upsert.update(found, {"phone": "4"}, DIALECT)
+    digests, removals = sum(row[-1] for row in rows()), ActivityRemoval.objects.latest("pk")
+    undo(done)
+    assert change_log(ann.pk) == [("phone", "1", "3"), ("person_score", 2, 10), ("phone", "3", "4")]
+    assert Activity.objects.of_person(ann.pk).get(primary_value="person_score").attributes["change_value"] == 8
+    assert Person.objects.values_list("phone", "person_score", "city").get(pk=ann.pk) == ("4", 10, "Vigo")
+    removed = ActivityRemoval.objects.filter(pk__gt=removals.pk)
+    assert digests == sum(row[-1] for row in rows()) + sum(
+        entry.digest - (entry.replacement_digest or 0) for entry in removed
+    )
+
+
+def test_nothing_of_an_erased_loser_stays_with_the_winner():
+    ann, bob = person(), person(phone="+34 600 000 111")
+    done = merge(ann, bob)
+    upsert.update(Person.objects.get(pk=ann.pk), {"phone": "5"}, DIALECT)
+    undo(done)
+    erasure.erase([bob.pk], None, DIALECT)
+    with connection.cursor() as cursor:
+        cursor.execute("select a::text from activity a union all select p::text from person p union all "
+                       "select m::text from person_merge m")  # fmt: skip
+        assert not [text for (text,) in cursor.fetchall() if "600 000 111" in text]
 
 
 def test_a_preview_shows_values_and_whose_are_taken():

@@ -50,11 +50,14 @@ def test_new_person_and_changes_are_recorded_whatever_the_door():
     assert score.attributes["change_value"] == 10
 
 
-def test_a_large_import_leaves_one_summary_a_person():
-    ann = person(first_name="Ann")
-    person_upsert.upsert([{"email": ann.email, "first_name": "A", "last_name": "B"}], DIALECT, summarise=True)
-    (summary,) = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
-    assert summary.primary_value == "first_name, last_name"
+def test_parts_leave_no_more_entries_than_a_transaction_may_have(monkeypatch):
+    monkeypatch.setattr(person_upsert, "MAX_BATCH", 10)
+    rows = [{"id": number, **dict.fromkeys(("city", "country")[: number % 3], "x")} for number in range(40)]
+    parts = list(person_upsert.parts(rows))
+    assert [row for part in parts for row in part] == rows
+    assert all(sum(len(row) + 1 for row in part) <= 10 for part in parts) and len(parts) > 10
+    wide = {str(number): "x" for number in range(50)}
+    assert list(person_upsert.parts([wide, wide])) == [[wide], [wide]] and not list(person_upsert.parts([]))
 
 
 @pytest.mark.parametrize(
