@@ -91,7 +91,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        offered = {name: form.fields[name].queryset for name in ("groups", "user_permissions") if name in form.fields}
+        # what the form could not show is kept: a save says nothing of it
+        kept = {
+            name: list(getattr(form.instance, name).exclude(pk__in=queryset.values("pk")))
+            for name, queryset in offered.items()
+        }  # fmt: skip
         super().save_related(request, form, formsets, change)
+        for name, rows in kept.items():
+            getattr(form.instance, name).add(*rows)
         role_audit.note_changes(form.instance, form.initial if change else {}, request.user)
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
@@ -152,7 +160,9 @@ def _is_within(user: Any, other: Any) -> bool:
     """Whether `other` may do nothing that `user` may not do."""
     if user.is_superuser:
         return True
-    return not other.is_superuser and other.get_all_permissions() <= user.get_all_permissions()
+    # those that are granted: Django says of somebody inactive that they may do nothing
+    beyond = _own_rights(other).exclude(pk__in=_own_rights(user).values("pk"))
+    return not other.is_superuser and not beyond.exists()
 
 
 def _within(field: Any, user: Any, name: str) -> Any:

@@ -49,6 +49,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_USER_DISPLAY = "config.access.sign_in.sso.display"
 # Wrong codes of the second step: only who knows the password gets as far as to use them up
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds for which a password or a second step confirms who it is
 ACCOUNT_RATE_LIMITS = {"login_failed": "60/15m/ip,10/15m/key", "reauthenticate": "10/m/user"}
 
 # Single sign-on (OpenID Connect): on when an issuer is given

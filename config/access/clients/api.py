@@ -226,6 +226,7 @@ class Me(Resource):
         if request.method == "GET":
             return Response(TokenShown(self._tokens(), many=True).data)
         given = self.given(NewToken)
+        tokens.require_confirmed(request._request)
         issued = tokens.create_personal(request.user, given["name"], given["days"], given.get("scopes"))
         issued.token.refresh_from_db()
         return Response({**TokenShown(issued.token).data, "token": issued.text}, 201)

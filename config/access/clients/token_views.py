@@ -1,17 +1,21 @@
 """One's own tokens: made, shown once, ended."""
 
 from typing import Any
+from urllib.parse import urlencode
 
+from allauth.account.internal.flows import reauthentication
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.access.clients import tokens
 from config.access.models import ApiToken
+from config.access.sign_in import sessions
 from config.access.users.rights import RightsField
 from people.core.errors import Refused
 
@@ -51,6 +55,9 @@ def page(request: HttpRequest) -> HttpResponse:
         tokens.revoke_personal(token, user)
         messages.success(request, _("Ended: the token “%(name)s” gets in no more.") % {"name": token.name})
         return redirect("tokens")
+    is_confirmed = sessions.is_confirmed(request)
+    if request.method == "POST" and not is_confirmed:
+        return redirect(_confirming(user))
     form, issued = TokenForm(request.POST or None, user), None
     if request.method == "POST" and form.is_valid():
         given_form = form.cleaned_data
@@ -64,5 +71,12 @@ def page(request: HttpRequest) -> HttpResponse:
             form = TokenForm(None, user)
     return render(request, "access/tokens.html", {
         **admin.site.each_context(request), "title": _("My tokens"), "tokens": mine, "form": form, "issued": issued,
-        "now": timezone.now(),
+        "now": timezone.now(), "confirm_at": None if is_confirmed else _confirming(user),
     })  # fmt: skip
+
+
+def _confirming(user: Any) -> str:
+    """Where somebody shows that it is they; who can only by signing in again does that."""
+    has_flows = bool(reauthentication.get_reauthentication_flows(user))
+    page = "account_reauthenticate" if has_flows else "admin:login"
+    return f"{reverse(page)}?{urlencode({'next': reverse('tokens')})}"

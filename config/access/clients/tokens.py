@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from config.access.clients import authentication as client_authentication
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
+from config.access.sign_in import sessions
 from people.core import audit
 from people.core.errors import NotAllowed, Problem, Refused, refuse_if, show
 
@@ -83,12 +84,20 @@ def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | Non
     return issued
 
 
+def require_confirmed(request: Any) -> None:
+    """Raise `NotAllowed` unless it was shown lately that it is the user who makes a token: a session may be stolen."""
+    _refuse_programs(request.user)
+    if not sessions.is_confirmed(request):
+        message = _("Confirm first that it is you: by your password, your second step, or by signing in again.")
+        raise NotAllowed(Problem("confirmation_needed", message, (), "session"))
+
+
 @transaction.atomic
 def revoke_personal(token: ApiToken, by: Any) -> None:
-    """End a token of `by`'s own at once."""
+    """End a personal token at once: one's own, or that of somebody whom `by` may change."""
     _refuse_programs(by)
     token.delete()
-    audit.note(by, by, "token_revoked", name=token.name)
+    audit.note(by, token.user, "token_revoked", name=token.name)
 
 
 def holder_of(text: str) -> Holder | None:

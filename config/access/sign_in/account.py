@@ -20,6 +20,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.generic import RedirectView
 
+from config.access.clients import tokens
 from config.access.sign_in import mfa, sessions
 from config.access.sign_in import views as sign_in_views
 
@@ -53,12 +54,18 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
         mfa.reset(user, request.user)
         messages.success(request, _("The second step is reset and every session ended."))
         return redirect("admin:access_user_sign_in", user_id)
+    if "revoke" in request.POST:
+        given = request.POST["revoke"]
+        wanted = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+        tokens.revoke_personal(get_object_or_404(user.api_tokens.filter(client=None), pk=wanted), request.user)
+        return redirect("admin:access_user_sign_in", user_id)
     if request.method == "POST":
         return _end(request, user, "admin:access_user_sign_in", user_id)
     name = {"name": user.get_username()}
     return render(request, "access/user_sign_in.html", {
         **admin.site.each_context(request), "title": _("Sign-in of %(name)s") % name, "somebody": user,
         "signed_in": sessions.of(user), "has_factor": mfa.has(user), "ends_all": True,
+        "tokens": user.api_tokens.filter(client=None).order_by("-pk"),
     })  # fmt: skip
 
 

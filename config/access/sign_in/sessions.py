@@ -11,6 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from allauth.account.internal.flows import reauthentication
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.db import transaction
@@ -28,6 +29,7 @@ AGENT_LENGTH = 200
 
 audit.describe({
     "sessions_ended": (2, gettext_lazy("Ended sessions: %(count)s")),
+    "tokens_ended": (2, gettext_lazy("Ended personal tokens: %(count)s")),
 })  # fmt: skip
 
 # the first that is found in what a browser says of itself; the order matters, as all of them claim to be others
@@ -66,6 +68,18 @@ def is_over(session: Any) -> bool:
     return bool(sign_in) and time.time() - sign_in["at"] > settings.SESSION_MAX_SECONDS
 
 
+def is_confirmed(request: HttpRequest) -> bool:
+    """Whether it was shown lately that it is the user: by signing in, or by password or second step since."""
+    user: Any = request.user
+    sign_in = request.session.get(SIGN_IN) or {}
+    if time.time() - sign_in.get("at", 0) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+        return True
+    # who has neither password nor second step signs in again: the library takes their session for enough
+    return bool(reauthentication.get_reauthentication_flows(user)) and reauthentication.did_recently_reauthenticate(
+        request
+    )
+
+
 def note_seen(request: HttpRequest) -> None:
     """Keep a session alive that is in use; writes at most every SEEN_EVERY."""
     sign_in, now = request.session.get(SIGN_IN), int(time.time())
@@ -85,7 +99,10 @@ def of(user: Any, this: str | None = None) -> list[SignedIn]:
 
 @transaction.atomic
 def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None = None) -> int:
-    """End sessions of `user`: those called `names`, else all; never the one with the key `keep`. How many."""
+    """End sessions of `user`: those called `names`, else all; never the one with the key `keep`. How many.
+
+    Personal tokens end with all sessions: whoever held a session may have made one.
+    """
     wanted = None if names is None else set(names)
     keys = [
         row.session_key for row in _rows(user) if row.session_key != keep and (wanted is None or _name(row) in wanted)
@@ -93,6 +110,10 @@ def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None
     Session.objects.filter(session_key__in=keys).delete()
     if keys:
         audit.note(by, user, "sessions_ended", count=len(keys))
+    if names is None:
+        ended, _tables = user.api_tokens.filter(client=None).delete()
+        if ended:
+            audit.note(by, user, "tokens_ended", count=ended)
     return len(keys)
 
 

@@ -86,11 +86,13 @@ def turn_away(request: HttpRequest, why: str) -> None:
 def give_roles(user: Any, claim: Any) -> None:
     """Have `user` the roles that the claim names, and no other of the product's roles; a team's own ones stay.
 
-    OIDC_ROLES maps what the provider calls a role to ours; names that are in neither are passed over.
+    OIDC_ROLES maps what the provider calls a role to ours, and no other name gives one; without it names are ours.
     """
     named = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
     mapping = settings.OIDC_ROLES
-    wanted = {mapping.get(name, name) for name in named[:MAX_ROLES] if isinstance(name, str)} & {*ROLES, ADMINISTRATOR}
+    names = [name for name in named[:MAX_ROLES] if isinstance(name, str)]
+    meant = [mapping[name] for name in names if name in mapping] if mapping else names
+    wanted = {*meant} & {*ROLES, ADMINISTRATOR}
     present = set(user.groups.filter(name__in=[*ROLES, ADMINISTRATOR]).values_list("name", flat=True))
     if wanted == present:
         return

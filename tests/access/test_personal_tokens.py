@@ -1,0 +1,129 @@
+"""Personal tokens against a stolen session, and what whoever may change users cannot do."""
+
+import time
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.urls import reverse
+
+from config.access import admin as pages
+from config.access.clients import tokens
+from config.access.models import ApiToken
+from config.access.sign_in import mfa, passwords, sessions
+from tests.api.conftest import Api
+
+pytestmark = pytest.mark.django_db
+FORM = {"name": "nightly", "days": "366"}
+
+
+def user(name, *roles, **more):
+    made = get_user_model().objects.create_user(name, password="correct horse 9", is_staff=True, **more)
+    made.groups.add(*Group.objects.filter(name__in=roles))
+    return made
+
+
+def grow_old(client, seconds=600):
+    """As a session is that was begun some minutes ago."""
+    session = client.session
+    session[sessions.SIGN_IN] = {**session[sessions.SIGN_IN], "at": int(time.time()) - seconds}
+    session.save()
+
+
+def test_an_older_session_makes_no_token_until_it_is_confirmed(client):
+    vera = user("vera", "Viewer")
+    client.force_login(vera, backend="config.access.users.backends.EffectiveRightsBackend")
+    grow_old(client)
+    assert "confirm that it is you" in client.get(reverse("tokens")).text
+    where = client.post(reverse("tokens"), FORM)["Location"]
+    assert where.startswith(reverse("account_reauthenticate"))
+    fault = Api(client, None).post("me/tokens", FORM | {"days": 366})
+    assert (fault.status_code, fault.json()["errors"][0]["code"]) == (403, "confirmation_needed")
+    assert not ApiToken.objects.exists()
+    client.post(where, {"password": "wrong"})
+    assert client.post(reverse("tokens"), FORM).status_code == 302 and not ApiToken.objects.exists()
+    assert client.post(where, {"password": "correct horse 9"})["Location"] == reverse("tokens")
+    assert client.post(reverse("tokens"), FORM).status_code == 200
+    assert ApiToken.objects.get().user == vera
+
+
+def test_who_has_no_password_signs_in_again(client):
+    vera = user("vera", "Viewer")
+    vera.set_unusable_password()
+    vera.save()
+    client.force_login(vera, backend="config.access.users.backends.EffectiveRightsBackend")
+    assert client.post(reverse("tokens"), FORM).status_code == 200
+    grow_old(client)
+    assert client.post(reverse("tokens"), FORM)["Location"].startswith(reverse("admin:login"))
+    assert ApiToken.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("ending", "ends"),
+    [
+        (lambda vera, admin: passwords.change(vera, "another horse 9", vera), True),
+        (lambda vera, admin: passwords.change(vera, "another horse 9", admin), True),
+        (lambda vera, admin: sessions.end(vera, vera, keep="mine"), True),
+        (lambda vera, admin: mfa.reset(vera, admin), True),
+        (lambda vera, admin: sessions.end(vera, vera, ["one of them"]), False),
+    ],
+)
+def test_what_ends_all_sessions_ends_personal_tokens(ending, ends):
+    vera, admin = user("vera", "Viewer"), user("adam", "Administrator")
+    tokens.create_personal(vera, "nightly", 366)
+    mine = tokens.create_personal(admin, "mine", 366)
+    ending(vera, admin)
+    assert ApiToken.objects.filter(user=vera).exists() is not ends
+    assert tokens.holder_of(mine.text) is not None
+
+
+def test_an_administrator_sees_and_ends_somebodys_tokens(client):
+    vera, admin = user("vera", "Viewer"), user("adam", "Administrator")
+    issued = tokens.create_personal(vera, "nightly", 366)
+    mine = tokens.create_personal(admin, "mine", 366).token
+    page = reverse("admin:access_user_sign_in", args=[vera.pk])
+    client.force_login(vera)
+    assert client.post(page, {"revoke": issued.token.pk}).status_code == 403
+    client.force_login(admin)
+    assert "nightly" in client.get(page).text and issued.text not in client.get(page).text
+    assert client.post(page, {"revoke": mine.pk}).status_code == 404  # not vera's
+    client.post(page, {"revoke": issued.token.pk})
+    assert tokens.holder_of(issued.text) is None and tokens.holder_of(tokens.create_personal(vera, "x", 1).text)
+
+
+@pytest.fixture
+def clerk():
+    made = user("clerk", "Viewer")
+    made.user_permissions.add(*Permission.objects.filter(codename__in=("view_user", "change_user")))
+    return get_user_model().objects.get(pk=made.pk)
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_nobody_sets_the_password_of_somebody_who_may_more_active_or_not(client, clerk, is_active):
+    admin = user("adam", "Administrator", is_active=is_active)
+    client.force_login(clerk)
+    page = f"/admin/access/user/{admin.pk}/password/"
+    data = {"password1": "my own horse 9", "password2": "my own horse 9", "usable_password": "true"}
+    assert client.get(page).status_code == 403 and client.post(page, data).status_code == 403
+    admin.refresh_from_db()
+    assert admin.check_password("correct horse 9")
+    client.post(reverse("admin:access_user_change", args=[admin.pk]), {"username": "adam", "is_active": "on"})
+    admin.refresh_from_db()
+    assert admin.is_active is is_active and admin.groups.get().name == "Administrator"
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_saving_somebody_keeps_every_role_that_the_form_cannot_show(client, clerk, is_active, monkeypatch):
+    viewer = user("vera", "Viewer", "Exporter", is_active=is_active)
+    monkeypatch.setattr(pages, "_is_within", lambda by, other: True)
+    client.force_login(clerk)
+    page = reverse("admin:access_user_change", args=[viewer.pk])
+    form = client.get(page).context["adminform"].form
+    assert "Exporter" not in {role.name for role in form.fields["groups"].queryset}
+    data = {"username": "vera", "first_name": "Vera", "is_staff": "on", "groups": [Group.objects.get(name="Viewer").pk],
+            "time_zone": form["time_zone"].value() or "", "language": form["language"].value() or "",
+            "last_login_0": "", "last_login_1": "", "date_joined_0": "2026-01-01", "date_joined_1": "10:00:00"}  # fmt: skip
+    answer = client.post(page, data)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    viewer.refresh_from_db()
+    assert viewer.first_name == "Vera" and {role.name for role in viewer.groups.all()} == {"Viewer", "Exporter"}
