@@ -15,10 +15,10 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import file_digest
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import psycopg
@@ -150,17 +150,73 @@ def is_empty(target: Parameters) -> bool:
         return server.execute("select 1 from pg_tables where schemaname = 'public' limit 1").fetchone() is None
 
 
-def restore_files(folder: Path) -> None:
-    """Put the files where this installation keeps them; the secret key unless the environment gives one."""
-    with tarfile.open(folder / FILES) as archive:
-        members = archive.getmembers()
-        kept = [member for member in members if member.name.startswith("files/")]
-        for member in kept:
-            member.name = member.name.removeprefix("files/")
-        archive.extractall(settings.FILES_DIR, members=kept, filter="data")
-        if not os.environ.get("SECRET_KEY") and any(member.name == SECRET for member in members):
-            archive.extract(SECRET, settings.DATA_DIR, filter="data")
-            (settings.DATA_DIR / SECRET).chmod(0o600)
+class StagedFiles:
+    """The files and the key of a backup, unpacked and whole, in a folder of their own until `place` moves them."""
+
+    def __init__(self, folder: Path, scratch: Path) -> None:
+        """Unpack into `scratch`, an empty folder. Raises BackupError for what no backup holds, and without any key."""
+        self.scratch = scratch
+        self.names: list[str] = []
+        self.key: bytes | None = None
+        try:
+            with tarfile.open(folder / FILES) as archive:
+                for member in archive:
+                    self._unpack(archive, member)
+        except (tarfile.TarError, OSError) as error:
+            raise BackupError(f"Nothing was restored: {folder / FILES} cannot be unpacked: {error}") from None
+        if self.key is None and not os.environ.get("SECRET_KEY"):
+            raise BackupError(
+                f"Nothing was restored: {folder} holds no secret key, because the environment gave it where the "
+                "backup was made. Set SECRET_KEY to it; without it sealed secrets cannot be opened."
+            )
+
+    def place(self) -> None:
+        """Move the files where this installation keeps them; write the key unless the environment gives one."""
+        for name in self.names:
+            target = Path(settings.FILES_DIR) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(self.scratch / name, target)
+        if self.key is not None and not os.environ.get("SECRET_KEY"):
+            part = settings.DATA_DIR / f"{SECRET}.part"
+            part.touch(mode=0o600)
+            part.write_bytes(self.key)
+            part.replace(settings.DATA_DIR / SECRET)
+
+    def _unpack(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Take one member out: files and the key, nothing that leads elsewhere.
+
+        By hand: `filter="data"` of tarfile, which is as strict, came only with Python 3.11.4.
+        """
+        parts = PurePosixPath(member.name).parts
+        if member.isdir() and parts[:1] == ("files",) and ".." not in parts:
+            return
+        if (
+            not member.isreg()
+            or ".." in parts
+            or (member.name != SECRET and (parts[:1] != ("files",) or not parts[1:]))
+        ):
+            raise BackupError(f"Nothing was restored: {member.name} in {FILES} is nothing that a backup holds.")
+        content = archive.extractfile(member)
+        assert content  # of a regular file
+        if member.name == SECRET:
+            self.key = content.read()
+            return
+        target = self.scratch.joinpath(*parts[1:])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as sink:
+            shutil.copyfileobj(content, sink)
+        target.chmod(member.mode & 0o755 | 0o600)
+        os.utime(target, (member.mtime, member.mtime))
+        self.names.append(str(PurePosixPath(*parts[1:])))
+
+
+@contextlib.contextmanager
+def staged_files(folder: Path, within: Path | None = None) -> Iterator[StagedFiles]:
+    """The files of a backup in a scratch folder beside their place, which goes when they were moved or not."""
+    within = Path(within or settings.DATA_DIR)
+    within.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".restoring-", dir=within) as scratch:
+        yield StagedFiles(folder, Path(scratch))
 
 
 def measure(server: "psycopg.Connection[Any]") -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """A backup comes back as it was, or says why it cannot."""
 
+import inspect
 import io
 import json
 import os
 import stat
 import subprocess
 import sys
+import tarfile
 
 import pytest
 from django.conf import settings
@@ -83,6 +85,78 @@ def test_what_another_server_does_not_know_is_left_out_of_the_script_and_rows_ar
     sink = io.BytesIO()
     backups._copy_for_other_servers(io.BytesIO(foreign + known + rows), sink)
     assert sink.getvalue() == known + rows
+
+
+def rewritten(folder, members, links=()):
+    """Replace the files of a backup, checksum included."""
+    with tarfile.open(folder / backups.FILES, "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        for name in links:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(member)
+    altered(
+        folder, lambda manifest: manifest["sha256"].update({backups.FILES: backups._sha256(folder / backups.FILES)})
+    )
+
+
+def test_files_and_key_are_unpacked_without_the_filter_of_later_pythons(backup, tmp_path, settings, monkeypatch):
+    for name in ("extract", "extractall"):  # as Python 3.11.0 to 3.11.3 have them
+        old = getattr(tarfile.TarFile, name)
+        monkeypatch.setattr(tarfile.TarFile, name, lambda *a, _old=old, **more: inspect.signature(_old).bind(*a))
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    settings.FILES_DIR, settings.DATA_DIR = tmp_path / "store", tmp_path / "data"
+    rewritten(backup, {"files/exports/1.csv": b"a,b\n", "secret_key": b"k" * 50})
+    with backups.staged_files(backup) as files:
+        assert not settings.FILES_DIR.exists(), "nothing is put in its place before the database is"
+        files.place()
+    assert (settings.FILES_DIR / "exports" / "1.csv").read_bytes() == b"a,b\n"
+    key = settings.DATA_DIR / "secret_key"
+    assert key.read_bytes() == b"k" * 50
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert [file.name for file in settings.DATA_DIR.iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize(
+    "members, links, problem",
+    [
+        ({"files/../../out": b"", "secret_key": b"k"}, (), "nothing that a backup holds"),
+        ({"/files/out": b"", "secret_key": b"k"}, (), "nothing that a backup holds"),
+        ({"elsewhere": b"", "secret_key": b"k"}, (), "nothing that a backup holds"),
+        ({"secret_key": b"k"}, ("files/link",), "nothing that a backup holds"),
+        ({"files/a": b""}, (), "Set SECRET_KEY"),
+    ],
+)
+def test_files_that_cannot_be_restored_are_refused_before_the_database_is_touched(
+    backup, members, links, problem, monkeypatch
+):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    rewritten(backup, members, links)
+    monkeypatch.setattr(backups, "load", lambda *_arguments: pytest.fail("the database was touched"))
+    with pytest.raises(CommandError, match=problem):
+        call_command("restore", backup, "--replace")
+
+
+def test_a_rehearsal_fails_where_files_or_key_cannot_be_had(backup, capsys, monkeypatch):
+    monkeypatch.setenv("EMBEDDED_POSTGRES_ATTACH", "1")
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    rewritten(backup, {"files/a": b"1", "files/b/c": b"2", "secret_key": b"k"})
+    call_command("rehearse_restore", backup)
+    assert "2 files can be unpacked, and the secret key is there" in capsys.readouterr().out
+    rewritten(backup, {"files/a": b"1"})
+    with pytest.raises(CommandError, match="holds no secret key"):
+        call_command("rehearse_restore", backup)
+
+
+def test_files_that_find_no_room_say_that_the_database_is_there_and_how_to_go_on(backup, monkeypatch):
+    monkeypatch.setattr(backups, "load", lambda *_arguments: None)
+    monkeypatch.setattr(backups.shutil, "move", lambda *_names: (_ for _ in ()).throw(OSError(28, "No space left")))
+    rewritten(backup, {"files/a": b"1", "secret_key": b"k"})
+    with pytest.raises(CommandError, match=r"files are not: .*No space left.* again with --replace"):
+        call_command("restore", backup, "--replace")
 
 
 def test_a_database_with_something_in_it_is_not_overwritten_by_accident(backup):

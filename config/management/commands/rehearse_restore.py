@@ -11,7 +11,10 @@ from people.core import maintenance
 
 
 class Command(BaseCommand):
-    help = "Restore a backup into a server made for this and thrown away, and compare counts and digests."
+    help = (
+        "Restore a backup into a server made for this and thrown away, compare counts and digests, and unpack the "
+        "files and the secret key."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,6 +29,8 @@ class Command(BaseCommand):
                 manifest = backups.read(options["folder"])
                 server.start()
                 backups.load(options["folder"], server.connection_parameters() | {"dbname": DATABASE})
+                with backups.staged_files(options["folder"], Path(scratch)) as files:
+                    key = "the secret key" if files.key else "SECRET_KEY of the environment"
             except backups.BackupError as error:
                 raise CommandError(str(error)) from None
             finally:
@@ -34,5 +39,6 @@ class Command(BaseCommand):
         maintenance.note(maintenance.Upkeep.REHEARSAL, manifest["taken_at"])
         self.stdout.write(
             f"Rehearsed in {time.monotonic() - started:.0f} s: {len(manifest['tables'])} tables with {rows:,} rows and "
-            f"the digest of {activities:,} activities are as they were at {manifest['taken_at']}."
+            f"the digest of {activities:,} activities are as they were at {manifest['taken_at']}; {len(files.names):,} "
+            f"files can be unpacked, and {key} is there."
         )

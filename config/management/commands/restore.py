@@ -35,8 +35,9 @@ class Command(BaseCommand):
             if not options["replace"] and not backups.is_empty(target):
                 raise CommandError("The database is not empty; --replace throws away what is in it.")
             connection.close()
-            backups.load(folder, target, options["replace"])
-            backups.restore_files(folder)
+            with backups.staged_files(folder) as files:
+                backups.load(folder, target, options["replace"])
+                self._place(files)
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
@@ -44,8 +45,17 @@ class Command(BaseCommand):
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Restored {rows:,} rows as of {manifest['taken_at']}, {manifest['activities']['count']:,} of them "
-            "activities; counts and digests are those of the backup. Ids go on after a gap."
+            "activities, and {len(files.names):,} files; counts and digests are those of the backup. Ids go on after "
+            "a gap."
         )
+
+    def _place(self, files: backups.StagedFiles) -> None:
+        try:
+            files.place()
+        except OSError as error:
+            raise CommandError(
+                f"The database is restored, its files are not: {error}. Mend that and run this again with --replace."
+            ) from None
 
     def _after_recovery(self) -> None:
         last = backups.open_gaps(backups.parameters())
