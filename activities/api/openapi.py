@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from activities.api.serializers import PERSON
+from activities.api.serializers import PERSON, PERSON_KEY
 from activities.models import ActivityField, ActivityType
 from people.datatypes import json_schema
 
 NAME = "ActivityGiven"
+ATTRIBUTES = "ActivityAttributes"
 EXAMPLES: dict[str, Any] = {
     "string": "Check 17", "text": "A note", "email": "ann@example.com", "phone": "+34 600 123 456",
     "link": "https://example.com/a", "boolean": True, "integer": 42, "float": 3.5, "currency": 1250.5,
@@ -16,16 +17,18 @@ EXAMPLES: dict[str, Any] = {
 
 def typed_schemas() -> dict[str, dict[str, Any]]:
     """Components by name: one a recordable type, and `ActivityGiven`, which is one of them by `activity_type`."""
-    types = ActivityType.objects.custom().recordable().with_versions()
+    types = list(ActivityType.objects.custom().recordable().with_versions())
     typed = {f"{NAME}.{found.api_name}": _schema(found) for found in types}
     if not typed:
-        return {}
+        return {"PersonKey": PERSON_KEY}
     references = {name.removeprefix(f"{NAME}."): f"#/components/schemas/{name}" for name in typed}
     whole = {
         "oneOf": [{"$ref": reference} for reference in references.values()],
         "discriminator": {"propertyName": "activity_type", "mapping": references},
     }
-    return {NAME: whole, **typed}
+    attributes = {f"{ATTRIBUTES}.{row.api_name}": _attributes(row) for row in types}
+    # what is named stands before what names it, for generators that read once
+    return {"PersonKey": PERSON_KEY, **attributes, **typed, NAME: whole}
 
 
 def _schema(activity_type: ActivityType) -> dict[str, Any]:
@@ -52,15 +55,22 @@ def _schema(activity_type: ActivityType) -> dict[str, Any]:
             "person": PERSON,
             "occurred_at": {**json_schema.of("datetime"), "description": "UTC without a zone."},
             "primary_value": _value(primary),
-            "attributes": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {field.api_name: _value(field) for field in secondary},
-            },
+            "attributes": {"$ref": f"#/components/schemas/{ATTRIBUTES}.{activity_type.api_name}"},
             "external_id": {"type": ["string", "null"], "maxLength": 255, "description": "Stored once for ever."},
             "create_person": {"type": "boolean", "default": False},
         },
         "examples": [example],
+    }
+
+
+def _attributes(activity_type: ActivityType) -> dict[str, Any]:
+    assert activity_type.live is not None  # recordable() has a live version
+    secondary = [field for field in activity_type.live.fields.all() if not field.is_primary]
+    return {
+        "type": "object",
+        "title": f"{activity_type.live.name}: attributes",
+        "additionalProperties": False,
+        "properties": {field.api_name: _value(field) for field in secondary},
     }
 
 

@@ -78,20 +78,21 @@ class RefusedActivityShown(Strict):
         return [told(one) for one in refused.problems]
 
 
-class Anything(serializers.JSONField):
-    """Any JSON value as it was read; DRF's own field takes no number with a fraction. The verb bounds it."""
+class IdsGiven(Strict):
+    ids = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH)
+
+
+@extend_schema_field({"type": ["string", "number", "boolean"]})
+class ValueGiven(serializers.JSONField):
+    """Any JSON value as it was read; DRF's own field takes no number with a fraction. The replay checks it."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data
 
 
-class IdsGiven(Strict):
-    ids = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH)
-
-
 class CorrectionGiven(IdsGiven):
     part = Text(max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field.")
-    value = Anything(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
+    value = ValueGiven(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
 
 
 class ReplayedShown(Strict):

@@ -16,7 +16,6 @@ from activities.models import Activity, ActivityKey, ActivityType
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGES
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
-from people.core.personal_data import Erasing, Merging, Owned
 from people.core.source import Door
 from people.persons.merge import REASON
 

@@ -14,6 +14,7 @@ from rest_framework.serializers import Serializer
 from activities.api import openapi
 from activities.models import ActivityType
 from config.access.clients import editing as client_editing
+from config.api import description
 from config.api.errors import CONTENT_TYPE
 from people.rest.viewsets import Strict
 from smartlists.rules import json_schema as rules_schema
@@ -37,6 +38,16 @@ FAULTS = {
 OF_READING = ("400", "401", "403", "404", "406", "414", "429", "503")
 OF_WRITING = tuple(FAULTS)
 SUMMARIES = {"list": "List {}", "retrieve": "Get one of the {}"}
+# names that generated clients have for themselves, or that say too little on their own
+COMPONENTS = {
+    "ApiClient": "ApiClientDetails",
+    "Field": "ActivityField",
+    "FieldGiven": "ActivityFieldGiven",
+    "List": "StaticList",
+    "ListGiven": "StaticListGiven",
+    "Type": "ActivityType",
+    "TypeGiven": "ActivityTypeGiven",
+}
 EDITING = {"partial_update", "update", "destroy", "set_fields"}
 
 PROBLEM = {
@@ -118,7 +129,8 @@ class Operation(AutoSchema):
         return parameters
 
     def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
-        return super()._get_serializer_name(serializer, direction, bypass_extensions).replace("Shown", "")
+        name = super()._get_serializer_name(serializer, direction, bypass_extensions).replace("Shown", "")
+        return COMPONENTS.get(name, name)
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
@@ -189,6 +201,8 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
     _require_files(result)
     _name_types(result)
     _allow_sparse(result)
+    _require_ids(result)
+    description.describe_surroundings(result, request)
     return result
 
 
@@ -205,14 +219,25 @@ def _name_types(document: dict[str, Any]) -> None:
 
 
 def _allow_sparse(document: dict[str, Any]) -> None:
-    """What `?fields=` can leave out is not required in replies."""
+    """What `?fields=` can leave out is not required in replies; the id, which it cannot, is."""
     schemas = document["components"]["schemas"]
     for path in document["paths"].values():
         if any(parameter["name"] == "fields" for parameter in path.get("get", {}).get("parameters", ())):
             shown = path["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             page = schemas[_component(shown)]
             items = page.get("properties", {}).get("results", {}).get("items")
-            schemas[_component(items or shown)].pop("required", None)
+            thing = schemas[_component(items or shown)]
+            thing["required"] = [name for name in ("id",) if name in thing["properties"]]
+            if not thing["required"]:
+                del thing["required"]
+
+
+def _require_ids(document: dict[str, Any]) -> None:
+    """The id of a thing that is shown is in every reply, also where a model's serializer calls it read-only."""
+    for schema in document["components"]["schemas"].values():
+        known = schema.get("properties", {}).get("id", {})
+        if known.get("readOnly") and "id" not in schema.get("required", ()):
+            schema["required"] = ["id", *schema.get("required", ())]
 
 
 def _require_files(document: dict[str, Any]) -> None:

@@ -190,11 +190,8 @@ class StagedFiles:
         parts = PurePosixPath(member.name).parts
         if member.isdir() and parts[:1] == ("files",) and ".." not in parts:
             return
-        if (
-            not member.isreg()
-            or ".." in parts
-            or (member.name != SECRET and (parts[:1] != ("files",) or not parts[1:]))
-        ):
+        is_kept = member.name == SECRET or (parts[:1] == ("files",) and parts[1:])
+        if not member.isreg() or ".." in parts or not is_kept:
             raise BackupError(f"Nothing was restored: {member.name} in {FILES} is nothing that a backup holds.")
         content = archive.extractfile(member)
         assert content  # of a regular file

@@ -247,10 +247,15 @@ class ExportGiven(Strict):
     title = Text(max_length=255, required=False, allow_blank=True)
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ExportParameters(serializers.DictField):
+    """What was asked for; its members are the kind's."""
+
+
 class ExportShown(Strict):
     id = serializers.IntegerField()
     kind = serializers.CharField()
-    parameters = serializers.DictField()
+    parameters = ExportParameters()
     title = serializers.CharField()
     format = serializers.CharField()
     state = serializers.ChoiceField([str(state) for state in Export.State])

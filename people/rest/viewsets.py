@@ -221,6 +221,7 @@ class Resource(viewsets.GenericViewSet):
             return
         wanted = {name.strip() for name in self.request.query_params["fields"].split(",")}
         known = list(serializer.fields)
+        wanted |= {"id"} & set(known)  # what a reply is about is always said
         for name in sorted(wanted - set(known)):
             message = _("there is no field '%(name)s'; there are %(known)s") % {
                 "name": show(name), "known": ", ".join(known),

@@ -24,7 +24,7 @@ def document() -> Json:
         "type": "object",
         "properties": {
             "version": {"const": rules.VERSION, "default": rules.VERSION},
-            "match": {"enum": list(parsing.MATCHES), "default": rules.ALL},
+            "match": {"type": "string", "enum": list(parsing.MATCHES), "default": rules.ALL},
             "logic": {
                 "description": "An expression over the numbers of the filters, such as “1 and (2 or not 3)”.",
                 "type": "string",
@@ -53,12 +53,8 @@ def _parts() -> Json:
         "value": {"type": ["string", "number", "boolean"]},
         "comparison": {
             "properties": {
-                "operator": {"enum": list(OPERATORS)},
+                "operator": {"type": "string", "enum": list(OPERATORS)},
                 "values": {"type": "array", "items": {"$ref": "#/$defs/value"}, "maxItems": operators.MAX_VALUES},
-                "empty": {
-                    "description": "What becomes of no value, whatever the operator says.",
-                    "enum": list(parsing.EMPTY),
-                },
             },
             "required": ["operator"],
             "allOf": [_values_of(shape) for shape in Shape],
@@ -67,19 +63,23 @@ def _parts() -> Json:
             "description": "All of them speak of the same activity.",
             "type": "array",
             "items": {
-                **_object(None, {"field": _name(special=True)}, ["field"], allOf=[compared]),
+                **_object(None, {"field": _name(special=True), "empty": _empty()}, ["field"], allOf=[compared]),
             },
             "maxItems": parsing.MAX_CONSTRAINTS,
         },
         "count": {
-            **_object(None, {"operator": {"enum": list(COUNT_OPERATORS)}, "values": _counts()}, ["operator", "values"]),
+            **_object(
+                None,
+                {"operator": {"type": "string", "enum": list(COUNT_OPERATORS)}, "values": _counts()},
+                ["operator", "values"],
+            ),
             "if": {"properties": {"operator": {"const": "between"}}, "required": ["operator"]},
             "then": {"properties": {"values": {"minItems": 2}}},
             "else": {"properties": {"values": {"maxItems": 1}}},
         },
         "aggregate": _object(
             None,
-            {"function": {"enum": list(parsing.AGGREGATES)}, "field": _name(special=True), "empty": False},
+            {"function": {"type": "string", "enum": list(parsing.AGGREGATES)}, "field": _name(special=True)},
             ["function", "field"],
             allOf=[compared],
         ),
@@ -99,7 +99,7 @@ def _parts() -> Json:
 def _object(kind: str | None, properties: Json, required: list[str], **more: Any) -> Json:
     """A closed object; with a kind where filters are told apart by it."""
     if kind is not None:
-        properties = {"kind": {"const": kind}, **properties}
+        properties = {"kind": {"type": "string", "const": kind}, **properties}
         required = ["kind", *required]
     # unevaluated, not additional: a comparison brings properties of its own
     return {"type": "object", "properties": properties, "required": required, "unevaluatedProperties": False, **more}
@@ -118,6 +118,15 @@ def _name(special: bool = False) -> Json:
     return {"type": "string", "pattern": f"^([A-Za-z0-9_]+{moments})$"}
 
 
+def _empty() -> Json:
+    """What aggregates, which ignore rows without the value, do not take."""
+    return {
+        "description": "What becomes of no value, whatever the operator says.",
+        "type": "string",
+        "enum": list(parsing.EMPTY),
+    }
+
+
 def _counts() -> Json:
     number = {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,10}$"}, {"type": "integer", "minimum": 0}]}
     return {"type": "array", "items": number, "minItems": 1, "maxItems": 2}
@@ -134,7 +143,9 @@ def _values_of(shape: Shape) -> Json:
 
 
 def _person_field() -> Json:
-    return _object("person_field", {"field": _name()}, ["field"], allOf=[{"$ref": "#/$defs/comparison"}])
+    return _object(
+        "person_field", {"field": _name(), "empty": _empty()}, ["field"], allOf=[{"$ref": "#/$defs/comparison"}]
+    )
 
 
 def _activity() -> Json:

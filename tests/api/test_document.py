@@ -62,13 +62,49 @@ def test_every_component_is_a_json_schema_and_every_reference_leads_somewhere(do
     assert not missing
 
 
+def test_every_body_has_an_example_that_fits_and_every_parameter_a_description(document):
+    for path, method, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], (method, path, parameter["name"])
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is None or path.endswith("/token"):
+            continue
+        shown = [body["example"]] if "example" in body else [one["value"] for one in body["examples"].values()]
+        validator = Draft202012Validator({**body["schema"], "components": document["components"]})
+        for one in shown:
+            assert not list(validator.iter_errors(one)), (method, path, one)
+
+
+def test_ids_are_required_names_are_free_and_nothing_is_a_schema_that_generators_trip_over(document):
+    schemas = document["components"]["schemas"]
+    shown = {name: one for name, one in schemas.items() if "id" in one.get("properties", {})}
+    optional = {name for name, one in shown.items() if "id" not in one.get("required", ())}
+    assert optional == {"Outcome", "PersonOutcome", "PersonRow"}, "a refused row has none"
+    assert not {"List", "Type", "Field", "ApiClient"} & schemas.keys()
+    assert {one["name"] for one in document["tags"]} == {
+        tag for _path, _method, operation in operations(document) for tag in operation["tags"]
+    }
+    assert document["servers"]
+
+    def walk(value):
+        if isinstance(value, dict):
+            for choice in ("oneOf", "anyOf", "allOf"):
+                assert {} not in value.get(choice, ()), value
+            for name, member in (value.get("properties") or {}).items():
+                assert not isinstance(member, bool), (name, value)
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            walk(inner)
+
+    walk(schemas)
+
+
 def test_each_approved_type_is_a_schema_discriminated_by_type(document, api):
     schemas = document["components"]["schemas"]
     given = schemas["ActivityGiven"]
     assert given["discriminator"]["propertyName"] == "activity_type"
     assert given["discriminator"]["mapping"] == {"depositCheck": "#/components/schemas/ActivityGiven.depositCheck"}
     typed = schemas["ActivityGiven.depositCheck"]
-    assert typed["properties"]["attributes"]["properties"]["amount"]["type"] == "number"
+    assert schemas["ActivityAttributes.depositCheck"]["properties"]["amount"]["type"] == "number"
     validator = Draft202012Validator({**typed, "components": document["components"]})
     good = typed["examples"][0]
     assert not list(validator.iter_errors(good))

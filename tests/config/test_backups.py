@@ -121,7 +121,7 @@ def test_files_and_key_are_unpacked_without_the_filter_of_later_pythons(backup, 
 
 
 @pytest.mark.parametrize(
-    "members, links, problem",
+    ("members", "links", "problem"),
     [
         ({"files/../../out": b"", "secret_key": b"k"}, (), "nothing that a backup holds"),
         ({"/files/out": b"", "secret_key": b"k"}, (), "nothing that a backup holds"),

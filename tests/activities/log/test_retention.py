@@ -19,8 +19,7 @@ from people.models import Import
 from people.persons import merge as person_merge
 from people.persons import upsert
 from tests.activities.recording.test_import_jobs import HEADER, done, plan, rows, uploaded
-from tests.factories import activity, approved_type, person, record_by_our_clock, recorded
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import DIALECT, activity, approved_type, person, record_by_our_clock, recorded
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,137 @@
+"""What the OpenAPI document says besides its operations: server, tags, examples, descriptions of parameters."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+
+Json = dict[str, Any]
+
+TAGS = {
+    "activity types": "What can happen: drafts, versions, approval.",
+    "activities": "What people did: record, read, validate.",
+    "quarantine": "Activities that were refused, to be corrected and replayed.",
+    "imports": "Files that are brought in.",
+    "exports": "Files that are taken out.",
+    "people": "Who it is about: create, change, merge, delete.",
+    "person fields": "What is known of people, standard fields and your own.",
+    "static lists": "People put on a list by hand or by program.",
+    "smart lists": "Rules that say who is meant; always current.",
+    "smart campaigns": "What is to follow when something happens.",
+    "webhooks": "Addresses outside that campaigns call.",
+    "api clients": "Programs that may get tokens, and their rights.",
+    "oauth": "Tokens for programs.",
+    "me": "Who is asking, and with which rights.",
+}
+# the suffix of a filter: what it finds
+LOOKUPS = {
+    "": "is this", "not": "is not this; rows without a value are found, too", "in": "is one of these",
+    "gt": "is greater, or later, than this", "gte": "is this or greater, or later",
+    "lt": "is less, or earlier, than this", "lte": "is this or less, or earlier",
+    "startswith": "begins with this", "endswith": "ends with this", "contains": "has this in it",
+    "isempty": "has no value (true) or any (false)",
+}  # fmt: skip
+PARAMETERS = {
+    "page_size": "How many things a page has, at most.",
+    "fields": "Only these members, and the id.",
+    "format": "json, or the page that shows it.",
+}
+RULES = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
+# values that mean something, by the name of the member
+VALUES: Mapping[str, Any] = {
+    "email": "ann@example.com", "name": "Webinar guests", "description": "Came to a webinar this year",
+    "api_name": "attendWebinar", "activity_type": "attendWebinar", "occurred_at": "2026-11-20T10:00:00Z",
+    "primary_value": "Autumn webinar", "person": {"email": "ann@example.com"}, "country": "Spain",
+    "first_name": "Ann", "last_name": "Ng", "zone": "Europe/Madrid", "url": "https://example.com/hook",
+    "rules": RULES, "filter": RULES["filters"][0], "salutation": "Ms", "middle_name": "Lee", "title": "Buyer",
+    "kind": "people", "filter_name": "Attended webinar", "trigger_name": "Attends webinar", "choice": "gold",
+    "method": "POST", "body": '{"id": "{{person.id}}"}', "every_minutes": 60, "reason": "Asked for by the customer",
+    "part": "occurred_at", "value": "2026-11-20T10:00:00Z", "lookup_field": "email", "columns": {"email": "E-mail"},
+    "definition": {"triggers": [{"type": "attendWebinar"}], "steps": []}, "rights": ["activities.view_activity"],
+    "attributes": {"minutes": 45}, "fields": {"plan": "gold"}, "label": "Plan",
+}  # fmt: skip
+SHOWN_MEMBERS = 6  # of a body that needs none
+
+
+def describe_surroundings(document: Json, request: Any) -> None:
+    """Add the server, the tags that operations have, examples of bodies, and what parameters lack."""
+    base = settings.SITE_URL or (request.build_absolute_uri("/").rstrip("/") if request is not None else "")
+    document["servers"] = [{"url": base or "/", "description": "This installation."}]
+    document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
+    used = {tag for _path, operation in operations(document) for tag in operation.get("tags", ())}
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in used]
+    schemas = document["components"]["schemas"]
+    for path, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            parameter["description"] = parameter.get("description") or _about(parameter, path)
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body and "$ref" in body.get("schema", {}) and "examples" not in body:
+            body["example"] = example(body["schema"], schemas)
+
+
+def operations(document: Json) -> Iterator[tuple[str, Json]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method != "parameters":
+                yield path, operation
+
+
+def _about(parameter: Json, path: str) -> str:
+    name = parameter["name"]
+    if parameter["in"] == "path":
+        before = re.search(rf"([a-z-]+)/\{{{name}\}}", path)
+        kind = before[1].replace("-", " ") if before else name.replace("_", " ")
+        return f"Which of the {kind}: its {'API name or ' if parameter['schema'].get('type') == 'string' else ''}id."
+    if name in PARAMETERS:
+        return PARAMETERS[name]
+    field, _separator, suffix = name.rpartition("__") if name.rpartition("__")[2] in LOOKUPS else (name, "", "")
+    words = field.replace("__", ", ").replace("_", " ")
+    return f"Only where {words} {LOOKUPS[suffix]}."
+
+
+def example(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Any:
+    """A value that the schema takes: its own example, a telling one by the member's name, else the plainest."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if schema.get("examples") or "example" in schema:
+        return schema["example"] if "example" in schema else schema["examples"][0]
+    for given in ("const", "default"):
+        if given in schema:
+            return schema[given]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if name in VALUES and _is_of(VALUES[name], schema):
+        return VALUES[name]
+    for choice in ("oneOf", "anyOf", "allOf"):
+        if choice in schema:
+            return example(schema[choice][0], schemas, name)
+    return _plainest(schema, schemas, name)
+
+
+def _plainest(schema: Json, schemas: Mapping[str, Json], name: str) -> Any:
+    kind = schema.get("type", "string")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object":
+        members = schema.get("properties", {})
+        writable = [one for one in members if not members[one].get("readOnly") and one != "text"]  # rules or text
+        wanted = schema.get("required") or writable[:SHOWN_MEMBERS]
+        return {member: example(members[member], schemas, member) for member in wanted}
+    if kind == "array":
+        return [example(schema["items"], schemas, name.removesuffix("s"))]
+    if kind in {"integer", "number"}:
+        return max(schema.get("minimum", 1), 1)
+    if kind == "boolean":
+        return True
+    formats = {"date": "2026-11-20", "date-time": "2026-11-20T10:00:00Z", "email": "ann@example.com"}
+    return formats.get(schema.get("format", ""), name or "text")
+
+
+_KINDS = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "boolean": bool}
+
+
+def _is_of(value: Any, schema: Json) -> bool:
+    """Whether the value may stand where the schema says so: types only."""
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return not kinds or any(isinstance(value, _KINDS[kind]) for kind in kinds if kind in _KINDS)
