@@ -51,7 +51,9 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     errors = {field: [str(one.message) for one in problems if one.path[:1] == (field,)] for field in known}
     return _page(
         request, "webhook", hook, typed=typed, errors=errors, methods=Webhook.Method.values,
-        formats=Webhook.Format.choices, uses=references.users_of(hook) if hook else (),
+        formats=Webhook.Format.choices,
+        payloads=[(str(value), label) for value, label in Webhook.Payload.choices],
+        uses=references.users_of(hook) if hook else (),
         others=[str(one.message) for one in problems if one.path[:1] not in {(field,) for field in errors}],
         may_delete=hook is not None and request.user.has_perm("smartlists.delete_webhook"),
     )  # fmt: skip
@@ -62,20 +64,34 @@ def _typed_of(hook: Webhook | None, by: Any) -> dict[str, Any]:
     lines = "\n".join(f"{name}: {value}" for name, value in webhook_editing.headers_shown(hook, by).items())
     return {
         "name": hook.name, "method": hook.method, "url": hook.url, "headers": lines, "format": hook.format,
-        "body": hook.body, "per_minute": str(hook.per_minute), "timeout_seconds": str(hook.timeout_seconds),
+        "body": hook.body, "payload_version": str(hook.payload_version),
+        "per_minute": str(hook.per_minute), "timeout_seconds": str(hook.timeout_seconds),
         "revision": hook.revision,
     }  # fmt: skip
 
 
 def _typed(request: HttpRequest) -> dict[str, Any]:
-    names = ("name", "method", "url", "headers", "format", "body", "per_minute", "timeout_seconds", "revision")
+    names = (
+        "name",
+        "method",
+        "url",
+        "headers",
+        "format",
+        "body",
+        "payload_version",
+        "per_minute",
+        "timeout_seconds",
+        "revision",
+    )
     return {name: request.POST.get(name, "") for name in names}
 
 
 def _saved(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> HttpResponse:
     values = {
         "method": typed["method"], "url": typed["url"].strip(), "headers": _headers(typed["headers"]),
-        "format": typed["format"], "body": typed["body"].strip(), "per_minute": number(typed["per_minute"]),
+        "format": typed["format"], "body": typed["body"].strip(),
+        "payload_version": number(typed["payload_version"] or str(Webhook.Payload.ATTRIBUTES)),
+        "per_minute": number(typed["per_minute"]),
         "timeout_seconds": number(typed["timeout_seconds"]),
     }  # fmt: skip
     if hook is not None:

@@ -22,6 +22,10 @@ class WebhookGiven(Strict):
     headers = Headers(required=False)
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
     body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
+    payload_version = serializers.ChoiceField(
+        Webhook.Payload.values, required=False,
+        help_text="Of CloudEvents without a template: 2 has attributes with JSON types (1: everything as text).",
+    )  # fmt: skip
     per_minute = Whole(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
     timeout_seconds = Whole(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
 
@@ -35,7 +39,8 @@ class WebhookShown(serializers.ModelSerializer):
     class Meta:
         model = Webhook
         fields = (
-            "id", "name", "method", "url", "headers", "format", "body", "per_minute", "timeout_seconds", "failures",
+            "id", "name", "method", "url", "headers", "format", "body", "payload_version", "per_minute",
+            "timeout_seconds", "failures",
             "open_until", "revision", "created_at", "updated_at",
         )  # fmt: skip
 

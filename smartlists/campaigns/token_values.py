@@ -1,13 +1,13 @@
 """Fills the tokens of a campaign's texts: for many people at once, reading only what the text names."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from activities.models import Activity
 from people import datatypes
 from people.fields import catalog
 from people.models import Person
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.rules.vocabulary import Type
 from smartlists.webhooks import tokens as webhook_tokens
@@ -32,7 +32,7 @@ def values_of(entries: Sequence[Any], situation: Any, wanted: set[str] | None = 
     wanted = wanted or {"person", "trigger", "campaign"}
     about_campaign = {"campaign.name": situation.campaign.name, "campaign.id": str(situation.campaign.pk)}
     people = _people([entry.person_id for entry in entries]) if "person" in wanted else {}
-    happened = _triggers(entries, situation.definition) if "trigger" in wanted else {}
+    happened = _triggers(entries) if "trigger" in wanted else {}
     return {
         entry.id: {**about_campaign, **people.get(entry.person_id, {}), **happened.get(entry.id, {})}
         for entry in entries
@@ -50,7 +50,32 @@ def _people(person_ids: Sequence[int]) -> dict[int, Values]:
     return found
 
 
-def _triggers(entries: Sequence[Any], definition: campaign_definition.Definition) -> dict[int, Values]:
+def activities_of(entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
+    """What triggered each entry, by the entry's id: fields with JSON types, apart from its own members."""
+    return {entry_id: _as_json(row, of) for entry_id, (row, of) in _rows(entries).items()}
+
+
+def _as_json(row: Any, of: Type) -> dict[str, Any]:
+    attributes = {name: row.attributes[name] for name in of.fields if row.attributes.get(name) is not None}
+    for name, field in of.fields.items():
+        if field.expression == "primary_value" and row.primary_value is not None:
+            attributes[name] = field.data_type.as_json(field.data_type.parse(row.primary_value, UTC))
+    return {
+        "id": row.pk,
+        "type": of.api_name,
+        "name": of.name,
+        "occurred_at": datatypes.moment_text(row.occurred_at),
+        "recorded_at": datatypes.moment_text(row.recorded_at),
+        "attributes": attributes,
+    }
+
+
+def _triggers(entries: Sequence[Any]) -> dict[int, Values]:
+    return {entry_id: activity_values(row, of) for entry_id, (row, of) in _rows(entries).items()}
+
+
+def _rows(entries: Sequence[Any]) -> dict[int, tuple[Any, Type]]:
+    """The activity that triggered each entry, with its type; an activity that left the log is left out."""
     ids = [entry.activity_id for entry in entries if entry.activity_id]
     rows = {row.pk: row for row in Activity.objects.filter(pk__in=ids)}
     by_id = {one.id: one for one in Catalogue().types.values()}
@@ -58,7 +83,7 @@ def _triggers(entries: Sequence[Any], definition: campaign_definition.Definition
     for entry in entries:
         row = rows.get(entry.activity_id)
         if row is not None and row.activity_type_id in by_id:
-            found[entry.id] = activity_values(row, by_id[row.activity_type_id])
+            found[entry.id] = (row, by_id[row.activity_type_id])
     return found
 
 

@@ -1,7 +1,7 @@
 """Queues the calls of a campaign's webhook steps."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -22,9 +22,10 @@ def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, 
     if webhook is None:
         raise Refused(Problem("unknown_webhook", _("The webhook is no longer there.")))
     values = token_values.values_of(entries, situation)
+    happened = _activities(webhook, entries)
     deliveries, problems = [], {}
     for entry in entries:
-        made = _delivery(webhook, entry, situation, values[entry.id])
+        made = _delivery(webhook, entry, situation, values[entry.id], happened.get(entry.id))
         if isinstance(made, str):
             problems[entry.id] = made
         else:
@@ -33,6 +34,14 @@ def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, 
     if deliveries:
         webhook_delivery.request_delivery(webhook.pk)
     return problems
+
+
+def _activities(webhook: Webhook, entries: Sequence[Any]) -> Mapping[int, dict[str, Any]]:
+    """The activities with JSON types, by entry, where the data of the call are made of them."""
+    is_made = webhook.format == Webhook.Format.CLOUDEVENTS and not webhook.body
+    if not is_made or webhook.payload_version == Webhook.Payload.TEXTS:
+        return {}
+    return token_values.activities_of(entries)
 
 
 def _delivery(webhook: Webhook, entry: Any, situation: Any, values: token_values.Values) -> WebhookDelivery | str:
@@ -57,15 +66,19 @@ def _delivery(webhook: Webhook, entry: Any, situation: Any, values: token_values
             json.loads(text)
         except ValueError:
             return _("with this person's values the body is no valid JSON")
-    delivery.body = _event(delivery, text, entry, situation, values) if webhook.format == "cloudevents" else text
+    if webhook.format == Webhook.Format.CLOUDEVENTS:
+        data = json.loads(text) if text else _data(webhook, entry, situation, values, activity)
+        delivery.body = _event(delivery, data, entry, situation, values)
+    else:
+        delivery.body = text
     if webhook.method in (Webhook.Method.GET, Webhook.Method.DELETE):
         delivery.body = ""
     delivery.headers |= {"Content-Type": CONTENT_TYPES[webhook.format]} if delivery.body else {}
     return delivery
 
 
-def _event(delivery: WebhookDelivery, text: str, entry: Any, situation: Any, values: token_values.Values) -> str:
-    """A CloudEvents 1.0 event in its JSON form; its data is the template's, else person, activity and campaign."""
+def _event(delivery: WebhookDelivery, data: Any, entry: Any, situation: Any, values: token_values.Values) -> str:
+    """A CloudEvents 1.0 event in its JSON form."""
     occurred_at = values.get("trigger.occurred_at") or datatypes.moment_text(situation.now)
     event = {
         "specversion": "1.0",
@@ -75,12 +88,18 @@ def _event(delivery: WebhookDelivery, text: str, entry: Any, situation: Any, val
         "subject": f"person/{entry.person_id}",
         "time": occurred_at,
         "datacontenttype": "application/json",
-        "data": json.loads(text) if text else _data(entry, situation, values),
+        "data": data,
     }
-    return json.dumps(event, ensure_ascii=False)
+    return datatypes.dump_json(event)
 
 
-def _data(entry: Any, situation: Any, values: token_values.Values) -> dict[str, Any]:
+def _data(
+    webhook: Webhook, entry: Any, situation: Any, values: token_values.Values, activity: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Person, activity and campaign, in the version of the webhook.
+
+    In version 1 the activity's own members hide fields that are called as they are, and every value is text.
+    """
     person = {name: values.get(f"person.{name}") for name in ("email", "first_name", "last_name")}
     about = {
         key.removeprefix("trigger."): value for key, value in values.items()
@@ -89,5 +108,5 @@ def _data(entry: Any, situation: Any, values: token_values.Values) -> dict[str, 
     return {
         "campaign": {"id": situation.campaign.pk, "name": situation.campaign.name},
         "person": {"id": entry.person_id, **{name: value for name, value in person.items() if value}},
-        "activity": about or None,
+        "activity": (about or None) if webhook.payload_version == Webhook.Payload.TEXTS else activity,
     }

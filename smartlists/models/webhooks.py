@@ -26,6 +26,12 @@ class Webhook(models.Model):
         FORM = "form", _("Form template (a=1&b=2)")
         TEXT = "text", _("Text template")
 
+    class Payload(models.IntegerChoices):
+        """What the data of a CloudEvent without a template look like; a version is never changed."""
+
+        TEXTS = 1, _("1: values as text")
+        ATTRIBUTES = 2, _("2: attributes with JSON types")
+
     name = models.CharField(_("name"), max_length=255)
     method = models.CharField(_("method"), max_length=8, choices=Method.choices, default=Method.POST)
     url = models.TextField(_("URL"))
@@ -34,6 +40,10 @@ class Webhook(models.Model):
     body = models.TextField(_("body template"), blank=True)
     secret = models.BinaryField(null=True, editable=False)  # sealed, see `sealing`; never shown
     secret_key_name = models.CharField(max_length=64, blank=True, editable=False)
+    # the version before makes webhooks without it, and sends what it knows: texts
+    payload_version = models.PositiveSmallIntegerField(
+        _("version of the data"), choices=Payload.choices, default=Payload.ATTRIBUTES, db_default=Payload.TEXTS
+    )
     per_minute = models.PositiveIntegerField(_("calls a minute, at most"), default=600)
     timeout_seconds = models.PositiveSmallIntegerField(_("seconds to wait for a reply"), default=10)
     is_archived = models.BooleanField(_("archived"), default=False, editable=False)

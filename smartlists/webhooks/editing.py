@@ -22,6 +22,7 @@ from people.core import audit, references
 from people.core.errors import Problem, Refused, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require
 from people.datatypes import naming
+from smartlists.campaigns import token_values
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
@@ -48,7 +49,7 @@ OWN_HEADERS = frozenset({
 OWN_PREFIX = "webhook-"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"https?://[^/?#{}\\]+", re.IGNORECASE)
-FIELDS = ("method", "url", "headers", "format", "body", "per_minute", "timeout_seconds")
+FIELDS = ("method", "url", "headers", "format", "body", "payload_version", "per_minute", "timeout_seconds")
 CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
     Webhook.Format.JSON: "application/json; charset=utf-8",
@@ -178,6 +179,7 @@ def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
     refuse_if([
         *_word(webhook.method, Webhook.Method.values, "method"),
         *_word(webhook.format, Webhook.Format.values, "format"),
+        *_payload(webhook.payload_version),
         *_url(webhook, known), *_headers(webhook, known), *_body(webhook, known),
         *_number(webhook.per_minute, MAX_PER_MINUTE, "per_minute"),
         *_number(webhook.timeout_seconds, MAX_SECONDS, "timeout_seconds"),
@@ -192,6 +194,12 @@ def _known_tokens() -> set[str]:
 
 def _word(value: Any, known: Sequence[str], name: str) -> list[Problem]:
     return [] if value in known else [bad_value("unknown_word", ", ".join(known), value, name)]
+
+
+def _payload(value: Any) -> list[Problem]:
+    if isinstance(value, int) and not isinstance(value, bool) and value in Webhook.Payload.values:
+        return []
+    return [bad_value("unknown_word", ", ".join(map(str, Webhook.Payload.values)), value, "payload_version")]
 
 
 def _number(value: Any, most: int, name: str) -> list[Problem]:
@@ -255,3 +263,11 @@ def _body(webhook: Webhook, known: set[str]) -> list[Problem]:
         except ValueError as error:
             return [Problem("bad_json", _("not valid JSON: %(why)s") % {"why": str(error)[:100]}, ("body",))]
     return []
+
+
+def _activities(webhook: Webhook, entries: Sequence[Any]) -> Mapping[int, dict[str, Any]]:
+    """The activities with JSON types, by entry, where the data of the call are made of them."""
+    is_made = webhook.format == Webhook.Format.CLOUDEVENTS and not webhook.body
+    if not is_made or webhook.payload_version == Webhook.Payload.TEXTS:
+        return {}
+    return token_values.activities_of(entries)

@@ -10,13 +10,15 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
+from activities.recording.rows import NewActivity
+from activities.types.drafts import FieldSpec
 from people.core.errors import NotAllowed, Refused
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks.http import Failed, Reply, Unsafe
-from tests.factories import approved_type, person
+from tests.factories import approved_type, person, recorded
 from tests.smartlists.campaign_factories import active, dispatched, happened, outcomes
 from tests.smartlists.webhook_receiver import receiver
 
@@ -73,13 +75,36 @@ def test_a_real_receiver_gets_a_signed_event(settings):
     assert event["specversion"] == "1.0" and event["id"] == headers["webhook-id"]
     assert headers["Content-Type"] == "application/cloudevents+json; charset=utf-8"
     assert event["data"]["person"] == {"id": ann.pk, "email": "ann@example.com", "first_name": "Ann"}
-    assert event["data"]["activity"]["amount"] == "12.5"
+    assert event["data"]["activity"]["attributes"]["amount"] == 12.5
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
     wanted = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{wanted}"
     assert abs(int(headers["webhook-timestamp"]) - datetime.now(UTC).timestamp()) < 60
     assert (state(), outcomes()[0][2:]) == (("delivered", 1, 200), ("done", "HTTP 200"))
+
+
+def test_fields_called_as_members_are_kept_apart_with_json_types_and_old_webhooks_keep_their_texts():
+    fields = [
+        FieldSpec("id", "Id", "integer", is_primary=True), FieldSpec("name", "Name"),
+        FieldSpec("occurred_at", "Occurred At", "date"), FieldSpec("amount", "Amount", "currency"),
+        FieldSpec("is_foreign", "Is Foreign", "boolean"),
+    ]  # fmt: skip
+    approved_type("Log Clash", "clash", fields=fields)
+    given = {"name": "theirs", "occurred_at": "2026-01-02", "amount": 12.5, "is_foreign": False}
+    bodies = {}
+    for version in Webhook.Payload.values:
+        hook, _secret = webhook_editing.create(
+            f"CRM {version}", None, url=URL, per_minute=60_000, payload_version=version
+        )
+        active({"do": "webhook", "webhook": hook.pk}, triggers=[{"type": "clash", "constraints": []}])
+        row = NewActivity(person().pk, "clash", datetime.now(UTC) - timedelta(minutes=1), 7, list(given.items()), None)
+        (outcome,) = recorded(row)
+        dispatched()
+        bodies[version] = json.loads(delivered(hook)[0][3])["data"]["activity"]
+    assert bodies[2]["attributes"] == {"id": 7, **given}
+    assert (bodies[2]["id"], bodies[2]["type"], bodies[2]["name"]) == (outcome.activity_id, "clash", "Log Clash")
+    assert bodies[1]["name"] == "Log Clash" and bodies[1]["amount"] == "12.5"
 
 
 def test_values_are_escaped_for_where_they_go():
