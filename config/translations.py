@@ -22,6 +22,7 @@ LANGUAGE = "es"
 OWN_FOLDERS = ("people", "activities", "smartlists", "config", "templates")
 KEYWORDS = DEFAULT_KEYWORDS | {
     "gettext_lazy": None,
+    "sentence_lazy": None,
     "ngettext_lazy": (1, 2),
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext_lazy": ((1, "c"), 2, 3),

@@ -26,6 +26,7 @@ from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
 from activities.types import drafts
 from activities.types import standard as standard_types
+from people.core import installation
 from people.core.db import citus
 from people.core.errors import Refused
 
@@ -78,7 +79,7 @@ class ActivityTypeAdmin(ModelAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        since = timezone.now().date() - timedelta(days=SHOWN_DAYS - 1)
+        since = timezone.now().astimezone(installation.zone()).date() - timedelta(days=SHOWN_DAYS - 1)
         counts = DailyCount.objects.filter(activity_type_id=OuterRef("pk"), day__gte=since)
         summed = counts.order_by().values("activity_type_id").annotate(sum=Sum("count")).values("sum")
         return (

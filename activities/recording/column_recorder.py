@@ -138,6 +138,8 @@ class _ColumnBatch(Batch):
         schema = schemas.get(self.columns.activity_type)
         if type(schema) is Schema:
             ready = self._ready(schema, schemas)
+            if self.pending and not dry_run:
+                self._create_people(ready)
             if ready.places:
                 ready = self._write(ready, dry_run)
         else:
@@ -171,6 +173,10 @@ class _ColumnBatch(Batch):
         for place, row in self._check_rows(sorted(one_by_one), schemas):
             ready.put(place, row)
         return ready.without(self.others)
+
+    def _create_people(self, ready: _Ready) -> None:
+        made = self._create({person for person in ready.people if person < 0})
+        ready.people = [made.get(person, person) for person in ready.people]
 
     def _too_late(self, moments: Sequence[Any]) -> set[int]:
         known = [moment for moment in moments if moment is not None]
@@ -236,6 +242,8 @@ class _ColumnBatch(Batch):
     def _claim_all(self, ready: _Ready) -> bool:
         external_ids = ready.external_ids
         if external_ids is None or len(external_ids) < MANY or None in external_ids:
+            return False
+        if min(ready.people) < 0:
             return False
         if len(set(zip(ready.people, external_ids, strict=True))) < len(external_ids):
             return False

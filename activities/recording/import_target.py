@@ -20,10 +20,13 @@ from people.core.errors import Problem, Refused, bad_value
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import exact_json
+from people.datatypes import keys as datatype_keys
 from people.files.imports import targets as import_targets
+from people.files.imports.jobs import Hit
 from people.files.imports.plan import ExternalId, Mappable, Plan, Result, Results, Status
 from people.files.imports.targets import Reader, Target
 from people.files.tabular import Shape
+from people.models import Person
 
 FIELD = "field."  # before the API name of an activity field, among the names that columns are mapped to
 # the eight columns of Marketo's bulk extract
@@ -46,8 +49,9 @@ def template_parts(template: str) -> list[tuple[str, str | None]]:
     """The (text, column) pairs of a template. Raises `Refused` for anything but plain {column} places."""
     try:
         parts = list(Formatter().parse(template))
-    except ValueError as error:
-        raise Refused(Problem("bad_template", f"'{template}': {error}", ("person",))) from None
+    except ValueError:
+        message = _("'%(template)s': a brace is opened and not closed, or closed and not opened")
+        raise Refused(Problem("bad_template", message % {"template": template}, ("person",))) from None
     if any(name is not None and (not name or spec or conversion) for _text, name, spec, conversion in parts):
         message = _("'%(template)s': only plain places like {customer_id} are understood") % {"template": template}
         raise Refused(Problem("bad_template", message, ("person",)))
@@ -146,6 +150,20 @@ class ActivitiesTarget(Target):
         message = _("the external id came before in the file, with other content")
         return Result(Status.REFUSED, (Problem("external_id_reused", message, ("external_id",)),))
 
+    def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
+        named = {place: rows[place].person for place in range(len(rows))}
+        ids = {place: person for place, person in named.items() if type(person) is int and datatype_keys.is_id(person)}
+        found = people_lookup.by_id(ids.values()) if ids else {}
+        ids = {place: found[pk] for place, pk in ids.items() if pk in found}
+        lookups = {place: person for place, person in named.items() if isinstance(person, Lookup)}
+        known = (
+            people_lookup.by_field(plan.lookup_field, [lookup.value for lookup in lookups.values()]) if lookups else {}
+        )
+        for place, lookup in lookups.items():
+            ids.update({place: pk for pk in known.get(datatype_keys.key_of(lookup.value), ())[:1]})
+        people = Person.objects.in_bulk(ids.values())
+        return {place: Hit(pk, str(people[pk])) for place, pk in ids.items()}
+
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
         if isinstance(rows, Columns):
             rows.external_ids = external_ids
@@ -208,12 +226,13 @@ class _Reader:
         self.attributes_at = place.get("attributes")
         self.external_at = place.get("external_id") if plan.external_id == ExternalId.COLUMN else None
         self.fields = sorted(
-            (name.removeprefix(FIELD), at, read(kinds[name.removeprefix(FIELD)]))
+            (name.removeprefix(FIELD), at, read(kinds[name.removeprefix(FIELD)], name.removeprefix(FIELD)))
             for name, at in place.items()
             if name.startswith(FIELD)
         )
         found = _type(plan.subject) if plan.subject and self.attributes_at is None else None
         self.schema = schema.of_version(found.live_id) if found and found.live_id else None
+        self.unmarked = read(datatypes.BY_NAME["email"])
         self.parts = [
             (text, None if name is None else shape.header.index(name)) for text, name in template_parts(plan.person)
         ]
@@ -270,7 +289,7 @@ class _Reader:
         """What the template says of each row, as text."""
         # by hand, because str.format() would follow attributes of what it is given
         if len(self.parts) == 1 and not self.parts[0][0] and self.parts[0][1] is not None:
-            return [cell if type(cell) is str else _text(cell) for cell in columns[self.parts[0][1]]]
+            return self.unmarked([cell if type(cell) is str else _text(cell) for cell in columns[self.parts[0][1]]])
         length = len(columns[0])
         texts = [
             [text] * length if at is None else [text + _text(cell) for cell in columns[at]] for text, at in self.parts

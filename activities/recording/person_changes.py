@@ -18,6 +18,7 @@ from activities.types.standard import (
     door_name,
 )
 from people import datatypes, events
+from people.core import installation
 from people.core.source import Source
 
 
@@ -35,7 +36,7 @@ def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recor
 
 
 def _created(announcement: events.Created, source: Source) -> Iterable[recording_rows.NewActivity]:
-    today = timezone.now().date()
+    today = timezone.now().astimezone(installation.zone()).date()
     for person_id in announcement.person_ids:
         yield _row(person_id, NEW_PERSON, None, source_type=door_name(source), created_date=today)
 

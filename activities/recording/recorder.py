@@ -22,11 +22,12 @@ from people import datatypes
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.db import locks
-from people.core.errors import Problem, Problems, bad_value
+from people.core.errors import Problem, Problems, Refused, bad_value
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import fast
 from people.datatypes import keys as datatype_keys
+from people.fields.catalog import catalogue
 from people.persons import upsert
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
@@ -59,7 +60,7 @@ def record(
         return []
     batch = Batch(rows, source, zone, standard, follow_merges)
     with transaction.atomic():
-        batch.run()
+        batch.run(dry_run)
         if dry_run:
             transaction.set_rollback(True)
         elif keep_refused:
@@ -96,21 +97,28 @@ class Batch:
         self.zone = zone
         self.standard = standard
         self.follow_merges = follow_merges
+        self.texts: dict[tuple[str, str], str] = {}
+        self.created = 0
+        self.pending: dict[tuple[str, str], int] = {}  # people to create, under negative ids until they are needed
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
 
-    def run(self) -> None:
+    def run(self, dry_run: bool = False) -> None:
         named = [row.activity_type for row in self.rows]
         schemas = self._hold_types({name for name in named if type(name) is int or isinstance(name, str)})
         people = self._find_people()
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
-        if ready:
+        if self.pending and not dry_run:
+            made = self._create({row.person_id for row in ready if row.person_id < 0})
+            for row in ready:
+                row.person_id = made.get(row.person_id, row.person_id)
+        if ready and not dry_run:
             ids, self.recorded_at = recording_sql.new_ids(len(ready))
             for row, pk in zip(ready, ids, strict=True):
                 row.activity_id = pk
         repeats = self._claim_keys([row for row in ready if row.external_id is not None])
         fresh = [row for row in ready if row not in repeats] if repeats else ready
-        if fresh:
+        if fresh and not dry_run:
             recording_sql.copy(fresh, self.source, self.recorded_at)
         self.outcomes = [
             repeats.get(row) or Outcome(Status.ADDED, row.activity_id) if type(row) is Ready else row
@@ -160,7 +168,7 @@ class Batch:
         return schema.of_version(state.live_id)
 
     def _find_people(self) -> dict[Any, int | Problem]:
-        """People (or what is wrong) by the reference that rows use; new ones are created where asked."""
+        """People (or what is wrong) by the reference that rows use; who is to be created has a negative id."""
         ids = {
             row.person for row in self.rows
             if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID
@@ -180,12 +188,36 @@ class Batch:
         ]
         found: dict[Any, int | Problem] = {}
         if missing:
-            values = [{field_name: lookup.value} for lookup in missing]
-            for lookup, outcome in zip(missing, upsert.upsert(values, self.source, field_name), strict=True):
-                found[lookup] = outcome.person_id or outcome.problems[0].under("person")
+            info = catalogue()[field_name]
+            for lookup in missing:
+                try:
+                    info.data_type.parse(lookup.value, self.zone)
+                except datatypes.BadValue as error:
+                    problem = bad_value(
+                        error.code, error.expected, lookup.value, field_name, data_type=info.data_type.name
+                    )
+                    found[lookup] = problem.under("person")
+                    continue
+                key = (field_name, datatype_keys.key_of(lookup.value))
+                found[lookup] = self.pending.setdefault(key, -len(self.pending) - 1)
+                self.texts.setdefault(key, lookup.value)
         for lookup in lookups:
             if lookup not in found:
                 found[lookup] = _one_of(matches.get(datatype_keys.key_of(lookup.value), []), lookup)
+        return found
+
+    def _create(self, needed: Collection[int]) -> dict[int, int]:
+        """Create the people whose rows are good, and only them; their ids by the negative ones."""
+        found: dict[int, int] = {}
+        for field_name in {key[0] for key in self.pending}:
+            keys = [key for key, number in self.pending.items() if key[0] == field_name and number in needed]
+            values = [{field_name: self.texts[key]} for key in keys]
+            outcomes = upsert.upsert(values, self.source, field_name) if values else []
+            for key, outcome in zip(keys, outcomes, strict=True):
+                if outcome.person_id is None:
+                    raise Refused(*outcome.problems)
+                found[self.pending[key]] = outcome.person_id
+                self.created += outcome.status is upsert.Status.CREATED
         return found
 
     def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
@@ -235,7 +267,11 @@ class Batch:
         first: dict[Any, Ready] = {}
         for row in keyed:
             first.setdefault(row.key, row)
-        claimed = recording_sql.insert_keys(list(first.values()))
+        # of people who are not there yet no key can be known
+        stored = [row for row in first.values() if row.person_id > 0]
+        claimed = (recording_sql.insert_keys(stored) if stored else set()) | {
+            row.key for row in first.values() if row.person_id < 0
+        }
         fresh = {row for key, row in first.items() if key in claimed}
         lost = [row for row in first.values() if row not in fresh]
         known = recording_sql.known_keys(lost) if lost else {}

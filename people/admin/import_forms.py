@@ -1,6 +1,7 @@
 """Forms of the import pages: they carry what was chosen; `importing` decides what is right."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -10,16 +11,17 @@ from django.utils.translation import gettext_lazy
 
 from people import lookup as people_lookup
 from people.core.errors import Refused, show
-from people.datatypes.file_formats import DateOrder
+from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.fields.catalog import catalogue
 from people.files import tabular
-from people.files.imports.guessing import Guess
+from people.files.imports.guessing import Guess, open_questions
 from people.files.imports.plan import ExternalId, Mappable, Plan
 from people.files.imports.targets import TARGETS
 from people.files.tabular import Line, Shape
 from people.models import StaticList
 
 COLUMN = "column_"
+MAX_HEADER_ROW = 10_000
 SAMPLES = 3
 DATE_ORDERS = {
     DateOrder.YMD: gettext_lazy("Year, month, day: 2026-04-03"),
@@ -41,10 +43,21 @@ CAMPAIGNS = {
     "yes": gettext_lazy("Yes: as if each had just happened"),
     "no": gettext_lazy("No: nobody enters a campaign because of this file"),
 }
+PIVOTS = {
+    EXCEL_PIVOT: gettext_lazy("30 to 99 are 1930 to 1999, as in Excel"),
+    LATE_PIVOT: gettext_lazy("30 to 69 are 2030 to 2069, 70 to 99 are 1970 to 1999"),
+}
+# the questions that columns raise which somebody maps after the page was made
+ASKED = frozenset({"date_order", "decimal", "pivot"})
+FIXED, FIXED_VALUE, MAX_FIXED = "fixed_field_", "fixed_value_", 3
 DELIMITER_NAMES = {
     ",": gettext_lazy("Comma"), ";": gettext_lazy("Semicolon"), "\t": gettext_lazy("Tabulator"),
     "|": gettext_lazy("Bar |"),
 }  # fmt: skip
+
+
+def _unanswered() -> tuple[str, Any]:
+    return "", _("— please choose —")
 
 
 def _select(label: Any, choices: Any, help_text: Any = "", required: bool = True) -> forms.ChoiceField:
@@ -71,9 +84,19 @@ class ShapeForm(forms.Form):
     """How the file is to be read."""
 
     def __init__(self, *args: Any, shape: Shape, **options: Any) -> None:
-        super().__init__(*args, initial={"delimiter": shape.delimiter, "encoding": shape.encoding}, **options)
+        super().__init__(
+            *args,
+            initial={"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row},
+            **options,
+        )
         self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
         self.fields["encoding"] = _select(_("Encoding"), [(name, name) for name in tabular.ENCODINGS])
+        if shape.format != "csv":
+            del self.fields["delimiter"], self.fields["encoding"]
+        self.fields["header_row"] = forms.IntegerField(
+            label=_("Row of the header"), min_value=1, max_value=MAX_HEADER_ROW, required=False,
+            widget=forms.NumberInput(attrs={"class": "ca-input"}),
+        )  # fmt: skip
 
 
 class PlanForm(forms.Form):
@@ -96,8 +119,16 @@ class PlanForm(forms.Form):
             *((name, catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
         ]
         self._add("lookup_field", _select(_("People are found by"), lookups), plan.lookup_field)
+        if "lookup_field" in guess.questions:
+            lookup = self.fields["lookup_field"]
+            lookup.choices, lookup.initial = [_unanswered(), *lookups], ""  # type: ignore[attr-defined]
         getattr(self, f"_add_{kind}")(plan)
         self._add_conventions(plan, guess)
+        self._add_constants(plan)
+        is_settled = guess.is_remembered or guess.is_chosen
+        answered = ASKED if is_settled else ASKED & guess.questions
+        was_asked = data is not None and "asked" in data
+        self.asked = ASKED.intersection(data["asked"].split()) if was_asked else answered
 
     def _add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
@@ -136,11 +167,37 @@ class PlanForm(forms.Form):
         for name, label, choices in (
             ("date_order", _("Dates are written"), DATE_ORDERS),
             ("decimal", _("Decimal mark"), DECIMALS),
+            ("pivot", _("Years of two digits"), PIVOTS),
         ):
-            blank = [("", _("— please choose —"))] if name in asked else []
-            self._add(name, _select(label, [*blank, *choices.items()]), "" if blank else getattr(plan, name))
+            blank = [_unanswered()] if name in asked else []
+            is_needed = name != "pivot" or name in asked
+            field = _select(label, [*blank, *choices.items()], required=is_needed)
+            self._add(name, field, "" if name in asked else getattr(plan, name))
         zones = [(name, name) for name in sorted(available_timezones())]
         self._add("zone", _select(_("Times without a zone are of"), zones), plan.zone)
+
+    def _add_constants(self, plan: Plan) -> None:
+        """Fields that have one value in every row: what stands above the table, or nowhere in the file."""
+        choices = [("", _("— none —")), *((item.name, item.label) for item in self.items)]
+        fixed = [*plan.constants.items(), *[("", "")] * MAX_FIXED][:MAX_FIXED]
+        for place, (name, value) in enumerate(fixed):
+            self._add(f"{FIXED}{place}", _select(_("The same in every row: field"), choices, required=False), name)
+            text = forms.CharField(
+                label=_("The same in every row: value"), required=False, max_length=1_000,
+                widget=forms.TextInput(attrs={"class": "ca-input"}),
+            )  # fmt: skip
+            self._add(f"{FIXED_VALUE}{place}", text, value)
+        keep = forms.BooleanField(
+            label=_("Keep an apostrophe before =, +, - and @"), required=False,
+            help_text=_("Our exports put it there, so that spreadsheets take the text for text."),
+            widget=forms.CheckboxInput(attrs={"class": "ca-input"}),
+        )  # fmt: skip
+        self._add("keep_apostrophes", keep, plan.keep_apostrophes)
+
+    def _constants(self) -> dict[str, str]:
+        values = self.cleaned_data
+        pairs = [(values.get(f"{FIXED}{place}"), values.get(f"{FIXED_VALUE}{place}")) for place in range(MAX_FIXED)]
+        return {name: value for name, value in pairs if name and value}
 
     def columns(self) -> Iterable[dict[str, Any]]:
         """Each column of the file with its first values and the field that says what it means."""
@@ -165,7 +222,26 @@ class PlanForm(forms.Form):
                 self.add_error(f"{COLUMN}{place}", message)
             elif name:
                 first[name] = column
+        self._ask(cleaned)
         return cleaned
+
+    def _ask(self, cleaned: dict[str, Any]) -> None:
+        """Ask what the columns leave open that were mapped after the page was made, and what was chosen for none."""
+        columns = {
+            cleaned[f"{COLUMN}{place}"]: column
+            for place, column in enumerate(self.shape.header)
+            if cleaned.get(f"{COLUMN}{place}")
+        }
+        plan = replace(self.guess.plan, columns=columns)
+        questions = ASKED & open_questions(plan, self.items, self.shape, self.lines)
+        self.data = self.data.copy()  # type: ignore[attr-defined]
+        for name in sorted(questions - self.asked):
+            self.data[name] = ""
+            choices = list(self.fields[name].choices)  # type: ignore[attr-defined]
+            self.fields[name].choices = [_unanswered(), *(pair for pair in choices if pair[0] != "")]  # type: ignore[attr-defined]
+            cleaned.pop(name, None)
+            self.add_error(name, _("The columns that were chosen leave this open. Please choose."))
+        self.asked |= questions
 
     def plan(self, subject: str) -> Plan:
         """The plan that was chosen; ask once the form is valid."""
@@ -176,10 +252,11 @@ class PlanForm(forms.Form):
             if values.get(f"{COLUMN}{place}")
         }
         names = ("person", "lookup_field", "create_people", "external_id", "action", "zone", "date_order", "decimal",
-                 "static_list")  # fmt: skip
+                 "static_list", "keep_apostrophes")  # fmt: skip
         chosen = {name: values[name] for name in names if name in values}
         if "starts_campaigns" in values:
             chosen["starts_campaigns"] = values["starts_campaigns"] == "yes"
+        chosen |= {"pivot": int(values.get("pivot") or self.guess.plan.pivot), "constants": self._constants()}
         return Plan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
 
     def show(self, refusal: Refused) -> None:

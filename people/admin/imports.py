@@ -111,7 +111,7 @@ class ImportAdmin(TransferAdmin):
         lines = import_jobs.sample(job)
         guess = guessing.guess_plan(job, subject, installation.current().time_zone, lines)
         if job.plan and job.plan["subject"] == subject:
-            guess = guessing.Guess(Plan.from_json(job.plan), frozenset(), False)  # chosen for this very file
+            guess = guessing.Guess(Plan.from_json(job.plan), frozenset(), is_chosen=True)
         shape = Shape.from_json(job.shape)
         target = TARGETS[job.kind]
         form = PlanForm(
@@ -127,7 +127,7 @@ class ImportAdmin(TransferAdmin):
                 preview = _preview(job, lines[:PREVIEW_ROWS])
         return self._page(
             request, "import_columns", job.name, job=job, form=form, subject=subject, guess=guess, preview=preview,
-            shape=shape, shape_form=ShapeForm(shape=shape) if shape.format == "csv" else None,
+            shape=shape, shape_form=ShapeForm(shape=shape) if shape.format != "ndjson" else None,
             label=dict(target.subjects()).get(subject, target.label), current=3 if preview else 2,
         )  # fmt: skip
 
@@ -136,7 +136,7 @@ class ImportAdmin(TransferAdmin):
         if not form.is_valid():
             return
         try:
-            import_jobs.reshape(job, format="csv", **form.cleaned_data)
+            import_jobs.reshape(job, format=job.shape["format"], **form.cleaned_data)
         except Refused as refusal:
             messages.error(request, str(refusal))
 
@@ -186,15 +186,17 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
     results = target.record(batch.rows, plan, Source(Door.IMPORT, job.user_id), dry_run=True) if batch.lines else None
     labels = target.labels(plan.subject)
+    hits = target.hits(batch.rows, plan) if batch.lines else {}
     found: list[dict[str, Any]] = [
         {"number": line.number, "values": [], "problems": [located(problem, labels=labels)]}
         for line, problem in batch.faults
     ]
     for place, (line, row) in enumerate(zip(batch.lines, batch.rows, strict=True)):
         values = [(label, show(value)) for label, value in target.stored(row, plan)]
+        hit = hits.get(place)
         problems = results[place].problems if results else ()
         said = [located(one, labels=labels) for one in problems]
-        found.append({"number": line.number, "values": values, "problems": said})
+        found.append({"number": line.number, "values": values, "problems": said, "hit": hit})
     found.sort(key=itemgetter("number"))
     return found
 

@@ -81,6 +81,11 @@ class PlanGiven(Strict):
     starts_campaigns = YesNo(
         required=False, help_text="Of people: whether changes start smart campaigns. By default true."
     )
+    pivot = serializers.ChoiceField([30, 70], required=False, help_text="Two-digit years from it on are of the 1900s.")
+    keep_apostrophes = YesNo(required=False)
+    constants = serializers.DictField(
+        child=Text(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
+    )
 
 
 class FailureShown(Strict):

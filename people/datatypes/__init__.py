@@ -120,6 +120,23 @@ def _clean_text(value: Any, expected: str | Promise) -> str:
     return value if is_normalized("NFC", value) else normalize("NFC", value)
 
 
+# white space and characters without width; Python's strip() knows the white space only
+_INVISIBLE = "\u00ad\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
+_AROUND = re.compile(rf"[\s{_INVISIBLE}]+")
+
+
+def trimmed(text: str) -> str:
+    """`text` without the blanks around it: white space of every kind and characters that cannot be seen."""
+    text = text.strip()
+    if text.isascii() or (text[:1] not in _INVISIBLE and text[-1:] not in _INVISIBLE):
+        return text
+    start = found.end() if (found := _AROUND.match(text)) else 0
+    end = len(text)
+    while end > start and (text[end - 1].isspace() or text[end - 1] in _INVISIBLE):
+        end -= 1
+    return text[start:end]
+
+
 def is_bounded(number: Decimal) -> bool:
     """Whether arithmetic with `number`, and its plain digits, take next to no time and memory.
 
@@ -158,7 +175,7 @@ def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
 
 
 def _parse_string(value: Any, _zone: tzinfo) -> str:
-    text = _clean_text(value, _TEXT)
+    text = trimmed(_clean_text(value, _TEXT))
     if len(text) > MAX_STRING:
         raise BadValue("too_long", _("at most 255 characters"))
     return text
@@ -175,7 +192,7 @@ EMAIL = re.compile(r"[!#-'*-+\-/-9=?A-Z^-~.]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]
 
 
 def _parse_email(value: Any, _zone: tzinfo) -> str:
-    text = _clean_text(value, _AN_EMAIL).strip()
+    text = trimmed(_clean_text(value, _AN_EMAIL))
     if len(text) > MAX_STRING:
         raise BadValue("too_long", _("at most 255 characters"))
     if not EMAIL.fullmatch(text):
@@ -184,7 +201,7 @@ def _parse_email(value: Any, _zone: tzinfo) -> str:
 
 
 def _parse_link(value: Any, _zone: tzinfo) -> str:
-    text = _clean_text(value, _AN_ADDRESS).strip()
+    text = trimmed(_clean_text(value, _AN_ADDRESS))
     if len(text) > MAX_LINK:
         raise BadValue("too_long", _("at most 2,000 characters"))
     if any(character.isspace() or not character.isprintable() for character in text):
@@ -231,13 +248,14 @@ def _parse_integer(value: Any, _zone: tzinfo) -> int:
 
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NUMBER = _("a number")
+MAX_FLOAT = 400  # characters: the plain digits of the largest and the smallest double are as many
 
 
 def _parse_float(value: Any, _zone: tzinfo) -> float:
     if isinstance(value, bool):
         raise BadValue("wrong_type", _NUMBER)
     if isinstance(value, str):
-        if len(value) > MAX_STRING or not _FLOAT.fullmatch(value.strip()):
+        if len(value) > MAX_FLOAT or not _FLOAT.fullmatch(value.strip()):
             raise BadValue("wrong_type", _NUMBER)
     elif not isinstance(value, int | float | Decimal):
         raise BadValue("wrong_type", _NUMBER)
@@ -278,7 +296,11 @@ def _parse_currency(value: Any, _zone: tzinfo) -> Decimal:
     return amount
 
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# programs write a date as its midnight, too
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]00:00(?::00(?:[.,]0{1,9})?)?(?: ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?",
+    re.ASCII,
+)
 _A_DATE = _("a date like 2026-11-20")
 _A_MOMENT = _("a date and time like 2026-11-20T10:00:00Z")
 _YEARS = _("a year from 1900 to 2200")
@@ -288,10 +310,10 @@ def _parse_date(value: Any, _zone: tzinfo) -> date:
     if isinstance(value, datetime):
         raise BadValue("wrong_type", _A_DATE)
     if not isinstance(value, date):
-        if not isinstance(value, str) or not _DATE.fullmatch(value.strip()):
+        if not isinstance(value, str) or not _DATE.fullmatch(text := trimmed(value)):
             raise BadValue("wrong_type", _A_DATE)
         try:
-            value = date.fromisoformat(value.strip())
+            value = date.fromisoformat(text[:10])
         except ValueError:
             raise BadValue("wrong_type", _A_DATE) from None
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
@@ -301,7 +323,7 @@ def _parse_date(value: Any, _zone: tzinfo) -> date:
 
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
-    r" ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?",
+    r" ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)?",
     re.ASCII,
 )
 
@@ -309,13 +331,15 @@ _MOMENT = re.compile(
 def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
     """The moment that `value` names, in UTC; what has no zone is of `zone`, a bare date is its midnight.
 
-    Takes a datetime or ISO 8601 text: `Z`, `±hh:mm`, `±hhmm`, fractions of a second, minute precision.
+    Takes a datetime or ISO 8601 text: `Z`, `UTC`, `GMT`, `±hh:mm`, `±hhmm`, fractions of a second, minute precision.
     """
     if not isinstance(value, datetime):
-        if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        if not isinstance(value, str) or not _MOMENT.fullmatch(text := trimmed(value)):
             raise BadValue("wrong_type", _A_MOMENT)
+        if text[-3:] in ("UTC", "GMT"):
+            text = f"{text[:-3]}Z"
         try:
-            value = datetime.fromisoformat(value.replace(" ", "T", 1).replace(" ", "") if " " in value else value)
+            value = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", "") if " " in text else text)
         except ValueError:
             raise BadValue("wrong_type", _A_MOMENT) from None
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
@@ -399,8 +423,8 @@ CHOICES_FOR_ACTIVITIES = [(data_type.name, data_type.label) for data_type in _AL
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a door received no value: null, or text of nothing but white space."""
-    return value is None or (type(value) is str and (not value or value.isspace()))
+    """Whether a door received no value: null, or text of nothing but blanks."""
+    return value is None or (type(value) is str and (not value or value.isspace() or not trimmed(value)))
 
 
 class ExactDecoder(json.JSONDecoder):

@@ -21,12 +21,12 @@ _MAX_DIGITS = 15
 
 
 def is_plain(value: Any, limit: int = MAX_STRING) -> bool:
-    """Whether `value` is text that is stored as it is: not blank, not too long, NFC, printable throughout."""
+    """Whether `value` is text that is stored as it is: without blanks around it, not too long, NFC, printable throughout."""
     return (
         type(value) is str
         and value.isprintable()  # so neither NUL nor lone surrogates
         and 0 < len(value) <= limit
-        and not value.isspace()
+        and " " not in (value[0], value[-1])
         and (value.isascii() or is_normalized("NFC", value))
     )
 

@@ -11,6 +11,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from json.encoder import encode_basestring  # type: ignore[attr-defined]
 from math import isfinite
+from operator import eq
 from typing import Any
 from unicodedata import is_normalized
 
@@ -36,7 +37,7 @@ def plain(cells: Sequence[Any]) -> bool:
         whole.isprintable()
         and (whole.isascii() or is_normalized("NFC", whole))
         and max(map(len, cells), default=0) <= MAX_STRING
-        and not any(map(str.isspace, cells))
+        and all(map(eq, cells, map(str.strip, cells)))
     )
 
 

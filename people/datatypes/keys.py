@@ -1,6 +1,8 @@
 """Keys by which rows name people: ids and values of fields, as text that is compared."""
 
 from collections.abc import Collection
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from people import datatypes
@@ -12,7 +14,7 @@ def key_of(value: Any) -> str:
     """How a lookup value is compared: canonical text, NFC, without case."""
     if not isinstance(value, str):
         value = str(value)
-    return datatypes.text_key(value.strip())
+    return datatypes.text_key(datatypes.trimmed(value))
 
 
 def keys_of(values: Collection[str]) -> dict[str, str]:
@@ -23,9 +25,11 @@ def keys_of(values: Collection[str]) -> dict[str, str]:
 
 
 def is_id(value: Any) -> bool:
-    """Whether `value` can be the id of a person: a positive 32-bit integer, or exactly its digits."""
+    """Whether `value` can be the id of a person: a positive 32-bit integer (5.0 is one), or exactly its digits."""
     if isinstance(value, str):
         return value.isascii() and value.isdigit() and len(value) <= 10 and 0 < int(value) <= MAX_ID
+    if isinstance(value, float | Decimal):
+        return 0 < value <= MAX_ID and value == int(value) if isfinite(value) else False
     return type(value) is int and 0 < value <= MAX_ID
 
 

@@ -7,19 +7,20 @@ goes on with the next. Only a file that is not what it claims to be raises `BadF
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any, NamedTuple
 
 from django.conf import settings
 
 from people.core.errors import Problem, show
 from people.core.messages import sentence as _
-from people.core.messages import storable
+from people.core.messages import sentence_lazy, storable
 from people.datatypes import exact_json
 from people.files import xlsx
 from people.files.xlsx import BadFile
@@ -34,7 +35,29 @@ SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
 
 DELIMITERS = {",": "csv", ";": "ssv", "\t": "tsv", "|": "psv"}
 # by the names people know them by; the first that fits is guessed
-ENCODINGS = ("utf-8", "windows-1252", "iso-8859-15", "utf-16", "shift_jis", "euc_jp")
+ENCODINGS = (
+    "utf-8", "windows-1252", "iso-8859-15", "utf-16", "windows-1250", "windows-1251", "windows-1253", "windows-1254",
+    "windows-1255", "windows-1256", "windows-1257", "windows-1258", "cp874", "cp850", "cp437", "mac_roman",
+    "iso-8859-1", "iso-8859-2", "shift_jis", "euc_jp", "gb18030", "big5", "cp949",
+)  # fmt: skip
+# the beginnings of files that are no tables, what they are and what to do
+_OTHERS = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+     sentence_lazy("this is an old Excel file (.xls) or a protected one: save it as .xlsx without a password, or as CSV")),
+    (b"%PDF-", sentence_lazy("this is a PDF: export the table as CSV or .xlsx")),
+    (b"PAR1", sentence_lazy("this is a Parquet file: export the table as CSV, NDJSON or .xlsx")),
+    (b"7z\xbc\xaf", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
+    (b"Rar!", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
+)  # fmt: skip
+_MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|meta|table|body|style|script|\?xml|workbook|div)\b", re.IGNORECASE)
+# of what csv says of a record, ours; "" is everything else
+_UNREADABLE = {
+    "unexpected end of data": sentence_lazy("a quotation mark is opened and never closed"),
+    "field larger": sentence_lazy("a cell is longer than 131,072 characters"),
+    "expected after": sentence_lazy("text follows a closing quotation mark"),
+    "": sentence_lazy("its quotation marks do not fit"),
+}
+LOOKED_AT = 50  # records among which the header is looked for
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -58,13 +81,16 @@ class Shape:
     delimiter: str = ","
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
+    header_row: int = 1  # the header is the first row from this one on that is not blank
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        # a version beside this one does not know of headers further down
+        return {name: value for name, value in asdict(self).items() if name != "header_row" or value != 1}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Shape":
-        return cls(**{**stored, "header": tuple(stored.get("header", ()))})
+        known = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
+        return cls(**{**known, "header": tuple(stored.get("header", ()))})
 
 
 @contextmanager
@@ -81,7 +107,7 @@ def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
         with gzip.open(opened) as plain:
             yield io.BufferedReader(_Bounded(plain), 1 << 16)  # type: ignore[arg-type]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadFile(_("the gzip file is broken: %(why)s") % {"why": error}) from None
+        raise BadFile(_("the gzip file is broken or cut off")) from error
 
 
 class _Borrowed(io.RawIOBase):
@@ -127,11 +153,21 @@ def guess(head: bytes, name: str = "", **known: Any) -> Shape:
     """
     if not head.strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\0"):
         raise BadFile(_("the file is empty: a first line with the names of the columns is needed"))
+    for magic, message in _OTHERS:
+        if head.startswith(magic):
+            raise BadFile(str(message))
+    if known.get("format") != "ndjson" and _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
+        raise BadFile(
+            _("this is a web page or XML, not a table: open it in a spreadsheet, and save it as .xlsx or CSV")
+        )
     format_ = known.get("format") or _format(head, name.removesuffix(".gz").lower())
+    row = known.get("header_row")
     if format_ != "csv":
-        return Shape(format_, "", "utf-8")
+        return Shape(format_, "", "utf-8", header_row=row or 1)
     encoding = known.get("encoding") or _encoding(head)
-    return Shape("csv", known.get("delimiter") or _delimiter(head.decode(_codec(encoding), "replace")), encoding)
+    text = head.decode(_codec(encoding), "replace")
+    delimiter = known.get("delimiter") or _delimiter(text)
+    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter))
 
 
 def _format(head: bytes, name: str) -> str:
@@ -150,9 +186,19 @@ def _encoding(head: bytes) -> str:
     try:
         head.decode()
     except UnicodeDecodeError as error:
-        if len(head) < SAMPLE_BYTES or error.start < len(head) - 4:  # else it is merely cut within a character
+        is_cut = len(head) >= SAMPLE_BYTES and error.start >= len(head) - 4  # within a character
+        # some bytes of another encoding do not make the whole file one: their rows are refused
+        if not is_cut and len(_MULTIBYTE.findall(head)) <= len(_MULTIBYTE.sub(b"", head).translate(None, _ASCII)):
             return "windows-1252"
     return "utf-8"
+
+
+_ASCII = bytes(range(128))
+# characters beyond ASCII as UTF-8 writes them, which no text in another encoding is likely to hold
+_MULTIBYTE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
 
 
 def _codec(encoding: str) -> str:
@@ -170,11 +216,51 @@ def _delimiter(text: str) -> str:
             widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
         except csv.Error:
             continue
-        if widths and widths[0] > 1:
-            found = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
+        width = widths[0] if widths and widths[0] > 1 else _commonest(widths)
+        if width > 1:
+            found = (sum(number == width for number in widths) / len(widths), width)
             if found > score:
                 best, score = delimiter, found
     return best
+
+
+def _commonest(widths: Sequence[int]) -> int:
+    """Of lines above a table says the first nothing of the table's width."""
+    counts = Counter(width for width in widths if width > 1)
+    return max(counts, key=lambda width: (counts[width], width), default=0)
+
+
+def _header_row(text: str, delimiter: str) -> int:
+    """The row that is probably the header: the first, unless a longer table begins below rows of other widths."""
+    try:
+        records = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), LOOKED_AT))
+    except csv.Error:
+        return 1
+    widths = [_width(cells) for cells in records]
+    first = next((place for place, width in enumerate(widths) if width), 0)
+    if _rows_below(records, first) or not any(widths):
+        best = first
+    else:
+        best = max(range(len(records)), key=lambda place: (_rows_below(records, place), widths[place], -place))
+    return 1 if best == first or not _rows_below(records, best) else best + 1
+
+
+def _width(cells: Sequence[str]) -> int:
+    return next((place for place in range(len(cells), 0, -1) if cells[place - 1].strip()), 0)
+
+
+def _rows_below(records: Sequence[Sequence[str]], place: int) -> int:
+    """How many records follow a header at `place` that are as wide; 0 when it does not look like one."""
+    header = records[place][: _width(records[place])]
+    named = [cell.strip() for cell in header]
+    if len(named) < 2 or not all(named) or any(cell[0].isdigit() or cell[-1:] == ":" for cell in named):
+        return 0
+    count = 0
+    for cells in records[place + 1 :]:
+        if len(cells) != len(records[place]) or _width(cells) < 2:
+            break
+        count += 1
+    return count
 
 
 def with_header(file: IO[bytes], shape: Shape) -> Shape:
@@ -192,7 +278,7 @@ def with_header(file: IO[bytes], shape: Shape) -> Shape:
         if not names:
             raise BadFile(_("there is no JSON object in the first lines of the file"))
         return replace(shape, header=tuple(names))
-    header = next(_raw_rows(file, shape), None)
+    header = next((cells for number, cells in _raw_rows(file, shape) if number >= shape.header_row), None)
     return replace(shape, header=_checked_header(header))
 
 
@@ -210,10 +296,7 @@ def _checked_header(header: Sequence[Any] | None) -> tuple[str, ...]:
         raise BadFile(_("the file is empty: a first line with the names of the columns is needed"))
     if len(cells) > MAX_COLUMNS:
         raise BadFile(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
-    twice = [name for name, count in Counter(cells).items() if count > 1 and name]
-    if twice:
-        raise BadFile(_("the header has '%(name)s' twice") % {"name": show(twice[0])})
-    return tuple(name or f"column {place}" for place, name in enumerate(cells, 1))
+    return _names(cells)
 
 
 def _is_name(text: str) -> bool:
@@ -231,30 +314,46 @@ def _check_names(cells: Sequence[str]) -> None:
             raise BadFile(_("the name of column %(place)s, '%(name)s', has characters that are no text") % values)
 
 
-def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[Sequence[Any]]:
-    if shape.format == "xlsx":
-        yield from xlsx.rows(file)
-        return
-    for cells in _Records(file, shape):
+def _names(cells: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns, each another: those that come again are numbered, those without one named by place."""
+    taken = set(cells)
+    names: list[str] = []
+    known: set[str] = set()
+    for place, cell in enumerate(cells, 1):
+        name, number = cell or f"column {place}", 1
+        while name in known or (number > 1 and name in taken) or (not cell and name in taken):
+            number += 1
+            name = f"{cell or f'column {place}'} ({number})"
+        known.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The rows that are not blank, with their numbers. Raises BadFile when the header cannot be read."""
+    rows = xlsx.rows(file) if shape.format == "xlsx" else iter(_Records(file, shape))
+    for number, cells in enumerate(rows, 1):
         if isinstance(cells, Problem):
-            raise BadFile(str(cells.message))
-        if cells:
-            yield cells
+            if number >= shape.header_row:
+                raise BadFile(str(cells.message))
+        elif shape.format == "xlsx" or cells:
+            yield number, cells
 
 
 def _csv(file: IO[bytes], shape: Shape) -> Iterator[Line]:
     header, width = list(shape.header), len(shape.header)
-    has_header, number = False, 1
+    has_header, number, first = False, 1, shape.header_row
     for records in _Records(file, shape).blocks():
         if has_header and _are_whole(records, width) and header not in records:
             yield from map(Line, range(number, number + len(records)), records, records)
             number += len(records)
             continue
         for cells in records:
-            if not cells:
+            if not cells or number < first:
                 pass
             elif not has_header:
                 has_header = True
+                header = [] if isinstance(cells, Problem) else [cell.strip() for cell in cells[:width]]
             elif isinstance(cells, Problem):
                 yield Line(number, (), [], cells)
             elif len(cells) == width and cells != header:
@@ -288,8 +387,9 @@ class _Records:
 
     def __init__(self, file: IO[bytes], shape: Shape) -> None:
         csv.field_size_limit(MAX_CELL)
+        self.encoding = shape.encoding
         # a byte that is not of the encoding becomes a lone surrogate, which the checks of its row refuse
-        errors = "surrogateescape" if shape.encoding in ("utf-8", "windows-1252", "iso-8859-15") else "strict"
+        errors = "strict" if shape.encoding == "utf-16" else "surrogateescape"
         self.text = io.TextIOWrapper(file, _codec(shape.encoding), errors, newline="")
         self.again: deque[str] = deque()
         self.taken: list[str] = []
@@ -328,7 +428,8 @@ class _Records:
         except StopIteration:
             return
         except UnicodeError as error:
-            raise BadFile(_("the file is not in the encoding given: %(why)s") % {"why": error}) from None
+            message = _("the file is not in the encoding %(encoding)s: choose another one")
+            raise BadFile(message % {"encoding": self.encoding}) from error
         finally:
             self.text.detach()  # the file is the caller's
 
@@ -354,7 +455,8 @@ class _Records:
         if swallowed:
             # the reader met the end, or is within a quote: start it afresh
             self.reader = csv.reader(self._lines(), self.reader.dialect)
-        return Problem("unreadable_row", _("cannot be read: %(why)s") % {"why": error}, (), "", show(self.taken[0]))
+        why = next(sentence for part, sentence in _UNREADABLE.items() if part in str(error))
+        return Problem("unreadable_row", _("cannot be read: %(why)s") % {"why": why}, (), "", show(self.taken[0]))
 
 
 def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
@@ -370,8 +472,8 @@ def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
             continue
         try:
             row = exact_json.loads(line)
-        except exact_json.InvalidJSON as error:
-            yield _bad_json(number, line, _("is not JSON: %(why)s") % {"why": error})
+        except exact_json.InvalidJSON:
+            yield _bad_json(number, line, _("is not JSON"))
             continue
         if exact_json.is_deep(row):
             yield _bad_json(number, line, _("is nested too deeply"))
@@ -392,8 +494,13 @@ def _xlsx(file: IO[bytes], shape: Shape) -> Iterator[Line]:
     for number, cells in enumerate(xlsx.rows(file), 1):
         if all(cell is None or cell == "" for cell in cells):
             continue
+        if number < shape.header_row:
+            continue
         if not has_header:
             has_header = True
+            header = [
+                "" if cell is None else str(cell).strip() for cell in [*cells, *[None] * len(header)][: len(header)]
+            ]
             continue
         # rows end with their last filled cell
         whole = [*cells, *([None] * (len(header) - len(cells)))]

@@ -1,12 +1,15 @@
 """XLSX workbooks: the rows of their first sheet, read as a stream and within limits."""
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
+from people.core.errors import show
 from people.core.messages import sentence as _
+from people.core.messages import sentence_lazy
 
 MAX_UNZIPPED = 2 * 1024**3  # of the whole workbook
 MAX_SHARED_STRINGS = 64 * 1024**2  # of XML; what they say is held in memory while the rows are read
@@ -19,8 +22,27 @@ MAX_ROW_BYTES = 16 * 1024**2  # of XML that is read before a row ends
 _SHEETS = "xl/worksheets/"
 
 
+# what a spreadsheet takes for a formula, and what is no formula but a plain number; regular expressions that
+# PostgreSQL reads alike. A ' of the text's own before either counts as part of it, so that taking one off is safe.
+FORMULA, NUMBER = r"^'*[=+\-@|%\t\r]", r"^[-+]?[0-9][0-9.,]*$"
+_FORMULA, _NUMBER = re.compile(FORMULA), re.compile(NUMBER.replace("$", r"\Z"))
+
+
+_BROKEN = sentence_lazy("the workbook cannot be read: it is broken or protected. Save it anew as .xlsx, or as CSV")
+
+
 class BadFile(Exception):
     """The file cannot be read as what it claims to be."""
+
+
+def guarded(text: str) -> str:
+    """`text` so that no spreadsheet takes it for a formula: a ' before it says that it is text."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
+
+
+def unguarded(cell: Any) -> Any:
+    """The inverse of `guarded`; other cells stay as they are."""
+    return cell[1:] if type(cell) is str and cell[:1] == "'" and guarded(cell[1:]) == cell else cell
 
 
 def rows(file: IO[bytes]) -> Iterator[list[Any]]:
@@ -36,7 +58,7 @@ def rows(file: IO[bytes]) -> Iterator[list[Any]]:
     except BadFile:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers meet
-        raise BadFile(_("the workbook cannot be read: %(why)s") % {"why": error}) from None
+        raise BadFile(_BROKEN) from error
 
 
 def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
@@ -100,7 +122,7 @@ def _guard(file: IO[bytes]) -> None:
         with ZipFile(file) as archive:
             parts = archive.infolist()
     except (BadZipFile, OSError, ValueError) as error:
-        raise BadFile(_("the workbook cannot be read: %(why)s") % {"why": error}) from None
+        raise BadFile(_BROKEN) from error
     finally:
         file.seek(0)
     for part in parts:
@@ -110,6 +132,19 @@ def _guard(file: IO[bytes]) -> None:
             raise BadFile(_("the workbook unpacks to more than is safe to read; save it as CSV"))
     if sum(part.file_size for part in parts) > MAX_UNZIPPED:
         raise BadFile(_("the workbook unpacks to more than is safe to read; save it as CSV"))
+    if not any(part.filename == "[Content_Types].xml" for part in parts):
+        raise BadFile(_other_archive([part.filename for part in parts]))
+
+
+def _other_archive(names: list[str]) -> str:
+    """What a ZIP file is that is no workbook, and what to do with it."""
+    if "content.xml" in names and "mimetype" in names:
+        return _("this is an OpenDocument file: save it as .xlsx or CSV, and upload that")
+    files = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    message = _(
+        "this is a ZIP archive (%(count)s files in it, like “%(name)s”): unpack it, and upload one of its files"
+    )
+    return message % {"count": len(files), "name": show(files[0]) if files else "—"}
 
 
 def _limit_of(name: str) -> int:

@@ -1,6 +1,6 @@
 """People from a file: each row creates somebody or changes who is there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -13,11 +13,12 @@ from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.fields import catalog
 from people.files.imports import targets as import_targets
+from people.files.imports.jobs import Hit
 from people.files.imports.plan import Mappable, Plan, Result, Results, Status
 from people.files.imports.targets import Reader, Target
 from people.files.tabular import Shape
 from people.lists import static_lists
-from people.models import StaticList
+from people.models import Person, StaticList
 from people.persons import upsert
 from people.persons.upsert import Action
 
@@ -85,7 +86,7 @@ class PeopleTarget(Target):
         for name, column in plan.columns.items():
             if name != "id" or plan.lookup_field == "id":
                 data_type = catalogue[name].data_type if name != "id" else datatypes.BY_NAME["integer"]
-                places.append((name, shape.header.index(column), plan.convention.reader(data_type)))
+                places.append((name, shape.header.index(column), plan.convention.reader(data_type, name)))
         null = plan.null_text
 
         def read(table: Sequence[Sequence[Any]]) -> tuple[list[Any], None]:
@@ -108,6 +109,17 @@ class PeopleTarget(Target):
             static_lists.add(StaticList.objects.get(pk=plan.static_list), known, source)
         return Results.of([Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes])
 
+    def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
+        """Whom the rows change: those who are known, by the field that people are looked up by."""
+        if plan.action not in (Action.UPSERT, Action.UPDATE):
+            return {}
+        wanted = {place: row.get(plan.lookup_field) for place, row in enumerate(rows)}
+        ids = _ids(
+            plan.lookup_field, {place: value for place, value in wanted.items() if not datatypes.is_blank(value)}
+        )
+        people = Person.objects.in_bulk(ids.values())
+        return {place: Hit(pk, str(people[pk]), _changes(people[pk], rows[place], plan)) for place, pk in ids.items()}
+
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
         return (datatype_keys.key_of(row[plan.lookup_field]), "") if plan.action != Action.DUPLICATE else None
 
@@ -124,6 +136,35 @@ class PeopleTarget(Target):
             else ("Id", str(value))
             for name, value in row.items()
         ]
+
+
+def _ids(field: str, values: Mapping[int, Any]) -> dict[int, int]:
+    """The person of each value that names exactly one, by the places of the values."""
+    if field == "id":
+        numbers = {place: int(value) for place, value in values.items() if datatype_keys.is_id(value)}
+        live = people_lookup.by_id(numbers.values(), follow_merges=False)
+        return {place: pk for place, pk in numbers.items() if pk in live}
+    known = people_lookup.by_field(field, map(str, values.values()))
+    found = {place: known.get(datatype_keys.key_of(value), ()) for place, value in values.items()}
+    return {place: ids[0] for place, ids in found.items() if len(ids) == 1}
+
+
+def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[str, str, str]]:
+    """(label, old, new) of each value that the row changes; bad values change nothing."""
+    catalogue, found = catalog.catalogue(), []
+    for name, raw in row.items():
+        info = catalogue.get(name)
+        if info is None:
+            continue
+        try:
+            new = None if datatypes.is_blank(raw) else info.data_type.parse(raw, plan.time_zone)
+        except datatypes.BadValue:
+            continue
+        old = catalog.value_of(person, info)
+        if old != new:
+            texts = ["" if value is None else datatypes.canonical_text(value) for value in (old, new)]
+            found.append((str(info.shown_label), *texts))
+    return found
 
 
 def _canonical(value: Any, info: catalog.FieldInfo, plan: Plan) -> str:

@@ -44,7 +44,9 @@ def _activities(webhook: Webhook, entries: Sequence[Any]) -> Mapping[int, dict[s
     return token_values.activities_of(entries)
 
 
-def _delivery(webhook: Webhook, entry: Any, situation: Any, values: token_values.Values) -> WebhookDelivery | str:
+def _delivery(
+    webhook: Webhook, entry: Any, situation: Any, values: token_values.Values, activity: dict[str, Any] | None
+) -> WebhookDelivery | str:
     """The call for one entry, or what is wrong with it."""
     delivery = WebhookDelivery(
         webhook=webhook,

@@ -22,7 +22,6 @@ from people.core import audit, references
 from people.core.errors import Problem, Refused, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require
 from people.datatypes import naming
-from smartlists.campaigns import token_values
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
@@ -263,11 +262,3 @@ def _body(webhook: Webhook, known: set[str]) -> list[Problem]:
         except ValueError as error:
             return [Problem("bad_json", _("not valid JSON: %(why)s") % {"why": str(error)[:100]}, ("body",))]
     return []
-
-
-def _activities(webhook: Webhook, entries: Sequence[Any]) -> Mapping[int, dict[str, Any]]:
-    """The activities with JSON types, by entry, where the data of the call are made of them."""
-    is_made = webhook.format == Webhook.Format.CLOUDEVENTS and not webhook.body
-    if not is_made or webhook.payload_version == Webhook.Payload.TEXTS:
-        return {}
-    return token_values.activities_of(entries)

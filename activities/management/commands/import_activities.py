@@ -4,7 +4,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from activities.models import ActivityType
 from activities.recording import import_target as activities_importing
-from activities.recording.import_target import FIELD, MARKETO
+from activities.recording.import_target import FIELD, MARKETO, ActivitiesTarget
+from people.files.imports import guessing
 from people.files.imports.command import ImportCommand
 from people.files.imports.plan import ExternalId, Plan
 from people.files.tabular import Shape
@@ -45,8 +46,9 @@ class Command(ImportCommand):
             return self._marketo(options, more)
         if not (options["type"] or options["type_column"]):
             raise CommandError("--type is needed.")
-        for name in ("person", "occurred_at", "primary"):
-            if not options[name]:
+        given = {pair.partition("=")[0] for pair in options["set"]}
+        for name, meaning in (("person", ""), ("occurred_at", "occurred_at"), ("primary", "primary_value")):
+            if not options[name] and meaning not in given:
                 raise CommandError(f"--{name.replace('_', '-')} is needed.")
         columns = {
             "activity_type": options["type_column"], "occurred_at": options["occurred_at"],
@@ -82,8 +84,12 @@ class Command(ImportCommand):
             raise CommandError(
                 f"--field: '{unknown[0]}' is not a field of {options['type']}; there are {', '.join(names)}."
             )
-        found = given or ({} if options["attributes"] else {name: name for name in names if name in shape.header})
-        return {FIELD + name: column for name, column in found.items()}
+        if given or options["attributes"]:
+            return {FIELD + name: column for name, column in given.items()}
+        items = [item for item in ActivitiesTarget().mappable(options["type"]) if item.name.startswith(FIELD)]
+        taken = {options["occurred_at"], options["primary"], options["external_id"]}
+        guessed = guessing.columns_for(items, shape)
+        return {name: column for name, column in guessed.items() if column not in taken}
 
 
 def _external_id(options: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def import_leads(call: Call) -> HttpResponse:
         job.delete()
         raise Failure("1006", f"Field '{show(unknown[0])}' not found")
     columns = {"id" if column == "id" else names.ours[column]: column for column in header}
-    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list and static_list.pk)
+    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list and static_list.pk, keep_apostrophes=True)
     return success([_queued(call, job, plan)])
 
 
@@ -79,10 +79,16 @@ def import_activities(call: Call) -> HttpResponse:
     job = _upload(call, "activities")
     header = Shape.from_json(job.shape).header
     person = "leadId" if lookup == "id" and "leadId" in header else given
+    columns = _activity_columns(activity_type, header)
+    taken = {*columns.values(), person, "leadId", REASON, *import_jobs.OWN_COLUMNS}
+    unknown = [column for column in header if column not in taken]
+    if unknown:
+        job.delete()
+        raise Failure("1006", f"Field '{show(unknown[0])}' not found")
     plan = Plan(
-        columns=_activity_columns(activity_type, header), subject=activity_type.api_name, person="{" + person + "}",
+        columns=columns, subject=activity_type.api_name, person="{" + person + "}",
         lookup_field=lookup, create_people=parameters.flag("createLeads"), null_text="null",
-        external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
+        external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH, keep_apostrophes=True,
     )  # fmt: skip
     return success([{**_queued(call, job, plan), "activityTypeId": activity_type.pk}])
 
@@ -123,7 +129,7 @@ def _upload(call: Call, kind: str) -> Import:
         raise Failure("1016", "Too many imports")
     fields, file = _parts(call)
     format = bulk_endpoints.format_of(fields.get("format") or call.parameters.text("format"))
-    known = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format]}
+    known = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
     return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Door.DIALECT, **known)
 
 

@@ -1,6 +1,7 @@
 """What came with a request, however a client wrote it: every leniency of §A3 is here."""
 
 import re
+from decimal import Decimal
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -141,6 +142,8 @@ def person_id(value: Any) -> int | None:
     """The id that JSON or a parameter names, a number or its text; None when it can be nobody's."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 12:
         value = int(value)
+    elif isinstance(value, float | Decimal) and datatype_keys.is_id(value):
+        value = int(value)  # 5.0 is the integer 5, here as everywhere
     is_id = type(value) is int and 0 < value <= datatype_keys.MAX_ID
     return value if is_id else None
 

@@ -26,17 +26,9 @@ from people.core.errors import Problem, Refused
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
 from people.core.source import Door
-from people.files.exports.kinds import (
-    DELIMITERS,
-    FORMATS,
-    KINDS,
-    Statement,
-    formula_safe_text,
-    json_select,
-    require_parquet,
-    select,
-)
+from people.files.exports.kinds import DELIMITERS, FORMATS, KINDS, Statement, json_select, require_parquet, select
 from people.files.models import Export
+from people.files.xlsx import guarded
 
 MAX_RUNNING = 2
 logger = logging.getLogger(__name__)
@@ -55,7 +47,7 @@ def write(statement: Statement, format: str, out: IO[bytes], *, excel_safe: bool
 
         return write_parquet(statement, out)
     delimiter = DELIMITERS[format]
-    names = [formula_safe_text(column.name) if excel_safe else column.name for column in statement.columns]
+    names = [guarded(column.name) if excel_safe else column.name for column in statement.columns]
     out.write(_csv_line(names, delimiter))
     options = f"(format csv, delimiter '{delimiter}', null '{null}')"
     return _copy(select(statement, excel_safe), statement, options, out)

@@ -7,6 +7,7 @@ from typing import Any
 
 from people.core.errors import Problem, Refused
 from people.core.messages import sentence as _
+from people.files.xlsx import FORMULA, NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Kind:
     has_dates: bool = False
 
 
-# what a spreadsheet takes for a formula; plain numbers are none
-_FORMULA, _NUMBER = r"^[=+\-@|%%\t\r]", r"^[-+]?[0-9][0-9.,]*$"  # as placeholders want it: %% is %
+# as placeholders and literals of SQL want them
+_FORMULA, _NUMBER = (pattern.replace("%", "%%").replace("'", "''") for pattern in (FORMULA, NUMBER))
 KINDS: dict[str, Kind] = {}
 DELIMITERS = {"csv": ",", "tsv": "\t", "ssv": ";"}
 FORMATS = (*DELIMITERS, "ndjson", "parquet")
@@ -83,10 +84,6 @@ def json_select(statement: Statement) -> str:
 
 def _safe_sql(sql: str) -> str:
     return f"case when ({sql}) ~ '{_FORMULA}' and ({sql}) !~ '{_NUMBER}' then '''' || ({sql}) else {sql} end"
-
-
-def formula_safe_text(text: str) -> str:
-    return f"'{text}" if text[:1] in "=+-@|%\t\r" else text
 
 
 def _quoted(name: str) -> str:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from people.core.errors import Refused, located
 from people.core.source import Door
-from people.datatypes.file_formats import DateOrder
+from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
@@ -32,6 +33,15 @@ class ImportCommand(BaseCommand):
         parser.add_argument("file", help="“-” is standard input; gzip is understood")
         parser.add_argument("--format", choices=FORMATS, help="by default guessed")
         parser.add_argument("--encoding", choices=ENCODINGS, help="by default guessed")
+        parser.add_argument(
+            "--header-row", type=int, metavar="ROW", help="by default guessed: lines above are left out"
+        )
+        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                            help="a value that every row has: of a field, or of occurred_at or primary_value")  # fmt: skip
+        parser.add_argument("--pivot", type=int, choices=(EXCEL_PIVOT, LATE_PIVOT), default=EXCEL_PIVOT,
+                            help="two-digit years from this on are of the 1900s (30, as in Excel)")  # fmt: skip
+        parser.add_argument("--keep-apostrophes", action="store_true",
+                            help="an apostrophe before =, +, - or @ is part of the text, not the mark of an export")  # fmt: skip
         parser.add_argument("--zone", default="UTC", help="of moments without a zone (UTC)")
         parser.add_argument("--dates", choices=list(DateOrder), default="ymd", help="the order in dates like 3/4/2026")
         parser.add_argument("--decimal", choices=[".", ","], default=".", help="the decimal mark")
@@ -78,9 +88,22 @@ class ImportCommand(BaseCommand):
             job = import_jobs.upload(chunks, "standard input", self.kind, None, Door.COMMAND, **known)
         else:
             job = _unkept(file, options["file"], self.kind, known)
-        import_jobs.set_plan(job, self.plan(Shape.from_json(job.shape), options), None)
+        shape = Shape.from_json(job.shape)
+        constants = dict(pair.partition("=")[::2] for pair in options["set"])
+        plan = replace(
+            self.plan(shape, options), constants=constants, pivot=options["pivot"],
+            keep_apostrophes=options["keep_apostrophes"],
+        )  # fmt: skip
+        import_jobs.set_plan(job, plan, None)
+        self._name_left_out(plan, shape)
         import_jobs.step(job, "check" if options["dry_run"] else "start", None, queue=False)
         return job
+
+    def _name_left_out(self, plan: Plan, shape: Shape) -> None:
+        used = {*plan.columns.values(), *import_jobs.OWN_COLUMNS}
+        left_out = [name for name in shape.header if name not in used and f"{{{name}}}" not in plan.person]
+        if left_out:
+            self.stderr.write(f"Columns left out: {', '.join(left_out)}.")
 
     def _report(self, job: Import, options: dict[str, Any]) -> None:
         if options["failures"] and job.refused:
@@ -123,7 +146,7 @@ def _file(name: str) -> Iterator[IO[bytes] | None]:
 
 def _known(options: dict[str, Any]) -> dict[str, Any]:
     """The parts of the file's shape that the operator gave."""
-    known = {"encoding": options["encoding"]} if options["encoding"] else {}
+    known = {name: options[name] for name in ("encoding", "header_row") if options[name]}
     if not options["format"]:
         return known
     delimiter = {name: mark for mark, name in DELIMITERS.items()}.get(options["format"])

@@ -1,10 +1,10 @@
 """What the columns of a file probably mean, and what only the team can say."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from people import datatypes, written_dates
 from people.datatypes import file_formats
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ExternalId, Mappable, Plan
@@ -12,13 +12,12 @@ from people.files.imports.targets import TARGETS
 from people.files.models import Import
 from people.files.tabular import Line, Shape
 
-_ZONED = re.compile(r".*(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})\s*")
-_CLOCK = re.compile(r".*[0-9]{1,2}:[0-9]{2}.*")
-
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A plan to begin with, and the parts of it that the file leaves open: `date_order`, `decimal`, `zone`.
+    """A plan to begin with, and the parts of it that the file leaves open.
+
+    They are called as in `Plan`: `date_order`, `decimal`, `pivot`, `zone`, `lookup_field`.
 
     `is_remembered`: it is how the last file with these columns was understood.
     """
@@ -26,6 +25,7 @@ class Guess:
     plan: Plan
     questions: frozenset[str]
     is_remembered: bool = False
+    is_chosen: bool = False  # for this very file
 
 
 def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> Guess:
@@ -36,32 +36,41 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
     if last and last.subject == subject:
         # the list was that file's: nobody is put on one unasked
         return Guess(replace(last, static_list=None), open_questions(last, items, shape, lines), True)
-    columns = columns_for(items, shape)
+    # the ids of another system look like ours: nobody is looked up by one unasked
+    columns = columns_for([item for item in items if item.name != "id"], shape)
+    emails = _emails(shape, lines)
+    if job.kind == "people" and "email" not in columns:
+        columns |= {"email": column for column in emails[:1] if column not in columns.values()}
     moments = _moments(shape, lines)
     for item in items:  # what happened when is needed, and hardly ever called as we call it
         if item.is_required and item.data_type == "datetime" and item.name not in columns:
             free = [column for column in moments if column not in columns.values()]
             columns |= {item.name: free[0]} if free else {}
-    person = _person(shape) if job.kind == "activities" else ""
-    orders = file_formats.possible_orders(value for values in moments.values() for value in values)
+    person = _person(shape, emails) if job.kind == "activities" else ""
+    orders = file_formats.possible_orders(_dates(columns, items, shape, lines))
     decimal = file_formats.likely_decimal(_amounts(columns, items, shape, lines))
     plan = Plan(
         columns=columns, subject=subject, person=person, zone=zone, date_order=orders[0], decimal=decimal or ".",
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,
-        lookup_field="id" if _is_id(person) or (job.kind == "people" and "email" not in columns) else "email",
     )  # fmt: skip
     return Guess(plan, open_questions(plan, items, shape, lines))
 
 
 def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> frozenset[str]:
-    """What the sample leaves open: each must be answered by a person."""
-    moments = [value for values in _moments(shape, lines).values() for value in values]
+    """What the sample leaves open: each must be answered by a person. Only columns that mean something count."""
+    moments = _dates(plan.columns, items, shape, lines)
     questions = set()
     if len(file_formats.possible_orders(moments)) > 1:
         questions.add("date_order")
+    births = {item.name for item in items if file_formats.is_birth(item.name)}
+    others = {name: column for name, column in plan.columns.items() if name not in births}
+    if file_formats.has_open_century(_dates(others, items, shape, lines)):
+        questions.add("pivot")
+    if not _has_lookup(plan):
+        questions.add("lookup_field")
     if file_formats.likely_decimal(_amounts(plan.columns, items, shape, lines)) is None:
         questions.add("decimal")
-    if any(_CLOCK.fullmatch(value) and not _ZONED.fullmatch(value) for value in moments):
+    if any(written.clock and not written.zone for text in moments if (written := written_dates.read(text))):
         questions.add("zone")
     return frozenset(questions)
 
@@ -83,17 +92,45 @@ def _key(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-def _person(shape: Shape) -> str:
-    """The column that says who: an e-mail address, or else an id."""
-    for wanted in ("email", "emailaddress", "mail", "correo", "correoelectronico", "personid", "leadid", "id"):
+def _has_lookup(plan: Plan) -> bool:
+    """Whether people are found by an e-mail address or unique field of the file; ids are a question every time."""
+    if plan.person:
+        return plan.lookup_field != "id" and not _is_id(plan.person)
+    return plan.lookup_field in plan.columns and plan.lookup_field != "id"
+
+
+def _person(shape: Shape, emails: Sequence[str]) -> str:
+    """The column that says who: an e-mail address, or else one that is called like an id of ours."""
+    for wanted in ("email", "emailaddress", "mail", "correo", "correoelectronico"):
         for column in shape.header:
             if _key(column) == wanted:
                 return "{" + column + "}"
-    return ""
+    called = [column for column in shape.header if _key(column) in ("personid", "leadid")]
+    return "".join("{" + column + "}" for column in [*emails, *called][:1])
 
 
 def _is_id(person: str) -> bool:
     return _key(person) in ("personid", "leadid", "id")
+
+
+def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
+    """The columns whose values are e-mail addresses."""
+    found = []
+    for column, values in _by_column(shape, lines):
+        texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+        if texts and all(map(datatypes.EMAIL.fullmatch, texts)):
+            found.append(column)
+    return found
+
+
+def _dates(
+    columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]
+) -> list[str]:  # fmt: skip
+    """The texts in the columns that are mapped to dates and moments."""
+    kinds = {item.name for item in items if item.data_type in ("date", "datetime")}
+    wanted = {column for name, column in columns.items() if name in kinds}
+    cells = [value for column, values in _by_column(shape, lines) if column in wanted for value in values]
+    return [cell for cell in cells if isinstance(cell, str) and cell.strip()]
 
 
 def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
@@ -109,8 +146,12 @@ def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
 def _amounts(
     columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]
 ) -> list[Any]:  # fmt: skip
-    fractions = {item.name for item in items if item.data_type in ("float", "currency")}
-    wanted = {column for name, column in columns.items() if name in fractions}
+    numbers = {
+        item.name
+        for item in items
+        if item.data_type in ("float", "currency", "integer", "score", "percent") and item.name != "id"
+    }
+    wanted = {column for name, column in columns.items() if name in numbers}
     return [value for column, values in _by_column(shape, lines) if column in wanted for value in values]
 
 

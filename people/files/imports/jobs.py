@@ -6,11 +6,11 @@ it batch by batch. An app above adds what it can take in with `register`.
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -22,7 +22,7 @@ from people import disk
 from people.core import jobs, permissions
 from people.core.errors import Problem, Refused, refuse_if
 from people.core.source import Door
-from people.datatypes.file_formats import DateOrder
+from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files import tabular
 from people.files.imports.plan import KEY_COLUMN, Plan
 from people.files.imports.targets import TARGETS
@@ -33,6 +33,14 @@ MAX_NAME = 255
 OTHERS = "people.change_import"  # the right to see and steer imports of other users
 REPORT_COLUMNS = ("import_row", "import_problem")  # that a report of refused rows adds
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
+
+
+class Hit(NamedTuple):
+    """The person whom a row would change: who it is, and (label, old, new) of each value that would be another."""
+
+    person_id: int
+    name: str
+    changes: Sequence[tuple[str, str, str]] = ()
 
 
 def folder() -> Path:
@@ -177,8 +185,15 @@ def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
         elif name in used:
             found.append(Problem("given_twice", _("given twice"), path))
         used[name] = column
+    for name in plan.constants:
+        if name not in known:
+            found.append(
+                Problem("unknown_field", _("there is no such field"), ("constants", name), ", ".join(known), name)
+            )
+        elif name in plan.columns:
+            found.append(Problem("given_twice", _("given twice"), ("constants", name)))
     for item in known.values():
-        if item.is_required and not plan.columns.get(item.name):
+        if item.is_required and not (plan.columns.get(item.name) or plan.constants.get(item.name)):
             message = _("a column for “%(field)s” is needed") % {"field": item.label}
             found.append(Problem("missing_value", message, ("columns", item.name)))
     if plan.zone not in available_timezones():
@@ -188,6 +203,8 @@ def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
         found.append(Problem("wrong_type", _("the order of dates is missing"), ("date_order",)))
     if plan.decimal not in (".", ","):
         found.append(Problem("wrong_type", _("the decimal mark is missing"), ("decimal",)))
+    if plan.pivot not in (EXCEL_PIVOT, LATE_PIVOT):
+        found.append(Problem("wrong_type", _("the century of two-digit years is missing"), ("pivot",)))
     return [*found, *target.problems(plan, shape)]
 
 

@@ -7,10 +7,17 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from people.core.errors import Problem
-from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.file_formats import EXCEL_PIVOT, Convention, DateOrder
 
 # what a refused row is called wherever it turns up: in the report, and where it waits to be replayed
 KEY_COLUMN = "import_key"
+# parts that an earlier version does not know, with what they are by default
+_LATER: Mapping[str, Any] = {
+    "pivot": EXCEL_PIVOT,
+    "keep_apostrophes": False,
+    "constants": {},
+    "starts_campaigns": True,
+}
 
 
 class Status(StrEnum):
@@ -84,21 +91,22 @@ class Plan:
     static_list: int | None = None
     null_text: str = ""  # a cell of just this is no value
     starts_campaigns: bool = True  # of people: whether what the log says of them makes anybody enter a campaign
+    # two-digit years from this on are of the 1900s
+    pivot: int = EXCEL_PIVOT
+    keep_apostrophes: bool = False  # those that exports put before what a spreadsheet takes for a formula
+    constants: Mapping[str, str] = field(default_factory=dict)  # by names of `Mappable`s: the same in every row
 
     def as_json(self) -> dict[str, Any]:
-        stored = asdict(self)
-        # the version before, beside this one, knows no such part; it must refuse what it would not heed
-        if self.starts_campaigns:
-            del stored["starts_campaigns"]
-        return stored
+        # a version beside this one may not know what it can do without
+        return {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Plan":
-        return cls(**stored)
+        return cls(**{name: value for name, value in stored.items() if name in cls.__dataclass_fields__})
 
     @property
     def convention(self) -> Convention:
-        return Convention(DateOrder(self.date_order), self.decimal)
+        return Convention(DateOrder(self.date_order), self.decimal, self.pivot, self.keep_apostrophes)
 
     @property
     def time_zone(self) -> ZoneInfo:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import compress, islice
 from queue import Full, Queue
 from threading import Event, Thread
@@ -63,7 +64,11 @@ class Reading:
     def __init__(self, target: Target, plan: Plan, shape: Shape) -> None:
         self.target, self.shape = target, shape
         self.limit = target.batch_of(plan)
-        self.read = target.reader(plan, shape)
+        # a fixed value is a column that every row has besides those of the file
+        fixed = {f"\0{name}": value for name, value in plan.constants.items()}
+        self.fixed = list(fixed.values())
+        whole = replace(shape, header=(*shape.header, *fixed))
+        self.read = target.reader(replace(plan, columns={**plan.columns, **{key[1:]: key for key in fixed}}), whole)
         self.is_hashed = target.has_external_ids and plan.external_id == ExternalId.HASH
         is_keyed = target.has_external_ids and plan.external_id != ExternalId.COLUMN and KEY_COLUMN in shape.header
         self.key_at = shape.header.index(KEY_COLUMN) if is_keyed else None
@@ -77,7 +82,8 @@ class Reading:
         faults = [(line, line.problem) for line in lines if line.problem]
         if faults:
             lines = [line for line in lines if not line.problem]
-        rows, digests = self.read([line.cells for line in lines])
+        fixed = self.fixed
+        rows, digests = self.read([[*line.cells, *fixed] if fixed else line.cells for line in lines])
         if isinstance(rows, list) and any(isinstance(row, Problem) for row in rows):
             faults += [(line, row) for line, row in zip(lines, rows, strict=True) if isinstance(row, Problem)]
             kept = [not isinstance(row, Problem) for row in rows]

@@ -5,6 +5,7 @@ from typing import Any
 
 from people.core.errors import Problem
 from people.core.source import Source
+from people.files.imports.jobs import Hit
 from people.files.imports.plan import Mappable, Plan, Result, Results
 from people.files.tabular import Shape
 
@@ -62,6 +63,10 @@ class Target:
     def again(self, is_same: bool, plan: Plan) -> Result:
         """What becomes of a row whose key came before in the file, with the same or with other content."""
         raise NotImplementedError
+
+    def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
+        """By their places, whom the rows of a preview would change or be about, of the people who are known."""
+        return {}
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
         """The rows with these external ids."""

@@ -88,7 +88,6 @@ def test_refused_rows_are_reported_and_the_others_recorded(buy_cds, tmp_path):
     ("content", "said"),
     [
         (b"", "The file is empty"),
-        (b"order_id,order_id\n", "'order_id' twice"),
         (b"a,b\n1,2\n", "no column"),
         (b"\x1f\x8bnot gzip", "gzip file is broken"),
     ],

@@ -105,7 +105,7 @@ def test_what_is_missing_in_the_plan_is_told(marketer):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "empty"), (b"a,a\n", "twice"), (b"PK\x03\x04zip", "workbook"), (b"\x1f\x8bx", "gzip file is broken")],
+    [(b"", "empty"), (b"PK\x03\x04zip", "workbook"), (b"\x1f\x8bx", "gzip file is broken")],
 )
 def test_files_that_are_none_are_refused_on_the_page(marketer, content, said):
     assert said in upload(marketer, content).content.decode()
@@ -243,3 +243,19 @@ def test_an_export_of_days_means_days_of_the_user(exporter, client):
     )
     parameters = Export.objects.get().parameters
     assert (parameters["since"], parameters["until"]) == ("2026-11-20T00:00:00+01:00", "2026-11-21T00:00:00+01:00")
+
+
+def test_columns_mapped_later_are_asked_about(marketer):
+    answer = upload(marketer, "Customer,Whenever,App,What\nx@example.com,05/11/2026,2.14.0,A\n")
+    values = {**CHOICES, "person": "{Customer}", "column_1": "", "column_3": "primary_value", "column_2": ""}
+    asked = marketer.post(answer.url, {**values, "column_1": "occurred_at", "asked": ""})
+    assert "leave this open" in asked.text and not Import.objects.get().plan
+    again = marketer.post(answer.url, {**values, "column_1": "occurred_at", "asked": "date_order"})
+    assert again.context["preview"] is not None
+
+
+def test_the_header_below_other_lines_is_chosen(marketer):
+    answer = upload(marketer, "Report\nMade,today\nCustomer,When,What\nx@example.com,2026-11-05,A\n")
+    reshaped = {"reshape": "1", "delimiter": ",", "encoding": "utf-8", "header_row": "3", "subject": "depositCheck"}
+    marketer.post(answer.url, reshaped)
+    assert Import.objects.get().shape["header"] == ["Customer", "When", "What"]

@@ -88,7 +88,6 @@ def test_a_byte_of_another_encoding_spoils_its_own_cell_only():
     [
         (b"", "empty"),
         (b"\xef\xbb\xbf\r\n", "empty"),
-        (b"a,a\n1,2\n", "'a' twice"),
         (b",,\n1,2,3\n", "empty"),
         (b"\x1f\x8b\x08broken", "gzip"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "gzip"),

@@ -1,0 +1,276 @@
+"""Files of other products: what they write is read, asked for or refused, and what we write we read back."""
+
+import io
+from datetime import UTC, date
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.models import Activity
+from activities.types.drafts import FieldSpec
+from people import datatypes
+from people.core.errors import Refused
+from people.datatypes import file_formats
+from people.datatypes.file_formats import Convention, DateOrder
+from people.files import xlsx
+from people.files.exports import jobs as export_jobs
+from people.files.imports import guessing
+from people.files.imports import jobs as import_jobs
+from people.files.imports import plan as import_plan
+from people.files.imports import targets as import_targets
+from people.models import Person
+from people.persons import export_kind as person_export_kind
+from tests.factories import approved_type, person
+
+CASES = Path(__file__).parents[1] / "people" / "cases"
+FIELDS = (
+    FieldSpec("what", "What", is_primary=True), FieldSpec("n", "N", "integer"), FieldSpec("amt", "Amt", "currency"),
+    FieldSpec("s", "S Text"), FieldSpec("joinTime", "Join Time", "datetime"),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+
+
+@pytest.fixture
+def simple_act(db):
+    return approved_type("Do Simple", "simpleAct", FIELDS)
+
+
+def command(name, file, *arguments):
+    out, err = StringIO(), StringIO()
+    try:
+        call_command(name, str(file), "--no-progress", *arguments, stdout=out, stderr=err)
+    except SystemExit:
+        pass
+    return out.getvalue().strip(), err.getvalue()
+
+
+def record(file, *more):
+    return command("import_activities", file, "--type", "simpleAct", "--create-people", *more)
+
+
+def guessed(name, kind="activities", subject="simpleAct", content=None):
+    job = import_jobs.upload([content or (CASES / name).read_bytes()], name, kind, None)
+    return guessing.guess_plan(job, subject, "UTC", import_jobs.sample(job)), job
+
+
+def test_the_table_below_other_lines_is_read(simple_act):
+    out, err = record(
+        CASES / "zoom-header-block.csv", "--person", "{Email}", "--occurred-at", "Join Time", "--dates", "mdy",
+        "--set", "primary_value=Rye",
+    )  # fmt: skip
+    assert "3 added" in out and "Columns left out" in err
+    assert Person.objects.count() == 2
+    assert set(Activity.objects.filter(activity_type_id=simple_act.pk).values_list("primary_value", flat=True)) == {
+        "Rye"
+    }
+
+
+def test_month_names(simple_act):
+    out, _err = record(CASES / "month-names.csv", "--person", "{Email}", "--occurred-at", "Order Date",
+                       "--primary", "Event Name", "--dates", "mdy")  # fmt: skip
+    assert "2 added" in out
+    moments = Activity.objects.filter(activity_type_id=simple_act.pk).values_list("occurred_at", flat=True)
+    assert {moment.isoformat() for moment in moments} == {"2026-09-26T19:05:00+00:00"}
+
+
+@pytest.mark.django_db
+def test_a_header_twice_costs_nothing():
+    out, _err = command("import_people", CASES / "duplicate-header-typeform.csv", "--field", "email=Your email?",
+                        "--field", "title=Anything else? (2)")  # fmt: skip
+    assert "2 added" in out
+    assert Person.objects.get(email="ty.two@example.com").title == "no"
+
+
+@pytest.mark.django_db
+def test_nobody_is_found_by_an_id_unasked():
+    guess, job = guessed("id-column-overwrites-strangers.csv", "people", "")
+    assert guess.plan.lookup_field == "email" and guess.plan.columns["email"] == "Work Email"
+    assert "id" not in guess.plan.columns
+    guess, _job = guessed("f.csv", "people", "", b"ID,First Name\n1,Wanda\n")
+    assert "lookup_field" in guess.questions and "id" not in guess.plan.columns
+
+
+@pytest.mark.django_db
+def test_the_preview_knows_whom_a_row_hits():
+    wanda = person(email="wanda@example.com", first_name="Ximena")
+    target = import_targets.TARGETS["people"]
+    hits = target.hits([{"email": "wanda@example.com", "first_name": "Wanda"}], import_plan.Plan())
+    assert hits[0].person_id == wanda.pk and hits[0].changes == [("First Name", "Ximena", "Wanda")]
+
+
+def test_only_mapped_columns_answer_the_order_of_dates(simple_act):
+    guess, _job = guessed("date-order-from-ignored-column.csv")
+    assert "date_order" in guess.questions
+
+
+def test_a_thousands_point_is_asked(simple_act):
+    guess, _job = guessed("thousands-point.csv")
+    assert "decimal" in guess.questions
+
+
+@pytest.mark.parametrize(
+    ("values", "mark"),
+    [
+        (["1.234"], None), (["1,234"], None), (["1.234.567"], ","), (["1,234,567"], "."), (["0.125"], "."),
+        (["12345.678"], "."), (["0,125"], ","), (["1.5", "1,5"], None), (["+1.50"], "."), (["17"], "."),
+    ],
+)  # fmt: skip
+def test_marks_that_may_be_either_decide_nothing(values, mark):
+    assert file_formats.likely_decimal(values) == mark
+
+
+def test_refused_rows_leave_nobody_behind(simple_act):
+    out, _err = record(CASES / "refused-rows-create-people.csv", "--person", "{Email}", "--occurred-at", "When",
+                       "--primary", "What", "--field", "n=N")  # fmt: skip
+    assert "0 added" in out and "2 refused" in out
+    assert not Person.objects.exists() and not Activity.objects.exists()
+
+
+def test_a_dry_run_takes_no_ids(simple_act, tmp_path):
+    (tmp_path / "f.csv").write_text("Email,What,When\na@example.com,A,2026-11-05\nb@example.com,B,2026-11-05\n")
+    before = person().pk
+    arguments = ("--person", "{Email}", "--occurred-at", "When", "--primary", "What")
+    assert "2 added" in record(tmp_path / "f.csv", *arguments, "--dry-run")[0]
+    assert Person.objects.count() == 1
+    assert person().pk == before + 1
+    assert "2 added" in record(tmp_path / "f.csv", *arguments)[0]
+    assert Person.objects.count() == 4
+
+
+@pytest.mark.django_db
+def test_blanks_around_text_are_no_part_of_it():
+    command("import_people", CASES / "blanks-around-text.csv")
+    assert set(Person.objects.values_list("country", flat=True)) == {"Spain"}
+    assert Person.objects.filter(first_name="Bob").exists()
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "\u3000", "\u200b", "\ufeff", "\u2060", "\t"])
+@pytest.mark.parametrize("data_type", ["string", "phone", "email", "link"])
+def test_invisible_characters(blank, data_type):
+    kind = datatypes.BY_NAME[data_type]
+    text = kind.example.strip()
+    assert kind.parse(f"{blank}{text}{blank}", UTC) == text
+    assert datatypes.is_blank(blank * 2)
+
+
+@pytest.mark.django_db
+def test_one_row_of_another_encoding_does_not_decide_for_the_others():
+    out, _err = command("import_people", CASES / "one-latin1-row.csv")
+    assert "3 added" in out and "1 refused" in out
+    assert set(Person.objects.values_list("city", flat=True)) == {"Málaga"}
+
+
+@pytest.mark.django_db
+def test_dates_written_as_their_midnight():
+    out, _err = command("import_people", CASES / "date-with-midnight.csv", "--dates", "dmy")
+    assert "3 added" in out
+    assert set(Person.objects.values_list("date_of_birth", flat=True)) == {date(1980, 11, 5)}
+
+
+def test_zones_by_name_and_blanks_around_moments(simple_act):
+    out, _err = record(CASES / "utc-suffix.csv", "--person", "{Email}", "--occurred-at", "When", "--primary", "What")
+    assert "3 added" in out
+
+
+@pytest.mark.django_db
+def test_nobody_is_born_in_the_future():
+    command("import_people", CASES / "two-digit-birth-year.csv", "--dates", "dmy")
+    assert Person.objects.get().date_of_birth == date(1930, 11, 5)
+
+
+def test_columns_are_taken_by_label_and_the_others_named(simple_act):
+    out, err = record(CASES / "labels.csv", "--person", "{Email}", "--occurred-at", "When", "--primary", "What")
+    assert "1 added" in out and "left out" not in err
+    (activity,) = Activity.objects.filter(activity_type_id=simple_act.pk)
+    assert activity.attributes == {"n": 5, "s": "hello"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("subscribers.zip", "ZIP archive \\(2 files"), ("table-as.xls", "web page"), ("x.xls", "old Excel file")],
+)
+def test_what_is_no_table_is_called_what_it_is(name, said):
+    content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 if name == "x.xls" else (CASES / name).read_bytes()
+    with pytest.raises(Refused, match=said):
+        import_jobs.upload([content], name, "people", None)
+
+
+@pytest.mark.parametrize(
+    ("written", "iso"),
+    [
+        ("Sep 26, 2026 7:05 PM", "2026-09-26T19:05:00Z"), ("26 sep 2026", "2026-09-26T00:00:00Z"),
+        ("26 de septiembre de 2026 a las 7:05 p. m.", "2026-09-26T19:05:00Z"),
+        ("Sat, 26 Sep 2026 19:05:00 GMT", "2026-09-26T19:05:00Z"),
+        ("Thu Nov 05 2026 14:03:22 GMT+0100 (Central European Standard Time)", "2026-11-05T13:03:22Z"),
+        ("2026-11-05 14:03:22 Europe/Madrid", "2026-11-05T13:03:22Z"), ("5 nov. 2026 14:03", "2026-11-05T14:03:00Z"),
+        ("3/4/2026 12:05 a. m.", "2026-04-03T00:05:00Z"), ("mié, 4 mar 2026 9:05 CET", "2026-03-04T08:05:00Z"),
+    ],
+)  # fmt: skip
+def test_moments_in_words(written, iso):
+    kind = datatypes.BY_NAME["datetime"]
+    assert kind.to_text(kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)) == iso
+
+
+@pytest.mark.parametrize("written", ["26 foo 2026", "31 feb 2026", "2026-11-05 14:03 CST", "Sep 26", "25:10 PM"])
+def test_what_means_nothing_for_certain_is_refused(written):
+    kind = datatypes.BY_NAME["datetime"]
+    with pytest.raises(datatypes.BadValue):
+        kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)
+
+
+MONTHS = ("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
+          "January February March April May June July August September October November December".split())  # fmt: skip
+
+
+@given(st.dates(date(1970, 1, 1), date(2069, 12, 31)))
+def test_every_notation_of_a_date_is_read_back(day):
+    kind = datatypes.BY_NAME["date"]
+    spanish, english = (names[day.month - 1] for names in MONTHS)
+    notations = {
+        "dmy": (f"{day.day}/{day.month}/{day.year}", f"{day:%d.%m.%Y}", f"{day:%d-%m-%Y}"),
+        "mdy": (f"{day.month}/{day.day}/{day.year}", f"{day:%m-%d-%Y}"),
+        "ymd": (
+            f"{day:%Y/%m/%d}", f"{day:%Y-%m-%d} 00:00:00", f"{day.day} de {spanish} de {day.year}",
+            f"{day.day}-{english[:3]}-{day.year}", f"{english} {day.day}, {day.year}", f"{day}T00:00:00.000Z",
+        ),
+    }  # fmt: skip
+    for order, texts in notations.items():
+        read = Convention(DateOrder(order)).reader(kind)
+        for text in texts:
+            assert kind.parse(read(text), UTC) == day
+
+
+@given(st.text(alphabet="'=+-@|%\t\rab0 .,", max_size=8))
+def test_the_mark_of_spreadsheets_has_an_inverse(text):
+    assert xlsx.unguarded(xlsx.guarded(text)) == text
+
+
+TEXTS = ("+34 600 123 456", "-", "'s-Hertogenbosch", "'=1", "''+x", "=SUM(A1)", "-5", "'-5", "@me", '"q", x', "a\nb")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("excel_safe", [True, False])
+@pytest.mark.parametrize("format", ["csv", "tsv", "ssv"])
+def test_an_export_imported_again_changes_nobody(excel_safe, format, tmp_path):
+    given = [
+        person(title=text, phone=text.replace("\n", " "), annual_revenue="1234.5", date_of_birth="1980-11-05",
+               unsubscribed=True, person_score=7, address=text)
+        for text in TEXTS
+    ]  # fmt: skip
+    file = io.BytesIO()
+    export_jobs.write(person_export_kind.statement({}), format, file, excel_safe=excel_safe)
+    (tmp_path / "p.csv").write_bytes(file.getvalue())
+    before = list(Person.objects.order_by("pk").values())
+    arguments = () if excel_safe else ("--keep-apostrophes",)
+    out, _err = command("import_people", tmp_path / "p.csv", *arguments)
+    assert f"{len(given)} updated" in out
+    assert list(Person.objects.order_by("pk").values()) == before
