@@ -22,8 +22,7 @@ from people.core.source import Source
 from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
 from people.files.imports import targets as import_targets
-from people.files.imports.jobs import Hit
-from people.files.imports.plan import ExternalId, Mappable, Plan, Result, Results, Status
+from people.files.imports.plan import ExternalId, Hit, Mappable, Plan, Result, Results, Status
 from people.files.imports.targets import Reader, Target
 from people.files.tabular import Shape
 from people.models import Person

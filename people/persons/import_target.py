@@ -13,8 +13,7 @@ from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.fields import catalog
 from people.files.imports import targets as import_targets
-from people.files.imports.jobs import Hit
-from people.files.imports.plan import Mappable, Plan, Result, Results, Status
+from people.files.imports.plan import Hit, Mappable, Plan, Result, Results, Status
 from people.files.imports.targets import Reader, Target
 from people.files.tabular import Shape
 from people.lists import static_lists

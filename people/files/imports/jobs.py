@@ -6,11 +6,11 @@ it batch by batch. An app above adds what it can take in with `register`.
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -33,14 +33,6 @@ MAX_NAME = 255
 OTHERS = "people.change_import"  # the right to see and steer imports of other users
 REPORT_COLUMNS = ("import_row", "import_problem")  # that a report of refused rows adds
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
-
-
-class Hit(NamedTuple):
-    """The person whom a row would change: who it is, and (label, old, new) of each value that would be another."""
-
-    person_id: int
-    name: str
-    changes: Sequence[tuple[str, str, str]] = ()
 
 
 def folder() -> Path:

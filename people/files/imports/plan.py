@@ -35,6 +35,14 @@ class Result(NamedTuple):
     new_id: int | None = None
 
 
+class Hit(NamedTuple):
+    """The person whom a row would change: who it is, and (label, old, new) of each value that would be another."""
+
+    person_id: int
+    name: str
+    changes: Sequence[tuple[str, str, str]] = ()
+
+
 @dataclass(slots=True)
 class Results:
     """What became of a batch: rows were added, under `ids` where they have any, but for `others` by their places."""

@@ -5,8 +5,7 @@ from typing import Any
 
 from people.core.errors import Problem
 from people.core.source import Source
-from people.files.imports.jobs import Hit
-from people.files.imports.plan import Mappable, Plan, Result, Results
+from people.files.imports.plan import Hit, Mappable, Plan, Result, Results
 from people.files.tabular import Shape
 
 
