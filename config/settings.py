@@ -136,7 +136,7 @@ MIDDLEWARE = [
     "config.api.middleware.ApiDoor",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-    "config.access.throttling.HashingMiddleware",
+    "config.access.sign_in.throttling.HashingMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -212,7 +212,7 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "custom-activities@localhost")
 SITE_URL = env.str("SITE_URL", "").rstrip("/")  # for the links in e-mails
 
 FILE_UPLOAD_HANDLERS = [
-    "people.disk.BoundedUpload",
+    "people.core.disk.BoundedUpload",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]

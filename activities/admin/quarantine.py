@@ -21,7 +21,7 @@ from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located, restored, show
-from people.numerals import whole_number
+from people.core.numerals import whole_number
 
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}

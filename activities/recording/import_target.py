@@ -159,7 +159,8 @@ class ActivitiesTarget(Target):
             people_lookup.by_field(plan.lookup_field, [lookup.value for lookup in lookups.values()]) if lookups else {}
         )
         for place, lookup in lookups.items():
-            ids.update({place: pk for pk in known.get(datatype_keys.key_of(lookup.value), ())[:1]})
+            if people := known.get(datatype_keys.key_of(lookup.value)):
+                ids[place] = people[0]
         people = Person.objects.in_bulk(ids.values())
         return {place: Hit(pk, str(people[pk])) for place, pk in ids.items()}
 

@@ -22,7 +22,7 @@ AXES_FAILURE_LIMIT = env.int("LOGIN_ATTEMPTS", 5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCK_MINUTES", 15))
 # Wrong passwords and secrets from one address (of IPv6 one /64) in a minute, whoever they were for
 LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", 20)
-PASSWORD_HASHERS = ["config.access.throttling.BoundedPBKDF2"]
+PASSWORD_HASHERS = ["config.access.sign_in.throttling.BoundedPBKDF2"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.address"
 AXES_LOCKOUT_CALLABLE = "config.access.sign_in.views.locked_out"

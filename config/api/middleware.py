@@ -18,9 +18,9 @@ from config.api import idempotency
 from config.api import throttling as api_throttling
 from config.observability import logging as log_formats
 from people.core.errors import Problem, Refused
+from people.core.numerals import whole_number
 from people.core.refusals import TooLarge, Unauthorized
 from people.core.source import Door
-from people.numerals import whole_number
 
 PREFIX = "/api/v1/"
 MAX_ADDRESS = 8_192

@@ -1,7 +1,7 @@
 """A client's connection as a thread sees it: it reads what has arrived, and does not wait until its answer is taken.
 
 What the client does not take at once is kept: a file by its descriptor, other bytes in memory and beyond some
-kilobytes in a temporary file. The worker's loop sends it (`config.web_worker`).
+kilobytes in a temporary file. The worker's loop sends it (`config.server.worker`).
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from config.request_framing import Incoming
+from config.server.framing import Incoming
 
 PIECE = 262_144  # bytes sent at once
 IN_MEMORY = 65_536

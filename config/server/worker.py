@@ -23,8 +23,8 @@ import orjson
 from gunicorn import http
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from config.client_socket import ClientSocket, Pace
-from config.request_framing import Bounds, Incoming, RequestBoundError
+from config.server.client_socket import ClientSocket, Pace
+from config.server.framing import Bounds, Incoming, RequestBoundError
 
 RECEIVED_AT_ONCE = 65_536
 LINGER_SECONDS = 2.0  # for a client to read an answer before the connection is closed on what it still sends

@@ -18,12 +18,12 @@ from django.views.decorators.http import require_POST
 
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core.errors import Refused
+from people.core.numerals import whole_number
 from people.core.source import Door
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import KINDS
 from people.models import Export
-from people.numerals import whole_number
 
 State = Export.State
 FORMATS = {"csv": gettext_lazy("CSV, comma"), "ssv": gettext_lazy("CSV, semicolon"), "ndjson": "NDJSON"}

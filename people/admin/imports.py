@@ -17,6 +17,7 @@ from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core import installation
 from people.core.errors import Refused, located, show
+from people.core.numerals import whole_number
 from people.core.source import Door, Source
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
@@ -26,7 +27,6 @@ from people.files.imports.reader import Reading
 from people.files.imports.targets import TARGETS
 from people.files.tabular import Shape
 from people.models import Import, StaticList
-from people.numerals import whole_number
 
 PREVIEW_ROWS = 10
 State = Import.State

@@ -11,10 +11,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from people import written_dates
-from people.datatypes import DataType
+from people.datatypes import DataType, written_dates
+from people.datatypes.written_dates import PARTED
 from people.files import xlsx
-from people.written_dates import PARTED
 
 EXCEL_PIVOT = 30  # Excel reads the two-digit years from 30 to 99 as 1930 to 1999
 LATE_PIVOT = 70  # POSIX reads those before 69 as of this century

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_POST
 
 from people.admin.forms import shown
 from people.core.errors import Refused
+from people.core.numerals import whole_number
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.files.exports import jobs as export_jobs
 from people.models import Person, StaticList
-from people.numerals import whole_number
 from people.persons import export_kind as person_export_kind
 from smartlists.admin import copies
 from smartlists.admin.base import NAME, find, page, require

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.core.admin.pagination import UncountedPaginator
-from people.numerals import whole_number
+from people.core.numerals import whole_number
 from smartlists.admin import copies, list_pages, members
 from smartlists.admin.builder import views as builder_views
 from smartlists.models import SmartList

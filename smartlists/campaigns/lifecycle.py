@@ -21,8 +21,8 @@ from people.core.errors import Problem, Refused, refuse_if, refuse_if_changed
 from people.core.models import Folder
 from people.core.permissions import require
 from people.datatypes import naming
-from smartlists import effect_rights
 from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import effect_rights
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns.definition import Definition
 from smartlists.catalog import Catalogue

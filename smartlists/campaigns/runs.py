@@ -13,10 +13,9 @@ from pyroaring import BitMap
 from people.core import audit
 from people.core.errors import Problem, Refused, bad_value
 from people.core.permissions import require
-from smartlists import effect_rights
 from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import effect_rights, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import triggers
 from smartlists.campaigns.triggers import Candidate, Listener, definition_of
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations

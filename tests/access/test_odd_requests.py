@@ -9,7 +9,7 @@ from django.test import Client
 
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from people.numerals import whole_number
+from people.core.numerals import whole_number
 from tests.access.route_walker import PLACE, address, build_world
 from tests.access.test_routes import table
 from tests.api.conftest import Api

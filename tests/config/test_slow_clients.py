@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from config.request_framing import Bounds, Incoming, RequestBoundError
+from config.server.framing import Bounds, Incoming, RequestBoundError
 from tests.server import served
 
 HEAD = b"POST /identity/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -18,7 +18,7 @@ from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
 from config.access.users.rights import RightsField
 from people.core.errors import NotAllowed, Refused
-from people.numerals import whole_number
+from people.core.numerals import whole_number
 
 FAILED_DAYS = 30
 FAILED_SHOWN = 50

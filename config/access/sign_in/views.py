@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.forms import AuthenticationForm
 
-from config.access import throttling
+from config.access.sign_in import throttling
 
 
 class Login(LoginView):

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_string
 
-from people.numerals import whole_number
+from people.core.numerals import whole_number
 
 ROOTS = ("/rest", "/bulk", "/identity", "/userservice")
 KILOBYTE = 1_024

@@ -10,8 +10,8 @@ from django.shortcuts import render
 from unfold.admin import ModelAdmin
 
 from people.core.errors import NotAllowed, Problem, Refused, located
+from people.core.numerals import whole_number
 from people.core.source import Door, Source
-from people.numerals import whole_number
 
 
 class PagesAdmin(ModelAdmin):

@@ -19,8 +19,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from psycopg import errors
 
-from people import disk
-from people.core import jobs, notifications, permissions
+from people.core import disk, jobs, notifications, permissions
 from people.core.db import locks
 from people.core.errors import Problem, Refused
 from people.core.messages import packed, storable

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from people import datatypes, written_dates
-from people.datatypes import file_formats
+from people import datatypes
+from people.datatypes import file_formats, written_dates
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ExternalId, Mappable, Plan
 from people.files.imports.targets import TARGETS
@@ -40,7 +40,8 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
     columns = columns_for([item for item in items if item.name != "id"], shape)
     emails = _emails(shape, lines)
     if job.kind == "people" and "email" not in columns:
-        columns |= {"email": column for column in emails[:1] if column not in columns.values()}
+        if emails and emails[0] not in columns.values():
+            columns["email"] = emails[0]
     moments = _moments(shape, lines)
     for item in items:  # what happened when is needed, and hardly ever called as we call it
         if item.is_required and item.data_type == "datetime" and item.name not in columns:

@@ -18,8 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from people import disk
-from people.core import jobs, permissions
+from people.core import disk, jobs, permissions
 from people.core.errors import Problem, Refused, refuse_if
 from people.core.source import Door
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder

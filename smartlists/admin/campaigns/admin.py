@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.core.admin.pagination import UncountedPaginator
-from people.numerals import whole_number
+from people.core.numerals import whole_number
 from smartlists.admin import webhooks
 from smartlists.admin.campaigns import builder as campaign_builder
 from smartlists.admin.campaigns import views as campaign_views

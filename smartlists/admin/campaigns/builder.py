@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from people.core.errors import Problem, Refused
-from people.numerals import whole_number
+from people.core.numerals import whole_number
 from smartlists.admin.base import require
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form

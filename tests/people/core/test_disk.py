@@ -7,7 +7,7 @@ from django.core.exceptions import RequestDataTooBig
 
 from config.operations import doctor
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
-from people import disk
+from people.core import disk
 from people.core.errors import Refused
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs

@@ -1,6 +1,7 @@
 """Files of other products: what they write is read, asked for or refused, and what we write we read back."""
 
 import io
+from contextlib import suppress
 from datetime import UTC, date
 from io import StringIO
 from pathlib import Path
@@ -26,7 +27,7 @@ from people.models import Person
 from people.persons import export_kind as person_export_kind
 from tests.factories import approved_type, person
 
-CASES = Path(__file__).parents[1] / "people" / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 FIELDS = (
     FieldSpec("what", "What", is_primary=True), FieldSpec("n", "N", "integer"), FieldSpec("amt", "Amt", "currency"),
     FieldSpec("s", "S Text"), FieldSpec("joinTime", "Join Time", "datetime"),
@@ -45,10 +46,8 @@ def simple_act(db):
 
 def command(name, file, *arguments):
     out, err = StringIO(), StringIO()
-    try:
+    with suppress(SystemExit):
         call_command(name, str(file), "--no-progress", *arguments, stdout=out, stderr=err)
-    except SystemExit:
-        pass
     return out.getvalue().strip(), err.getvalue()
 
 
@@ -91,7 +90,7 @@ def test_a_header_twice_costs_nothing():
 
 @pytest.mark.django_db
 def test_nobody_is_found_by_an_id_unasked():
-    guess, job = guessed("id-column-overwrites-strangers.csv", "people", "")
+    guess, _job = guessed("id-column-overwrites-strangers.csv", "people", "")
     assert guess.plan.lookup_field == "email" and guess.plan.columns["email"] == "Work Email"
     assert "id" not in guess.plan.columns
     guess, _job = guessed("f.csv", "people", "", b"ID,First Name\n1,Wanda\n")
@@ -227,8 +226,8 @@ def test_what_means_nothing_for_certain_is_refused(written):
         kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)
 
 
-MONTHS = ("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
-          "January February March April May June July August September October November December".split())  # fmt: skip
+MONTHS = (["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"],
+          ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"])  # fmt: skip
 
 
 @given(st.dates(date(1970, 1, 1), date(2069, 12, 31)))

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from people.core.errors import NotAllowed
-from smartlists import effect_rights
 from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import effect_rights
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import runs as campaign_runs
 from smartlists.lists import editing as list_editing
