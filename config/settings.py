@@ -154,7 +154,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.access.sign_in.account.theme",
-            ],
+            ]
         },
     }
 ]
@@ -227,11 +227,17 @@ OAUTH2_PROVIDER = {
     **{
         f"COMPLIANT_BCP_RFC9700_{name}": True
         for name in (
-            "IMPLICIT_GRANT", "PASSWORD_GRANT", "PKCE_METHOD", "ACCESS_TOKEN_TRANSPORT", "AUTHZ_RESPONSE_ISS",
-            "TOKEN_STORAGE", "REFRESH_TOKEN", "REDIRECT_URI_SCHEME",
+            "IMPLICIT_GRANT",
+            "PASSWORD_GRANT",
+            "PKCE_METHOD",
+            "ACCESS_TOKEN_TRANSPORT",
+            "AUTHZ_RESPONSE_ISS",
+            "TOKEN_STORAGE",
+            "REFRESH_TOKEN",
+            "REDIRECT_URI_SCHEME",
         )
     },
-}  # fmt: skip
+}
 
 # What the product allows; None is no limit. Marketo's limits are 10 types, 20 fields besides the primary one.
 ACTIVITIES_MAX_HOURS_AHEAD = env.int("ACTIVITIES_MAX_HOURS_AHEAD", 24)

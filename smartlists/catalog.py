@@ -96,9 +96,14 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
     names = (version.name, version.filter_name, version.trigger_name) if version else (row.api_name,) * 3
     retention = getattr(row, "retention", None)
     return Type(
-        row.pk, row.api_name, *names, row.retired_at is not None, retention.months if retention else None,
-        {**known, **MOMENT_FIELDS}, row.is_standard,
-    )  # fmt: skip
+        row.pk,
+        row.api_name,
+        *names,
+        row.retired_at is not None,
+        retention.months if retention else None,
+        {**known, **MOMENT_FIELDS},
+        row.is_standard,
+    )
 
 
 def expression_of(field: catalog.FieldInfo) -> str:

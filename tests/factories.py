@@ -62,7 +62,7 @@ def activity(
     external_id: object = None,
     **attributes: object,
 ) -> NewActivity:
-    return NewActivity(person_id, activity_type, occurred_at, primary_value, list(attributes.items()), external_id)  # fmt: skip
+    return NewActivity(person_id, activity_type, occurred_at, primary_value, list(attributes.items()), external_id)
 
 
 def recorded(*rows: NewActivity, source: Source = DIALECT) -> list[Outcome]:

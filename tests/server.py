@@ -43,8 +43,12 @@ def served(**environment: str) -> Iterator[Server]:
     known = _environment() | {"BIND": "127.0.0.1", "WEB_PORT": str(port), **environment}
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"],
-        cwd=settings.BASE_DIR, env=known, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        cwd=settings.BASE_DIR,
+        env=known,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     server = Server(process, port)
     try:
         _wait_for(server)
@@ -70,9 +74,10 @@ def worker() -> Iterator["subprocess.Popen[bytes]"]:
 
 def _environment() -> dict[str, str]:
     return os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
         "EMBEDDED_POSTGRES_ATTACH": "1",
-    }  # fmt: skip
+    }
 
 
 def _wait_for(server: Server) -> None:

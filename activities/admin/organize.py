@@ -55,9 +55,14 @@ def deleted(request: HttpRequest) -> HttpResponse:
         gone = gone.filter(Q(live__name__icontains=wanted) | Q(api_name__icontains=wanted))
     shown = list(gone[: DELETED_SHOWN + 1])
     return show(
-        request, "deleted", _("Deleted activity types"), types=shown[:DELETED_SHOWN], wanted=wanted, problem=problem,
+        request,
+        "deleted",
+        _("Deleted activity types"),
+        types=shown[:DELETED_SHOWN],
+        wanted=wanted,
+        problem=problem,
         more=len(shown) > DELETED_SHOWN,
-    )  # fmt: skip
+    )
 
 
 def export(request: HttpRequest) -> HttpResponse:
@@ -85,9 +90,14 @@ def bring_in(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Brought in as drafts. Approve them when they are right."))
             return redirect("admin:activities_activitytype_changelist")
     return show(
-        request, "bring_in", _("Import schemas"), text=text if found else "", found=found, problems=problems,
+        request,
+        "bring_in",
+        _("Import schemas"),
+        text=text if found else "",
+        found=found,
+        problems=problems,
         changes=[one for one in found if one.what != "unchanged"],
-    )  # fmt: skip
+    )
 
 
 def _sent(request: HttpRequest) -> tuple[str, list[str]]:

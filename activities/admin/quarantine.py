@@ -26,10 +26,12 @@ from people.core.numerals import whole_number
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
 PART_LABELS = {
-    "person": gettext_lazy("Person"), "activity_type": gettext_lazy("Activity type"),
-    "occurred_at": gettext_lazy("Occurred at"), "primary_value": gettext_lazy("Primary field"),
+    "person": gettext_lazy("Person"),
+    "activity_type": gettext_lazy("Activity type"),
+    "occurred_at": gettext_lazy("Occurred at"),
+    "primary_value": gettext_lazy("Primary field"),
     "external_id": gettext_lazy("External id"),
-}  # fmt: skip
+}
 SELECTED = "_selected_action"
 
 
@@ -127,9 +129,15 @@ class RefusedActivityAdmin(ModelAdmin):
                 self._replay(request, [row.pk for row in rows])
             return redirect("admin:activities_refusedactivity_changelist")
         return self._page(
-            request, "refused_correct", _("Correct refused activities"), form=form, rows=rows, selected=SELECTED,
-            action="correct_selected", problems=sorted({text for row in rows for text in _sentences(row)})[:20],
-        )  # fmt: skip
+            request,
+            "refused_correct",
+            _("Correct refused activities"),
+            form=form,
+            rows=rows,
+            selected=SELECTED,
+            action="correct_selected",
+            problems=sorted({text for row in rows for text in _sentences(row)})[:20],
+        )
 
     def _replay(self, request: HttpRequest, ids: list[int]) -> None:
         done = recording_replay.replay(ids, request.user)
@@ -162,9 +170,15 @@ class RefusedActivityAdmin(ModelAdmin):
             self._replay(request, [pk])
             return redirect("admin:activities_refusedactivity_row", pk)
         return self._page(
-            request, "refused_row", str(row), row=row, form=form, problems=_sentences(row), badge=self.badge(row),
+            request,
+            "refused_row",
+            str(row),
+            row=row,
+            form=form,
+            problems=_sentences(row),
+            badge=self.badge(row),
             raw=json.dumps(came, indent=2) if came else "",
-        )  # fmt: skip
+        )
 
     def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
         shell = self.admin_site.each_context(request)
@@ -231,9 +245,11 @@ class RowForm(forms.Form):
         labels = _labels(row)
         for name, value in self.before.items():
             self.fields[name] = forms.CharField(
-                label=labels.get(name, show(name)), initial=value, required=False,
+                label=labels.get(name, show(name)),
+                initial=value,
+                required=False,
                 widget=forms.TextInput(attrs={"class": "ca-input"}),
-            )  # fmt: skip
+            )
 
     def _values(self, row: dict[str, Any]) -> dict[str, str]:
         person = row["person"]

@@ -37,9 +37,11 @@ class RecordForm(forms.Form):
         self.suggested = {name: values for name, values in suggested.items() if values}
         moment = forms.DateTimeInput(attrs={"type": "datetime-local", "class": "ca-input"})
         self.fields["occurred_at"] = forms.CharField(
-            label=_("Occurred at"), initial=timezone.localtime().strftime("%Y-%m-%dT%H:%M"),
-            help_text=timezone.get_current_timezone_name(), widget=moment,
-        )  # fmt: skip
+            label=_("Occurred at"),
+            initial=timezone.localtime().strftime("%Y-%m-%dT%H:%M"),
+            help_text=timezone.get_current_timezone_name(),
+            widget=moment,
+        )
         for field in fields:
             widget = datatypes.BY_NAME[field.data_type].widget()
             widget.attrs |= {"class": "ca-input"} | ({"rows": 4} if isinstance(widget, forms.Textarea) else {})
@@ -73,9 +75,14 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
     types = ActivityType.objects.recordable().custom().with_versions()
     if "type" not in request.GET:
         return show(
-            request, "record_what", _("Record an activity"), person=person, opts=Person._meta, original=person,
+            request,
+            "record_what",
+            _("Record an activity"),
+            person=person,
+            opts=Person._meta,
+            original=person,
             types=sorted(types, key=lambda found: str(found).lower()),
-        )  # fmt: skip
+        )
     activity_type = get_object_or_404(types, pk=number(request.GET["type"], 0))
     live = activity_type.live
     assert live is not None  # recordable types have one

@@ -28,8 +28,9 @@ class RetentionAdmin(ModelAdmin):
     def due(self, kept: Retention) -> str:
         found = retention.due_of(kept)
         return _("%(count)s activities from before %(day)s") % {
-            "count": intcomma(found.count), "day": date_format(localtime(found.before), "DATE_FORMAT"),
-        }  # fmt: skip
+            "count": intcomma(found.count),
+            "day": date_format(localtime(found.before), "DATE_FORMAT"),
+        }
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         options["queryset"] = ActivityType.objects.existing()

@@ -53,14 +53,26 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         last = found[PAGE - 1]
         older["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
     return show(
-        request, "timeline", str(person), person=person, days=_by_day(shown), form=form, chosen=chosen,
+        request,
+        "timeline",
+        str(person),
+        person=person,
+        days=_by_day(shown),
+        form=form,
+        chosen=chosen,
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
-        older=older.urlencode() if len(found) > PAGE else "", filtered=any(chosen.values()),
-        goes_on=_goes_on(request, before, shown), users=_users(shown), query=_without(request, "before", "at"),
-        zone=timezone.get_current_timezone_name(), opts=Person._meta, original=person,
-        external_ids=_external_ids(person.pk, shown), as_json=_as_json(shown),
+        older=older.urlencode() if len(found) > PAGE else "",
+        filtered=any(chosen.values()),
+        goes_on=_goes_on(request, before, shown),
+        users=_users(shown),
+        query=_without(request, "before", "at"),
+        zone=timezone.get_current_timezone_name(),
+        opts=Person._meta,
+        original=person,
+        external_ids=_external_ids(person.pk, shown),
+        as_json=_as_json(shown),
         recordable=[found for found in types.values() if not found.is_standard and found.is_recordable],
-    )  # fmt: skip
+    )
 
 
 def export(request: HttpRequest, person_id: int) -> HttpResponse:

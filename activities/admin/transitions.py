@@ -46,32 +46,47 @@ def _plain(verb: Callable[..., Any]) -> Callable[[ActivityType, HttpRequest], No
 
 STEPS: dict[str, Step] = {
     "approve": Step(
-        gettext_lazy("Approve"), lifecycle.APPROVE, _approve,
-        gettext_lazy("Approved: the filter and the trigger exist now."), gettext_lazy("In Marketo: publish"),
+        gettext_lazy("Approve"),
+        lifecycle.APPROVE,
+        _approve,
+        gettext_lazy("Approved: the filter and the trigger exist now."),
+        gettext_lazy("In Marketo: publish"),
     ),
     "return": Step(
-        gettext_lazy("Return with a reason"), lifecycle.APPROVE, _return,
+        gettext_lazy("Return with a reason"),
+        lifecycle.APPROVE,
+        _return,
         gettext_lazy("Returned: its editors see your reason."),
     ),
     "edit": Step(gettext_lazy("Change"), lifecycle.EDIT),
     "discard": Step(
-        gettext_lazy("Discard draft"), lifecycle.EDIT, _plain(lifecycle.discard_draft),
-        gettext_lazy("The draft is gone; the live version is unchanged."), is_dangerous=True,
+        gettext_lazy("Discard draft"),
+        lifecycle.EDIT,
+        _plain(lifecycle.discard_draft),
+        gettext_lazy("The draft is gone; the live version is unchanged."),
+        is_dangerous=True,
     ),
     "retire": Step(
-        gettext_lazy("Retire"), lifecycle.APPROVE, _plain(lifecycle.retire),
-        gettext_lazy("Retired: no new activities; what was recorded stays."), is_dangerous=True,
+        gettext_lazy("Retire"),
+        lifecycle.APPROVE,
+        _plain(lifecycle.retire),
+        gettext_lazy("Retired: no new activities; what was recorded stays."),
+        is_dangerous=True,
     ),
     "restore": Step(
-        gettext_lazy("Restore"), lifecycle.APPROVE, _plain(lifecycle.restore),
+        gettext_lazy("Restore"),
+        lifecycle.APPROVE,
+        _plain(lifecycle.restore),
         gettext_lazy("Restored: activities can be recorded again."),
     ),
     "delete": Step(
-        gettext_lazy("Delete"), lifecycle.DELETE, _plain(lifecycle.delete),
+        gettext_lazy("Delete"),
+        lifecycle.DELETE,
+        _plain(lifecycle.delete),
         gettext_lazy("Deleted. What was approved once can be brought back: “Deleted types”."),
         is_dangerous=True,
     ),
-}  # fmt: skip
+}
 # the next steps of each state, the primary one first
 NEXT: dict[str, tuple[str, ...]] = {
     State.DRAFT: ("approve", "edit", "return", "delete"),
@@ -110,9 +125,16 @@ def step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
                 return redirect("admin:activities_activitytype_change", pk)
     title = _("%(step)s: %(type)s") % {"step": chosen.label, "type": activity_type}
     return show(
-        request, "step", title, activity_type=activity_type, step=step, chosen=chosen, problem=problem,
-        typed=request.POST, **_consequences(activity_type, request, step),
-    )  # fmt: skip
+        request,
+        "step",
+        title,
+        activity_type=activity_type,
+        step=step,
+        chosen=chosen,
+        problem=problem,
+        typed=request.POST,
+        **_consequences(activity_type, request, step),
+    )
 
 
 def _name_problem(activity_type: ActivityType, request: HttpRequest) -> str:

@@ -38,9 +38,17 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
     """A tab of the type's page under the head that all of them share."""
     steps = next_steps(request, activity_type)
     return show(
-        request, f"type_{tab}", str(activity_type), activity_type=activity_type, version=activity_type.shown,
-        tabs=TABS, tab=tab, primary=steps[0] if steps else None, more=steps[1:], **context,
-    )  # fmt: skip
+        request,
+        f"type_{tab}",
+        str(activity_type),
+        activity_type=activity_type,
+        version=activity_type.shown,
+        tabs=TABS,
+        tab=tab,
+        primary=steps[0] if steps else None,
+        more=steps[1:],
+        **context,
+    )
 
 
 def overview(request: HttpRequest, pk: int) -> HttpResponse:
@@ -52,14 +60,23 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     points = _weekly(counts) if days > 90 else list(counts.items())
     latest = log_reader.latest(activity_type.pk, LATEST)
     return show_tab(
-        request, activity_type, "overview", days=days, ranges=RANGES, points=points, by_week=days > 90,
-        chart=_chart(points, str(activity_type)), total=sum(counts.values()), counted_at=rollup.read_at(),
+        request,
+        activity_type,
+        "overview",
+        days=days,
+        ranges=RANGES,
+        points=points,
+        by_week=days > 90,
+        chart=_chart(points, str(activity_type)),
+        total=sum(counts.values()),
+        counted_at=rollup.read_at(),
         last_seen=latest[0].occurred_at if latest else None,
-        top=_shares(log_reader.top_primary_values(activity_type.pk, SAMPLE)), sample=SAMPLE,
+        top=_shares(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
+        sample=SAMPLE,
         changes=diff.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
         zone=timezone.get_current_timezone_name(),
-    )  # fmt: skip
+    )
 
 
 def versions(request: HttpRequest, pk: int) -> HttpResponse:
@@ -67,16 +84,21 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
     approved = list(
         activity_type.versions.exclude(number=None)
-        .order_by("number").select_related("approved_by", "created_by").prefetch_related("fields")
-    )  # fmt: skip
+        .order_by("number")
+        .select_related("approved_by", "created_by")
+        .prefetch_related("fields")
+    )
     changed = [(approved[0], [])] if approved else []
     changed += [(new, diff.between(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
     return show_tab(
-        request, activity_type, "versions", history=changed[::-1],
+        request,
+        activity_type,
+        "versions",
+        history=changed[::-1],
         changes=diff.between(activity_type.live, draft) if draft else [],
         editors=list(draft.editors.all()) if draft else [],
-    )  # fmt: skip
+    )
 
 
 def uses(request: HttpRequest, pk: int) -> HttpResponse:
@@ -101,9 +123,14 @@ def developers(request: HttpRequest, pk: int) -> HttpResponse:
     shown = api_examples.of(version, person_id, request.build_absolute_uri("/").rstrip("/"))
     payload = request.POST.get("payload", shown.payload)
     return show_tab(
-        request, activity_type, "developers", shown=shown, payload=payload, described=version,
+        request,
+        activity_type,
+        "developers",
+        shown=shown,
+        payload=payload,
+        described=version,
         verdict=api_examples.verdict(version, payload, request.user) if request.method == "POST" else None,
-    )  # fmt: skip
+    )
 
 
 def _weekly(counts: dict[date, int]) -> list[tuple[date, int]]:

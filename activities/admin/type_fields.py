@@ -72,10 +72,17 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
     ]
     gone = set(live) - {field.api_name for field, _is_fixed, _mark in rows}
     return show_tab(
-        request, activity_type, "fields", rows=rows, gone=[live[name] for name in live if name in gone],
-        of_version=version, may_edit=may_edit, problem=problem, moved=request.GET.get("moved", ""),
+        request,
+        activity_type,
+        "fields",
+        rows=rows,
+        gone=[live[name] for name in live if name in gone],
+        of_version=version,
+        may_edit=may_edit,
+        problem=problem,
+        moved=request.GET.get("moved", ""),
         revision=activity_type.draft.revision if activity_type.draft else 0,
-    )  # fmt: skip
+    )
 
 
 def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
@@ -88,9 +95,11 @@ def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
         raise Http404
     fixed = _fixed(activity_type)
     form = OneFieldForm(
-        request.POST or None, initial=_initial(current, activity_type), fixed=api_name in fixed,
+        request.POST or None,
+        initial=_initial(current, activity_type),
+        fixed=api_name in fixed,
         primary_is_fixed=activity_type.live_id is not None or bool(current and current.is_primary),
-    )  # fmt: skip
+    )
     if request.method == "POST" and form.is_valid():
         try:
             _save(activity_type, version, current, form, request)

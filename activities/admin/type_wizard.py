@@ -90,12 +90,18 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
 def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
     asked = STEPS[step][1]
     return show(
-        request, "wizard", _("New activity type"), forms=forms, step=step, last=LAST, errors=forms.errors,
+        request,
+        "wizard",
+        _("New activity type"),
+        forms=forms,
+        step=step,
+        last=LAST,
+        errors=forms.errors,
         steps=[(one, title) for one, (title, _asked) in STEPS.items()],
         asked=[forms.names[name] for name in asked],
         carried=[field for field in forms.names if field.name not in asked],
         similar=_similar(str(forms.names["name"].value() or "")) if step == 1 else [],
-    )  # fmt: skip
+    )
 
 
 def _is_right(forms: TypeForms, step: int) -> bool:

@@ -83,12 +83,14 @@ class ActivityTypeAdmin(ModelAdmin):
         counts = DailyCount.objects.filter(activity_type_id=OuterRef("pk"), day__gte=since)
         summed = counts.order_by().values("activity_type_id").annotate(sum=Sum("count")).values("sum")
         return (
-            super().get_queryset(request).existing()
+            super()
+            .get_queryset(request)
+            .existing()
             .annotate(
                 last_occurred_at=_last_seen_on_cluster() if citus.is_distributed() else _LAST_SEEN,
                 recent=Coalesce(Subquery(summed), 0),
             )
-        )  # fmt: skip
+        )
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")

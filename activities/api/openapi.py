@@ -9,10 +9,18 @@ from people.datatypes import json_schema
 NAME = "ActivityGiven"
 ATTRIBUTES = "ActivityAttributes"
 EXAMPLES: dict[str, Any] = {
-    "string": "Check 17", "text": "A note", "email": "ann@example.com", "phone": "+34 600 123 456",
-    "link": "https://example.com/a", "boolean": True, "integer": 42, "float": 3.5, "currency": 1250.5,
-    "date": "2026-11-20", "datetime": "2026-11-20T10:00:00Z",
-}  # fmt: skip
+    "string": "Check 17",
+    "text": "A note",
+    "email": "ann@example.com",
+    "phone": "+34 600 123 456",
+    "link": "https://example.com/a",
+    "boolean": True,
+    "integer": 42,
+    "float": 3.5,
+    "currency": 1250.5,
+    "date": "2026-11-20",
+    "datetime": "2026-11-20T10:00:00Z",
+}
 
 
 def typed_schemas() -> dict[str, dict[str, Any]]:

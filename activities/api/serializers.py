@@ -163,19 +163,18 @@ def shown_quickly(activity: Any, api_names: Mapping[int, str]) -> dict[str, Any]
 
 # a component of its own: generators make no class of an object inside a choice
 PERSON_KEY = {
-    "type": "object", "minProperties": 1, "maxProperties": 1,
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
     "description": "One field that tells people apart, with its value.",
     "properties": {"email": {"type": "string", "format": "email"}},
     "additionalProperties": {"type": ["string", "integer"]},
-}  # fmt: skip
+}
 PERSON = {
     "description": "An id, or one field that tells people apart: e-mail or a unique person field.",
-    "oneOf": [
-        {"type": "integer", "minimum": 1, "maximum": 2_147_483_647},
-        {"$ref": "#/components/schemas/PersonKey"},
-    ],
+    "oneOf": [{"type": "integer", "minimum": 1, "maximum": 2_147_483_647}, {"$ref": "#/components/schemas/PersonKey"}],
     "examples": [{"email": "ann@example.com"}],
-}  # fmt: skip
+}
 
 
 @extend_schema_field(PERSON)

@@ -1,9 +1,19 @@
 """The digest of an activity as SQL, from its columns: the parts of a distributed log have row types of their own."""
 
 COLUMNS = (
-    "id", "person_id", "activity_type_id", "version", "occurred_at", "recorded_at", "primary_value", "attributes",
-    "door", "user_id", "origin_id", "original_person_id",
-)  # fmt: skip
+    "id",
+    "person_id",
+    "activity_type_id",
+    "version",
+    "occurred_at",
+    "recorded_at",
+    "primary_value",
+    "attributes",
+    "door",
+    "user_id",
+    "origin_id",
+    "original_person_id",
+)
 
 
 def digest(row: str = "a", **changed: str) -> str:

@@ -86,7 +86,11 @@ def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
 
 export_kinds.register(
     Kind(
-        "activities", gettext_lazy("Activities"), ("people.export_person", "activities.view_activity"), statement,
-        choices=choices, has_dates=True,
+        "activities",
+        gettext_lazy("Activities"),
+        ("people.export_person", "activities.view_activity"),
+        statement,
+        choices=choices,
+        has_dates=True,
     )
-)  # fmt: skip
+)

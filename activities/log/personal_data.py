@@ -43,26 +43,39 @@ def register() -> None:
     """Make the tables known; called when the app starts."""
     personal_data.register(
         RowsOf(
-            "activity", ("person_id", "original_person_id"), _("activities"),
-            merge=_merge_activities, undo=_return_activities, erase=_erase_activities, export=_export_activities,
+            "activity",
+            ("person_id", "original_person_id"),
+            _("activities"),
+            merge=_merge_activities,
+            undo=_return_activities,
+            erase=_erase_activities,
+            export=_export_activities,
             texts=_texts,
         ),
         RowsOf(
-            "activity_key", ("person_id", "original_person_id"), _("external ids"),
-            merge=_merge_keys, undo=_return_keys, export=_export_keys,
+            "activity_key",
+            ("person_id", "original_person_id"),
+            _("external ids"),
+            merge=_merge_keys,
+            undo=_return_keys,
+            export=_export_keys,
             erase=personal_data.delete_rows("activity_key", "person_id"),  # the other column has no index
         ),
         PersonalData(
-            "day_to_recount", ("person_id",), _("days to count again"),
+            "day_to_recount",
+            ("person_id",),
+            _("days to count again"),
             erase=personal_data.nothing,  # an id, for the minutes until the days are counted
             keeps_ids=("person_id",),
         ),
         PersonalData(
-            "activity_removal", ("person_id",), _("entries of removed activities"),
+            "activity_removal",
+            ("person_id",),
+            _("entries of removed activities"),
             erase=personal_data.nothing,  # a digest and ids: without them nobody could tell an erase from a loss
             keeps_ids=("person_id",),
         ),
-    )  # fmt: skip
+    )
 
 
 def _merge_activities(merging: Merging) -> None:
@@ -74,10 +87,13 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
     targets = {one: loser_id for loser_id, family in merging.families.items() for one in family}
     _move(merging, [merging.winner_id], targets)
     parameters = {
-        "winner": merging.winner_id, "types": list(CHANGES), "merge": merging.merge_id,
-        "other_doors": [int(Door.IMPORT), int(Door.CAMPAIGN)], "reason": REASON % merging.merge_id,
+        "winner": merging.winner_id,
+        "types": list(CHANGES),
+        "merge": merging.merge_id,
+        "other_doors": [int(Door.IMPORT), int(Door.CAMPAIGN)],
+        "reason": REASON % merging.merge_id,
         "user": merging.source.user_id,
-    }  # fmt: skip
+    }
     with connection.cursor() as cursor:
         _correct_following(cursor, parameters)
         _remove_changes(cursor, parameters)
@@ -246,11 +262,16 @@ def _export_activities(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]
     names = dict(ActivityType.objects.values_list("pk", "api_name"))
     for row in Activity.objects.filter(person_id__in=person_ids).order_by("pk").iterator(chunk_size=1_000):
         yield {
-            "id": row.pk, "person_id": row.person_id, "activity_type": names.get(row.activity_type_id),
-            "occurred_at": row.occurred_at, "recorded_at": row.recorded_at, "primary_value": row.primary_value,
-            "attributes": row.attributes, "door": row.get_door_display(),
+            "id": row.pk,
+            "person_id": row.person_id,
+            "activity_type": names.get(row.activity_type_id),
+            "occurred_at": row.occurred_at,
+            "recorded_at": row.recorded_at,
+            "primary_value": row.primary_value,
+            "attributes": row.attributes,
+            "door": row.get_door_display(),
             "original_person_id": row.original_person_id,
-        }  # fmt: skip
+        }
 
 
 def _export_keys(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
@@ -262,9 +283,11 @@ def _export_keys(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
         )
         for person_id, type_id, external_id, activity_id in cursor.fetchall():
             yield {
-                "person_id": person_id, "activity_type_id": type_id, "external_id": external_id,
+                "person_id": person_id,
+                "activity_type_id": type_id,
+                "external_id": external_id,
                 "activity_id": activity_id,
-            }  # fmt: skip
+            }
 
 
 def _texts(person_ids: Sequence[int]) -> Iterator[str]:

@@ -36,9 +36,11 @@ class Scope:
 
     def parameters(self) -> dict[str, Any]:
         return {
-            "first": self.first, "end": self.last + timedelta(days=1), "zone": installation.current().time_zone,
+            "first": self.first,
+            "end": self.last + timedelta(days=1),
+            "zone": installation.current().time_zone,
             "people": None if self.people is None else list(self.people),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,11 @@ def breakdown(
             from activity a where {_WHERE} group by 1, a.person_id) each
         group by 1 order by 2 desc, 1 nulls last limit %(limit)s"""
     given = {
-        "type": activity_type.pk, "field": field.api_name, "total": total_of.api_name if total_of else None,
+        "type": activity_type.pk,
+        "field": field.api_name,
+        "total": total_of.api_name if total_of else None,
         "limit": MOST_ROWS,
-    }  # fmt: skip
+    }
     return [Group(*row) for row in _rows(sql, scope, given)]
 
 

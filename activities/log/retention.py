@@ -28,13 +28,15 @@ Reason = ActivityRemoval.Reason
 RIGHT = "activities.change_retention"
 CORRECT = "activities.correct_activity"  # a right of superusers only: no role has it
 
-audit.describe({
-    "retention_set": (2, gettext_lazy("Activities are kept for %(months)s months")),
-    "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
-    "retention_ran": (3, gettext_lazy("Removed %(count)s activities that were past their time")),
-    "activities_corrected": (3, gettext_lazy("Took %(count)s activities out of the log")),
-    "import_taken_back": (3, gettext_lazy("Took back an import: %(count)s activities removed (%(reason)s)")),
-})  # fmt: skip
+audit.describe(
+    {
+        "retention_set": (2, gettext_lazy("Activities are kept for %(months)s months")),
+        "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
+        "retention_ran": (3, gettext_lazy("Removed %(count)s activities that were past their time")),
+        "activities_corrected": (3, gettext_lazy("Took %(count)s activities out of the log")),
+        "import_taken_back": (3, gettext_lazy("Took back an import: %(count)s activities removed (%(reason)s)")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def run_retention(track: Callable[[int], None] = lambda rows: None) -> int:
 
 def take_back(
     job: Import, reason: str, by: Any, *, dry_run: bool = False, track: Callable[[int], None] = lambda rows: None
-) -> int:  # fmt: skip
+) -> int:
     """Remove every activity that import `job` recorded, and free its external ids; return how many.
 
     Safe to run again after an interruption. People that the import created stay. Raises `Refused` for imports of
@@ -140,7 +142,7 @@ def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] =
 
 def _remove(
     condition: str, values: list[Any], reason: str, by: Any, track: Callable[[int], None], frees_keys: bool = False
-) -> int:  # fmt: skip
+) -> int:
     total = 0
     while removed := _remove_batch(condition, values, reason, by, frees_keys):
         total += removed

@@ -176,9 +176,14 @@ def _note_values(cursor: Any, after: int, upto: int) -> None:
         select type, field, value, times, last_seen_at from counted where place <= %(cap)s
         on conflict (activity_type_id, field, value) do update set times = seen_value.times + excluded.times,
             last_seen_at = greatest(seen_value.last_seen_at, excluded.last_seen_at)""",
-        {"after": after, "upto": upto, "types": list(SUGGESTED), "deleted": standard_types.DELETE_PERSON,
-         "cap": VALUES_PER_FIELD},
-    )  # fmt: skip
+        {
+            "after": after,
+            "upto": upto,
+            "types": list(SUGGESTED),
+            "deleted": standard_types.DELETE_PERSON,
+            "cap": VALUES_PER_FIELD,
+        },
+    )
     cursor.execute(
         """delete from seen_value s using (
             select activity_type_id, field, value, row_number() over (
@@ -199,8 +204,12 @@ def _recount() -> None:
         if not left:
             return
         touched = sorted({(pk, day + timedelta(days=n)) for pk, day in left for n in (-1, 0, 1)})
-        values = {"types": [pk for pk, _day in touched], "days": [day for _pk, day in touched],
-                  "last": position.last_id, "zone": position.time_zone}  # fmt: skip
+        values = {
+            "types": [pk for pk, _day in touched],
+            "days": [day for _pk, day in touched],
+            "last": position.last_id,
+            "zone": position.time_zone,
+        }
         cursor.execute(
             """delete from daily_count d using unnest(%(types)s::int[], %(days)s::date[]) as t (type, day)
             where d.activity_type_id = t.type and d.day = t.day""",

@@ -44,7 +44,7 @@ class RefusedActivity(models.Model):
         verbose_name_plural = _("refused activities")
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint("door", "user", "key", name="refused_activity_is_unique", nulls_distinct=False),
+            models.UniqueConstraint("door", "user", "key", name="refused_activity_is_unique", nulls_distinct=False)
         ]
         indexes = [
             models.Index(fields=["state", "-id"], name="refused_activity_state"),

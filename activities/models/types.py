@@ -216,9 +216,7 @@ class ActivityTypeName(models.Model):
 
     class Meta:
         db_table = "activity_type_name"
-        constraints = [
-            models.UniqueConstraint("kind", "key", name="activity_type_name_is_unique"),
-        ]
+        constraints = [models.UniqueConstraint("kind", "key", name="activity_type_name_is_unique")]
 
     def __str__(self) -> str:
         return self.key

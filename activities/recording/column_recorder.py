@@ -87,9 +87,15 @@ class _Ready:
             return column and list(compress(column, kept))
 
         return _Ready(
-            self.schema, of(self.places), of(self.people), of(self.occurred_at), of(self.primary_values),
-            of(self.attributes), of(self.external_ids), of(self.ids),
-        )  # fmt: skip
+            self.schema,
+            of(self.places),
+            of(self.people),
+            of(self.occurred_at),
+            of(self.primary_values),
+            of(self.attributes),
+            of(self.external_ids),
+            of(self.ids),
+        )
 
     def put(self, place: int, row: Ready) -> None:
         """Put in a row that was checked by itself; the columns are lists then."""
@@ -164,9 +170,14 @@ class _ColumnBatch(Batch):
             if "" in external_ids:
                 external_ids = [text or None for text in external_ids]
         ready = _Ready(
-            schema, range(len(columns)), people, checked.occurred_at, checked.primary_values, checked.attributes,
+            schema,
+            range(len(columns)),
+            people,
+            checked.occurred_at,
+            checked.primary_values,
+            checked.attributes,
             external_ids,
-        )  # fmt: skip
+        )
         if not one_by_one:
             return ready
         ready = ready.without({})  # as lists
@@ -234,9 +245,16 @@ class _ColumnBatch(Batch):
             ready = ready.without(known)
         if not dry_run and ready.places:
             column_sql.copy(
-                ready.schema.type_id, ready.schema.number, ready.ids, ready.people, ready.occurred_at,
-                ready.primary_values, ready.attributes, self.source, self.recorded_at,
-            )  # fmt: skip
+                ready.schema.type_id,
+                ready.schema.number,
+                ready.ids,
+                ready.people,
+                ready.occurred_at,
+                ready.primary_values,
+                ready.attributes,
+                self.source,
+                self.recorded_at,
+            )
         return ready
 
     def _claim_all(self, ready: _Ready) -> bool:
@@ -249,8 +267,12 @@ class _ColumnBatch(Batch):
             return False
         ids = ready.ids or [0] * len(external_ids)
         return column_sql.claim_all(
-            ready.schema.type_id, ready.people, external_ids, ids, ready.digests()  # type: ignore[arg-type]
-        )  # fmt: skip
+            ready.schema.type_id,
+            ready.people,
+            external_ids,
+            ids,
+            ready.digests(),  # type: ignore[arg-type]
+        )
 
     def measure(self) -> None:
         """Count the rows; those of a type that is not there under no type."""

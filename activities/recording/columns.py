@@ -61,17 +61,28 @@ class Columns(Sequence[NewActivity]):
             fields = [(name, cells[place]) for name, cells in self.fields]
             external_ids = None if self.external_ids is None else self.external_ids[place]
             return Columns(
-                self.activity_type, self.people[place], self.lookup_field, self.create_people,
-                self.occurred_at[place], self.primary_values[place], fields, external_ids, None,
-                self.given[place], self.row_of,
-            )  # fmt: skip
+                self.activity_type,
+                self.people[place],
+                self.lookup_field,
+                self.create_people,
+                self.occurred_at[place],
+                self.primary_values[place],
+                fields,
+                external_ids,
+                None,
+                self.given[place],
+                self.row_of,
+            )
         if self.row_of is not None:
             return self.row_of(self.given[place])
         return NewActivity(
-            self.reference(self.people[place]), self.activity_type, self.occurred_at[place],
-            self.primary_values[place], tuple((name, cells[place]) for name, cells in self.fields),
+            self.reference(self.people[place]),
+            self.activity_type,
+            self.occurred_at[place],
+            self.primary_values[place],
+            tuple((name, cells[place]) for name, cells in self.fields),
             None if self.external_ids is None else self.external_ids[place],
-        )  # fmt: skip
+        )
 
     def __iter__(self) -> Iterator[NewActivity]:
         return map(self.__getitem__, range(len(self)))

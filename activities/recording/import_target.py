@@ -91,8 +91,10 @@ class ActivitiesTarget(Target):
             Mappable("occurred_at", _("Occurred at"), "datetime", True, ("date", "activityDate", "timestamp", "fecha")),
             *([] if subject else [Mappable("activity_type", _("Activity type"), "string", True, ("activityTypeId",))]),
             Mappable(
-                "primary_value", primary.name if primary else _("Primary field"),
-                primary.data_type if primary else "string", True,
+                "primary_value",
+                primary.name if primary else _("Primary field"),
+                primary.data_type if primary else "string",
+                True,
                 (primary.api_name if primary else "", "primaryAttributeValue"),
             ),
             *(
@@ -102,7 +104,7 @@ class ActivitiesTarget(Target):
             ),
             Mappable("attributes", _("All other fields, as a JSON object"), aliases=("attributes",)),
             Mappable("external_id", _("External id"), "string", aliases=("externalId", "marketoGUID")),
-        ]  # fmt: skip
+        ]
 
     def labels(self, subject: str) -> dict[str, Any]:
         known = {name.removeprefix(FIELD): label for name, label in super().labels(subject).items()}
@@ -192,9 +194,13 @@ class ActivitiesTarget(Target):
         except datatypes.BadValue:
             moment = str(row.occurred_at)
         shown.append((_("Occurred at"), moment))
-        found = ActivityType.objects.approved().filter(
-            **({"pk": row.activity_type} if isinstance(row.activity_type, int) else {"api_name": row.activity_type})
-        ).first()  # fmt: skip
+        found = (
+            ActivityType.objects.approved()
+            .filter(
+                **({"pk": row.activity_type} if isinstance(row.activity_type, int) else {"api_name": row.activity_type})
+            )
+            .first()
+        )
         if found is None or found.live_id is None:
             return [*shown, (_("Activity type"), str(row.activity_type))]
         compiled = schema.of_version(found.live_id)
@@ -276,9 +282,15 @@ class _Reader:
         moments, primaries = self.moments(columns[self.moment_at]), self.primaries(columns[self.primary_at])
         external_ids = None if self.external_at is None else columns[self.external_at]
         made = Columns(
-            self.plan.subject, _numbers_or_names(people) if self.plan.lookup_field == "id" else people,
-            self.plan.lookup_field, self.plan.create_people, moments, primaries, values, external_ids,
-        )  # fmt: skip
+            self.plan.subject,
+            _numbers_or_names(people) if self.plan.lookup_field == "id" else people,
+            self.plan.lookup_field,
+            self.plan.create_people,
+            moments,
+            primaries,
+            values,
+            external_ids,
+        )
         made.check(shape, self.plan.time_zone)
         if self.plan.external_id != ExternalId.HASH:
             return made, None

@@ -45,14 +45,24 @@ def _changed(announcement: events.Changed, source: Source) -> Iterable[recording
     for change in announcement.changes:
         if change.is_score:
             yield _row(
-                change.person_id, CHANGE_SCORE, change.field, new_value=change.new, old_value=change.old,
-                change_value=(change.new or 0) - (change.old or 0), reason=source.reason[:255],
-            )  # fmt: skip
+                change.person_id,
+                CHANGE_SCORE,
+                change.field,
+                new_value=change.new,
+                old_value=change.old,
+                change_value=(change.new or 0) - (change.old or 0),
+                reason=source.reason[:255],
+            )
         else:
             yield _row(
-                change.person_id, CHANGE_DATA_VALUE, change.field, new_value=_shown(change.new),
-                old_value=_shown(change.old), reason=source.reason[:255], source=door_name(source),
-            )  # fmt: skip
+                change.person_id,
+                CHANGE_DATA_VALUE,
+                change.field,
+                new_value=_shown(change.new),
+                old_value=_shown(change.old),
+                reason=source.reason[:255],
+                source=door_name(source),
+            )
 
 
 def _joined(announcement: events.JoinedList, source: Source) -> Iterable[recording_rows.NewActivity]:

@@ -31,18 +31,22 @@ KEPT_FROM = frozenset({Door.API, Door.DIALECT, Door.IMPORT, Door.COMMAND})  # a 
 MAX_RAW = 262_144
 _KEY_OF_ROW = re.compile(r"row:[0-9a-f]{32}:[0-9]{1,12}|import:[0-9]{1,12}:[0-9]{1,12}")
 _COLUMNS = (
-    ("door", "smallint"), ("user_id", "bigint"), ("origin_id", "bigint"), ("key", "text"), ("raw", "text"),
-    ("zone", "text"), ("activity_type_id", "bigint"), ("person_id", "int"), ("code", "text"), ("field", "text"),
+    ("door", "smallint"),
+    ("user_id", "bigint"),
+    ("origin_id", "bigint"),
+    ("key", "text"),
+    ("raw", "text"),
+    ("zone", "text"),
+    ("activity_type_id", "bigint"),
+    ("person_id", "int"),
+    ("code", "text"),
+    ("field", "text"),
     ("problems", "jsonb"),
-)  # fmt: skip
+)
 
 
 def keep(
-    rows: Sequence["NewActivity"],
-    outcomes: Sequence["Outcome"],
-    source: Source,
-    zone: tzinfo,
-    types: Mapping[Any, int],
+    rows: Sequence["NewActivity"], outcomes: Sequence["Outcome"], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> None:
     """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
 
@@ -77,10 +81,18 @@ def _kept(
     first = problems[0]
     type_id = types.get(row.activity_type) if type(row.activity_type) in (int, str) else None
     return (
-        int(source.door), source.user_id, source.origin_id, _key(row, raw), raw if len(raw) <= MAX_RAW else "",
-        str(zone), type_id, person_id, first.code, show(first.path[-1] if first.path else ""),
+        int(source.door),
+        source.user_id,
+        source.origin_id,
+        _key(row, raw),
+        raw if len(raw) <= MAX_RAW else "",
+        str(zone),
+        type_id,
+        person_id,
+        first.code,
+        show(first.path[-1] if first.path else ""),
         json.dumps([as_json(problem) for problem in problems]),
-    )  # fmt: skip
+    )
 
 
 def _key(row: "NewActivity", raw: str) -> str:

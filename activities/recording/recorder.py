@@ -121,9 +121,8 @@ class Batch:
         if fresh and not dry_run:
             recording_sql.copy(fresh, self.source, self.recorded_at)
         self.outcomes = [
-            repeats.get(row) or Outcome(Status.ADDED, row.activity_id) if type(row) is Ready else row
-            for row in checked
-        ]  # fmt: skip
+            repeats.get(row) or Outcome(Status.ADDED, row.activity_id) if type(row) is Ready else row for row in checked
+        ]
 
     def measure(self) -> None:
         """Count the rows; those of a type that is not there under no type."""
@@ -143,12 +142,7 @@ class Batch:
         names = [name for name in references if isinstance(name, str) and validation.API_NAME.fullmatch(name)]
         ids = recording_sql.ids_of_types(names) if names else {}
         ids.update({one: one for one in references if type(one) is int and 0 < one <= datatype_keys.MAX_ID})
-        locks.share(
-            [
-                locks.key(locks.Space.PEOPLE),
-                *(locks.key(locks.Space.TYPE, pk) for pk in ids.values()),
-            ]
-        )
+        locks.share([locks.key(locks.Space.PEOPLE), *(locks.key(locks.Space.TYPE, pk) for pk in ids.values())])
         types = recording_sql.states_of_types(ids.values())
         self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
         return {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
@@ -169,10 +163,7 @@ class Batch:
 
     def _find_people(self) -> dict[Any, int | Problem]:
         """People (or what is wrong) by the reference that rows use; who is to be created has a negative id."""
-        ids = {
-            row.person for row in self.rows
-            if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID
-        }  # fmt: skip
+        ids = {row.person for row in self.rows if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID}
         found: dict[Any, int | Problem] = (
             dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
         )

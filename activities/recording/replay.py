@@ -32,11 +32,13 @@ SEE_OTHERS, OTHERS = "activities.view_refusedactivity", "activities.change_refus
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 
-audit.describe({
-    "refused_corrected": (2, gettext_lazy("Corrected %(count)s refused activities")),
-    "refused_replayed": (2, gettext_lazy("Replayed %(count)s refused activities")),
-    "refused_dismissed": (2, gettext_lazy("Dismissed %(count)s refused activities")),
-})  # fmt: skip
+audit.describe(
+    {
+        "refused_corrected": (2, gettext_lazy("Corrected %(count)s refused activities")),
+        "refused_replayed": (2, gettext_lazy("Replayed %(count)s refused activities")),
+        "refused_dismissed": (2, gettext_lazy("Dismissed %(count)s refused activities")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

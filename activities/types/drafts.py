@@ -105,10 +105,7 @@ def add_fields(
 
 
 def change_fields(
-    activity_type: ActivityType,
-    changes: Mapping[str, Mapping[str, Any]],
-    by: Any,
-    expected_revision: int | None = None,
+    activity_type: ActivityType, changes: Mapping[str, Mapping[str, Any]], by: Any, expected_revision: int | None = None
 ) -> ActivityVersion:
     """Change attributes of fields, by API name: {"amount": {"name": "Total"}}. Raises `Refused` (`unknown_field`)."""
     with transaction.atomic():

@@ -24,14 +24,16 @@ from people.core.errors import Conflict, Problem, Refused, refuse_if
 from people.core.models import Folder
 from people.core.permissions import require
 
-audit.describe({
-    "approved": (2, gettext_lazy("Approved version %(version)s")),
-    "draft_discarded": (2, gettext_lazy("Discarded the draft")),
-    "draft_returned": (2, gettext_lazy("Returned the draft: %(reason)s")),
-    "retired": (2, gettext_lazy("Retired")),
-    "undeleted": (2, gettext_lazy("Brought back after it was deleted")),
-    "log_exported": (2, gettext_lazy("Exported the activities of this person")),
-})  # fmt: skip
+audit.describe(
+    {
+        "approved": (2, gettext_lazy("Approved version %(version)s")),
+        "draft_discarded": (2, gettext_lazy("Discarded the draft")),
+        "draft_returned": (2, gettext_lazy("Returned the draft: %(reason)s")),
+        "retired": (2, gettext_lazy("Retired")),
+        "undeleted": (2, gettext_lazy("Brought back after it was deleted")),
+        "log_exported": (2, gettext_lazy("Exported the activities of this person")),
+    }
+)
 
 EDIT = "activities.change_activitytype"
 APPROVE = "activities.approve_activitytype"

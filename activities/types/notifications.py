@@ -12,17 +12,20 @@ from people.core.notifications import Kind
 
 PAGE = "admin:activities_activitytype_change"
 
-notifications.describe({
-    "draft_waits": Kind(
-        gettext_lazy("A draft waits for your approval"), gettext_lazy("The draft of %(name)s waits for approval.")
-    ),
-    "draft_approved": Kind(
-        gettext_lazy("A draft of yours was approved"), gettext_lazy("%(name)s was approved, version %(version)s.")
-    ),
-    "draft_returned": Kind(
-        gettext_lazy("A draft of yours was returned"), gettext_lazy("The draft of %(name)s was returned: %(reason)s")
-    ),
-})  # fmt: skip
+notifications.describe(
+    {
+        "draft_waits": Kind(
+            gettext_lazy("A draft waits for your approval"), gettext_lazy("The draft of %(name)s waits for approval.")
+        ),
+        "draft_approved": Kind(
+            gettext_lazy("A draft of yours was approved"), gettext_lazy("%(name)s was approved, version %(version)s.")
+        ),
+        "draft_returned": Kind(
+            gettext_lazy("A draft of yours was returned"),
+            gettext_lazy("The draft of %(name)s was returned: %(reason)s"),
+        ),
+    }
+)
 
 
 def draft_waits(activity_type: ActivityType, draft: ActivityVersion, by: Any) -> None:

@@ -23,51 +23,145 @@ CHANGES = (CHANGE_DATA_VALUE, CHANGE_SCORE)
 
 # id: (API name, name, filter name, trigger name, fields); fields are (API name, name, data type), "*" marks
 # the primary one; names are stored in English and shown in the reader's language (`shown_names`)
-_WEB = (("client_ip_address", _("Client IP Address"), "string"), ("referrer_url", _("Referrer URL"), "link"),
-        ("user_agent", _("User Agent"), "string"), ("query_parameters", _("Query Parameters"), "string"))  # fmt: skip
+_WEB = (
+    ("client_ip_address", _("Client IP Address"), "string"),
+    ("referrer_url", _("Referrer URL"), "link"),
+    ("user_agent", _("User Agent"), "string"),
+    ("query_parameters", _("Query Parameters"), "string"),
+)
 _MAIL = (("mailing", "*" + _("Mailing"), "string"), ("campaign", _("Campaign"), "string"))
 TYPES: dict[int, tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]] = {
-    1: ("visitWebPage", _("Visit Web Page"), _("Visited Web Page"), _("Visits Web Page"),
-        (("web_page", "*" + _("Web Page"), "string"), *_WEB)),
-    2: ("fillOutForm", _("Fill Out Form"), _("Filled Out Form"), _("Fills Out Form"),
-        (("form", "*" + _("Form"), "string"), ("form_fields", _("Form Fields"), "text"), *_WEB)),
-    3: ("clickLink", _("Click Link"), _("Clicked Link on Web Page"), _("Clicks Link on Web Page"),
-        (("link", "*" + _("Link"), "string"), *_WEB)),
+    1: (
+        "visitWebPage",
+        _("Visit Web Page"),
+        _("Visited Web Page"),
+        _("Visits Web Page"),
+        (("web_page", "*" + _("Web Page"), "string"), *_WEB),
+    ),
+    2: (
+        "fillOutForm",
+        _("Fill Out Form"),
+        _("Filled Out Form"),
+        _("Fills Out Form"),
+        (("form", "*" + _("Form"), "string"), ("form_fields", _("Form Fields"), "text"), *_WEB),
+    ),
+    3: (
+        "clickLink",
+        _("Click Link"),
+        _("Clicked Link on Web Page"),
+        _("Clicks Link on Web Page"),
+        (("link", "*" + _("Link"), "string"), *_WEB),
+    ),
     6: ("sendEmail", _("Send Email"), _("Was Sent Email"), _("Is Sent Email"), _MAIL),
     7: ("emailDelivered", _("Email Delivered"), _("Was Delivered Email"), _("Email Is Delivered"), _MAIL),
-    8: ("emailBounced", _("Email Bounced"), _("Email Bounced"), _("Email Bounces"),
-        (*_MAIL, ("details", _("Details"), "text"))),
+    8: (
+        "emailBounced",
+        _("Email Bounced"),
+        _("Email Bounced"),
+        _("Email Bounces"),
+        (*_MAIL, ("details", _("Details"), "text")),
+    ),
     9: ("unsubscribeEmail", _("Unsubscribe Email"), _("Unsubscribed from Email"), _("Unsubscribes from Email"), _MAIL),
     10: ("openEmail", _("Open Email"), _("Opened Email"), _("Opens Email"), _MAIL),
-    11: ("clickEmail", _("Click Email"), _("Clicked Link in Email"), _("Clicks Link in Email"),
-         (*_MAIL, ("link", _("Link"), "link"))),
-    12: ("newPerson", _("New Person"), _("Person was Created"), _("Person is Created"),
-         (("source_type", _("Source Type"), "string"), ("created_date", _("Created Date"), "date"))),
-    13: ("changeDataValue", _("Change Data Value"), _("Data Value was Changed"), _("Data Value Changes"),
-         (("attribute_name", "*" + _("Attribute Name"), "string"), ("new_value", _("New Value"), "text"),
-          ("old_value", _("Old Value"), "text"), ("reason", _("Reason"), "string"),
-          ("source", _("Source"), "string"))),
-    22: ("changeScore", _("Change Score"), _("Score was Changed"), _("Score is Changed"),
-         (("attribute_name", "*" + _("Attribute Name"), "string"), ("change_value", _("Change Value"), "integer"),
-          ("new_value", _("New Value"), "integer"), ("old_value", _("Old Value"), "integer"),
-          ("reason", _("Reason"), "string"))),
-    24: ("addToList", _("Add to List"), _("Was Added to List"), _("Is Added to List"),
-         (("list_name", "*" + _("List Name"), "string"), ("list_id", _("List ID"), "integer"),
-          ("source", _("Source"), "string"))),
-    25: ("removeFromList", _("Remove from List"), _("Was Removed from List"), _("Is Removed from List"),
-         (("list_name", "*" + _("List Name"), "string"), ("list_id", _("List ID"), "integer"),
-          ("source", _("Source"), "string"))),
-    32: ("mergePeople", _("Merge People"), _("Was Merged"), _("Is Merged"),
-         (("merge_ids", _("Merge IDs"), "text"), ("merge_fields", _("Merge Fields"), "text"))),
-    37: ("deletePerson", _("Delete Person"), _("Person was Deleted"), _("Person is Deleted"),
-         (("person_name", "*" + _("Person Name"), "string"),)),
-    46: ("interestingMoment", _("Interesting Moment"), _("Had Interesting Moment"), _("Has Interesting Moment"),
-         (("type", "*" + _("Type"), "string"), ("description", _("Description"), "text"),
-          ("source", _("Source"), "string"))),
-    110: ("callWebhook", _("Call Webhook"), _("Webhook was Called"), _("Webhook is Called"),
-          (("webhook", "*" + _("Webhook"), "string"), ("response", _("Response"), "text"),
-           ("error_type", _("Error Type"), "string"))),
-}  # fmt: skip
+    11: (
+        "clickEmail",
+        _("Click Email"),
+        _("Clicked Link in Email"),
+        _("Clicks Link in Email"),
+        (*_MAIL, ("link", _("Link"), "link")),
+    ),
+    12: (
+        "newPerson",
+        _("New Person"),
+        _("Person was Created"),
+        _("Person is Created"),
+        (("source_type", _("Source Type"), "string"), ("created_date", _("Created Date"), "date")),
+    ),
+    13: (
+        "changeDataValue",
+        _("Change Data Value"),
+        _("Data Value was Changed"),
+        _("Data Value Changes"),
+        (
+            ("attribute_name", "*" + _("Attribute Name"), "string"),
+            ("new_value", _("New Value"), "text"),
+            ("old_value", _("Old Value"), "text"),
+            ("reason", _("Reason"), "string"),
+            ("source", _("Source"), "string"),
+        ),
+    ),
+    22: (
+        "changeScore",
+        _("Change Score"),
+        _("Score was Changed"),
+        _("Score is Changed"),
+        (
+            ("attribute_name", "*" + _("Attribute Name"), "string"),
+            ("change_value", _("Change Value"), "integer"),
+            ("new_value", _("New Value"), "integer"),
+            ("old_value", _("Old Value"), "integer"),
+            ("reason", _("Reason"), "string"),
+        ),
+    ),
+    24: (
+        "addToList",
+        _("Add to List"),
+        _("Was Added to List"),
+        _("Is Added to List"),
+        (
+            ("list_name", "*" + _("List Name"), "string"),
+            ("list_id", _("List ID"), "integer"),
+            ("source", _("Source"), "string"),
+        ),
+    ),
+    25: (
+        "removeFromList",
+        _("Remove from List"),
+        _("Was Removed from List"),
+        _("Is Removed from List"),
+        (
+            ("list_name", "*" + _("List Name"), "string"),
+            ("list_id", _("List ID"), "integer"),
+            ("source", _("Source"), "string"),
+        ),
+    ),
+    32: (
+        "mergePeople",
+        _("Merge People"),
+        _("Was Merged"),
+        _("Is Merged"),
+        (("merge_ids", _("Merge IDs"), "text"), ("merge_fields", _("Merge Fields"), "text")),
+    ),
+    37: (
+        "deletePerson",
+        _("Delete Person"),
+        _("Person was Deleted"),
+        _("Person is Deleted"),
+        (("person_name", "*" + _("Person Name"), "string"),),
+    ),
+    46: (
+        "interestingMoment",
+        _("Interesting Moment"),
+        _("Had Interesting Moment"),
+        _("Has Interesting Moment"),
+        (
+            ("type", "*" + _("Type"), "string"),
+            ("description", _("Description"), "text"),
+            ("source", _("Source"), "string"),
+        ),
+    ),
+    110: (
+        "callWebhook",
+        _("Call Webhook"),
+        _("Webhook was Called"),
+        _("Webhook is Called"),
+        (
+            ("webhook", "*" + _("Webhook"), "string"),
+            ("response", _("Response"), "text"),
+            ("error_type", _("Error Type"), "string"),
+        ),
+    ),
+}
 
 
 def install_after_migration(**_options: Any) -> None:
@@ -107,9 +201,10 @@ def called(term: str) -> list[int]:
     """Ids of the standard types that pages in the active language call something with `term` in it."""
     wanted = term.casefold()
     return [
-        number for number, names in TYPES.items()
+        number
+        for number, names in TYPES.items()
         if wanted and any(wanted in labels.shown(name, True).casefold() for name in names[1:4])
-    ]  # fmt: skip
+    ]
 
 
 # stored values: stable words, in the one language of the data
@@ -132,6 +227,8 @@ def door_name(source: Source) -> str:
 def is_of_merge(activity_type_id: int, door: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
     """Whether an activity is a change of value that a merge made. `owning` asks the same in SQL."""
     return (
-        activity_type_id in CHANGES and origin_id is not None and door not in (Door.IMPORT, Door.CAMPAIGN)
+        activity_type_id in CHANGES
+        and origin_id is not None
+        and door not in (Door.IMPORT, Door.CAMPAIGN)
         and str(attributes.get("reason", "")).startswith(person_merge.REASON % origin_id)
-    )  # fmt: skip
+    )

@@ -96,7 +96,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         kept = {
             name: list(getattr(form.instance, name).exclude(pk__in=queryset.values("pk")))
             for name, queryset in offered.items()
-        }  # fmt: skip
+        }
         super().save_related(request, form, formsets, change)
         for name, rows in kept.items():
             getattr(form.instance, name).add(*rows)

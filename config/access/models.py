@@ -29,17 +29,24 @@ class User(AbstractUser):
         _("API only"), default=False, help_text=_("Acts for a program and cannot log in to the pages.")
     )
     owner = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="api_users",
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="api_users",
         help_text=_("Whose rights an API-only user can never exceed."),
-    )  # fmt: skip
+    )
     time_zone = models.CharField(
         _("time zone"), max_length=64, blank=True, help_text=_("Empty: the time zone of this installation.")
     )
     language = models.CharField(_("language"), max_length=8, blank=True)
     must_change_password = models.BooleanField(
-        _("must change the password"), default=False, db_default=False,
+        _("must change the password"),
+        default=False,
+        db_default=False,
         help_text=_("Somebody else knows it: the next sign-in leads to the page that changes it."),
-    )  # fmt: skip
+    )
 
     # of the present request: whether it came with a token, and the rights that this is narrowed to (None: not)
     has_token = False

@@ -67,9 +67,12 @@ def _provider() -> dict[str, Any]:
     if not (issuer := env.str("OIDC_ISSUER", "")):
         return {}
     app = {
-        "provider_id": "oidc", "name": env.str("OIDC_NAME", "Single sign-on"), "client_id": env.str("OIDC_CLIENT_ID"),
-        "secret": env.str("OIDC_CLIENT_SECRET"), "settings": {"server_url": issuer.rstrip("/")},
-    }  # fmt: skip
+        "provider_id": "oidc",
+        "name": env.str("OIDC_NAME", "Single sign-on"),
+        "client_id": env.str("OIDC_CLIENT_ID"),
+        "secret": env.str("OIDC_CLIENT_SECRET"),
+        "settings": {"server_url": issuer.rstrip("/")},
+    }
     return {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
 
 

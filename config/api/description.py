@@ -26,12 +26,18 @@ TAGS = {
 }
 # the suffix of a filter: what it finds
 LOOKUPS = {
-    "": "is this", "not": "is not this; rows without a value are found, too", "in": "is one of these",
-    "gt": "is greater, or later, than this", "gte": "is this or greater, or later",
-    "lt": "is less, or earlier, than this", "lte": "is this or less, or earlier",
-    "startswith": "begins with this", "endswith": "ends with this", "contains": "has this in it",
+    "": "is this",
+    "not": "is not this; rows without a value are found, too",
+    "in": "is one of these",
+    "gt": "is greater, or later, than this",
+    "gte": "is this or greater, or later",
+    "lt": "is less, or earlier, than this",
+    "lte": "is this or less, or earlier",
+    "startswith": "begins with this",
+    "endswith": "ends with this",
+    "contains": "has this in it",
     "isempty": "has no value (true) or any (false)",
-}  # fmt: skip
+}
 PARAMETERS = {
     "page_size": "How many things a page has, at most.",
     "fields": "Only these members, and the id.",
@@ -40,17 +46,42 @@ PARAMETERS = {
 RULES = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
 # values that mean something, by the name of the member
 VALUES: Mapping[str, Any] = {
-    "email": "ann@example.com", "name": "Webinar guests", "description": "Came to a webinar this year",
-    "api_name": "attendWebinar", "activity_type": "attendWebinar", "occurred_at": "2026-11-20T10:00:00Z",
-    "primary_value": "Autumn webinar", "person": {"email": "ann@example.com"}, "country": "Spain",
-    "first_name": "Ann", "last_name": "Ng", "zone": "Europe/Madrid", "url": "https://example.com/hook",
-    "rules": RULES, "filter": RULES["filters"][0], "salutation": "Ms", "middle_name": "Lee", "title": "Buyer",
-    "kind": "people", "filter_name": "Attended webinar", "trigger_name": "Attends webinar", "choice": "gold",
-    "method": "POST", "body": '{"id": "{{person.id}}"}', "every_minutes": 60, "reason": "Asked for by the customer",
-    "part": "occurred_at", "value": "2026-11-20T10:00:00Z", "lookup_field": "email", "columns": {"email": "E-mail"},
-    "definition": {"triggers": [{"type": "attendWebinar"}], "steps": []}, "rights": ["activities.view_activity"],
-    "attributes": {"minutes": 45}, "fields": {"plan": "gold"}, "label": "Plan",
-}  # fmt: skip
+    "email": "ann@example.com",
+    "name": "Webinar guests",
+    "description": "Came to a webinar this year",
+    "api_name": "attendWebinar",
+    "activity_type": "attendWebinar",
+    "occurred_at": "2026-11-20T10:00:00Z",
+    "primary_value": "Autumn webinar",
+    "person": {"email": "ann@example.com"},
+    "country": "Spain",
+    "first_name": "Ann",
+    "last_name": "Ng",
+    "zone": "Europe/Madrid",
+    "url": "https://example.com/hook",
+    "rules": RULES,
+    "filter": RULES["filters"][0],
+    "salutation": "Ms",
+    "middle_name": "Lee",
+    "title": "Buyer",
+    "kind": "people",
+    "filter_name": "Attended webinar",
+    "trigger_name": "Attends webinar",
+    "choice": "gold",
+    "method": "POST",
+    "body": '{"id": "{{person.id}}"}',
+    "every_minutes": 60,
+    "reason": "Asked for by the customer",
+    "part": "occurred_at",
+    "value": "2026-11-20T10:00:00Z",
+    "lookup_field": "email",
+    "columns": {"email": "E-mail"},
+    "definition": {"triggers": [{"type": "attendWebinar"}], "steps": []},
+    "rights": ["activities.view_activity"],
+    "attributes": {"minutes": 45},
+    "fields": {"plan": "gold"},
+    "label": "Plan",
+}
 SHOWN_MEMBERS = 6  # of a body that needs none
 
 

@@ -121,9 +121,11 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """A problem from outside any view: middleware, unknown addresses."""
     reply = HttpResponse(
-        exact_json.dumps(body(status, problems), str), status=status, content_type=CONTENT_TYPE,
+        exact_json.dumps(body(status, problems), str),
+        status=status,
+        content_type=CONTENT_TYPE,
         headers=dict(headers or {}),
-    )  # fmt: skip
+    )
     reply.problem_code = problems[0].code if problems else "error"  # type: ignore[attr-defined]
     return reply
 

@@ -35,7 +35,11 @@ def refuse_unknown(request: Any, allowed: Any, known: list[str]) -> None:
     if unknown:
         names = ", ".join(known)
         message = _("there is no filter '%(name)s'; there are %(known)s")
-        raise BadQuery(*(
-            Problem("unknown_filter", message % {"name": show(name), "known": names}, (show(name),), names, show(name))
-            for name in unknown[:20]
-        ))  # fmt: skip
+        raise BadQuery(
+            *(
+                Problem(
+                    "unknown_filter", message % {"name": show(name), "known": names}, (show(name),), names, show(name)
+                )
+                for name in unknown[:20]
+            )
+        )

@@ -92,13 +92,17 @@ FAULT = {
     },
 }
 IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key", {"type": "string", "pattern": "^[!-~]{1,200}$"}, OpenApiParameter.HEADER,
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    OpenApiParameter.HEADER,
     description="The same request with the same key does nothing twice and gets the first reply, for 24 hours.",
-)  # fmt: skip
+)
 IF_MATCH = OpenApiParameter(
-    "If-Match", {"type": "string", "pattern": '^"[!#-~]{1,80}"$'}, OpenApiParameter.HEADER,
+    "If-Match",
+    {"type": "string", "pattern": '^"[!#-~]{1,80}"$'},
+    OpenApiParameter.HEADER,
     description="The ETag you read: 412 when it has changed since.",
-)  # fmt: skip
+)
 
 
 class Operation(AutoSchema):

@@ -107,12 +107,13 @@ class KeysetPagination(BasePagination):
             "properties": {
                 "results": schema,
                 "next": {
-                    "type": ["string", "null"], "format": "uri",
+                    "type": ["string", "null"],
+                    "format": "uri",
                     "description": "Address of the next page; null when this one was the last.",
                 },
                 "cursor": {"type": ["string", "null"], "description": "Where the next page starts."},
             },
-        }  # fmt: skip
+        }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [
@@ -121,10 +122,11 @@ class KeysetPagination(BasePagination):
                 "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE}, ""
             ),
             _parameter(
-                "ordering", {"type": "string", "enum": list(view.orderings), "default": view.orderings[0]},
+                "ordering",
+                {"type": "string", "enum": list(view.orderings), "default": view.orderings[0]},
                 "What an index serves; - for descending.",
             ),
-        ]  # fmt: skip
+        ]
 
 
 def _plain(value: Any) -> Any:

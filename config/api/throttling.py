@@ -39,8 +39,9 @@ class Allowance:
         """Raise `TooMany` when nothing is left."""
         if self.used > self.limit:
             message = _("More than %(limit)s calls in a minute. Go on in %(seconds)s seconds.") % {
-                "limit": self.limit, "seconds": self.seconds_left,
-            }  # fmt: skip
+                "limit": self.limit,
+                "seconds": self.seconds_left,
+            }
             raise TooMany(Problem("too_many_calls", message, (), str(self.limit), str(self.used)))
 
 

@@ -46,9 +46,14 @@ class DemoType:
 
 
 WEBINARS = (
-    "Spring collection preview", "Lead scoring without tears", "E-mail that gets opened", "Año nuevo, datos nuevos",
-    "From list to campaign", "Datenschutz für Einsteiger", "Ask us anything",
-)  # fmt: skip
+    "Spring collection preview",
+    "Lead scoring without tears",
+    "E-mail that gets opened",
+    "Año nuevo, datos nuevos",
+    "From list to campaign",
+    "Datenschutz für Einsteiger",
+    "Ask us anything",
+)
 MODELS = {"Brisa": 18_400, "Brisa Plus": 22_900, "Terrano": 31_500, "Terrano Hybrid": 36_200, "Volta": 41_800}
 COLOURS = ("white", "red", "graphite", "sea blue", "olive")
 SERVICES = {"Inspection": 189, "Tyres": 420, "Brakes": 310, "Air conditioning": 140, "Bodywork": 860}
@@ -84,7 +89,9 @@ TYPES: Mapping[str, DemoType] = {
             DemoField("askedQuestion", {"en": "Asked question", "es": "Hizo una pregunta"}, "boolean"),
             DemoField("rating", {"en": "Rating", "es": "Valoración"}, "integer"),
         ),
-        2_200, _webinar, (WATCHED,),
+        2_200,
+        _webinar,
+        (WATCHED,),
     ),
     "bookService": DemoType(
         {"en": "Book Service", "es": "Reservar taller"},
@@ -95,7 +102,8 @@ TYPES: Mapping[str, DemoType] = {
             DemoField("kilometres", {"en": "Kilometres", "es": "Kilómetros"}, "integer"),
             DemoField("branch", {"en": "Branch", "es": "Sucursal"}),
         ),
-        900, _service,
+        900,
+        _service,
     ),
     "buyCar": DemoType(
         {"en": "Buy Car", "es": "Comprar coche"},
@@ -107,7 +115,8 @@ TYPES: Mapping[str, DemoType] = {
             DemoField("deliveryDate", {"en": "Delivery date", "es": "Fecha de entrega"}, "date"),
             DemoField("testDrive", {"en": "Had test drive", "es": "Hizo prueba de conducción"}, "boolean"),
         ),
-        240, _car,
+        240,
+        _car,
     ),
     "redeemVoucher": DemoType(
         {"en": "Redeem Voucher", "es": "Canjear vale"},
@@ -118,7 +127,7 @@ TYPES: Mapping[str, DemoType] = {
             DemoField("expires", {"en": "Expires", "es": "Caduca"}, "date"),
         ),
     ),
-}  # fmt: skip
+}
 
 
 # (name, text form); names in braces are types

@@ -30,9 +30,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from smartlists.rules.text import language
 
-audit.describe({
-    "demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities")),
-})  # fmt: skip
+audit.describe({"demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities"))})
 
 KEY = "demo-{number}"  # external ids: by them the demo's activities are known
 
@@ -98,11 +96,15 @@ def _record(
     names = [field.api_name for field in demo_type.fields]
     rows = [
         NewActivity(
-            person_ids[done.person], made.pk, done.occurred_at, done.values[0],
-            list(zip(names[1:], done.values[1:], strict=True)), KEY.format(number=next(numbers)),
+            person_ids[done.person],
+            made.pk,
+            done.occurred_at,
+            done.values[0],
+            list(zip(names[1:], done.values[1:], strict=True)),
+            KEY.format(number=next(numbers)),
         )
         for done in activities(demo_type, len(person_ids), yesterday, installation.zone())
-    ]  # fmt: skip
+    ]
     outcomes = recorder.record(rows, source)
     refused = next((outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED), None)
     if refused is not None:

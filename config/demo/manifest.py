@@ -25,9 +25,15 @@ def current() -> Mapping[str, Any] | None:
 
 def note_loaded(by: Any, loaded: Any) -> None:
     audit.note(
-        by, installation.current(), LOADED, people=len(loaded.person_ids), activities=loaded.activities,
-        person_ids=list(loaded.person_ids), type_ids=list(loaded.type_ids), list_ids=list(loaded.list_ids),
-    )  # fmt: skip
+        by,
+        installation.current(),
+        LOADED,
+        people=len(loaded.person_ids),
+        activities=loaded.activities,
+        person_ids=list(loaded.person_ids),
+        type_ids=list(loaded.type_ids),
+        list_ids=list(loaded.list_ids),
+    )
 
 
 def note_removed(by: Any, removed: Any) -> None:

@@ -10,18 +10,44 @@ from unicodedata import normalize
 NUMBER = 300
 SEED = 1971
 COMPANIES = (
-    "Northwind Textiles", "Soltec Energía", "Blaue Brücke", "Ateliers Garonne", "Officine Volta", "Zielony Dom",
-    "Café Aurora", "Harbour & Sons", "Lakeshore Motors", "Kaveri Foods", "Sakura Precision", "Fjällräven Bygg",
-    "Aegean Lines", "Anatolia Seramik", "Silverline Health", "Terra Nova Seguros",
-)  # fmt: skip
+    "Northwind Textiles",
+    "Soltec Energía",
+    "Blaue Brücke",
+    "Ateliers Garonne",
+    "Officine Volta",
+    "Zielony Dom",
+    "Café Aurora",
+    "Harbour & Sons",
+    "Lakeshore Motors",
+    "Kaveri Foods",
+    "Sakura Precision",
+    "Fjällräven Bygg",
+    "Aegean Lines",
+    "Anatolia Seramik",
+    "Silverline Health",
+    "Terra Nova Seguros",
+)
 INDUSTRIES = ("Retail", "Energy", "Construction", "Automotive", "Food", "Healthcare", "Insurance", "Travel")
 TITLES = ("Owner", "Buyer", "Head of Marketing", "Accountant", "Engineer", "Sales Manager", "Assistant", "Director")
 # letters that decomposition leaves as they are, and the names of scripts that it cannot help with
 LATIN = {"ł": "l", "ß": "ss", "ø": "o", "đ": "d", "ı": "i", "æ": "ae"} | {
-    "佐藤": "sato", "鈴木": "suzuki", "高橋": "takahashi", "田中": "tanaka", "陽菜": "hina", "蓮": "ren", "葵": "aoi",
-    "大翔": "hiroto", "Ελένη": "eleni", "Γιώργος": "giorgos", "Μαρία": "maria", "Νίκος": "nikos",
-    "Παπαδοπούλου": "papadopoulou", "Βλάχος": "vlachos", "Οικονόμου": "oikonomou", "Δημητρίου": "dimitriou",
-}  # fmt: skip
+    "佐藤": "sato",
+    "鈴木": "suzuki",
+    "高橋": "takahashi",
+    "田中": "tanaka",
+    "陽菜": "hina",
+    "蓮": "ren",
+    "葵": "aoi",
+    "大翔": "hiroto",
+    "Ελένη": "eleni",
+    "Γιώργος": "giorgos",
+    "Μαρία": "maria",
+    "Νίκος": "nikos",
+    "Παπαδοπούλου": "papadopoulou",
+    "Βλάχος": "vlachos",
+    "Οικονόμου": "oikonomou",
+    "Δημητρίου": "dimitriou",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +61,54 @@ class Country:
 
 
 COUNTRIES = (
-    Country("Spain", 34, 20, "Lucía Martín Sofía Hugo Núria Íñigo Begoña Álvaro Pilar Jordi",
-            "García Núñez Muñoz Fernández Ibáñez Peña López Gómez", "Madrid,Valencia,A Coruña,Logroño"),
-    Country("Mexico", 52, 10, "Ximena Santiago Guadalupe Valeria Iker", "Hernández Ramírez Ortega Ávila Zúñiga",
-            "Ciudad de México,Mérida,León"),
-    Country("United States", 1, 14, "Emma Liam Olivia Noah Zoë Renée", "Smith Johnson O'Brien Nguyen Lee Davis",
-            "Boston,Austin,San José,Portland"),
-    Country("United Kingdom", 44, 8, "Amelia Oliver Isla Harry Siân Arthur", "Taylor Jones Patel Wright Hughes",
-            "Leeds,Cardiff,Brighton"),
-    Country("Germany", 49, 12, "Jürgen Anneliese Björn Käthe Lukas Mia", "Müller Weiß Schröder Köhler Groß",
-            "München,Köln,Düsseldorf"),
-    Country("France", 33, 8, "Chloé Théo Hélène François Zoé Loïc", "Lefèvre Bérenger Moreau D'Aubigné Gaël",
-            "Nîmes,Orléans,Besançon"),
+    Country(
+        "Spain",
+        34,
+        20,
+        "Lucía Martín Sofía Hugo Núria Íñigo Begoña Álvaro Pilar Jordi",
+        "García Núñez Muñoz Fernández Ibáñez Peña López Gómez",
+        "Madrid,Valencia,A Coruña,Logroño",
+    ),
+    Country(
+        "Mexico",
+        52,
+        10,
+        "Ximena Santiago Guadalupe Valeria Iker",
+        "Hernández Ramírez Ortega Ávila Zúñiga",
+        "Ciudad de México,Mérida,León",
+    ),
+    Country(
+        "United States",
+        1,
+        14,
+        "Emma Liam Olivia Noah Zoë Renée",
+        "Smith Johnson O'Brien Nguyen Lee Davis",
+        "Boston,Austin,San José,Portland",
+    ),
+    Country(
+        "United Kingdom",
+        44,
+        8,
+        "Amelia Oliver Isla Harry Siân Arthur",
+        "Taylor Jones Patel Wright Hughes",
+        "Leeds,Cardiff,Brighton",
+    ),
+    Country(
+        "Germany",
+        49,
+        12,
+        "Jürgen Anneliese Björn Käthe Lukas Mia",
+        "Müller Weiß Schröder Köhler Groß",
+        "München,Köln,Düsseldorf",
+    ),
+    Country(
+        "France",
+        33,
+        8,
+        "Chloé Théo Hélène François Zoé Loïc",
+        "Lefèvre Bérenger Moreau D'Aubigné Gaël",
+        "Nîmes,Orléans,Besançon",
+    ),
     Country("Italy", 39, 6, "Niccolò Giulia Matteo Chiara", "Rossi Esposito De-Luca Ferrari", "Torino,Forlì,Bari"),
     Country("Poland", 48, 6, "Łukasz Małgorzata Zofia Paweł", "Wójcik Kowalska Dąbrowski Żak", "Łódź,Kraków,Gdańsk"),
     Country("Brazil", 55, 6, "João Beatriz Caetano Inês", "Conceição Araújo Simões Souza", "São Paulo,Goiânia,Belém"),
@@ -55,7 +117,7 @@ COUNTRIES = (
     Country("Greece", 30, 4, "Ελένη Γιώργος Μαρία Νίκος", "Παπαδοπούλου Βλάχος Οικονόμου Δημητρίου", "Αθήνα,Πάτρα"),
     Country("Sweden", 46, 4, "Åsa Göran Linnéa Östen", "Lindström Sjöberg Åkesson Nyström", "Malmö,Göteborg"),
     Country("Turkey", 90, 3, "Işıl Çağlar Şebnem Barış", "Yılmaz Özdemir Şahin Koç", "İstanbul,İzmir"),
-)  # fmt: skip
+)
 
 
 def people() -> Iterator[Mapping[str, Any]]:

@@ -21,9 +21,7 @@ from people.privacy import erasure
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 
-audit.describe({
-    "demo_removed": (3, gettext_lazy("Removed the demo: %(people)s people, %(activities)s activities")),
-})  # fmt: skip
+audit.describe({"demo_removed": (3, gettext_lazy("Removed the demo: %(people)s people, %(activities)s activities"))})
 
 
 @dataclass(slots=True)

@@ -25,9 +25,11 @@ def refusal(request: HttpRequest) -> HttpResponse | None:
 
 def _has_token(request: HttpRequest) -> bool:
     scheme, _blank, token = request.headers.get("Authorization", "").partition(" ")
-    return bool(settings.METRICS_TOKEN) and scheme.lower() == "bearer" and constant_time_compare(
-        token.strip(), settings.METRICS_TOKEN
-    )  # fmt: skip
+    return (
+        bool(settings.METRICS_TOKEN)
+        and scheme.lower() == "bearer"
+        and constant_time_compare(token.strip(), settings.METRICS_TOKEN)
+    )
 
 
 def _has_address(request: HttpRequest) -> bool:

@@ -106,10 +106,7 @@ def _names() -> dict[str, dict[str, str]]:
     """What ids in labels stand for."""
     types = ActivityType.objects.values_list("pk", "api_name")
     users = get_user_model().objects.values_list("pk", "username")
-    return {
-        "type": {str(pk): name for pk, name in types},
-        "client": {str(pk): name for pk, name in users},
-    }
+    return {"type": {str(pk): name for pk, name in types}, "client": {str(pk): name for pk, name in users}}
 
 
 def _named(measure: Measure, labels: Labels, names: dict[str, dict[str, str]]) -> list[str]:

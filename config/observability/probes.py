@@ -133,12 +133,18 @@ GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
     "log_mark_lag_ids": ("How many ids readers of the log are held back.", "", _one(mark_lag)),
     "log_mark_lag_seconds": ("For how long readers are held back.", "", _one(lambda: age(mark_held_since()))),
     "rollup_lag_ids": ("How many ids the counts for charts are behind the log.", "", _one(rollup_lag)),
-    "rollup_lag_seconds": ("Since the counts for charts last followed the log.", "",
-                           _one(lambda: age(rollup.read_at()))),
+    "rollup_lag_seconds": (
+        "Since the counts for charts last followed the log.",
+        "",
+        _one(lambda: age(rollup.read_at())),
+    ),
     "database_bytes": ("Size of the database.", "", _one(database_bytes)),
     "database_connections": ("Connections that are open.", "", _one(lambda: connections()[0])),
-    "oldest_transaction_seconds": ("How long the longest transaction runs.", "",
-                                   _one(lambda: age(oldest_transaction()))),
+    "oldest_transaction_seconds": (
+        "How long the longest transaction runs.",
+        "",
+        _one(lambda: age(oldest_transaction())),
+    ),
     "disk_free_bytes": ("Free where DATA_DIR lies.", "", _one(lambda: free_bytes()[0])),
     "backup_age_seconds": ("Since the last backup by `manage.py backup`.", "", _backup_age),
-}  # fmt: skip
+}

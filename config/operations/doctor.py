@@ -38,34 +38,48 @@ BACKUP_OLD = timedelta(days=8)  # whoever takes one a week is well
 # an index that nothing uses while its table is read as a whole so often: the planner knows nothing of the table
 BIG_TABLE, MANY_SCANS = 100_000, 200
 # what keeps pages, readers of the log and look-ups quick
-INDEXES = frozenset({
-    "activity_ahead", "activity_person_occurred", "activity_pkey", "activity_recorded", "activity_type_id_id",
-    "activity_type_occurred", "activity_key_moved", "activity_key_pkey", "activity_removal_activity",
-    "activity_removal_pkey", "activity_removal_recorded", "person_email_lower", "person_pkey",
-    "static_list_member_pkey",
-})  # fmt: skip
+INDEXES = frozenset(
+    {
+        "activity_ahead",
+        "activity_person_occurred",
+        "activity_pkey",
+        "activity_recorded",
+        "activity_type_id_id",
+        "activity_type_occurred",
+        "activity_key_moved",
+        "activity_key_pkey",
+        "activity_removal_activity",
+        "activity_removal_pkey",
+        "activity_removal_recorded",
+        "person_email_lower",
+        "person_pkey",
+        "static_list_member_pkey",
+    }
+)
 DISPATCHER_SILENT = timedelta(minutes=1)
 # the rules that the database keeps: without one of these a fault would go unnoticed
-GUARDS = frozenset({
-    ("access_user", "users_are_never_deleted"),
-    ("activity", "activity_insert_holds_high_water"),
-    ("activity", "activity_is_never_truncated"),
-    ("activity", "activity_is_never_updated"),
-    ("activity", "activity_removal_is_accounted"),
-    ("activity", "activity_removal_is_noted"),
-    ("activity_field", "activity_field_is_frozen"),
-    ("activity_key", "activity_key_is_never_truncated"),
-    ("activity_removal", "activity_removal_is_append_only"),
-    ("activity_removal", "activity_removal_is_never_truncated"),
-    ("activity_removal", "activity_removal_is_stamped"),
-    ("activity_type", "activity_type_is_kept"),
-    ("activity_version", "activity_version_is_frozen"),
-    ("approved_field", "approved_field_is_for_ever"),
-    ("django_admin_log", "admin_log_is_append_only"),
-    ("smart_campaign_version", "smart_campaign_version_is_frozen"),
-    ("static_list_member", "static_list_member_joined_is_counted"),
-    ("static_list_member", "static_list_member_left_is_counted"),
-})  # fmt: skip
+GUARDS = frozenset(
+    {
+        ("access_user", "users_are_never_deleted"),
+        ("activity", "activity_insert_holds_high_water"),
+        ("activity", "activity_is_never_truncated"),
+        ("activity", "activity_is_never_updated"),
+        ("activity", "activity_removal_is_accounted"),
+        ("activity", "activity_removal_is_noted"),
+        ("activity_field", "activity_field_is_frozen"),
+        ("activity_key", "activity_key_is_never_truncated"),
+        ("activity_removal", "activity_removal_is_append_only"),
+        ("activity_removal", "activity_removal_is_never_truncated"),
+        ("activity_removal", "activity_removal_is_stamped"),
+        ("activity_type", "activity_type_is_kept"),
+        ("activity_version", "activity_version_is_frozen"),
+        ("approved_field", "approved_field_is_for_ever"),
+        ("django_admin_log", "admin_log_is_append_only"),
+        ("smart_campaign_version", "smart_campaign_version_is_frozen"),
+        ("static_list_member", "static_list_member_joined_is_counted"),
+        ("static_list_member", "static_list_member_left_is_counted"),
+    }
+)
 
 
 class Finding(checks.CheckMessage):
@@ -152,9 +166,10 @@ def guards() -> Finding:
         steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in known]
         steps += _how_made(name for table, name in broken if (table, name) not in known)
         return Finding(
-            "guards", f"missing or disabled: {', '.join(name for _table, name in broken)}",
+            "guards",
+            f"missing or disabled: {', '.join(name for _table, name in broken)}",
             f"do this, then verify_activities shows what happened meanwhile: {'; '.join(steps)}",
-        )  # fmt: skip
+        )
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
 
 
@@ -184,8 +199,10 @@ def indexes() -> Finding:
         """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
         join pg_class c on c.oid = i.relid
         where i.idx_scan = 0 and c.reltuples > %s and t.seq_scan > %s and i.indexrelname = any(%s) order by 1""",
-        BIG_TABLE, MANY_SCANS, sorted(INDEXES - {"activity_ahead", "activity_key_moved"}),
-    )  # fmt: skip
+        BIG_TABLE,
+        MANY_SCANS,
+        sorted(INDEXES - {"activity_ahead", "activity_key_moved"}),
+    )
     if unused:
         says = ", ".join(f"{name} is never used, its table was read whole {scans:,} times" for name, scans in unused)
         return Finding("indexes", says, "run ANALYZE on the table; if it stays so, set SLOW_QUERY_MS and see the log")
@@ -199,8 +216,11 @@ def ids() -> Finding:
         where schemaname = current_schema() and sequencename = 'activity_id_seq')"""
     )
     if cached not in {1, None}:
-        return Finding("ids", f"every connection takes {cached} ids of activities at a time: readers would miss some",
-                       "run: ALTER SEQUENCE activity_id_seq CACHE 1")  # fmt: skip
+        return Finding(
+            "ids",
+            f"every connection takes {cached} ids of activities at a time: readers would miss some",
+            "run: ALTER SEQUENCE activity_id_seq CACHE 1",
+        )
     used = {
         "activities": (
             "activity_id_seq",
@@ -228,8 +248,9 @@ def clock() -> Finding:
 def disk() -> Finding:
     places = {str(settings.DATA_DIR), str(settings.FILES_DIR)}
     free = {place: probes.free_bytes(place) for place in sorted(places)}
-    says = "; ".join(f"{left / 1024**3:.1f} of {whole / 1024**3:.0f} GiB free at {place}"
-                     for place, (left, whole) in free.items())  # fmt: skip
+    says = "; ".join(
+        f"{left / 1024**3:.1f} of {whole / 1024**3:.0f} GiB free at {place}" for place, (left, whole) in free.items()
+    )
     tight = min(left for left, _whole in free.values()) < MIN_FREE_BYTES
     return Finding("disk", says, "make room, or move DATA_DIR or FILES_DIR" if tight else "")
 
@@ -355,9 +376,24 @@ def cluster() -> Finding:
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    server, migrations, guards, registry, indexes, ids, clock, disk, secret_key, worker, queue, transactions, counts,
-    dispatcher, closed_days, backup, cluster,
-)  # fmt: skip
+    server,
+    migrations,
+    guards,
+    registry,
+    indexes,
+    ids,
+    clock,
+    disk,
+    secret_key,
+    worker,
+    queue,
+    transactions,
+    counts,
+    dispatcher,
+    closed_days,
+    backup,
+    cluster,
+)
 
 
 def _span(moment: datetime | None) -> str:

@@ -44,11 +44,18 @@ def page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     groups = [(title, list(items())) for title, items in GROUPS]
     latest = StoredEvaluation.objects.select_related("smart_list").defer("members", "joined", "left", "rules")
-    return render(request, "config/status.html", {
-        **admin.site.each_context(request), "title": _("Status"), "groups": groups, "at": timezone.now(),
-        "is_well": not any(item.advice for _title, items in groups for item in items),
-        "evaluations": latest.order_by("-pk")[:LATEST],
-    })  # fmt: skip
+    return render(
+        request,
+        "config/status.html",
+        {
+            **admin.site.each_context(request),
+            "title": _("Status"),
+            "groups": groups,
+            "at": timezone.now(),
+            "is_well": not any(item.advice for _title, items in groups for item in items),
+            "evaluations": latest.order_by("-pk")[:LATEST],
+        },
+    )
 
 
 def _product() -> Iterator[Item]:
@@ -56,14 +63,16 @@ def _product() -> Iterator[Item]:
     yield Item("Django", django.get_version())
     missing = doctor.migrations()
     yield Item(
-        _("Migrations"), _("all applied") if missing.is_well else _("some are missing"),
+        _("Migrations"),
+        _("all applied") if missing.is_well else _("some are missing"),
         "" if missing.is_well else _("Run “python manage.py migrate”."),
-    )  # fmt: skip
+    )
     guards = doctor.guards()
     yield Item(
-        _("Guards of the log"), _("in place") if guards.is_well else _("missing or switched off"),
+        _("Guards of the log"),
+        _("in place") if guards.is_well else _("missing or switched off"),
         "" if guards.is_well else _("Run “python manage.py doctor”, which names them."),
-    )  # fmt: skip
+    )
 
 
 def _database() -> Iterator[Item]:
@@ -71,15 +80,18 @@ def _database() -> Iterator[Item]:
     yield Item(_("Size"), filesizeformat(probes.database_bytes()))
     used, most = probes.connections()
     yield Item(
-        _("Connections"), _("%(used)s of %(most)s") % {"used": used, "most": most},
+        _("Connections"),
+        _("%(used)s of %(most)s") % {"used": used, "most": most},
         _("Raise max_connections, or run fewer web threads.") if used > most * 0.9 else "",
-    )  # fmt: skip
+    )
     oldest = probes.oldest_transaction()
     yield Item(
-        _("Longest transaction"), _since(oldest) or _("none"),
+        _("Longest transaction"),
+        _since(oldest) or _("none"),
         _("It holds readers of the log back. Look for it in pg_stat_activity.")
-        if probes.age(oldest) > doctor.TRANSACTION_LONG.total_seconds() else "",
-    )  # fmt: skip
+        if probes.age(oldest) > doctor.TRANSACTION_LONG.total_seconds()
+        else "",
+    )
     yield Item(_("Readers of the log are behind by"), _activities(probes.mark_lag()))
 
 
@@ -87,48 +99,55 @@ def _work() -> Iterator[Item]:
     beat = probes.worker_beat()
     is_silent = beat is None or timezone.now() - beat > doctor.WORKER_SILENT
     yield Item(
-        _("Worker"), _ago(beat) or _("no sign of life yet"),
+        _("Worker"),
+        _ago(beat) or _("no sign of life yet"),
         _("Start it: “python manage.py worker”.") if is_silent else "",
-    )  # fmt: skip
+    )
     jobs, oldest = probes.jobs(), probes.oldest_job()
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE
     yield Item(
-        _("Jobs waiting"), number_format(jobs["waiting"], force_grouping=True),
+        _("Jobs waiting"),
+        number_format(jobs["waiting"], force_grouping=True),
         _("The oldest has waited %(time)s. Start more workers.") % {"time": _since(oldest)} if is_late else "",
-    )  # fmt: skip
+    )
     yield Item(_("Jobs running"), number_format(jobs["running"], force_grouping=True))
     yield Item(
-        _("Jobs failed within a day"), number_format(jobs["failed"], force_grouping=True),
+        _("Jobs failed within a day"),
+        number_format(jobs["failed"], force_grouping=True),
         _("See the worker's log for their errors.") if jobs["failed"] else "",
-    )  # fmt: skip
+    )
     counted = rollup.read_at()
     is_behind = counted is None or timezone.now() - counted > doctor.COUNTS_LATE
     yield Item(
-        _("Counts for charts"), _ago(counted) or _("never brought up to date"),
+        _("Counts for charts"),
+        _ago(counted) or _("never brought up to date"),
         _("The worker brings them up to date every minute.") if is_behind else "",
-    )  # fmt: skip
+    )
 
 
 def _keeping() -> Iterator[Item]:
     free, whole = probes.free_bytes()
     yield Item(
-        _("Disk"), _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
+        _("Disk"),
+        _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
         _("Make room, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",
-    )  # fmt: skip
+    )
     done = {one.name: one.done_at for one in Upkeep.objects.all()}
     last = done.get(Upkeep.BACKUP)
     is_old = last is not None and timezone.now() - last > doctor.BACKUP_OLD
     yield Item(
-        _("Last backup"), _ago(last) or _("none by “python manage.py backup”"),
+        _("Last backup"),
+        _ago(last) or _("none by “python manage.py backup”"),
         _("Take one, and see why none was taken.") if is_old else "",
-    )  # fmt: skip
+    )
     yield Item(_("Last rehearsal of a restore"), _ago(done.get(Upkeep.REHEARSAL)) or _("none yet"))
     day, head = doctor.last_closed_day(), verify.head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
     yield Item(
-        _("Days of the log closed until"), date_format(day, "DATE_FORMAT") if day else _("none yet"),
+        _("Days of the log closed until"),
+        date_format(day, "DATE_FORMAT") if day else _("none yet"),
         _("Run “python manage.py verify_activities --close”.") if is_open else "",
-    )  # fmt: skip
+    )
     if head:
         yield Item(_("Digest of all closed days"), f"{head[0]} {head[1]}")
 

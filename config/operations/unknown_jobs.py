@@ -28,6 +28,9 @@ def _give_back(**_arguments: Any) -> None:
 
 
 _OTHERS = Task(
-    _give_back, blueprint=app, queue="default", name="of another version",
+    _give_back,
+    blueprint=app,
+    queue="default",
+    name="of another version",
     retry=RetryStrategy(max_attempts=TIMES, wait=AGAIN_AFTER),
-)  # fmt: skip
+)

@@ -82,10 +82,14 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     )
     people = Person.objects.live().in_bulk({entry.activity.person_id for entry in latest})
     return {
-        "days": DAYS, "rows": rows[:SHOWN], "more": len(rows) > SHOWN, "total": sum(daily.values()),
-        "chart": _chart(daily), "latest": [(entry, people.get(entry.activity.person_id)) for entry in latest],
+        "days": DAYS,
+        "rows": rows[:SHOWN],
+        "more": len(rows) > SHOWN,
+        "total": sum(daily.values()),
+        "chart": _chart(daily),
+        "latest": [(entry, people.get(entry.activity.person_id)) for entry in latest],
         "counted_at": rollup.read_at(),
-    }  # fmt: skip
+    }
 
 
 def _chart(daily: dict[Any, int]) -> str:
@@ -98,8 +102,10 @@ def _waiting(request: HttpRequest) -> dict[str, Any]:
     """Drafts that wait for an approver."""
     drafts = (
         ActivityVersion.objects.filter(draft_of__isnull=False, number=None, return_reason="")
-        .select_related("activity_type").prefetch_related("editors").order_by("updated_at")
-    )  # fmt: skip
+        .select_related("activity_type")
+        .prefetch_related("editors")
+        .order_by("updated_at")
+    )
     return {"drafts": drafts[: SHOWN * 2]}
 
 
@@ -148,10 +154,16 @@ def _health(_request: HttpRequest) -> dict[str, Any]:
         connections, most = cursor.fetchone()
     read_at = rollup.read_at()
     return {
-        "waiting": waiting, "running": running, "failed": failed, "size": size, "version": version.split()[0],
-        "connections": connections, "most": most, "read_at": read_at,
+        "waiting": waiting,
+        "running": running,
+        "failed": failed,
+        "size": size,
+        "version": version.split()[0],
+        "connections": connections,
+        "most": most,
+        "read_at": read_at,
         "is_behind": read_at is None or timezone.now() - read_at > LATE,
-    }  # fmt: skip
+    }
 
 
 # (template, the right that it takes, what fills it); in the order of the page

@@ -48,9 +48,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
     "COMMAND": {"search_callback": "config.pages.command_palette.search"},
     "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")},
-    ],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "SCRIPTS": [
         lambda request: static("js/naming.js"),
         lambda request: static("js/focusing.js"),
@@ -70,7 +68,7 @@ UNFOLD: dict[str, Any] = {
             "800": "oklch(38% .068 189)",
             "900": "oklch(33.5% .055 191)",
             "950": "oklch(25% .045 193)",
-        },
+        }
     },
     "ACCOUNT": {
         "navigation": [
@@ -91,7 +89,7 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("notices"),
                         "badge": "config.pages.navigation.unread_notices",
                     },
-                ],
+                ]
             },
             {
                 "title": _("Marketing"),

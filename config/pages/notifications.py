@@ -24,7 +24,14 @@ def page(request: HttpRequest) -> HttpResponse:
     kept = {one.kind: one for one in NoticeSwitch.objects.filter(user=request.user)}
     switches = [(kind, KINDS[kind], kept.get(kind) or NoticeSwitch(kind=kind)) for kind in KINDS]
     found = list(Notice.objects.filter(user=request.user, is_shown=True)[:SHOWN])
-    return render(request, "config/notices.html", {
-        **admin.site.each_context(request), "title": _("Notifications"), "found": found, "switches": switches,
-        "has_unread": any(notice.read_at is None for notice in found),
-    })  # fmt: skip
+    return render(
+        request,
+        "config/notices.html",
+        {
+            **admin.site.each_context(request),
+            "title": _("Notifications"),
+            "found": found,
+            "switches": switches,
+            "has_unread": any(notice.read_at is None for notice in found),
+        },
+    )

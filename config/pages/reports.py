@@ -74,9 +74,11 @@ class ReportForm(forms.Form):
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
         numbers = [field.pk for field in fields if datatypes.BY_NAME[field.data_type].is_number]
         of_type = (
-            ApprovedField.objects.filter(pk__in=[field.pk for field in fields]).order_by("-is_primary", "pk")
-            .select_related("activity_type__live").prefetch_related("activity_type__live__fields")
-        )  # fmt: skip
+            ApprovedField.objects.filter(pk__in=[field.pk for field in fields])
+            .order_by("-is_primary", "pk")
+            .select_related("activity_type__live")
+            .prefetch_related("activity_type__live__fields")
+        )
         self.fields["field"].queryset = of_type  # type: ignore[attr-defined]
         self.fields["total"].queryset = of_type.filter(pk__in=numbers)  # type: ignore[attr-defined]
         for name in ("field", "total"):
@@ -114,9 +116,14 @@ class ReportForm(forms.Form):
         field = chosen["field"] or next(iter(log_reports.fields_of(types[0])), None) if "field" in asked.asks else None
         total = chosen["total"] if "total" in asked.asks else None
         return Question(
-            self.name, tuple(found.pk for found in types), chosen["since"], chosen["until"],
-            field.pk if field else None, total.pk if total else None, chosen["people"],
-        )  # fmt: skip
+            self.name,
+            tuple(found.pk for found in types),
+            chosen["since"],
+            chosen["until"],
+            field.pk if field else None,
+            total.pk if total else None,
+            chosen["people"],
+        )
 
 
 def _name_of(field: ApprovedField) -> str:
@@ -163,13 +170,28 @@ def page(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=204) if reply and reply.asked_at else HttpResponse(headers={"HX-Refresh": "true"})
     if wanted == "csv" and reply:
         return _file(request, form, table) if table else HttpResponseRedirect(f"{request.path}?{address}")
-    return render(request, "config/reports.html", {
-        **admin.site.each_context(request), "title": _("Reports"), "form": form, "table": table, "problems": problems,
-        "reports": list(REPORTS.items()), "asked": form.asked, "reply": reply,
-        "asks": [form[name] for name in form.asked.asks], "zone": installation.current().time_zone,
-        "again": address, "csv": _address(request, format="csv"), "state": _address(request, format="state"),
-        "rows": [(row, table.meters[i] if table.meters else None) for i, row in enumerate(table.rows)] if table else [],
-    })  # fmt: skip
+    return render(
+        request,
+        "config/reports.html",
+        {
+            **admin.site.each_context(request),
+            "title": _("Reports"),
+            "form": form,
+            "table": table,
+            "problems": problems,
+            "reports": list(REPORTS.items()),
+            "asked": form.asked,
+            "reply": reply,
+            "asks": [form[name] for name in form.asked.asks],
+            "zone": installation.current().time_zone,
+            "again": address,
+            "csv": _address(request, format="csv"),
+            "state": _address(request, format="state"),
+            "rows": [(row, table.meters[i] if table.meters else None) for i, row in enumerate(table.rows)]
+            if table
+            else [],
+        },
+    )
 
 
 def _reply(request: HttpRequest, form: ReportForm) -> Reply | None:
@@ -232,7 +254,7 @@ def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
             Cell(localize(timezone.localtime(datetime.fromisoformat(latest))), latest),
         ]
         for person_id, count, latest in rows
-    ]  # fmt: skip
+    ]
     headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
     return Table(headings, cells, meters=_shares(count for _id, count, _latest in rows), words=(0, 1))
 
@@ -242,7 +264,7 @@ def _funnel(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     cells = [
         [_text(str(types[type_id])), _number(people), _share(of_previous), _share(of_first)]
         for type_id, people, of_previous, of_first in rows
-    ]  # fmt: skip
+    ]
     headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
     return Table(headings, cells, meters=[of_first or 0 for *_rest, of_first in rows])
 
@@ -265,17 +287,21 @@ REPORTS: dict[str, Report] = {
         gettext_lazy("Trend"), gettext_lazy("How often it happened, day by day."), ("type", *PERIOD), _trend
     ),
     "breakdown": Report(
-        gettext_lazy("Breakdown"), gettext_lazy("Which values a field had, most frequent first."),
-        ("type", "field", "total", *PERIOD), _breakdown,
+        gettext_lazy("Breakdown"),
+        gettext_lazy("Which values a field had, most frequent first."),
+        ("type", "field", "total", *PERIOD),
+        _breakdown,
     ),
     "people": Report(
         gettext_lazy("Top people"), gettext_lazy("Who did it most often."), ("type", *PERIOD), _top_people, True
     ),
     "funnel": Report(
-        gettext_lazy("Funnel"), gettext_lazy("How many people did one thing, then another, up to five."),
-        (*STEPS, *PERIOD), _funnel,
+        gettext_lazy("Funnel"),
+        gettext_lazy("How many people did one thing, then another, up to five."),
+        (*STEPS, *PERIOD),
+        _funnel,
     ),
-}  # fmt: skip
+}
 
 
 def _text(value: str | None, otherwise: Any = "", url: str = "") -> Cell:

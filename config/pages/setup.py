@@ -31,17 +31,21 @@ _INPUT = {"class": "ca-input"}
 class SetupForm(forms.ModelForm):
     username = forms.CharField(label=gettext_lazy("User name"), max_length=150)
     password = forms.CharField(
-        label=gettext_lazy("New password"), required=False, strip=False,
+        label=gettext_lazy("New password"),
+        required=False,
+        strip=False,
         help_text=gettext_lazy("Empty: the one that you logged in with stays."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )  # fmt: skip
+    )
     with_demo = forms.TypedChoiceField(
-        label=gettext_lazy("Start with"), coerce=lambda chosen: chosen == "demo", widget=forms.RadioSelect,
+        label=gettext_lazy("Start with"),
+        coerce=lambda chosen: chosen == "demo",
+        widget=forms.RadioSelect,
         choices=[
             ("demo", gettext_lazy("the demo: people, activity types and a year of activities; can be removed later")),
             ("empty", gettext_lazy("nothing: an empty installation")),
         ],
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Installation
@@ -56,13 +60,15 @@ class SetupForm(forms.ModelForm):
         names = Locale.parse(get_language() or "en").currencies
         codes = sorted(_currencies())
         self.fields["time_zone"] = forms.ChoiceField(
-            label=self.fields["time_zone"].label, help_text=self.fields["time_zone"].help_text,
+            label=self.fields["time_zone"].label,
+            help_text=self.fields["time_zone"].help_text,
             choices=[(zone, zone.replace("_", " ")) for zone in _zones()],
-        )  # fmt: skip
+        )
         self.fields["currency"] = forms.ChoiceField(
-            label=self.fields["currency"].label, help_text=self.fields["currency"].help_text,
+            label=self.fields["currency"].label,
+            help_text=self.fields["currency"].help_text,
             choices=[(code, f"{code}, {names.get(code, code)}") for code in codes],
-        )  # fmt: skip
+        )
         self.fields["language"] = forms.ChoiceField(label=self.fields["language"].label, choices=settings.LANGUAGES)
         for field in self.fields.values():
             field.widget.attrs.update({} if isinstance(field.widget, forms.RadioSelect) else _INPUT)
@@ -99,9 +105,11 @@ def view(request: HttpRequest) -> HttpResponse:
         reply = redirect("admin:index")
         reply.set_cookie(settings.LANGUAGE_COOKIE_NAME, form.cleaned_data["language"])
         return reply
-    return render(request, "config/setup.html", {
-        **admin.site.each_context(request), "title": _("Set up this installation"), "form": form,
-    })  # fmt: skip
+    return render(
+        request,
+        "config/setup.html",
+        {**admin.site.each_context(request), "title": _("Set up this installation"), "form": form},
+    )
 
 
 @transaction.atomic

@@ -45,9 +45,13 @@ def binaries_of(major: int, user: str, given: Path | None = None) -> Path | None
 def reaches(user: str, folder: Path) -> bool:
     entry = pwd.getpwnam(user)
     result = subprocess.run(
-        ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)], user=entry.pw_uid, group=entry.pw_gid, extra_groups=[],
-        cwd="/", capture_output=True,
-    )  # fmt: skip
+        ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)],
+        user=entry.pw_uid,
+        group=entry.pw_gid,
+        extra_groups=[],
+        cwd="/",
+        capture_output=True,
+    )
     return result.returncode == 0
 
 

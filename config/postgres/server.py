@@ -218,11 +218,27 @@ class EmbeddedPostgres:
             file.write(password)
             file.flush()
             _run(
-                [f"{location.binaries}/initdb", "--pgdata", str(folder), "--username", SUPERUSER,
-                 "--pwfile", file.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
-                 "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"],
+                [
+                    f"{location.binaries}/initdb",
+                    "--pgdata",
+                    str(folder),
+                    "--username",
+                    SUPERUSER,
+                    "--pwfile",
+                    file.name,
+                    "--auth",
+                    "scram-sha-256",
+                    "--encoding",
+                    "UTF8",
+                    "--locale-provider",
+                    "builtin",
+                    "--builtin-locale",
+                    "C.UTF-8",
+                    "--locale",
+                    "C",
+                ],
                 location,
-            )  # fmt: skip
+            )
         folder.rename(location.data)
 
     def _start(self) -> None:
@@ -267,11 +283,20 @@ class EmbeddedPostgres:
                 os.ftruncate(log.fileno(), 0)
                 os.fchmod(log.fileno(), 0o600)
             return subprocess.Popen(
-                [f"{location.binaries}/postgres", "-D", location.data,
-                 *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
-                env=_clean_environment(), **location.os_user,  # type: ignore[call-overload]
-            )  # fmt: skip
+                [
+                    f"{location.binaries}/postgres",
+                    "-D",
+                    location.data,
+                    *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                env=_clean_environment(),
+                **location.os_user,  # type: ignore[call-overload]
+            )
 
     def _make_role_and_database(self) -> None:
         with self._connect(SUPERUSER, "database_superuser_password") as connection:
@@ -288,9 +313,13 @@ class EmbeddedPostgres:
     def _connect(self, user: str, password_file: str) -> psycopg.Connection[tuple[object, ...]]:
         database = DATABASE if user == ROLE else "postgres"  # the role is there a moment before its database
         return psycopg.connect(
-            host=self.location.sockets, user=user, password=self._password(password_file), dbname=database,
-            connect_timeout=5, autocommit=True,
-        )  # fmt: skip
+            host=self.location.sockets,
+            user=user,
+            password=self._password(password_file),
+            dbname=database,
+            connect_timeout=5,
+            autocommit=True,
+        )
 
     def _answers(self, user: str = ROLE, password_file: str = "database_password") -> bool:
         if not self.is_initialised:

@@ -146,11 +146,7 @@ def check(source: Side, target: Side) -> None:
     types_path = "/rest/v1/activities/external/types.json"
     ours = {row["apiName"]: row["id"] for row in target.get(types_path)}
     pairs = [
-        (
-            f"type {row['apiName']}",
-            activities(source, row["id"]),
-            activities(target, ours.get(row["apiName"])),
-        )
+        (f"type {row['apiName']}", activities(source, row["id"]), activities(target, ours.get(row["apiName"])))
         for row in source.get(types_path)
         if row["status"].startswith("approved")
     ]

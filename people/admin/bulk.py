@@ -35,10 +35,18 @@ def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -
         if started:
             return redirect("admin:people_person_bulk_action", started.pk)
     return pages.page(
-        request, "bulk_confirm", what.label, kind=kind, what=what, lists=list_choices() if what.needs_list else (),
-        count=queryset.order_by()[: COUNTED + 1].count(), most=COUNTED, action=request.POST.get("action", ""),
-        select_across=whole, chosen=() if whole else request.POST.getlist("_selected_action"),
-    )  # fmt: skip
+        request,
+        "bulk_confirm",
+        what.label,
+        kind=kind,
+        what=what,
+        lists=list_choices() if what.needs_list else (),
+        count=queryset.order_by()[: COUNTED + 1].count(),
+        most=COUNTED,
+        action=request.POST.get("action", ""),
+        select_across=whole,
+        chosen=() if whole else request.POST.getlist("_selected_action"),
+    )
 
 
 def start(pages: PagesAdmin, request: HttpRequest, kind: str) -> HttpResponse:

@@ -40,9 +40,13 @@ def delete(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("admin:people_person_changelist")
     lists = person.list_memberships.select_related("static_list").order_by("static_list__name")[:20]
     return pages.page(
-        request, "delete_person", _("Delete %(name)s?") % {"name": person}, person=person, lists=lists,
+        request,
+        "delete_person",
+        _("Delete %(name)s?") % {"name": person},
+        person=person,
+        lists=lists,
         restore_days=deletion.restore_days(),
-    )  # fmt: skip
+    )
 
 
 def restore(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
@@ -72,9 +76,14 @@ def erase(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     if preview is None:
         return redirect("admin:people_person_changelist")
     return pages.page(
-        request, "erase_person", _("Erase %(name)s for good?") % {"name": person},
-        person=person, preview=preview, wrong=wrong, others=[one for one in preview.person_ids if one != pk],
-    )  # fmt: skip
+        request,
+        "erase_person",
+        _("Erase %(name)s for good?") % {"name": person},
+        person=person,
+        preview=preview,
+        wrong=wrong,
+        others=[one for one in preview.person_ids if one != pk],
+    )
 
 
 def export(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
@@ -99,9 +108,13 @@ def deleted(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
         found = found.filter(deleted_at__lte=before.deleted_at).exclude(pk__gte=before.pk, deleted_at=before.deleted_at)
     shown = list(found[: PAGE + 1])
     return pages.page(
-        request, "deleted", _("Deleted people"), deletions=shown[:PAGE],
-        before=shown[PAGE - 1].pk if len(shown) > PAGE else None, days=deletion.restore_days(),
-    )  # fmt: skip
+        request,
+        "deleted",
+        _("Deleted people"),
+        deletions=shown[:PAGE],
+        before=shown[PAGE - 1].pk if len(shown) > PAGE else None,
+        days=deletion.restore_days(),
+    )
 
 
 def _find(pk: int, *states: State) -> Person:

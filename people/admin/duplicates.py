@@ -37,6 +37,12 @@ def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
         if len(there) > 1:
             groups.append((there, group.people - len(group.person_ids), address([person.pk for person in there])))
     return pages.page(
-        request, "duplicates", _("Possible duplicates"), kind=kind, kinds=duplicates.KINDS, groups=groups,
-        found_at=found[0].found_at if found else None, following=start + PAGE if len(found) > PAGE else None,
-    )  # fmt: skip
+        request,
+        "duplicates",
+        _("Possible duplicates"),
+        kind=kind,
+        kinds=duplicates.KINDS,
+        groups=groups,
+        found_at=found[0].found_at if found else None,
+        following=start + PAGE if len(found) > PAGE else None,
+    )

@@ -43,9 +43,10 @@ class ExportForm(forms.Form):
         look = {"class": "ca-input"}
         date = {**look, "type": "date"}
         self.fields["contents"] = forms.ChoiceField(
-            label=_("Contents"), choices=[(key, label) for key, (_kind, label, _given) in self.offers.items()],
+            label=_("Contents"),
+            choices=[(key, label) for key, (_kind, label, _given) in self.offers.items()],
             widget=forms.Select(attrs=look),
-        )  # fmt: skip
+        )
         for name, label in (("since", _("Occurred from")), ("until", _("Occurred up to"))):
             help_text = _("Only for activities; days of %(zone)s.") % {"zone": timezone.get_current_timezone_name()}
             self.fields[name] = forms.DateField(
@@ -111,9 +112,13 @@ class ExportAdmin(TransferAdmin):
             kind, label, _given = form.offers[form.cleaned_data["contents"]]
             try:
                 export = export_jobs.create(
-                    kind.name, form.parameters(), request.user, Door.ADMIN,
-                    format=form.cleaned_data["format"], title=str(label),
-                )  # fmt: skip
+                    kind.name,
+                    form.parameters(),
+                    request.user,
+                    Door.ADMIN,
+                    format=form.cleaned_data["format"],
+                    title=str(label),
+                )
                 export_jobs.enqueue(export)
             except Refused as refusal:
                 form.add_error(None, str(refusal))

@@ -34,10 +34,7 @@ class PersonFieldAdmin(PagesAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
-        return [
-            path("<int:pk>/remove/", wrap(self.remove_view), name="people_personfield_remove"),
-            *super().get_urls(),
-        ]
+        return [path("<int:pk>/remove/", wrap(self.remove_view), name="people_personfield_remove"), *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -69,9 +66,14 @@ class PersonFieldAdmin(PagesAdmin):
                 messages.success(request, _("Saved."))
                 return redirect("admin:people_personfield_change", field.pk)
         return self.page(
-            request, "field_form", label_of(field), form=form, field=field, may_change=may_change,
+            request,
+            "field_form",
+            label_of(field),
+            form=form,
+            field=field,
+            may_change=may_change,
             uses=references.users_of(field),
-        )  # fmt: skip
+        )
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what deleting does, and what keeps it from being done; do it on POST."""

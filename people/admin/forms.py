@@ -22,13 +22,36 @@ from people.models import Person, PersonField, StaticList
 
 # how the standard fields are grouped on the page of a person; those that the team added stand in one more group
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (gettext_lazy("Person"), ("email", "salutation", "first_name", "middle_name", "last_name", "phone", "mobile_phone",
-                              "date_of_birth", "lead_source", "person_score")),
+    (
+        gettext_lazy("Person"),
+        (
+            "email",
+            "salutation",
+            "first_name",
+            "middle_name",
+            "last_name",
+            "phone",
+            "mobile_phone",
+            "date_of_birth",
+            "lead_source",
+            "person_score",
+        ),
+    ),
     (gettext_lazy("Company"), ("company", "title", "industry", "annual_revenue", "number_of_employees", "website")),
     (gettext_lazy("Address"), ("address", "city", "state_or_province", "postal_code", "country")),
-    (gettext_lazy("Permission"), ("unsubscribed", "unsubscribed_reason", "email_invalid", "email_invalid_cause",
-                                  "marketing_suspended", "do_not_call", "do_not_call_reason")),
-)  # fmt: skip
+    (
+        gettext_lazy("Permission"),
+        (
+            "unsubscribed",
+            "unsubscribed_reason",
+            "email_invalid",
+            "email_invalid_cause",
+            "marketing_suspended",
+            "do_not_call",
+            "do_not_call_reason",
+        ),
+    ),
+)
 
 GROUPED = 10_000
 
@@ -110,9 +133,13 @@ def _value_field(row: PersonField, person: Person | None) -> ValueField:
     if row.choices:
         widget.attrs["list"] = f"choices_{row.api_name}"
     field = ValueField(
-        label=label_of(row), help_text=row.description, required=False, strip=False, widget=widget,
+        label=label_of(row),
+        help_text=row.description,
+        required=False,
+        strip=False,
+        widget=widget,
         initial=_typed(person, row, data_type),
-    )  # fmt: skip
+    )
     field.suggested = row.choices  # type: ignore[attr-defined]
     return field
 
@@ -134,18 +161,27 @@ class PlaceForm(forms.Form):
     """In which folder something lies, and whose it is."""
 
     folder = forms.TypedChoiceField(
-        label=gettext_lazy("Folder"), required=False, coerce=int, empty_value=None,
+        label=gettext_lazy("Folder"),
+        required=False,
+        coerce=int,
+        empty_value=None,
         widget=forms.Select({"class": "ca-input"}),
-    )  # fmt: skip
+    )
     new_folder = forms.CharField(
-        label=gettext_lazy("Or a new folder"), required=False, max_length=255,
+        label=gettext_lazy("Or a new folder"),
+        required=False,
+        max_length=255,
         widget=forms.TextInput({"class": "ca-input"}),
-    )  # fmt: skip
+    )
 
     owner = forms.ModelChoiceField(
-        None, label=gettext_lazy("Owner"), required=False, widget=forms.Select({"class": "ca-input"}),
-        empty_label=gettext_lazy("Nobody"), help_text=gettext_lazy("Who is asked when something is unclear."),
-    )  # fmt: skip
+        None,
+        label=gettext_lazy("Owner"),
+        required=False,
+        widget=forms.Select({"class": "ca-input"}),
+        empty_label=gettext_lazy("Nobody"),
+        help_text=gettext_lazy("Who is asked when something is unclear."),
+    )
 
     def __init__(self, data: Any = None, placed: Any = None, **initial: Any) -> None:
         """`placed` is what lies somewhere now; a new thing is whose `initial` says."""
@@ -201,28 +237,38 @@ class FieldForm(forms.Form):
 
     label = forms.CharField(label=gettext_lazy("Label"), max_length=255, widget=forms.TextInput({"class": "ca-input"}))
     api_name = forms.CharField(
-        label=gettext_lazy("API name"), required=False, max_length=100, widget=forms.TextInput({"class": "ca-input"}),
+        label=gettext_lazy("API name"),
+        required=False,
+        max_length=100,
+        widget=forms.TextInput({"class": "ca-input"}),
         help_text=gettext_lazy("What programs call it, for ever. Empty: from the label."),
-    )  # fmt: skip
+    )
     data_type = forms.ChoiceField(
-        label=gettext_lazy("Data type"), choices=datatypes.CHOICES_FOR_PEOPLE, initial="string",
-        widget=forms.Select({"class": "ca-input"}), help_text=gettext_lazy("For ever, too."),
-    )  # fmt: skip
+        label=gettext_lazy("Data type"),
+        choices=datatypes.CHOICES_FOR_PEOPLE,
+        initial="string",
+        widget=forms.Select({"class": "ca-input"}),
+        help_text=gettext_lazy("For ever, too."),
+    )
     description = forms.CharField(
         label=gettext_lazy("Description"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 2})
     )
     choices = forms.CharField(
-        label=gettext_lazy("Suggested values"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 4}),
+        label=gettext_lazy("Suggested values"),
+        required=False,
+        widget=forms.Textarea({"class": "ca-input", "rows": 4}),
         help_text=gettext_lazy("One a line. Others are accepted too."),
-    )  # fmt: skip
+    )
     is_unique = forms.BooleanField(
-        label=gettext_lazy("Unique"), required=False,
+        label=gettext_lazy("Unique"),
+        required=False,
         help_text=gettext_lazy("No two people may share a value; people can be looked up by it."),
-    )  # fmt: skip
+    )
     is_hidden = forms.BooleanField(
-        label=gettext_lazy("Hidden"), required=False,
+        label=gettext_lazy("Hidden"),
+        required=False,
         help_text=gettext_lazy("Not offered on pages. Values stay, and lists go on using it."),
-    )  # fmt: skip
+    )
 
     def __init__(self, data: Any = None, field: PersonField | None = None) -> None:
         initial = {}

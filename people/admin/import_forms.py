@@ -51,9 +51,11 @@ PIVOTS = {
 ASKED = frozenset({"date_order", "decimal", "pivot"})
 FIXED, FIXED_VALUE, MAX_FIXED = "fixed_field_", "fixed_value_", 3
 DELIMITER_NAMES = {
-    ",": gettext_lazy("Comma"), ";": gettext_lazy("Semicolon"), "\t": gettext_lazy("Tabulator"),
+    ",": gettext_lazy("Comma"),
+    ";": gettext_lazy("Semicolon"),
+    "\t": gettext_lazy("Tabulator"),
     "|": gettext_lazy("Bar |"),
-}  # fmt: skip
+}
 
 
 def _unanswered() -> tuple[str, Any]:
@@ -62,9 +64,12 @@ def _unanswered() -> tuple[str, Any]:
 
 def _select(label: Any, choices: Any, help_text: Any = "", required: bool = True) -> forms.ChoiceField:
     return forms.ChoiceField(
-        label=label, choices=choices, help_text=help_text, required=required,
+        label=label,
+        choices=choices,
+        help_text=help_text,
+        required=required,
         widget=forms.Select(attrs={"class": "ca-input"}),
-    )  # fmt: skip
+    )
 
 
 class UploadForm(forms.Form):
@@ -74,10 +79,11 @@ class UploadForm(forms.Form):
         super().__init__(*args, **options)
         self.fields["contents"] = _select(_("What is in the file?"), contents)
         self.fields["file"] = forms.FileField(
-            label=_("File"), allow_empty_file=True,
+            label=_("File"),
+            allow_empty_file=True,
             help_text=_("CSV with any delimiter, XLSX or NDJSON, also as .gz. The first line names the columns."),
             widget=forms.FileInput(attrs={"class": "ca-input", "accept": ".csv,.tsv,.txt,.xlsx,.ndjson,.jsonl,.gz"}),
-        )  # fmt: skip
+        )
 
 
 class ShapeForm(forms.Form):
@@ -94,9 +100,12 @@ class ShapeForm(forms.Form):
         if shape.format != "csv":
             del self.fields["delimiter"], self.fields["encoding"]
         self.fields["header_row"] = forms.IntegerField(
-            label=_("Row of the header"), min_value=1, max_value=MAX_HEADER_ROW, required=False,
+            label=_("Row of the header"),
+            min_value=1,
+            max_value=MAX_HEADER_ROW,
+            required=False,
             widget=forms.NumberInput(attrs={"class": "ca-input"}),
-        )  # fmt: skip
+        )
 
 
 class PlanForm(forms.Form):
@@ -137,9 +146,11 @@ class PlanForm(forms.Form):
     def _add_activities(self, plan: Plan) -> None:
         example = _("A column in braces, like {email}, or a text with columns in it: customer{number}@example.com")
         person = forms.CharField(
-            label=_("The person is in"), help_text=example, required=False,
+            label=_("The person is in"),
+            help_text=example,
+            required=False,
             widget=forms.TextInput(attrs={"class": "ca-input", "list": "person-columns"}),
-        )  # fmt: skip
+        )
         self._add("person", person, plan.person)
         tick = forms.CheckboxInput(attrs={"class": "ca-input"})
         create = forms.BooleanField(label=_("Create people who are not known yet"), required=False, widget=tick)
@@ -151,10 +162,14 @@ class PlanForm(forms.Form):
         self._add("action", _select(_("What to do"), list(ACTIONS.items())), plan.action)
         lists = StaticList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name")
         into = forms.TypedChoiceField(
-            label=_("Put these people into a static list"), choices=[("", _("— no list —")), *lists], required=False,
-            coerce=int, empty_value=None, widget=forms.Select(attrs={"class": "ca-input"}),
+            label=_("Put these people into a static list"),
+            choices=[("", _("— no list —")), *lists],
+            required=False,
+            coerce=int,
+            empty_value=None,
+            widget=forms.Select(attrs={"class": "ca-input"}),
             help_text=_("Everybody in the file whose row is good, new or known."),
-        )  # fmt: skip
+        )
         self._add("static_list", into, plan.static_list)
         question = _("Should these changes start smart campaigns?")
         first = [] if self.guess.is_remembered else [("", _("— please choose —"))]
@@ -183,15 +198,18 @@ class PlanForm(forms.Form):
         for place, (name, value) in enumerate(fixed):
             self._add(f"{FIXED}{place}", _select(_("The same in every row: field"), choices, required=False), name)
             text = forms.CharField(
-                label=_("The same in every row: value"), required=False, max_length=1_000,
+                label=_("The same in every row: value"),
+                required=False,
+                max_length=1_000,
                 widget=forms.TextInput(attrs={"class": "ca-input"}),
-            )  # fmt: skip
+            )
             self._add(f"{FIXED_VALUE}{place}", text, value)
         keep = forms.BooleanField(
-            label=_("Keep an apostrophe before =, +, - and @"), required=False,
+            label=_("Keep an apostrophe before =, +, - and @"),
+            required=False,
             help_text=_("Our exports put it there, so that spreadsheets take the text for text."),
             widget=forms.CheckboxInput(attrs={"class": "ca-input"}),
-        )  # fmt: skip
+        )
         self._add("keep_apostrophes", keep, plan.keep_apostrophes)
 
     def _constants(self) -> dict[str, str]:
@@ -251,8 +269,18 @@ class PlanForm(forms.Form):
             for place, column in enumerate(self.shape.header)
             if values.get(f"{COLUMN}{place}")
         }
-        names = ("person", "lookup_field", "create_people", "external_id", "action", "zone", "date_order", "decimal",
-                 "static_list", "keep_apostrophes")  # fmt: skip
+        names = (
+            "person",
+            "lookup_field",
+            "create_people",
+            "external_id",
+            "action",
+            "zone",
+            "date_order",
+            "decimal",
+            "static_list",
+            "keep_apostrophes",
+        )
         chosen = {name: values[name] for name in names if name in values}
         if "starts_campaigns" in values:
             chosen["starts_campaigns"] = values["starts_campaigns"] == "yes"

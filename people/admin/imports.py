@@ -58,9 +58,11 @@ class ImportAdmin(TransferAdmin):
     @admin.display(description=gettext_lazy("Rows"))
     def counted(self, job: Import) -> str:
         counts = [
-            (job.added, _("%(count)s added")), (job.updated, _("%(count)s updated")),
-            (job.repeated, _("%(count)s known before")), (job.refused, _("%(count)s refused")),
-        ]  # fmt: skip
+            (job.added, _("%(count)s added")),
+            (job.updated, _("%(count)s updated")),
+            (job.repeated, _("%(count)s known before")),
+            (job.refused, _("%(count)s refused")),
+        ]
         return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count) or "—"
 
     def get_urls(self) -> list[URLPattern]:
@@ -126,10 +128,19 @@ class ImportAdmin(TransferAdmin):
             else:
                 preview = _preview(job, lines[:PREVIEW_ROWS])
         return self._page(
-            request, "import_columns", job.name, job=job, form=form, subject=subject, guess=guess, preview=preview,
-            shape=shape, shape_form=ShapeForm(shape=shape) if shape.format != "ndjson" else None,
-            label=dict(target.subjects()).get(subject, target.label), current=3 if preview else 2,
-        )  # fmt: skip
+            request,
+            "import_columns",
+            job.name,
+            job=job,
+            form=form,
+            subject=subject,
+            guess=guess,
+            preview=preview,
+            shape=shape,
+            shape_form=ShapeForm(shape=shape) if shape.format != "ndjson" else None,
+            label=dict(target.subjects()).get(subject, target.label),
+            current=3 if preview else 2,
+        )
 
     def _reshape(self, request: HttpRequest, job: Import) -> None:
         form = ShapeForm(request.POST, shape=Shape.from_json(job.shape))

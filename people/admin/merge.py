@@ -67,9 +67,16 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
         for one in preview.fields
     ]
     return pages.page(
-        request, "merge", _("Merge people"), people=preview.people,
-        winner=preview.people[0], ids=ids, rows=rows, moving=preview.rows, undo_days=settings.MERGE_UNDO_DAYS,
-    )  # fmt: skip
+        request,
+        "merge",
+        _("Merge people"),
+        people=preview.people,
+        winner=preview.people[0],
+        ids=ids,
+        rows=rows,
+        moving=preview.rows,
+        undo_days=settings.MERGE_UNDO_DAYS,
+    )
 
 
 def undo(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
@@ -84,6 +91,10 @@ def undo(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         pages.tried(request, lambda: person_merge.undo(pk, request.user, source_of(request)), again)
         return redirect("admin:people_person_change", done.winner_id)
     return pages.page(
-        request, "merge_undo", _("Undo the merge?"), merge=done, hindrance=person_merge.why_not_undone(done),
+        request,
+        "merge_undo",
+        _("Undo the merge?"),
+        merge=done,
+        hindrance=person_merge.why_not_undone(done),
         fields=sorted(done.changes),
-    )  # fmt: skip
+    )

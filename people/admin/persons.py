@@ -122,9 +122,11 @@ class PersonAdmin(PagesAdmin):
 
     def get_actions(self, request: HttpRequest) -> Any:
         rights = {
-            "merge_selected": person_merge.MERGE, "add_selected": static_lists.CHANGE,
-            "remove_selected": static_lists.CHANGE, "delete_selected_people": "people.delete_person",
-        }  # fmt: skip
+            "merge_selected": person_merge.MERGE,
+            "add_selected": static_lists.CHANGE,
+            "remove_selected": static_lists.CHANGE,
+            "delete_selected_people": "people.delete_person",
+        }
         found = super().get_actions(request)
         return {name: what for name, what in found.items() if name in rights and request.user.has_perm(rights[name])}
 
@@ -145,10 +147,7 @@ class PersonAdmin(PagesAdmin):
         form = ValuesForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             (outcome,) = upsert.upsert(
-                [form.changes],
-                source_of(request),
-                action=upsert.Action.DUPLICATE,
-                zone=timezone.get_current_timezone(),
+                [form.changes], source_of(request), action=upsert.Action.DUPLICATE, zone=timezone.get_current_timezone()
             )
             if outcome.person_id:
                 messages.success(request, _("Added."))
@@ -195,12 +194,18 @@ class PersonAdmin(PagesAdmin):
         members = person.list_memberships.select_related("static_list", "user").order_by("static_list__name")
         merge = PersonMerge.objects.standing().filter(winner=person).first()
         return self.page(
-            request, "person", str(person), person=person, form=form, members=members[:LISTS_SHOWN],
+            request,
+            "person",
+            str(person),
+            person=person,
+            form=form,
+            members=members[:LISTS_SHOWN],
             lists=list_choices() if request.user.has_perm(static_lists.CHANGE) else (),
-            suspicions=duplicates.of_person(person), merge=merge,
+            suspicions=duplicates.of_person(person),
+            merge=merge,
             merge_hindrance=person_merge.why_not_undone(merge) if merge else None,
             may_change=self.has_change_permission(request, person),
-        )  # fmt: skip
+        )
 
     def lists_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Put one person on a list or take it off."""

@@ -54,10 +54,16 @@ class StaticListAdmin(PagesAdmin):
             raise PermissionDenied
         form = ListForm(request.POST or None, owner=request.user.pk)
         if request.method == "POST" and form.is_valid():
-            created = _tried(form, lambda: static_lists.create(
-                form.cleaned_data["name"], request.user, description=form.cleaned_data["description"],
-                folder=form.folder_for(request.user), owner=form.cleaned_data["owner"],
-            ))  # fmt: skip
+            created = _tried(
+                form,
+                lambda: static_lists.create(
+                    form.cleaned_data["name"],
+                    request.user,
+                    description=form.cleaned_data["description"],
+                    folder=form.folder_for(request.user),
+                    owner=form.cleaned_data["owner"],
+                ),
+            )
             if created:
                 return redirect("admin:people_staticlist_change", created.pk)
         return self.page(request, "list_form", _("New static list"), form=form)
@@ -68,11 +74,17 @@ class StaticListAdmin(PagesAdmin):
         values = {"name": static_list.name, "description": static_list.description}
         form = ListForm(request.POST or None, static_list, **values)
         if request.method == "POST" and form.is_valid():
-            changed = _tried(form, lambda: static_lists.change(
-                static_list, request.user, name=form.cleaned_data["name"],
-                description=form.cleaned_data["description"], folder=form.folder_for(request.user),
-                owner=form.cleaned_data["owner"],
-            ))  # fmt: skip
+            changed = _tried(
+                form,
+                lambda: static_lists.change(
+                    static_list,
+                    request.user,
+                    name=form.cleaned_data["name"],
+                    description=form.cleaned_data["description"],
+                    folder=form.folder_for(request.user),
+                    owner=form.cleaned_data["owner"],
+                ),
+            )
             if changed:
                 return redirect("admin:people_staticlist_change", pk)
         title = _("Change %(name)s") % {"name": static_list}
@@ -92,12 +104,18 @@ class StaticListAdmin(PagesAdmin):
             found = found.none()
         shown = list(found[: MEMBERS + 1])
         return self.page(
-            request, "list", str(static_list), static_list=static_list, members=shown[:MEMBERS], search=search,
-            after=shown[MEMBERS - 1].person_id if len(shown) > MEMBERS else None, form=PasteForm(),
+            request,
+            "list",
+            str(static_list),
+            static_list=static_list,
+            members=shown[:MEMBERS],
+            search=search,
+            after=shown[MEMBERS - 1].person_id if len(shown) > MEMBERS else None,
+            form=PasteForm(),
             count=static_lists.size(static_list),
             uses=references.users_of(static_list),
             path=folders.path(static_list.folder) if static_list.folder else (),
-        )  # fmt: skip
+        )
 
     def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add pasted people, or take the chosen ones off."""

@@ -13,10 +13,16 @@ from people.core.admin.pagination import UncountedPaginator
 from people.models import Export, Import
 
 BADGES = {
-    Import.State.COMPLETE: "good", Import.State.FAILED: "bad", Import.State.CANCELLED: "bad",
-    Import.State.PAUSED: "wait", Import.State.IMPORTING: "info", Import.State.CHECKING: "info",
-    Export.State.COMPLETED: "good", Export.State.PROCESSING: "info", Export.State.QUEUED: "info",
-}  # fmt: skip
+    Import.State.COMPLETE: "good",
+    Import.State.FAILED: "bad",
+    Import.State.CANCELLED: "bad",
+    Import.State.PAUSED: "wait",
+    Import.State.IMPORTING: "info",
+    Import.State.CHECKING: "info",
+    Export.State.COMPLETED: "good",
+    Export.State.PROCESSING: "info",
+    Export.State.QUEUED: "info",
+}
 
 
 def badge_of(thing: Import | Export) -> str:

@@ -119,7 +119,4 @@ class MemberFilters(Filters):
         "user": Column("integer", "user_id", operators=("", "in", "isempty")),
         "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
     }
-    unfiltered = {
-        "static_list": "stands in the address",
-        "door": "filtered by its word: source",
-    }
+    unfiltered = {"static_list": "stands in the address", "door": "filtered by its word: source"}

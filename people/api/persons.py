@@ -129,9 +129,9 @@ class People(Listed, Retrieved):
             limit = f"{upsert.MAX_BATCH:,}"
             message = _("With an Idempotency-Key a call takes at most %(limit)s values of people.") % {"limit": limit}
             raise Unprocessable(Problem("too_large", message, ("people",), limit))
-        outcomes = iter([
-            outcome for part in parts for outcome in upsert.upsert(part, self.source, lookup, Action(kind))
-        ])  # fmt: skip
+        outcomes = iter(
+            [outcome for part in parts for outcome in upsert.upsert(part, self.source, lookup, Action(kind))]
+        )
         results = []
         for index, row in enumerate(rows):
             shown = _outcome(next(outcomes)) if isinstance(row, dict) else _refused(row)

@@ -292,9 +292,13 @@ class Exports(Listed, Retrieved):
         """Ask for a file; it is written in the background."""
         given = self.given(ExportGiven)
         made = export_jobs.create(
-            given["kind"], given.get("parameters", {}), request.user, Door.API,
-            format=given["format"], title=given.get("title", ""),
-        )  # fmt: skip
+            given["kind"],
+            given.get("parameters", {}),
+            request.user,
+            Door.API,
+            format=given["format"],
+            title=given.get("title", ""),
+        )
         export_jobs.enqueue(made)
         return self.shown(made, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{made.pk}"))
 

@@ -30,9 +30,7 @@ def require_room(folder: Path, coming: int = 0) -> None:
     if free - coming < settings.DISK_RESERVE_BYTES:
         message = _(
             "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are kept for recording. Make room there."
-        ) % {
-            "folder": str(folder), "free": free // MEGABYTE, "reserve": settings.DISK_RESERVE_BYTES // MEGABYTE,
-        }  # fmt: skip
+        ) % {"folder": str(folder), "free": free // MEGABYTE, "reserve": settings.DISK_RESERVE_BYTES // MEGABYTE}
         raise Refused(Problem("no_space", message))
 
 

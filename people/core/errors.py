@@ -111,11 +111,13 @@ def located(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] =
 def stored(problem: Problem, storable: Callable[[str], str]) -> dict[str, Any]:
     """A problem as JSON; `storable` makes text fit for the database."""
     return {
-        "code": problem.code, "message": storable(str(problem.message)), "expected": storable(str(problem.expected)),
+        "code": problem.code,
+        "message": storable(str(problem.message)),
+        "expected": storable(str(problem.expected)),
         "path": [part if isinstance(part, int) else storable(part) for part in problem.path],
         "got": storable(str(problem.got)),
         "said": {part: messages.parts(getattr(problem, part), storable) for part in ("message", "expected")},
-    }  # fmt: skip
+    }
 
 
 def restored(kept: dict[str, Any]) -> Problem:
@@ -129,9 +131,12 @@ def told(kept: dict[str, Any]) -> dict[str, str]:
     """What `stored` kept, as a program is told it in the language of its request."""
     problem = restored(kept)
     return {
-        "code": problem.code, "message": problem.message, "expected": problem.expected, "got": problem.got,
+        "code": problem.code,
+        "message": problem.message,
+        "expected": problem.expected,
+        "got": problem.got,
         "path": pointer(problem.path),
-    }  # fmt: skip
+    }
 
 
 def fault(problem: Problem, in_query: bool = False) -> dict[str, str]:

@@ -110,10 +110,15 @@ def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int, **p
         if user.pk not in waiting and (switch.in_product or is_mailed):
             notices.append(
                 Notice(
-                    user=user, kind=kind, page=page, page_id=page_id, parameters=parameters,
-                    is_shown=switch.in_product, to_be_mailed=is_mailed,
+                    user=user,
+                    kind=kind,
+                    page=page,
+                    page_id=page_id,
+                    parameters=parameters,
+                    is_shown=switch.in_product,
+                    to_be_mailed=is_mailed,
                 )
-            )  # fmt: skip
+            )
     Notice.objects.bulk_create(notices)
     return len(notices)
 

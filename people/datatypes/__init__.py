@@ -35,17 +35,45 @@ CURRENCY_LIMIT = Decimal(10) ** 15
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 TEXT_OPERATORS = (
-    "is", "is not", "starts with", "not starts with", "ends with", "not ends with",
-    "contains", "not contains", "is empty", "is not empty",
-)  # fmt: skip
+    "is",
+    "is not",
+    "starts with",
+    "not starts with",
+    "ends with",
+    "not ends with",
+    "contains",
+    "not contains",
+    "is empty",
+    "is not empty",
+)
 NUMBER_OPERATORS = (
-    "is", "is not", "between", "greater than", "less than", "at least", "at most", "is empty", "is not empty",
-)  # fmt: skip
+    "is",
+    "is not",
+    "between",
+    "greater than",
+    "less than",
+    "at least",
+    "at most",
+    "is empty",
+    "is not empty",
+)
 BOOLEAN_OPERATORS = ("is", "is empty", "is not empty")
 MOMENT_OPERATORS = (
-    "is", "is not", "between", "before", "after", "on or before", "on or after",
-    "in past", "in past before", "in future", "in future after", "in time frame", "is empty", "is not empty",
-)  # fmt: skip
+    "is",
+    "is not",
+    "between",
+    "before",
+    "after",
+    "on or before",
+    "on or after",
+    "in past",
+    "in past before",
+    "in future",
+    "in future after",
+    "in time frame",
+    "is empty",
+    "is not empty",
+)
 
 
 class BadValue(ValueError):
@@ -298,7 +326,8 @@ def _parse_currency(value: Any, _zone: tzinfo) -> Decimal:
 
 # programs write a date as its midnight, too
 _DATE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]00:00(?::00(?:[.,]0{1,9})?)?(?: ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ]00:00(?::00(?:[.,]0{1,9})?)?(?: ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?",
     re.ASCII,
 )
 _A_DATE = _("a date like 2026-11-20")
@@ -377,9 +406,19 @@ def _text_type(name: str, label: Promise, expects: Promise, example: str, parse:
 
 def _integer_type(name: str, label: Promise, **more: Any) -> DataType:
     return DataType(
-        name, label, _WHOLE_NUMBER, "42", _parse_integer, str, str, "({})::numeric", NUMBER_OPERATORS,
-        lambda: forms.NumberInput(attrs={"step": "1"}), is_number=True, **more,
-    )  # fmt: skip
+        name,
+        label,
+        _WHOLE_NUMBER,
+        "42",
+        _parse_integer,
+        str,
+        str,
+        "({})::numeric",
+        NUMBER_OPERATORS,
+        lambda: forms.NumberInput(attrs={"step": "1"}),
+        is_number=True,
+        **more,
+    )
 
 
 _ALL = (
@@ -389,33 +428,73 @@ _ALL = (
     _text_type("phone", _("Phone"), _("a phone number"), "+34 600 123 456", _parse_string, forms.TextInput),
     _text_type("link", _("Link"), _("a web address"), "https://example.com/a", _parse_link, forms.TextInput),
     DataType(
-        "boolean", _("Yes or no"), _("true or false"), "true", _parse_boolean,
-        lambda value: "true" if value else "false", lambda value: "true" if value else "false",
-        "({})::boolean", BOOLEAN_OPERATORS,
+        "boolean",
+        _("Yes or no"),
+        _("true or false"),
+        "true",
+        _parse_boolean,
+        lambda value: "true" if value else "false",
+        lambda value: "true" if value else "false",
+        "({})::boolean",
+        BOOLEAN_OPERATORS,
         lambda: forms.Select(choices=[("", "—"), ("true", _("Yes")), ("false", _("No"))]),
     ),
     _integer_type("integer", _("Whole number")),
     DataType(
-        "float", _("Number"), _NUMBER, "3.5", _parse_float, repr, repr, "({})::numeric", NUMBER_OPERATORS,
-        lambda: forms.NumberInput(attrs={"step": "any"}), is_number=True,
+        "float",
+        _("Number"),
+        _NUMBER,
+        "3.5",
+        _parse_float,
+        repr,
+        repr,
+        "({})::numeric",
+        NUMBER_OPERATORS,
+        lambda: forms.NumberInput(attrs={"step": "any"}),
+        is_number=True,
     ),
     DataType(
-        "currency", _("Currency"), _AMOUNT, "1250.50", _parse_currency, plain_decimal, plain_decimal,
-        "({})::numeric", NUMBER_OPERATORS, lambda: forms.NumberInput(attrs={"step": "any"}), is_number=True,
+        "currency",
+        _("Currency"),
+        _AMOUNT,
+        "1250.50",
+        _parse_currency,
+        plain_decimal,
+        plain_decimal,
+        "({})::numeric",
+        NUMBER_OPERATORS,
+        lambda: forms.NumberInput(attrs={"step": "any"}),
+        is_number=True,
     ),
     DataType(
-        "date", _("Date"), _A_DATE, "2026-11-20", _parse_date, lambda value: _quoted(value.isoformat()),
-        date.isoformat, "({})::date", MOMENT_OPERATORS,
-        lambda: forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), is_moment=True,
+        "date",
+        _("Date"),
+        _A_DATE,
+        "2026-11-20",
+        _parse_date,
+        lambda value: _quoted(value.isoformat()),
+        date.isoformat,
+        "({})::date",
+        MOMENT_OPERATORS,
+        lambda: forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        is_moment=True,
     ),
     DataType(
-        "datetime", _("Date and time"), _A_MOMENT, "2026-11-20T10:00:00Z", parse_moment,
-        lambda value: _quoted(moment_text(value)), moment_text, "({})::timestamptz", MOMENT_OPERATORS,
-        lambda: forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}), is_moment=True,
+        "datetime",
+        _("Date and time"),
+        _A_MOMENT,
+        "2026-11-20T10:00:00Z",
+        parse_moment,
+        lambda value: _quoted(moment_text(value)),
+        moment_text,
+        "({})::timestamptz",
+        MOMENT_OPERATORS,
+        lambda: forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}),
+        is_moment=True,
     ),
     _integer_type("score", _("Score"), for_activities=False),
     _integer_type("percent", _("Percent"), for_activities=False),
-)  # fmt: skip
+)
 
 BY_NAME: Mapping[str, DataType] = {data_type.name: data_type for data_type in _ALL}
 CHOICES_FOR_PEOPLE = [(data_type.name, data_type.label) for data_type in _ALL]

@@ -21,7 +21,7 @@ _MAX_DIGITS = 15
 
 
 def is_plain(value: Any, limit: int = MAX_STRING) -> bool:
-    """Whether `value` is text that is stored as it is: without blanks around it, not too long, NFC, printable throughout."""
+    """Whether `value` is text stored unchanged: no blanks around it, not too long, NFC, printable throughout."""
     return (
         type(value) is str
         and value.isprintable()  # so neither NUL nor lone surrogates
@@ -103,8 +103,17 @@ def _datetime(value: Any) -> str | None:
 
 
 QUICK: Mapping[str, Callable[[Any], str | None]] = {
-    "string": _text, "phone": _text, "text": _text, "email": _email, "link": _link, "boolean": _boolean,
-    "integer": _integer, "float": _float, "currency": _currency, "date": _date, "datetime": _datetime,
-}  # fmt: skip
+    "string": _text,
+    "phone": _text,
+    "text": _text,
+    "email": _email,
+    "link": _link,
+    "boolean": _boolean,
+    "integer": _integer,
+    "float": _float,
+    "currency": _currency,
+    "date": _date,
+    "datetime": _datetime,
+}
 # data types whose canonical value is the text that came, where that is plain
 STORED_AS_THEY_ARE = frozenset({"string", "phone"})

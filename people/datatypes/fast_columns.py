@@ -99,9 +99,15 @@ def _moments(cells: Sequence[Any]) -> Texts | None:
 
 
 _BULK: Mapping[str, Callable[[Sequence[Any]], Texts | None]] = {
-    "string": _texts, "phone": _texts, "text": _texts, "integer": _integers, "float": _floats,
-    "currency": _currencies, "boolean": _booleans, "datetime": _moments,
-}  # fmt: skip
+    "string": _texts,
+    "phone": _texts,
+    "text": _texts,
+    "integer": _integers,
+    "float": _floats,
+    "currency": _currencies,
+    "boolean": _booleans,
+    "datetime": _moments,
+}
 
 
 def each(cells: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:

@@ -137,9 +137,12 @@ def is_date(text: str) -> bool:
 def has_open_century(values: Iterable[Any]) -> bool:
     """Whether a date among `values` has a two-digit year that may be of either century."""
     years = (
-        year for value in values if type(value) is str and (found := PARTED.match(value))
-        for year in (found[1], found[3]) if len(found[1]) <= 2 and len(found[3]) <= 2
-    )  # fmt: skip
+        year
+        for value in values
+        if type(value) is str and (found := PARTED.match(value))
+        for year in (found[1], found[3])
+        if len(found[1]) <= 2 and len(found[3]) <= 2
+    )
     return any(EXCEL_PIVOT <= int(year) < LATE_PIVOT for year in years)
 
 
@@ -171,8 +174,10 @@ _EITHER = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
 def likely_decimal(values: Iterable[Any]) -> str | None:
     """The decimal mark of the numbers among `values`: "." or ","; None when they leave it open ("1,234", "1.234")."""
     texts = [
-        value.strip().lstrip("+") for value in values if type(value) is str and re.fullmatch(r"\s*[-+]?[0-9.,]+\s*", value)
-    ]  # fmt: skip
+        value.strip().lstrip("+")
+        for value in values
+        if type(value) is str and re.fullmatch(r"\s*[-+]?[0-9.,]+\s*", value)
+    ]
     marks = set()
     for mark, other in (".,", ",."):
         certain = re.compile(f"{_DECIMAL.format(_MARKS[mark], _MARKS[other])}|{_GROUPING.format(_MARKS[other])}")

@@ -18,14 +18,16 @@ OF_TYPE: dict[str, dict[str, Any]] = {
     "integer": _INTEGER,
     "float": {"type": "number"},
     "currency": {
-        "type": "number", "multipleOf": 0.0001,
-        "exclusiveMinimum": -int(CURRENCY_LIMIT), "exclusiveMaximum": int(CURRENCY_LIMIT),
+        "type": "number",
+        "multipleOf": 0.0001,
+        "exclusiveMinimum": -int(CURRENCY_LIMIT),
+        "exclusiveMaximum": int(CURRENCY_LIMIT),
     },
     "date": {"type": "string", "format": "date", "pattern": f"^{_DAY}$"},
     "datetime": {"type": "string", "format": "date-time", "pattern": f"^{_DAY}"},
     "score": _INTEGER,
     "percent": _INTEGER,
-}  # fmt: skip
+}
 
 
 def of(data_type: str, **more: Any) -> dict[str, Any]:

@@ -105,11 +105,7 @@ def install_after_migration(**_options: Any) -> None:
     present = set(PersonField.objects.filter(is_standard=True).values_list("api_name", flat=True))
     PersonField.objects.bulk_create(
         PersonField(
-            api_name=api_name,
-            label=label,
-            data_type=data_type,
-            is_standard=True,
-            is_read_only=api_name in READ_ONLY,
+            api_name=api_name, label=label, data_type=data_type, is_standard=True, is_read_only=api_name in READ_ONLY
         )
         for api_name, (label, data_type) in STANDARD.items()
         if api_name not in present

@@ -28,10 +28,9 @@ MAX_CHOICES = 500
 CLEARED_AT_ONCE = 5_000
 SHOWN = 5  # people with one value, named in a refusal
 
-audit.describe({
-    "made_unique": (2, gettext_lazy("Made unique")),
-    "made_shareable": (2, gettext_lazy("No longer unique")),
-})  # fmt: skip
+audit.describe(
+    {"made_unique": (2, gettext_lazy("Made unique")), "made_shareable": (2, gettext_lazy("No longer unique"))}
+)
 
 
 def _camel(api_name: str) -> str:
@@ -70,9 +69,13 @@ def create(
     if not isinstance(data_type, str) or data_type not in datatypes.BY_NAME:
         raise Refused(bad_value("unknown_data_type", ", ".join(datatypes.BY_NAME), data_type, "data_type"))
     field = PersonField(
-        api_name=api_name, label=label, data_type=data_type, description=naming.description(description),
-        is_hidden=bool(is_hidden), is_api_created=is_api_created,
-    )  # fmt: skip
+        api_name=api_name,
+        label=label,
+        data_type=data_type,
+        description=naming.description(description),
+        is_hidden=bool(is_hidden),
+        is_api_created=is_api_created,
+    )
     field.choices = _choices(choices, field)
     _save(field)
     audit.note(by, field, "created")

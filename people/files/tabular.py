@@ -36,19 +36,43 @@ SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
 DELIMITERS = {",": "csv", ";": "ssv", "\t": "tsv", "|": "psv"}
 # by the names people know them by; the first that fits is guessed
 ENCODINGS = (
-    "utf-8", "windows-1252", "iso-8859-15", "utf-16", "windows-1250", "windows-1251", "windows-1253", "windows-1254",
-    "windows-1255", "windows-1256", "windows-1257", "windows-1258", "cp874", "cp850", "cp437", "mac_roman",
-    "iso-8859-1", "iso-8859-2", "shift_jis", "euc_jp", "gb18030", "big5", "cp949",
-)  # fmt: skip
+    "utf-8",
+    "windows-1252",
+    "iso-8859-15",
+    "utf-16",
+    "windows-1250",
+    "windows-1251",
+    "windows-1253",
+    "windows-1254",
+    "windows-1255",
+    "windows-1256",
+    "windows-1257",
+    "windows-1258",
+    "cp874",
+    "cp850",
+    "cp437",
+    "mac_roman",
+    "iso-8859-1",
+    "iso-8859-2",
+    "shift_jis",
+    "euc_jp",
+    "gb18030",
+    "big5",
+    "cp949",
+)
 # the beginnings of files that are no tables, what they are and what to do
 _OTHERS = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-     sentence_lazy("this is an old Excel file (.xls) or a protected one: save it as .xlsx without a password, or as CSV")),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        sentence_lazy(
+            "this is an old Excel file (.xls) or a protected one: save it as .xlsx without a password, or as CSV"
+        ),
+    ),
     (b"%PDF-", sentence_lazy("this is a PDF: export the table as CSV or .xlsx")),
     (b"PAR1", sentence_lazy("this is a Parquet file: export the table as CSV, NDJSON or .xlsx")),
     (b"7z\xbc\xaf", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
     (b"Rar!", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
-)  # fmt: skip
+)
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|meta|table|body|style|script|\?xml|workbook|div)\b", re.IGNORECASE)
 # of what csv says of a record, ours; "" is everything else
 _UNREADABLE = {

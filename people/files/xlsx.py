@@ -71,9 +71,13 @@ def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
         with sheet._get_source() as source:
             metered = _Metered(source)
             parser = WorkSheetParser(
-                metered, sheet._shared_strings, data_only=True, epoch=workbook.epoch,
-                date_formats=workbook._date_formats, timedelta_formats=workbook._timedelta_formats,
-            )  # fmt: skip
+                metered,
+                sheet._shared_strings,
+                data_only=True,
+                epoch=workbook.epoch,
+                date_formats=workbook._date_formats,
+                timedelta_formats=workbook._timedelta_formats,
+            )
             last = 0
             for number, cells in parser.parse():
                 metered.left = MAX_ROW_BYTES

@@ -32,12 +32,14 @@ MAX_BATCH = 10_000
 MAX_PASTED = 10_000
 CHANGE = "people.change_staticlist"
 
-audit.describe({
-    "archived": (2, gettext_lazy("Archived")),
-    "unarchived": (2, gettext_lazy("Taken out of the archive")),
-    "members_added": (2, gettext_lazy("Added %(count)s people")),
-    "members_removed": (2, gettext_lazy("Removed %(count)s people")),
-})  # fmt: skip
+audit.describe(
+    {
+        "archived": (2, gettext_lazy("Archived")),
+        "unarchived": (2, gettext_lazy("Taken out of the archive")),
+        "members_added": (2, gettext_lazy("Added %(count)s people")),
+        "members_removed": (2, gettext_lazy("Removed %(count)s people")),
+    }
+)
 
 
 class Membership(StrEnum):
@@ -68,9 +70,12 @@ def create(
     """
     require(by, "people.add_staticlist")
     static_list = StaticList(
-        name=naming.name(name), description=naming.description(description), folder=folder, created_by=by,
+        name=naming.name(name),
+        description=naming.description(description),
+        folder=folder,
+        created_by=by,
         owner=owner_of(by, owner),
-    )  # fmt: skip
+    )
     _save(static_list)
     audit.note(by, static_list, "created")
     return static_list
@@ -85,9 +90,11 @@ def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
     require(by, CHANGE)
     static_list = _hold(static_list)
     checks = {
-        "name": naming.name, "description": naming.description, "folder": lambda folder: folder,
+        "name": naming.name,
+        "description": naming.description,
+        "folder": lambda folder: folder,
         "owner": lambda owner: owner,
-    }  # fmt: skip
+    }
     if unknown := changes.keys() - checks.keys():
         raise TypeError(f"a static list has no {', '.join(unknown)} to change")
     changed = {

@@ -92,7 +92,7 @@ class Person(models.Model):
                 condition=Q(state="merged", merged_into__isnull=False)
                 | (~Q(state="merged") & Q(merged_into__isnull=True)),
                 name="person_merged_has_winner",
-            ),
+            )
         ]
 
     def __str__(self) -> str:

@@ -32,12 +32,14 @@ from people.models import Person, PersonDeletion
 MAX_BATCH = 10_000
 State = Person.State
 
-audit.describe({
-    "people_deleted": (3, gettext_lazy("Deleted %(count)s people")),
-    "people_restored": (2, gettext_lazy("Restored %(count)s people")),
-    "erased": (3, gettext_lazy("Erased for good")),
-    "people_erased": (3, gettext_lazy("Erased %(count)s people for good")),
-})  # fmt: skip
+audit.describe(
+    {
+        "people_deleted": (3, gettext_lazy("Deleted %(count)s people")),
+        "people_restored": (2, gettext_lazy("Restored %(count)s people")),
+        "erased": (3, gettext_lazy("Erased for good")),
+        "people_erased": (3, gettext_lazy("Erased %(count)s people for good")),
+    }
+)
 
 
 class Status(StrEnum):

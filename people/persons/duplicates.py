@@ -106,10 +106,13 @@ def of_person(person: Person) -> list[Suspicion]:
                 and state = 'live' and id <> %(id)s
             order by 1 limit 50""",
             {
-                "email": person.email, "first": person.first_name, "last": person.last_name,
-                "company": person.company, "id": person.pk,
+                "email": person.email,
+                "first": person.first_name,
+                "last": person.last_name,
+                "company": person.company,
+                "id": person.pk,
             },
-        )  # fmt: skip
+        )
         for pk, kind in cursor.fetchall():
             found.setdefault(pk, []).append(kind)
     people = Person.objects.in_bulk(list(found))

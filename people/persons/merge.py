@@ -36,10 +36,12 @@ REASON = "Merge %d:"  # how the reason of every change that the merge with this 
 OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})
 State = Person.State
 
-audit.describe({
-    "merged": (2, gettext_lazy("Merged people %(losers)s into this person")),
-    "merge_undone": (2, gettext_lazy("Undid the merge with people %(losers)s")),
-})  # fmt: skip
+audit.describe(
+    {
+        "merged": (2, gettext_lazy("Merged people %(losers)s into this person")),
+        "merge_undone": (2, gettext_lazy("Undid the merge with people %(losers)s")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,12 @@ def undo(merge_id: int, by: Any, source: Source) -> None:
     locks.take([locks.key(locks.Space.PEOPLE)])
     done = _undoable(merge_id)
     merging = personal_data.Merging(
-        done.winner_id, {loser_id: deletion.merged_into([loser_id]) for loser_id in done.loser_ids}, source,
-        done.pk, done.changes,
-    )  # fmt: skip
+        done.winner_id,
+        {loser_id: deletion.merged_into([loser_id]) for loser_id in done.loser_ids},
+        source,
+        done.pk,
+        done.changes,
+    )
     for one in reversed(personal_data.tables()):
         one.undo(merging, done.kept.get(one.table))
     _change_back(done, source)

@@ -69,9 +69,13 @@ def make_nameless(erasing: personal_data.Erasing) -> None:
     """Leave of the people nothing but their ids."""
     values: dict[str, Any] = dict.fromkeys(name for name in STANDARD if name not in READ_ONLY)
     Person.objects.filter(pk__in=erasing.person_ids).update(
-        **values, fields={}, merged_into=None, state=State.ERASED, state_changed_at=timezone.now(),
+        **values,
+        fields={},
+        merged_into=None,
+        state=State.ERASED,
+        state_changed_at=timezone.now(),
         revision=F("revision") + 1,
-    )  # fmt: skip
+    )
 
 
 def _refuse_unless_erasable(person_ids: Sequence[Any], people: Mapping[int, Person]) -> None:

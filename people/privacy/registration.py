@@ -17,7 +17,9 @@ def register() -> None:
     """Make the tables known; called when the app starts."""
     personal_data.register(
         PersonalData(
-            "person", ("id", "merged_into_id"), _("people with their fields"),
+            "person",
+            ("id", "merged_into_id"),
+            _("people with their fields"),
             # `merging` itself changes the winner; the losers keep their values for the undo
             erase=erasure.make_nameless,
             export=_export_people,
@@ -27,20 +29,28 @@ def register() -> None:
         # released and claimed by `merging`; the values are the person's fields
         RowsOf("person_key", ("person_id",), _("values of unique fields")),
         RowsOf(
-            "static_list_member", ("person_id",), _("places on static lists"),
-            merge=memberships.merge, undo=memberships.unmerge, export=_export_memberships,
+            "static_list_member",
+            ("person_id",),
+            _("places on static lists"),
+            merge=memberships.merge,
+            undo=memberships.unmerge,
+            export=_export_memberships,
         ),
         # only live people are merged
         RowsOf("person_deletion", ("person_id",), _("notes for restoring"), export=_export_deletions),
         # a loser's own merges stay, and can be undone once it is a person again
         PersonalData(
-            "person_merge", ("winner_id", "loser_ids"), _("notes of merges"),
-            erase=_erase_merges, export=_export_merges, count=_count_merges,
+            "person_merge",
+            ("winner_id", "loser_ids"),
+            _("notes of merges"),
+            erase=_erase_merges,
+            export=_export_merges,
+            count=_count_merges,
         ),
         # who is gone when it is looked at again is passed over
         IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
         IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
-    )  # fmt: skip
+    )
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
@@ -55,9 +65,12 @@ def _export_memberships(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]
     rows = StaticListMember.objects.filter(person_id__in=person_ids).select_related("static_list")
     for row in rows.order_by("static_list_id", "person_id"):
         yield {
-            "person_id": row.person_id, "static_list_id": row.static_list_id, "static_list": row.static_list.name,
-            "added_at": row.added_at, "door": row.get_door_display(),
-        }  # fmt: skip
+            "person_id": row.person_id,
+            "static_list_id": row.static_list_id,
+            "static_list": row.static_list.name,
+            "added_at": row.added_at,
+            "door": row.get_door_display(),
+        }
 
 
 def _export_deletions(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
@@ -67,9 +80,7 @@ def _export_deletions(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
 
 def _export_merges(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
     for row in PersonMerge.objects.of_people(person_ids).order_by("pk"):
-        yield {
-            "winner": row.winner_id, "losers": row.loser_ids, "merged_at": row.merged_at, "undone_at": row.undone_at,
-        }  # fmt: skip
+        yield {"winner": row.winner_id, "losers": row.loser_ids, "merged_at": row.merged_at, "undone_at": row.undone_at}
 
 
 def _erase_merges(erasing: personal_data.Erasing) -> None:

@@ -61,9 +61,13 @@ _ORDER = (
     Operator("lte", LessThanOrEqual),
 )
 _TEXT = (
-    _IS, _IS_NOT, _IN, Operator("startswith", StartsWith), Operator("endswith", EndsWith),
+    _IS,
+    _IS_NOT,
+    _IN,
+    Operator("startswith", StartsWith),
+    Operator("endswith", EndsWith),
     Operator("contains", Contains),
-)  # fmt: skip
+)
 
 
 def _operators(data_type: datatypes.DataType) -> tuple[Operator, ...]:
@@ -262,6 +266,9 @@ class Filters(django_filters.FilterSet):
 def _problem(name: str, error: Any) -> Problem:
     parameters = error.params or {}
     return Problem(
-        error.code or "wrong_type", " ".join(error.messages), (name,),
-        str(parameters.get("expected", "")), str(parameters.get("got", "")),
-    )  # fmt: skip
+        error.code or "wrong_type",
+        " ".join(error.messages),
+        (name,),
+        str(parameters.get("expected", "")),
+        str(parameters.get("got", "")),
+    )

@@ -224,8 +224,9 @@ class Resource(viewsets.GenericViewSet):
         wanted |= {"id"} & set(known)  # what a reply is about is always said
         for name in sorted(wanted - set(known)):
             message = _("there is no field '%(name)s'; there are %(known)s") % {
-                "name": show(name), "known": ", ".join(known),
-            }  # fmt: skip
+                "name": show(name),
+                "known": ", ".join(known),
+            }
             raise BadQuery(Problem("unknown_field", message, ("fields",), ", ".join(known), show(name)))
         for name in set(known) - wanted:
             del serializer.fields[name]

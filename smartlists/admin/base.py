@@ -34,20 +34,32 @@ def find_typed(request: HttpRequest, pk: int) -> SmartList | None:
 
 def _tabs(smart_list: SmartList) -> list[tuple[str, str, str]]:
     labels = {
-        "rules": (_("Rules"), "change"), "members": (_("Members"), "members"), "history": (_("History"), "history"),
-        "text": (_("Text form"), "text"), "used_by": (_("Used by"), "used_by"),
-    }  # fmt: skip
+        "rules": (_("Rules"), "change"),
+        "members": (_("Members"), "members"),
+        "history": (_("History"), "history"),
+        "text": (_("Text form"), "text"),
+        "used_by": (_("Used by"), "used_by"),
+    }
     return [(tab, label, reverse(f"{NAME}_{name}", args=[smart_list.pk])) for tab, (label, name) in labels.items()]
 
 
 def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: str = "", **context: Any) -> HttpResponse:
-    return render(request, f"smartlists/{tab}.html", {
-        **admin.site.each_context(request), "title": str(smart_list or title), "opts": SmartList._meta,
-        "smart_list": smart_list, "tab": tab, "tabs": _tabs(smart_list) if smart_list else (),
-        "evaluation": _told(smart_list) if smart_list else None,
-        "health": list_diagnostics.sentences(list_diagnostics.of_list(smart_list)) if smart_list else (),
-        "zone": timezone.get_current_timezone_name(), **context,
-    })  # fmt: skip
+    return render(
+        request,
+        f"smartlists/{tab}.html",
+        {
+            **admin.site.each_context(request),
+            "title": str(smart_list or title),
+            "opts": SmartList._meta,
+            "smart_list": smart_list,
+            "tab": tab,
+            "tabs": _tabs(smart_list) if smart_list else (),
+            "evaluation": _told(smart_list) if smart_list else None,
+            "health": list_diagnostics.sentences(list_diagnostics.of_list(smart_list)) if smart_list else (),
+            "zone": timezone.get_current_timezone_name(),
+            **context,
+        },
+    )
 
 
 def _told(smart_list: SmartList) -> StoredEvaluation | None:

@@ -60,9 +60,10 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _said(done: list_copies.Copied, name: str) -> str:
     joined = ngettext(
-        "%(count)s person joined the static list “%(name)s”.", "%(count)s people joined the static list “%(name)s”.",
+        "%(count)s person joined the static list “%(name)s”.",
+        "%(count)s people joined the static list “%(name)s”.",
         done.joined,
-    ) % {"count": done.joined, "name": name}  # fmt: skip
+    ) % {"count": done.joined, "name": name}
     if not done.left:
         return joined
     left = ngettext("%(count)s person left it.", "%(count)s people left it.", done.left) % {"count": done.left}

@@ -54,9 +54,11 @@ def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
     if "HX-Request" in request.headers:
         return render(request, "smartlists/_of_person.html", context)
     title = _("Smart lists of %(person)s") % {"person": person}
-    return render(request, "smartlists/of_person.html", {
-        **admin.site.each_context(request), "title": title, "opts": SmartList._meta, **context,
-    })  # fmt: skip
+    return render(
+        request,
+        "smartlists/of_person.html",
+        {**admin.site.each_context(request), "title": title, "opts": SmartList._meta, **context},
+    )
 
 
 def text(request: HttpRequest, pk: int) -> HttpResponse:
@@ -77,9 +79,14 @@ def text(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect(f"{NAME}_text", pk)
     return page(
-        request, "text", smart_list, text=written, revision=revision, errors=errors,
+        request,
+        "text",
+        smart_list,
+        text=written,
+        revision=revision,
+        errors=errors,
         may_change=request.user.has_perm(list_editing.CHANGE),
-    )  # fmt: skip
+    )
 
 
 def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -139,9 +146,13 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_used_by", pk)
     context = {
-        **admin.site.each_context(request), "title": _("Folder and owner: %(name)s") % {"name": smart_list},
-        "opts": SmartList._meta, "original": smart_list, "form": form, "back": reverse(f"{NAME}_used_by", args=[pk]),
-    }  # fmt: skip
+        **admin.site.each_context(request),
+        "title": _("Folder and owner: %(name)s") % {"name": smart_list},
+        "opts": SmartList._meta,
+        "original": smart_list,
+        "form": form,
+        "back": reverse(f"{NAME}_used_by", args=[pk]),
+    }
     return render(request, "people/place.html", context)
 
 

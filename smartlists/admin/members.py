@@ -61,9 +61,10 @@ class Asked:
         return cls(
             [known[name] for name in dict.fromkeys(names) if name in known][: member_views.MOST_COLUMNS],
             order if order == "-" or order.removeprefix("-") in known else "",
-            given.get("q", "").strip(), member_order.Place.of(given.get("after", ""), given.get("before", "")),
+            given.get("q", "").strip(),
+            member_order.Place.of(given.get("after", ""), given.get("before", "")),
             view.pk if view else None,
-        )  # fmt: skip
+        )
 
     def address(self, **changes: str) -> str:
         """The address of this page with some things changed; a change of the order begins at the first page."""
@@ -89,22 +90,35 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     people = Person.objects.live().in_bulk(found.ids)
     rows = [
         (people[one], [shown(catalog.value_of(people[one], column)) for column in asked.columns])
-        for one in found.ids if one in people
-    ]  # fmt: skip
+        for one in found.ids
+        if one in people
+    ]
     is_beyond = asked.place.person_id is not None and not found.ids
     names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
     return page(
-        request, "members", smart_list, asked=asked, found=found, rows=rows, views=views,
+        request,
+        "members",
+        smart_list,
+        asked=asked,
+        found=found,
+        rows=rows,
+        views=views,
         headings=[_heading(column, asked, len(everybody)) for column in asked.columns],
-        orders=_orders(asked, known, len(everybody)), is_large=len(everybody) > member_order.SORTED_WHOLE,
+        orders=_orders(asked, known, len(everybody)),
+        is_large=len(everybody) > member_order.SORTED_WHOLE,
         offered=[(info, info in asked.columns) for info in known.values()],
         following=asked.address(after=found.following) if found.following else "",
         preceding=asked.address(before=found.preceding) if found.preceding else "",
-        first=asked.address() if found.preceding or is_beyond else "", is_beyond=is_beyond,
-        every=asked.address(q=""), static_lists=names[:SUGGESTED], copies=_copies(smart_list),
-        modes=list_copies.Mode.choices, periods=copies.PERIODS,
-        export_query=asked.address(q="", sort=""), sorted_limit=member_order.SORTED_WHOLE,
-    )  # fmt: skip
+        first=asked.address() if found.preceding or is_beyond else "",
+        is_beyond=is_beyond,
+        every=asked.address(q=""),
+        static_lists=names[:SUGGESTED],
+        copies=_copies(smart_list),
+        modes=list_copies.Mode.choices,
+        periods=copies.PERIODS,
+        export_query=asked.address(q="", sort=""),
+        sorted_limit=member_order.SORTED_WHOLE,
+    )
 
 
 def _copies(smart_list: Any) -> list[tuple[Any, Any]]:

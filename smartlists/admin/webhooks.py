@@ -28,11 +28,20 @@ def find(request: HttpRequest, pk: int) -> Webhook:
 
 
 def _page(request: HttpRequest, name: str, hook: Webhook | None, **context: Any) -> HttpResponse:
-    return render(request, f"smartlists/{name}.html", {
-        **admin.site.each_context(request), "title": str(hook or _("New webhook")), "opts": Webhook._meta,
-        "webhook": hook, "may_change": request.user.has_perm(webhook_editing.CHANGE), "tab": name,
-        "zone": timezone.get_current_timezone_name(), **context,
-    })  # fmt: skip
+    return render(
+        request,
+        f"smartlists/{name}.html",
+        {
+            **admin.site.each_context(request),
+            "title": str(hook or _("New webhook")),
+            "opts": Webhook._meta,
+            "webhook": hook,
+            "may_change": request.user.has_perm(webhook_editing.CHANGE),
+            "tab": name,
+            "zone": timezone.get_current_timezone_name(),
+            **context,
+        },
+    )
 
 
 def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
@@ -50,24 +59,35 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     known = ("name", *webhook_editing.FIELDS)
     errors = {field: [str(one.message) for one in problems if one.path[:1] == (field,)] for field in known}
     return _page(
-        request, "webhook", hook, typed=typed, errors=errors, methods=Webhook.Method.values,
+        request,
+        "webhook",
+        hook,
+        typed=typed,
+        errors=errors,
+        methods=Webhook.Method.values,
         formats=Webhook.Format.choices,
         payloads=[(str(value), label) for value, label in Webhook.Payload.choices],
         uses=references.users_of(hook) if hook else (),
         others=[str(one.message) for one in problems if one.path[:1] not in {(field,) for field in errors}],
         may_delete=hook is not None and request.user.has_perm("smartlists.delete_webhook"),
-    )  # fmt: skip
+    )
 
 
 def _typed_of(hook: Webhook | None, by: Any) -> dict[str, Any]:
     hook = hook or Webhook()
     lines = "\n".join(f"{name}: {value}" for name, value in webhook_editing.headers_shown(hook, by).items())
     return {
-        "name": hook.name, "method": hook.method, "url": hook.url, "headers": lines, "format": hook.format,
-        "body": hook.body, "payload_version": str(hook.payload_version),
-        "per_minute": str(hook.per_minute), "timeout_seconds": str(hook.timeout_seconds),
+        "name": hook.name,
+        "method": hook.method,
+        "url": hook.url,
+        "headers": lines,
+        "format": hook.format,
+        "body": hook.body,
+        "payload_version": str(hook.payload_version),
+        "per_minute": str(hook.per_minute),
+        "timeout_seconds": str(hook.timeout_seconds),
         "revision": hook.revision,
-    }  # fmt: skip
+    }
 
 
 def _typed(request: HttpRequest) -> dict[str, Any]:
@@ -88,12 +108,15 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
 
 def _saved(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> HttpResponse:
     values = {
-        "method": typed["method"], "url": typed["url"].strip(), "headers": _headers(typed["headers"]),
-        "format": typed["format"], "body": typed["body"].strip(),
+        "method": typed["method"],
+        "url": typed["url"].strip(),
+        "headers": _headers(typed["headers"]),
+        "format": typed["format"],
+        "body": typed["body"].strip(),
         "payload_version": number(typed["payload_version"] or str(Webhook.Payload.ATTRIBUTES)),
         "per_minute": number(typed["per_minute"]),
         "timeout_seconds": number(typed["timeout_seconds"]),
-    }  # fmt: skip
+    }
     if hook is not None:
         revision = number(typed["revision"])
         webhook_editing.change(hook, request.user, expected_revision=revision, name=typed["name"], **values)
@@ -129,10 +152,15 @@ def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
         rows = rows.filter(pk__lt=before)
     found = list(rows[: PAGE + 1])
     return _page(
-        request, "webhook_deliveries", hook, deliveries=found[:PAGE], states=WebhookDelivery.State.choices, state=state,
+        request,
+        "webhook_deliveries",
+        hook,
+        deliveries=found[:PAGE],
+        states=WebhookDelivery.State.choices,
+        state=state,
         before=found[PAGE - 1].pk if len(found) > PAGE else None,
         is_open=hook.open_until is not None and hook.open_until > timezone.now(),
-    )  # fmt: skip
+    )
 
 
 @require_POST

@@ -32,8 +32,16 @@ class CampaignShown(serializers.ModelSerializer):
     class Meta:
         model = SmartCampaign
         fields = (
-            "id", "name", "description", "state", "definition", "revision", "activated_at", "created_at", "updated_at",
-        )  # fmt: skip
+            "id",
+            "name",
+            "description",
+            "state",
+            "definition",
+            "revision",
+            "activated_at",
+            "created_at",
+            "updated_at",
+        )
 
 
 class LatencyShown(Strict):
@@ -79,14 +87,26 @@ class EntryShown(serializers.ModelSerializer):
     class Meta:
         model = CampaignEntry
         fields = (
-            "id", "person", "activity", "trigger", "state", "reason", "path", "entered_at", "due_at", "finished_at",
+            "id",
+            "person",
+            "activity",
+            "trigger",
+            "state",
+            "reason",
+            "path",
+            "entered_at",
+            "due_at",
+            "finished_at",
             "steps",
-        )  # fmt: skip
+        )
 
 
 def summary(found: campaign_results.Summary) -> dict[str, Any]:
     latency = found.latency
     return {
-        "entered": found.entered, "finished": found.finished, "failed": found.failed, "skipped": dict(found.skipped),
+        "entered": found.entered,
+        "finished": found.finished,
+        "failed": found.failed,
+        "skipped": dict(found.skipped),
         "latency": latency and {"p50": latency.p50, "p95": latency.p95, "of": latency.of},
-    }  # fmt: skip
+    }

@@ -37,10 +37,14 @@ class SmartCampaignFilters(Filters):
         "updated_at": Column("datetime", is_nullable=False),
     }
     unfiltered = {
-        "definition": "a whole, not something to look a campaign up by", "revision": "stands in the ETag",
-        "periods": "the dispatcher's own", "version": "the dispatcher's own", "folder": "not shown",
-        "created_by": "not shown", "updated_by": "not shown",
-    }  # fmt: skip
+        "definition": "a whole, not something to look a campaign up by",
+        "revision": "stands in the ETag",
+        "periods": "the dispatcher's own",
+        "version": "the dispatcher's own",
+        "folder": "not shown",
+        "created_by": "not shown",
+        "updated_by": "not shown",
+    }
 
 
 class CampaignEntryFilters(Filters):
@@ -57,12 +61,20 @@ class CampaignEntryFilters(Filters):
         "entered_at": Column("datetime", is_nullable=False),
     }
     unfiltered = {
-        "trigger": "the position of a trigger in one version", "path": "the place in one version of the campaign",
-        "due_at": "changes with every step", "finished_at": "follows from the state", "campaign": "is in the address",
-        "version": "not shown", "run_id": "not shown", "evaluation_id": "not shown", "depth": "not shown",
-        "has_failed": "follows from the state", "dispatched_at": "not shown", "first_step_at": "not shown",
+        "trigger": "the position of a trigger in one version",
+        "path": "the place in one version of the campaign",
+        "due_at": "changes with every step",
+        "finished_at": "follows from the state",
+        "campaign": "is in the address",
+        "version": "not shown",
+        "run_id": "not shown",
+        "evaluation_id": "not shown",
+        "depth": "not shown",
+        "has_failed": "follows from the state",
+        "dispatched_at": "not shown",
+        "first_step_at": "not shown",
         "original_person_id": "not shown",
-    }  # fmt: skip
+    }
 
 
 class SmartCampaigns(Listed, Retrieved):
@@ -107,9 +119,13 @@ class SmartCampaigns(Listed, Retrieved):
         given = self.given(shown.CampaignGiven, partial=True)
         with self.expecting(found.revision) as expected:
             campaign_lifecycle.change(
-                found, request.user, expected_revision=expected, name=given.get("name"), value=given.get("definition"),
+                found,
+                request.user,
+                expected_revision=expected,
+                name=given.get("name"),
+                value=given.get("definition"),
                 description=given.get("description"),
-            )  # fmt: skip
+            )
         return self._now(found.pk)
 
     @extend_schema(request=None, responses={204: None})

@@ -45,6 +45,7 @@ class ListCopyFilters(Filters):
         "created_at": Column("datetime", is_nullable=False),
     }
     unfiltered = {
-        "smart_list": "is in the address", "progressed_at": "a sign of life of its job",
+        "smart_list": "is in the address",
+        "progressed_at": "a sign of life of its job",
         "problem": "a sentence for people",
-    }  # fmt: skip
+    }

@@ -149,9 +149,13 @@ class SmartLists(Listed, Retrieved):
         with self.expecting(found.revision) as expected:
             if value is not None or {"name", "description"} & set(given):
                 list_editing.change(
-                    found, request.user, expected_revision=expected, value=value,
-                    name=given.get("name"), description=given.get("description"),
-                )  # fmt: skip
+                    found,
+                    request.user,
+                    expected_revision=expected,
+                    value=value,
+                    name=given.get("name"),
+                    description=given.get("description"),
+                )
         if {"folder", "owner"} & set(given):
             folder = _folder(given) if "folder" in given else found.folder
             owner = owners.find(given["owner"], found.owner_id) if "owner" in given else found.owner

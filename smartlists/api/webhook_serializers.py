@@ -23,9 +23,10 @@ class WebhookGiven(Strict):
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
     body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
     payload_version = serializers.ChoiceField(
-        Webhook.Payload.values, required=False,
+        Webhook.Payload.values,
+        required=False,
         help_text="Of CloudEvents without a template: 2 has attributes with JSON types (1: everything as text).",
-    )  # fmt: skip
+    )
     per_minute = Whole(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
     timeout_seconds = Whole(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
 
@@ -39,10 +40,22 @@ class WebhookShown(serializers.ModelSerializer):
     class Meta:
         model = Webhook
         fields = (
-            "id", "name", "method", "url", "headers", "format", "body", "payload_version", "per_minute",
-            "timeout_seconds", "failures",
-            "open_until", "revision", "created_at", "updated_at",
-        )  # fmt: skip
+            "id",
+            "name",
+            "method",
+            "url",
+            "headers",
+            "format",
+            "body",
+            "payload_version",
+            "per_minute",
+            "timeout_seconds",
+            "failures",
+            "open_until",
+            "revision",
+            "created_at",
+            "updated_at",
+        )
 
     @extend_schema_field(Headers())
     def get_headers(self, webhook: Webhook) -> dict[str, str]:
@@ -62,9 +75,11 @@ class SecretShown(Strict):
 
 class ResendGiven(Strict):
     deliveries = serializers.ListField(
-        child=Whole(min_value=1, max_value=LARGEST_ID), required=False, max_length=1_000,
+        child=Whole(min_value=1, max_value=LARGEST_ID),
+        required=False,
+        max_length=1_000,
         help_text="Ids of calls that were given up; all of them without this.",
-    )  # fmt: skip
+    )
 
 
 class ResentShown(Strict):
@@ -82,6 +97,17 @@ class DeliveryShown(serializers.ModelSerializer):
     class Meta:
         model = WebhookDelivery
         fields = (
-            "id", "key", "campaign", "person", "method", "url", "state", "attempts", "status", "problem",
-            "created_at", "due_at", "finished_at",
-        )  # fmt: skip
+            "id",
+            "key",
+            "campaign",
+            "person",
+            "method",
+            "url",
+            "state",
+            "attempts",
+            "status",
+            "problem",
+            "created_at",
+            "due_at",
+            "finished_at",
+        )

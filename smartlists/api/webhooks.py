@@ -35,11 +35,16 @@ class WebhookFilters(Filters):
         "updated_at": Column("datetime", is_nullable=False),
     }
     unfiltered = {
-        "headers": "a whole, not something to look a webhook up by", "body": "a template, not a value",
-        "secret": "never shown", "secret_key_name": "never shown", "per_minute": "a limit, not a property",
-        "timeout_seconds": "a limit, not a property", "revision": "stands in the ETag", "is_archived": "not shown",
+        "headers": "a whole, not something to look a webhook up by",
+        "body": "a template, not a value",
+        "secret": "never shown",
+        "secret_key_name": "never shown",
+        "per_minute": "a limit, not a property",
+        "timeout_seconds": "a limit, not a property",
+        "revision": "stands in the ETag",
+        "is_archived": "not shown",
         "created_by": "not shown",
-    }  # fmt: skip
+    }
 
 
 class WebhookDeliveryFilters(Filters):
@@ -57,12 +62,21 @@ class WebhookDeliveryFilters(Filters):
         "finished_at": Column("datetime"),
     }
     unfiltered = {
-        "key": "for the receiver to tell repeats by", "entry": "the campaign's results name it",
-        "path": "the place in one version of a campaign", "lane": "the dispatcher's own", "method": "as the webhook's",
-        "url": "made of a template", "headers": "made of templates", "body": "made of a template",
-        "due_at": "changes with every attempt", "give_up_at": "follows from the creation", "problem": "a sentence",
-        "response": "another's text", "webhook": "is in the address", "original_person_id": "not shown",
-    }  # fmt: skip
+        "key": "for the receiver to tell repeats by",
+        "entry": "the campaign's results name it",
+        "path": "the place in one version of a campaign",
+        "lane": "the dispatcher's own",
+        "method": "as the webhook's",
+        "url": "made of a template",
+        "headers": "made of templates",
+        "body": "made of a template",
+        "due_at": "changes with every attempt",
+        "give_up_at": "follows from the creation",
+        "problem": "a sentence",
+        "response": "another's text",
+        "webhook": "is in the address",
+        "original_person_id": "not shown",
+    }
 
 
 class Webhooks(Listed, Retrieved):

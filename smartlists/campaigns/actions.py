@@ -45,9 +45,17 @@ class Entry:
     has_failed: bool
 
     COLUMNS: ClassVar[tuple[str, ...]] = (
-        "id", "campaign_id", "version_id", "person_id", "activity_id", "trigger", "path", "due_at", "depth",
+        "id",
+        "campaign_id",
+        "version_id",
+        "person_id",
+        "activity_id",
+        "trigger",
+        "path",
+        "due_at",
+        "depth",
         "has_failed",
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +140,14 @@ def _record(step: campaign_definition.Record, entries: Sequence[Entry], situatio
     attributes = {name: token_values.texts(text, entries, situation) for name, text in step.attributes}
     rows = [
         recording_rows.NewActivity(
-            entry.person_id, step.type, situation.now, primaries[entry.id] or None,
+            entry.person_id,
+            step.type,
+            situation.now,
+            primaries[entry.id] or None,
             [(name, texts[entry.id]) for name, texts in attributes.items()],
         )
         for entry in entries
-    ]  # fmt: skip
+    ]
     outcomes = recorder.record(rows, situation.source, standard=is_standard, keep_refused=False)
     return {entry.id: _recorded(one) for entry, one in zip(entries, outcomes, strict=True)}
 

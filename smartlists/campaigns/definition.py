@@ -17,9 +17,11 @@ VERSION = 1
 JOINED, LEFT = "joined", "left"
 ONCE, EVERY, WITHIN = "once", "every time", "once in"
 UNITS: Mapping[str, timedelta] = {
-    "hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1),
+    "hours": timedelta(hours=1),
+    "days": timedelta(days=1),
+    "weeks": timedelta(weeks=1),
     "months": timedelta(days=30),  # rolling, as Marketo counts them
-}  # fmt: skip
+}
 LATE_AFTER_HOURS = 24
 
 

@@ -56,9 +56,8 @@ def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int |
     entry = Entry(0, campaign.pk, 0, person.pk, row.pk if row else None, max(trigger, 0), "0", timezone.now(), 0, False)
     said = campaign_sentences.trigger(definition.triggers[trigger], names) if trigger >= 0 else ""
     return Trial(
-        person, row.pk if row else None, said, not why_not, why_not,
-        list(_steps(campaign, definition, entry, names)),
-    )  # fmt: skip
+        person, row.pk if row else None, said, not why_not, why_not, list(_steps(campaign, definition, entry, names))
+    )
 
 
 def _activity(

@@ -35,11 +35,15 @@ def queue(step: campaign_definition.Alert, entries: Sequence[Any], situation: An
     bodies = token_values.texts(step.body, entries, situation)
     AlertEmail.objects.bulk_create(
         AlertEmail(
-            entry_id=entry.id, path=situation.path, person_id=entry.person_id, recipients=list(step.to),
-            subject=webhook_tokens.one_line(subjects[entry.id])[:MAX_SUBJECT], body=bodies[entry.id],
+            entry_id=entry.id,
+            path=situation.path,
+            person_id=entry.person_id,
+            recipients=list(step.to),
+            subject=webhook_tokens.one_line(subjects[entry.id])[:MAX_SUBJECT],
+            body=bodies[entry.id],
         )
         for entry in entries
-    )  # fmt: skip
+    )
     jobs.defer_once_committed("smartlists.send_alerts", "smartlists.send_alerts")
 
 

@@ -135,10 +135,14 @@ def _write_outcomes(do: str, path: str, moved: Sequence[Moved]) -> None:
             select entry, person, %s, %s, outcome, detail, clock_timestamp()
             from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[]) as w (entry, person, outcome, detail)""",
             [
-                path, do, [one.entry.id for one in moved], [one.entry.person_id for one in moved],
-                [str(one.done.outcome) for one in moved], [one.done.detail[:MAX_DETAIL] for one in moved],
+                path,
+                do,
+                [one.entry.id for one in moved],
+                [one.entry.person_id for one in moved],
+                [str(one.done.outcome) for one in moved],
+                [one.done.detail[:MAX_DETAIL] for one in moved],
             ],
-        )  # fmt: skip
+        )
 
 
 def _write_entries(moved: Sequence[Moved]) -> None:
@@ -154,10 +158,12 @@ def _write_entries(moved: Sequence[Moved]) -> None:
             from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::boolean[]) as w (id, path, due_at, failed)
             where e.id = w.id""",
             [
-                [one.entry.id for one in moved], [one.path for one in moved], [one.due_at for one in moved],
+                [one.entry.id for one in moved],
+                [one.path for one in moved],
+                [one.due_at for one in moved],
                 [one.done.outcome == Outcome.FAILED for one in moved],
             ],
-        )  # fmt: skip
+        )
 
 
 def _tally(campaign_id: int, moved: Sequence[Moved]) -> None:
@@ -184,7 +190,10 @@ def _note_depths(entries: Sequence[Entry], campaign_id: int, last_id: int) -> No
             where a.id > %s and a.door = %s and a.origin_id = %s
             on conflict do nothing""",
             [
-                [entry.person_id for entry in entries], [min(entry.depth, settings.CAMPAIGN_MAX_DEPTH)
-                    for entry in entries], last_id, int(Door.CAMPAIGN), campaign_id,
+                [entry.person_id for entry in entries],
+                [min(entry.depth, settings.CAMPAIGN_MAX_DEPTH) for entry in entries],
+                last_id,
+                int(Door.CAMPAIGN),
+                campaign_id,
             ],
-        )  # fmt: skip
+        )

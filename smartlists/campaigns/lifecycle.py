@@ -27,24 +27,19 @@ from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns.definition import Definition
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
-from smartlists.models import (
-    CampaignEntry,
-    CampaignUse,
-    CampaignVersion,
-    ListWatch,
-    SmartCampaign,
-    SmartList,
-)
+from smartlists.models import CampaignEntry, CampaignUse, CampaignVersion, ListWatch, SmartCampaign, SmartList
 from smartlists.rules import model as rules
 from smartlists.rules import references
 from smartlists.webhooks import tokens as webhook_tokens
 
-audit.describe({
-    "definition_changed": (2, gettext_lazy("Changed what it does")),
-    "activated": (2, gettext_lazy("Activated")),
-    "paused": (2, gettext_lazy("Paused")),
-    "ran_once": (2, gettext_lazy("Run once for %(count)s people")),
-})  # fmt: skip
+audit.describe(
+    {
+        "definition_changed": (2, gettext_lazy("Changed what it does")),
+        "activated": (2, gettext_lazy("Activated")),
+        "paused": (2, gettext_lazy("Paused")),
+        "ran_once": (2, gettext_lazy("Run once for %(count)s people")),
+    }
+)
 
 VIEW = "smartlists.view_smartcampaign"
 CHANGE = "smartlists.change_smartcampaign"
@@ -65,9 +60,13 @@ def create(name: Any, by: Any, *, value: Any = None, description: Any = "", fold
     known = Catalogue()
     parsed = held(EMPTY if value is None else value, known)
     made = SmartCampaign(
-        name=naming.name(name), description=naming.description(description), folder=folder,
-        definition=campaign_definition.dump(parsed), created_by=by, updated_by=by,
-    )  # fmt: skip
+        name=naming.name(name),
+        description=naming.description(description),
+        folder=folder,
+        definition=campaign_definition.dump(parsed),
+        created_by=by,
+        updated_by=by,
+    )
     _save(made)
     _write_uses(made, parsed, known)
     audit.note(by, made, "created")
@@ -76,9 +75,14 @@ def create(name: Any, by: Any, *, value: Any = None, description: Any = "", fold
 
 @transaction.atomic
 def change(
-    campaign: SmartCampaign, by: Any, *, expected_revision: int | None = None, name: Any = None, value: Any = None,
+    campaign: SmartCampaign,
+    by: Any,
+    *,
+    expected_revision: int | None = None,
+    name: Any = None,
+    value: Any = None,
     description: Any = None,
-) -> SmartCampaign:  # fmt: skip
+) -> SmartCampaign:
     """Change a campaign; None leaves a part as it is. People under way finish on the version they entered.
 
     What an active campaign does is changed by whoever may activate it and may do what its steps do.
@@ -180,9 +184,12 @@ def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed = lock(campaign)
     require_state(changed, State.DRAFT, State.PAUSED)
     _turn(
-        changed, (EntryState.HELD, EntryState.OPEN), state=EntryState.LEFT, reason=CampaignEntry.Reason.ARCHIVED,
+        changed,
+        (EntryState.HELD, EntryState.OPEN),
+        state=EntryState.LEFT,
+        reason=CampaignEntry.Reason.ARCHIVED,
         finished_at=timezone.now(),
-    )  # fmt: skip
+    )
     changed.watches.all().delete()
     changed.state = State.ARCHIVED
     changed.revision += 1
@@ -263,9 +270,10 @@ def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
         members = current.person_ids if current else evaluator.members(smart_list.parsed)
         members.run_optimize()
         ListWatch.objects.update_or_create(
-            campaign=campaign, smart_list=smart_list,
+            campaign=campaign,
+            smart_list=smart_list,
             defaults={"members": members.serialize(), "evaluation_id": current.pk if current else 0},
-        )  # fmt: skip
+        )
 
 
 def _turn(campaign: SmartCampaign, states: tuple[str, ...], **values: Any) -> None:

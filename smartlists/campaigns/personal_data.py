@@ -29,17 +29,19 @@ def register() -> None:
     for table, (label, columns) in MOVING.items():
         personal_data.register(
             RowsOf(
-                table, ("person_id", "original_person_id"), label,
-                merge=_merging(table), undo=_undoing(table), export=_exporting(table, columns),
+                table,
+                ("person_id", "original_person_id"),
+                label,
+                merge=_merging(table),
+                undo=_undoing(table),
+                export=_exporting(table, columns),
             )
-        )  # fmt: skip
+        )
     for model in (CampaignRun, ListWatch):  # who is gone when it is their turn is passed over
         label = _("smart lists that campaigns watch") if model is ListWatch else _("people still to enter")
         personal_data.register(
-            PersonalData(
-                model._meta.db_table, ("members",), label, erase=_taking_out(model), count=_counting(model)
-            )
-        )  # fmt: skip
+            PersonalData(model._meta.db_table, ("members",), label, erase=_taking_out(model), count=_counting(model))
+        )
     events.subscribe(leave)
 
 

@@ -45,9 +45,7 @@ class Summary:
 def summary(campaign: SmartCampaign) -> Summary:
     """The numbers of a campaign; no row of a person is counted."""
     found = campaign_counters.of(campaign.pk)
-    skipped = {
-        what.partition(":")[2]: count for what, count in sorted(found.items()) if what.startswith("skipped:")
-    }  # fmt: skip
+    skipped = {what.partition(":")[2]: count for what, count in sorted(found.items()) if what.startswith("skipped:")}
     return Summary(found.get("entered", 0), found.get("done", 0), found.get("failed", 0), skipped, latency(campaign))
 
 
@@ -67,9 +65,14 @@ def latency(campaign: SmartCampaign) -> Latency | None:
 
 
 def entries(
-    campaign: SmartCampaign, *, state: str = "", reason: str = "", person_id: int | None = None,
-    before: int | None = None, limit: int = PAGE,
-) -> QuerySet[CampaignEntry]:  # fmt: skip
+    campaign: SmartCampaign,
+    *,
+    state: str = "",
+    reason: str = "",
+    person_id: int | None = None,
+    before: int | None = None,
+    limit: int = PAGE,
+) -> QuerySet[CampaignEntry]:
     """The latest entries, newest first, with the outcomes of their steps; `before` is the last id seen."""
     found = campaign.entries.order_by("-pk").prefetch_related("outcomes")
     wanted: dict[str, Any] = {"state": state, "reason": reason, "person_id": person_id, "pk__lt": before}
@@ -113,7 +116,9 @@ _COLUMNS: Sequence[export_kinds.Column] = (
 )
 export_kinds.register(
     export_kinds.Kind(
-        "campaign_results", gettext_lazy("Results of a smart campaign"),
-        ("people.export_person", "smartlists.view_smartcampaign"), statement,
+        "campaign_results",
+        gettext_lazy("Results of a smart campaign"),
+        ("people.export_person", "smartlists.view_smartcampaign"),
+        statement,
     )
-)  # fmt: skip
+)

@@ -66,9 +66,13 @@ def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: 
         campaign_lifecycle.require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
     version = campaign_lifecycle.version_of(locked)
     made = CampaignRun.objects.create(
-        campaign=locked, version=version, smart_list=smart_list, count=len(members), members=members.serialize(),
+        campaign=locked,
+        version=version,
+        smart_list=smart_list,
+        count=len(members),
+        members=members.serialize(),
         requested_by=by,
-    )  # fmt: skip
+    )
     audit.note(by, locked, "ran_once", count=len(members))
     return made
 

@@ -33,9 +33,11 @@ def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger,
     """One trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
     if isinstance(item, campaign_definition.ListTrigger):
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
-        told = _("Joins the smart list “%(name)s”") if item.change == campaign_definition.JOINED else (
-            _("Leaves the smart list “%(name)s”")
-        )  # fmt: skip
+        told = (
+            _("Joins the smart list “%(name)s”")
+            if item.change == campaign_definition.JOINED
+            else (_("Leaves the smart list “%(name)s”"))
+        )
         return told % {"name": name}
     known = names.types.get(item.type)
     told = known.shown_trigger_name if known else item.type

@@ -121,9 +121,9 @@ def advance(limit: int = BATCH) -> Batch:
     position = campaign_lifecycle.hold_position()
     listening = listeners()
     names = _names.of(listening)
-    wanted = sorted({
-        names.type(trigger.type).id for one in listening for _at, trigger in one.definition.activity_triggers
-    })  # fmt: skip
+    wanted = sorted(
+        {names.type(trigger.type).id for one in listening for _at, trigger in one.definition.activity_triggers}
+    )
     if not wanted:
         mark = log_reader.high_water_mark()
         _move(position, max(mark, position.last_id))
@@ -150,15 +150,16 @@ def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
     """The activities but those that start no campaign: changes by a merge, and of imports that were to start none."""
     imports = {
         row.origin_id for row in rows if row.door == Door.IMPORT and row.activity_type_id in standard_types.TYPES
-    }  # fmt: skip
+    }
     quiet: set[int | None] = set()
     if imports:
         quiet = set(Import.objects.filter(pk__in=imports, plan__starts_campaigns=False).values_list("pk", flat=True))
     return [
-        row for row in rows
+        row
+        for row in rows
         if not (row.door == Door.IMPORT and row.origin_id in quiet)
         and not standard_types.is_of_merge(row.activity_type_id, row.door, row.origin_id, row.attributes)
-    ]  # fmt: skip
+    ]
 
 
 def _candidates(rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue) -> list[Candidate]:
@@ -321,10 +322,18 @@ def _last_entries(candidates: Sequence[Candidate]) -> dict[tuple[int, int], date
 
 
 _COLUMNS = {
-    "campaign_id": "bigint", "version_id": "bigint", "person_id": "int", "activity_id": "bigint", "run_id": "bigint",
-    "evaluation_id": "bigint", "trigger": "smallint", "state": "text", "reason": "text", "depth": "smallint",
+    "campaign_id": "bigint",
+    "version_id": "bigint",
+    "person_id": "int",
+    "activity_id": "bigint",
+    "run_id": "bigint",
+    "evaluation_id": "bigint",
+    "trigger": "smallint",
+    "state": "text",
+    "reason": "text",
+    "depth": "smallint",
     "entered_at": "timestamptz",
-}  # fmt: skip
+}
 
 
 def _insert(candidates: Sequence[Candidate]) -> int:
@@ -332,11 +341,20 @@ def _insert(candidates: Sequence[Candidate]) -> int:
     now = timezone.now()
     rows = [
         (
-            one.listener.campaign.pk, one.listener.campaign.version_id, one.person_id, one.activity_id, one.run_id,
-            one.evaluation_id, one.trigger, str(one.state), str(one.reason), min(one.depth, 32_000), one.entered_at,
+            one.listener.campaign.pk,
+            one.listener.campaign.version_id,
+            one.person_id,
+            one.activity_id,
+            one.run_id,
+            one.evaluation_id,
+            one.trigger,
+            str(one.state),
+            str(one.reason),
+            min(one.depth, 32_000),
+            one.entered_at,
         )
         for one in candidates
-    ]  # fmt: skip
+    ]
     if not rows:
         return 0
     arrays = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
@@ -355,9 +373,12 @@ def _insert(candidates: Sequence[Candidate]) -> int:
 def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
     for campaign in {one.listener.campaign for one in candidates if one.reason == Reason.LOOP}:
         notifications.tell(
-            [campaign.created_by_id, campaign.updated_by_id], "campaign_loops",
-            "admin:smartlists_smartcampaign_results", campaign.pk, name=campaign.name,
-        )  # fmt: skip
+            [campaign.created_by_id, campaign.updated_by_id],
+            "campaign_loops",
+            "admin:smartlists_smartcampaign_results",
+            campaign.pk,
+            name=campaign.name,
+        )
 
 
 def lag() -> int:

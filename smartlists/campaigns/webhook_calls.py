@@ -104,9 +104,10 @@ def _data(
     """
     person = {name: values.get(f"person.{name}") for name in ("email", "first_name", "last_name")}
     about = {
-        key.removeprefix("trigger."): value for key, value in values.items()
+        key.removeprefix("trigger."): value
+        for key, value in values.items()
         if key.startswith("trigger.") and value is not None
-    }  # fmt: skip
+    }
     return {
         "campaign": {"id": situation.campaign.pk, "name": situation.campaign.name},
         "person": {"id": entry.person_id, **{name: value for name, value in person.items() if value}},

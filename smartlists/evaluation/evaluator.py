@@ -120,9 +120,11 @@ class Run:
             return BitMap() if rules.match == ANY else BitMap(self.engine.live)
         sets = [self.answer(item) for item in rules.filters]
         return logic.fold(
-            expression, lambda number: sets[number - 1], lambda found: self.engine.live - found,
+            expression,
+            lambda number: sets[number - 1],
+            lambda found: self.engine.live - found,
             lambda word, found: (BitMap.intersection if word == "and" else BitMap.union)(*found),
-        )  # fmt: skip
+        )
 
     def _nested(self, item: SmartList) -> BitMap:
         found = self.nested[item.list]

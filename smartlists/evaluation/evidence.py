@@ -120,12 +120,16 @@ class Reading:
     ) -> tuple[int, float, Miss]:
         found = [
             near_misses.of_value(
-                label_of(naming, item.type, one.field), of.fields[one.field].data_type, one.operator, one.values,
-                _typed(of.fields[one.field].data_type, value), self.clock,
+                label_of(naming, item.type, one.field),
+                of.fields[one.field].data_type,
+                one.operator,
+                one.values,
+                _typed(of.fields[one.field].data_type, value),
+                self.clock,
             )
             for one, passes, value in zip(item.constraints, passed, raw, strict=True)
             if not passes
-        ]  # fmt: skip
+        ]
         text = "; ".join(miss.text for miss in found)
         return len(found), sum(miss.distance for miss in found), Miss(found[0].code, text, found[0].distance)
 
@@ -213,9 +217,7 @@ def _evidence(reached: list[_Reached]) -> tuple[Evidence, ...]:
     return reached[-1].chain() if reached else ()
 
 
-def _step_miss(
-    reached: list[_Reached], rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming
-) -> Miss:  # fmt: skip
+def _step_miss(reached: list[_Reached], rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming) -> Miss:
     """Why no row completes the step: there is none, all came before, or the nearest came too late."""
     if not rows:
         return _not_done(step, naming)

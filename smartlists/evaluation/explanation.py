@@ -91,9 +91,13 @@ class _Explainer:
         verdicts = tuple(self._verdict(number, item, depth) for number, item in enumerate(found.filters, 1))
         answers = [verdict.holds for verdict in verdicts]
         return Explanation(
-            self.person_id, is_live, is_live and _combined(found, answers), verdicts, self.reading.clock.now,
+            self.person_id,
+            is_live,
+            is_live and _combined(found, answers),
+            verdicts,
+            self.reading.clock.now,
             _deciding_of(found, answers) if is_live else (),
-        )  # fmt: skip
+        )
 
     def _verdict(self, number: int, item: rules.Filter, depth: int) -> Verdict:
         holds = datatype_keys.is_id(self.person_id) and self.person_id in self.run.answer(item)
@@ -115,9 +119,10 @@ class _Explainer:
     def activity(self, item: rules.Activity, holds: bool, _depth: int) -> Mapping[str, Any]:
         summary = self.reading.summary(item)
         found: dict[str, Any] = {
-            "times": summary.times, "activities": summary.activities,
+            "times": summary.times,
+            "activities": summary.activities,
             "value": None if summary.result is None else canonical_text(summary.result),
-        }  # fmt: skip
+        }
         if not holds:
             found["miss"] = self.reading.miss(item, summary, self.naming)
         return found
@@ -142,9 +147,11 @@ def _combined(found: rules.Rules, answers: list[bool]) -> bool:
     if expression is None:
         return found.match != rules.ANY
     return logic.fold(
-        expression, lambda number: answers[number - 1], lambda part: not part,
+        expression,
+        lambda number: answers[number - 1],
+        lambda part: not part,
         lambda word, parts: all(parts) if word == "and" else any(parts),
-    )  # fmt: skip
+    )
 
 
 def _deciding_of(found: rules.Rules, answers: list[bool]) -> tuple[int, ...]:

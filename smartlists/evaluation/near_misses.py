@@ -29,9 +29,7 @@ class Miss:
     distance: float = FAR
 
 
-def of_value(
-    label: str, data_type: DataType, operator: str, values: Sequence[str], value: Any, clock: Clock
-) -> Miss:  # fmt: skip
+def of_value(label: str, data_type: DataType, operator: str, values: Sequence[str], value: Any, clock: Clock) -> Miss:
     """Why `value` (canonical; None is no value) does not satisfy an operator. `label` names the field."""
     if value is None:
         return Miss("no_value", _("%(field)s has no value") % {"field": label})
@@ -118,9 +116,10 @@ def _number_miss(label: str, data_type: DataType, value: Decimal, bounds: Sequen
     if not by:
         code, said = "on_the_bound", _("%(field)s: %(value)s, exactly the bound")
     shown = {
-        "field": label, "value": spoken(data_type, canonical_text(value)),
+        "field": label,
+        "value": spoken(data_type, canonical_text(value)),
         "difference": spoken(data_type, canonical_text(by)),
-    }  # fmt: skip
+    }
     return Miss(code, said % shown, float(by))
 
 

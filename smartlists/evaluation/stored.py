@@ -153,9 +153,10 @@ def naming(person_ids: Iterable[int]) -> list[StoredEvaluation]:
     gone = BitMap(person_ids)
     rows = StoredEvaluation.objects.filter(state=State.DONE).select_related("smart_list").order_by("pk")
     return [
-        row for row in rows.iterator(100)
+        row
+        for row in rows.iterator(100)
         if any(gone.intersect(bitmap(part)) for part in (row.members, row.joined, row.left))
-    ]  # fmt: skip
+    ]
 
 
 def _ask(smart_list: SmartList, by: Any) -> StoredEvaluation:

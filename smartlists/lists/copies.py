@@ -33,10 +33,12 @@ MAX_AT_ONCE = 100_000  # people whom a copy without a job may put on a list
 LEAST_MINUTES = 15
 QUIET = timedelta(minutes=5)  # beyond the time limit of an evaluation, until a run counts as dead
 
-audit.describe({
-    "copy_planned": (2, gettext_lazy("Filled from “%(smart_list)s” every %(minutes)s minutes")),
-    "copy_ended": (2, gettext_lazy("No longer filled from “%(smart_list)s”")),
-})  # fmt: skip
+audit.describe(
+    {
+        "copy_planned": (2, gettext_lazy("Filled from “%(smart_list)s” every %(minutes)s minutes")),
+        "copy_ended": (2, gettext_lazy("No longer filled from “%(smart_list)s”")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,18 @@ def plan(
     _refuse_quarrel(smart_list, held, mode, every_minutes)
     now = timezone.now()
     made, _is_new = ListCopy.objects.update_or_create(
-        smart_list=smart_list, static_list=held, defaults={
-            "mode": mode, "every_minutes": every_minutes, "state": State.WAITING, "asked_at": now,
-            "progressed_at": now, "problem": "", "created_by": by,
+        smart_list=smart_list,
+        static_list=held,
+        defaults={
+            "mode": mode,
+            "every_minutes": every_minutes,
+            "state": State.WAITING,
+            "asked_at": now,
+            "progressed_at": now,
+            "problem": "",
+            "created_by": by,
         },
-    )  # fmt: skip
+    )
     if every_minutes is not None:
         audit.note(by, held, "copy_planned", smart_list=smart_list.name, minutes=every_minutes)
     _defer(made)

@@ -55,9 +55,10 @@ def problems(found: rules.Rules, names: Catalogue | None = None, clock: Clock | 
     """What is wrong with each filter, with its path."""
     doctor = _Doctor(names or Catalogue(), clock or Clock.current())
     return [
-        problem for position, item in enumerate(found.filters)
+        problem
+        for position, item in enumerate(found.filters)
         for problem in doctor.look_at(item, ("filters", position))
-    ]  # fmt: skip
+    ]
 
 
 class _Doctor:
@@ -146,16 +147,18 @@ class _Doctor:
             return True
         data_type = type_of(same[0])
         wanted = [
-            one for one in same
-            if one.operator != "is not empty" and not operators.OPERATORS[one.operator].negates
-        ]  # fmt: skip
+            one for one in same if one.operator != "is not empty" and not operators.OPERATORS[one.operator].negates
+        ]
         refused = [one for one in same if operators.OPERATORS[one.operator].negates]
         return _FAMILIES[data_type.operators](self, data_type, wanted, refused, latest)
 
     def moments(
-        self, data_type: DataType, wanted: Sequence[Any], _refused: Sequence[Any],
+        self,
+        data_type: DataType,
+        wanted: Sequence[Any],
+        _refused: Sequence[Any],
         latest: Callable[[], timedelta] | None,
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         possible: list[operators.Range] = [(None, None)]
         if latest and any(one.operator in _AHEAD for one in wanted):
             possible = [(None, self.clock.now + latest())]
@@ -164,9 +167,7 @@ class _Doctor:
             possible = [both for first in possible for second in stretches if _is_open(both := _both(first, second))]
         return not possible
 
-    def numbers(
-        self, _data_type: DataType, wanted: Sequence[Any], refused: Sequence[Any], _latest: Any
-    ) -> bool:  # fmt: skip
+    def numbers(self, _data_type: DataType, wanted: Sequence[Any], refused: Sequence[Any], _latest: Any) -> bool:
         low, high = (Decimal("-Infinity"), False), (Decimal("Infinity"), True)
         chosen: set[Decimal] | None = None
         for one in wanted:
@@ -185,9 +186,7 @@ class _Doctor:
         fits = {one for one in chosen if (low[0], low[1]) <= (one, False) and (one, True) <= high}
         return not fits - never
 
-    def texts(
-        self, _data_type: DataType, wanted: Sequence[Any], refused: Sequence[Any], _latest: Any
-    ) -> bool:  # fmt: skip
+    def texts(self, _data_type: DataType, wanted: Sequence[Any], refused: Sequence[Any], _latest: Any) -> bool:
         fixed = [{text_key(value) for value in one.values} for one in wanted if one.operator == "is"]
         if not fixed:
             return False
@@ -199,9 +198,7 @@ class _Doctor:
             possible = {text for text in possible if any(test(text, key) for key in keys) == is_wanted}
         return not possible
 
-    def booleans(
-        self, _data_type: DataType, wanted: Sequence[Any], _refused: Sequence[Any], _latest: Any
-    ) -> bool:  # fmt: skip
+    def booleans(self, _data_type: DataType, wanted: Sequence[Any], _refused: Sequence[Any], _latest: Any) -> bool:
         return len({value for one in wanted for value in one.values}) > 1
 
 

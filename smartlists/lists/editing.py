@@ -27,14 +27,16 @@ from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.references import uses_of
 
-audit.describe({
-    "rules_changed": (2, gettext_lazy("Changed the rules")),
-    "renamed": (2, gettext_lazy("Renamed from %(old)s")),
-    "archived": (2, gettext_lazy("Archived")),
-    "unarchived": (2, gettext_lazy("Taken out of the archive")),
-    "scheduled": (2, gettext_lazy("Evaluated every %(minutes)s minutes")),
-    "unscheduled": (2, gettext_lazy("No longer evaluated on a schedule")),
-})  # fmt: skip
+audit.describe(
+    {
+        "rules_changed": (2, gettext_lazy("Changed the rules")),
+        "renamed": (2, gettext_lazy("Renamed from %(old)s")),
+        "archived": (2, gettext_lazy("Archived")),
+        "unarchived": (2, gettext_lazy("Taken out of the archive")),
+        "scheduled": (2, gettext_lazy("Evaluated every %(minutes)s minutes")),
+        "unscheduled": (2, gettext_lazy("No longer evaluated on a schedule")),
+    }
+)
 
 CHANGE = "smartlists.change_smartlist"
 MAX_SCHEDULE_MINUTES = 60 * 24 * 31
@@ -57,9 +59,14 @@ def create(
     parsed = _held_rules(value, names, problems)
     refuse_if(problems)
     made = SmartList(
-        name=name, description=description, folder=folder, rules=rules.dump(parsed), created_by=by, updated_by=by,
+        name=name,
+        description=description,
+        folder=folder,
+        rules=rules.dump(parsed),
+        created_by=by,
+        updated_by=by,
         owner=owner_of(by, owner),
-    )  # fmt: skip
+    )
     _save(made)
     _write_uses(made, parsed, names)
     audit.note(by, made, "created")
@@ -68,9 +75,14 @@ def create(
 
 @transaction.atomic
 def change(
-    smart_list: SmartList, by: Any, *, expected_revision: int | None = None, name: Any = None, value: Any = None,
+    smart_list: SmartList,
+    by: Any,
+    *,
+    expected_revision: int | None = None,
+    name: Any = None,
+    value: Any = None,
     description: str | None = None,
-) -> SmartList:  # fmt: skip
+) -> SmartList:
     """Give the list another name, description or rules (`value`); what is None stays.
 
     Raises `Refused` like `create`, with `cycle` naming the circle, and `Conflict` when the list is not at

@@ -17,9 +17,13 @@ PIECE = 50_000  # people named to the database at once
 
 
 def write_members(
-    stored: StoredEvaluation, out: IO[bytes], names: Sequence[str] | None = None, format: str = "csv",
-    *, excel_safe: bool = False,
-) -> int:  # fmt: skip
+    stored: StoredEvaluation,
+    out: IO[bytes],
+    names: Sequence[str] | None = None,
+    format: str = "csv",
+    *,
+    excel_safe: bool = False,
+) -> int:
     """Write the members of an evaluation who are still there to `out`; return how many.
 
     `names`: the API names of person fields, None for all that are shown. Raises `Refused` (`unknown_field`).
@@ -30,8 +34,11 @@ def write_members(
         statement = person_export_kind.of_people(list(members[start : start + PIECE]), names)
         has_heading = start > 0 and format != "ndjson"
         rows += export_jobs.write(
-            statement, format, _WithoutHeading(out) if has_heading else out, excel_safe=excel_safe  # type: ignore[arg-type]
-        )  # fmt: skip
+            statement,
+            format,
+            _WithoutHeading(out) if has_heading else out,
+            excel_safe=excel_safe,  # type: ignore[arg-type]
+        )
     return rows
 
 

@@ -18,14 +18,18 @@ def register() -> None:
     personal_data.register(
         # losers leave by the announcement, the winner joins with the next evaluation
         PersonalData(
-            "smart_list_evaluation", ("members", "joined", "left"), _("places on smart lists"),
-            erase=_erase, export=_export, count=lambda person_ids: len(stored_evaluations.naming(person_ids)),
+            "smart_list_evaluation",
+            ("members", "joined", "left"),
+            _("places on smart lists"),
+            erase=_erase,
+            export=_export,
+            count=lambda person_ids: len(stored_evaluations.naming(person_ids)),
         ),
         # figures of many people, worked out anew from their activities; who is gone is passed over
         PersonalData(
             "stored_report", ("rows",), _("reports that were worked out"), erase=_forget_reports, count=_count_reports
         ),
-    )  # fmt: skip
+    )
     events.subscribe(take_out)
 
 

@@ -55,10 +55,15 @@ class Question:
     def dump(self) -> dict[str, Any]:
         """As JSON; days are those of the installation's zone, so the zone belongs to it."""
         return {
-            "report": self.report, "types": list(self.types), "since": self.since.isoformat(),
-            "until": self.until.isoformat(), "field": self.field, "total": self.total, "people": self.people,
+            "report": self.report,
+            "types": list(self.types),
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "field": self.field,
+            "total": self.total,
+            "people": self.people,
             "zone": installation.current().time_zone,
-        }  # fmt: skip
+        }
 
     @staticmethod
     def load(stored: Mapping[str, Any]) -> "Question":
@@ -136,9 +141,13 @@ def run(report_id: int) -> None:
         # an erase takes all answers away: one that was read before it is not put back after it
         locks.share([locks.key(locks.Space.PEOPLE)])
         StoredReport.objects.filter(pk=report_id).update(
-            state=State.DONE, problem="", rows=answer.rows, as_of=answer.as_of, seconds=answer.seconds,
+            state=State.DONE,
+            problem="",
+            rows=answer.rows,
+            as_of=answer.as_of,
+            seconds=answer.seconds,
             people_as_of=answer.people_as_of,
-        )  # fmt: skip
+        )
 
 
 def forget_old() -> int:
@@ -226,8 +235,11 @@ def _breakdown(question: Question, scope: Scope) -> list[list[Any]]:
     if question.field is None:
         return []
     found = log_reports.breakdown(
-        _types(question)[0], fields[question.field], scope, fields.get(question.total)  # type: ignore[arg-type]
-    )  # fmt: skip
+        _types(question)[0],
+        fields[question.field],
+        scope,
+        fields.get(question.total),  # type: ignore[arg-type]
+    )
     return [[group.value, group.count, group.people, group.total] for group in found]
 
 

@@ -95,12 +95,16 @@ class CampaignUse(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~Q(
-                    activity_type=None, approved_field=None, person_field=None, static_list=None, used_list=None,
+                    activity_type=None,
+                    approved_field=None,
+                    person_field=None,
+                    static_list=None,
+                    used_list=None,
                     webhook=None,
                 ),
                 name="smart_campaign_use_names_something",
-            ),
-        ]  # fmt: skip
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id}"
@@ -201,25 +205,35 @@ class CampaignEntry(models.Model):
             models.Index("due_at", "id", condition=Q(state="open"), name="campaign_entry_due"),
             models.Index("campaign", models.F("id").desc(), name="campaign_entry_recent"),
             models.Index(
-                "campaign", "person_id", models.F("entered_at").desc(), condition=~Q(state="skipped"),
+                "campaign",
+                "person_id",
+                models.F("entered_at").desc(),
+                condition=~Q(state="skipped"),
                 name="campaign_entry_of_person",
             ),
             models.Index("person_id", name="campaign_entry_person"),
-        ]  # fmt: skip
+        ]
         constraints = [
             # exactly once: the same activity never enters a person twice, whatever is killed or doubled
             models.UniqueConstraint(
-                "campaign", "person_id", "activity_id", condition=Q(activity_id__isnull=False),
+                "campaign",
+                "person_id",
+                "activity_id",
+                condition=Q(activity_id__isnull=False),
                 name="campaign_entry_once_an_activity",
             ),
             models.UniqueConstraint(
                 "run_id", "person_id", condition=Q(run_id__isnull=False), name="campaign_entry_once_a_run"
             ),
             models.UniqueConstraint(
-                "campaign", "person_id", "evaluation_id", "trigger", condition=Q(evaluation_id__isnull=False),
+                "campaign",
+                "person_id",
+                "evaluation_id",
+                "trigger",
+                condition=Q(evaluation_id__isnull=False),
                 name="campaign_entry_once_an_evaluation",
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id}: {self.person_id}"

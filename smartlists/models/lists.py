@@ -82,7 +82,7 @@ class SmartListUse(models.Model):
                     activity_type=None, approved_field=None, person_field=None, static_list=None, used_list=None
                 ),
                 name="smart_list_use_names_something",
-            ),
+            )
         ]
 
     def __str__(self) -> str:
@@ -129,7 +129,7 @@ class StoredEvaluation(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="done") | Q(as_of__isnull=False, count__isnull=False, seconds__isnull=False),
                 name="smart_list_evaluation_is_whole",
-            ),
+            )
         ]
 
     def __str__(self) -> str:

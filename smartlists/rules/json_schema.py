@@ -37,9 +37,7 @@ def document() -> Json:
         "then": {"required": ["logic"], "properties": {"logic": {"minLength": 1}}},
         "else": {"properties": {"logic": {"maxLength": 0}}},
         "$defs": {
-            "filter": {
-                "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in rules.FILTERS.classes],
-            },
+            "filter": {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in rules.FILTERS.classes]},
             **{kind: made() for kind, made in FILTER_SCHEMAS.items()},
             **_parts(),
         },
@@ -62,9 +60,7 @@ def _parts() -> Json:
         "constraints": {
             "description": "All of them speak of the same activity.",
             "type": "array",
-            "items": {
-                **_object(None, {"field": _name(special=True), "empty": _empty()}, ["field"], allOf=[compared]),
-            },
+            "items": {**_object(None, {"field": _name(special=True), "empty": _empty()}, ["field"], allOf=[compared])},
             "maxItems": parsing.MAX_CONSTRAINTS,
         },
         "count": {
@@ -107,9 +103,7 @@ def _object(kind: str | None, properties: Json, required: list[str], **more: Any
 
 def _membership(kind: str) -> Json:
     return _object(
-        kind,
-        {"list": {"type": "integer", "minimum": 1}, "member": {"type": "boolean", "default": True}},
-        ["list"],
+        kind, {"list": {"type": "integer", "minimum": 1}, "member": {"type": "boolean", "default": True}}, ["list"]
     )
 
 

@@ -135,10 +135,7 @@ def _enclosed(part: Expression) -> str:
 
 def _map(expression: Expression, renumbered: Callable[[int], int]) -> Expression:
     return fold(
-        expression,
-        lambda number: Number(renumbered(number)),
-        Not,
-        lambda word, parts: Group(word, tuple(parts)),
+        expression, lambda number: Number(renumbered(number)), Not, lambda word, parts: Group(word, tuple(parts))
     )
 
 

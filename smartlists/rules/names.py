@@ -22,10 +22,7 @@ class Index:
     """
 
     def __init__(
-        self,
-        *tiers: Iterable[tuple[str, Any]],
-        api_names: Iterable[str] = (),
-        key: Callable[[str], str] = plain_key,
+        self, *tiers: Iterable[tuple[str, Any]], api_names: Iterable[str] = (), key: Callable[[str], str] = plain_key
     ) -> None:
         self._key = key
         self._tiers: list[dict[str, list[Any]]] = []

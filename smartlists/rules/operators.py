@@ -114,9 +114,13 @@ def _any_number(value: Any, _zone: tzinfo) -> Decimal:
 
 # what sums and averages are, whatever the field's own type
 NUMBER = replace(
-    datatypes.BY_NAME["currency"], name="number", label=_("Number"), expects=_("a number"), example="3.5",
+    datatypes.BY_NAME["currency"],
+    name="number",
+    label=_("Number"),
+    expects=_("a number"),
+    example="3.5",
     parse=_any_number,
-)  # fmt: skip
+)
 MOMENT = datatypes.BY_NAME["datetime"]
 
 

@@ -88,8 +88,9 @@ class _Speaker:
         told = self._where(told, item.constraints, item.type)
         if item.aggregate:
             told = _("%(card)s; over these activities %(aggregate)s") % {
-                "card": told, "aggregate": self._aggregated(item.aggregate, item.type),
-            }  # fmt: skip
+                "card": told,
+                "aggregate": self._aggregated(item.aggregate, item.type),
+            }
         if not item.did and not is_plain:
             told = _("Everybody except people for whom this holds: %(card)s") % {"card": told}
         return [_stopped(told), "" if is_plain else self._without_activity(item)]
@@ -217,10 +218,11 @@ COUNTS: Mapping[str, Callable[[int], str]] = {
         "Has exactly %(number)s activity “%(activity)s”", "Has exactly %(number)s activities “%(activity)s”", number
     ),
     "between": lambda number: ngettext(
-        "Has %(first)s to %(number)s activity “%(activity)s”", "Has %(first)s to %(number)s activities “%(activity)s”",
+        "Has %(first)s to %(number)s activity “%(activity)s”",
+        "Has %(first)s to %(number)s activities “%(activity)s”",
         number,
     ),
-}  # fmt: skip
+}
 
 AGGREGATES = {
     "sum": gettext_lazy("the sum of %(field)s"),

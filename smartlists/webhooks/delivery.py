@@ -150,9 +150,13 @@ def _finish(
 ) -> bool:
     """Note that there will be no further attempt; the person's next call may follow."""
     WebhookDelivery.objects.filter(pk=delivery.pk).update(
-        state=state, status=status, problem=problem[:500], response=text, attempts=delivery.attempts + 1,
+        state=state,
+        status=status,
+        problem=problem[:500],
+        response=text,
+        attempts=delivery.attempts + 1,
         finished_at=timezone.now(),
-    )  # fmt: skip
+    )
     outcome = StepOutcome.Outcome.DONE if state == State.DELIVERED else StepOutcome.Outcome.FAILED
     StepOutcome.objects.filter(entry_id=delivery.entry_id, path=delivery.path).update(
         outcome=outcome, detail=problem[:500] or f"HTTP {status}"

@@ -29,10 +29,12 @@ from smartlists.webhooks import http as webhook_http
 from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks import tokens as webhook_tokens
 
-audit.describe({
-    "secret_made": (2, gettext_lazy("Made a new secret")),
-    "resent": (2, gettext_lazy("Sent %(count)s deliveries again")),
-})  # fmt: skip
+audit.describe(
+    {
+        "secret_made": (2, gettext_lazy("Made a new secret")),
+        "resent": (2, gettext_lazy("Sent %(count)s deliveries again")),
+    }
+)
 
 KEEP_TRYING = timedelta(hours=24)
 MAX_HEADERS, MAX_BODY, MAX_URL = 20, 65_536, 2_000
@@ -41,10 +43,23 @@ CHANGE = "smartlists.change_webhook"
 SECRET_PREFIX = "whsec_"
 HIDDEN = "•••"  # in the place of a header's value
 # what the call itself needs, or what would make one request into two
-OWN_HEADERS = frozenset({
-    "host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect",
-    "proxy-authorization", "proxy-connection", "keep-alive", "content-type", "user-agent",
-})  # fmt: skip
+OWN_HEADERS = frozenset(
+    {
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "proxy-authorization",
+        "proxy-connection",
+        "keep-alive",
+        "content-type",
+        "user-agent",
+    }
+)
 OWN_PREFIX = "webhook-"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"https?://[^/?#{}\\]+", re.IGNORECASE)
@@ -175,14 +190,18 @@ def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(webhook, name, value)
     known = _known_tokens()
-    refuse_if([
-        *_word(webhook.method, Webhook.Method.values, "method"),
-        *_word(webhook.format, Webhook.Format.values, "format"),
-        *_payload(webhook.payload_version),
-        *_url(webhook, known), *_headers(webhook, known), *_body(webhook, known),
-        *_number(webhook.per_minute, MAX_PER_MINUTE, "per_minute"),
-        *_number(webhook.timeout_seconds, MAX_SECONDS, "timeout_seconds"),
-    ])  # fmt: skip
+    refuse_if(
+        [
+            *_word(webhook.method, Webhook.Method.values, "method"),
+            *_word(webhook.format, Webhook.Format.values, "format"),
+            *_payload(webhook.payload_version),
+            *_url(webhook, known),
+            *_headers(webhook, known),
+            *_body(webhook, known),
+            *_number(webhook.per_minute, MAX_PER_MINUTE, "per_minute"),
+            *_number(webhook.timeout_seconds, MAX_SECONDS, "timeout_seconds"),
+        ]
+    )
 
 
 def _known_tokens() -> set[str]:

@@ -152,9 +152,15 @@ def _is_literal(host: str | None) -> bool:
 
 
 def send(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, *, seconds: float,
-    resolve: Resolve = socket.getaddrinfo, context: ssl.SSLContext | None = None,
-) -> Reply:  # fmt: skip
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    seconds: float,
+    resolve: Resolve = socket.getaddrinfo,
+    context: ssl.SSLContext | None = None,
+) -> Reply:
     """Make one call. Raises `Unsafe` or `Failed`; any status is a reply."""
     target = aim(url, resolve)
     caller = _Connection(target, seconds, context)

@@ -29,10 +29,31 @@ from tests.factories import activity, approved_type, person, recorded
 
 # what a place in an address stands for, by the beginning of the route; the last line that fits counts
 PLACES = (
-    ("", {"api_name": "amount", "person_id": "ann", "person": "ann", "lead_id": "ann", "kind": "activities",
-          "key": "bulk_export", "batch_id": "import", "folder_id": 1, "program_id": 1, "campaign_id": 1, "url": "nowhere",
-          "content_type_id": "content_type", "object_id": "ann", "token_id": "token", "number": 1, "merge_id": "merge",
-          "step": "approve", "app_label": "people", "provider_id": "oidc", "user_id": "somebody"}),
+    (
+        "",
+        {
+            "api_name": "amount",
+            "person_id": "ann",
+            "person": "ann",
+            "lead_id": "ann",
+            "kind": "activities",
+            "key": "bulk_export",
+            "batch_id": "import",
+            "folder_id": 1,
+            "program_id": 1,
+            "campaign_id": 1,
+            "url": "nowhere",
+            "content_type_id": "content_type",
+            "object_id": "ann",
+            "token_id": "token",
+            "number": 1,
+            "merge_id": "merge",
+            "step": "approve",
+            "app_label": "people",
+            "provider_id": "oidc",
+            "user_id": "somebody",
+        },
+    ),
     ("rest/v1/activities/external/type/", {"api_name": "depositCheck"}),
     ("rest/v1/leads/schema/", {"name": "plan"}),
     ("rest/v1/list", {"list_id": "static_list"}),
@@ -72,7 +93,7 @@ PLACES = (
     ("admin/smartlists/webhook/", {"pk": "webhook", "object_id": "webhook", "verb": "resend"}),
     ("admin/smartlists/smartlist/", {"pk": "smart_list", "object_id": "smart_list"}),
     ("admin/smartlists/smartlist/of/", {"person_id": "ann"}),
-)  # fmt: skip
+)
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
 
@@ -110,27 +131,39 @@ def build_world(caller: Any) -> dict[str, Any]:
     recorded(activity(ann.pk, external_id="T-1", amount=5), activity(ann.pk, amount="many"))
     RefusedActivity.objects.update(user=caller)
     deletion.delete([gone.pk], None, SYSTEM)
-    rules = {"version": 1, "match": "all", "filters": [
-        {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}  # fmt: skip
+    rules = {
+        "version": 1,
+        "match": "all",
+        "filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}],
+    }
     files = {"door": Door.ADMIN, "user": caller}
     export = Export.objects.create(key=uuid4(), kind="people", **files)
     bulk_export = Export.objects.create(key=uuid4(), kind="bulk_activities", **files | {"door": Door.DIALECT})
     return {
-        "type": check.pk, "ann": ann.pk, "gone": gone.pk, "somebody": somebody.pk, "export": export.pk,
-        "bulk_export": bulk_export.key, "activity": Activity.objects.filter(activity_type_id=check.pk).first().pk,
-        "refused": RefusedActivity.objects.get().pk, "merge": person_merge.merge(bob.pk, [loser.pk], None, SYSTEM).pk,
+        "type": check.pk,
+        "ann": ann.pk,
+        "gone": gone.pk,
+        "somebody": somebody.pk,
+        "export": export.pk,
+        "bulk_export": bulk_export.key,
+        "activity": Activity.objects.filter(activity_type_id=check.pk).first().pk,
+        "refused": RefusedActivity.objects.get().pk,
+        "merge": person_merge.merge(bob.pk, [loser.pk], None, SYSTEM).pk,
         "import": Import.objects.create(kind="activities", name="a.csv", **files).pk,
         "people_import": Import.objects.create(kind="people", name="p.csv", **files).pk,
-        "field": field_editing.create("Plan", "string", None).pk, "static_list": static_lists.create("Guests", None).pk,
-        "smart_list": list_editing.create("Spaniards", rules, None).pk, "group": Group.objects.first().pk,
-        "client": client_editing.create("Known", somebody, None).client.pk, "retention": Retention.objects.create(activity_type=check, months=1).pk,
+        "field": field_editing.create("Plan", "string", None).pk,
+        "static_list": static_lists.create("Guests", None).pk,
+        "smart_list": list_editing.create("Spaniards", rules, None).pk,
+        "group": Group.objects.first().pk,
+        "client": client_editing.create("Known", somebody, None).client.pk,
+        "retention": Retention.objects.create(activity_type=check, months=1).pk,
         "campaign": campaign_lifecycle.create("Welcome", None).pk,
         "webhook": webhook_editing.create("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
         "bulk": BulkAction.objects.create(kind="delete", total=1, user=caller).pk,
         "content_type": ContentType.objects.get_for_model(Person).pk,
         "token": tokens.create_personal(caller, "mine", 1).token.pk if caller else 1,
-    }  # fmt: skip
+    }
 
 
 DENIED = {401, 403}

@@ -56,10 +56,15 @@ def rows(client, **asked):
 @pytest.mark.parametrize(
     ("asked", "objects"),
     [
-        ({"who": "ve"}, ["Guests"]), ({"who": "OLGA"}, ["=1+1", "Visitors"]), ({"what": "changed"}, ["Visitors"]),
-        ({"thing": "visit"}, ["Visitors"]), ({"thing": "%"}, []), ({"who": "nobody"}, []), ({"thing": "=1"}, ["=1+1"]),
+        ({"who": "ve"}, ["Guests"]),
+        ({"who": "OLGA"}, ["=1+1", "Visitors"]),
+        ({"what": "changed"}, ["Visitors"]),
+        ({"thing": "visit"}, ["Visitors"]),
+        ({"thing": "%"}, []),
+        ({"who": "nobody"}, []),
+        ({"thing": "=1"}, ["=1+1"]),
     ],
-)  # fmt: skip
+)
 def test_entries_are_found_by_who_what_and_object(client, entries, asked, objects):
     kind = ContentType.objects.get_for_model(StaticList).pk
     assert [row["object"] for row in rows(client, kind=kind, **asked)] == objects

@@ -77,8 +77,14 @@ def test_an_unknown_ordering_is_refused_by_every_list(program, superuser):
 @pytest.mark.parametrize("condition", ["", " ", "nonsense", '"1-99"'])
 def test_a_condition_that_does_not_hold_stops_every_change(condition, program, superuser):
     world, stopped = build_world(superuser), 0
-    for name, path in (("webhook", "webhooks"), ("static_list", "static-lists"), ("smart_list", "smart-lists"),
-                       ("campaign", "smart-campaigns"), ("ann", "people"), ("client", "api-clients")):  # fmt: skip
+    for name, path in (
+        ("webhook", "webhooks"),
+        ("static_list", "static-lists"),
+        ("smart_list", "smart-lists"),
+        ("campaign", "smart-campaigns"),
+        ("ann", "people"),
+        ("client", "api-clients"),
+    ):
         reply = program(
             "DELETE" if name != "client" else "PATCH",
             f"{path}/{world[name]}",

@@ -82,9 +82,14 @@ def test_the_password_of_somebody_who_may_do_more_cannot_be_set(client, helpdesk
 
 def fields(found, **changes):
     return {
-        "username": found.username, "is_active": "on", "is_staff": "on", "date_joined_0": "2026-01-01",
-        "date_joined_1": "00:00:00", "time_zone": "", "language": "",
-    } | changes  # fmt: skip
+        "username": found.username,
+        "is_active": "on",
+        "is_staff": "on",
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00:00",
+        "time_zone": "",
+        "language": "",
+    } | changes
 
 
 def test_nobody_makes_themselves_a_superuser_or_gives_rights_they_have_not(client, helpdesk):

@@ -120,9 +120,18 @@ def test_saving_somebody_keeps_every_role_that_the_form_cannot_show(client, cler
     page = reverse("admin:access_user_change", args=[viewer.pk])
     form = client.get(page).context["adminform"].form
     assert "Exporter" not in {role.name for role in form.fields["groups"].queryset}
-    data = {"username": "vera", "first_name": "Vera", "is_staff": "on", "groups": [Group.objects.get(name="Viewer").pk],
-            "time_zone": form["time_zone"].value() or "", "language": form["language"].value() or "",
-            "last_login_0": "", "last_login_1": "", "date_joined_0": "2026-01-01", "date_joined_1": "10:00:00"}  # fmt: skip
+    data = {
+        "username": "vera",
+        "first_name": "Vera",
+        "is_staff": "on",
+        "groups": [Group.objects.get(name="Viewer").pk],
+        "time_zone": form["time_zone"].value() or "",
+        "language": form["language"].value() or "",
+        "last_login_0": "",
+        "last_login_1": "",
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "10:00:00",
+    }
     answer = client.post(page, data)
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     viewer.refresh_from_db()

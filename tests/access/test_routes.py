@@ -25,7 +25,7 @@ BODIES = {
     "rest/v1/leads.json": b'{"input":[{"email":"new@example.com"}]}',
     "rest/v1/activities/external/type.json": b'{"apiName":"waveHand","name":"Wave Hand","filterName":"Waved Hand","triggerName":"Waves Hand","primaryAttribute":{"apiName":"hand","name":"Hand","dataType":"string"}}',
     "api/v1/people": b'{"email":"new@example.com"}',
-}  # fmt: skip
+}
 
 
 def table():

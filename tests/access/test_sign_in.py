@@ -301,9 +301,12 @@ def test_passwords_are_not_hashed_on_all_processors_at_once(settings, vera, requ
     vera.save()
     made = client_editing.create("Shop", vera, None, client_editing.known_rights())
     words = {
-        "username": "vera", "password": GOOD,
-        "grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret,
-    }  # fmt: skip
+        "username": "vera",
+        "password": GOOD,
+        "grant_type": "client_credentials",
+        "client_id": made.client_id,
+        "client_secret": made.client_secret,
+    }
     assert Client().post(path, words).status_code in {200, 302}
     request.getfixturevalue("taken_slots")
     reply = Client().post(path, words)

@@ -46,8 +46,9 @@ def test_coming_in_and_going_are_noted():
     attempt(PASSWORD, client=browser)
     browser.post("/admin/logout/")
     assert entries("signed_in", "signed_out") == [
-        ("signed_in", "vera", "vera", {"address": ADDRESS}), ("signed_out", "vera", "vera", {}),
-    ]  # fmt: skip
+        ("signed_in", "vera", "vera", {"address": ADDRESS}),
+        ("signed_out", "vera", "vera", {}),
+    ]
 
 
 def test_wrong_passwords_and_the_lock_are_noted_once_each_and_nothing_that_was_typed():
@@ -85,16 +86,21 @@ def test_roles_given_and_taken_are_noted(client, vera):
     client.force_login(vera)
     approver = Group.objects.get(name="Approver").pk
     change = {
-        "username": "olga", "is_staff": "on", "is_superuser": "on", "groups": [approver],
-        "date_joined_0": "2026-11-01", "date_joined_1": "10:00:00",
-    }  # fmt: skip
+        "username": "olga",
+        "is_staff": "on",
+        "is_superuser": "on",
+        "groups": [approver],
+        "date_joined_0": "2026-11-01",
+        "date_joined_1": "10:00:00",
+    }
     for _twice in range(2):
         reply = client.post(f"/admin/access/user/{olga.pk}/change/", change)
         assert reply.status_code == 302, reply.context["errors"]
     assert entries("roles_changed", "superuser_given", "superuser_taken", "activated", "deactivated") == [
         ("roles_changed", "vera", "olga", {"given": "Approver", "taken": "Viewer"}),
-        ("superuser_given", "vera", "olga", {}), ("deactivated", "vera", "olga", {}),
-    ]  # fmt: skip
+        ("superuser_given", "vera", "olga", {}),
+        ("deactivated", "vera", "olga", {}),
+    ]
 
 
 def test_passwords_are_noted(vera):

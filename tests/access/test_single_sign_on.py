@@ -26,14 +26,19 @@ class Provider(BaseHTTPRequestHandler):
 
     def do_GET(self):
         issuer = f"http://127.0.0.1:{self.server.server_port}"
-        self._answer({
-            "/.well-known/openid-configuration": {
-                "issuer": issuer, "authorization_endpoint": f"{issuer}/authorize", "token_endpoint": f"{issuer}/token",
-                "userinfo_endpoint": f"{issuer}/userinfo", "jwks_uri": f"{issuer}/keys",
-                "token_endpoint_auth_methods_supported": ["client_secret_post"],
-            },
-            "/userinfo": self.claims,
-        }[self.path])  # fmt: skip
+        self._answer(
+            {
+                "/.well-known/openid-configuration": {
+                    "issuer": issuer,
+                    "authorization_endpoint": f"{issuer}/authorize",
+                    "token_endpoint": f"{issuer}/token",
+                    "userinfo_endpoint": f"{issuer}/userinfo",
+                    "jwks_uri": f"{issuer}/keys",
+                    "token_endpoint_auth_methods_supported": ["client_secret_post"],
+                },
+                "/userinfo": self.claims,
+            }[self.path]
+        )
 
     def do_POST(self):
         body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
@@ -65,9 +70,12 @@ def provider(settings):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     app = {
-        "provider_id": "oidc", "name": "Acme ID", "client_id": "ours", "secret": "shared",
+        "provider_id": "oidc",
+        "name": "Acme ID",
+        "client_id": "ours",
+        "secret": "shared",
         "settings": {"server_url": f"http://127.0.0.1:{server.server_port}"},
-    }  # fmt: skip
+    }
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
     yield handler
     server.shutdown()
@@ -77,7 +85,12 @@ def provider(settings):
 
 def sign_on(client, provider, **claims):
     """As a browser does: off to the provider, and back with its code. The answer to that."""
-    provider.claims = {"sub": "u-1", "email": "vera@example.com", "email_verified": True, "preferred_username": "vera"} | claims  # fmt: skip
+    provider.claims = {
+        "sub": "u-1",
+        "email": "vera@example.com",
+        "email_verified": True,
+        "preferred_username": "vera",
+    } | claims
     off = client.post(START)
     asked = parse_qs(urlsplit(off.headers["Location"]).query)
     assert asked["code_challenge_method"] == ["S256"]

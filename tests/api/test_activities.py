@@ -109,15 +109,17 @@ def test_every_fault_of_a_row_has_its_place(api, check, ann):
         ("7", {(None, "wrong_type")}),
         ('{"person": {}, "person": 1}', {(None, "given_twice")}),
         ('{"colour": 1}', {("/colour", "unknown_member")}),
-        ('{"person": [1], "activity_type": true, "attributes": []}',
-         {("/person", "wrong_type"), ("/activity_type", "wrong_type"), ("/attributes", "wrong_type")}),
+        (
+            '{"person": [1], "activity_type": true, "attributes": []}',
+            {("/person", "wrong_type"), ("/activity_type", "wrong_type"), ("/attributes", "wrong_type")},
+        ),
         ('{"person": {"email": "a", "id": 2}}', {("/person", "wrong_type")}),
         ('{"person": {"e~/mail": "a"}}', {("/person/e~0~1mail", "unknown_lookup_field")}),
         ('{"person": {"email": "\\u0000"}}', {("/person/email", "wrong_type")}),
         ('{"person": {"email": {"a": 1}}}', {("/person/email", "wrong_type")}),
         ('{"create_person": "yes"}', {("/create_person", "wrong_type")}),
     ],
-)  # fmt: skip
+)
 def test_the_structure_is_checked_first(api, check, body, expected):
     reply = api.post("activities", body)
     assert reply.status_code == 422 and paths(reply) == expected
@@ -149,10 +151,16 @@ def test_validating_keeps_nothing(api, check):
 
 
 def test_a_stream_reports_a_broken_line_and_records_the_rest(api, check, ann):
-    outcomes, summary = stream(api, ndjson(row(ann.pk), b'{"person": \n', b"\n", row(ann.pk), b"[" * 5000 + b"\n", row(0)))  # fmt: skip
+    outcomes, summary = stream(
+        api, ndjson(row(ann.pk), b'{"person": \n', b"\n", row(ann.pk), b"[" * 5000 + b"\n", row(0))
+    )
     assert [(outcome["line"], outcome["status"]) for outcome in outcomes] == [
-        (1, "added"), (2, "refused"), (4, "added"), (5, "refused"), (6, "refused"),
-    ]  # fmt: skip
+        (1, "added"),
+        (2, "refused"),
+        (4, "added"),
+        (5, "refused"),
+        (6, "refused"),
+    ]
     assert outcomes[1]["errors"][0]["code"] == "invalid_json"
     assert summary == {"lines": 5, "added": 2, "repeated": 0, "refused": 3}
 

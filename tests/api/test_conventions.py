@@ -37,9 +37,11 @@ def test_every_action_names_its_right(resource):
     extra = {action.__name__ for action in resource.get_extra_actions()} | {"whoami"}
     actions = {name for name in standard if hasattr(resource, name)} | extra
     routed = {
-        action for pattern in [*router.urls, *urlpatterns] if getattr(getattr(pattern, "callback", None), "cls", None) is resource
+        action
+        for pattern in [*router.urls, *urlpatterns]
+        if getattr(getattr(pattern, "callback", None), "cls", None) is resource
         for action in pattern.callback.actions.values()
-    }  # fmt: skip
+    }
     assert routed <= actions
     assert routed == set(resource.rights)
 

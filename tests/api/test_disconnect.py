@@ -25,9 +25,10 @@ def headers():
     owner = get_user_model().objects.create_superuser("olga", password="x")
     client = client_editing.create("Bank core", owner, None).client
     return {
-        "Authorization": f"Bearer {tokens.issue(client).text}", "Content-Type": "application/x-ndjson",
+        "Authorization": f"Bearer {tokens.issue(client).text}",
+        "Content-Type": "application/x-ndjson",
         "Idempotency-Key": "nightly-7",
-    }  # fmt: skip
+    }
 
 
 def body(person_id):

@@ -42,9 +42,11 @@ def environment(live_server):
     owner = get_user_model().objects.create_superuser("olga", password="x")
     credentials = client_editing.create("Guide", owner, None)
     return {
-        **os.environ, "HOST": live_server.url,
-        "CLIENT_ID": credentials.client_id, "CLIENT_SECRET": credentials.client_secret,
-    }  # fmt: skip
+        **os.environ,
+        "HOST": live_server.url,
+        "CLIENT_ID": credentials.client_id,
+        "CLIENT_SECRET": credentials.client_secret,
+    }
 
 
 @pytest.fixture
@@ -82,7 +84,10 @@ def test_the_examples_do_what_they_say(parts, environment, tmp_path):
     nightly = run(environment, sys.executable, str(EXAMPLES / "nightly_csv.py"), str(file))
     assert nightly == "1 added, 0 there before, 1 refused\n"
     assert "line 3" in (tmp_path / "bookings.csv.refused").read_text()
-    assert run(environment, sys.executable, str(EXAMPLES / "nightly_csv.py"), str(file)) == "0 added, 1 there before, 1 refused\n"  # fmt: skip
+    assert (
+        run(environment, sys.executable, str(EXAMPLES / "nightly_csv.py"), str(file))
+        == "0 added, 1 there before, 1 refused\n"
+    )
     if shutil.which("node"):
         followed = run({**environment, "CURSOR_FILE": str(tmp_path / "cursor")}, "node", str(EXAMPLES / "follow.mjs"))
         assert followed.count("bookTasting") == 2

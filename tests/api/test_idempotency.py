@@ -132,12 +132,16 @@ def test_however_callers_repeat_themselves_each_key_does_its_work_once(api, read
         mine = _with(Client(), api.headers)
         seen = []
         for key in keys:
-            while (reply := mine.post("activities", row(ready.pk, primary_value=key), Idempotency_Key=key)).status_code == 409:  # fmt: skip
+            while (
+                reply := mine.post("activities", row(ready.pk, primary_value=key), Idempotency_Key=key)
+            ).status_code == 409:
                 pass
             seen.append((key, reply.status_code, json.loads(reply.content)["id"]))
         return seen
 
-    answers = [answer for thread in [InThread(lambda keys=keys: caller(keys)) for keys in plan] for answer in thread.result()]  # fmt: skip
+    answers = [
+        answer for thread in [InThread(lambda keys=keys: caller(keys)) for keys in plan] for answer in thread.result()
+    ]
     assert {status for _key, status, _pk in answers} == {201}
     ids = {}
     for key, _status, pk in answers:

@@ -43,9 +43,27 @@ def test_a_list_is_made_for_somebody(api, path, vera):
     assert api.post(path, {**BODIES[path], "name": "Nobody's", "owner": None}).json()["owner"] is None
 
 
-@pytest.mark.parametrize("wrong", [
-    0, -1, 999_999, 2**70, "nobody", "", " vera", "\ud800", "a\0b", "v" * 151, True, 1.0, [], {"id": 1}, "program", "gone",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        0,
+        -1,
+        999_999,
+        2**70,
+        "nobody",
+        "",
+        " vera",
+        "\ud800",
+        "a\0b",
+        "v" * 151,
+        True,
+        1.0,
+        [],
+        {"id": 1},
+        "program",
+        "gone",
+    ],
+)
 def test_nobody_unfit_becomes_an_owner_and_nothing_else_is_changed(api, listed, vera, wrong):
     get_user_model().objects.create_user("program", is_api_only=True)
     get_user_model().objects.create_user("gone", is_active=False)

@@ -27,7 +27,9 @@ def member_number(db):
 
 
 def test_a_person_is_created_shown_and_changed(api, plan):
-    made = api.post("people", {"email": "Ann@example.com", "first_name": "Ann", "annual_revenue": 12.5, "fields": {"plan": "Gold"}})  # fmt: skip
+    made = api.post(
+        "people", {"email": "Ann@example.com", "first_name": "Ann", "annual_revenue": 12.5, "fields": {"plan": "Gold"}}
+    )
     assert made.status_code == 201
     body = made.json()
     assert (body["email"], body["fields"], body["annual_revenue"]) == ("Ann@example.com", {"plan": "Gold"}, 12.5)
@@ -43,9 +45,13 @@ def test_a_person_is_created_shown_and_changed(api, plan):
 
 def test_the_quick_form_of_a_person_and_an_activity_is_that_of_their_serializers(db, plan):
     ann = person(
-        first_name="Ana", annual_revenue="12.50", number_of_employees=7, date_of_birth="1990-02-03", unsubscribed=True,
+        first_name="Ana",
+        annual_revenue="12.50",
+        number_of_employees=7,
+        date_of_birth="1990-02-03",
+        unsubscribed=True,
         plan="Gold",
-    )  # fmt: skip
+    )
     shown = parsers.dump(people_serializers.shown_quickly(ann))
     assert shown == parsers.dump(people_serializers.PersonShown(ann).data)
     check = approved_type()
@@ -109,11 +115,20 @@ def test_somebody_without_an_address_can_be_created(api):
         ({"fields": {"shoe": 1}}, {("/fields/shoe", "unknown_field")}),
         ({"fields": 7}, {("/fields", "wrong_type")}),
         ([], {(None, "wrong_type")}),
-        ({"date_of_birth": "0001-01-01", "unsubscribed": "perhaps", "number_of_employees": 10**30},
-         {("/date_of_birth", "out_of_range"), ("/unsubscribed", "wrong_type"), ("/number_of_employees", "out_of_range")}),
-        ('{"last_name": "\\u0000", "first_name": "\\ud800"}', {("/last_name", "wrong_type"), ("/first_name", "wrong_type")}),
+        (
+            {"date_of_birth": "0001-01-01", "unsubscribed": "perhaps", "number_of_employees": 10**30},
+            {
+                ("/date_of_birth", "out_of_range"),
+                ("/unsubscribed", "wrong_type"),
+                ("/number_of_employees", "out_of_range"),
+            },
+        ),
+        (
+            '{"last_name": "\\u0000", "first_name": "\\ud800"}',
+            {("/last_name", "wrong_type"), ("/first_name", "wrong_type")},
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_fault_has_its_place(api, body, expected):
     reply = api.post("people", body)
     assert reply.status_code == 422, reply.content
@@ -127,7 +142,9 @@ def test_a_batch_upserts_each_row_on_its_own(api, plan):
     reply = api.post("people/batch", {"people": rows}).json()
     assert [row["status"] for row in reply["results"]] == ["updated", "created", "refused", "refused"]
     assert reply["results"][0]["id"] == ann.pk and (reply["created"], reply["updated"], reply["refused"]) == (1, 1, 2)
-    by_id = api.post("people/batch", {"people": [{"id": ann.pk, "city": "Vigo"}], "lookup_field": "id", "action": "update"})  # fmt: skip
+    by_id = api.post(
+        "people/batch", {"people": [{"id": ann.pk, "city": "Vigo"}], "lookup_field": "id", "action": "update"}
+    )
     assert by_id.json()["updated"] == 1 and Person.objects.get(pk=ann.pk).city == "Vigo"
 
 
@@ -173,8 +190,14 @@ def test_rights_are_asked_for(narrowed):
     ann = person()
     reader = narrowed("people.view_person")
     assert reader.get(f"people/{ann.pk}").status_code == 200
-    for method, path in (("PATCH", f"people/{ann.pk}"), ("DELETE", f"people/{ann.pk}"), ("POST", "people"),
-                         ("POST", f"people/{ann.pk}/erase"), ("POST", "people/batch"), ("GET", "person-fields")):  # fmt: skip
+    for method, path in (
+        ("PATCH", f"people/{ann.pk}"),
+        ("DELETE", f"people/{ann.pk}"),
+        ("POST", "people"),
+        ("POST", f"people/{ann.pk}/erase"),
+        ("POST", "people/batch"),
+        ("GET", "person-fields"),
+    ):
         assert reader(method, path, {} if method != "GET" else None).status_code == 403, path
     changer = narrowed("people.change_person")
     assert changer.post("people/batch", {"people": [{"email": "x@example.com"}]}).status_code == 403
@@ -203,10 +226,17 @@ FOUND = (
 
 def test_filters_find_what_they_say(api, plan, member_number):
     everybody = [
-        person(email="ann@example.com", last_name="Álvarez", annual_revenue="100.25", date_of_birth="1980-05-05", plan="Gold", memberNumber=6),
+        person(
+            email="ann@example.com",
+            last_name="Álvarez",
+            annual_revenue="100.25",
+            date_of_birth="1980-05-05",
+            plan="Gold",
+            memberNumber=6,
+        ),
         person(email="bob@example.com", last_name="100%", annual_revenue=200, unsubscribed=True, memberNumber=7),
         person(email="cid@example.com", date_of_birth="1999-01-01"),
-    ]  # fmt: skip
+    ]
     made = api.post("static-lists", {"name": "VIP"}).json()["id"]
     api.post(f"static-lists/{made}/members", {"people": [everybody[0].pk, everybody[1].pk]})
     for query, expected in FOUND:
@@ -234,7 +264,9 @@ def test_person_fields_are_defined_changed_and_deleted(api):
     assert changed.json()["is_unique"] is True
     assert api.patch("person-fields/shoeSize", {"label": "Size"}, If_Match=tag).status_code == 412
     assert api.patch("person-fields/shoeSize", {"data_type": "string"}).status_code == 422
-    assert [row["api_name"] for row in api.get("person-fields?is_standard=false&data_type=integer").json()["results"]] == ["shoeSize"]  # fmt: skip
+    assert [
+        row["api_name"] for row in api.get("person-fields?is_standard=false&data_type=integer").json()["results"]
+    ] == ["shoeSize"]
     assert api.delete("person-fields/shoeSize").status_code == 204
     assert not PersonField.objects.filter(api_name="shoeSize").exists()
     assert api.get("person-fields/shoeSize").status_code == 404
@@ -248,8 +280,11 @@ def test_static_lists_and_their_members(api):
     address = f"static-lists/{made.json()['id']}"
     assert api.post("static-lists", {"name": "vip"}).status_code == 409
     assert api.post(f"{address}/members", {"people": [ann.pk, bob.pk, ann.pk, 999_999]}).json()["results"] == [
-        "added", "added", "already", "unknown",
-    ]  # fmt: skip
+        "added",
+        "added",
+        "already",
+        "unknown",
+    ]
     page = api.get(f"{address}/members?page_size=1").json()
     assert [row["person"] for row in page["results"]] == [ann.pk] and page["results"][0]["source"] == "api"
     rest = api.client.get(page["next"], headers=api.headers).json()

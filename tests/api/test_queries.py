@@ -18,9 +18,18 @@ def some(api):
 
 
 READS = (
-    "activities?activity_type=depositCheck", "activities?source=api", "activity-types", "api-clients", "me", "people",
-    "people?email=ann@example.com", "person-fields", "quarantine", "smart-lists", "static-lists",
-)  # fmt: skip
+    "activities?activity_type=depositCheck",
+    "activities?source=api",
+    "activity-types",
+    "api-clients",
+    "me",
+    "people",
+    "people?email=ann@example.com",
+    "person-fields",
+    "quarantine",
+    "smart-lists",
+    "static-lists",
+)
 
 
 @pytest.mark.parametrize("address", READS)

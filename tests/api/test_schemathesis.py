@@ -24,19 +24,34 @@ from tests.hypothesis_profiles import examples
 
 EXAMPLES = examples(2, 50, "SCHEMATHESIS_EXAMPLES")
 SEQUENCES = examples(4, 100, "SCHEMATHESIS_SEQUENCES")
-CONFIG = SchemathesisConfig.from_dict({
-    # PostgreSQL's text has no NUL: refused everywhere, as the document cannot say
-    "generation": {"allow-x00": False},
-    "checks": {
-        # what the document describes can still name people, types or states that are not there, and be too long
-        "positive_data_acceptance": {
-            "expected-statuses": ["2xx", "304", "401", "403", "404", "409", "412", "414", "422"],
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        # PostgreSQL's text has no NUL: refused everywhere, as the document cannot say
+        "generation": {"allow-x00": False},
+        "checks": {
+            # what the document describes can still name people, types or states that are not there, and be too long
+            "positive_data_acceptance": {
+                "expected-statuses": ["2xx", "304", "401", "403", "404", "409", "412", "414", "422"]
+            },
+            "negative_data_rejection": {
+                "expected-statuses": [
+                    "400",
+                    "401",
+                    "403",
+                    "404",
+                    "405",
+                    "406",
+                    "409",
+                    "412",
+                    "413",
+                    "414",
+                    "415",
+                    "422",
+                ]
+            },
         },
-        "negative_data_rejection": {
-            "expected-statuses": ["400", "401", "403", "404", "405", "406", "409", "412", "413", "414", "415", "422"],
-        },
-    },
-})  # fmt: skip
+    }
+)
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ def definition(db):
     approved_type()
     vips = static_lists.create("VIPs", None)
     return {
-        "triggers": [{"type": "depositCheck", "constraints": [
-            {"field": "amount", "operator": "greater than", "values": [1000]}]}],
+        "triggers": [
+            {"type": "depositCheck", "constraints": [{"field": "amount", "operator": "greater than", "values": [1000]}]}
+        ],
         "steps": [{"do": "add_to_list", "list": vips.pk}],
-    }  # fmt: skip
+    }
 
 
 def test_a_campaign_is_made_activated_read_and_paused(api, definition):
@@ -37,8 +38,12 @@ def test_a_campaign_is_made_activated_read_and_paused(api, definition):
     happened(ann.pk, amount=6000)
     dispatcher.drain()
     assert api.get(f"{address}/summary").json() | {"latency": None} == {
-        "entered": 1, "finished": 1, "failed": 0, "skipped": {"once": 1}, "latency": None,
-    }  # fmt: skip
+        "entered": 1,
+        "finished": 1,
+        "failed": 0,
+        "skipped": {"once": 1},
+        "latency": None,
+    }
     rows = api.get(f"{address}/entries?state=done").json()["results"]
     assert [(row["person"], [step["outcome"] for step in row["steps"]]) for row in rows] == [(ann.pk, ["done"])]
     assert api.post(f"{address}/pause").json()["state"] == "paused"

@@ -76,7 +76,10 @@ def test_text_goes_in_and_comes_out(api, people):
     assert shown["rules"] == made.json()["rules"]
     again = api.post("smart-lists/translate", {"text": shown["text"]}).json()
     assert again["rules"] == shown["rules"] and again["text"] == shown["text"]
-    assert api.post("smart-lists/translate", {"rules": shown["rules"]}, Accept_Language="es").json()["sentence"] != shown["sentence"]  # fmt: skip
+    assert (
+        api.post("smart-lists/translate", {"rules": shown["rules"]}, Accept_Language="es").json()["sentence"]
+        != shown["sentence"]
+    )
 
 
 def test_rules_are_evaluated_without_being_saved(api, people):

@@ -50,7 +50,14 @@ def test_fields_are_added_changed_set_and_removed_in_the_draft(api):
     assert locked.status_code == 422 and locked.json()["errors"][0]["path"] == "/fields/amount"
     assert api.patch(f"{address}/nothing", {"name": "Sum"}).status_code == 422
     assert api.delete(f"{address}/pages").status_code == 200
-    assert {field["name"] for field in api.get(address).json()} == {"Check", "Sum", "Branch", "Deposited On", "Is Foreign", "Teller"}  # fmt: skip
+    assert {field["name"] for field in api.get(address).json()} == {
+        "Check",
+        "Sum",
+        "Branch",
+        "Deposited On",
+        "Is Foreign",
+        "Teller",
+    }
     only = api.put(address, {"fields": [{"api_name": "check", "name": "Check", "is_primary": True}]})
     assert [field["api_name"] for field in only.json()["draft"]["fields"]] == ["check"]
     api.post("activity-types/depositCheck/approve")
@@ -64,16 +71,20 @@ def test_the_second_of_two_editors_is_told(api):
     tag = api.get("activity-types/depositCheck")["ETag"]
     assert api.patch("activity-types/depositCheck", {"description": "one"}, If_Match=tag).status_code == 200
     for method, path, body in (
-        ("PATCH", "", {"description": "two"}), ("POST", "/approve", None), ("PUT", "/fields", {"fields": [{"name": "A"}]}),
+        ("PATCH", "", {"description": "two"}),
+        ("POST", "/approve", None),
+        ("PUT", "/fields", {"fields": [{"name": "A"}]}),
         ("DELETE", "", None),
-    ):  # fmt: skip
+    ):
         reply = api(method, f"activity-types/depositCheck{path}", body, If_Match=tag)
         assert reply.status_code == 412 and reply.json()["code"] == "precondition_failed", (method, path)
 
 
 def test_what_is_wrong_with_a_type_is_said_at_its_place(api):
     approved_type()
-    reply = api.post("activity-types", {"name": "Deposit_check", "fields": [{"name": "A"}, {"name": "a", "data_type": "moon"}]})  # fmt: skip
+    reply = api.post(
+        "activity-types", {"name": "Deposit_check", "fields": [{"name": "A"}, {"name": "a", "data_type": "moon"}]}
+    )
     assert reply.status_code == 422
     assert reply.json()["errors"] == [
         {"code": "wrong_type", "message": '"moon" is not a valid choice.', "path": "/fields/1/data_type"}
@@ -111,8 +122,14 @@ def test_rights_are_asked_for(narrowed):
     lifecycle.approve(draft_type(), None)
     reader = narrowed("activities.view_activitytype")
     assert reader.get("activity-types/depositCheck/fields").status_code == 200
-    for method, path in (("POST", ""), ("PATCH", "/depositCheck"), ("DELETE", "/depositCheck"),
-                         ("PUT", "/depositCheck/fields"), ("POST", "/depositCheck/approve"), ("POST", "/depositCheck/retire"),
-                         ("DELETE", "/depositCheck/fields/amount")):  # fmt: skip
+    for method, path in (
+        ("POST", ""),
+        ("PATCH", "/depositCheck"),
+        ("DELETE", "/depositCheck"),
+        ("PUT", "/depositCheck/fields"),
+        ("POST", "/depositCheck/approve"),
+        ("POST", "/depositCheck/retire"),
+        ("DELETE", "/depositCheck/fields/amount"),
+    ):
         reply = reader(method, f"activity-types{path}", {})
         assert reply.status_code == 403 and reply.json()["errors"][0]["expected"].startswith("activities."), path

@@ -61,10 +61,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def _write(path: Path, scale: float, began: float, busy: list[float], lines: list) -> None:
     report = {
-        "scale": scale, "on": time.strftime("%Y-%m-%d", time.gmtime(began)), "minutes": (time.time() - began) / 60,
-        "cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version(),
-        "load": busy, "lines": [asdict(line) for line in lines],
-    }  # fmt: skip
+        "scale": scale,
+        "on": time.strftime("%Y-%m-%d", time.gmtime(began)),
+        "minutes": (time.time() - began) / 60,
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "load": busy,
+        "lines": [asdict(line) for line in lines],
+    }
     path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -76,9 +81,15 @@ def _table(scale: float, lines: list) -> object:
         table.add_column(name, justify="left" if name in {"what", "unit"} else "right")
     for line in lines:
         table.add_row(
-            line.what, number(line.figure), number(line.baseline), line.unit,
-            "" if line.ratio is None else f"{line.ratio:.2f}", line.target, HELD[line.held], line.note,
-        )  # fmt: skip
+            line.what,
+            number(line.figure),
+            number(line.baseline),
+            line.unit,
+            "" if line.ratio is None else f"{line.ratio:.2f}",
+            line.target,
+            HELD[line.held],
+            line.note,
+        )
     return table
 
 

@@ -49,9 +49,11 @@ def campaigns_while_recording(bench: Bench) -> Iterator[Line]:
                 campaign_lifecycle.pause(one, None)
             _caught_up()
     yield at_least(
-        f"recording, {CONNECTIONS} connections, {CAMPAIGNS} active campaigns (none)", median(with_campaigns),
-        median(without), 0.8,
-    )  # fmt: skip
+        f"recording, {CONNECTIONS} connections, {CAMPAIGNS} active campaigns (none)",
+        median(with_campaigns),
+        median(without),
+        0.8,
+    )
 
 
 @measures
@@ -85,9 +87,11 @@ def campaigns_first_step(bench: Bench) -> Iterator[Line]:
 def _definition(type_name: str, list_id: int, above: str, late_after_hours: int | None) -> dict[str, Any]:
     constraint = {"field": "amount", "operator": "greater than", "values": [above]}
     return {
-        "triggers": [{"type": type_name, "constraints": [constraint]}], "qualification": {"how": "every time"},
-        "late_after_hours": late_after_hours, "steps": [{"do": "add_to_list", "list": list_id}],
-    }  # fmt: skip
+        "triggers": [{"type": type_name, "constraints": [constraint]}],
+        "qualification": {"how": "every time"},
+        "late_after_hours": late_after_hours,
+        "steps": [{"do": "add_to_list", "list": list_id}],
+    }
 
 
 def _record_all(people: Sequence[int], number: int) -> float:
@@ -98,10 +102,17 @@ def _record_all(people: Sequence[int], number: int) -> float:
         try:
             for start in range(first * A_CALL, number, A_CALL * CONNECTIONS):
                 rows = [
-                    activity(people[at * 7919 % len(people)], "benchCampaign", datetime.now(UTC), f"Check {at}",
-                             amount=at % 5000, branch=f"Branch {at % 40}", pages=at % 9)
+                    activity(
+                        people[at * 7919 % len(people)],
+                        "benchCampaign",
+                        datetime.now(UTC),
+                        f"Check {at}",
+                        amount=at % 5000,
+                        branch=f"Branch {at % 40}",
+                        pages=at % 9,
+                    )
                     for at in range(start, start + A_CALL)
-                ]  # fmt: skip
+                ]
                 recorded(*rows)
         finally:
             connection.close()

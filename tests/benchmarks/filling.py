@@ -29,7 +29,10 @@ def filled(scale: float) -> dict[str, int]:
     from tests.factories import approved_type
 
     people, activities = int(PEOPLE * scale), int(ACTIVITIES * scale)
-    types = {"check": approved_type("Deposit List Bench", "benchListCheck").pk, "car": approved_type("Buy List Bench", "benchListCar").pk}  # fmt: skip
+    types = {
+        "check": approved_type("Deposit List Bench", "benchListCheck").pk,
+        "car": approved_type("Buy List Bench", "benchListCar").pk,
+    }
     with connection.cursor() as cursor:
         cursor.execute(FILL_PEOPLE.format(people=people).replace("%", "%%"), [])
         cursor.execute("select min(id) from person where email = 'list1@bench.example.com'")

@@ -142,9 +142,19 @@ class Bench:
             port = probe.getsockname()[1]
         environment = os.environ | {"WEB_PORT": str(port), "BIND": "127.0.0.1", "EMBEDDED_POSTGRES_ATTACH": "1"}
         server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"],
-            env=environment, cwd=settings.BASE_DIR,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--config",
+                "config/gunicorn.py",
+                "--log-level",
+                "warning",
+                "config.wsgi",
+            ],
+            env=environment,
+            cwd=settings.BASE_DIR,
+        )
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_for(f"{address}/healthz", server)

@@ -18,8 +18,10 @@ def table(reports: Sequence[Report]) -> str:
     rows = [_row(line, [_same(other, line["what"]) for other in others]) for line in first["lines"]]
     only = [
         [line["what"], "", line["unit"], *([""] * (len(COLUMNS) - 3)), *_later(None, line)]
-        for other in others[:1] for line in other["lines"] if _same(first, line["what"]) is None
-    ]  # fmt: skip
+        for other in others[:1]
+        for line in other["lines"]
+        if _same(first, line["what"]) is None
+    ]
     written = [
         names,
         ["---" if name in {"what", "unit"} or name.startswith("note") else "---:" for name in names],
@@ -58,9 +60,15 @@ def _about(report: Report) -> str:
 
 def _row(line: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None]) -> list[str]:
     cells = [
-        line["what"], number(line["figure"]), line["unit"], number(line["baseline"]), _ratio(line), line["target"],
-        HELD[line["held"]], line.get("note", ""),
-    ]  # fmt: skip
+        line["what"],
+        number(line["figure"]),
+        line["unit"],
+        number(line["baseline"]),
+        _ratio(line),
+        line["target"],
+        HELD[line["held"]],
+        line.get("note", ""),
+    ]
     return [*cells, *(cell for other in others for cell in _later(line, other))]
 
 

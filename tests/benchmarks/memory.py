@@ -44,9 +44,11 @@ def _stream(address: str, headers: dict[str, str], lines: bytes, times: int) -> 
     """One stream of so many times the lines; every row has to be added."""
     host = http.client.HTTPConnection(urllib.parse.urlsplit(address).netloc, timeout=3_600)
     host.request(
-        "POST", "/api/v1/activities/stream", repeat(lines, times),
+        "POST",
+        "/api/v1/activities/stream",
+        repeat(lines, times),
         {**headers, "Content-Type": "application/x-ndjson", "Content-Length": str(len(lines) * times)},
-    )  # fmt: skip
+    )
     reply = host.getresponse()
     while part := reply.read(1 << 20):
         end = part[-200:]
@@ -65,4 +67,8 @@ def _private_megabytes() -> float:
 
 
 def _children(process: int) -> list[int]:
-    return [int(child) for task in Path(f"/proc/{process}/task").iterdir() for child in (task / "children").read_text().split()]  # fmt: skip
+    return [
+        int(child)
+        for task in Path(f"/proc/{process}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]

@@ -100,8 +100,13 @@ def _fill(number: int, type_ids: Sequence[int], people: Sequence[int]) -> None:
             from (select n, %(start)s::timestamptz + n::float8 / %(number)s * %(days)s * interval '1 day' as recorded
                   from generate_series(1, %(number)s) as n) as s""",
             {
-                "first": people[0], "people": len(people), "types": list(type_ids), "count": len(type_ids),
-                "start": START, "days": DAYS, "number": number,
+                "first": people[0],
+                "people": len(people),
+                "types": list(type_ids),
+                "count": len(type_ids),
+                "start": START,
+                "days": DAYS,
+                "number": number,
             },
-        )  # fmt: skip
+        )
         cursor.execute("analyze activity")

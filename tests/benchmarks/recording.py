@@ -70,9 +70,20 @@ def _import(file: Path, number: int) -> int:
     """By the command; every row has to be added. Returns the rows."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
         call_command(
-            "import_activities", str(file), "--type", "benchFile", "--person", "{email}", "--occurred-at",
-            "occurred_at", "--primary", "check", "--external-id", "key", "--no-progress",
-        )  # fmt: skip
+            "import_activities",
+            str(file),
+            "--type",
+            "benchFile",
+            "--person",
+            "{email}",
+            "--occurred-at",
+            "occurred_at",
+            "--primary",
+            "check",
+            "--external-id",
+            "key",
+            "--no-progress",
+        )
     assert f"{number:,} added" in said.getvalue(), said.getvalue()
     return number
 
@@ -125,9 +136,12 @@ def _row(number: int, type_id: int, people: Sequence[int], turn: int | None) -> 
 
 def _attributes(number: int) -> dict[str, Any]:
     return {
-        "amount": number % 5000 + 0.5, "branch": f"Branch {number % 40}", "deposited_on": f"2026-{number % 12 + 1:02}-11",
-        "is_foreign": number % 3 == 0, "pages": number % 9,
-    }  # fmt: skip
+        "amount": number % 5000 + 0.5,
+        "branch": f"Branch {number % 40}",
+        "deposited_on": f"2026-{number % 12 + 1:02}-11",
+        "is_foreign": number % 3 == 0,
+        "pages": number % 9,
+    }
 
 
 def _block(part: range, type_id: int, people: Sequence[int]) -> str:

@@ -47,7 +47,8 @@ STEPS = """select person_id, occurred_at, activity_type_id = {check} as is_check
 # a filter, and the ways to find the same people by hand, the quickest of which is the baseline
 FILTERS: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
     "person field": (
-        person_field("country", "is", "spain"), ["select id as person from person where lower(country) = 'spain'"],
+        person_field("country", "is", "spain"),
+        ["select id as person from person where lower(country) = 'spain'"],
     ),
     "person field, not": (
         person_field("country", "is not", "Spain"),
@@ -84,8 +85,10 @@ FILTERS: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
     ),
     "sum of amounts over 1,000": (
         did(aggregate={"function": "sum", "field": "amount", "operator": "greater than", "values": ["1000"]}),
-        [f"""select person_id as person {DEPOSITS} group by person_id
-            having sum((attributes->'amount')::numeric) > 1000"""],
+        [
+            f"""select person_id as person {DEPOSITS} group by person_id
+            having sum((attributes->'amount')::numeric) > 1000"""
+        ],
     ),
     "last amount over 500": (
         did(aggregate={"function": "last", "field": "amount", "operator": "greater than", "values": ["500"]}),
@@ -99,25 +102,31 @@ FILTERS: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
     ),
     "sequence": (
         sequence(),
-        [f"""select person_id as person from ({STEPS}) s group by person_id
-            having min(occurred_at) filter (where is_check) < max(occurred_at) filter (where not is_check)"""],
+        [
+            f"""select person_id as person from ({STEPS}) s group by person_id
+            having min(occurred_at) filter (where is_check) < max(occurred_at) filter (where not is_check)"""
+        ],
     ),
     "sequence, within 30 days": (
         sequence(within=30),
-        [f"""select person_id as person from (select person_id, occurred_at, is_check,
+        [
+            f"""select person_id as person from (select person_id, occurred_at, is_check,
             max(occurred_at) filter (where is_check) over (partition by person_id order by occurred_at
                 groups between unbounded preceding and 1 preceding) as checked_at from ({STEPS}) s) w
-            where not is_check and checked_at >= occurred_at - interval '30 days'"""],
+            where not is_check and checked_at >= occurred_at - interval '30 days'"""
+        ],
     ),
     "sequence, not followed within 30 days": (
         sequence(within=30, is_not=True),
-        [f"""select person_id as person from (select person_id, occurred_at, is_check,
+        [
+            f"""select person_id as person from (select person_id, occurred_at, is_check,
             min(occurred_at) filter (where not is_check) over (partition by person_id order by occurred_at desc
                 groups between unbounded preceding and 1 preceding) as bought_at from ({STEPS}) s) w
             where is_check and occurred_at < now() - interval '30 days'
-              and (bought_at is null or bought_at > occurred_at + interval '30 days')"""],
+              and (bought_at is null or bought_at > occurred_at + interval '30 days')"""
+        ],
     ),
-}  # fmt: skip
+}
 
 
 @measures

@@ -76,9 +76,7 @@ def large_files(bench: Bench) -> Iterator[Line]:
     copied = bench.activity_type("Copy Million", "benchMillionBaseline")
     kept = bench.activity_type("Import Million", TYPE_OF_LARGE)
     people, number = bench.people(), bench.sample(1_000_000)
-    works: dict[str, list[str]] = {
-        "check": ["--no-external-id", "--dry-run"], "import": ["--no-external-id"],
-    }  # fmt: skip
+    works: dict[str, list[str]] = {"check": ["--no-external-id", "--dry-run"], "import": ["--no-external-id"]}
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small.csv", Path(folder) / "large.csv"
         # as many as fill the batches that are in memory together
@@ -110,9 +108,8 @@ def _alone(*arguments: str) -> tuple[int, float]:
     """Run a command; its peak in megabytes, and the seconds it took once Django was up."""
     environment = {**os.environ, "EMBEDDED_POSTGRES_ATTACH": "1", "PYTHONPATH": str(settings.BASE_DIR)}
     said = subprocess.run(
-        [sys.executable, "-c", PEAK, *arguments], env=environment, capture_output=True, text=True,
-        cwd=settings.BASE_DIR,
-    )  # fmt: skip
+        [sys.executable, "-c", PEAK, *arguments], env=environment, capture_output=True, text=True, cwd=settings.BASE_DIR
+    )
     if said.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {said.returncode}:\n{said.stdout}{said.stderr}")
     peak, seconds = said.stderr.rpartition("PEAK ")[2].split()
@@ -121,9 +118,20 @@ def _alone(*arguments: str) -> tuple[int, float]:
 
 def _arguments(file: Path, api_name: str = "benchTransfer") -> list[str]:
     return [
-        "import_activities", str(file), "--type", api_name, "--person", "{person}", "--person-field", "id",
-        "--occurred-at", "occurred_at", "--primary", "check", "--no-progress",
-    ]  # fmt: skip
+        "import_activities",
+        str(file),
+        "--type",
+        api_name,
+        "--person",
+        "{person}",
+        "--person-field",
+        "id",
+        "--occurred-at",
+        "occurred_at",
+        "--primary",
+        "check",
+        "--no-progress",
+    ]
 
 
 def _import(file: Path, number: int, *more: str) -> int:
@@ -161,8 +169,18 @@ def _write_csv(file: Path, number: int, people: Any) -> None:
         writer.writerow(["person", "occurred_at", "check", "amount", "branch", "deposited_on", "is_foreign", "pages"])
         for n in range(number):
             moment = _moment(n)
-            writer.writerow([people[n * 7919 % len(people)], moment, f"Check {n}", f"{n % 9999}.25", "Main",
-                             "2026-01-02", "true" if n % 2 else "false", n % 7])  # fmt: skip
+            writer.writerow(
+                [
+                    people[n * 7919 % len(people)],
+                    moment,
+                    f"Check {n}",
+                    f"{n % 9999}.25",
+                    "Main",
+                    "2026-01-02",
+                    "true" if n % 2 else "false",
+                    n % 7,
+                ]
+            )
 
 
 def _changed(file: Path, turn: int) -> Path:

@@ -74,15 +74,36 @@ def test_the_typescript_client_is_generated_checked_and_works(document, token, l
     run(tmp_path, node_program("openapi-ts"), "-i", document, "-o", tmp_path / "generated")
     shutil.copy(PROGRAMS / "program.ts", tmp_path)
     run(
-        tmp_path, node_program("tsc"), "--strict", "--skipLibCheck", "--target", "es2022", "--module", "commonjs",
-        "--moduleResolution", "node", "--lib", "es2022,dom,dom.iterable", "--outDir", "built", "program.ts",
-    )  # fmt: skip
+        tmp_path,
+        node_program("tsc"),
+        "--strict",
+        "--skipLibCheck",
+        "--target",
+        "es2022",
+        "--module",
+        "commonjs",
+        "--moduleResolution",
+        "node",
+        "--lib",
+        "es2022,dom,dom.iterable",
+        "--outDir",
+        "built",
+        "program.ts",
+    )
     assert run(tmp_path, "node", "built/program.js", live_server.url, token).strip() == DONE
 
 
 def test_the_document_has_no_fault_that_a_linter_knows(document, tmp_path):
     said = run(
-        tmp_path, "env", "REDOCLY_TELEMETRY=off", node_program("redocly"), "lint", document,
-        "--config", PROGRAMS / "redocly.yaml", "--max-problems", "20",
-    )  # fmt: skip
+        tmp_path,
+        "env",
+        "REDOCLY_TELEMETRY=off",
+        node_program("redocly"),
+        "lint",
+        document,
+        "--config",
+        PROGRAMS / "redocly.yaml",
+        "--max-problems",
+        "20",
+    )
     assert "warning" not in said.lower().replace("deprecation warning", ""), said

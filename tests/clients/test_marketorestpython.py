@@ -10,10 +10,13 @@ from smartlists.models import SmartList
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WORKSHOP = {
-    "apiName": "attendWorkshop", "name": "Attend Workshop", "triggerName": "Attends Workshop",
-    "filterName": "Attended Workshop", "primaryAttributeApiName": "workshopName",
+    "apiName": "attendWorkshop",
+    "name": "Attend Workshop",
+    "triggerName": "Attends Workshop",
+    "filterName": "Attended Workshop",
+    "primaryAttributeApiName": "workshopName",
     "primaryAttributeName": "Workshop Name",
-}  # fmt: skip
+}
 SEATS = {"apiName": "seatCount", "name": "Seat Count", "dataType": "integer"}
 
 
@@ -47,9 +50,12 @@ def leads(call, *names):
 
 def attended(lead, workshop, **more):
     return {
-        "leadId": lead, "activityDate": "2026-11-20T10:00:00Z", "activityTypeId": workshop,
-        "primaryAttributeValue": "Intro", "attributes": [{"apiName": "seatCount", "value": 2}],
-    } | more  # fmt: skip
+        "leadId": lead,
+        "activityDate": "2026-11-20T10:00:00Z",
+        "activityTypeId": workshop,
+        "primaryAttributeValue": "Intro",
+        "attributes": [{"apiName": "seatCount", "value": 2}],
+    } | more
 
 
 def test_activities(call, workshop):
@@ -78,9 +84,13 @@ def test_leads(call):
     assert call("get_multiple_leads_by_filter_type", **by_filter) == expected
     assert call("get_multiple_leads_by_filter_type", **by_filter, batchSize=1) == expected
     call(
-        "create_update_leads", leads=[{"id": ann, "firstName": "Ann"}], action="updateOnly", lookupField="id",
-        asyncProcessing=False, partitionName="Default",
-    )  # fmt: skip
+        "create_update_leads",
+        leads=[{"id": ann, "firstName": "Ann"}],
+        action="updateOnly",
+        lookupField="id",
+        asyncProcessing=False,
+        partitionName="Default",
+    )
     changes = call("get_lead_changes", fields=["firstName"], sinceDatetime="2026-01-01")
     assert [field["newValue"] for row in changes for field in row["fields"]] == ["Ann"]
     pages = list(call("get_lead_changes_yield", fields=["firstName"], sinceDatetime="2026-01-01", batchSize=2))
@@ -116,9 +126,11 @@ def test_lists(call):
 
 
 def test_smart_lists(call):
-    rules = {"version": 1, "match": "all", "filters": [
-        {"kind": "activity", "did": True, "type": "clickLink", "constraints": []},
-    ]}  # fmt: skip
+    rules = {
+        "version": 1,
+        "match": "all",
+        "filters": [{"kind": "activity", "did": True, "type": "clickLink", "constraints": []}],
+    }
     made = list_editing.create("Clickers", rules, None)
     (found,) = call("get_smart_list_by_id", id=made.pk, includeRules=True)
     assert found["rules"]["filters"][0]["ruleTypeId"] == 3

@@ -45,8 +45,12 @@ def manage(data_dir, *arguments):
     for name in ("TEST_DATABASE_NAME", "DATABASE_URL"):
         environment.pop(name, None)
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_only_its_owner_reads_it_and_none_is_overwritten(backup):
@@ -187,11 +191,14 @@ def test_another_installation_goes_on_from_it_after_a_gap(backup, tmp_path):
     assert "21 of them activities" in restored.stdout, restored.stderr
     assert (elsewhere / "secret_key").read_text() == settings.SECRET_KEY
     shown = manage(
-        elsewhere, "shell", "-v0", "-c",
+        elsewhere,
+        "shell",
+        "-v0",
+        "-c",
         "from tests.factories import *; from activities.models import Activity, ActivityKey; "
         "rows = [activity(Person.objects.first().pk, external_id=key) for key in ('k3', 'new')]; "
         "print([(str(one.status), one.activity_id) for one in recorded(*rows)], Person.objects.first().first_name)",
-    )  # fmt: skip
+    )
     first = last + backups.GAPS["activity_id_seq"] + 1
     assert "refused" in shown.stdout and any(f"('added', {first + used})" in shown.stdout for used in range(2)), shown
     assert "Ánn" in shown.stdout

@@ -23,10 +23,28 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
     folder = Path(settings.DATA_DIR) / f"chaos-{os.getpid()}"  # pytest's own folders are for their owner alone
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     run = subprocess.run(
-        [sys.executable, "-m", "tests.system.chaos", "--seconds", "0", "--pause", "1", "--rows", "1000",
-         "--disk-megabytes", "0", "--data-dir", str(folder)],
-        cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "tests.system.chaos",
+            "--seconds",
+            "0",
+            "--pause",
+            "1",
+            "--rows",
+            "1000",
+            "--disk-megabytes",
+            "0",
+            "--data-dir",
+            str(folder),
+        ],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert run.returncode == 0, run.stdout + run.stderr[-3000:]
     report = json.loads(run.stdout)
     assert report["wrong"] == [] and len(report["faults"]) >= 6 and report["acknowledged"] > 0

@@ -67,13 +67,21 @@ def world(transactional_db):
 
 READ = {
     "timeline": (lambda check, ann: log_reader.timeline(ann), {ONE_PART}),
-    "timeline of types, with words": (lambda check, ann: log_reader.timeline(ann, type_ids=[check.pk, 1], containing="5"), {ONE_PART}),
-    "timeline with the types there are": (lambda check, ann: log_reader.timeline_with_types(ann, type_ids=[check.pk]), {ONE_PART}),
+    "timeline of types, with words": (
+        lambda check, ann: log_reader.timeline(ann, type_ids=[check.pk, 1], containing="5"),
+        {ONE_PART},
+    ),
+    "timeline with the types there are": (
+        lambda check, ann: log_reader.timeline_with_types(ann, type_ids=[check.pk]),
+        {ONE_PART},
+    ),
     "page of one type": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk]), {EACH_ALONE}),
     "page of several types": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk, 1]), {PUT_TOGETHER}),
     "page of a person": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk], [ann]), {ONE_PART}),
     "page of a list's people": (
-        lambda check, ann: log_reader.read(FOR_ALL, [check.pk], conditions=[log_reader.on_list(StaticList.objects.create(name="L").pk)]),
+        lambda check, ann: log_reader.read(
+            FOR_ALL, [check.pk], conditions=[log_reader.on_list(StaticList.objects.create(name="L").pk)]
+        ),
         {PUT_TOGETHER},
     ),
     "search of the log": (lambda check, ann: log_reader.search(FOR_ALL, Activity.objects.filter(door=1)), {EACH_ALONE}),
@@ -83,10 +91,13 @@ READ = {
     "report: trend": (lambda check, ann: log_reports.trend(check, WIDE), set()),
     "report: breakdown": (lambda check, ann: log_reports.breakdown(check, fields_of(check)[0], WIDE), {EACH_ALONE}),
     "report: top people": (lambda check, ann: log_reports.top_people(check, WIDE), {PUT_TOGETHER}),
-    "report: funnel": (lambda check, ann: log_reports.funnel([check, ActivityType.objects.get(pk=1)], WIDE), {PUT_TOGETHER}),
+    "report: funnel": (
+        lambda check, ann: log_reports.funnel([check, ActivityType.objects.get(pk=1)], WIDE),
+        {PUT_TOGETHER},
+    ),
     "counts that differ": (lambda check, ann: rollup.differences(), {PUT_TOGETHER}),
     "digests": (lambda check, ann: verify.close_days(), {PUT_TOGETHER}),
-}  # fmt: skip
+}
 
 
 def fields_of(check):

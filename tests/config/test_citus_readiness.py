@@ -38,7 +38,10 @@ def test_the_schema_is_ready(db):
         ("create unique index only_id on activity_key (activity_id)", "unique key only_id"),
         ("alter table activity_key add foreign key (person_id) references person", "foreign key activity_key."),
         ("create table child (a bigint, p int, foreign key (a, p) references activity)", "foreign key child."),
-        ("alter table day_to_recount drop constraint day_to_recount_pkey, alter person_id drop not null", "no person_id"),
+        (
+            "alter table day_to_recount drop constraint day_to_recount_pkey, alter person_id drop not null",
+            "no person_id",
+        ),
         ("alter sequence activity_id_seq cache 20", "column activity.id"),
         ("create view latest as select * from activity", "view latest"),
         (
@@ -48,7 +51,7 @@ def test_the_schema_is_ready(db):
             "trigger function peek",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_could_not_be_distributed_is_noticed(db, statement, said):
     with connection.cursor() as cursor:
         cursor.execute(statement)

@@ -14,9 +14,13 @@ from django.core.management import get_commands
 
 ROOT = Path(settings.BASE_DIR)
 COMPLETE = {
-    "PRODUCTION": "1", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SECRET_KEY": "s" * 60, "HTTPS": "1",
-    "ALLOWED_HOSTS": "ca.example.com", "SITE_URL": "https://ca.example.com",
-}  # fmt: skip
+    "PRODUCTION": "1",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "SECRET_KEY": "s" * 60,
+    "HTTPS": "1",
+    "ALLOWED_HOSTS": "ca.example.com",
+    "SITE_URL": "https://ca.example.com",
+}
 
 
 def started(**environment):
@@ -24,9 +28,13 @@ def started(**environment):
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
     kept["DATA_DIR"] = str(settings.DATA_DIR)
     return subprocess.run(
-        [sys.executable, "manage.py", "diffsettings"], cwd=ROOT, env=kept | environment, capture_output=True, text=True,
+        [sys.executable, "manage.py", "diffsettings"],
+        cwd=ROOT,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
 
 
 def test_production_starts_with_all_it_needs_and_says_everything_that_is_missing():
@@ -78,8 +86,14 @@ def test_deploy_files_set_what_the_product_reads():
 
 
 def test_commands_that_docs_and_deploy_files_name_are_there():
-    files = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/systemd/*"), ROOT / "compose.yaml", ROOT / "Dockerfile",
-             ROOT / "Procfile", ROOT / "README.md"]  # fmt: skip
+    files = [
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("deploy/systemd/*"),
+        ROOT / "compose.yaml",
+        ROOT / "Dockerfile",
+        ROOT / "Procfile",
+        ROOT / "README.md",
+    ]
     named = {name for file in files for name in re.findall(r'manage\.py"?,? "?([a-z_]+)', file.read_text())}
     named |= set(re.findall(r"^manage ([a-z_]+)", (ROOT / "docs/install.md").read_text(), re.MULTILINE))
     assert named and named <= set(get_commands()), named - set(get_commands())
@@ -89,7 +103,9 @@ def test_commands_that_docs_and_deploy_files_name_are_there():
 def test_systemd_understands_the_units():
     said = subprocess.run(
         ["systemd-analyze", "verify", *map(str, sorted((ROOT / "deploy/systemd").iterdir()))],
-        capture_output=True, text=True, check=False,
-    ).stderr  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
     faults = [line for line in said.splitlines() if "custom-activities" in line and "is not executable" not in line]
     assert faults == [], "the programs are not where the units expect them, nothing else"

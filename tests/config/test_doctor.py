@@ -233,9 +233,13 @@ def test_behind_tls_the_deployment_checks_find_nothing():
     environment["TEST_DATABASE_NAME"] = connection.settings_dict["NAME"]
     environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # of the browser tests
     result = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"], cwd=settings.BASE_DIR, text=True,
-        env=environment, capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=settings.BASE_DIR,
+        text=True,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
 
 

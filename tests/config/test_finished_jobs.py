@@ -28,8 +28,13 @@ def job(status, days):
 
 def test_only_what_ended_long_ago_goes():
     kept = {
-        job("succeeded", 6), job("failed", 29), job("todo", 90), job("doing", 90), job("cancelled", 1), job("failed", 8),
-    }  # fmt: skip
+        job("succeeded", 6),
+        job("failed", 29),
+        job("todo", 90),
+        job("doing", 90),
+        job("cancelled", 1),
+        job("failed", 8),
+    }
     for status, days in (("succeeded", 8), ("succeeded", 40), ("cancelled", 8), ("aborted", 8), ("failed", 31)):
         job(status, days)
     async_to_sync(tasks.remove_finished_jobs.func)(SimpleNamespace(app=app), 0)

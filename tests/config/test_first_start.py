@@ -32,9 +32,15 @@ def start(monkeypatch, settings, capsys):
 
 def answers(**changes):
     return {
-        "username": "vera", "password": "", "company": "Autohaus Süd", "time_zone": "Europe/Madrid", "currency": "EUR",
-        "language": "es", "week_starts_on": "0", "with_demo": "empty",
-    } | changes  # fmt: skip
+        "username": "vera",
+        "password": "",
+        "company": "Autohaus Süd",
+        "time_zone": "Europe/Madrid",
+        "currency": "EUR",
+        "language": "es",
+        "week_starts_on": "0",
+        "with_demo": "empty",
+    } | changes
 
 
 def test_the_printed_password_is_the_administrators_and_is_printed_once(start, client):
@@ -69,8 +75,13 @@ def test_the_environment_sets_it_up_without_asking(start, client):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("INSTANCE_TIME_ZONE", "Mars/Olympus"), ("INSTANCE_TIME_ZONE", "../etc"), ("INSTANCE_CURRENCY", "€"), ("INSTANCE_LANGUAGE", "fr")],
-)  # fmt: skip
+    [
+        ("INSTANCE_TIME_ZONE", "Mars/Olympus"),
+        ("INSTANCE_TIME_ZONE", "../etc"),
+        ("INSTANCE_CURRENCY", "€"),
+        ("INSTANCE_LANGUAGE", "fr"),
+    ],
+)
 def test_what_makes_no_sense_is_refused_and_nothing_is_made(start, name, value):
     with pytest.raises(CommandError, match=name):
         start(**{name: value})

@@ -104,9 +104,11 @@ def test_every_line_of_a_call_says_which_client_and_user(client, lines, door):
     asked = {
         "native": lambda: client.get("/api/v1/people/999", headers={"Authorization": f"Bearer {native}"}),
         "dialect": lambda: client.get("/rest/v1/lists.json", headers={"Authorization": f"Bearer {dialect}"}),
-        "token of either": lambda: client.post("/api/v1/oauth/token", {
-            "grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret}),
-    }  # fmt: skip
+        "token of either": lambda: client.post(
+            "/api/v1/oauth/token",
+            {"grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret},
+        ),
+    }
     asked[door]()
     entry, same = entry_of(lines, client=bank.pk, user=bank.api_user_id)
     assert entry in same and len(same) == len(lines)
@@ -186,5 +188,6 @@ def test_a_job_that_fails_tells_its_task_and_place_not_its_values(lines):
 def test_the_settings_write_neither_format_otherwise():
     """Of logging.config: both formatters are ours."""
     assert {found["()"] for found in settings.LOGGING["formatters"].values()} == {
-        "config.observability.logging.LineFormatter", "config.observability.logging.JsonFormatter",
-    }  # fmt: skip
+        "config.observability.logging.LineFormatter",
+        "config.observability.logging.JsonFormatter",
+    }

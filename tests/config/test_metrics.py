@@ -32,9 +32,13 @@ def scraped(client):
     assert reply.status_code == 200
     families = text_string_to_metric_families(reply.text)
     return {
-        (sample.name.removeprefix("custom_activities_"), *(sample.labels[label] for label in sorted(sample.labels))): sample.value
-        for family in families for sample in family.samples
-    }  # fmt: skip
+        (
+            sample.name.removeprefix("custom_activities_"),
+            *(sample.labels[label] for label in sorted(sample.labels)),
+        ): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def test_strangers_learn_nothing(client, settings):

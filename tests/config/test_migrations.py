@@ -14,9 +14,12 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("activities", "0007_ready_to_distribute"): "before the first release: there is no version before it",
 }
 SHRINKING = (
-    migrations.RemoveField, migrations.DeleteModel, migrations.RenameField, migrations.RenameModel,
+    migrations.RemoveField,
+    migrations.DeleteModel,
+    migrations.RenameField,
+    migrations.RenameModel,
     migrations.AlterModelTable,
-)  # fmt: skip
+)
 SQL = re.compile(
     r"\b(drop\s+(table|column|view)|rename\s+(to|column)|set\s+not\s+null|alter\s+column\s+\w+\s+(set\s+data\s+)?type)\b",
     re.IGNORECASE,

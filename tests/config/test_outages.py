@@ -65,8 +65,13 @@ def test_each_door_says_that_the_database_is_away_and_the_next_request_heals(cli
     def ask(path, door=None):
         return client.get(path, headers=bearer.get(door, {}))
 
-    for path, door in (("/admin/people/person/", None), (LEADS, "dialect"), ("/api/v1/people", "native"),
-                       ("/healthz", None), ("/readyz", None)):  # fmt: skip
+    for path, door in (
+        ("/admin/people/person/", None),
+        (LEADS, "dialect"),
+        ("/api/v1/people", "native"),
+        ("/healthz", None),
+        ("/readyz", None),
+    ):
         assert ask(path, door).status_code == 200
         cut_off()
         reply = ask(path, door)

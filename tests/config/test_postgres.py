@@ -59,9 +59,12 @@ def test_a_private_server_with_a_role_that_is_no_superuser(server):
 
 def test_another_process_attaches_and_takes_over_from_an_owner_that_was_killed(server):
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(server.data_dir)], stdout=subprocess.PIPE, text=True, cwd=os.getcwd(),
+        [sys.executable, "-c", OWNER, str(server.data_dir)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=os.getcwd(),
         env={**os.environ, "PYTHONPATH": os.getcwd()},
-    )  # fmt: skip
+    )
     assert owner.stdout.readline() == "ready\n"
     server.ensure_running()  # attaches: the other process owns it
     with connect(server, dbname="custom_activities") as connection:

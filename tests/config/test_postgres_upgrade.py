@@ -34,8 +34,13 @@ def data_dir(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:  # the old server knows no locale of its own
         builtin = ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
         run = postgres_server._run
-        patch.setattr(postgres_server, "_run", lambda command, where: run(
-            [*(part for part in command if part not in builtin), "--locale", "C.UTF-8"], where))  # fmt: skip
+        patch.setattr(
+            postgres_server,
+            "_run",
+            lambda command, where: run(
+                [*(part for part in command if part not in builtin), "--locale", "C.UTF-8"], where
+            ),
+        )
         server = EmbeddedPostgres(found)
         server.own()
         server.move_to(old)
@@ -82,6 +87,11 @@ def manage(data_dir, command):
     for name in ("TEST_DATABASE_NAME", "DATABASE_URL"):
         environment.pop(name, None)
     return subprocess.run(
-        [sys.executable, "manage.py", command], cwd=Path(settings.BASE_DIR), env=environment, capture_output=True,
-        text=True, check=False, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "manage.py", command],
+        cwd=Path(settings.BASE_DIR),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )

@@ -64,9 +64,12 @@ def test_the_trend_is_the_same_from_the_rollup_and_from_the_log(types, monkeypat
 def test_a_breakdown_counts_activities_and_people_and_sums(types):
     ann, bob = person(), person()
     recorded(
-        activity(ann.pk, branch="Lyon", amount="1.50"), activity(ann.pk, branch="Lyon", amount="2"),
-        activity(bob.pk, branch="Lyon"), activity(bob.pk, amount="4"), activity(bob.pk, branch="<b>", amount="8"),
-    )  # fmt: skip
+        activity(ann.pk, branch="Lyon", amount="1.50"),
+        activity(ann.pk, branch="Lyon", amount="2"),
+        activity(bob.pk, branch="Lyon"),
+        activity(bob.pk, amount="4"),
+        activity(bob.pk, branch="<b>", amount="8"),
+    )
     fields = {field.api_name: field for field in ApprovedField.objects.filter(activity_type=types[0])}
     found = log_reports.breakdown(types[0], fields["branch"], YEAR, fields["amount"])
     rows = [(group.value, group.count, group.people, float(group.total)) for group in found]
@@ -149,8 +152,19 @@ def test_each_report_opens_empty_and_filled(admin, types, report):
     assert (report == "breakdown") == ("Broken down by" in reply.text and " selected>Check<" in reply.text)
 
 
-@pytest.mark.parametrize("bad", [{"type": "9" * 500}, {"type": "x\x00"}, {"since": "0001-01-01"}, {"people": "smart:999"},
-                                 {"since": "nonsense"}, {"report": "none"}, {"people": "static:x"}, {"until": "1900-01-01"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"type": "9" * 500},
+        {"type": "x\x00"},
+        {"since": "0001-01-01"},
+        {"people": "smart:999"},
+        {"since": "nonsense"},
+        {"report": "none"},
+        {"people": "static:x"},
+        {"until": "1900-01-01"},
+    ],
+)
 def test_odd_questions_are_answered_with_a_sentence(admin, types, bad):
     assert admin.get(URL, {"report": "trend", "type": types[0].pk} | bad).status_code == 200
 
@@ -175,8 +189,14 @@ def many(types, monkeypatch):
     monkeypatch.setattr(list_reports, "AT_ONCE", 2)
     field = ApprovedField.objects.get(activity_type=types[0], api_name="branch").pk
     total = ApprovedField.objects.get(activity_type=types[0], api_name="amount").pk
-    return {"report": "breakdown", "type": types[0].pk, "field": field, "total": total,
-            "since": "2026-11-01", "until": "2026-11-30"}  # fmt: skip
+    return {
+        "report": "breakdown",
+        "type": types[0].pk,
+        "field": field,
+        "total": total,
+        "since": "2026-11-01",
+        "until": "2026-11-30",
+    }
 
 
 def work():
@@ -188,8 +208,11 @@ def work():
 
 
 def test_what_reads_many_activities_is_worked_out_by_a_job_and_shown_with_its_time(admin, many):
-    live = log_reports.breakdown(*(model.objects.get(pk=many[name]) for model, name in (
-        (ActivityType, "type"), (ApprovedField, "field"))), YEAR, ApprovedField.objects.get(pk=many["total"]))  # fmt: skip
+    live = log_reports.breakdown(
+        *(model.objects.get(pk=many[name]) for model, name in ((ActivityType, "type"), (ApprovedField, "field"))),
+        YEAR,
+        ApprovedField.objects.get(pk=many["total"]),
+    )
     first = admin.get(URL, many)
     assert first.context["table"] is None and "hx-trigger" in first.content.decode()
     assert admin.get(URL, many | {"format": "state"}).status_code == 204

@@ -21,29 +21,53 @@ GRAVE = {"serious", "critical"}
 # unfold's own frame, which we do not draw
 FRAME = ["#nav-sidebar", "[x-data='searchCommand()']"]
 PAGES = {
-    "home": "/admin/", "types": "/admin/activities/activitytype/", "new type": "/admin/activities/activitytype/add/",
-    "overview": "/admin/activities/activitytype/{type}/change/?days=90", "fields": "/admin/activities/activitytype/{type}/fields/",
-    "field": "/admin/activities/activitytype/{type}/fields/amount/", "versions": "/admin/activities/activitytype/{type}/versions/",
-    "developers": "/admin/activities/activitytype/{type}/developers/", "approve": "/admin/activities/activitytype/{type}/step/approve/",
-    "delete": "/admin/activities/activitytype/{type}/step/delete/", "import": "/admin/activities/activitytype/import/",
-    "timeline": "/admin/activities/activitytype/timeline/{person}/", "record": "/admin/activities/activitytype/record/{person}/?type={type}",
-    "reports": "/admin/reports/?report=people&type={type}", "notices": "/admin/notices/",
-    "lists": "/admin/smartlists/smartlist/", "rules": "/admin/smartlists/smartlist/{list}/change/",
-    "members": "/admin/smartlists/smartlist/{list}/members/", "history": "/admin/smartlists/smartlist/{list}/history/",
-    "text": "/admin/smartlists/smartlist/{list}/text/", "uses": "/admin/smartlists/smartlist/{list}/used-by/",
-    "people": "/admin/people/person/", "person": "/admin/people/person/{person}/change/",
+    "home": "/admin/",
+    "types": "/admin/activities/activitytype/",
+    "new type": "/admin/activities/activitytype/add/",
+    "overview": "/admin/activities/activitytype/{type}/change/?days=90",
+    "fields": "/admin/activities/activitytype/{type}/fields/",
+    "field": "/admin/activities/activitytype/{type}/fields/amount/",
+    "versions": "/admin/activities/activitytype/{type}/versions/",
+    "developers": "/admin/activities/activitytype/{type}/developers/",
+    "approve": "/admin/activities/activitytype/{type}/step/approve/",
+    "delete": "/admin/activities/activitytype/{type}/step/delete/",
+    "import": "/admin/activities/activitytype/import/",
+    "timeline": "/admin/activities/activitytype/timeline/{person}/",
+    "record": "/admin/activities/activitytype/record/{person}/?type={type}",
+    "reports": "/admin/reports/?report=people&type={type}",
+    "notices": "/admin/notices/",
+    "lists": "/admin/smartlists/smartlist/",
+    "rules": "/admin/smartlists/smartlist/{list}/change/",
+    "members": "/admin/smartlists/smartlist/{list}/members/",
+    "history": "/admin/smartlists/smartlist/{list}/history/",
+    "text": "/admin/smartlists/smartlist/{list}/text/",
+    "uses": "/admin/smartlists/smartlist/{list}/used-by/",
+    "people": "/admin/people/person/",
+    "person": "/admin/people/person/{person}/change/",
     "static lists": "/admin/people/staticlist/",
-    "deleted types": "/admin/activities/activitytype/deleted/", "place": "/admin/activities/activitytype/{type}/place/",
-    "used by": "/admin/activities/activitytype/{type}/used-by/", "discard": "/admin/activities/activitytype/{type}/step/discard/",
-    "retire": "/admin/activities/activitytype/{type}/step/retire/", "return": "/admin/activities/activitytype/{type}/step/return/",
-    "folders": "/admin/people/staticlist/folders/", "upload": "/admin/people/import/add/", "tokens": "/admin/tokens/",
-    "campaigns": "/admin/smartlists/smartcampaign/", "new campaign": "/admin/smartlists/smartcampaign/add/",
-    "campaign": "/admin/smartlists/smartcampaign/{campaign}/change/", "results": "/admin/smartlists/smartcampaign/{campaign}/results/",
-    "trial": "/admin/smartlists/smartcampaign/{campaign}/try/?person={person}", "settings": "/admin/smartlists/smartcampaign/{campaign}/settings/",
-    "webhooks": "/admin/smartlists/webhook/", "new webhook": "/admin/smartlists/webhook/add/",
-    "webhook": "/admin/smartlists/webhook/{webhook}/change/", "deliveries": "/admin/smartlists/webhook/{webhook}/deliveries/",
-    "clients": "/admin/access/apiclient/", "new client": "/admin/access/apiclient/add/", "client": "/admin/access/apiclient/{client}/change/",
-}  # fmt: skip
+    "deleted types": "/admin/activities/activitytype/deleted/",
+    "place": "/admin/activities/activitytype/{type}/place/",
+    "used by": "/admin/activities/activitytype/{type}/used-by/",
+    "discard": "/admin/activities/activitytype/{type}/step/discard/",
+    "retire": "/admin/activities/activitytype/{type}/step/retire/",
+    "return": "/admin/activities/activitytype/{type}/step/return/",
+    "folders": "/admin/people/staticlist/folders/",
+    "upload": "/admin/people/import/add/",
+    "tokens": "/admin/tokens/",
+    "campaigns": "/admin/smartlists/smartcampaign/",
+    "new campaign": "/admin/smartlists/smartcampaign/add/",
+    "campaign": "/admin/smartlists/smartcampaign/{campaign}/change/",
+    "results": "/admin/smartlists/smartcampaign/{campaign}/results/",
+    "trial": "/admin/smartlists/smartcampaign/{campaign}/try/?person={person}",
+    "settings": "/admin/smartlists/smartcampaign/{campaign}/settings/",
+    "webhooks": "/admin/smartlists/webhook/",
+    "new webhook": "/admin/smartlists/webhook/add/",
+    "webhook": "/admin/smartlists/webhook/{webhook}/change/",
+    "deliveries": "/admin/smartlists/webhook/{webhook}/deliveries/",
+    "clients": "/admin/access/apiclient/",
+    "new client": "/admin/access/apiclient/add/",
+    "client": "/admin/access/apiclient/{client}/change/",
+}
 
 
 @pytest.fixture
@@ -53,27 +77,49 @@ def where(transactional_db):
     check, ann = approved_type(), person(first_name="Ann", last_name="أحمد 🎉")
     recorded(*(activity(ann.pk, primary_value=f"No. {i}", branch="Lyon") for i in range(3)))
     edit_description(check, "changed")
-    rules = {"version": 1, "match": "all", "filters": [
-        {"kind": "activity", "did": True, "type": "depositCheck", "constraints": [
-            {"field": "amount", "operator": "at least", "values": ["5"]}]},
-        {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Spain", "Chile"]},
-        {"kind": "sequence", "steps": [{"type": "depositCheck"}, {"type": "newPerson", "within_days": 7, "not": True}]},
-    ]}  # fmt: skip
+    rules = {
+        "version": 1,
+        "match": "all",
+        "filters": [
+            {
+                "kind": "activity",
+                "did": True,
+                "type": "depositCheck",
+                "constraints": [{"field": "amount", "operator": "at least", "values": ["5"]}],
+            },
+            {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Spain", "Chile"]},
+            {
+                "kind": "sequence",
+                "steps": [{"type": "depositCheck"}, {"type": "newPerson", "within_days": 7, "not": True}],
+            },
+        ],
+    }
     hook = webhook_editing.create("CRM", None, url="https://example.com/hook")[0]
     spanish = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
     campaign = active(
-        {"do": "change_field", "field": "person_score", "by": "1"}, {"do": "webhook", "webhook": hook.pk},
+        {"do": "change_field", "field": "person_score", "by": "1"},
+        {"do": "webhook", "webhook": hook.pk},
         {"do": "record", "type": "depositCheck", "primary": "{{trigger.check}}"},
-        {"do": "choose", "otherwise": [], "choices": [{"when": {"rules": spanish}, "steps": [{"do": "wait", "period": "1 day"}]}]},
-        {"do": "wait", "period": "3 days"}, triggers=[BIG_CHECK], name="Big depositors",
-    )  # fmt: skip
+        {
+            "do": "choose",
+            "otherwise": [],
+            "choices": [{"when": {"rules": spanish}, "steps": [{"do": "wait", "period": "1 day"}]}],
+        },
+        {"do": "wait", "period": "3 days"},
+        triggers=[BIG_CHECK],
+        name="Big depositors",
+    )
     happened(ann.pk, amount=5_000)
     dispatcher.drain()
     client = client_editing.create("Bank core", get_user_model().objects.create_user("olga"), None).client
     return {
-        "type": check.pk, "person": ann.pk, "list": list_editing.create("Depositors", rules, None).pk, "client": client.pk,
-        "campaign": campaign.pk, "webhook": hook.pk,
-    }  # fmt: skip
+        "type": check.pk,
+        "person": ann.pk,
+        "list": list_editing.create("Depositors", rules, None).pk,
+        "client": client.pk,
+        "campaign": campaign.pk,
+        "webhook": hook.pk,
+    }
 
 
 THEMES = ("light", "dark")

@@ -37,16 +37,21 @@ def row(lead, check, **changes):
 
 def test_good_rows_are_added_and_bad_ones_skipped_in_order(dialect, check):
     ann = person()
-    reply = dialect.post(EXTERNAL, {"input": [
-        row(ann, check),
-        row(ann, check, leadId=999_999),
-        row(ann, check, activityDate=None),
-        row(ann, check, attributes=[{"apiName": "pages", "value": "abc"}]),
-        row(ann, check, attributes=[{"apiName": "colour", "value": "red"}]),
-        row(ann, check, activityTypeId=12),
-        row(ann, check, primaryAttributeValue="x" * 256),
-        row(ann, check, attributes=None),
-    ]})  # fmt: skip
+    reply = dialect.post(
+        EXTERNAL,
+        {
+            "input": [
+                row(ann, check),
+                row(ann, check, leadId=999_999),
+                row(ann, check, activityDate=None),
+                row(ann, check, attributes=[{"apiName": "pages", "value": "abc"}]),
+                row(ann, check, attributes=[{"apiName": "colour", "value": "red"}]),
+                row(ann, check, activityTypeId=12),
+                row(ann, check, primaryAttributeValue="x" * 256),
+                row(ann, check, attributes=None),
+            ]
+        },
+    )
     assert (reply.status_code, reply["Content-Type"]) == (200, "application/json;charset=UTF-8")
     body = reply.json()
     assert body["success"] is True and set(body) == {"requestId", "result", "success"}
@@ -56,8 +61,11 @@ def test_good_rows_are_added_and_bad_ones_skipped_in_order(dialect, check):
         {"code": "1002", "message": "Missing value for the required parameter 'activityDate'"},
         {"code": "1001", "message": "Invalid value 'abc'. Required of type 'Integer'"},
         {"code": "1006", "message": "Field 'colour' not found"},
-        {"code": "1003", "message": "Invalid data for 'activityTypeId': standard activities are recorded by the product itself"},
-    ]  # fmt: skip
+        {
+            "code": "1003",
+            "message": "Invalid data for 'activityTypeId': standard activities are recorded by the product itself",
+        },
+    ]
     assert body["result"][6]["errors"][0]["code"] == "1003"
     stored = Activity.objects.get(pk=body["result"][0]["id"])
     assert stored.attributes["branch"] == "Málaga" and body["result"][0]["marketoGUID"] == str(stored.pk)
@@ -95,9 +103,12 @@ def test_strange_values_spoil_their_own_row_only(dialect, check):
     lead = person().pk
     head = f'"leadId": {lead}, "activityTypeId": {check.pk}, "activityDate": "2026-11-20", "primaryAttributeValue": '
     rows = [
-        head + '"\\ud800"', head + '"a\\u0000b"', head + '"x", "attributes": [{"apiName": "amount", "value": 1e400}]',
-        head + '"x", "attributes": [{"apiName": "pages", "value": ' + "9" * 100_000 + "}]", head + '"fine"',
-    ]  # fmt: skip
+        head + '"\\ud800"',
+        head + '"a\\u0000b"',
+        head + '"x", "attributes": [{"apiName": "amount", "value": 1e400}]',
+        head + '"x", "attributes": [{"apiName": "pages", "value": ' + "9" * 100_000 + "}]",
+        head + '"fine"',
+    ]
     reply = dialect.post(EXTERNAL, '{"input": [' + ", ".join("{" + entry + "}" for entry in rows) + "]}").json()
     assert [entry["status"] for entry in reply["result"]] == ["skipped"] * 4 + ["added"]
 
@@ -151,10 +162,20 @@ def test_calls_of_one_shape_are_answered_and_kept_as_any_other(dialect, check):
     ]
     usual = rows[0]["attributes"]
     for changes in (
-        {"leadId": twin.pk}, {"leadId": gone.pk}, {"leadId": str(ann.pk)}, {"leadId": True}, {"leadId": []},
-        {"activityDate": "2199-01-01"}, {"activityDate": None}, {"activityDate": [1]}, {"primaryAttributeValue": " "},
-        {"primaryAttributeValue": 7}, {"externalId": 5}, {"externalId": "x" * 256}, {"externalId": " "},
-    ):  # fmt: skip
+        {"leadId": twin.pk},
+        {"leadId": gone.pk},
+        {"leadId": str(ann.pk)},
+        {"leadId": True},
+        {"leadId": []},
+        {"activityDate": "2199-01-01"},
+        {"activityDate": None},
+        {"activityDate": [1]},
+        {"primaryAttributeValue": " "},
+        {"primaryAttributeValue": 7},
+        {"externalId": 5},
+        {"externalId": "x" * 256},
+        {"externalId": " "},
+    ):
         rows.append(row(ann, check, **{"attributes": usual} | changes))
     of_one_shape = dialect.post(EXTERNAL, {"input": rows}).json()["result"]
     other = dialect.post(EXTERNAL, {"input": [*rows, {}]}).json()["result"][:-1]

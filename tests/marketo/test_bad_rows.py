@@ -15,16 +15,53 @@ from tests.marketo.conftest import result
 pytestmark = pytest.mark.django_db
 # JSON texts that a client may send in the place of any value
 HOSTILE = [
-    "1e-999999999", "1e999999999", "-1e999999999", "0e-999999999", "1e99999999999999999999999", "1e-99999999999999999999999",
-    "9" * 400, "9" * 100_000, "0." + "0" * 5_000 + "1", "1." + "3" * 5_000, str(2**63), str(2**64), str(-(2**63) - 1),
-    "1e15", "999999999999999.99999", "123456789012345.000100000000000000000000000001", "9007199254740993",
-    '"1e-999999999"', '"' + "9" * 5_000 + '"', r'"a\u0000b"', r'"\ud800"', '"' + "x" * 40_000 + '"', "{}", "[]", "[" * 200 + "]" * 200,
-    '{"' + "k" * 5_000 + '": 1}', r'{"\ud800": "\u0000"}', "true", "null", '"0001-01-01"', '"2201-01-01T00:00:00Z"',
-]  # fmt: skip
+    "1e-999999999",
+    "1e999999999",
+    "-1e999999999",
+    "0e-999999999",
+    "1e99999999999999999999999",
+    "1e-99999999999999999999999",
+    "9" * 400,
+    "9" * 100_000,
+    "0." + "0" * 5_000 + "1",
+    "1." + "3" * 5_000,
+    str(2**63),
+    str(2**64),
+    str(-(2**63) - 1),
+    "1e15",
+    "999999999999999.99999",
+    "123456789012345.000100000000000000000000000001",
+    "9007199254740993",
+    '"1e-999999999"',
+    '"' + "9" * 5_000 + '"',
+    r'"a\u0000b"',
+    r'"\ud800"',
+    '"' + "x" * 40_000 + '"',
+    "{}",
+    "[]",
+    "[" * 200 + "]" * 200,
+    '{"' + "k" * 5_000 + '": 1}',
+    r'{"\ud800": "\u0000"}',
+    "true",
+    "null",
+    '"0001-01-01"',
+    '"2201-01-01T00:00:00Z"',
+]
 LEAD_FIELDS = [
-    "email", "firstName", "annualRevenue", "numberOfEmployees", "leadScore", "dateOfBirth", "unsubscribed", "website", "id",
-    r"\ud800", r"a\u0000b", "x" * 5_000, "",
-]  # fmt: skip
+    "email",
+    "firstName",
+    "annualRevenue",
+    "numberOfEmployees",
+    "leadScore",
+    "dateOfBirth",
+    "unsubscribed",
+    "website",
+    "id",
+    r"\ud800",
+    r"a\u0000b",
+    "x" * 5_000,
+    "",
+]
 MEMBERS = ["leadId", "activityTypeId", "activityDate", "primaryAttributeValue", "attributes", "externalId"]
 ATTRIBUTES = ["amount", "branch", "depositedOn", "isForeign", "pages", r"\ud800", r"a\u0000b", ""]
 
@@ -42,9 +79,12 @@ def test_a_lead_that_cannot_be_kept_leaves_the_others_as_they_are(dialect, field
 
 def attributes(activity_type, lead, member, value):
     row = dict.fromkeys(MEMBERS) | {
-        "leadId": lead.pk, "activityTypeId": activity_type.pk, "activityDate": "2026-11-20T10:00:00Z",
-        "primaryAttributeValue": "1", "attributes": [],
-    }  # fmt: skip
+        "leadId": lead.pk,
+        "activityTypeId": activity_type.pk,
+        "activityDate": "2026-11-20T10:00:00Z",
+        "primaryAttributeValue": "1",
+        "attributes": [],
+    }
     text = json.dumps(row)
     if member in MEMBERS:
         old = f'"{member}": {json.dumps(row[member])}'

@@ -165,7 +165,13 @@ def test_ranges_of_the_file(dialect, checks):
     def part(span):
         return dialect.client.get(path, headers={**dialect.headers, "Range": f"bytes={span}"})
 
-    for span, expected in (("0-0", text[:1]), ("10-19", text[10:20]), ("30-", text[30:]), ("-5", text[-5:]), ("5-99999", text[5:])):  # fmt: skip
+    for span, expected in (
+        ("0-0", text[:1]),
+        ("10-19", text[10:20]),
+        ("30-", text[30:]),
+        ("-5", text[-5:]),
+        ("5-99999", text[5:]),
+    ):
         reply = part(span)
         assert (reply.status_code, content(reply)) == (206, expected)
         assert reply["Content-Length"] == str(len(expected))
@@ -234,13 +240,21 @@ def test_leads_by_each_filter(dialect, checks, kind):
     fixed = static_lists.create("VIP", None)
     static_lists.add(fixed, [ann.pk], SYSTEM)
     now = ann.updated_at
-    filters = {"staticListId": fixed.pk, "staticListName": "vip",
-               "updatedAt": {"startAt": now.isoformat(), "endAt": now.isoformat()}}  # fmt: skip
+    filters = {
+        "staticListId": fixed.pk,
+        "staticListName": "vip",
+        "updatedAt": {"startAt": now.isoformat(), "endAt": now.isoformat()},
+    }
     if kind.startswith("smart"):
         smart = list_editing.create("Fans", _rules(fixed), None)
         filters |= {"smartListId": smart.pk, "smartListName": "FANS"}
     Person.objects.filter(pk=bob.pk).update(updated_at="2020-01-01T00:00:00Z")
-    _row, reply = ready(dialect, "leads", fields=["id", "email", "firstName", "unsubscribed", "city", "updatedAt"], filter={kind: filters[kind]})  # fmt: skip
+    _row, reply = ready(
+        dialect,
+        "leads",
+        fields=["id", "email", "firstName", "unsubscribed", "city", "updatedAt"],
+        filter={kind: filters[kind]},
+    )
     header, *rows = table(reply)
     assert header == ["id", "email", "firstName", "unsubscribed", "city", "updatedAt"]
     assert rows == [[str(ann.pk), "ann@example.com", "Ann Maria", "true", "null", now.strftime("%Y-%m-%dT%H:%M:%SZ")]]
@@ -282,10 +296,14 @@ def test_leads_are_imported_with_failures(dialect, checks):
     import_runner.run(row["batchId"])
     (status,) = result(dialect.get(f"{base}.json"))
     assert status == {
-        "batchId": row["batchId"], "importId": row["importId"], "status": "Complete", "numOfLeadsProcessed": 2,
-        "numOfRowsFailed": 2, "numOfRowsWithWarning": 0,
+        "batchId": row["batchId"],
+        "importId": row["importId"],
+        "status": "Complete",
+        "numOfLeadsProcessed": 2,
+        "numOfRowsFailed": 2,
+        "numOfRowsWithWarning": 0,
         "message": "Import completed with errors, 2 records imported (2 members), 2 failed",
-    }  # fmt: skip
+    }
     failed = table(dialect.get(f"{base}/failures.json"))
     assert failed[0] == ["email", "firstName", "annualRevenue", "Import Failure Reason"]
     assert [line[0] for line in failed[1:]] == ["no", "carl@example.com"] and "field annual_revenue" in failed[2][3]
@@ -335,7 +353,9 @@ def test_custom_activities_are_imported_in_bulk(dialect, checks):
 
 
 def test_leads_named_by_id_are_only_updated(dialect, checks):
-    (row,) = result(upload(dialect, "/bulk/v1/leads.json", f"id,firstName\n{checks[1].pk},Zoe\n99999,No\n", lookupField="id"))  # fmt: skip
+    (row,) = result(
+        upload(dialect, "/bulk/v1/leads.json", f"id,firstName\n{checks[1].pk},Zoe\n99999,No\n", lookupField="id")
+    )
     import_runner.run(row["batchId"])
     (status,) = result(dialect.get(f"/bulk/v1/leads/batch/{row['batchId']}.json"))
     assert (status["numOfLeadsProcessed"], status["numOfRowsFailed"]) == (1, 1)

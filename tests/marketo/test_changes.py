@@ -171,9 +171,20 @@ def test_ids_as_text_are_ids_and_other_text_is_none(dialect):
         "activityDate": "2026-11-20",
         "primaryAttributeValue": "x",
     }
-    rows = result(dialect.post("/rest/v1/activities/external.json", {"input": [
-        row, row | {"activityTypeId": "depositCheck"}, row | {"leadId": ann.email}, row | {"activityTypeId": True}, row | {"leadId": True},
-    ]}))  # fmt: skip
+    rows = result(
+        dialect.post(
+            "/rest/v1/activities/external.json",
+            {
+                "input": [
+                    row,
+                    row | {"activityTypeId": "depositCheck"},
+                    row | {"leadId": ann.email},
+                    row | {"activityTypeId": True},
+                    row | {"leadId": True},
+                ]
+            },
+        )
+    )
     assert [entry["status"] for entry in rows] == ["added"] + ["skipped"] * 4
     assert [entry["errors"][0]["code"] for entry in rows[1:]] == ["1003", "1004", "1003", "1004"]
     assert Activity.objects.filter(activity_type_id=check.pk).count() == 1

@@ -17,22 +17,108 @@ from tests.hypothesis_profiles import examples
 from tests.marketo.conftest import FORM, Dialect, code, result
 
 # §B without 611: that is an error of ours
-CODES = set(re.findall(
-    r"\d+", "601 602 603 605 606 607 609 610 612 613 615 701 702 703 704 709 710 1001 1002 1003 1004 1005 1006 1007 "
-    "1008 1009 1010 1011 1012 1013 1014 1015 1016 1017 1018 1020 1021 1022 1025 1026 1027 1028 1029 1035 1049 1080",
-))  # fmt: skip
+CODES = set(
+    re.findall(
+        r"\d+",
+        "601 602 603 605 606 607 609 610 612 613 615 701 702 703 704 709 710 1001 1002 1003 1004 1005 1006 1007 "
+        "1008 1009 1010 1011 1012 1013 1014 1015 1016 1017 1018 1020 1021 1022 1025 1026 1027 1028 1029 1035 1049 1080",
+    )
+)
 HOSTILE = [
-    None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 1.5, -0.0, "", " ", "\0", "a\0b", "\ud800", "😀", "‮evil", "'; drop table person;--",
-    "x" * 300, "9" * 5_000, "1e400", "0001-01-01", "9999-12-31T23:59:59Z", "2026-02-30", "=cmd|' /C calc'!A0", "%", "_", "\\", "{}", "[]",
-    [], {}, [[]], [None], {"id": None}, {"": ""}, {"id": {"id": 1}}, [{"a": "b"}] * 3, "true", "null", "../../etc/passwd", "é", "e\u0301", "İ",
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2**31,
+    2**63,
+    10**400,
+    1.5,
+    -0.0,
+    "",
+    " ",
+    "\0",
+    "a\0b",
+    "\ud800",
+    "😀",
+    "‮evil",
+    "'; drop table person;--",
+    "x" * 300,
+    "9" * 5_000,
+    "1e400",
+    "0001-01-01",
+    "9999-12-31T23:59:59Z",
+    "2026-02-30",
+    "=cmd|' /C calc'!A0",
+    "%",
+    "_",
+    "\\",
+    "{}",
+    "[]",
+    [],
+    {},
+    [[]],
+    [None],
+    {"id": None},
+    {"": ""},
+    {"id": {"id": 1}},
+    [{"a": "b"}] * 3,
+    "true",
+    "null",
+    "../../etc/passwd",
+    "é",
+    "e\u0301",
+    "İ",
+]
 NAMES = [
-    "input", "id", "leadId", "leadIds", "action", "lookupField", "partitionName", "attributes", "apiName", "name", "dataType", "isPrimary",
-    "primaryAttribute", "primaryAttributeValue", "activityDate", "activityTypeId", "activityTypeIds", "externalId", "value", "triggerName",
-    "filterName", "description", "filterType", "filterValues", "fields", "batchSize", "nextPageToken", "sinceDatetime", "listId", "assetIds",
-    "folder", "offset", "maxReturn", "earliestUpdatedAt", "latestUpdatedAt", "includeRules", "draft", "cookie", "email", "firstName", "displayName",
-    "isHidden", "_method", "mergeInCRM", "type", "shoeSize",
-]  # fmt: skip
+    "input",
+    "id",
+    "leadId",
+    "leadIds",
+    "action",
+    "lookupField",
+    "partitionName",
+    "attributes",
+    "apiName",
+    "name",
+    "dataType",
+    "isPrimary",
+    "primaryAttribute",
+    "primaryAttributeValue",
+    "activityDate",
+    "activityTypeId",
+    "activityTypeIds",
+    "externalId",
+    "value",
+    "triggerName",
+    "filterName",
+    "description",
+    "filterType",
+    "filterValues",
+    "fields",
+    "batchSize",
+    "nextPageToken",
+    "sinceDatetime",
+    "listId",
+    "assetIds",
+    "folder",
+    "offset",
+    "maxReturn",
+    "earliestUpdatedAt",
+    "latestUpdatedAt",
+    "includeRules",
+    "draft",
+    "cookie",
+    "email",
+    "firstName",
+    "displayName",
+    "isHidden",
+    "_method",
+    "mergeInCRM",
+    "type",
+    "shoeSize",
+]
 TEXTS = [
     "email",
     "id",
@@ -62,9 +148,12 @@ OBJECTS = st.dictionaries(
     st.sampled_from(NAMES) | st.text(max_size=8), VALUES | st.lists(VALUES, max_size=3), max_size=6
 )
 BODIES = st.one_of(
-    OBJECTS, st.fixed_dictionaries({"input": st.lists(OBJECTS, max_size=4)}, optional={"action": VALUES, "lookupField": VALUES}),
-    st.fixed_dictionaries({"attributes": st.lists(OBJECTS, max_size=3)}), VALUES, st.lists(OBJECTS, max_size=3),
-)  # fmt: skip
+    OBJECTS,
+    st.fixed_dictionaries({"input": st.lists(OBJECTS, max_size=4)}, optional={"action": VALUES, "lookupField": VALUES}),
+    st.fixed_dictionaries({"attributes": st.lists(OBJECTS, max_size=3)}),
+    VALUES,
+    st.lists(OBJECTS, max_size=3),
+)
 RAW = st.one_of(
     BODIES.map(json.dumps),
     st.binary(max_size=60),
@@ -91,7 +180,12 @@ ROUTES = [
     for pattern in urls.urlpatterns
     if isinstance(pattern, URLPattern) and str(pattern.pattern).startswith(("rest/", "identity/"))
 ]
-PLACES = {"lead_id": ["1", "{lead}", "99999999999999999999"], "list_id": ["{list}", "0"], "api_name": ["depositCheck", "a%00b", "%F0%9F%98%80", "x" * 300], "name": ["firstName", "%00", "é"]}  # fmt: skip
+PLACES = {
+    "lead_id": ["1", "{lead}", "99999999999999999999"],
+    "list_id": ["{list}", "0"],
+    "api_name": ["depositCheck", "a%00b", "%F0%9F%98%80", "x" * 300],
+    "name": ["firstName", "%00", "é"],
+}
 
 
 @pytest.fixture
@@ -117,9 +211,13 @@ def test_every_answer_is_an_envelope(dialect, things, data):
     method = data.draw(st.sampled_from(["GET", "POST", "POST", "POST", "DELETE", "PUT", "HEAD"]))
     path, query = address(route, things, data.draw), data.draw(QUERIES)
     reply = dialect.client.generic(
-        method, path, data.draw(RAW), content_type=data.draw(TYPES), headers=dialect.headers,
+        method,
+        path,
+        data.draw(RAW),
+        content_type=data.draw(TYPES),
+        headers=dialect.headers,
         query_params={name: value.encode("utf-8", "replace") for name, value in query.items()},
-    )  # fmt: skip
+    )
     if route.startswith("identity") or method == "HEAD" or reply.status_code in {413, 414}:
         assert reply.status_code in {200, 400, 401, 405, 413, 414}
         return
@@ -157,7 +255,10 @@ def test_an_update_of_a_type_is_whole_or_nothing(dialect, things):
     assert code(dialect.post(f"{path}.json", body)) == "1003"
     (row,) = result(dialect.get(f"{path}/describe.json", draft="true"))
     assert (row["name"], row["status"]) == ("Deposit Check", "approved")
-    for attributes in ([{"apiName": "new", "name": "New", "dataType": "string"}, {"apiName": "bad", "name": "Bad"}], [{"apiName": "new", "name": "New", "dataType": "string"}] * 2):  # fmt: skip
+    for attributes in (
+        [{"apiName": "new", "name": "New", "dataType": "string"}, {"apiName": "bad", "name": "Bad"}],
+        [{"apiName": "new", "name": "New", "dataType": "string"}] * 2,
+    ):
         assert code(dialect.post(f"{path}/attributes/create.json", {"attributes": attributes})) in {"1002", "1003"}
     assert (
         code(dialect.post(f"{path}/attributes/delete.json", {"attributes": [{"apiName": "amount"}, {"apiName": "x"}]}))

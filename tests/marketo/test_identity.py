@@ -64,8 +64,9 @@ def test_bad_credentials(client, credentials):
     assert (unknown.status_code, unknown.json()["error"]) == (401, "unauthorized")
     assert unknown.json()["error_description"] == "No client with requested id: nobody"
     assert (wrong.status_code, wrong.json()) == (
-        401, {"error": "invalid_client", "error_description": "Bad client credentials"},
-    )  # fmt: skip
+        401,
+        {"error": "invalid_client", "error_description": "Bad client credentials"},
+    )
     assert ask(client, credentials, grant_type="password").json()["error"] == "unsupported_grant_type"
 
 

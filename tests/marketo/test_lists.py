@@ -38,8 +38,10 @@ def test_members_come_and_go_in_every_spelling(dialect, seeds, spelling, ids):
     assert listed == [{"id": ann.pk, "email": ann.email}, {"id": bob.pk, "email": bob.email}]
     assert [row["status"] for row in result(dialect.delete(path, body))] == ["removed", "removed"]
     assert result(dialect.delete(path, body))[0] == {
-        "id": ann.pk, "status": "skipped", "reasons": [{"code": "1015", "message": "Lead not in list"}],
-    }  # fmt: skip
+        "id": ann.pk,
+        "status": "skipped",
+        "reasons": [{"code": "1015", "message": "Lead not in list"}],
+    }
 
 
 def test_whoever_is_nobody_is_skipped_alone(dialect, seeds):

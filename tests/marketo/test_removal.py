@@ -62,11 +62,24 @@ def test_fields_are_created_and_changed(dialect):
         "description": "EU",
         "isHidden": False,
     }
-    rows = result(dialect.post(f"{path}.json", {"input": [
-        field, field, {"name": "site", "displayName": "Site", "dataType": "url"}, {"name": "x"}, {"displayName": "No name", "dataType": "string"},
-        {"name": "9x", "displayName": "Nine", "dataType": "string"}, {"name": ["x"], "displayName": "y", "dataType": ["z"]}, 7,
-        {"name": "firstName", "displayName": "Again", "dataType": "string"},
-    ]}))  # fmt: skip
+    rows = result(
+        dialect.post(
+            f"{path}.json",
+            {
+                "input": [
+                    field,
+                    field,
+                    {"name": "site", "displayName": "Site", "dataType": "url"},
+                    {"name": "x"},
+                    {"displayName": "No name", "dataType": "string"},
+                    {"name": "9x", "displayName": "Nine", "dataType": "string"},
+                    {"name": ["x"], "displayName": "y", "dataType": ["z"]},
+                    7,
+                    {"name": "firstName", "displayName": "Again", "dataType": "string"},
+                ]
+            },
+        )
+    )
     assert rows[0] == {"name": "shoeSize", "status": "created"} and rows[2]["status"] == "created"
     assert [row["reasons"][0]["code"] for row in rows if "reasons" in row] == [
         "1017",

@@ -110,10 +110,12 @@ def test_a_token_request_in_every_form(client, credentials):
     }
     url = "/identity/oauth/token"
     replies = [
-        client.get(url, fields), client.post(f"{url}?{urlencode(fields)}"), client.post(url, fields),
+        client.get(url, fields),
+        client.post(f"{url}?{urlencode(fields)}"),
+        client.post(url, fields),
         client.post(url, urlencode(fields), content_type="application/x-www-form-urlencoded"),
         client.get(url, fields | {"partner_id": "x"}),
-    ]  # fmt: skip
+    ]
     assert len({reply.json()["access_token"] for reply in replies}) == 1
     assert client.post("/rest/identity/oauth/token", fields).json()["errors"][0]["code"] == "610"
     for bad in (
@@ -134,14 +136,23 @@ def test_a_real_server_keeps_tokens_and_secrets_out_of_its_log(settings, owner):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "WEB_PORT": str(port), "WEB_WORKERS": "1", "ACCESS_LOG": "on", "EMBEDDED_POSTGRES_ATTACH": "1",
-        "DATA_DIR": str(product.DATA_DIR), "TEST_DATABASE_NAME": connection.settings_dict["NAME"], "BIND": "127.0.0.1",
+        "WEB_PORT": str(port),
+        "WEB_WORKERS": "1",
+        "ACCESS_LOG": "on",
+        "EMBEDDED_POSTGRES_ATTACH": "1",
+        "DATA_DIR": str(product.DATA_DIR),
+        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+        "BIND": "127.0.0.1",
         "DJANGO_SETTINGS_MODULE": "config.settings",
-    }  # fmt: skip
+    }
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi"],
-        env=environment, cwd=product.BASE_DIR, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        env=environment,
+        cwd=product.BASE_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         _wait_for(port)
         asked = urlencode(

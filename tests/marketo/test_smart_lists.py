@@ -16,20 +16,39 @@ def regulars(db):
     approved_type()
     seeds = static_lists.create("Seeds", None)
     other = list_editing.create("Others", {"version": 1, "match": "all", "filters": []}, None)
-    return list_editing.create("Regulars", {
-        "version": 1, "match": "advanced", "logic": "1 and (2 or not 3) and 4 and 5",
-        "filters": [
-            {"kind": "activity", "did": True, "type": "depositCheck", "constraints": [
-                {"field": "check", "operator": "is", "values": ["No. 1"]},
-                {"field": "amount", "operator": "greater than", "values": ["500"]},
-                {"field": "@occurred_at", "operator": "in past", "values": ["30 days"]},
-            ], "count": {"operator": "at least", "values": ["2"]}},
-            {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain", "Italy"]},
-            {"kind": "static_list", "list": seeds.pk, "member": True},
-            {"kind": "smart_list", "list": other.pk, "member": False},
-            {"kind": "sequence", "steps": [{"type": "depositCheck", "constraints": []}, {"type": "clickLink", "constraints": [], "within_days": 7, "not": True}]},
-        ],
-    }, None, description="Twice a month")  # fmt: skip
+    return list_editing.create(
+        "Regulars",
+        {
+            "version": 1,
+            "match": "advanced",
+            "logic": "1 and (2 or not 3) and 4 and 5",
+            "filters": [
+                {
+                    "kind": "activity",
+                    "did": True,
+                    "type": "depositCheck",
+                    "constraints": [
+                        {"field": "check", "operator": "is", "values": ["No. 1"]},
+                        {"field": "amount", "operator": "greater than", "values": ["500"]},
+                        {"field": "@occurred_at", "operator": "in past", "values": ["30 days"]},
+                    ],
+                    "count": {"operator": "at least", "values": ["2"]},
+                },
+                {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain", "Italy"]},
+                {"kind": "static_list", "list": seeds.pk, "member": True},
+                {"kind": "smart_list", "list": other.pk, "member": False},
+                {
+                    "kind": "sequence",
+                    "steps": [
+                        {"type": "depositCheck", "constraints": []},
+                        {"type": "clickLink", "constraints": [], "within_days": 7, "not": True},
+                    ],
+                },
+            ],
+        },
+        None,
+        description="Twice a month",
+    )
 
 
 def test_rules_in_the_documented_shape(dialect, regulars):

@@ -7,9 +7,13 @@ from tests.factories import person
 
 TYPE = "/rest/v1/activities/external/type"
 NEW = {
-    "apiName": "attendWorkshop", "name": "Attend Workshop", "description": "Took part", "triggerName": "Attends Workshop",
-    "filterName": "Attended Workshop", "primaryAttribute": {"apiName": "workshopName", "name": "Workshop Name"},
-}  # fmt: skip
+    "apiName": "attendWorkshop",
+    "name": "Attend Workshop",
+    "description": "Took part",
+    "triggerName": "Attends Workshop",
+    "filterName": "Attended Workshop",
+    "primaryAttribute": {"apiName": "workshopName", "name": "Workshop Name"},
+}
 
 
 def result(reply):
@@ -108,9 +112,16 @@ def test_types_lists_standard_and_approved_ones(dialect):
 
 
 def test_leads_are_synced_and_read_back(dialect):
-    reply = dialect.post("/rest/v1/leads.json", {"input": [
-        {"email": "ann@example.com", "firstName": "Ann", "country": "Spain"}, {"email": "nonsense"}, {"email": "b@example.com", "shoe": 1},
-    ]}).json()  # fmt: skip
+    reply = dialect.post(
+        "/rest/v1/leads.json",
+        {
+            "input": [
+                {"email": "ann@example.com", "firstName": "Ann", "country": "Spain"},
+                {"email": "nonsense"},
+                {"email": "b@example.com", "shoe": 1},
+            ]
+        },
+    ).json()
     ann, bad, unknown = reply["result"]
     assert ann["status"] == "created" and bad["reasons"][0]["code"] == "1001"
     assert unknown["reasons"] == [{"code": "1006", "message": "Field 'shoe' not found"}]

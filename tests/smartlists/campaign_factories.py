@@ -28,9 +28,11 @@ def members(static_list: StaticList):
 
 def definition(*steps, triggers=(CHECK,), qualification=None, **more):
     return {
-        "triggers": list(triggers), "steps": list(steps), "qualification": qualification or {"how": "every time"},
+        "triggers": list(triggers),
+        "steps": list(steps),
+        "qualification": qualification or {"how": "every time"},
         **more,
-    }  # fmt: skip
+    }
 
 
 def draft(*steps, name=None, **more):

@@ -11,7 +11,9 @@ BIG = {
     "logic": "1 and (2 or not 3) and 4",
     "filters": [
         {
-            "kind": "activity", "did": True, "type": "depositCheck",
+            "kind": "activity",
+            "did": True,
+            "type": "depositCheck",
             "constraints": [
                 {"field": "amount", "operator": "greater than", "values": ["500"]},
                 {"field": "@occurred_at", "operator": "in past", "values": ["90 days"]},
@@ -27,12 +29,15 @@ BIG = {
         {
             "kind": "sequence",
             "steps": [
-                {"type": "depositCheck", "constraints": [{"field": "pages", "operator": "between", "values": ["1", "3"]}]},
+                {
+                    "type": "depositCheck",
+                    "constraints": [{"field": "pages", "operator": "between", "values": ["1", "3"]}],
+                },
                 {"type": "newPerson", "within_days": 7, "not": True},
             ],
         },
     ],
-}  # fmt: skip
+}
 
 
 def url(tab, *args):

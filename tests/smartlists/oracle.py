@@ -219,12 +219,7 @@ _FILTERS: dict[str, Callable[[World, Json, int], bool]] = {
 # Operators
 
 
-NEGATIVE = {
-    "is not": "is",
-    "not starts with": "starts with",
-    "not ends with": "ends with",
-    "not contains": "contains",
-}
+NEGATIVE = {"is not": "is", "not starts with": "starts with", "not ends with": "ends with", "not contains": "contains"}
 
 
 def satisfies(world: World, data_type: str, value: Any, condition: Json) -> bool:

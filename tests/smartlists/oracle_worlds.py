@@ -19,9 +19,17 @@ from smartlists.models import SmartList
 from tests.smartlists.oracle import Happening, World
 
 STANDARD_PERSON_FIELDS = (
-    "email", "country", "annual_revenue", "number_of_employees", "website", "date_of_birth", "unsubscribed",
-    "unsubscribed_reason", "person_score", "created_at",
-)  # fmt: skip
+    "email",
+    "country",
+    "annual_revenue",
+    "number_of_employees",
+    "website",
+    "date_of_birth",
+    "unsubscribed",
+    "unsubscribed_reason",
+    "person_score",
+    "created_at",
+)
 PERSON_FIELDS: Mapping[str, str] = {
     **{name: catalog.STANDARD[name][1] for name in STANDARD_PERSON_FIELDS},
     **{f"my_{data_type}": data_type for data_type in datatypes.BY_NAME},
@@ -127,9 +135,18 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
                 )
                 text = datatypes.BY_NAME[shape[primary]].to_text(values[primary])
                 copy.write_row(
-                    (pk, person, types[name], version, occurred_at, recorded_at, text, f"{{{attributes}}}",
-                     int(Door.API))
-                )  # fmt: skip
+                    (
+                        pk,
+                        person,
+                        types[name],
+                        version,
+                        occurred_at,
+                        recorded_at,
+                        text,
+                        f"{{{attributes}}}",
+                        int(Door.API),
+                    )
+                )
     return ids
 
 

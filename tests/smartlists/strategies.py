@@ -20,10 +20,38 @@ from tests.smartlists.oracle_worlds import ACTIVITY_FIELDS, PERSON_FIELDS, VERSI
 Json = dict[str, Any]
 
 TEXTS = (
-    "Madrid", "madrid", "MÁLAGA", "málaga", "ma\u0301laga", "100%", "100", "a_b", "aXb", "%", "_", "\\", "'", "ΣΑΣ",
-    "σας", "İstanbul", "istanbul", "ıstanbul", "STRASSE", "straße", "ẞ", "ß", "ǅ", "ﬁ", "日本", "😀", "Å", "a\nb",
-    "1", "true", "no value",
-)  # fmt: skip
+    "Madrid",
+    "madrid",
+    "MÁLAGA",
+    "málaga",
+    "ma\u0301laga",
+    "100%",
+    "100",
+    "a_b",
+    "aXb",
+    "%",
+    "_",
+    "\\",
+    "'",
+    "ΣΑΣ",
+    "σας",
+    "İstanbul",
+    "istanbul",
+    "ıstanbul",
+    "STRASSE",
+    "straße",
+    "ẞ",
+    "ß",
+    "ǅ",
+    "ﬁ",
+    "日本",
+    "😀",
+    "Å",
+    "a\nb",
+    "1",
+    "true",
+    "no value",
+)
 PIECES = ("m", "a", "Á", "%", "_", "\\", "ΣΑ", "i", "ß", "ma\u0301", "00", "B", "'", "日", " ")
 EMAILS = ("ann@example.com", "ANN@example.com", "bo_b@example.org", "bo%b@example.org")
 LINKS = ("https://example.com/a", "https://example.com/A", "https://example.com/100%25", "/b_c")
@@ -31,13 +59,27 @@ INTEGERS = (-3, -1, 0, 1, 2, 3, 10, 2**53 - 1)
 FLOATS = (-1.5, 0.0, 0.1, 0.3, 1.0, 2.5, 1e-07, 1e22, 1 / 3)
 AMOUNTS = tuple(map(Decimal, ("-2.5", "0", "0.1", "0.3", "1", "1.5", "2", "3.3333", "999999999999999.9999")))
 PERIODS = (
-    (1, "hour"), (36, "hours"), (1, "day"), (2, "days"), (7, "days"), (1, "week"), (3, "weeks"), (1, "month"),
-    (2, "months"), (13, "months"), (1, "year"), (4, "years"), (10_000, "years"), (10_000, "hours"),
-)  # fmt: skip
+    (1, "hour"),
+    (36, "hours"),
+    (1, "day"),
+    (2, "days"),
+    (7, "days"),
+    (1, "week"),
+    (3, "weeks"),
+    (1, "month"),
+    (2, "months"),
+    (13, "months"),
+    (1, "year"),
+    (4, "years"),
+    (10_000, "years"),
+    (10_000, "hours"),
+)
 FRAMES = (
-    "today", "yesterday", "tomorrow",
+    "today",
+    "yesterday",
+    "tomorrow",
     *(f"{which} {unit}" for which in ("this", "last", "next") for unit in ("week", "month", "quarter", "year")),
-)  # fmt: skip
+)
 
 # (zone, a moment near which something happens there): clocks change, days are skipped, months end
 OCCASIONS = (
@@ -61,10 +103,19 @@ OCCASIONS = (
 NEAR = tuple(
     timedelta(**step)
     for step in (
-        {}, {"microseconds": -1}, {"microseconds": 1}, {"minutes": -20}, {"hours": 1}, {"hours": -3}, {"days": 1},
-        {"days": -1}, {"days": 3, "hours": 5}, {"days": -30}, {"days": 31},
+        {},
+        {"microseconds": -1},
+        {"microseconds": 1},
+        {"minutes": -20},
+        {"hours": 1},
+        {"hours": -3},
+        {"days": 1},
+        {"days": -1},
+        {"days": 3, "hours": 5},
+        {"days": -30},
+        {"days": 31},
     )
-)  # fmt: skip
+)
 SMALLEST = timedelta(microseconds=1)
 
 
@@ -119,11 +170,20 @@ class Scene:
         texts = self._some([datatypes.BY_NAME["text"].parse(text, UTC) for text in TEXTS], 8)
         integers = self._some(INTEGERS, 5)
         return {
-            "string": texts, "text": texts, "phone": texts, "email": EMAILS, "link": LINKS, "boolean": (True, False),
-            "integer": integers, "score": integers, "percent": integers, "float": self._some(FLOATS, 5),
-            "currency": self._some(AMOUNTS, 5), "date": self._some(self.days, 12),
+            "string": texts,
+            "text": texts,
+            "phone": texts,
+            "email": EMAILS,
+            "link": LINKS,
+            "boolean": (True, False),
+            "integer": integers,
+            "score": integers,
+            "percent": integers,
+            "float": self._some(FLOATS, 5),
+            "currency": self._some(AMOUNTS, 5),
+            "date": self._some(self.days, 12),
             "datetime": [*self.apart, *self._some(self.moments, 24)],
-        }  # fmt: skip
+        }
 
     def _some(self, values: Sequence[Any], most: int) -> Sequence[Any]:
         return self.random.sample(list(values), min(most, len(values)))

@@ -95,8 +95,11 @@ BY_HAND = (regulars, big_spenders_in_a_row, lapsed, twice_a_stack, quiet_for_hal
 
 
 def test_lists_over_purchases_find_whom_a_script_finds():
-    fields = (FieldSpec("order", "Order", is_primary=True), FieldSpec("cds", "CDs", "integer"),
-              FieldSpec("amount", "Amount", "currency"))  # fmt: skip
+    fields = (
+        FieldSpec("order", "Order", is_primary=True),
+        FieldSpec("cds", "CDs", "integer"),
+        FieldSpec("amount", "Amount", "currency"),
+    )
     approved_type("Buy CDs", "buyCds", fields)
     # "Buyed" is what tests.making says
     texts = {file.stem: file.read_text(encoding="utf-8").replace('"Bought CDs"', "`buyCds`") for file in LISTS}
@@ -106,9 +109,13 @@ def test_lists_over_purchases_find_whom_a_script_finds():
     outcomes = upsert.upsert([{"email": f"customer{one}@example.com"} for one in customers], DIALECT)
     ids = {one: outcome.person_id for one, outcome in zip(customers, outcomes, strict=True)}
     recorded(
-        *(activity(ids[row["customer_id"]], "buyCds", row["date"], row["order_id"], cds=row["cds"],
-                   amount=row["amount"]) for row in rows)
-    )  # fmt: skip
+        *(
+            activity(
+                ids[row["customer_id"]], "buyCds", row["date"], row["order_id"], cds=row["cds"], amount=row["amount"]
+            )
+            for row in rows
+        )
+    )
     bought: dict[int, list[Purchase]] = defaultdict(list)
     for row in rows:
         bought[ids[row["customer_id"]]].append(

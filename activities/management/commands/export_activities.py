@@ -12,8 +12,13 @@ class Command(ExportCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--type", action="append", dest="types", metavar="API_NAME",
-                            help="may be repeated; by default every custom type")  # fmt: skip
+        parser.add_argument(
+            "--type",
+            action="append",
+            dest="types",
+            metavar="API_NAME",
+            help="may be repeated; by default every custom type",
+        )
         parser.add_argument("--since", metavar="MOMENT", help="occurred then or later")
         parser.add_argument("--until", metavar="MOMENT", help="occurred before then")
 

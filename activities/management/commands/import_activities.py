@@ -23,14 +23,20 @@ class Command(ImportCommand):
         super().add_arguments(parser)
         parser.add_argument("--type", help="API name of the activity type")
         parser.add_argument("--type-column", metavar="COLUMN", help="the column with the type, where types are mixed")
-        parser.add_argument("--person", metavar="TEMPLATE",
-                            help="who did it: a column like {email}, or a text with columns in it")  # fmt: skip
+        parser.add_argument(
+            "--person", metavar="TEMPLATE", help="who did it: a column like {email}, or a text with columns in it"
+        )
         parser.add_argument("--person-field", help="id, email (default) or a unique person field")
         parser.add_argument("--create-people", action="store_true", help="create people who are not known yet")
         parser.add_argument("--occurred-at", metavar="COLUMN")
         parser.add_argument("--primary", metavar="COLUMN", help="the column of the primary field")
-        parser.add_argument("--field", action="append", default=[], metavar="API_NAME=COLUMN",
-                            help="a secondary field; without any, columns called like fields are taken")  # fmt: skip
+        parser.add_argument(
+            "--field",
+            action="append",
+            default=[],
+            metavar="API_NAME=COLUMN",
+            help="a secondary field; without any, columns called like fields are taken",
+        )
         parser.add_argument("--attributes", metavar="COLUMN", help="a column with the fields as a JSON object")
         keys = parser.add_mutually_exclusive_group()
         keys.add_argument("--external-id", metavar="COLUMN")
@@ -38,9 +44,12 @@ class Command(ImportCommand):
 
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
         more = {
-            "lookup_field": options["person_field"], "create_people": options["create_people"], "zone": options["zone"],
-            "date_order": options["dates"], "decimal": options["decimal"],
-        }  # fmt: skip
+            "lookup_field": options["person_field"],
+            "create_people": options["create_people"],
+            "zone": options["zone"],
+            "date_order": options["dates"],
+            "decimal": options["decimal"],
+        }
         more = {name: value for name, value in more.items() if value is not None}
         if activities_importing.is_marketo(shape) and not options["occurred_at"]:
             return self._marketo(options, more)
@@ -51,14 +60,20 @@ class Command(ImportCommand):
             if not options[name] and meaning not in given:
                 raise CommandError(f"--{name.replace('_', '-')} is needed.")
         columns = {
-            "activity_type": options["type_column"], "occurred_at": options["occurred_at"],
-            "primary_value": options["primary"], "attributes": options["attributes"],
-            "external_id": options["external_id"], **self._fields(shape, options),
-        }  # fmt: skip
+            "activity_type": options["type_column"],
+            "occurred_at": options["occurred_at"],
+            "primary_value": options["primary"],
+            "attributes": options["attributes"],
+            "external_id": options["external_id"],
+            **self._fields(shape, options),
+        }
         return Plan(
             columns={name: column for name, column in columns.items() if column},
-            subject=options["type"] or "", person=options["person"], external_id=_external_id(options), **more,
-        )  # fmt: skip
+            subject=options["type"] or "",
+            person=options["person"],
+            external_id=_external_id(options),
+            **more,
+        )
 
     def _marketo(self, options: dict[str, Any], more: dict[str, Any]) -> Plan:
         if options["type"]:

@@ -15,9 +15,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--close", action="store_true", help="only write down the sums of days that are over")
         parser.add_argument(
-            "--head", action="append", default=[], metavar="'DAY DIGEST'",
+            "--head",
+            action="append",
+            default=[],
+            metavar="'DAY DIGEST'",
             help="a head of the chain that was noted elsewhere, as backups and the status page show it",
-        )  # fmt: skip
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         closed = verify.close_days()

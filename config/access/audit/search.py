@@ -78,11 +78,15 @@ def _rows(entries: QuerySet[LogEntry]) -> Iterator[dict[str, Any]]:
         details = audit.details(entry)
         yield {
             "time": entry.action_time.astimezone(UTC).isoformat(),
-            "user": entry.user.get_username(), "user_id": entry.user_id,
-            "what": details.pop("action", ""), "says": audit.sentence(entry),
+            "user": entry.user.get_username(),
+            "user_id": entry.user_id,
+            "what": details.pop("action", ""),
+            "says": audit.sentence(entry),
             "object_type": entry.content_type.model if entry.content_type else "",
-            "object_id": entry.object_id or "", "object": entry.object_repr, "details": details,
-        }  # fmt: skip
+            "object_id": entry.object_id or "",
+            "object": entry.object_repr,
+            "details": details,
+        }
 
 
 def _midnight(day: date) -> datetime:

@@ -25,9 +25,7 @@ FORMATS = {
     "ndjson": (audit_search.as_ndjson, "application/x-ndjson"),
 }
 
-audit.describe({
-    "audit_exported": (2, gettext_lazy("Exported audit entries (%(format)s)")),
-})  # fmt: skip
+audit.describe({"audit_exported": (2, gettext_lazy("Exported audit entries (%(format)s)"))})
 
 
 class SearchForm(forms.Form):
@@ -67,12 +65,20 @@ def page(request: HttpRequest) -> HttpResponse:
         older["before"] = str(found[SHOWN - 1].pk)
     asked = request.GET.copy()
     asked.pop("before", None)
-    return render(request, "access/audit.html", {
-        **admin.site.each_context(request), "title": _("Audit"), "form": form,
-        "found": [(entry, audit.sentence(entry)) for entry in found[:SHOWN]], "query": asked.urlencode(),
-        "older": older.urlencode() if len(found) > SHOWN else "", "is_narrowed": any(asked.values()),
-        "zone": timezone.get_current_timezone_name(),
-    })  # fmt: skip
+    return render(
+        request,
+        "access/audit.html",
+        {
+            **admin.site.each_context(request),
+            "title": _("Audit"),
+            "form": form,
+            "found": [(entry, audit.sentence(entry)) for entry in found[:SHOWN]],
+            "query": asked.urlencode(),
+            "older": older.urlencode() if len(found) > SHOWN else "",
+            "is_narrowed": any(asked.values()),
+            "zone": timezone.get_current_timezone_name(),
+        },
+    )
 
 
 def export(request: HttpRequest) -> Any:

@@ -23,9 +23,11 @@ from people.core.numerals import whole_number
 FAILED_DAYS = 30
 FAILED_SHOWN = 50
 OVERLAPS = (
-    (0, gettext_lazy("at once")), (1, gettext_lazy("in an hour")), (24, gettext_lazy("in a day")),
+    (0, gettext_lazy("at once")),
+    (1, gettext_lazy("in an hour")),
+    (24, gettext_lazy("in a day")),
     (168, gettext_lazy("in a week")),
-)  # fmt: skip
+)
 
 
 class ClientForm(forms.Form):
@@ -113,9 +115,17 @@ class ApiClientAdmin(ModelAdmin):
                 return redirect("admin:access_apiclient_change", client.pk)
         failed = [(client, row) for row in client_failures.of([client.api_user_id], FAILED_DAYS, FAILED_SHOWN)]
         return self._page(
-            request, "client", client.name, form=form, client=client, original=client, failed=failed,
-            may_change=may_change, overlaps=OVERLAPS, days=FAILED_DAYS,
-        )  # fmt: skip
+            request,
+            "client",
+            client.name,
+            form=form,
+            client=client,
+            original=client,
+            failed=failed,
+            may_change=may_change,
+            overlaps=OVERLAPS,
+            days=FAILED_DAYS,
+        )
 
     def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         client = self._posted(request, pk)

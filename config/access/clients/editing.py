@@ -29,24 +29,36 @@ from people.core.errors import Problem, Refused, refuse_if, show
 from people.core.permissions import require
 
 DEFAULT_RIGHTS = (
-    "people.view_person", "people.add_person", "people.change_person", "people.view_personfield",
-    "people.add_personfield", "people.change_personfield", "people.view_staticlist", "people.add_staticlist",
-    "people.change_staticlist", "people.delete_staticlist", "people.delete_person", "people.merge_person",
-    "smartlists.view_smartlist", "smartlists.add_smartlist", "smartlists.delete_smartlist",
+    "people.view_person",
+    "people.add_person",
+    "people.change_person",
+    "people.view_personfield",
+    "people.add_personfield",
+    "people.change_personfield",
+    "people.view_staticlist",
+    "people.add_staticlist",
+    "people.change_staticlist",
+    "people.delete_staticlist",
+    "people.delete_person",
+    "people.merge_person",
+    "smartlists.view_smartlist",
+    "smartlists.add_smartlist",
+    "smartlists.delete_smartlist",
     "smartlists.view_smartcampaign",
-    "activities.view_activity", "activities.record_activity", "activities.view_activitytype",
-    "activities.add_activitytype", "activities.change_activitytype", "activities.approve_activitytype",
+    "activities.view_activity",
+    "activities.record_activity",
+    "activities.view_activitytype",
+    "activities.add_activitytype",
+    "activities.change_activitytype",
+    "activities.approve_activitytype",
     "activities.delete_activitytype",
-)  # fmt: skip
+)
 
 OWN_APPS = ("people", "activities", "smartlists", "access")
 MAX_OVERLAP = timedelta(days=7)
 LAST_USED_EVERY = timedelta(minutes=1)
 
-audit.describe({
-    "secret_rotated": (2, gettext_lazy("Gave it a new secret")),
-    "revoked": (2, gettext_lazy("Revoked")),
-})  # fmt: skip
+audit.describe({"secret_rotated": (2, gettext_lazy("Gave it a new secret")), "revoked": (2, gettext_lazy("Revoked"))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +94,14 @@ def create(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) 
     )
     user.user_permissions.set(granted)
     client = ApiClient.objects.create(
-        name=name, client_id=client_id, client_secret=secret, user=owner, api_user=user,
-        client_type=ApiClient.CLIENT_CONFIDENTIAL, authorization_grant_type=ApiClient.GRANT_CLIENT_CREDENTIALS,
-    )  # fmt: skip
+        name=name,
+        client_id=client_id,
+        client_secret=secret,
+        user=owner,
+        api_user=user,
+        client_type=ApiClient.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=ApiClient.GRANT_CLIENT_CREDENTIALS,
+    )
     audit.note(by, client, "created")
     return Credentials(client, client_id, secret)
 

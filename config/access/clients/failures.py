@@ -27,12 +27,14 @@ KEPT_DAYS = 35
 MAX_ROUTE = 150
 NOTICE = "client_fails"
 
-notifications.describe({
-    NOTICE: Kind(
-        gettext_lazy("An API client of yours keeps failing"),
-        gettext_lazy("%(name)s failed %(count)s times today, most often with %(code)s at %(route)s."),
-    ),
-})  # fmt: skip
+notifications.describe(
+    {
+        NOTICE: Kind(
+            gettext_lazy("An API client of yours keeps failing"),
+            gettext_lazy("%(name)s failed %(count)s times today, most often with %(code)s at %(route)s."),
+        )
+    }
+)
 
 _counts: Buffer[tuple[date, int, int, str, str]] = Buffer()
 
@@ -106,9 +108,15 @@ def tell() -> int:
     for client in clients.order_by("pk"):
         (worst,) = of([client.api_user_id], 1, limit=1)
         sent += notifications.tell(
-            [client.user_id], NOTICE, "admin:access_apiclient_change", client.pk,
-            name=client.name, count=totals[client.api_user_id], code=worst.code, route=worst.route,
-        )  # fmt: skip
+            [client.user_id],
+            NOTICE,
+            "admin:access_apiclient_change",
+            client.pk,
+            name=client.name,
+            count=totals[client.api_user_id],
+            code=worst.code,
+            route=worst.route,
+        )
     return sent
 
 

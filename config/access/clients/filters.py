@@ -25,8 +25,18 @@ class ApiClientFilters(Filters):
         **dict.fromkeys(("client_secret", "previous_secret", "previous_secret_ends_at"), "secret"),
         **dict.fromkeys(("token_number", "token_digest", "token_expires_at"), "the Marketo API's own token"),
         **dict.fromkeys(
-            ("redirect_uris", "post_logout_redirect_uris", "client_type", "authorization_grant_type", "algorithm",
-             "skip_authorization", "hash_client_secret", "allowed_origins", "registration_source", "cimd_expires_at"),
+            (
+                "redirect_uris",
+                "post_logout_redirect_uris",
+                "client_type",
+                "authorization_grant_type",
+                "algorithm",
+                "skip_authorization",
+                "hash_client_secret",
+                "allowed_origins",
+                "registration_source",
+                "cimd_expires_at",
+            ),
             "the same for every client: only client credentials are given out",
         ),
-    }  # fmt: skip
+    }

@@ -29,16 +29,22 @@ class TokenForm(forms.Form):
         label=gettext_lazy("What is it for?"), max_length=150, widget=forms.TextInput({"class": "ca-input"})
     )
     days = forms.TypedChoiceField(
-        label=gettext_lazy("It ends after"), coerce=int, initial=90, widget=forms.Select({"class": "ca-input"}),
+        label=gettext_lazy("It ends after"),
+        coerce=int,
+        initial=90,
+        widget=forms.Select({"class": "ca-input"}),
         choices=lambda: [(days, ngettext("%(count)s day", "%(count)s days", days) % {"count": days}) for days in LIVES],
-    )  # fmt: skip
+    )
 
     def __init__(self, data: Any, user: Any) -> None:
         super().__init__(data)
         self.fields["rights"] = RightsField(
-            user, (), label=_("Only these rights"), required=False,
+            user,
+            (),
+            label=_("Only these rights"),
+            required=False,
             help_text=_("None ticked: everything that you may do, also what you may do later."),
-        )  # fmt: skip
+        )
 
     @property
     def chosen(self) -> set[str]:
@@ -69,10 +75,19 @@ def page(request: HttpRequest) -> HttpResponse:
                 form.add_error(place if place in form.fields else None, str(problem.message))
         else:
             form = TokenForm(None, user)
-    return render(request, "access/tokens.html", {
-        **admin.site.each_context(request), "title": _("My tokens"), "tokens": mine, "form": form, "issued": issued,
-        "now": timezone.now(), "confirm_at": None if is_confirmed else _confirming(user),
-    })  # fmt: skip
+    return render(
+        request,
+        "access/tokens.html",
+        {
+            **admin.site.each_context(request),
+            "title": _("My tokens"),
+            "tokens": mine,
+            "form": form,
+            "issued": issued,
+            "now": timezone.now(),
+            "confirm_at": None if is_confirmed else _confirming(user),
+        },
+    )
 
 
 def _confirming(user: Any) -> str:

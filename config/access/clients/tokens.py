@@ -23,10 +23,12 @@ from people.core.errors import NotAllowed, Problem, Refused, refuse_if, show
 MAX_PERSONAL_DAYS = 366
 MAX_PERSONAL_TOKENS = 50
 
-audit.describe({
-    "token_created": (2, gettext_lazy("Created the personal token “%(name)s”")),
-    "token_revoked": (2, gettext_lazy("Revoked the personal token “%(name)s”")),
-})  # fmt: skip
+audit.describe(
+    {
+        "token_created": (2, gettext_lazy("Created the personal token “%(name)s”")),
+        "token_revoked": (2, gettext_lazy("Revoked the personal token “%(name)s”")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,13 +34,20 @@ def account(request: HttpRequest) -> HttpResponse:
     own = list(Authenticator.objects.filter(user=user).order_by("pk"))
     by_type = {one.type: one for one in own}
     codes = by_type.get(Authenticator.Type.RECOVERY_CODES)
-    return render(request, "access/account.html", {
-        "title": _("Your account"), "roles": user.groups.order_by("name"), "has_factor": mfa.has(user),
-        "is_required": mfa.is_required(user), "totp": by_type.get(Authenticator.Type.TOTP),
-        "passkeys": [one for one in own if one.type == Authenticator.Type.WEBAUTHN],
-        "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
-        "signed_in": sessions.of(user, request.session.session_key),
-    })  # fmt: skip
+    return render(
+        request,
+        "access/account.html",
+        {
+            "title": _("Your account"),
+            "roles": user.groups.order_by("name"),
+            "has_factor": mfa.has(user),
+            "is_required": mfa.is_required(user),
+            "totp": by_type.get(Authenticator.Type.TOTP),
+            "passkeys": [one for one in own if one.type == Authenticator.Type.WEBAUTHN],
+            "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
+            "signed_in": sessions.of(user, request.session.session_key),
+        },
+    )
 
 
 def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
@@ -62,11 +69,19 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
     if request.method == "POST":
         return _end(request, user, "admin:access_user_sign_in", user_id)
     name = {"name": user.get_username()}
-    return render(request, "access/user_sign_in.html", {
-        **admin.site.each_context(request), "title": _("Sign-in of %(name)s") % name, "somebody": user,
-        "signed_in": sessions.of(user), "has_factor": mfa.has(user), "ends_all": True,
-        "tokens": user.api_tokens.filter(client=None).order_by("-pk"),
-    })  # fmt: skip
+    return render(
+        request,
+        "access/user_sign_in.html",
+        {
+            **admin.site.each_context(request),
+            "title": _("Sign-in of %(name)s") % name,
+            "somebody": user,
+            "signed_in": sessions.of(user),
+            "has_factor": mfa.has(user),
+            "ends_all": True,
+            "tokens": user.api_tokens.filter(client=None).order_by("-pk"),
+        },
+    )
 
 
 def _end(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:

@@ -18,13 +18,15 @@ from people.core import audit
 
 UNKNOWN = "–"  # an address, where none is known
 
-audit.describe({
-    "signed_in": (2, gettext_lazy("Signed in from %(address)s")),
-    "signed_out": (2, gettext_lazy("Signed out")),
-    "sign_in_failed": (2, gettext_lazy("A wrong password was given from %(address)s")),
-    "sign_in_locked": (2, gettext_lazy("Signing in from %(address)s is locked after too many wrong passwords")),
-    "second_step_failed": (2, gettext_lazy("A wrong code of the second step was given from %(address)s")),
-})  # fmt: skip
+audit.describe(
+    {
+        "signed_in": (2, gettext_lazy("Signed in from %(address)s")),
+        "signed_out": (2, gettext_lazy("Signed out")),
+        "sign_in_failed": (2, gettext_lazy("A wrong password was given from %(address)s")),
+        "sign_in_locked": (2, gettext_lazy("Signing in from %(address)s is locked after too many wrong passwords")),
+        "second_step_failed": (2, gettext_lazy("A wrong code of the second step was given from %(address)s")),
+    }
+)
 
 
 def note_success(request: HttpRequest, user: Any, **_signal: Any) -> None:

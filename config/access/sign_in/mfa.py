@@ -20,14 +20,16 @@ from people.core import audit, installation
 EVERYBODY = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
-audit.describe({
-    "totp_added": (2, gettext_lazy("Set up an authenticator app")),
-    "totp_removed": (2, gettext_lazy("Removed the authenticator app")),
-    "webauthn_added": (2, gettext_lazy("Added a passkey")),
-    "webauthn_removed": (2, gettext_lazy("Removed a passkey")),
-    "factors_reset": (2, gettext_lazy("Reset the second step at sign-in")),
-    "codes_renewed": (2, gettext_lazy("Made new recovery codes")),
-})  # fmt: skip
+audit.describe(
+    {
+        "totp_added": (2, gettext_lazy("Set up an authenticator app")),
+        "totp_removed": (2, gettext_lazy("Removed the authenticator app")),
+        "webauthn_added": (2, gettext_lazy("Added a passkey")),
+        "webauthn_removed": (2, gettext_lazy("Removed a passkey")),
+        "factors_reset": (2, gettext_lazy("Reset the second step at sign-in")),
+        "codes_renewed": (2, gettext_lazy("Made new recovery codes")),
+    }
+)
 
 
 class Adapter(DefaultMFAAdapter):

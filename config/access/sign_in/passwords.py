@@ -8,9 +8,7 @@ from django.utils.translation import gettext_lazy
 from config.access.sign_in import sessions
 from people.core import audit
 
-audit.describe({
-    "password_changed": (2, gettext_lazy("Changed the password")),
-})  # fmt: skip
+audit.describe({"password_changed": (2, gettext_lazy("Changed the password"))})
 
 
 @transaction.atomic

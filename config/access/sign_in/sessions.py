@@ -27,20 +27,32 @@ from people.core import audit
 SEEN_EVERY = 300  # seconds
 AGENT_LENGTH = 200
 
-audit.describe({
-    "sessions_ended": (2, gettext_lazy("Ended sessions: %(count)s")),
-    "tokens_ended": (2, gettext_lazy("Ended personal tokens: %(count)s")),
-})  # fmt: skip
+audit.describe(
+    {
+        "sessions_ended": (2, gettext_lazy("Ended sessions: %(count)s")),
+        "tokens_ended": (2, gettext_lazy("Ended personal tokens: %(count)s")),
+    }
+)
 
 # the first that is found in what a browser says of itself; the order matters, as all of them claim to be others
 BROWSERS = (
-    ("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"),
-    ("curl", "curl"), ("python", "Python"),
-)  # fmt: skip
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+    ("curl", "curl"),
+    ("python", "Python"),
+)
 SYSTEMS = (
-    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"),
-    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
-)  # fmt: skip
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,13 @@ from people.core import audit
 NOT_A_NAME = re.compile(r"[^\w.@+-]", re.ASCII)
 MAX_ROLES = 200  # of a claim
 
-audit.describe({
-    "signed_on": (1, gettext_lazy("Created at single sign-on")),
-    "connected": (2, gettext_lazy("Connected with single sign-on")),
-    "roles_given": (2, gettext_lazy("Roles by single sign-on: %(roles)s")),
-})  # fmt: skip
+audit.describe(
+    {
+        "signed_on": (1, gettext_lazy("Created at single sign-on")),
+        "connected": (2, gettext_lazy("Connected with single sign-on")),
+        "roles_given": (2, gettext_lazy("Roles by single sign-on: %(roles)s")),
+    }
+)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -126,9 +128,12 @@ def _new(claims: dict[str, Any]) -> Any:
     taken = {kept.lower() for kept in users.filter(username__istartswith=name).values_list("username", flat=True)}
     number = next(number for number in range(1, len(taken) + 2) if _numbered(name, number).lower() not in taken)
     user = users.create_user(
-        _numbered(name, number), email=verified or "", is_staff=True,
-        first_name=str(claims.get("given_name") or "")[:150], last_name=str(claims.get("family_name") or "")[:150],
-    )  # fmt: skip
+        _numbered(name, number),
+        email=verified or "",
+        is_staff=True,
+        first_name=str(claims.get("given_name") or "")[:150],
+        last_name=str(claims.get("family_name") or "")[:150],
+    )
     audit.note(user, user, "signed_on")
     return user
 

@@ -36,9 +36,12 @@ class Login(LoginView):
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         return super().get_context_data(
             **admin.site.each_context(self.request),
-            title="", app_path=self.request.get_full_path(), providers=get_adapter().list_providers(self.request),
-            next=self.get_redirect_url(), **more,
-        )  # fmt: skip
+            title="",
+            app_path=self.request.get_full_path(),
+            providers=get_adapter().list_providers(self.request),
+            next=self.get_redirect_url(),
+            **more,
+        )
 
 
 def address(request: HttpRequest) -> str:

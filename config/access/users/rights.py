@@ -14,9 +14,11 @@ from config.access.users.roles import ROLES
 
 # what Django's own rights say, which it names in English only
 VERBS = {
-    "view": gettext_lazy("See %(things)s"), "add": gettext_lazy("Add %(things)s"),
-    "change": gettext_lazy("Change %(things)s"), "delete": gettext_lazy("Delete %(things)s"),
-}  # fmt: skip
+    "view": gettext_lazy("See %(things)s"),
+    "add": gettext_lazy("Add %(things)s"),
+    "change": gettext_lazy("Change %(things)s"),
+    "delete": gettext_lazy("Delete %(things)s"),
+}
 
 # what somebody would give a program; the rights of tables that only the product itself writes are left out
 OFFERED = frozenset(DEFAULT_RIGHTS).union(*ROLES.values(), {"people.export_person", "people.erase_person"})

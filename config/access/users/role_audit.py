@@ -9,13 +9,15 @@ from people.core import audit
 
 NOTHING = "–"
 
-audit.describe({
-    "roles_changed": (2, gettext_lazy("Roles and rights: given %(given)s, taken %(taken)s")),
-    "superuser_given": (2, gettext_lazy("Made a superuser")),
-    "superuser_taken": (2, gettext_lazy("Is no superuser any more")),
-    "deactivated": (2, gettext_lazy("Deactivated")),
-    "activated": (2, gettext_lazy("Activated again")),
-})  # fmt: skip
+audit.describe(
+    {
+        "roles_changed": (2, gettext_lazy("Roles and rights: given %(given)s, taken %(taken)s")),
+        "superuser_given": (2, gettext_lazy("Made a superuser")),
+        "superuser_taken": (2, gettext_lazy("Is no superuser any more")),
+        "deactivated": (2, gettext_lazy("Deactivated")),
+        "activated": (2, gettext_lazy("Activated again")),
+    }
+)
 # what a form's field says before and after: what that is called
 FLAGS = {
     "is_superuser": {True: "superuser_given", False: "superuser_taken"},

@@ -5,25 +5,53 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 
 _VIEW = (
-    "people.view_person", "people.view_personfield", "people.view_staticlist", "activities.view_activitytype",
-    "activities.view_activity", "smartlists.view_smartlist",
-    "smartlists.view_smartcampaign", "smartlists.view_webhook",
-)  # fmt: skip
+    "people.view_person",
+    "people.view_personfield",
+    "people.view_staticlist",
+    "activities.view_activitytype",
+    "activities.view_activity",
+    "smartlists.view_smartlist",
+    "smartlists.view_smartcampaign",
+    "smartlists.view_webhook",
+)
 _MARKETER = (
-    *_VIEW, "people.add_person", "people.change_person", "people.delete_person", "people.merge_person",
-    "people.restore_person", "people.add_staticlist", "people.change_staticlist", "people.delete_staticlist",
-    "people.add_folder", "people.change_folder", "people.delete_folder",
-    "activities.record_activity", "activities.view_refusedactivity", "activities.change_refusedactivity",
-    "smartlists.add_smartlist", "smartlists.change_smartlist",
-    "smartlists.delete_smartlist", "smartlists.add_smartcampaign", "smartlists.change_smartcampaign",
-    "smartlists.delete_smartcampaign", "smartlists.activate_smartcampaign", "smartlists.add_webhook",
-    "smartlists.change_webhook", "smartlists.delete_webhook", "smartlists.view_webhookdelivery",
-)  # fmt: skip
+    *_VIEW,
+    "people.add_person",
+    "people.change_person",
+    "people.delete_person",
+    "people.merge_person",
+    "people.restore_person",
+    "people.add_staticlist",
+    "people.change_staticlist",
+    "people.delete_staticlist",
+    "people.add_folder",
+    "people.change_folder",
+    "people.delete_folder",
+    "activities.record_activity",
+    "activities.view_refusedactivity",
+    "activities.change_refusedactivity",
+    "smartlists.add_smartlist",
+    "smartlists.change_smartlist",
+    "smartlists.delete_smartlist",
+    "smartlists.add_smartcampaign",
+    "smartlists.change_smartcampaign",
+    "smartlists.delete_smartcampaign",
+    "smartlists.activate_smartcampaign",
+    "smartlists.add_webhook",
+    "smartlists.change_webhook",
+    "smartlists.delete_webhook",
+    "smartlists.view_webhookdelivery",
+)
 _EDITOR = (*_VIEW, "activities.add_activitytype", "activities.change_activitytype")
 _DEVELOPER = (
-    *_VIEW, "access.view_apiclient", "access.add_apiclient", "access.change_apiclient",
-    "people.add_person", "people.change_person", "activities.record_activity",
-)  # fmt: skip
+    *_VIEW,
+    "access.view_apiclient",
+    "access.add_apiclient",
+    "access.change_apiclient",
+    "people.add_person",
+    "people.change_person",
+    "activities.record_activity",
+)
 ROLES: dict[str, tuple[str, ...]] = {
     "Viewer": _VIEW,
     "Marketer": _MARKETER,

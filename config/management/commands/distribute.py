@@ -15,9 +15,11 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="print every statement and run none")
         parser.add_argument("--undo", action="store_true", help="bring the log from the workers to the coordinator")
         parser.add_argument(
-            "--parts", type=int, default=distribute.PARTS,
+            "--parts",
+            type=int,
+            default=distribute.PARTS,
             help="into how many parts the log is cut: as many as cores will ever read it (default %(default)s)",
-        )  # fmt: skip
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["parts"] <= 1_024:

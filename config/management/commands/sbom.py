@@ -42,12 +42,15 @@ def bill(pins: str) -> dict[str, Any]:
         "version": 1,
         "metadata": {
             "component": {
-                "type": "application", "bom-ref": product, "name": "custom-activities", "version": settings.VERSION,
+                "type": "application",
+                "bom-ref": product,
+                "name": "custom-activities",
+                "version": settings.VERSION,
             }
         },
         "components": components,
         "dependencies": [{"ref": product, "dependsOn": [component["bom-ref"] for component in components]}],
-    }  # fmt: skip
+    }
 
 
 def _components(pins: str) -> Iterator[dict[str, Any]]:

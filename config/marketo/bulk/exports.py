@@ -171,16 +171,16 @@ def _find(call: Call, kind: str, key: uuid.UUID) -> Export:
 def _row(export: Export) -> dict[str, Any]:
     """A job; moments appear once they are reached."""
     row: dict[str, Any] = {
-        "exportId": str(export.key), "format": export.format.upper(), "status": STATUS[export.state],  # type: ignore[index]
+        "exportId": str(export.key),
+        "format": export.format.upper(),
+        "status": STATUS[export.state],  # type: ignore[index]
         "createdAt": timestamp(export.created_at),
-    }  # fmt: skip
+    }
     for name, moment in (("queuedAt", export.queued_at), ("startedAt", export.started_at)):
         if moment:
             row[name] = timestamp(moment)
     if export.state in (Export.State.COMPLETED, Export.State.EXPIRED, Export.State.FAILED) and export.finished_at:
         row["finishedAt"] = timestamp(export.finished_at)
     if export.rows is not None:
-        row |= {
-            "numberOfRecords": export.rows, "fileSize": export.size, "fileChecksum": f"sha256:{export.checksum}",
-        }  # fmt: skip
+        row |= {"numberOfRecords": export.rows, "fileSize": export.size, "fileChecksum": f"sha256:{export.checksum}"}
     return row | ({"errorMsg": export.fault} if export.state == Export.State.FAILED else {})

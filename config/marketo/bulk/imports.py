@@ -32,14 +32,21 @@ KEPT = timedelta(days=7)
 REASON = "Import Failure Reason"  # [I] §5.2
 State = Import.State
 STATUS = {
-    State.UPLOADED: "Queued", State.IMPORTING: "Importing", State.COMPLETE: "Complete", State.FAILED: "Failed",
-    State.CANCELLED: "Failed", State.PAUSED: "Importing", State.TAKEN_BACK: "Complete",
-}  # fmt: skip
+    State.UPLOADED: "Queued",
+    State.IMPORTING: "Importing",
+    State.COMPLETE: "Complete",
+    State.FAILED: "Failed",
+    State.CANCELLED: "Failed",
+    State.PAUSED: "Importing",
+    State.TAKEN_BACK: "Complete",
+}
 # what the header of a file of activities may say, and what it means
 ACTIVITY_COLUMNS = {
-    "activityDate": "occurred_at", "primaryAttributeValue": "primary_value", "attributes": "attributes",
+    "activityDate": "occurred_at",
+    "primaryAttributeValue": "primary_value",
+    "attributes": "attributes",
     "externalId": "external_id",
-}  # fmt: skip
+}
 
 
 def import_leads(call: Call) -> HttpResponse:
@@ -86,10 +93,15 @@ def import_activities(call: Call) -> HttpResponse:
         job.delete()
         raise Failure("1006", f"Field '{show(unknown[0])}' not found")
     plan = Plan(
-        columns=columns, subject=activity_type.api_name, person="{" + person + "}",
-        lookup_field=lookup, create_people=parameters.flag("createLeads"), null_text="null",
-        external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH, keep_apostrophes=True,
-    )  # fmt: skip
+        columns=columns,
+        subject=activity_type.api_name,
+        person="{" + person + "}",
+        lookup_field=lookup,
+        create_people=parameters.flag("createLeads"),
+        null_text="null",
+        external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
+        keep_apostrophes=True,
+    )
     return success([{**_queued(call, job, plan), "activityTypeId": activity_type.pk}])
 
 

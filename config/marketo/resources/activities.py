@@ -39,9 +39,9 @@ def record(call: Call) -> HttpResponse:
         outcomes = recorder.record([_new(row) for row in rows], call.source, follow_merges=False)
         return success([_outcome(outcome) for outcome in outcomes])
     recorded = column_recorder.record(columns, call.source, follow_merges=False, keep_refused=True)
-    return success([
-        _outcome(recorded.others[place]) if pk is None else _added(pk) for place, pk in enumerate(recorded.ids)
-    ])  # fmt: skip
+    return success(
+        [_outcome(recorded.others[place]) if pk is None else _added(pk) for place, pk in enumerate(recorded.ids)]
+    )
 
 
 _MEMBERS = itemgetter("leadId", "activityTypeId", "activityDate", "primaryAttributeValue", "attributes")
@@ -60,19 +60,21 @@ def _columns(rows: Sequence[Any]) -> Columns | None:
         return None
     names = [name for name, _value in pairs[: len(attributes[0])]]
     if (
-        set(map(type, types)) != {int} or len(set(types)) > 1 or set(map(type, attributes)) != {list}
-        or set(map(len, attributes)) != {len(names)} or [name for name, _value in pairs] != names * len(rows)
-        or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names)
-    ):  # fmt: skip
+        set(map(type, types)) != {int}
+        or len(set(types)) > 1
+        or set(map(type, attributes)) != {list}
+        or set(map(len, attributes)) != {len(names)}
+        or [name for name, _value in pairs] != names * len(rows)
+        or not all(isinstance(name, str) and name for name in names)
+        or len(set(names)) < len(names)
+    ):
         return None
     values = [value for _name, value in pairs]
     fields = [(name, values[at :: len(names)]) for name, at in sorted(zip(names, range(len(names)), strict=True))]
     external_ids = [row.get("externalId") for row in rows] if any("externalId" in row for row in rows) else None
     if set(map(type, people)) != {int}:
         people = [person_id(person) or person for person in people]
-    return Columns(
-        types[0], people, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new
-    )  # fmt: skip
+    return Columns(types[0], people, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
 
 
 def _new(row: Any) -> NewActivity:

@@ -49,12 +49,7 @@ def token(request: HttpRequest) -> HttpResponse:
     log_formats.name(user=client.api_user_id, client=client.pk)
     found = client_editing.token_of(client)
     return _reply(
-        {
-            "access_token": found.text,
-            "token_type": "bearer",
-            "expires_in": found.expires_in,
-            "scope": found.scope,
-        }
+        {"access_token": found.text, "token_type": "bearer", "expires_in": found.expires_in, "scope": found.scope}
     )
 
 

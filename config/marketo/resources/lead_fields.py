@@ -18,17 +18,31 @@ from people.models import PersonField
 # §3: words of describe.json for our data types, where they differ
 DATA_TYPES = {"link": "url"}
 LENGTHS = {
-    "string": datatypes.MAX_STRING, "email": datatypes.MAX_STRING, "phone": datatypes.MAX_STRING,
-    "link": datatypes.MAX_LINK, "text": datatypes.MAX_TEXT_BYTES,
-}  # fmt: skip
+    "string": datatypes.MAX_STRING,
+    "email": datatypes.MAX_STRING,
+    "phone": datatypes.MAX_STRING,
+    "link": datatypes.MAX_LINK,
+    "text": datatypes.MAX_TEXT_BYTES,
+}
 # §3: what a program can create, by Marketo's word
 CREATABLE = {
     word: {"url": "link"}.get(word, word)
     for word in (
-        "boolean", "currency", "date", "datetime", "email", "float", "integer", "percent", "phone", "score", "string",
-        "url", "text",
+        "boolean",
+        "currency",
+        "date",
+        "datetime",
+        "email",
+        "float",
+        "integer",
+        "percent",
+        "phone",
+        "score",
+        "string",
+        "url",
+        "text",
     )
-}  # fmt: skip
+}
 MEMBERS = {"label": "displayName", "description": "description", "is_hidden": "isHidden"}
 ID_FIELD = 1_000_000  # the id is no row of `person_field`; no field has this number
 ID_ROW = {"id": ID_FIELD, "displayName": "Id", "dataType": "integer", "rest": {"name": "id", "readOnly": True}}
@@ -107,10 +121,15 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
         if not isinstance(data_type, str) or data_type not in CREATABLE:
             raise Refused(bad_value("unknown_data_type", ", ".join(CREATABLE), data_type, "data_type"))
         made = field_editing.create(
-            given.get("displayName"), CREATABLE[data_type], call.user, api_name=name,
-            description=given.get("description"), is_hidden=given.get("isHidden") is True,
-            is_unique=given.get("isUnique") is True, is_api_created=True,
-        )  # fmt: skip
+            given.get("displayName"),
+            CREATABLE[data_type],
+            call.user,
+            api_name=name,
+            description=given.get("description"),
+            is_hidden=given.get("isHidden") is True,
+            is_unique=given.get("isUnique") is True,
+            is_api_created=True,
+        )
     except Refused as refusal:
         return _skipped(given, refusal)
     return {"name": made.api_name, "status": "created"}

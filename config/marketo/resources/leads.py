@@ -33,10 +33,19 @@ DEFAULT_FIELDS = ("id", "firstName", "lastName", "email", "updatedAt", "createdA
 PARTITION = {"id": 1, "name": "Default", "description": "Initial system lead partition"}
 SEARCHABLE = frozenset({"string", "email", "integer"})  # §3: custom fields of these types can be filtered by
 # §3: documented filters by what nobody here has, so that nobody is found
-WITHOUT_VALUES = frozenset({
-    "cookies", "facebookId", "linkedInId", "twitterId", "sfdcAccountId", "sfdcContactId", "sfdcLeadId",
-    "sfdcLeadOwnerId", "sfdcOpptyId",
-})  # fmt: skip
+WITHOUT_VALUES = frozenset(
+    {
+        "cookies",
+        "facebookId",
+        "linkedInId",
+        "twitterId",
+        "sfdcAccountId",
+        "sfdcContactId",
+        "sfdcLeadId",
+        "sfdcLeadOwnerId",
+        "sfdcOpptyId",
+    }
+)
 COOKIE = re.compile(r"(?:id:[0-9A-Za-z-]+(?:&|%26))?token:[0-9A-Za-z._-]+")
 
 

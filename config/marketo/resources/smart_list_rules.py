@@ -32,9 +32,7 @@ def shown(found: rules.Rules) -> dict[str, Any]:
 
 
 def _filter(name: str, type_id: int, kind: str, operator: str, conditions: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "name": name, "ruleTypeId": type_id, "ruleType": kind, "operator": operator, "conditions": list(conditions),
-    }  # fmt: skip
+    return {"name": name, "ruleTypeId": type_id, "ruleType": kind, "operator": operator, "conditions": list(conditions)}
 
 
 def _condition(

@@ -74,9 +74,12 @@ def _plain(text: str, status: int) -> HttpResponse:
 def _compressed(request: HttpRequest, response: Any) -> HttpResponse:
     wants = "gzip" in request.headers.get("Accept-Encoding", "").lower()
     if (
-        not wants or request.path_info.startswith("/bulk/") or response.streaming
-        or response.has_header("Content-Encoding") or len(response.content) < GZIP_FROM
-    ):  # fmt: skip
+        not wants
+        or request.path_info.startswith("/bulk/")
+        or response.streaming
+        or response.has_header("Content-Encoding")
+        or len(response.content) < GZIP_FROM
+    ):
         return response
     response.content = compress_string(response.content)
     response.headers["Content-Encoding"] = "gzip"

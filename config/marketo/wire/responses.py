@@ -22,8 +22,11 @@ NO_ASSETS = "No assets found for the given search criteria."
 
 
 # what config.outages knows, in Marketo's codes (§B); clients try again on both
-OUTAGES = {"timeout": ("604", "Request timed out"), "unavailable": ("608", "API Temporarily Unavailable"),
-           "disk_full": ("608", "API Temporarily Unavailable: the disk of the database is full")}  # fmt: skip
+OUTAGES = {
+    "timeout": ("604", "Request timed out"),
+    "unavailable": ("608", "API Temporarily Unavailable"),
+    "disk_full": ("608", "API Temporarily Unavailable: the disk of the database is full"),
+}
 
 
 class Failure(Exception):
@@ -99,10 +102,20 @@ def asset_timestamp(moment: datetime) -> str:
 
 
 TYPE_WORDS = {
-    "string": "String", "text": "Text", "email": "Email", "phone": "Phone", "link": "Link", "boolean": "Boolean",
-    "integer": "Integer", "float": "Float", "currency": "Currency", "date": "Date", "datetime": "DateTime",
-    "score": "Score", "percent": "Percent",
-}  # fmt: skip
+    "string": "String",
+    "text": "Text",
+    "email": "Email",
+    "phone": "Phone",
+    "link": "Link",
+    "boolean": "Boolean",
+    "integer": "Integer",
+    "float": "Float",
+    "currency": "Currency",
+    "date": "Date",
+    "datetime": "DateTime",
+    "score": "Score",
+    "percent": "Percent",
+}
 # our word for a member of a row: Marketo's
 MEMBERS = {
     "person": "leadId",

@@ -23,8 +23,9 @@ class ExportCommand(BaseCommand):
         parser.add_argument("file", help="“-” is standard output; gzip when it ends in .gz")
         parser.add_argument("--gzip", action="store_true", help="also where no name ends in .gz: standard output")
         parser.add_argument("--format", choices=export_kinds.FORMATS, help="by default by the file's name")
-        parser.add_argument("--excel-safe", action="store_true",
-                            help="mark text that a spreadsheet would take for a formula")  # fmt: skip
+        parser.add_argument(
+            "--excel-safe", action="store_true", help="mark text that a spreadsheet would take for a formula"
+        )
 
     def statement(self, options: dict[str, Any]) -> Statement:
         """What to write. Raises `Refused` and CommandError."""

@@ -173,9 +173,12 @@ def _finish(export: Export, part: Path) -> None:
     with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
         safe = bool(export.parameters.get("excel_safe"))
         rows = write(
-            kind.statement(export.parameters), export.format, _Hashing(disk.Guarded(file, folder()), digest),  # type: ignore[arg-type]
-            excel_safe=safe, null=kind.null,
-        )  # fmt: skip
+            kind.statement(export.parameters),
+            export.format,
+            _Hashing(disk.Guarded(file, folder()), digest),  # type: ignore[arg-type]
+            excel_safe=safe,
+            null=kind.null,
+        )
         file.flush()
         os.fsync(file.fileno())
         size = file.tell()

@@ -53,9 +53,12 @@ KINDS: dict[str, Kind] = {}
 DELIMITERS = {"csv": ",", "tsv": "\t", "ssv": ";"}
 FORMATS = (*DELIMITERS, "ndjson", "parquet")
 CONTENT_TYPES = {
-    "csv": "text/csv;charset=UTF-8", "tsv": "text/tab-separated-values;charset=UTF-8", "ssv": "text/csv;charset=UTF-8",
-    "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
-}  # fmt: skip
+    "csv": "text/csv;charset=UTF-8",
+    "tsv": "text/tab-separated-values;charset=UTF-8",
+    "ssv": "text/csv;charset=UTF-8",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
 
 
 def register(kind: Kind) -> None:

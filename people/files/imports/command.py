@@ -36,18 +36,35 @@ class ImportCommand(BaseCommand):
         parser.add_argument(
             "--header-row", type=int, metavar="ROW", help="by default guessed: lines above are left out"
         )
-        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
-                            help="a value that every row has: of a field, or of occurred_at or primary_value")  # fmt: skip
-        parser.add_argument("--pivot", type=int, choices=(EXCEL_PIVOT, LATE_PIVOT), default=EXCEL_PIVOT,
-                            help="two-digit years from this on are of the 1900s (30, as in Excel)")  # fmt: skip
-        parser.add_argument("--keep-apostrophes", action="store_true",
-                            help="an apostrophe before =, +, - or @ is part of the text, not the mark of an export")  # fmt: skip
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a value that every row has: of a field, or of occurred_at or primary_value",
+        )
+        parser.add_argument(
+            "--pivot",
+            type=int,
+            choices=(EXCEL_PIVOT, LATE_PIVOT),
+            default=EXCEL_PIVOT,
+            help="two-digit years from this on are of the 1900s (30, as in Excel)",
+        )
+        parser.add_argument(
+            "--keep-apostrophes",
+            action="store_true",
+            help="an apostrophe before =, +, - or @ is part of the text, not the mark of an export",
+        )
         parser.add_argument("--zone", default="UTC", help="of moments without a zone (UTC)")
         parser.add_argument("--dates", choices=list(DateOrder), default="ymd", help="the order in dates like 3/4/2026")
         parser.add_argument("--decimal", choices=[".", ","], default=".", help="the decimal mark")
         parser.add_argument("--failures", metavar="FILE", help="write refused rows here, with their reasons")
-        parser.add_argument("--resume", type=int, metavar="IMPORT",
-                            help="go on with an import that stopped, at the row where it stopped")  # fmt: skip
+        parser.add_argument(
+            "--resume",
+            type=int,
+            metavar="IMPORT",
+            help="go on with an import that stopped, at the row where it stopped",
+        )
         parser.add_argument("--dry-run", action="store_true", help="check every row, record none")
         parser.add_argument("--no-progress", action="store_true")
 
@@ -91,9 +108,11 @@ class ImportCommand(BaseCommand):
         shape = Shape.from_json(job.shape)
         constants = dict(pair.partition("=")[::2] for pair in options["set"])
         plan = replace(
-            self.plan(shape, options), constants=constants, pivot=options["pivot"],
+            self.plan(shape, options),
+            constants=constants,
+            pivot=options["pivot"],
             keep_apostrophes=options["keep_apostrophes"],
-        )  # fmt: skip
+        )
         import_jobs.set_plan(job, plan, None)
         self._name_left_out(plan, shape)
         import_jobs.step(job, "check" if options["dry_run"] else "start", None, queue=False)
@@ -126,9 +145,13 @@ class ImportCommand(BaseCommand):
 
     def _progress(self, options: dict[str, Any]) -> Progress:
         return Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=Console(stderr=True), disable=options["no_progress"],
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=options["no_progress"],
+        )
 
 
 @contextmanager
@@ -159,6 +182,10 @@ def _unkept(file: IO[bytes], name: str, kind: str, known: dict[str, Any]) -> Imp
     size = file.seek(0, 2)
     file.seek(0)
     return Import.objects.create(
-        kind=kind, name=name.rsplit("/", 1)[-1][:255], size=size, door=Door.COMMAND,
-        shape=shape.as_json(), shape_key=import_jobs.shape_key(shape),
-    )  # fmt: skip
+        kind=kind,
+        name=name.rsplit("/", 1)[-1][:255],
+        size=size,
+        door=Door.COMMAND,
+        shape=shape.as_json(),
+        shape_key=import_jobs.shape_key(shape),
+    )

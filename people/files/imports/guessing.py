@@ -39,9 +39,8 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
     # the ids of another system look like ours: nobody is looked up by one unasked
     columns = columns_for([item for item in items if item.name != "id"], shape)
     emails = _emails(shape, lines)
-    if job.kind == "people" and "email" not in columns:
-        if emails and emails[0] not in columns.values():
-            columns["email"] = emails[0]
+    if job.kind == "people" and "email" not in columns and emails and emails[0] not in columns.values():
+        columns["email"] = emails[0]
     moments = _moments(shape, lines)
     for item in items:  # what happened when is needed, and hardly ever called as we call it
         if item.is_required and item.data_type == "datetime" and item.name not in columns:
@@ -51,9 +50,14 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
     orders = file_formats.possible_orders(_dates(columns, items, shape, lines))
     decimal = file_formats.likely_decimal(_amounts(columns, items, shape, lines))
     plan = Plan(
-        columns=columns, subject=subject, person=person, zone=zone, date_order=orders[0], decimal=decimal or ".",
+        columns=columns,
+        subject=subject,
+        person=person,
+        zone=zone,
+        date_order=orders[0],
+        decimal=decimal or ".",
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,
-    )  # fmt: skip
+    )
     return Guess(plan, open_questions(plan, items, shape, lines))
 
 
@@ -124,9 +128,7 @@ def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
     return found
 
 
-def _dates(
-    columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]
-) -> list[str]:  # fmt: skip
+def _dates(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> list[str]:
     """The texts in the columns that are mapped to dates and moments."""
     kinds = {item.name for item in items if item.data_type in ("date", "datetime")}
     wanted = {column for name, column in columns.items() if name in kinds}
@@ -144,9 +146,7 @@ def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
     return found
 
 
-def _amounts(
-    columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]
-) -> list[Any]:  # fmt: skip
+def _amounts(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> list[Any]:
     numbers = {
         item.name
         for item in items

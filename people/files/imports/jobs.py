@@ -55,9 +55,15 @@ def upload(chunks: Iterable[bytes], name: str, kind: str, by: Any, door: Door = 
         with path.open("rb") as file:
             shape = guess(file, name, **known)
         return Import.objects.create(
-            kind=kind, name=_shown_name(name), stored_as=stored_as, size=size, door=door, user=by,
-            shape=shape.as_json(), shape_key=shape_key(shape),
-        )  # fmt: skip
+            kind=kind,
+            name=_shown_name(name),
+            stored_as=stored_as,
+            size=size,
+            door=door,
+            user=by,
+            shape=shape.as_json(),
+            shape_key=shape_key(shape),
+        )
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -223,9 +229,11 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
         raise Refused(Problem("no_plan", _("Say first what the columns mean.")))
     states, following = STEPS[verb]
     now = timezone.now()
-    fresh = {} if verb == "resume" else {
-        "position": 0, "bytes_done": 0, "added": 0, "updated": 0, "repeated": 0, "refused": 0, "started_at": now,
-    }  # fmt: skip
+    fresh = (
+        {}
+        if verb == "resume"
+        else {"position": 0, "bytes_done": 0, "added": 0, "updated": 0, "repeated": 0, "refused": 0, "started_at": now}
+    )
     changed = Import.objects.filter(pk=job.pk, state__in=states).update(
         state=following, wish="", error="", finished_at=None, progressed_at=now, **fresh
     )

@@ -12,12 +12,7 @@ from people.datatypes.file_formats import EXCEL_PIVOT, Convention, DateOrder
 # what a refused row is called wherever it turns up: in the report, and where it waits to be replayed
 KEY_COLUMN = "import_key"
 # parts that an earlier version does not know, with what they are by default
-_LATER: Mapping[str, Any] = {
-    "pivot": EXCEL_PIVOT,
-    "keep_apostrophes": False,
-    "constants": {},
-    "starts_campaigns": True,
-}
+_LATER: Mapping[str, Any] = {"pivot": EXCEL_PIVOT, "keep_apostrophes": False, "constants": {}, "starts_campaigns": True}
 
 
 class Status(StrEnum):

@@ -51,11 +51,14 @@ class Batch(NamedTuple):
         last = numbers[old - 1]
         skipped = sum(line.number <= last for line in self.lines)
         return Batch(
-            self.lines[skipped:], self.rows[skipped:],
+            self.lines[skipped:],
+            self.rows[skipped:],
             [(line, problem) for line, problem in self.faults if line.number > last],
-            self.contents and self.contents[skipped:], self.keys and self.keys[skipped:],
-            self.reported and self.reported[skipped:], self.bytes_done,
-        )  # fmt: skip
+            self.contents and self.contents[skipped:],
+            self.keys and self.keys[skipped:],
+            self.reported and self.reported[skipped:],
+            self.bytes_done,
+        )
 
 
 class Reading:

@@ -95,7 +95,7 @@ class _Echo:
 
 def _cells(
     job: Import, shape: Shape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
-) -> Iterator[bytes]:  # fmt: skip
+) -> Iterator[bytes]:
     writer = csv.writer(_Echo(), delimiter=shape.delimiter or ",", lineterminator="\n")
     # a report of a report has them anew
     places = [place for place, name in enumerate(shape.header) if name not in OWN_COLUMNS]

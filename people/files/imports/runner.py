@@ -201,11 +201,13 @@ class _Run:
         if self.is_check and not self.reading.is_hashed:
             self._find_repeats(batch.rows, results)
         if wanted and not self.is_check:
-            self.target.settle({
-                key: results[place].new_id
-                for place, key in enumerate(reported)
-                if key and key not in settled and results[place].status is not Status.REFUSED
-            })  # fmt: skip
+            self.target.settle(
+                {
+                    key: results[place].new_id
+                    for place, key in enumerate(reported)
+                    if key and key not in settled and results[place].status is not Status.REFUSED
+                }
+            )
         return results
 
     def _record_but(self, rows: Sequence[Any], settled: set[int]) -> Results:
@@ -261,9 +263,12 @@ class _Run:
 
     def _failure(self, line: Line, problems: Sequence[Problem], key: str | None) -> ImportFailure:
         return ImportFailure(
-            of_id=self.job.pk, row=line.number, raw=_as_text(line.raw), key=storable(key or "")[:MAX_KEY],
+            of_id=self.job.pk,
+            row=line.number,
+            raw=_as_text(line.raw),
+            key=storable(key or "")[:MAX_KEY],
             problems=[stored(problem, storable) for problem in problems],
-        )  # fmt: skip
+        )
 
     def _advance(self, batch: Batch, results: Results) -> None:
         counts = Counter(result.status for result in results.others.values())

@@ -34,7 +34,12 @@ class Command(ImportCommand):
         guessed = guessing.columns_for(items, shape)
         return Plan(
             columns={name: column for name, column in guessed.items() if column not in given.values()} | given,
-            lookup_field=options["lookup"], action=options["action"], zone=options["zone"],
-            date_order=options["dates"], decimal=options["decimal"],
-            null_text=options["null"], static_list=options["list"], starts_campaigns=not options["no_campaigns"],
-        )  # fmt: skip
+            lookup_field=options["lookup"],
+            action=options["action"],
+            zone=options["zone"],
+            date_order=options["dates"],
+            decimal=options["decimal"],
+            null_text=options["null"],
+            static_list=options["list"],
+            starts_campaigns=not options["no_campaigns"],
+        )

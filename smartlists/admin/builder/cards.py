@@ -235,15 +235,13 @@ def _is_date(value: str) -> bool:
     return len(value) == 10
 
 
-def of(
-    rules: Json,
-    choices: Choices,
-    problems: Sequence[Problem] = (),
-    sentences: Sequence[str] = (),
-) -> list[Card]:
+def of(rules: Json, choices: Choices, problems: Sequence[Problem] = (), sentences: Sequence[str] = ()) -> list[Card]:
     """The cards of `rules`, each with its problems and its sentence where there are any."""
-    cards = [CARD_BUILDERS[rule["kind"]](index, rule, choices, problems) for index, rule in enumerate(rules["filters"])
-             if rule["kind"] in CARD_BUILDERS]  # fmt: skip
+    cards = [
+        CARD_BUILDERS[rule["kind"]](index, rule, choices, problems)
+        for index, rule in enumerate(rules["filters"])
+        if rule["kind"] in CARD_BUILDERS
+    ]
     for card, sentence in zip(cards, sentences, strict=False):
         card.sentence = sentence
     return cards
@@ -261,9 +259,15 @@ def _starts(path: Path, start: Sequence[str | int]) -> bool:
 def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
     chosen = choices.person_fields.get(rule["field"])
     condition = Condition(
-        f"filters.{index}", offered(choices.person_fields.values(), chosen), chosen, rule["operator"], rule["values"],
-        rule.get("empty", ""), errors_at(problems, "filters", index), allows_empty=True,
-    )  # fmt: skip
+        f"filters.{index}",
+        offered(choices.person_fields.values(), chosen),
+        chosen,
+        rule["operator"],
+        rule["values"],
+        rule.get("empty", ""),
+        errors_at(problems, "filters", index),
+        allows_empty=True,
+    )
     return Card(index, "person_field", _("Person field"), rule, [condition])
 
 
@@ -273,13 +277,18 @@ def _constraints(
     fields = choices.fields_of(owner["type"])
     conditions = [
         Condition(
-            f"{name}.constraints.{number}", offered(fields.values(), fields.get(one["field"])),
-            fields.get(one["field"]), one["operator"],
-            one["values"], one.get("empty", ""), errors_at(problems, *path, "constraints", number),
-            of=owner["type"], removal=f"remove_constraint:{place}.{number}",
+            f"{name}.constraints.{number}",
+            offered(fields.values(), fields.get(one["field"])),
+            fields.get(one["field"]),
+            one["operator"],
+            one["values"],
+            one.get("empty", ""),
+            errors_at(problems, *path, "constraints", number),
+            of=owner["type"],
+            removal=f"remove_constraint:{place}.{number}",
         )
         for number, one in enumerate(owner["constraints"])
-    ]  # fmt: skip
+    ]
     return conditions, offered(fields.values())
 
 
@@ -300,10 +309,14 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
     if given := rule.get("aggregate"):
         fields = aggregated_fields(choices, rule["type"], given["function"])
         aggregate = Condition(
-            f"filters.{index}.aggregate", offered(fields.values(), fields.get(given["field"])),
-            fields.get(given["field"]), given["operator"],
-            given["values"], errors=errors_at(problems, *path, "aggregate"), of=rule["type"],
-        )  # fmt: skip
+            f"filters.{index}.aggregate",
+            offered(fields.values(), fields.get(given["field"])),
+            fields.get(given["field"]),
+            given["operator"],
+            given["values"],
+            errors=errors_at(problems, *path, "aggregate"),
+            of=rule["type"],
+        )
     return Card(
         index, "activity", _("Activity"), rule, conditions, addable, aggregate, errors=_own_errors(problems, *path)
     )
@@ -315,10 +328,20 @@ def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
         name = f"filters.{index}.steps.{number}"
         path = ("filters", index, "steps", number)
         conditions, addable = _constraints(step, name, path, f"{index}.{number}", choices, problems)
-        steps.append(Step(
-            name, f"{index}.{number}", step["type"], conditions, addable, step.get("within_days", ""),
-            bool(step.get("not")), number == 0, number == last, last > 1,
-        ))  # fmt: skip
+        steps.append(
+            Step(
+                name,
+                f"{index}.{number}",
+                step["type"],
+                conditions,
+                addable,
+                step.get("within_days", ""),
+                bool(step.get("not")),
+                number == 0,
+                number == last,
+                last > 1,
+            )
+        )
     return Card(index, "sequence", _("Sequence"), rule, steps=steps, errors=_own_errors(problems, "filters", index))
 
 

@@ -95,17 +95,22 @@ class Choices:
     def lists_of(self, kind: str, chosen: Any) -> Mapping[int, str]:
         """What the select of a card offers: lists in use, and the one that it names, whatever became of it."""
         every, offered = (
-            (self.static_lists, self.offered_static_lists) if kind == "static_list"
+            (self.static_lists, self.offered_static_lists)
+            if kind == "static_list"
             else (self.smart_lists, self.offered_smart_lists)
-        )  # fmt: skip
+        )
         return {pk: name for pk, name in every.items() if pk in offered or pk == chosen}
 
     @cached_property
     def recent(self) -> Sequence[tuple[str, str]]:
         """What the lists that were changed last filter by, as choices to add; the latest first."""
         latest = SmartList.objects.filter(is_archived=False).order_by("-updated_at").values_list("rules", flat=True)
-        named = {one: label for rules in latest[:RECENT_LISTS] for rule in rules["filters"]
-                 if (one := _choice_of(rule)) and (label := self._label_of(one))}  # fmt: skip
+        named = {
+            one: label
+            for rules in latest[:RECENT_LISTS]
+            for rule in rules["filters"]
+            if (one := _choice_of(rule)) and (label := self._label_of(one))
+        }
         return list(named.items())[:RECENT]
 
     def _label_of(self, choice: str) -> str:
@@ -134,13 +139,7 @@ def _choice_of(rule: Mapping[str, Any]) -> str:
 
 NAMING_KEYS = FILTERS.facet(
     "key of its JSON form that names what it is about; empty: it names several things",
-    {
-        "person_field": "field",
-        "activity": "type",
-        "sequence": "",
-        "static_list": "list",
-        "smart_list": "list",
-    },
+    {"person_field": "field", "activity": "type", "sequence": "", "static_list": "list", "smart_list": "list"},
 )
 CHOICE_LABELS = FILTERS.facet(
     "label among the choices to add",
@@ -160,9 +159,7 @@ def offered(fields: Iterable[FieldChoice], chosen: FieldChoice | None = None) ->
 
 
 def _by_name(lists: Mapping[int, str], archived: frozenset[int]) -> Mapping[int, str]:
-    said = {
-        pk: _("%(name)s (archived)") % {"name": name} if pk in archived else name for pk, name in lists.items()
-    }  # fmt: skip
+    said = {pk: _("%(name)s (archived)") % {"name": name} if pk in archived else name for pk, name in lists.items()}
     return dict(sorted(said.items(), key=lambda item: (item[0] in archived, item[1].casefold())))
 
 

@@ -259,11 +259,14 @@ def _fold_all(is_folded: bool) -> Callable[[Json, list[int], str, Choices], None
 _OPPOSITES: Mapping[str, str] = {
     positive if is_forth else negative: negative if is_forth else positive
     for positive, negative in (
-        ("is", "is not"), ("starts with", "not starts with"), ("ends with", "not ends with"),
-        ("contains", "not contains"), ("is empty", "is not empty"),
+        ("is", "is not"),
+        ("starts with", "not starts with"),
+        ("ends with", "not ends with"),
+        ("contains", "not contains"),
+        ("is empty", "is not empty"),
     )
     for is_forth in (True, False)
-}  # fmt: skip
+}
 
 
 def inverse_of(rule: Json) -> str | None:

@@ -69,10 +69,12 @@ class Form:
             builder_form.rules_of(request.POST), action, request.POST.get(f"choice:{action}", ""), choices
         )
         return cls(
-            request.POST.get("name", ""), request.POST.get("description", ""),
+            request.POST.get("name", ""),
+            request.POST.get("description", ""),
             _revision(request.POST.get("revision", "")),
-            builder_cards.made_fitting(found, choices), choices,
-        )  # fmt: skip
+            builder_cards.made_fitting(found, choices),
+            choices,
+        )
 
     def check(self) -> "Form":
         """Read the rules; what is wrong with them becomes `problems`."""
@@ -96,25 +98,30 @@ class Form:
         placed = {("filters",), ("logic",), ("name",), ("description",)}
         elsewhere = [problem for problem in problems if problem.path[:1] not in placed]
         return {
-            "name": self.name, "description": self.description, "revision": self.revision, "rules": self.rules,
-            "choices": self.choices, "cards": builder_cards.of(self.rules, self.choices, problems, self._said()),
+            "name": self.name,
+            "description": self.description,
+            "revision": self.revision,
+            "rules": self.rules,
+            "choices": self.choices,
+            "cards": builder_cards.of(self.rules, self.choices, problems, self._said()),
             "errors": [str(problem.message) for problem in elsewhere],
             "name_errors": builder_cards.errors_at(problems, "name"),
             "description_errors": builder_cards.errors_at(problems, "description"),
             "logic_errors": builder_cards.errors_at(problems, "logic"),
-            "may_change": may_change, "other": self.other, "is_gone": self.is_gone,
+            "may_change": may_change,
+            "other": self.other,
+            "is_gone": self.is_gone,
             "suggest_url": reverse(f"{NAME}_suggest"),
-            "other_says": sentences.list_sentence(self.other.parsed, Catalogue()) if self.other else "", **_WORDS,
-        }  # fmt: skip
+            "other_says": sentences.list_sentence(self.other.parsed, Catalogue()) if self.other else "",
+            **_WORDS,
+        }
 
     def countable(self) -> tuple[rules.Rules, list[int]] | None:
         """What can be counted: the finished cards, with the number of each; None where there is none to count."""
         everything = len(self.rules["filters"])
         if self.parsed is not None:
             return self.parsed, list(range(1, everything + 1))
-        unfinished = {
-            int(one.path[1]) for one in self.problems if one.path[:1] == ("filters",) and len(one.path) > 1
-        }  # fmt: skip
+        unfinished = {int(one.path[1]) for one in self.problems if one.path[:1] == ("filters",) and len(one.path) > 1}
         numbers = [number for number in range(1, everything + 1) if number - 1 not in unfinished]
         try:
             rest = builder_form.finished(self.rules, unfinished, self.choices)
@@ -144,10 +151,13 @@ def _revision(given: str) -> int:
 
 # what the scripts of the page say
 SPOKEN = {
-    "remove": gettext_lazy("Remove “VALUE”"), "lines": gettext_lazy("Edit as lines"),
-    "tokens": gettext_lazy("Edit one by one"), "nothing": gettext_lazy("Nothing is called so."),
-    "values": gettext_lazy("Values"), "hint": gettext_lazy("Type or paste values"),
-}  # fmt: skip
+    "remove": gettext_lazy("Remove “VALUE”"),
+    "lines": gettext_lazy("Edit as lines"),
+    "tokens": gettext_lazy("Edit one by one"),
+    "nothing": gettext_lazy("Nothing is called so."),
+    "values": gettext_lazy("Values"),
+    "hint": gettext_lazy("Type or paste values"),
+}
 _WORDS = {
     "count_operators": builder_labels.COUNT_OPERATORS,
     "functions": builder_labels.FUNCTIONS,
@@ -205,9 +215,13 @@ def _save(request: HttpRequest, smart_list: SmartList | None, form: Form) -> Sma
         return list_editing.create(form.name, value, request.user, description=form.description)
     seen = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
     return list_editing.change(
-        smart_list, request.user, expected_revision=_revision(seen) or form.revision, name=form.name, value=value,
+        smart_list,
+        request.user,
+        expected_revision=_revision(seen) or form.revision,
+        name=form.name,
+        value=value,
         description=form.description,
-    )  # fmt: skip
+    )
 
 
 def _builder(
@@ -216,10 +230,14 @@ def _builder(
     may_change = smart_list is None or request.user.has_perm(list_editing.CHANGE)
     panel_url = reverse(f"{NAME}_panel", args=[smart_list.pk]) if smart_list else reverse(f"{NAME}_panel_new")
     return page(
-        request, "rules", smart_list, _("New smart list"), panel_url=panel_url,
+        request,
+        "rules",
+        smart_list,
+        _("New smart list"),
+        panel_url=panel_url,
         words=json.dumps({name: str(word) for name, word in SPOKEN.items()}),
         **form.context(may_change=may_change, show_problems=show_problems) | panel,
-    )  # fmt: skip
+    )
 
 
 def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
@@ -263,9 +281,11 @@ def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> di
         return context | {"panel_errors": [str(problem.message) for problem in refusal.problems]}
     counts = [one.count for one in found.per_filter]
     context |= {
-        "draft": found, "milliseconds": round(found.seconds * 1000),
-        "per_filter": list(zip(numbers, counts, strict=True)), "unfinished": _numbered(form.problems),
-    }  # fmt: skip
+        "draft": found,
+        "milliseconds": round(found.seconds * 1000),
+        "per_filter": list(zip(numbers, counts, strict=True)),
+        "unfinished": _numbered(form.problems),
+    }
     if not request.user.has_perm("people.view_person"):  # counts are no secret, people are
         return context
     context["sample"] = Person.objects.filter(pk__in=list(found.members[:SAMPLE])).order_by("pk")
@@ -308,10 +328,11 @@ def _explained(form: Form, person: Person) -> dict[str, Any]:
     shown = {entry.activity.pk: entry for entry in timeline.entries(list(Activity.objects.filter(pk__in=ids)))}
     verdicts = [
         {
-            "verdict": verdict, "sentence": sentences.sentence(verdict.filter, form.choices.catalogue),
+            "verdict": verdict,
+            "sentence": sentences.sentence(verdict.filter, form.choices.catalogue),
             "entries": [shown[one.activity_id] for one in verdict.activities if one.activity_id in shown],
             "decides": verdict.number in found.deciding,
         }
         for verdict in found.verdicts
-    ]  # fmt: skip
+    ]
     return {"person": person, "found": found, "verdicts": verdicts}

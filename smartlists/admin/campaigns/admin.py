@@ -40,9 +40,7 @@ class SmartCampaignAdmin(ModelAdmin):
 
     @admin.display(description=_("State"), ordering="state")
     def shown_state(self, campaign: SmartCampaign) -> Any:
-        return format_html(
-            '<span class="ca-badge {}">{}</span>', BADGES[campaign.state], campaign.get_state_display()
-        )  # fmt: skip
+        return format_html('<span class="ca-badge {}">{}</span>', BADGES[campaign.state], campaign.get_state_display())
 
     @admin.display(description=_("When somebody…"))
     def shown_triggers(self, campaign: SmartCampaign) -> str:

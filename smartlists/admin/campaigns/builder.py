@@ -71,9 +71,13 @@ class Form:
         form = campaign_form.act(form, action, choice)
         revision = request.POST.get("revision", "")
         return cls(
-            request.POST.get("name", ""), request.POST.get("description", ""),
-            whole_number(revision, most_digits=9), form, choices, _webhooks(),
-        )  # fmt: skip
+            request.POST.get("name", ""),
+            request.POST.get("description", ""),
+            whole_number(revision, most_digits=9),
+            form,
+            choices,
+            _webhooks(),
+        )
 
     def check(self) -> "Form":
         """Read the definition; what is wrong with it becomes `problems`."""
@@ -89,9 +93,10 @@ class Form:
         problems = self.problems if show_problems else ()
         apart = {("triggers",), ("steps",), ("audience",), ("qualification",), ("late_after_hours",), ("name",)}
         in_triggers = [
-            Problem(one.code, str(one.message), ("filters", *one.path[1:])) for one in problems
+            Problem(one.code, str(one.message), ("filters", *one.path[1:]))
+            for one in problems
             if one.path[:1] == ("triggers",)
-        ]  # fmt: skip
+        ]
         return {
             "name": self.name,
             "description": self.description,
@@ -178,9 +183,13 @@ def _save(request: HttpRequest, campaign: SmartCampaign | None, form: Form) -> S
     if campaign is None:
         return campaign_lifecycle.create(form.name, request.user, value=form.value, description=form.description)
     return campaign_lifecycle.change(
-        campaign, request.user, expected_revision=form.revision, name=form.name, value=form.value,
+        campaign,
+        request.user,
+        expected_revision=form.revision,
+        name=form.name,
+        value=form.value,
         description=form.description,
-    )  # fmt: skip
+    )
 
 
 def _builder(
@@ -189,10 +198,15 @@ def _builder(
     may_change = campaign is None or request.user.has_perm(campaign_lifecycle.CHANGE)
     panel_url = reverse(f"{NAME}_panel", args=[campaign.pk]) if campaign else reverse(f"{NAME}_panel_new")
     return page(
-        request, "flow", campaign, _("New smart campaign"), panel_url=panel_url,
+        request,
+        "flow",
+        campaign,
+        _("New smart campaign"),
+        panel_url=panel_url,
         words=json.dumps({name: str(word) for name, word in SPOKEN.items()}),
-        **form.context(may_change=may_change, show_problems=show_problems), **_panel(form, campaign),
-    )  # fmt: skip
+        **form.context(may_change=may_change, show_problems=show_problems),
+        **_panel(form, campaign),
+    )
 
 
 def _panel(form: Form, campaign: SmartCampaign | None) -> Json:

@@ -82,9 +82,10 @@ def of(
 def errors_in(problems: Sequence[Problem], *path: str | int, apart: Sequence[str] = ()) -> list[str]:
     """The messages of the problems at `path` or below it, but for what lies in parts called `apart`."""
     return [
-        str(problem.message) for problem in problems
+        str(problem.message)
+        for problem in problems
         if tuple(problem.path[: len(path)]) == path and not set(apart) & set(problem.path[len(path) :])
-    ]  # fmt: skip
+    ]
 
 
 def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequence[Problem]) -> StepCard:
@@ -99,9 +100,10 @@ def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequen
         known = of_type.fields if of_type else {}
         card.primary = next((one.name for one in known.values() if one.expression == "primary_value"), "")
         card.attributes = [
-            (one, given.get(name, "")) for name, one in fields.items()
+            (one, given.get(name, ""))
+            for name, one in fields.items()
             if name in known and known[name].id and known[name].is_live and known[name].expression != "primary_value"
-        ]  # fmt: skip
+        ]
     return card
 
 

@@ -53,14 +53,24 @@ def page(
         [(name, label, reverse(f"{NAME}_{view}", args=[campaign.pk])) for name, label, view in TABS] if campaign else ()
     )
     may_run = request.user.has_perm(campaign_lifecycle.ACTIVATE)
-    return render(request, f"smartlists/campaign_{tab}.html", {
-        **admin.site.each_context(request), "title": str(campaign or title), "opts": SmartCampaign._meta,
-        "health": health_of(campaign, Catalogue()) if campaign else (),
-        "campaign": campaign, "tab": tab, "tabs": tabs, "may_run": may_run,
-        "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
-        "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
-        "zone": timezone.get_current_timezone_name(), **context,
-    })  # fmt: skip
+    return render(
+        request,
+        f"smartlists/campaign_{tab}.html",
+        {
+            **admin.site.each_context(request),
+            "title": str(campaign or title),
+            "opts": SmartCampaign._meta,
+            "health": health_of(campaign, Catalogue()) if campaign else (),
+            "campaign": campaign,
+            "tab": tab,
+            "tabs": tabs,
+            "may_run": may_run,
+            "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
+            "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
+            "zone": timezone.get_current_timezone_name(),
+            **context,
+        },
+    )
 
 
 def health_of(campaign: SmartCampaign, names: Catalogue) -> list[str]:
@@ -78,21 +88,38 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
     state = state if state in CampaignEntry.State.values else ""
     reason = reason if reason in CampaignEntry.Reason.values else ""
     person_id = _person_id(wanted)
-    found = list(
-        campaign_results.entries(
-            campaign, state=state, reason=reason, person_id=person_id if wanted else None,
-            before=number(request.GET.get("before", "")) or None, limit=campaign_results.PAGE + 1,
+    found = (
+        list(
+            campaign_results.entries(
+                campaign,
+                state=state,
+                reason=reason,
+                person_id=person_id if wanted else None,
+                before=number(request.GET.get("before", "")) or None,
+                limit=campaign_results.PAGE + 1,
+            )
         )
-    ) if not wanted or person_id else []  # fmt: skip
+        if not wanted or person_id
+        else []
+    )
     shown = found[: campaign_results.PAGE]
     kept = request.GET.copy()
     kept.pop("before", None)
     return page(
-        request, "results", campaign, rows=_rows(request, shown), summary=campaign_results.summary(campaign),
-        reasons=[(value, label) for value, label in CampaignEntry.Reason.choices], states=CampaignEntry.State.choices,
-        state=state, reason=reason, person=wanted, before=shown[-1].pk if len(found) > len(shown) else None,
-        kept=kept.urlencode(), skipped=_skipped(campaign),
-    )  # fmt: skip
+        request,
+        "results",
+        campaign,
+        rows=_rows(request, shown),
+        summary=campaign_results.summary(campaign),
+        reasons=[(value, label) for value, label in CampaignEntry.Reason.choices],
+        states=CampaignEntry.State.choices,
+        state=state,
+        reason=reason,
+        person=wanted,
+        before=shown[-1].pk if len(found) > len(shown) else None,
+        kept=kept.urlencode(),
+        skipped=_skipped(campaign),
+    )
 
 
 def _person_id(wanted: str) -> int:
@@ -115,11 +142,12 @@ def _rows(request: HttpRequest, entries: list[CampaignEntry]) -> list[dict[str, 
     names, webhooks = Catalogue(), dict(Webhook.objects.values_list("pk", "name"))
     return [
         {
-            "entry": one, "person": people.get(one.person_id),
+            "entry": one,
+            "person": people.get(one.person_id),
             "steps": [_step(one, outcome, names, webhooks) for outcome in sorted(one.outcomes.all(), key=_order)],
         }
         for one in entries
-    ]  # fmt: skip
+    ]
 
 
 def _order(outcome: Any) -> list[int]:
@@ -129,9 +157,9 @@ def _order(outcome: Any) -> list[int]:
 def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -> dict[str, Any]:
     item = campaign_definition.step_at(definition_of(entry.version_id).steps, outcome.path)
     is_choice = isinstance(item, campaign_definition.Choose)  # which way is what matters here, not all there are
-    said = str(campaign_sentences.STEP_TITLES["choose"]) if is_choice else (
-        campaign_sentences.step(item, names, webhooks)
-    )  # fmt: skip
+    said = (
+        str(campaign_sentences.STEP_TITLES["choose"]) if is_choice else (campaign_sentences.step(item, names, webhooks))
+    )
     return {"number": campaign_sentences.shown_path(outcome.path), "said": said, "outcome": outcome}
 
 
@@ -154,9 +182,10 @@ def try_page(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "lists": SmartList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name"),
         "runs": campaign.runs.select_related("smart_list").order_by("-pk")[:10],
-        "tested": request.POST.get("tested", "").strip(), "activity": request.POST.get("activity", "").strip(),
+        "tested": request.POST.get("tested", "").strip(),
+        "activity": request.POST.get("activity", "").strip(),
         "chosen": number(request.POST.get("smart_list", "")),
-    }  # fmt: skip
+    }
     if request.method == "POST":
         try:
             done = _DO[request.POST.get("do", "")](request, campaign, context)
@@ -185,9 +214,7 @@ def _preview(request: HttpRequest, campaign: SmartCampaign, context: dict[str, A
 def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> HttpResponse:
     chosen = get_object_or_404(SmartList, pk=context["chosen"])
     run = campaign_runs.run_once(campaign, chosen, request.user, cap=number(request.POST.get("cap", "")))
-    said = ngettext(
-        "%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count
-    )  # fmt: skip
+    said = ngettext("%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count)
     messages.success(request, said % {"count": run.count})
     return redirect(f"{NAME}_results", campaign.pk)
 
@@ -199,11 +226,14 @@ def settings_page(request: HttpRequest, pk: int) -> HttpResponse:
     """A copy, the archive, the end of the campaign."""
     campaign = find(request, pk)
     return page(
-        request, "settings", campaign, may_change=request.user.has_perm(campaign_lifecycle.CHANGE),
+        request,
+        "settings",
+        campaign,
+        may_change=request.user.has_perm(campaign_lifecycle.CHANGE),
         may_add=request.user.has_perm("smartlists.add_smartcampaign"),
         may_delete=request.user.has_perm("smartlists.delete_smartcampaign")
         and campaign.state in (State.DRAFT, State.ARCHIVED),
-    )  # fmt: skip
+    )
 
 
 @require_POST
@@ -257,6 +287,10 @@ def _delete(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int | N
 
 
 _VERBS: dict[str, Any] = {
-    "activate": _activate, "pause": _pause, "archive": _archive, "unarchive": _unarchive, "copy": _copy,
+    "activate": _activate,
+    "pause": _pause,
+    "archive": _archive,
+    "unarchive": _unarchive,
+    "copy": _copy,
     "delete": _delete,
-}  # fmt: skip
+}

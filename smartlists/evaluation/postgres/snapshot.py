@@ -79,10 +79,11 @@ def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
     """
     seconds = settings.SMART_LIST_TIMEOUT_SECONDS if seconds is None else seconds
     wanted = {
-        "statement_timeout": _limit(seconds), "work_mem": WORK_MEMORY,
+        "statement_timeout": _limit(seconds),
+        "work_mem": WORK_MEMORY,
         "jit": "off",  # compiling costs more than it saves at this size
         **({"application_name": PREFIX + tag[:MAX_TAG]} if tag else {}),
-    }  # fmt: skip
+    }
     is_nested = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         if is_nested:

@@ -97,25 +97,58 @@ def _place_of(text: str, position: int) -> Place:
 # what people may write to mean something else, by the terminal that it stands for
 MEANT: Mapping[str, Mapping[str, str]] = {
     "OPERATOR": {
-        "begins with": "starts with", "begin with": "starts with", "does not start with": "not starts with",
-        "does not begin with": "not starts with", "does not end with": "not ends with",
-        "does not contain": "not contains", "includes": "contains", "has": "contains", "equals": "is", "equal to": "is",
-        "are": "is", "in": "is any of", "isn t": "is not", "over": "greater than", "more than": "greater than",
-        "above": "greater than", "under": "less than", "below": "less than", "fewer than": "less than",
-        "until": "on or before", "since": "on or after", "from": "on or after", "in the past": "in past",
-        "in last": "in past", "in the last": "in past", "in the future": "in future", "in next": "in future",
-        "in the next": "in future", "exists": "is not empty", "missing": "is empty", "=>": ">=", "=<": "<=",
+        "begins with": "starts with",
+        "begin with": "starts with",
+        "does not start with": "not starts with",
+        "does not begin with": "not starts with",
+        "does not end with": "not ends with",
+        "does not contain": "not contains",
+        "includes": "contains",
+        "has": "contains",
+        "equals": "is",
+        "equal to": "is",
+        "are": "is",
+        "in": "is any of",
+        "isn t": "is not",
+        "over": "greater than",
+        "more than": "greater than",
+        "above": "greater than",
+        "under": "less than",
+        "below": "less than",
+        "fewer than": "less than",
+        "until": "on or before",
+        "since": "on or after",
+        "from": "on or after",
+        "in the past": "in past",
+        "in last": "in past",
+        "in the last": "in past",
+        "in the future": "in future",
+        "in next": "in future",
+        "in the next": "in future",
+        "exists": "is not empty",
+        "missing": "is empty",
+        "=>": ">=",
+        "=<": "<=",
     },
     "COUNT_OPERATOR": {
-        "more than": "at least", "over": "at least", "less than": "at most", "fewer than": "at most",
+        "more than": "at least",
+        "over": "at least",
+        "less than": "at most",
+        "fewer than": "at most",
         "up to": "at most",
     },
     "PERIOD_OPERATOR": {
-        "in the past": "in past", "in last": "in past", "in the last": "in past", "in next": "in future",
-        "in the next": "in future", "since": "on or after", "until": "on or before", "from": "on or after",
+        "in the past": "in past",
+        "in last": "in past",
+        "in the last": "in past",
+        "in next": "in future",
+        "in the next": "in future",
+        "since": "on or after",
+        "until": "on or before",
+        "from": "on or after",
     },
     "BOOLEAN": {"yes": "true", "no": "false"},
-}  # fmt: skip
+}
 
 KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "OPERATOR": tuple(name for name in OPERATORS if not name.startswith("is ")),
@@ -125,7 +158,9 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "PERIOD_OPERATOR": ("in past", "in past before", "in future", "in future after"),
     "TIME_FRAME_OPERATOR": ("in time frame",),
     "TIME_FRAME": (
-        "today", "yesterday", "tomorrow",
+        "today",
+        "yesterday",
+        "tomorrow",
         *(f"{which} {unit}" for which in ("this", "last", "next") for unit in ("week", "month", "quarter", "year")),
     ),
     "UNIT": ("hours", "days", "weeks", "months", "years"),
@@ -148,7 +183,7 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "IN_SMART_LIST": ("in smart list", "not in smart list"),
     "FUNCTION": ("sum of", "average of", "minimum of", "maximum of", "first of", "last of"),
     "DAY_OPERATOR": ("before", "after", "on or before", "on or after"),
-}  # fmt: skip
+}
 
 # what a terminal is called in "expected …", in the order in which they are named
 WORDS: Mapping[str, str | Promise] = {

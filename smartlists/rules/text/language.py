@@ -109,9 +109,13 @@ def is_bare_name(name: str) -> bool:
 @lru_cache(maxsize=1)
 def grammar() -> Lark:
     return Lark.open(
-        "grammar.lark", rel_to=__file__, parser="lalr", lexer="contextual", propagate_positions=True,
+        "grammar.lark",
+        rel_to=__file__,
+        parser="lalr",
+        lexer="contextual",
+        propagate_positions=True,
         maybe_placeholders=False,
-    )  # fmt: skip
+    )
 
 
 @lru_cache(maxsize=1)

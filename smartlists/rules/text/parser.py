@@ -18,9 +18,15 @@ from smartlists.rules.text.errors import Place, placed
 Json = dict[str, Any]
 
 SYMBOLS = {
-    ">": "greater than", "<": "less than", ">=": "at least", "<=": "at most", "=": "is", "!=": "is not",
-    "<>": "is not", "is none of": "is not",
-}  # fmt: skip
+    ">": "greater than",
+    "<": "less than",
+    ">=": "at least",
+    "<=": "at most",
+    "=": "is",
+    "!=": "is not",
+    "<>": "is not",
+    "is none of": "is not",
+}
 # moments are before and after, not less and greater
 SYMBOLS_OF_MOMENTS = {">": "after", "<": "before", ">=": "on or after", "<=": "on or before"}
 MOMENTS_OF_ACTIVITIES = {"occurred at": "@occurred_at", "recorded at": "@recorded_at"}

@@ -14,10 +14,20 @@ Json = Mapping[str, Any]
 LONG_LINE = 110
 MANY_VALUES = 10
 SHORT = {"greater than": ">", "less than": "<", "at least": ">=", "at most": "<="}
-WHEN = frozenset({
-    "between", "before", "after", "on or before", "on or after", "in past", "in past before", "in future",
-    "in future after", "in time frame",
-})  # fmt: skip
+WHEN = frozenset(
+    {
+        "between",
+        "before",
+        "after",
+        "on or before",
+        "on or after",
+        "in past",
+        "in past before",
+        "in future",
+        "in future after",
+        "in time frame",
+    }
+)
 _BARE_VALUE = re.compile(
     r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?|true|false", re.ASCII
 )

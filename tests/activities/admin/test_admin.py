@@ -36,12 +36,30 @@ def role(client, name):
 
 def form(**changes):
     management = {"fields-TOTAL_FORMS": "2", "fields-INITIAL_FORMS": "0"}
-    return {
-        "name": "Deposit Check", "api_name": "", "filter_name": "", "trigger_name": "", "description": "", "revision": "0",
-        "primary-name": "Check", "primary-api_name": "", "primary-data_type": "string", "primary-description": "",
-        "fields-0-name": "Amount", "fields-0-api_name": "", "fields-0-data_type": "currency", "fields-0-description": "",
-        "fields-1-name": "", "fields-1-api_name": "", "fields-1-data_type": "string", "fields-1-description": "",
-    } | management | changes  # fmt: skip
+    return (
+        {
+            "name": "Deposit Check",
+            "api_name": "",
+            "filter_name": "",
+            "trigger_name": "",
+            "description": "",
+            "revision": "0",
+            "primary-name": "Check",
+            "primary-api_name": "",
+            "primary-data_type": "string",
+            "primary-description": "",
+            "fields-0-name": "Amount",
+            "fields-0-api_name": "",
+            "fields-0-data_type": "currency",
+            "fields-0-description": "",
+            "fields-1-name": "",
+            "fields-1-api_name": "",
+            "fields-1-data_type": "string",
+            "fields-1-description": "",
+        }
+        | management
+        | changes
+    )
 
 
 def step(client, activity_type, verb, **data):
@@ -63,8 +81,10 @@ def test_a_type_is_created_with_proposed_names_reviewed_and_approved(admin):
 def test_names_are_proposed_while_typing_to_those_who_may_see_types(admin, client):
     address = reverse("admin:activities_activitytype_names")
     assert admin.get(address, {"name": "Buy car"}).json() == {
-        "api_name": "buyCar", "filter_name": "Bought car", "trigger_name": "Buys car",
-    }  # fmt: skip
+        "api_name": "buyCar",
+        "filter_name": "Bought car",
+        "trigger_name": "Buys car",
+    }
     assert admin.get(address, {"name": "\x00" * 9999}).json()["api_name"] == ""
     client.logout()
     assert client.get(address).status_code == 302
@@ -161,8 +181,11 @@ def test_a_timeline_by_day_type_and_date(admin):
 
 def test_the_pages_of_a_person_are_marked_as_such_in_the_navigation(admin):
     ann = person()
-    for name, args, marked in (("activities_timeline", [ann.pk], "People"), ("people_person_change", [ann.pk], "People"),
-                               ("activities_activitytype_changelist", [], "Activity types")):  # fmt: skip
+    for name, args, marked in (
+        ("activities_timeline", [ann.pk], "People"),
+        ("people_person_change", [ann.pk], "People"),
+        ("activities_activitytype_changelist", [], "Activity types"),
+    ):
         groups = admin.get(reverse(f"admin:{name}", args=args)).context["sidebar_navigation"]
         assert [item["title"] for group in groups for item in group["items"] if item["active"]] == [marked]
 
@@ -302,9 +325,18 @@ def test_an_api_client_is_made_and_its_secret_shown_once(admin, client):
     assert ApiClient.objects.get(pk=found.pk).is_revoked
 
 
-@pytest.mark.parametrize("name", ["admin:index", f"{TYPES}_changelist", "admin:people_person_changelist",
-                                  "admin:access_apiclient_changelist", "admin:access_user_changelist",
-                                  "admin:people_personfield_changelist", "admin:people_installation_changelist"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "admin:index",
+        f"{TYPES}_changelist",
+        "admin:people_person_changelist",
+        "admin:access_apiclient_changelist",
+        "admin:access_user_changelist",
+        "admin:people_personfield_changelist",
+        "admin:people_installation_changelist",
+    ],
+)
 def test_every_page_of_the_navigation_opens(admin, name):
     Installation.objects.get_or_create(pk=1)
     installation.forget()

@@ -196,7 +196,7 @@ def test_the_example_payload_would_be_recorded_and_is_not(admin):
         ("[" * 60_000, "not JSON"),
         ('{"nonsense": ' + "9" * 6_000 + "}", "refused"),
     ],
-)  # fmt: skip
+)
 def test_the_box_says_what_is_wrong_with_a_payload(admin, payload, said):
     check = approved_type()
     assert said in admin.post(page("developers", check.pk), {"payload": payload}).text
@@ -256,8 +256,12 @@ def test_fields_are_put_into_the_order_that_was_dragged(admin):
 
 @pytest.mark.parametrize("state", ["draft", "approved", "approved_with_draft", "retired", "standard"])
 def test_the_list_is_narrowed_to_a_state(admin, state):
-    made = {"draft": draft_type("A a", "aa"), "approved": approved_type("B b", "bb"),
-            "approved_with_draft": approved_type("C c", "cc"), "retired": approved_type("D d", "dd")}  # fmt: skip
+    made = {
+        "draft": draft_type("A a", "aa"),
+        "approved": approved_type("B b", "bb"),
+        "approved_with_draft": approved_type("C c", "cc"),
+        "retired": approved_type("D d", "dd"),
+    }
     edit_description(made["approved_with_draft"], "changed")
     lifecycle.retire(made["retired"], None)
     found = {one.pk for one in admin.get(page("changelist"), {"state": state}).context["cl"].result_list}
@@ -270,10 +274,22 @@ def test_the_list_is_narrowed_to_a_state(admin, state):
 
 def wizard(**changes):
     return {
-        "step": "1", "go": "2", "proposed_from": "", "name": "Deposit Check", "api_name": "", "filter_name": "", "trigger_name": "",
-        "description": "", "revision": "0", "primary-name": "", "primary-api_name": "", "primary-data_type": "string",
-        "primary-description": "", "fields-TOTAL_FORMS": "0", "fields-INITIAL_FORMS": "0",
-    } | changes  # fmt: skip
+        "step": "1",
+        "go": "2",
+        "proposed_from": "",
+        "name": "Deposit Check",
+        "api_name": "",
+        "filter_name": "",
+        "trigger_name": "",
+        "description": "",
+        "revision": "0",
+        "primary-name": "",
+        "primary-api_name": "",
+        "primary-data_type": "string",
+        "primary-description": "",
+        "fields-TOTAL_FORMS": "0",
+        "fields-INITIAL_FORMS": "0",
+    } | changes
 
 
 def carried(reply):
@@ -352,10 +368,13 @@ def test_schemas_go_from_one_installation_to_another(admin):
         (b"[" * 100_000, "not JSON"),
         (b"[]", "activity_types"),
         (b'{"activity_types": [{"api_name": "a\\u0000", "name": "x", "fields": []}]}', "API name"),
-        (b'{"activity_types": [{"api_name": "aa", "name": "Aa", "filter_name": "Aa", "trigger_name": "Aa", '
-         b'"description": "\\ud800", "fields": [{"api_name": "f", "name": "F", "is_primary": true}]}]}', "Unicode"),
+        (
+            b'{"activity_types": [{"api_name": "aa", "name": "Aa", "filter_name": "Aa", "trigger_name": "Aa", '
+            b'"description": "\\ud800", "fields": [{"api_name": "f", "name": "F", "is_primary": true}]}]}',
+            "Unicode",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_brought_in_says_why(admin, content, said):
     from django.core.files.uploadedfile import SimpleUploadedFile
 

@@ -74,11 +74,27 @@ def test_activities_of_one_type_have_a_column_a_field(checks, tmp_path):
 def test_what_was_exported_is_imported_and_known(checks, tmp_path):
     export("export_activities", str(tmp_path / "a.csv.gz"), "--type", "depositCheck")
     arguments = [
-        str(tmp_path / "a.csv.gz"), "--type", "depositCheck", "--person", "{person_id}", "--person-field", "id",
-        "--occurred-at", "occurred_at", "--primary", "check", "--external-id", "id", "--no-progress",
-    ]  # fmt: skip
+        str(tmp_path / "a.csv.gz"),
+        "--type",
+        "depositCheck",
+        "--person",
+        "{person_id}",
+        "--person-field",
+        "id",
+        "--occurred-at",
+        "occurred_at",
+        "--primary",
+        "check",
+        "--external-id",
+        "id",
+        "--no-progress",
+    ]
     assert export("import_activities", *arguments) == "3 rows: 3 added, 0 known before, 0 refused."
-    found = Activity.objects.filter(activity_type_id__gt=100_000).order_by("id").values_list("occurred_at", "primary_value", "attributes")  # fmt: skip
+    found = (
+        Activity.objects.filter(activity_type_id__gt=100_000)
+        .order_by("id")
+        .values_list("occurred_at", "primary_value", "attributes")
+    )
     assert list(found[:3]) == list(found[3:])
 
 
@@ -265,11 +281,17 @@ exporting.run(int(sys.argv[1]))
 def test_kill_9_in_the_middle_leaves_no_half_file_and_the_export_is_written_anew(settings, tmp_path, slow):
     job = queued("slow")
     environment = {
-        **os.environ, "FILES_DIR": str(settings.FILES_DIR), "DJANGO_SETTINGS_MODULE": "config.settings",
-        "TEST_DATABASE_NAME": connection.settings_dict["NAME"], "EMBEDDED_POSTGRES_ATTACH": "1",
-        "DATA_DIR": str(settings.DATA_DIR), "PYTHONPATH": str(settings.BASE_DIR),
-    }  # fmt: skip
-    writer = subprocess.Popen([sys.executable, "-c", RUN, str(job.pk)], stdout=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+        **os.environ,
+        "FILES_DIR": str(settings.FILES_DIR),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+        "EMBEDDED_POSTGRES_ATTACH": "1",
+        "DATA_DIR": str(settings.DATA_DIR),
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+    writer = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(job.pk)], stdout=subprocess.PIPE, text=True, env=environment
+    )
     writer.stdout.readline()
     wait_for(job, State.PROCESSING)
     time.sleep(0.3)

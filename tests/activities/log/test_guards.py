@@ -96,8 +96,9 @@ def test_a_field_cannot_be_moved_into_an_approved_version():
     edit_description(check, "new")
     assert "never change" in refused(
         "update activity_field set version_id = %s, api_name = 'other' where version_id <> %s and not is_primary",
-        check.live_id, check.live_id,
-    )  # fmt: skip
+        check.live_id,
+        check.live_id,
+    )
 
 
 def test_a_data_type_is_reserved_for_ever():

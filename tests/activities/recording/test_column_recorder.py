@@ -31,9 +31,15 @@ def columns(*rows, lookup_field="email", create=False, keyed=True):
     """Rows of person, moment, primary value, external id and the secondary fields."""
     people, moments, primaries, external_ids, *fields = zip(*rows, strict=True)
     return Columns(
-        "depositCheck", people, lookup_field, create, moments, primaries,
-        list(zip(NAMES, fields, strict=True)), external_ids if keyed else None,
-    )  # fmt: skip
+        "depositCheck",
+        people,
+        lookup_field,
+        create,
+        moments,
+        primaries,
+        list(zip(NAMES, fields, strict=True)),
+        external_ids if keyed else None,
+    )
 
 
 def row(email, number=1, key=None, moment="2026-11-20T10:00:00Z", amount="2.50", pages="3", branch="Main"):
@@ -80,12 +86,21 @@ ROWS = {
     "without keys": [row("ann@example.com", n) for n in range(3)],
     "some with keys": [row("ann@example.com", 1, "k"), row("bob@example.com", 2, " "), row("bob@example.com", 3)],
     "a key twice": [row("ann@example.com", 1, "k"), row("Ann@Example.com", 1, "k"), row("ann@example.com", 2, "k")],
-    "a key known before": [row("ann@example.com", 1, "known"), row("bob@example.com", 1, "known"), row("ann@example.com", 5, "k")],
+    "a key known before": [
+        row("ann@example.com", 1, "known"),
+        row("bob@example.com", 1, "known"),
+        row("ann@example.com", 5, "k"),
+    ],
     "bad among good": [
-        row("ann@example.com", 1, "a", amount="x"), row("nobody@example.com", 2, "b"), row("", 3, "c"),
-        row("ann@example.com", 4, "d", moment="soon", pages="1.5"), row("ann@example.com", 5, "e\0"),
-        row("ann@example.com", 6, "f", moment="2199-01-01T00:00:00Z"), row("ann@example.com", 7, "x" * 256),
-        row("bob@example.com", 8, "g", amount="", branch=" "), row("ann@example.com", 9, "h"),
+        row("ann@example.com", 1, "a", amount="x"),
+        row("nobody@example.com", 2, "b"),
+        row("", 3, "c"),
+        row("ann@example.com", 4, "d", moment="soon", pages="1.5"),
+        row("ann@example.com", 5, "e\0"),
+        row("ann@example.com", 6, "f", moment="2199-01-01T00:00:00Z"),
+        row("ann@example.com", 7, "x" * 256),
+        row("bob@example.com", 8, "g", amount="", branch=" "),
+        row("ann@example.com", 9, "h"),
     ],
     "rare forms": [
         row("ann@example.com", 1, "a\\b", moment="2026-11-20 10:00", branch='"\\\t\n'),
@@ -93,11 +108,23 @@ ROWS = {
         row("ann@example.com", 3, 7, pages=3.0),
     ],
     "as JSON has them": [
-        ("ann@example.com", "2026-11-20T10:00:00Z", f"No. {pages}", None, amount, "Main", "2026-11-19", pages > 3, pages)
-        for pages, amount in enumerate([Decimal("2.50"), 3, Decimal("-0.0"), Decimal("1E+2"), Decimal("0.12345"), 10**16])
+        (
+            "ann@example.com",
+            "2026-11-20T10:00:00Z",
+            f"No. {pages}",
+            None,
+            amount,
+            "Main",
+            "2026-11-19",
+            pages > 3,
+            pages,
+        )
+        for pages, amount in enumerate(
+            [Decimal("2.50"), 3, Decimal("-0.0"), Decimal("1E+2"), Decimal("0.12345"), 10**16]
+        )
     ],
     "too much": [row("ann@example.com", "n" * 300, "a"), row("ann@example.com", 2, "b")],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", ROWS)
@@ -129,9 +156,7 @@ def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkey
     monkeypatch.setattr(column_sql, "PROBED", 1)
     person(email="ann@example.com")
     column_recorder.record(columns(row("ann@example.com", 1, "k0001")), SOURCE)
-    recorded = column_recorder.record(
-        columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(4000)]), SOURCE
-    )  # fmt: skip
+    recorded = column_recorder.record(columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(4000)]), SOURCE)
     assert {place: str(outcome.status) for place, outcome in recorded.others.items()} == {1: "repeated"}
     assert len(stored()[1]) == 4000 and recorded.ids[1] is None
 

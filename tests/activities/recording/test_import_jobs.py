@@ -70,7 +70,9 @@ def counts(job):
 
 
 def rows(number, start=0):
-    return "".join(f"p{n % 7}@example.com,2026-11-{n % 20 + 1:02},No. {n},{n}.50,{n}\n" for n in range(start, start + number))  # fmt: skip
+    return "".join(
+        f"p{n % 7}@example.com,2026-11-{n % 20 + 1:02},No. {n},{n}.50,{n}\n" for n in range(start, start + number)
+    )
 
 
 def test_a_file_imported_twice_adds_nothing_and_equal_rows_stay_apart():
@@ -184,8 +186,10 @@ def test_a_refused_row_is_recorded_once_whoever_corrects_it(external_id):
     assert recording_replay.replay([second], None) == recording_replay.Replayed(0, 0)
     found = Activity.objects.filter(activity_type_id__gt=100_000).order_by("occurred_at")
     assert [(row.primary_value, row.person_id) for row in found] == [
-        ("No. 1", ann.pk), ("No. 2", bob.pk), ("No. 9", ann.pk),
-    ]  # fmt: skip
+        ("No. 1", ann.pk),
+        ("No. 2", bob.pk),
+        ("No. 9", ann.pk),
+    ]
 
     assert RefusedActivity.objects.filter(state="waiting").values_list("pk", flat=True).get() == third
     recording_replay.correct([third], "person", "bob@example.com", None)
@@ -259,16 +263,25 @@ def test_a_plan_is_checked_part_by_part():
     job = import_jobs.upload([(HEADER + rows(1)).encode()], "f.csv", "activities", None)
     wrong = Plan(
         columns={"occurred_at": "when", FIELD + "amount": "amount", FIELD + "pages": "amount", "nothing": "check"},
-        subject="depositCheck", person="{nobody}", lookup_field="shoe_size", zone="Mars", date_order="xyz", decimal="?",
-    )  # fmt: skip
+        subject="depositCheck",
+        person="{nobody}",
+        lookup_field="shoe_size",
+        zone="Mars",
+        date_order="xyz",
+        decimal="?",
+    )
     with pytest.raises(Refused) as caught:
         import_jobs.set_plan(job, wrong, None)
     found = {(problem.code, problem.path) for problem in caught.value.problems}
     assert found == {
-        ("unknown_field", ("columns", "nothing")), ("missing_value", ("columns", "primary_value")),
-        ("unknown_zone", ("zone",)), ("wrong_type", ("date_order",)), ("wrong_type", ("decimal",)),
-        ("unknown_lookup_field", ("lookup_field",)), ("unknown_column", ("person",)),
-    }  # fmt: skip
+        ("unknown_field", ("columns", "nothing")),
+        ("missing_value", ("columns", "primary_value")),
+        ("unknown_zone", ("zone",)),
+        ("wrong_type", ("date_order",)),
+        ("wrong_type", ("decimal",)),
+        ("unknown_lookup_field", ("lookup_field",)),
+        ("unknown_column", ("person",)),
+    }
 
 
 def test_columns_are_guessed_and_what_is_open_is_asked(check_type):
@@ -276,9 +289,11 @@ def test_columns_are_guessed_and_what_is_open_is_asked(check_type):
     job = import_jobs.upload([text.encode()], "f.csv", "activities", None)
     guess = guessing.guess_plan(job, "depositCheck", "Europe/Madrid", import_jobs.sample(job))
     assert guess.plan.columns == {
-        "occurred_at": "Occurred At", "primary_value": "Check", FIELD + "amount": "Amount",
+        "occurred_at": "Occurred At",
+        "primary_value": "Check",
+        FIELD + "amount": "Amount",
         FIELD + "deposited_on": "Deposited On",
-    }  # fmt: skip
+    }
     assert (guess.plan.person, guess.plan.lookup_field) == ("{E-Mail}", "email")
     assert guess.questions == {"date_order", "decimal", "zone"} and guess.plan.external_id == "hash"
 
@@ -343,12 +358,18 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_pa
     job = uploaded(HEADER + "".join(body), plan(external_id=ExternalId.NONE))
     import_jobs.step(job, "start", None, queue=False)
     environment = {
-        **os.environ, "FILES_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings",
-        "TEST_DATABASE_NAME": connection.settings_dict["NAME"], "EMBEDDED_POSTGRES_ATTACH": "1",
-        "DATA_DIR": str(settings.DATA_DIR), "PYTHONPATH": str(settings.BASE_DIR),
-    }  # fmt: skip
+        **os.environ,
+        "FILES_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+        "EMBEDDED_POSTGRES_ATTACH": "1",
+        "DATA_DIR": str(settings.DATA_DIR),
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
     for batches in (3, 7, 5):
-        worker = subprocess.Popen([sys.executable, "-c", RUN, str(job.pk)], stdout=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+        worker = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(job.pk)], stdout=subprocess.PIPE, text=True, env=environment
+        )
         for _ in range(batches + 1):
             worker.stdout.readline()
         worker.send_signal(signal.SIGKILL)
@@ -365,4 +386,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_pa
     stored = Activity.objects.filter(origin_id=job.pk, activity_type_id__gt=100_000)
     assert sorted(stored.values_list("primary_value", flat=True)) == sorted(f"No. {n}" for n in range(number))
     assert ImportFailure.objects.filter(of=job).count() == bad
-    assert (job.first_id, job.last_id) == (min(stored.values_list("pk", flat=True)), max(stored.values_list("pk", flat=True)))  # fmt: skip
+    assert (job.first_id, job.last_id) == (
+        min(stored.values_list("pk", flat=True)),
+        max(stored.values_list("pk", flat=True)),
+    )

@@ -30,9 +30,22 @@ def buy_cds():
 
 def load(file, *more):
     return run(
-        "import_activities", file, "--type", "buyCds", "--person", "customer{customer_id}@example.com", "--create-people",
-        "--occurred-at", "date", "--primary", "order_id", "--external-id", "order_id", "--no-progress", *more,
-    )  # fmt: skip
+        "import_activities",
+        file,
+        "--type",
+        "buyCds",
+        "--person",
+        "customer{customer_id}@example.com",
+        "--create-people",
+        "--occurred-at",
+        "date",
+        "--primary",
+        "order_id",
+        "--external-id",
+        "order_id",
+        "--no-progress",
+        *more,
+    )
 
 
 def test_types_travel_between_installations(buy_cds, tmp_path):
@@ -86,11 +99,7 @@ def test_refused_rows_are_reported_and_the_others_recorded(buy_cds, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [
-        (b"", "The file is empty"),
-        (b"a,b\n1,2\n", "no column"),
-        (b"\x1f\x8bnot gzip", "gzip file is broken"),
-    ],
+    [(b"", "The file is empty"), (b"a,b\n1,2\n", "no column"), (b"\x1f\x8bnot gzip", "gzip file is broken")],
 )
 def test_files_that_are_none(buy_cds, tmp_path, content, said):
     (tmp_path / "f.csv").write_bytes(content)
@@ -111,10 +120,22 @@ def test_a_field_is_given_one_column(buy_cds):
     field = buy_cds.live.fields.filter(is_primary=False).first().api_name
     with pytest.raises(CommandError, match="given two columns"):
         run(
-            "import_activities", EXAMPLES / "purchases-sample.csv", "--type", "buyCds", "--person", "{customer_id}",
-            "--occurred-at", "date", "--primary", "order_id", "--field", f"{field}=order_id", "--field", f"{field}=date",
+            "import_activities",
+            EXAMPLES / "purchases-sample.csv",
+            "--type",
+            "buyCds",
+            "--person",
+            "{customer_id}",
+            "--occurred-at",
+            "date",
+            "--primary",
+            "order_id",
+            "--field",
+            f"{field}=order_id",
+            "--field",
+            f"{field}=date",
             "--no-progress",
-        )  # fmt: skip
+        )
     assert not Activity.objects.exists()
 
 
@@ -122,6 +143,15 @@ def test_a_field_is_given_one_column(buy_cds):
 def test_templates_only_name_columns(buy_cds, template):
     with pytest.raises(CommandError):
         run(
-            "import_activities", EXAMPLES / "purchases-sample.csv", "--type", "buyCds", "--person", template,
-            "--occurred-at", "date", "--primary", "order_id", "--no-progress",
-        )  # fmt: skip
+            "import_activities",
+            EXAMPLES / "purchases-sample.csv",
+            "--type",
+            "buyCds",
+            "--person",
+            template,
+            "--occurred-at",
+            "date",
+            "--primary",
+            "order_id",
+            "--no-progress",
+        )

@@ -42,7 +42,13 @@ def test_a_refused_row_is_kept_with_its_reason_and_source(check):
     ann = person()
     recorded(activity(ann.pk), activity(ann.pk, amount="many", external_id="T-1"))
     row = RefusedActivity.objects.get()
-    assert (row.door, row.code, row.field, row.activity_type_id, row.person_id) == (Door.DIALECT, "wrong_type", "amount", check.pk, ann.pk)  # fmt: skip
+    assert (row.door, row.code, row.field, row.activity_type_id, row.person_id) == (
+        Door.DIALECT,
+        "wrong_type",
+        "amount",
+        check.pk,
+        ann.pk,
+    )
     assert json.loads(row.raw)["attributes"] == [["amount", "many"]]
     assert row.problems[0]["got"] == "many" and row.times == 1
 
@@ -147,7 +153,11 @@ def test_rows_are_forgotten_after_their_days(check, settings):
 
 def test_an_erase_takes_what_was_refused_of_a_person(check):
     ann = person(email="ann@example.com")
-    recorded(activity(ann.pk, amount="many"), activity(Lookup("Ann@Example.com"), amount="x"), activity(person().pk, amount="y"))  # fmt: skip
+    recorded(
+        activity(ann.pk, amount="many"),
+        activity(Lookup("Ann@Example.com"), amount="x"),
+        activity(person().pk, amount="y"),
+    )
     erasure.erase([ann.pk], None, SYSTEM)
     assert [row.problems[0]["got"] for row in RefusedActivity.objects.all()] == ["y"]
 
@@ -187,8 +197,14 @@ def test_the_page_lists_corrects_and_replays(check, admin_client):
     assert "3 activities recorded." in answer.content.decode() and stored(check).count() == 3
     (row,) = RefusedActivity.objects.filter(state=State.WAITING)
     address = reverse("admin:activities_refusedactivity_row", args=[row.pk])
-    values = {"person": ann.pk, "activity_type": "depositCheck", "occurred_at": "2026-11-20T10:00:00Z",
-              "primary_value": "No. 1", "external_id": "X", "amount": "7"}  # fmt: skip
+    values = {
+        "person": ann.pk,
+        "activity_type": "depositCheck",
+        "occurred_at": "2026-11-20T10:00:00Z",
+        "primary_value": "No. 1",
+        "external_id": "X",
+        "amount": "7",
+    }
     assert "expected an amount" in admin_client.get(address).content.decode()
     assert "1 activity recorded." in admin_client.post(address, values, follow=True).content.decode()
     assert stored(check).filter(attributes={"amount": 7}).count() == 1

@@ -163,9 +163,14 @@ def test_what_was_acknowledged_is_there_once_after_kill_9(django_db_blocker):
     for _round in range(3):
         recorder = subprocess.Popen(
             [sys.executable, "-c", RECORDER, str(ann.pk), str(check.pk)],
-            stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "DATA_DIR": str(settings.DATA_DIR), "TEST_DATABASE_NAME": connection.settings_dict["NAME"]},
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "DATA_DIR": str(settings.DATA_DIR),
+                "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+            },
+        )
         lines = [recorder.stdout.readline() for _ in range(3)]
         time.sleep(0.01 * _round)
         recorder.send_signal(signal.SIGKILL)

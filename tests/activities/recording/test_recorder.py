@@ -35,16 +35,27 @@ def problems_of(*rows):
 def test_an_activity_is_stored_in_canonical_form(check):
     ann = person()
     (outcome,) = recorded(
-        activity(ann.pk, occurred_at="2026-11-20T11:00:00+01:00", amount="1250.50", branch="Málaga",
-                 deposited_on="2026-11-19", is_foreign="true", pages=3.0)
-    )  # fmt: skip
+        activity(
+            ann.pk,
+            occurred_at="2026-11-20T11:00:00+01:00",
+            amount="1250.50",
+            branch="Málaga",
+            deposited_on="2026-11-19",
+            is_foreign="true",
+            pages=3.0,
+        )
+    )
     stored = Activity.objects.get(pk=outcome.activity_id)
     assert outcome.status is Status.ADDED
     assert stored.occurred_at == datetime(2026, 11, 20, 10, tzinfo=UTC)
     assert stored.primary_value == "No. 1"
     assert stored.attributes == {
-        "amount": Decimal("1250.5"), "branch": "Málaga", "deposited_on": "2026-11-19", "is_foreign": True, "pages": 3,
-    }  # fmt: skip
+        "amount": Decimal("1250.5"),
+        "branch": "Málaga",
+        "deposited_on": "2026-11-19",
+        "is_foreign": True,
+        "pages": 3,
+    }
     assert (stored.person_id, stored.activity_type_id, stored.version) == (ann.pk, check.pk, 1)
 
 
@@ -147,9 +158,10 @@ def test_only_live_custom_types_take_activities(check):
     draft_type("Attend Webinar", "attendWebinar")
     retired = approved_type("Order Book", "orderBook")
     lifecycle.retire(retired, None)
-    codes = [outcome.problems[0].code for outcome in recorded(
-        activity(ann.pk, "attendWebinar"), activity(ann.pk, retired.pk), activity(ann.pk, 12)
-    )]  # fmt: skip
+    codes = [
+        outcome.problems[0].code
+        for outcome in recorded(activity(ann.pk, "attendWebinar"), activity(ann.pk, retired.pk), activity(ann.pk, 12))
+    ]
     assert codes == ["unapproved_type", "retired_type", "standard_type"]
 
 

@@ -140,13 +140,18 @@ def test_before_approval_everything_can_change():
     [
         (lambda check: drafts.edit(check, None, api_name="other"), "locked_api_name"),
         (lambda check: drafts.change_fields(check, {"amount": {"data_type": "string"}}, None), "locked_data_type"),
-        (lambda check: drafts.change_fields(check, {"check": {"is_primary": False}, "amount": {"is_primary": True}}, None), "locked_primary"),
+        (
+            lambda check: drafts.change_fields(
+                check, {"check": {"is_primary": False}, "amount": {"is_primary": True}}, None
+            ),
+            "locked_primary",
+        ),
         (lambda check: drafts.remove_fields(check, ["check"], None), "no_primary"),
         (lambda check: drafts.remove_fields(check, ["nothing"], None), "unknown_field"),
         (lambda check: drafts.add_fields(check, [FieldSpec("amount", "Total")], None), "given_twice"),
         (lambda check: drafts.add_fields(check, [FieldSpec("total", "amount")], None), "given_twice"),
     ],
-)  # fmt: skip
+)
 def test_what_the_first_approval_fixed(change, code):
     check = approved_type()
     with pytest.raises(Refused) as refusal:
@@ -214,13 +219,16 @@ def test_standard_types_refuse_every_verb(verb):
 @pytest.mark.parametrize(
     ("verb", "right"),
     [
-        (lambda check, by: lifecycle.create(names("Open Account", "openAccount"), CHECK_FIELDS, by), "add_activitytype"),
+        (
+            lambda check, by: lifecycle.create(names("Open Account", "openAccount"), CHECK_FIELDS, by),
+            "add_activitytype",
+        ),
         (lambda check, by: drafts.edit(check, by, description="x"), "change_activitytype"),
         (lambda check, by: lifecycle.approve(check, by), "approve_activitytype"),
         (lambda check, by: lifecycle.return_draft(check, by, "no"), "approve_activitytype"),
         (lambda check, by: lifecycle.delete(check, by), "delete_activitytype"),
     ],
-)  # fmt: skip
+)
 def test_each_verb_asks_for_its_right(verb, right):
     check = draft_type()
     with pytest.raises(NotAllowed) as refusal:
@@ -269,5 +277,9 @@ def test_every_verb_leaves_one_entry_that_reads_as_a_sentence():
     lifecycle.retire(check, None)
     entries = LogEntry.objects.filter(object_id=str(check.pk)).order_by("pk")
     assert [audit.sentence(entry) for entry in entries] == [
-        "Created", "Approved version 1", "Changed: description", "Discarded the draft", "Retired",
-    ]  # fmt: skip
+        "Created",
+        "Approved version 1",
+        "Changed: description",
+        "Discarded the draft",
+        "Retired",
+    ]

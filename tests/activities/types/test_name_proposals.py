@@ -6,8 +6,10 @@ from activities.types.name_proposals import api_name, past, present, propose
 def test_a_proposal():
     proposal = propose("Deposit Check")
     assert (proposal.api_name, proposal.filter_name, proposal.trigger_name) == (
-        "depositCheck", "Deposited Check", "Deposits Check",
-    )  # fmt: skip
+        "depositCheck",
+        "Deposited Check",
+        "Deposits Check",
+    )
 
 
 def test_nothing_is_proposed_for_nothing():
@@ -17,15 +19,27 @@ def test_nothing_is_proposed_for_nothing():
 @pytest.mark.parametrize(
     ("verb", "past_form", "present_form"),
     [
-        ("attend", "attended", "attends"), ("buy", "bought", "buys"), ("apply", "applied", "applies"),
-        ("play", "played", "plays"), ("ship", "shipped", "ships"), ("submit", "submitted", "submits"),
-        ("visit", "visited", "visits"), ("go", "went", "goes"), ("fix", "fixed", "fixes"),
-        ("watch", "watched", "watches"), ("change", "changed", "changes"), ("have", "had", "has"),
-        ("sell", "sold", "sells"), ("redeem", "redeemed", "redeems"), ("chat", "chatted", "chats"),
-        ("renew", "renewed", "renews"), ("cancel", "canceled", "cancels"),
-        ("panic", "panicked", "panics"), ("occur", "occurred", "occurs"),
+        ("attend", "attended", "attends"),
+        ("buy", "bought", "buys"),
+        ("apply", "applied", "applies"),
+        ("play", "played", "plays"),
+        ("ship", "shipped", "ships"),
+        ("submit", "submitted", "submits"),
+        ("visit", "visited", "visits"),
+        ("go", "went", "goes"),
+        ("fix", "fixed", "fixes"),
+        ("watch", "watched", "watches"),
+        ("change", "changed", "changes"),
+        ("have", "had", "has"),
+        ("sell", "sold", "sells"),
+        ("redeem", "redeemed", "redeems"),
+        ("chat", "chatted", "chats"),
+        ("renew", "renewed", "renews"),
+        ("cancel", "canceled", "cancels"),
+        ("panic", "panicked", "panics"),
+        ("occur", "occurred", "occurs"),
     ],
-)  # fmt: skip
+)
 def test_verbs(verb, past_form, present_form):
     assert (past(verb), present(verb)) == (past_form, present_form)
 

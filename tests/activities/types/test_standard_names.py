@@ -16,8 +16,16 @@ from smartlists.rules.text import language
 from tests.factories import approved_type, person
 
 pytestmark = pytest.mark.django_db
-FORM = {"filters": [{"kind": "activity", "did": True, "type": "fillOutForm",
-                     "constraints": [{"field": "form", "operator": "is", "values": ["Demo"]}]}]}  # fmt: skip
+FORM = {
+    "filters": [
+        {
+            "kind": "activity",
+            "did": True,
+            "type": "fillOutForm",
+            "constraints": [{"field": "form", "operator": "is", "values": ["Demo"]}],
+        }
+    ]
+}
 
 
 @pytest.fixture
@@ -31,10 +39,11 @@ def reader(client):
 def test_every_name_of_the_standard_types_has_spanish():
     with translation.override("es"):
         same = {
-            name for _api, *names, fields in standard_types.TYPES.values()
+            name
+            for _api, *names, fields in standard_types.TYPES.values()
             for name in (*names, *(field.lstrip("*") for _field_api, field, _type in fields))
             if labels.shown(name, True) == name
-        }  # fmt: skip
+        }
     assert same == {"Webhook"}
 
 

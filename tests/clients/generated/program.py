@@ -12,10 +12,14 @@ from generated.models.rules_given import RulesGiven
 client = AuthenticatedClient(base_url=sys.argv[1], token=sys.argv[2])
 row = DepositCheck.from_dict(
     {
-        "activity_type": "depositCheck", "person": {"email": "ann@example.com"}, "create_person": True,
-        "occurred_at": "2026-11-20T10:00:00Z", "primary_value": "Check 17", "attributes": {"amount": 1250.5},
+        "activity_type": "depositCheck",
+        "person": {"email": "ann@example.com"},
+        "create_person": True,
+        "occurred_at": "2026-11-20T10:00:00Z",
+        "primary_value": "Check 17",
+        "attributes": {"amount": 1250.5},
     }
-)  # fmt: skip
+)
 recorded = activities_batch_create.sync(client=client, body=BatchGiven(activities=[row]))
 assert isinstance(recorded, Batch), recorded
 listed = activities_list.sync(client=client)

@@ -92,8 +92,14 @@ def test_a_person_page_has_fields_of_the_team_and_shows_markup_as_text(admin):
 
 
 def test_an_unchanged_page_changes_nothing_and_an_emptied_field_loses_its_value(admin):
-    ann = person(email="a@example.com", first_name=" Ann ", date_of_birth="1990-02-03", unsubscribed_reason="one\ntwo",
-                 annual_revenue="12.50", unsubscribed=False)  # fmt: skip
+    ann = person(
+        email="a@example.com",
+        first_name=" Ann ",
+        date_of_birth="1990-02-03",
+        unsubscribed_reason="one\ntwo",
+        annual_revenue="12.50",
+        unsubscribed=False,
+    )
     form = admin.get(url("person_change", ann.pk)).context["form"]
     values = {field.html_name: field.value() or "" for field in form}
     values["unsubscribed_reason"] = "one\r\ntwo"  # as browsers send it
@@ -116,11 +122,22 @@ def test_a_viewer_sees_and_changes_nothing(client):
     page = viewer.get(url("person_change", ann.pk)).text
     assert "Erase for good" not in page and "Merge…" not in page and ">Save<" not in page
     for address in (
-        url("person_remove", ann.pk), url("person_erase", ann.pk), url("person_merge"), url("person_merge_with", ann.pk),
-        url("person_lists", ann.pk), url("person_duplicates"), url("staticlist_edit", seeds.pk), url("staticlist_add"),
-        url("staticlist_members", seeds.pk), url("staticlist_remove", seeds.pk), url("person_bulk_start", "delete"),
-        url("personfield_add"), url("person_archive", ann.pk), url("person_restore", ann.pk), url("person_add"),
-    ):  # fmt: skip
+        url("person_remove", ann.pk),
+        url("person_erase", ann.pk),
+        url("person_merge"),
+        url("person_merge_with", ann.pk),
+        url("person_lists", ann.pk),
+        url("person_duplicates"),
+        url("staticlist_edit", seeds.pk),
+        url("staticlist_add"),
+        url("staticlist_members", seeds.pk),
+        url("staticlist_remove", seeds.pk),
+        url("person_bulk_start", "delete"),
+        url("personfield_add"),
+        url("person_archive", ann.pk),
+        url("person_restore", ann.pk),
+        url("person_add"),
+    ):
         assert viewer.post(address, {"typed": ann.pk}).status_code == 403, address
     assert viewer.post(url("person_change", ann.pk), {"seen_revision": 1, "city": "Vigo"}).status_code == 403
     assert Person.objects.live().count() == 1 and Person.objects.get().city is None
@@ -201,9 +218,11 @@ def test_people_are_compared_merged_and_parted_again(admin):
 def test_impossible_merges_are_explained(admin):
     ann = person()
     for people, why in (
-        (ann.pk, "Nobody to be merged"), (f"{ann.pk},999999", "somebody we know"), ("", "Nobody to be merged"),
+        (ann.pk, "Nobody to be merged"),
+        (f"{ann.pk},999999", "somebody we know"),
+        ("", "Nobody to be merged"),
         (",".join(map(str, range(1, 28))), "At most 25 people"),
-    ):  # fmt: skip
+    ):
         assert why in admin.get(url("person_merge"), {"people": people}).text
     assert "somebody we know" in post(admin, url("person_merge_with", ann.pk), people="nobody@example.com").text
 
@@ -372,10 +391,18 @@ def test_a_standard_field_is_renamed_and_hidden(admin):
 def test_pages_speak_spanish(admin):
     ann, seeds = person(), static_lists.create("Semillas", None)
     for address in (
-        url("person_change", ann.pk), url("person_remove", ann.pk), url("person_erase", ann.pk), url("person_deleted"),
-        url("person_merge_with", ann.pk), url("person_duplicates"), url("staticlist_change", seeds.pk),
-        url("staticlist_add"), url("staticlist_folders"), url("personfield_add"), url("person_bulk"),
-    ):  # fmt: skip
+        url("person_change", ann.pk),
+        url("person_remove", ann.pk),
+        url("person_erase", ann.pk),
+        url("person_deleted"),
+        url("person_merge_with", ann.pk),
+        url("person_duplicates"),
+        url("staticlist_change", seeds.pk),
+        url("staticlist_add"),
+        url("staticlist_folders"),
+        url("personfield_add"),
+        url("person_bulk"),
+    ):
         with translation.override("es"):  # gives the tests that follow their language back
             page = admin.get(address, headers={"Accept-Language": "es"}).text
         assert 'lang="es"' in page
@@ -407,7 +434,13 @@ def test_a_search_finds_the_same_whichever_way_it_goes(db, monkeypatch, sizes):
     seeds = static_lists.create("Seeds", None)
     static_lists.add(seeds, [ann.pk, cem.pk, eve.pk], DIALECT)
     members = StaticListMember.objects.of_list(seeds.pk)
-    for text, found in {"ann lee": {ann, eve}, "lee ann": {ann, eve}, "ann": {ann, bob, eve}, "lee": {ann, cem, eve},
-                        "ann zzz": set(), "": {ann, bob, cem, eve}}.items():  # fmt: skip
+    for text, found in {
+        "ann lee": {ann, eve},
+        "lee ann": {ann, eve},
+        "ann": {ann, bob, eve},
+        "lee": {ann, cem, eve},
+        "ann zzz": set(),
+        "": {ann, bob, cem, eve},
+    }.items():
         assert set(Person.objects.live().newest_beginning_with(text)) == found, text
         assert {member.person for member in members.beginning_with(text)} == found - {bob}, text

@@ -46,10 +46,19 @@ def upload(client, text=TEXT, contents="activities:depositCheck", name="checks.c
 
 
 CHOICES = {
-    "column_0": "", "column_1": "occurred_at", "column_2": "primary_value", "column_3": "field.amount",
-    "person": "c{Customer}@example.com", "create_people": "on", "lookup_field": "email", "external_id": "hash",
-    "date_order": "dmy", "decimal": ".", "zone": "Europe/Madrid", "subject": "depositCheck",
-}  # fmt: skip
+    "column_0": "",
+    "column_1": "occurred_at",
+    "column_2": "primary_value",
+    "column_3": "field.amount",
+    "person": "c{Customer}@example.com",
+    "create_people": "on",
+    "lookup_field": "email",
+    "external_id": "hash",
+    "date_order": "dmy",
+    "decimal": ".",
+    "zone": "Europe/Madrid",
+    "subject": "depositCheck",
+}
 
 
 def test_a_file_goes_through_every_step(marketer):
@@ -104,8 +113,7 @@ def test_what_is_missing_in_the_plan_is_told(marketer):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
-    [(b"", "empty"), (b"PK\x03\x04zip", "workbook"), (b"\x1f\x8bx", "gzip file is broken")],
+    ("content", "said"), [(b"", "empty"), (b"PK\x03\x04zip", "workbook"), (b"\x1f\x8bx", "gzip file is broken")]
 )
 def test_files_that_are_none_are_refused_on_the_page(marketer, content, said):
     assert said in upload(marketer, content).content.decode()
@@ -124,8 +132,16 @@ def test_a_file_can_be_read_again_in_another_way(marketer):
 
 def test_people_from_a_workbook_of_another_name(marketer, tmp_path):
     answer = upload(marketer, "Email;Vorname\nann@example.com;Änn\n".encode("windows-1252"), "people:", "../../p.csv")
-    values = {"column_0": "email", "column_1": "first_name", "lookup_field": "email", "action": "upsert",
-              "date_order": "ymd", "decimal": ".", "zone": "UTC", "subject": ""}  # fmt: skip
+    values = {
+        "column_0": "email",
+        "column_1": "first_name",
+        "lookup_field": "email",
+        "action": "upsert",
+        "date_order": "ymd",
+        "decimal": ".",
+        "zone": "UTC",
+        "subject": "",
+    }
     page = marketer.post(answer.url, values).content.decode()
     assert "Änn" in page and Import.objects.get().name == "p.csv"
 
@@ -138,8 +154,17 @@ def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
     answer = upload(marketer, text, "people:", "p.csv")
     offered = marketer.get(answer.url).context["form"].fields["static_list"].choices
     assert [label for _pk, label in offered][1:] == ["VIPs"]
-    values = {"column_0": "email", "column_1": "first_name", "lookup_field": "email", "action": "upsert",
-              "date_order": "ymd", "decimal": ".", "zone": "UTC", "subject": "", "static_list": vips.pk}  # fmt: skip
+    values = {
+        "column_0": "email",
+        "column_1": "first_name",
+        "lookup_field": "email",
+        "action": "upsert",
+        "date_order": "ymd",
+        "decimal": ".",
+        "zone": "UTC",
+        "subject": "",
+        "static_list": vips.pk,
+    }
     unanswered = marketer.post(answer.url, values).content.decode()
     assert "Should these changes start smart campaigns?" in unanswered and not Import.objects.get().plan
     values["starts_campaigns"] = "no"
@@ -193,8 +218,12 @@ def test_who_may_not_sees_nothing(client, marketer):
     job = Import.objects.get()
     client.force_login(user("Viewer"))
     for name, arguments in (
-        ("changelist", []), ("add", []), ("change", [job.pk]), ("columns", [job.pk]), ("report", [job.pk])
-    ):  # fmt: skip
+        ("changelist", []),
+        ("add", []),
+        ("change", [job.pk]),
+        ("columns", [job.pk]),
+        ("report", [job.pk]),
+    ):
         assert client.get(reverse(f"admin:people_import_{name}", args=arguments)).status_code == 403
     assert client.post(reverse("admin:people_import_step", args=[job.pk, "start"])).status_code == 403
     for name in ("changelist", "add"):

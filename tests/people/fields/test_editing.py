@@ -38,18 +38,24 @@ def test_a_field_is_made_of_a_label_and_holds_values():
 @pytest.mark.parametrize(
     ("options", "code", "place"),
     [
-        ({"label": ""}, "missing_value", "label"), ({"label": "a\0"}, "wrong_type", "label"),
-        ({"label": "東京"}, "bad_name", "api_name"), ({"api_name": "1st"}, "bad_name", "api_name"),
-        ({"api_name": "x" * 101}, "bad_name", "api_name"), ({"api_name": "a-b"}, "bad_name", "api_name"),
-        ({"api_name": "First_Name"}, "api_name_taken", "api_name"), ({"api_name": "firstname"}, "api_name_taken", "api_name"),
-        ({"api_name": "ID"}, "api_name_taken", "api_name"), ({"api_name": "leadScore"}, "api_name_taken", "api_name"),
+        ({"label": ""}, "missing_value", "label"),
+        ({"label": "a\0"}, "wrong_type", "label"),
+        ({"label": "東京"}, "bad_name", "api_name"),
+        ({"api_name": "1st"}, "bad_name", "api_name"),
+        ({"api_name": "x" * 101}, "bad_name", "api_name"),
+        ({"api_name": "a-b"}, "bad_name", "api_name"),
+        ({"api_name": "First_Name"}, "api_name_taken", "api_name"),
+        ({"api_name": "firstname"}, "api_name_taken", "api_name"),
+        ({"api_name": "ID"}, "api_name_taken", "api_name"),
+        ({"api_name": "leadScore"}, "api_name_taken", "api_name"),
         ({"label": "first name", "api_name": "nick"}, "name_taken", "label"),
-        ({"data_type": "varchar"}, "unknown_data_type", "data_type"), ({"data_type": ["x"]}, "unknown_data_type", "data_type"),
+        ({"data_type": "varchar"}, "unknown_data_type", "data_type"),
+        ({"data_type": ["x"]}, "unknown_data_type", "data_type"),
         ({"data_type": "float", "is_unique": True}, "cannot_be_unique", "is_unique"),
         ({"data_type": "integer", "choices": ["1", "one"]}, "wrong_type", "choices"),
         ({"choices": map(str, range(501))}, "too_many", "choices"),
     ],
-)  # fmt: skip
+)
 def test_bad_definitions_are_refused(options, code, place):
     problem = refusal(make, **options).problems[0]
     assert (problem.code, problem.path[0]) == (code, place)
@@ -136,8 +142,10 @@ def test_integers_can_be_unique():
 def test_rights_are_checked():
     nobody, field = get_user_model().objects.create_user("nobody"), make()
     for verb, args in (
-        (field_editing.create, ("x", "string", nobody)), (field_editing.change, (field, nobody)), (field_editing.delete, (field, nobody)),
-    ):  # fmt: skip
+        (field_editing.create, ("x", "string", nobody)),
+        (field_editing.change, (field, nobody)),
+        (field_editing.delete, (field, nobody)),
+    ):
         with pytest.raises(NotAllowed):
             verb(*args)
 

@@ -147,10 +147,16 @@ def test_refused_rows_are_kept_within_a_limit_and_counted_beyond_it(files, setti
 
 @pytest.mark.django_db
 def test_a_line_of_an_import_that_is_nested_deeply_or_has_huge_numbers_is_one_refused_row(files, api_of):
-    lines = ['{"email": "a@example.com", "city": "x"}', '{"email": "b@example.com", "city": ' + "[" * 300 + "]" * 300 + "}",
-             '{"email": "c@example.com", "annual_revenue": 1e-999999999}', '{"email": ' + str(10**30) + "}",
-             '{"email": "\\ud800", "city": "\\u0000"}', '{"email": "d@example.com", "annual_revenue": 1e999999999}',
-             '{"email": "e@example.com", "number_of_employees": 1e99999999999999999999}', '{"email": "z@example.com"}']  # fmt: skip
+    lines = [
+        '{"email": "a@example.com", "city": "x"}',
+        '{"email": "b@example.com", "city": ' + "[" * 300 + "]" * 300 + "}",
+        '{"email": "c@example.com", "annual_revenue": 1e-999999999}',
+        '{"email": ' + str(10**30) + "}",
+        '{"email": "\\ud800", "city": "\\u0000"}',
+        '{"email": "d@example.com", "annual_revenue": 1e999999999}',
+        '{"email": "e@example.com", "number_of_employees": 1e99999999999999999999}',
+        '{"email": "z@example.com"}',
+    ]
     job = import_jobs.upload(["\n".join(lines).encode()], "f.ndjson", "people", None)
     header = job.shape["header"]
     import_jobs.set_plan(job, Plan(columns={name: name for name in header}), None)

@@ -29,9 +29,12 @@ from tests.factories import approved_type, person
 
 CASES = Path(__file__).parents[1] / "cases"
 FIELDS = (
-    FieldSpec("what", "What", is_primary=True), FieldSpec("n", "N", "integer"), FieldSpec("amt", "Amt", "currency"),
-    FieldSpec("s", "S Text"), FieldSpec("joinTime", "Join Time", "datetime"),
-)  # fmt: skip
+    FieldSpec("what", "What", is_primary=True),
+    FieldSpec("n", "N", "integer"),
+    FieldSpec("amt", "Amt", "currency"),
+    FieldSpec("s", "S Text"),
+    FieldSpec("joinTime", "Join Time", "datetime"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +65,16 @@ def guessed(name, kind="activities", subject="simpleAct", content=None):
 
 def test_the_table_below_other_lines_is_read(simple_act):
     out, err = record(
-        CASES / "zoom-header-block.csv", "--person", "{Email}", "--occurred-at", "Join Time", "--dates", "mdy",
-        "--set", "primary_value=Rye",
-    )  # fmt: skip
+        CASES / "zoom-header-block.csv",
+        "--person",
+        "{Email}",
+        "--occurred-at",
+        "Join Time",
+        "--dates",
+        "mdy",
+        "--set",
+        "primary_value=Rye",
+    )
     assert "3 added" in out and "Columns left out" in err
     assert Person.objects.count() == 2
     assert set(Activity.objects.filter(activity_type_id=simple_act.pk).values_list("primary_value", flat=True)) == {
@@ -73,8 +83,17 @@ def test_the_table_below_other_lines_is_read(simple_act):
 
 
 def test_month_names(simple_act):
-    out, _err = record(CASES / "month-names.csv", "--person", "{Email}", "--occurred-at", "Order Date",
-                       "--primary", "Event Name", "--dates", "mdy")  # fmt: skip
+    out, _err = record(
+        CASES / "month-names.csv",
+        "--person",
+        "{Email}",
+        "--occurred-at",
+        "Order Date",
+        "--primary",
+        "Event Name",
+        "--dates",
+        "mdy",
+    )
     assert "2 added" in out
     moments = Activity.objects.filter(activity_type_id=simple_act.pk).values_list("occurred_at", flat=True)
     assert {moment.isoformat() for moment in moments} == {"2026-09-26T19:05:00+00:00"}
@@ -82,8 +101,14 @@ def test_month_names(simple_act):
 
 @pytest.mark.django_db
 def test_a_header_twice_costs_nothing():
-    out, _err = command("import_people", CASES / "duplicate-header-typeform.csv", "--field", "email=Your email?",
-                        "--field", "title=Anything else? (2)")  # fmt: skip
+    out, _err = command(
+        "import_people",
+        CASES / "duplicate-header-typeform.csv",
+        "--field",
+        "email=Your email?",
+        "--field",
+        "title=Anything else? (2)",
+    )
     assert "2 added" in out
     assert Person.objects.get(email="ty.two@example.com").title == "no"
 
@@ -118,17 +143,34 @@ def test_a_thousands_point_is_asked(simple_act):
 @pytest.mark.parametrize(
     ("values", "mark"),
     [
-        (["1.234"], None), (["1,234"], None), (["1.234.567"], ","), (["1,234,567"], "."), (["0.125"], "."),
-        (["12345.678"], "."), (["0,125"], ","), (["1.5", "1,5"], None), (["+1.50"], "."), (["17"], "."),
+        (["1.234"], None),
+        (["1,234"], None),
+        (["1.234.567"], ","),
+        (["1,234,567"], "."),
+        (["0.125"], "."),
+        (["12345.678"], "."),
+        (["0,125"], ","),
+        (["1.5", "1,5"], None),
+        (["+1.50"], "."),
+        (["17"], "."),
     ],
-)  # fmt: skip
+)
 def test_marks_that_may_be_either_decide_nothing(values, mark):
     assert file_formats.likely_decimal(values) == mark
 
 
 def test_refused_rows_leave_nobody_behind(simple_act):
-    out, _err = record(CASES / "refused-rows-create-people.csv", "--person", "{Email}", "--occurred-at", "When",
-                       "--primary", "What", "--field", "n=N")  # fmt: skip
+    out, _err = record(
+        CASES / "refused-rows-create-people.csv",
+        "--person",
+        "{Email}",
+        "--occurred-at",
+        "When",
+        "--primary",
+        "What",
+        "--field",
+        "n=N",
+    )
     assert "0 added" in out and "2 refused" in out
     assert not Person.objects.exists() and not Activity.objects.exists()
 
@@ -206,14 +248,17 @@ def test_what_is_no_table_is_called_what_it_is(name, said):
 @pytest.mark.parametrize(
     ("written", "iso"),
     [
-        ("Sep 26, 2026 7:05 PM", "2026-09-26T19:05:00Z"), ("26 sep 2026", "2026-09-26T00:00:00Z"),
+        ("Sep 26, 2026 7:05 PM", "2026-09-26T19:05:00Z"),
+        ("26 sep 2026", "2026-09-26T00:00:00Z"),
         ("26 de septiembre de 2026 a las 7:05 p. m.", "2026-09-26T19:05:00Z"),
         ("Sat, 26 Sep 2026 19:05:00 GMT", "2026-09-26T19:05:00Z"),
         ("Thu Nov 05 2026 14:03:22 GMT+0100 (Central European Standard Time)", "2026-11-05T13:03:22Z"),
-        ("2026-11-05 14:03:22 Europe/Madrid", "2026-11-05T13:03:22Z"), ("5 nov. 2026 14:03", "2026-11-05T14:03:00Z"),
-        ("3/4/2026 12:05 a. m.", "2026-04-03T00:05:00Z"), ("mié, 4 mar 2026 9:05 CET", "2026-03-04T08:05:00Z"),
+        ("2026-11-05 14:03:22 Europe/Madrid", "2026-11-05T13:03:22Z"),
+        ("5 nov. 2026 14:03", "2026-11-05T14:03:00Z"),
+        ("3/4/2026 12:05 a. m.", "2026-04-03T00:05:00Z"),
+        ("mié, 4 mar 2026 9:05 CET", "2026-03-04T08:05:00Z"),
     ],
-)  # fmt: skip
+)
 def test_moments_in_words(written, iso):
     kind = datatypes.BY_NAME["datetime"]
     assert kind.to_text(kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)) == iso
@@ -226,8 +271,36 @@ def test_what_means_nothing_for_certain_is_refused(written):
         kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)
 
 
-MONTHS = (["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"],
-          ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"])  # fmt: skip
+MONTHS = (
+    [
+        "enero",
+        "febrero",
+        "marzo",
+        "abril",
+        "mayo",
+        "junio",
+        "julio",
+        "agosto",
+        "septiembre",
+        "octubre",
+        "noviembre",
+        "diciembre",
+    ],
+    [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+)
 
 
 @given(st.dates(date(1970, 1, 1), date(2069, 12, 31)))
@@ -238,10 +311,14 @@ def test_every_notation_of_a_date_is_read_back(day):
         "dmy": (f"{day.day}/{day.month}/{day.year}", f"{day:%d.%m.%Y}", f"{day:%d-%m-%Y}"),
         "mdy": (f"{day.month}/{day.day}/{day.year}", f"{day:%m-%d-%Y}"),
         "ymd": (
-            f"{day:%Y/%m/%d}", f"{day:%Y-%m-%d} 00:00:00", f"{day.day} de {spanish} de {day.year}",
-            f"{day.day}-{english[:3]}-{day.year}", f"{english} {day.day}, {day.year}", f"{day}T00:00:00.000Z",
+            f"{day:%Y/%m/%d}",
+            f"{day:%Y-%m-%d} 00:00:00",
+            f"{day.day} de {spanish} de {day.year}",
+            f"{day.day}-{english[:3]}-{day.year}",
+            f"{english} {day.day}, {day.year}",
+            f"{day}T00:00:00.000Z",
         ),
-    }  # fmt: skip
+    }
     for order, texts in notations.items():
         read = Convention(DateOrder(order)).reader(kind)
         for text in texts:
@@ -261,10 +338,17 @@ TEXTS = ("+34 600 123 456", "-", "'s-Hertogenbosch", "'=1", "''+x", "=SUM(A1)", 
 @pytest.mark.parametrize("format", ["csv", "tsv", "ssv"])
 def test_an_export_imported_again_changes_nobody(excel_safe, format, tmp_path):
     given = [
-        person(title=text, phone=text.replace("\n", " "), annual_revenue="1234.5", date_of_birth="1980-11-05",
-               unsubscribed=True, person_score=7, address=text)
+        person(
+            title=text,
+            phone=text.replace("\n", " "),
+            annual_revenue="1234.5",
+            date_of_birth="1980-11-05",
+            unsubscribed=True,
+            person_score=7,
+            address=text,
+        )
         for text in TEXTS
-    ]  # fmt: skip
+    ]
     file = io.BytesIO()
     export_jobs.write(person_export_kind.statement({}), format, file, excel_safe=excel_safe)
     (tmp_path / "p.csv").write_bytes(file.getvalue())

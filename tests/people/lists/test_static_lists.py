@@ -47,8 +47,10 @@ def test_people_join_and_leave_once_and_the_log_says_so():
     assert members(seeds) == [ann.pk]
     log = Activity.objects.filter(activity_type_id__in=[ADD_TO_LIST, REMOVE_FROM_LIST]).order_by("pk")
     assert list(log.values_list("person_id", "activity_type_id", "primary_value")) == [
-        (ann.pk, ADD_TO_LIST, "Seeds"), (bob.pk, ADD_TO_LIST, "Seeds"), (bob.pk, REMOVE_FROM_LIST, "Seeds"),
-    ]  # fmt: skip
+        (ann.pk, ADD_TO_LIST, "Seeds"),
+        (bob.pk, ADD_TO_LIST, "Seeds"),
+        (bob.pk, REMOVE_FROM_LIST, "Seeds"),
+    ]
 
 
 def test_a_membership_says_since_when_and_through_whom():
@@ -125,9 +127,11 @@ def test_a_deleted_list_takes_nobody_with_it_and_is_unknown_afterwards():
 def test_rights_are_checked_by_the_verbs():
     nobody, seeds = get_user_model().objects.create_user("nobody"), make()
     for verb, args in (
-        (static_lists.create, ("Mine", nobody)), (static_lists.change, (seeds, nobody)),
-        (static_lists.archive, (seeds, nobody)), (static_lists.delete, (seeds, nobody)),
-    ):  # fmt: skip
+        (static_lists.create, ("Mine", nobody)),
+        (static_lists.change, (seeds, nobody)),
+        (static_lists.archive, (seeds, nobody)),
+        (static_lists.delete, (seeds, nobody)),
+    ):
         with pytest.raises(NotAllowed):
             verb(*args)
 

@@ -111,8 +111,10 @@ def test_an_erase_takes_people_out_of_what_is_left(vera, small_parts):
 def test_what_cannot_be_started(vera, monkeypatch):
     monkeypatch.setattr(bulk, "MAX_PEOPLE", 2)
     for kind, ids, code in (
-        ("delete", [], "missing_value"), ("add_to_list", [1], "missing_value"), ("delete", [1, 2, 3], "too_many"),
-    ):  # fmt: skip
+        ("delete", [], "missing_value"),
+        ("add_to_list", [1], "missing_value"),
+        ("delete", [1, 2, 3], "too_many"),
+    ):
         with pytest.raises(Refused) as caught:
             bulk.start(kind, ids, vera)
         assert caught.value.code == code

@@ -130,9 +130,13 @@ def rich_person():
 
     PersonField.objects.create(api_name="customerNumber", label="Customer number", data_type="string", is_unique=True)
     zoe = person(
-        email="zoe.first@example.com", first_name="Zoë", last_name="Ünal", phone="+34 600 987 654",
-        customerNumber="CUST-77", address='Calle "Mayor" 7\\b',
-    )  # fmt: skip
+        email="zoe.first@example.com",
+        first_name="Zoë",
+        last_name="Ünal",
+        phone="+34 600 987 654",
+        customerNumber="CUST-77",
+        address='Calle "Mayor" 7\\b',
+    )
     twin = person(email="zoe.twin@example.com", mobile_phone="+34 600 111 222")
     seeds = static_lists.create("Seeds", None)
     static_lists.add(seeds, [zoe.pk, twin.pk], DIALECT)

@@ -45,8 +45,9 @@ def test_one_person_is_compared_at_once(django_assert_num_queries):
     with django_assert_num_queries(2):
         found = duplicates.of_person(ann)
     assert [(one.person.pk, one.labels) for one in found] == [
-        (ids[1], ["Same e-mail", "Same name and company"]), (third.pk, ["Same name and company"]),
-    ]  # fmt: skip
+        (ids[1], ["Same e-mail", "Same name and company"]),
+        (third.pk, ["Same name and company"]),
+    ]
     assert duplicates.of_person(Person(pk=0)) == []
 
 

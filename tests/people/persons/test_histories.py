@@ -83,8 +83,14 @@ class World(RuleBasedStateMachine):
 
     def holder(self, number, besides=()):
         """Who holds a unique value: live people only."""
-        return next((pk for pk, one in self.people.items()
-                     if one.state == "live" and one.values["number"] == number and pk not in besides), None)  # fmt: skip
+        return next(
+            (
+                pk
+                for pk, one in self.people.items()
+                if one.state == "live" and one.values["number"] == number and pk not in besides
+            ),
+            None,
+        )
 
     def family(self, pk):
         found = [pk]
@@ -274,8 +280,11 @@ class World(RuleBasedStateMachine):
         for one in family:
             self.people[one] = Somebody(dict.fromkeys(FIELDS), "erased")
         self.activities = {number: whose for number, whose in self.activities.items() if whose not in family}
-        self.stack = [number for number in self.stack
-                      if not {self.merges[number].winner, *self.merges[number].losers} & set(family)]  # fmt: skip
+        self.stack = [
+            number
+            for number in self.stack
+            if not {self.merges[number].winner, *self.merges[number].losers} & set(family)
+        ]
 
     def attempt(self, verb):
         """What the verb gives, or None when it refused; a refusal keeps nothing."""

@@ -56,8 +56,9 @@ def test_activities_move_with_their_ids_and_say_whose_they_were():
     merge(ann, bob)
     found = Activity.objects.filter(activity_type_id=check.pk).order_by("pk")
     assert list(found.values_list("pk", "person_id", "original_person_id")) == [
-        (mine.activity_id, ann.pk, None), (theirs.activity_id, ann.pk, bob.pk),
-    ]  # fmt: skip
+        (mine.activity_id, ann.pk, None),
+        (theirs.activity_id, ann.pk, bob.pk),
+    ]
     assert not Activity.objects.of_person(bob.pk).exists()
     entry = Activity.objects.of_person(ann.pk).get(activity_type_id=MERGE_PEOPLE)
     assert entry.attributes["merge_ids"] == str(bob.pk)
@@ -85,11 +86,12 @@ def test_an_undo_puts_every_row_back_exactly():
     static_lists.add(lists[1], [bob.pk, eve.pk], DIALECT)
     recorded(*(activity(one.pk, external_id="T-1", primary_value=str(one.pk)) for one in (ann, bob, eve)))
     queries = [
-        "select * from activity_key order by 1, 2, 3", "select * from static_list_member order by 1, 2",
+        "select * from activity_key order by 1, 2, 3",
+        "select * from static_list_member order by 1, 2",
         "select * from person_key order by field_id, value",
         "select id, email, first_name, last_name, city, state, merged_into_id from person order by id",
         f"select * from activity where activity_type_id not in ({MERGE_PEOPLE}, {CHANGE_DATA_VALUE}) order by id",
-    ]  # fmt: skip
+    ]
     before = [rows(query) for query in queries]
     done = merge(ann, bob, eve)
     ann.refresh_from_db()
@@ -144,7 +146,10 @@ def test_values_are_chosen_typed_or_filled_and_opt_outs_survive():
 
 def change_log(person_id):
     found = Activity.objects.of_person(person_id).filter(activity_type_id__in=(CHANGE_DATA_VALUE, CHANGE_SCORE))
-    return [(row.primary_value, row.attributes.get("old_value"), row.attributes.get("new_value")) for row in found.order_by("pk")]  # fmt: skip
+    return [
+        (row.primary_value, row.attributes.get("old_value"), row.attributes.get("new_value"))
+        for row in found.order_by("pk")
+    ]
 
 
 def test_changes_by_a_merge_say_so_and_leave_the_log_with_its_undo():
@@ -188,8 +193,10 @@ def test_nothing_of_an_erased_loser_stays_with_the_winner():
     undo(done)
     erasure.erase([bob.pk], None, DIALECT)
     with connection.cursor() as cursor:
-        cursor.execute("select a::text from activity a union all select p::text from person p union all "
-                       "select m::text from person_merge m")  # fmt: skip
+        cursor.execute(
+            "select a::text from activity a union all select p::text from person p union all "
+            "select m::text from person_merge m"
+        )
         assert not [text for (text,) in cursor.fetchall() if "600 000 111" in text]
 
 
@@ -313,12 +320,19 @@ def test_who_cannot_be_merged():
     deletion.delete([gone.pk], None, DIALECT)
     merge(bob, lost)
     cases = [
-        (ann.pk, [ann.pk], "merge_with_itself"), (ann.pk, [bob.pk, ann.pk], "merge_with_itself"),
-        (ann.pk, [], "missing_value"), (ann.pk, range(1000, 1026), "too_many_losers"),
-        (gone.pk, [ann.pk], "person_deleted"), (ann.pk, [gone.pk], "person_deleted"),
-        (lost.pk, [ann.pk], "person_merged"), (ann.pk, [lost.pk], "person_merged"), (bob.pk, [lost.pk], "person_merged"),
-        (ann.pk, [10**30], "unknown_person"), (None, [ann.pk], "unknown_person"), (ann.pk, ["x\0"], "unknown_person"),
-    ]  # fmt: skip
+        (ann.pk, [ann.pk], "merge_with_itself"),
+        (ann.pk, [bob.pk, ann.pk], "merge_with_itself"),
+        (ann.pk, [], "missing_value"),
+        (ann.pk, range(1000, 1026), "too_many_losers"),
+        (gone.pk, [ann.pk], "person_deleted"),
+        (ann.pk, [gone.pk], "person_deleted"),
+        (lost.pk, [ann.pk], "person_merged"),
+        (ann.pk, [lost.pk], "person_merged"),
+        (bob.pk, [lost.pk], "person_merged"),
+        (ann.pk, [10**30], "unknown_person"),
+        (None, [ann.pk], "unknown_person"),
+        (ann.pk, ["x\0"], "unknown_person"),
+    ]
     for winner, losers, code in cases:
         assert refusal(person_merge.merge, winner, list(losers), None, DIALECT).code == code
     assert refusal(merge, ann, bob, choices={"nonsense": bob.pk}).code == "unknown_field"

@@ -85,13 +85,24 @@ def test_several_matches_are_an_error_and_nobody_is_changed():
 
 def test_bad_rows_cost_nothing_but_themselves():
     outcomes = upsert(
-        {"email": "nonsense"}, {"email": "good@example.com"}, {"emial": "x"}, {"email": "x@example.com", "created_at": "2026-01-01"},
-        {"email": ""}, {"email": "y@example.com", "id": 7}, {"email": "z@example.com", "annual_revenue": "much"},
-    )  # fmt: skip
+        {"email": "nonsense"},
+        {"email": "good@example.com"},
+        {"emial": "x"},
+        {"email": "x@example.com", "created_at": "2026-01-01"},
+        {"email": ""},
+        {"email": "y@example.com", "id": 7},
+        {"email": "z@example.com", "annual_revenue": "much"},
+    )
     codes = [outcome.problems[0].code if outcome.problems else outcome.status for outcome in outcomes]
     assert codes == [
-        "wrong_type", Status.CREATED, "unknown_field", "read_only_field", "missing_value", "unexpected_id", "wrong_type",
-    ]  # fmt: skip
+        "wrong_type",
+        Status.CREATED,
+        "unknown_field",
+        "read_only_field",
+        "missing_value",
+        "unexpected_id",
+        "wrong_type",
+    ]
 
 
 def test_blank_takes_a_value_away():

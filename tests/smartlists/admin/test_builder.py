@@ -83,8 +83,13 @@ def test_values_are_proposed_from_what_there_is(admin, check, monkeypatch):
     assert proposed(field="country") == ["Spain", "Chile"] and proposed(field="country", q="CHI") == ["Chile"]
     assert proposed(field="country", q="pai") == ["Spain"]
     assert proposed(type="depositCheck", field="branch", q="l") == ["Lyon <b>", "León"]
-    for nothing in ({"field": "nothing"}, {"type": "x", "field": "branch"}, {"field": "person_score", "q": "1"},
-                    {"field": "company", "q": "\0%_" * 9000}, {}):  # fmt: skip
+    for nothing in (
+        {"field": "nothing"},
+        {"type": "x", "field": "branch"},
+        {"field": "person_score", "q": "1"},
+        {"field": "company", "q": "\0%_" * 9000},
+        {},
+    ):
         assert proposed(**nothing) == []
 
 
@@ -127,9 +132,14 @@ def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, che
 )
 def test_an_odd_value_is_counted_shown_and_kept_as_it_is(admin, value):
     form = {
-        "match": "all", "filters.0.kind": "person_field", "filters.0.field": "unsubscribed_reason",
-        "filters.0.operator": "is", "filters.0.lines": value, "name": "Odd", "do": "count",
-    }  # fmt: skip
+        "match": "all",
+        "filters.0.kind": "person_field",
+        "filters.0.field": "unsubscribed_reason",
+        "filters.0.operator": "is",
+        "filters.0.lines": value,
+        "name": "Odd",
+        "do": "count",
+    }
     ann = person(unsubscribed_reason=value)
     page = admin.post(url("add"), form)
     assert page.context["draft"].count == 1 and escape(value) in page.text
@@ -141,9 +151,14 @@ def test_an_odd_value_is_counted_shown_and_kept_as_it_is(admin, value):
 
 def test_a_column_that_is_too_long_is_refused_and_stays(admin):
     form = {
-        "match": "all", "filters.0.kind": "person_field", "filters.0.field": "country", "filters.0.operator": "is",
-        "filters.0.lines": "\n".join(map(str, range(1_001))), "name": "Long", "do": "save",
-    }  # fmt: skip
+        "match": "all",
+        "filters.0.kind": "person_field",
+        "filters.0.field": "country",
+        "filters.0.operator": "is",
+        "filters.0.lines": "\n".join(map(str, range(1_001))),
+        "name": "Long",
+        "do": "save",
+    }
     page = admin.post(url("add"), form)
     assert page.context["cards"][0].conditions[0].errors and not SmartList.objects.exists()
     assert len(page.context["rules"]["filters"][0]["values"]) == 1_001

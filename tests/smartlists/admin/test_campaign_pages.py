@@ -17,15 +17,7 @@ from smartlists.webhooks import editing as webhook_editing
 from tests.factories import approved_type, person
 from tests.query_budget import query_budget
 from tests.smartlists import rule_factories
-from tests.smartlists.campaign_factories import (
-    BIG_CHECK,
-    a_list,
-    active,
-    add_to,
-    definition,
-    draft,
-    happened,
-)
+from tests.smartlists.campaign_factories import BIG_CHECK, a_list, active, add_to, definition, draft, happened
 from tests.smartlists.form_client import Inputs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
@@ -78,8 +70,9 @@ def test_a_campaign_is_built_without_javascript(client, marketer):
     made = SmartCampaign.objects.get()
     assert (made.name, made.state) == ("Big cheques", "active")
     assert made.definition["steps"] == [
-        {"do": "add_to_list", "list": vips.pk}, {"do": "change_field", "field": "person_score", "to": "", "by": "5"},
-    ]  # fmt: skip
+        {"do": "add_to_list", "list": vips.pk},
+        {"do": "change_field", "field": "person_score", "to": "", "by": "5"},
+    ]
     ann = person(first_name="Ann", last_name="Lee")
     happened(ann.pk, amount=5000)
     dispatcher.drain()
@@ -98,18 +91,25 @@ def test_what_was_saved_comes_back_into_the_form(client, marketer):
     choose = {
         "do": "choose",
         "choices": [
-            {"when": {"smart_list": spain.pk}, "steps": [add_to(a_list())]}, {"when": {"rules": rules}, "steps": []},
+            {"when": {"smart_list": spain.pk}, "steps": [add_to(a_list())]},
+            {"when": {"rules": rules}, "steps": []},
         ],
         "otherwise": [{"do": "wait", "until": "{{person.date_of_birth}}"}],
-    }  # fmt: skip
+    }
     record = {"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amount": "5", "branch": "b"}}
     alert = {"do": "alert", "to": ["maria@example.com"], "subject": "{{person.email}}", "body": "one\ntwo"}
     made = draft(
-        choose, record, alert, {"do": "wait", "period": "3 days"}, {"do": "webhook", "webhook": hook.pk},
+        choose,
+        record,
+        alert,
+        {"do": "wait", "period": "3 days"},
+        {"do": "webhook", "webhook": hook.pk},
         {"do": "change_field", "field": "title", "to": "Boss"},
-        triggers=[BIG_CHECK, {"smart_list": spain.pk, "change": "left"}], audience={"rules": rules},
-        qualification={"how": "once in", "number": 2, "unit": "weeks"}, late_after_hours=None,
-    )  # fmt: skip
+        triggers=[BIG_CHECK, {"smart_list": spain.pk, "change": "left"}],
+        audience={"rules": rules},
+        qualification={"how": "once in", "number": 2, "unit": "weeks"},
+        late_after_hours=None,
+    )
     before = made.definition
     form = form_of(client.get(at("change", made.pk)))
     reply = client.post(at("change", made.pk), {**form, "do": "save"})
@@ -141,8 +141,12 @@ def test_problems_stand_beside_what_they_are_about(client, marketer):
     url = at("add")
     form = form_of(client.get(url))
     form = pressed(client, url, form, "step_add:", **{"choice:step_add:": "change_field"})
-    form |= {"steps.0.field": "title", "steps.0.value": "{{trigger.nonsense}}", "audience": "rules",
-             "audience_text": "Contry is Spain"}  # fmt: skip
+    form |= {
+        "steps.0.field": "title",
+        "steps.0.value": "{{trigger.nonsense}}",
+        "audience": "rules",
+        "audience_text": "Contry is Spain",
+    }
     page = client.post(url, {**form, "name": "x", "do": "save"}).content.decode()
     assert "there is no token {{trigger.nonsense}}" in page.replace("&#x27;", "'")
     assert page.count('class="ca-error"') >= 2
@@ -193,9 +197,11 @@ def test_a_person_is_tried_without_effects(client, marketer):
     approved_type()
     vips = a_list("VIPs")
     made = draft(
-        add_to(vips), {"do": "change_field", "field": "title", "to": "Owner of {{trigger.check}}"},
-        {"do": "wait", "period": "3 days"}, triggers=[BIG_CHECK],
-    )  # fmt: skip
+        add_to(vips),
+        {"do": "change_field", "field": "title", "to": "Owner of {{trigger.check}}"},
+        {"do": "wait", "period": "3 days"},
+        triggers=[BIG_CHECK],
+    )
     ann = person(email="ann@example.com")
     happened(ann.pk, primary_value="No. 7", amount=5000)
     happened(ann.pk, amount=5)
@@ -279,8 +285,16 @@ def test_pages_keep_their_budgets(client, marketer):
 def test_webhooks_are_made_changed_and_sent_again(client, marketer):
     add = reverse("admin:smartlists_webhook_add")
     assert client.get(add).status_code == 200
-    typed = {"name": "CRM", "method": "POST", "url": "http://example.com/", "headers": "X-Token: abc", "format": "json",
-             "body": '{"a": "{{person.email}}"}', "per_minute": "60", "timeout_seconds": "5"}  # fmt: skip
+    typed = {
+        "name": "CRM",
+        "method": "POST",
+        "url": "http://example.com/",
+        "headers": "X-Token: abc",
+        "format": "json",
+        "body": '{"a": "{{person.email}}"}',
+        "per_minute": "60",
+        "timeout_seconds": "5",
+    }
     assert "only https://" in client.post(add, typed).content.decode()
     typed["headers"] = "no colon"
     assert "one header a line" in client.post(add, typed).content.decode()
@@ -314,10 +328,12 @@ def test_steps_are_told_in_the_readers_language():
         "rules": {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
     }
     wait = {"do": "wait", "period": "1 day"}
-    found = campaign_parsing.parse(definition(
-        {"do": "change_field", "field": "person_score", "by": "5"},
-        {"do": "choose", "otherwise": [], "choices": [{"when": spain, "steps": [wait]}]},
-    ))  # fmt: skip
+    found = campaign_parsing.parse(
+        definition(
+            {"do": "change_field", "field": "person_score", "by": "5"},
+            {"do": "choose", "otherwise": [], "choices": [{"when": spain, "steps": [wait]}]},
+        )
+    )
     with translation.override("es"):
         score, choice, _wait = (said for _number, said in campaign_sentences.steps(found, Catalogue(), {}))
     assert score == "Sumar 5 a Puntuación"

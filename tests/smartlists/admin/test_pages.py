@@ -61,15 +61,24 @@ def test_a_list_is_built_button_by_button_and_saved(admin, check):
     page = press(admin, page, "add", **{"choice:add": "activity:depositCheck"})
     page = press(admin, page, "add_constraint:0", **{"choice:add_constraint:0": "amount"})
     page = press(admin, page, "refresh", **{"filters.0.constraints.0.operator": "greater than"})
-    page = press(admin, page, "add_constraint:0", **{
-        "choice:add_constraint:0": "@occurred_at", "filters.0.constraints.0.values": "500"
-    })  # fmt: skip
-    page = press(admin, page, "refresh", **{
-        "filters.0.constraints.1.operator": "in past", "filters.0.count.operator": "at least"
-    })  # fmt: skip
-    page = press(admin, page, "add", **{
-        "choice:add": "person_field:country", "filters.0.constraints.1.amount": "90", "filters.0.count.values": "2"
-    })  # fmt: skip
+    page = press(
+        admin,
+        page,
+        "add_constraint:0",
+        **{"choice:add_constraint:0": "@occurred_at", "filters.0.constraints.0.values": "500"},
+    )
+    page = press(
+        admin,
+        page,
+        "refresh",
+        **{"filters.0.constraints.1.operator": "in past", "filters.0.count.operator": "at least"},
+    )
+    page = press(
+        admin,
+        page,
+        "add",
+        **{"choice:add": "person_field:country", "filters.0.constraints.1.amount": "90", "filters.0.count.values": "2"},
+    )
     page = press(admin, page, "count", **{"filters.1.lines": "Spain\r\n", "name": "Big depositors"})
     assert page.context["draft"].count == 1 and page.context["per_filter"] == [(1, 2), (2, 1)]
     assert "ann@example.com" in page.text and not SmartList.objects.exists()
@@ -115,10 +124,16 @@ def test_moving_and_removing_cards_keeps_the_meaning_of_the_logic(admin, check):
 def test_another_operator_or_field_gets_fitting_inputs(admin, check):
     saved = list_editing.create("Everything", BIG, None)
     page = admin.get(url("change", saved.pk))
-    page = press(admin, page, "refresh", **{
-        "filters.0.constraints.1.operator": "between", "filters.1.field": "person_score",
-        "filters.0.aggregate.function": "last",
-    })  # fmt: skip
+    page = press(
+        admin,
+        page,
+        "refresh",
+        **{
+            "filters.0.constraints.1.operator": "between",
+            "filters.1.field": "person_score",
+            "filters.0.aggregate.function": "last",
+        },
+    )
     cards = page.context["cards"]
     assert (cards[0].conditions[1].inputs, cards[0].conditions[1].values) == ("two", [])
     assert cards[1].conditions[0].operator == "is" and cards[1].conditions[0].input_type == "number"
@@ -162,9 +177,13 @@ def test_the_second_editor_is_told_and_overwrites_nothing(admin, check):
 def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):
     ann = person(country="Chile", email="ann@example.com")
     data = {
-        "match": "all", "filters.0.kind": "person_field", "filters.0.field": "country", "filters.0.operator": "is",
-        "filters.0.lines": "Spain", "tested": "ANN@example.com",
-    }  # fmt: skip
+        "match": "all",
+        "filters.0.kind": "person_field",
+        "filters.0.field": "country",
+        "filters.0.operator": "is",
+        "filters.0.lines": "Spain",
+        "tested": "ANN@example.com",
+    }
     reply = admin.post(url("panel_new"), data)
     explained = reply.context["explanation"]
     assert explained["person"] == ann and not explained["found"].is_member
@@ -209,8 +228,11 @@ def test_the_text_form_is_read_and_saved(admin, check):
 
 def test_a_list_in_use_stays_and_deleting_asks_for_its_name(admin, check):
     inner = list_editing.create("Inner", {"version": 1, "match": "all", "filters": []}, None)
-    outer = list_editing.create("Outer", {"version": 1, "match": "all", "filters": [
-        {"kind": "smart_list", "list": inner.pk, "member": True}]}, None)  # fmt: skip
+    outer = list_editing.create(
+        "Outer",
+        {"version": 1, "match": "all", "filters": [{"kind": "smart_list", "list": inner.pk, "member": True}]},
+        None,
+    )
     assert "Outer" in admin.get(url("used_by", inner.pk)).text
     assert "in use" in admin.post(url("remove", inner.pk), {"confirm": "Inner"}, follow=True).text
     admin.post(url("remove", outer.pk), {"confirm": "outer"})
@@ -242,10 +264,20 @@ def test_each_role_may_do_its_own(client, check, name, may_view, may_change):
     assert client.get(url("export", saved.pk)).status_code == 403  # exporting people is a right of its own
 
 
-@pytest.mark.parametrize("name", [
-    "filters.0.kind", "filters.x.kind", "filters.0.constraints.99999999999.field", "filters", "filters.0",
-    "filters.0.kind.more.and.more.and.more.steps", "filters.0.constraints", "filters.-1.kind", "filters.٣.kind",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "filters.0.kind",
+        "filters.x.kind",
+        "filters.0.constraints.99999999999.field",
+        "filters",
+        "filters.0",
+        "filters.0.kind.more.and.more.and.more.steps",
+        "filters.0.constraints",
+        "filters.-1.kind",
+        "filters.٣.kind",
+    ],
+)
 @pytest.mark.parametrize("value", ["", "person_field", "activity", "sequence", "static_list", "\0", "𝟘"])
 def test_odd_forms_are_rules_all_the_same(admin, name, value, request):
     data = QueryDict(mutable=True)

@@ -58,9 +58,11 @@ def by_page(client, owner, tmp_path):
 def by_native_api(client, owner, tmp_path):
     token = tokens.issue(client_editing.create("Core", owner, None, client_editing.known_rights()).client).text
     answer = client.post(
-        "/api/v1/people/batch", json.dumps({"people": [{"email": EMAIL, **NEW}]}), content_type="application/json",
+        "/api/v1/people/batch",
+        json.dumps({"people": [{"email": EMAIL, **NEW}]}),
+        content_type="application/json",
         headers={"Authorization": f"Bearer {token}"},
-    )  # fmt: skip
+    )
     assert answer.status_code == 200 and not answer.json()["refused"], answer.content
 
 
@@ -72,9 +74,11 @@ def marketo(client, owner):
 
 def by_marketo_api(client, owner, tmp_path):
     answer = client.post(
-        "/rest/v1/leads.json", json.dumps({"input": [{"email": EMAIL, **MARKETO}]}),
-        content_type="application/json", headers=marketo(client, owner),
-    )  # fmt: skip
+        "/rest/v1/leads.json",
+        json.dumps({"input": [{"email": EMAIL, **MARKETO}]}),
+        content_type="application/json",
+        headers=marketo(client, owner),
+    )
     assert answer.json()["success"], answer.content
 
 
@@ -114,24 +118,38 @@ def by_quiet_command(client, owner, tmp_path):
 
 def by_campaign(client, owner, tmp_path):
     approved_type()
-    active({"do": "change_field", "field": "city", "to": "Quito"},
-           {"do": "change_field", "field": "first_name", "to": "Ann"},
-           {"do": "change_field", "field": "person_score", "to": "9"})  # fmt: skip
+    active(
+        {"do": "change_field", "field": "city", "to": "Quito"},
+        {"do": "change_field", "field": "first_name", "to": "Ann"},
+        {"do": "change_field", "field": "person_score", "to": "9"},
+    )
     happened(Person.objects.get(email=EMAIL).pk)
 
 
 def by_merge(client, owner, tmp_path):
     loser = person(email="loser@example.com", **NEW)
-    person_merge.merge(Person.objects.get(email=EMAIL).pk, [loser.pk], owner, Source(Door.ADMIN, owner.pk),
-                  choices=dict.fromkeys(NEW, loser.pk))  # fmt: skip
+    person_merge.merge(
+        Person.objects.get(email=EMAIL).pk,
+        [loser.pk],
+        owner,
+        Source(Door.ADMIN, owner.pk),
+        choices=dict.fromkeys(NEW, loser.pk),
+    )
 
 
 # channel: whether it starts campaigns, and whether it can create somebody
 CHANNELS = {
-    by_page: (True, True), by_native_api: (True, True), by_marketo_api: (True, True), by_marketo_file: (True, True),
-    by_import: (True, True), by_quiet_import: (False, True), by_command: (True, True),
-    by_quiet_command: (False, True), by_campaign: (True, False), by_merge: (False, False),
-}  # fmt: skip
+    by_page: (True, True),
+    by_native_api: (True, True),
+    by_marketo_api: (True, True),
+    by_marketo_file: (True, True),
+    by_import: (True, True),
+    by_quiet_import: (False, True),
+    by_command: (True, True),
+    by_quiet_command: (False, True),
+    by_campaign: (True, False),
+    by_merge: (False, False),
+}
 
 
 def listening(*kinds):
@@ -215,7 +233,9 @@ def test_an_import_keeps_its_transactions_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(upsert, "MAX_BATCH", 20)
     seen = []
     original = upsert.upsert
-    monkeypatch.setattr(upsert, "upsert", lambda rows, *more, **named: seen.append(len(rows)) or original(rows, *more, **named))  # fmt: skip
+    monkeypatch.setattr(
+        upsert, "upsert", lambda rows, *more, **named: seen.append(len(rows)) or original(rows, *more, **named)
+    )
     (tmp_path / "people.csv").write_text(
         "email,city,first_name\n" + "".join(f"p{number}@example.com,Quito,Ann\n" for number in range(10))
     )

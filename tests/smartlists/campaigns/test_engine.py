@@ -23,15 +23,7 @@ from smartlists.models import AlertEmail, CampaignEntry, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import DIALECT, approved_type, person
 from tests.smartlists import rule_factories
-from tests.smartlists.campaign_factories import (
-    a_list,
-    active,
-    add_to,
-    dispatched,
-    happened,
-    members,
-    outcomes,
-)
+from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, happened, members, outcomes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 WAIT = {"do": "wait", "period": "3 days"}
@@ -49,8 +41,10 @@ def test_add_and_remove_on_lists_each_say_what_they_did():
     happened(ann.pk)
     dispatched()
     assert [one[1:3] for one in outcomes()] == [
-        ("add_to_list", "done"), ("remove_from_list", "nothing"), ("add_to_list", "nothing"),
-    ]  # fmt: skip
+        ("add_to_list", "done"),
+        ("remove_from_list", "nothing"),
+        ("add_to_list", "nothing"),
+    ]
     assert members(first) == {ann.pk}
 
 
@@ -113,8 +107,12 @@ def test_an_empty_value_clears_a_field():
 def test_another_activity_is_recorded():
     approved_type()
     approved_type("Thank Customer", "thankCustomer")
-    step = {"do": "record", "type": "thankCustomer", "primary": "for {{trigger.check}}",
-            "attributes": {"amount": "{{trigger.amount}}", "pages": "2"}}  # fmt: skip
+    step = {
+        "do": "record",
+        "type": "thankCustomer",
+        "primary": "for {{trigger.check}}",
+        "attributes": {"amount": "{{trigger.amount}}", "pages": "2"},
+    }
     active(step)
     ann = person()
     happened(ann.pk, amount="12.50")
@@ -320,9 +318,12 @@ def test_a_fault_of_ours_is_the_steps_outcome_and_stops_nobody(monkeypatch):
 def test_alerts_go_to_the_desk_and_never_to_who_has_unsubscribed(settings):
     settings.ALERT_DOMAINS, settings.EMAIL_IS_SET_UP = ["example.com"], True
     approved_type()
-    step = {"do": "alert", "to": ["desk@example.com", "Gone@example.com"],
-            "subject": "{{person.first_name}} deposited {{trigger.amount:default=nothing}}",
-            "body": "Company: {{person.company}}"}  # fmt: skip
+    step = {
+        "do": "alert",
+        "to": ["desk@example.com", "Gone@example.com"],
+        "subject": "{{person.first_name}} deposited {{trigger.amount:default=nothing}}",
+        "body": "Company: {{person.company}}",
+    }
     active(step)
     person(email="gone@example.com", unsubscribed=True)
     ann = person(first_name="Ann\r\nBcc: all@example.com")

@@ -47,17 +47,24 @@ class Process:
     def __init__(self, arguments, trusted):
         self.arguments = arguments
         self.environment = {
-            **os.environ, "DATA_DIR": str(settings.DATA_DIR), "EMBEDDED_POSTGRES_ATTACH": "1",
-            "TEST_DATABASE_NAME": connection.settings_dict["NAME"], "WEBHOOK_TRUSTED_HOSTS": trusted,
-            "DJANGO_SETTINGS_MODULE": "tests.settings", "EMBEDDED_POSTGRES_FOR_TESTS": "1",
-        }  # fmt: skip
+            **os.environ,
+            "DATA_DIR": str(settings.DATA_DIR),
+            "EMBEDDED_POSTGRES_ATTACH": "1",
+            "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+            "WEBHOOK_TRUSTED_HOSTS": trusted,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "EMBEDDED_POSTGRES_FOR_TESTS": "1",
+        }
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", *self.arguments], cwd=settings.BASE_DIR, env=self.environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, "manage.py", *self.arguments],
+            cwd=settings.BASE_DIR,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -78,7 +85,15 @@ class Writer(threading.Thread):
             for person_id in self.people:
                 number += 1
                 amount = 2000 if number % 3 else 5
-                rows.append(activity(person_id, occurred_at=datetime.now(UTC), primary_value=f"No. {number}", external_id=str(number), amount=amount))  # fmt: skip
+                rows.append(
+                    activity(
+                        person_id,
+                        occurred_at=datetime.now(UTC),
+                        primary_value=f"No. {number}",
+                        external_id=str(number),
+                        amount=amount,
+                    )
+                )
                 self.wanted[person_id] += amount > 1000
             self.record(rows)
             if number % 7 == 0:
@@ -101,7 +116,9 @@ class Writer(threading.Thread):
 def database_is_ended():
     """All connections but this one are cut, as by a restart of the server."""
     with connection.cursor() as cursor:
-        cursor.execute("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and usename = current_user")  # fmt: skip
+        cursor.execute(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and usename = current_user"
+        )
 
 
 def others_connected():
@@ -139,9 +156,11 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
         hook, _secret = webhook_editing.create("CRM", None, url=f"{server.url}/", per_minute=60_000)
         settings.WEBHOOK_TRUSTED_HOSTS = []
         active(
-            add_to(rich), {"do": "change_field", "field": "person_score", "by": "1"},
-            {"do": "webhook", "webhook": hook.pk}, triggers=[BIG_CHECK],
-        )  # fmt: skip
+            add_to(rich),
+            {"do": "change_field", "field": "person_score", "by": "1"},
+            {"do": "webhook", "webhook": hook.pk},
+            triggers=[BIG_CHECK],
+        )
         processes = {name: Process(arguments, server.host) for name, arguments in PROCESSES.items()}
         writer, chance = Writer(people), random.Random(9)
         writer.start()
@@ -171,9 +190,12 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
                 cursor.execute("delete from procrastinate_periodic_defers")
         _check(writer, people, rich, server)
     tally = {
-        "kills": dict(killed), "qualifying": sum(writer.wanted.values()), "entries": CampaignEntry.objects.count(),
-        "outcomes": StepOutcome.objects.count(), "calls": len(server.calls),
-    }  # fmt: skip
+        "kills": dict(killed),
+        "qualifying": sum(writer.wanted.values()),
+        "entries": CampaignEntry.objects.count(),
+        "outcomes": StepOutcome.objects.count(),
+        "calls": len(server.calls),
+    }
     with capsys.disabled():
         print(f"\nkill test: {json.dumps(tally)}")
 
@@ -183,7 +205,9 @@ def _check(writer, people, rich, server):
     assert wanted > 0
     assert members(rich) == set(people)
     entries = list(CampaignEntry.objects.order_by("pk"))
-    qualifying = set(Activity.objects.filter(activity_type_id__gte=100_000, attributes__amount__gt=1000).values_list("pk", flat=True))  # fmt: skip
+    qualifying = set(
+        Activity.objects.filter(activity_type_id__gte=100_000, attributes__amount__gt=1000).values_list("pk", flat=True)
+    )
     assert Counter(one.activity_id for one in entries) == Counter(qualifying) and len(qualifying) == wanted
     assert {one.state for one in entries} == {"done"}
     assert Counter(StepOutcome.objects.values_list("entry_id", flat=True)) == Counter({one.pk: 3 for one in entries})

@@ -28,18 +28,23 @@ def refused(work, *arguments, **more):
 
 def whole(hook=None):
     """A definition with a step of every kind."""
-    chosen = {"when": {"rules": {"match": "all", "filters": [rule_factories.person("country", "is", "Spain")]}},
-              "steps": [{"do": "wait", "period": "2 hours"}]}  # fmt: skip
+    chosen = {
+        "when": {"rules": {"match": "all", "filters": [rule_factories.person("country", "is", "Spain")]}},
+        "steps": [{"do": "wait", "period": "2 hours"}],
+    }
     return definition(
-        add_to(a_list()), {"do": "remove_from_list", "list": a_list().pk},
+        add_to(a_list()),
+        {"do": "remove_from_list", "list": a_list().pk},
         {"do": "change_field", "field": "title", "to": "{{trigger.check}}"},
         {"do": "change_field", "field": "person_score", "by": "-5"},
         {"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amount": "{{trigger.amount}}"}},
         {"do": "wait", "until": "{{person.date_of_birth}}"},
         {"do": "choose", "choices": [chosen], "otherwise": [{"do": "wait", "until": "2030-01-01"}]},
-        triggers=[BIG_CHECK], audience=None, qualification={"how": "once in", "number": 2, "unit": "weeks"},
+        triggers=[BIG_CHECK],
+        audience=None,
+        qualification={"how": "once in", "number": 2, "unit": "weeks"},
         late_after_hours=48,
-    )  # fmt: skip
+    )
 
 
 def test_a_definition_and_its_json_say_the_same():
@@ -54,8 +59,16 @@ def test_paths_lead_through_choices():
     approved_type()
     steps = campaign_parsing.parse(whole()).steps
     assert [path for path, _step in campaign_definition.walk(steps)] == [
-        "0", "1", "2", "3", "4", "5", "6", "6.0.0", "6.1.0",
-    ]  # fmt: skip
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "6.0.0",
+        "6.1.0",
+    ]
     assert campaign_definition.following(steps, "5") == "6"
     assert campaign_definition.following(steps, "6.0.0") == campaign_definition.following(steps, "6") == ""
 
@@ -64,15 +77,21 @@ def test_paths_lead_through_choices():
     ("change", "code", "path"),
     [
         ({"triggers": [{"type": "nonsense"}]}, "unknown_type", ("triggers", 0, "type")),
-        ({"triggers": [BIG_CHECK | {"constraints": [rule_factories.where("amount", "is", "x")]}]}, "wrong_type",
-         ("triggers", 0, "constraints", 0, "values", 0)),
+        (
+            {"triggers": [BIG_CHECK | {"constraints": [rule_factories.where("amount", "is", "x")]}]},
+            "wrong_type",
+            ("triggers", 0, "constraints", 0, "values", 0),
+        ),
         ({"triggers": [{"smart_list": 99}]}, "unknown_list", ("triggers", 0, "list")),
         ({"triggers": "all"}, "wrong_type", ("triggers",)),
         ({"nonsense": 1}, "unknown_key", ("nonsense",)),
         ({"audience": {"smart_list": 99}}, "unknown_list", ("audience", "list")),
         ({"audience": {}}, "missing_value", ("audience",)),
-        ({"audience": {"rules": {"filters": [{"kind": "x"}]}}}, "unknown_kind",
-         ("audience", "rules", "filters", 0, "kind")),
+        (
+            {"audience": {"rules": {"filters": [{"kind": "x"}]}}},
+            "unknown_kind",
+            ("audience", "rules", "filters", 0, "kind"),
+        ),
         ({"qualification": {"how": "often"}}, "unknown_word", ("qualification", "how")),
         ({"qualification": {"how": "once in", "number": 0, "unit": "days"}}, "wrong_type", ("qualification", "number")),
         ({"late_after_hours": -1}, "wrong_type", ("late_after_hours",)),
@@ -80,20 +99,36 @@ def test_paths_lead_through_choices():
         ({"steps": [{"do": "dance"}]}, "unknown_step", ("steps", 0, "do")),
         ({"steps": [{"do": "add_to_list", "list": 99}]}, "unknown_list", ("steps", 0, "list")),
         ({"steps": [{"do": "change_field", "field": "titel", "to": "x"}]}, "unknown_field", ("steps", 0, "field")),
-        ({"steps": [{"do": "change_field", "field": "created_at", "to": "x"}]}, "read_only_field",
-         ("steps", 0, "field")),
+        (
+            {"steps": [{"do": "change_field", "field": "created_at", "to": "x"}]},
+            "read_only_field",
+            ("steps", 0, "field"),
+        ),
         ({"steps": [{"do": "change_field", "field": "title", "by": "1"}]}, "wrong_type", ("steps", 0, "by")),
         ({"steps": [{"do": "change_field", "field": "person_score", "to": "many"}]}, "wrong_type", ("steps", 0, "to")),
-        ({"steps": [{"do": "change_field", "field": "title", "to": "{{trigger.amont}}"}]}, "unknown_token",
-         ("steps", 0, "to")),
-        ({"steps": [{"do": "change_field", "field": "title", "to": "{{person.title"}]}, "bad_token", ("steps", 0, "to")),
-        ({"steps": [{"do": "change_field", "field": "title", "to": "{% now %}{{ settings.SECRET_KEY }}"}]},
-         "unknown_token", ("steps", 0, "to")),
+        (
+            {"steps": [{"do": "change_field", "field": "title", "to": "{{trigger.amont}}"}]},
+            "unknown_token",
+            ("steps", 0, "to"),
+        ),
+        (
+            {"steps": [{"do": "change_field", "field": "title", "to": "{{person.title"}]},
+            "bad_token",
+            ("steps", 0, "to"),
+        ),
+        (
+            {"steps": [{"do": "change_field", "field": "title", "to": "{% now %}{{ settings.SECRET_KEY }}"}]},
+            "unknown_token",
+            ("steps", 0, "to"),
+        ),
         ({"steps": [{"do": "change_field", "field": "title", "to": "a\0b"}]}, "wrong_type", ("steps", 0, "to")),
         ({"steps": [{"do": "record", "type": "newPerson"}]}, "standard_type", ("steps", 0, "type")),
         ({"steps": [{"do": "record", "type": "depositCheck"}]}, "missing_value", ("steps", 0, "primary")),
-        ({"steps": [{"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amont": "1"}}]},
-         "unknown_field", ("steps", 0, "attributes", "amont")),
+        (
+            {"steps": [{"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amont": "1"}}]},
+            "unknown_field",
+            ("steps", 0, "attributes", "amont"),
+        ),
         ({"steps": [{"do": "wait", "period": "3 days", "until": "2030-01-01"}]}, "missing_value", ("steps", 0)),
         ({"steps": [{"do": "wait", "period": "4 hrs"}]}, "wrong_type", ("steps", 0, "period")),
         ({"steps": [{"do": "wait", "until": "{{person.title}}"}]}, "wrong_type", ("steps", 0, "until")),
@@ -104,7 +139,7 @@ def test_paths_lead_through_choices():
         ({"steps": [{"do": "choose", "choices": []}]}, "missing_value", ("steps", 0, "choices")),
         ({"steps": [{"do": "wait", "period": "1 day"}] * 101}, "too_many_steps", ("steps",)),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_a_campaign_is_refused_at_its_place(change, code, path):
     approved_type()
     found = refused(campaign_lifecycle.create, "Bad", None, value=definition(triggers=[BIG_CHECK]) | change)
@@ -116,8 +151,10 @@ def test_every_problem_is_told_at_once():
     approved_type()
     bad = definition({"do": "dance"}, {"do": "wait"}, triggers=[{"type": "x"}])
     assert [code for code, _path in refused(campaign_lifecycle.create, "Bad", None, value=bad)] == [
-        "unknown_type", "unknown_step", "missing_value",
-    ]  # fmt: skip
+        "unknown_type",
+        "unknown_step",
+        "missing_value",
+    ]
 
 
 def test_choices_lie_three_deep_at_most():
@@ -163,13 +200,18 @@ def test_what_a_campaign_names_stays():
     spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
     field = field_editing.create("Card", "string", None, api_name="card")
     draft(
-        add_to(used), {"do": "change_field", "field": "card", "to": "{{trigger.branch}}"},
-        triggers=[BIG_CHECK], audience={"smart_list": spain.pk}, name="Welcome",
-    )  # fmt: skip
+        add_to(used),
+        {"do": "change_field", "field": "card", "to": "{{trigger.branch}}"},
+        triggers=[BIG_CHECK],
+        audience={"smart_list": spain.pk},
+        name="Welcome",
+    )
     for work in (
-        lambda: static_lists.delete(used, None), lambda: list_editing.delete(spain, None),
-        lambda: lifecycle.delete(check, None), lambda: field_editing.delete(PersonField.objects.get(pk=field.pk), None),
-    ):  # fmt: skip
+        lambda: static_lists.delete(used, None),
+        lambda: list_editing.delete(spain, None),
+        lambda: lifecycle.delete(check, None),
+        lambda: field_editing.delete(PersonField.objects.get(pk=field.pk), None),
+    ):
         with pytest.raises(Refused) as found:
             work()
         assert found.value.code == "in_use" and "“Welcome”" in str(found.value)
@@ -222,15 +264,7 @@ def test_tokens_are_filled(text, wanted):
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "{{",
-        "}}",
-        "{{person}}",
-        "{{person.a.b}}",
-        "{{person.first_name|safe}}",
-        "{{person.__class__()}}",
-    ],
+    "text", ["{{", "}}", "{{person}}", "{{person.a.b}}", "{{person.first_name|safe}}", "{{person.__class__()}}"]
 )
 def test_what_is_no_token_is_refused(text):
     with pytest.raises(webhook_tokens.BadTemplate):

@@ -173,8 +173,11 @@ def test_qualification_counts_within_one_batch_too():
     for one in (ann, bob, ann, ann):
         happened(one.pk)
     assert dispatched() == [
-        (ann.pk, "done", ""), (bob.pk, "done", ""), (ann.pk, "skipped", "once"), (ann.pk, "skipped", "once"),
-    ]  # fmt: skip
+        (ann.pk, "done", ""),
+        (bob.pk, "done", ""),
+        (ann.pk, "skipped", "once"),
+        (ann.pk, "skipped", "once"),
+    ]
 
 
 def test_standard_activities_trigger_person_created_field_changed_list_joined():
@@ -209,9 +212,14 @@ def test_a_loop_is_told_to_whose_campaign_it_is(settings, django_user_model):
     approved_type()
     vera = django_user_model.objects.create_superuser("vera")
     made = campaign_lifecycle.create(
-        "Round", vera, value={"triggers": [CHECK], "qualification": {"how": "every time"},
-                              "steps": [{"do": "record", "type": "depositCheck", "primary": "again"}]},
-    )  # fmt: skip
+        "Round",
+        vera,
+        value={
+            "triggers": [CHECK],
+            "qualification": {"how": "every time"},
+            "steps": [{"do": "record", "type": "depositCheck", "primary": "again"}],
+        },
+    )
     campaign_lifecycle.activate(made, vera)
     happened(person().pk)
     dispatched()

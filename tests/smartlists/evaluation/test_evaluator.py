@@ -52,10 +52,14 @@ def test_text_is_compared_without_case_and_without_wildcards():
 def test_numbers_of_people():
     small, large, none = people({"number_of_employees": 5}, {"number_of_employees": 500}, {})
     for operator, values, expected in (
-        ("is", ["5"], {small}), ("is not", ["5"], {large, none}), ("between", ["5", "499"], {small}),
-        ("greater than", ["5"], {large}), ("less than", ["500"], {small}), ("at least", ["5"], {small, large}),
+        ("is", ["5"], {small}),
+        ("is not", ["5"], {large, none}),
+        ("between", ["5", "499"], {small}),
+        ("greater than", ["5"], {large}),
+        ("less than", ["500"], {small}),
+        ("at least", ["5"], {small, large}),
         ("at most", ["500"], {small, large}),
-    ):  # fmt: skip
+    ):
         assert found(person("number_of_employees", operator, *values)) == expected, operator
 
 
@@ -75,10 +79,16 @@ def test_all_constraints_speak_of_one_row(check):
 @pytest.mark.parametrize(
     ("bounds", "expected"),
     [
-        (("at least", "0"), {0, 1, 2, 3}), (("at least", "2"), {2, 3}), (("at most", "1"), {0, 1}), (("at most", "0"), {0}),
-        (("exactly", "0"), {0}), (("exactly", "2"), {2}), (("between", "0", "2"), {0, 1, 2}), (("between", "1", "2"), {1, 2}),
+        (("at least", "0"), {0, 1, 2, 3}),
+        (("at least", "2"), {2, 3}),
+        (("at most", "1"), {0, 1}),
+        (("at most", "0"), {0}),
+        (("exactly", "0"), {0}),
+        (("exactly", "2"), {2}),
+        (("between", "0", "2"), {0, 1, 2}),
+        (("between", "1", "2"), {1, 2}),
     ],
-)  # fmt: skip
+)
 def test_counts(check, bounds, expected):
     ids = people({}, {}, {}, {})
     for times, who in enumerate(ids):
@@ -98,10 +108,16 @@ def test_aggregates_ignore_rows_without_the_value(check):
     deposit(bob, "2026-11-05T00:00:00Z", amount="10", deposited_on="2026-11-05")
     deposit(cas)
     for function, operator, value, expected in (
-        ("sum", "is", "4", {ann}), ("sum", "at least", "4", {ann, bob}), ("average", "less than", "1.34", {ann}),
-        ("average", "at most", "1.3333333333333333", set()), ("minimum", "is", "1", {ann}), ("maximum", "greater than", "2", {bob}),
-        ("first", "is", "1", {ann}), ("last", "is", "2", {ann}), ("sum", "is not", "4", {bob, cas}),
-    ):  # fmt: skip
+        ("sum", "is", "4", {ann}),
+        ("sum", "at least", "4", {ann, bob}),
+        ("average", "less than", "1.34", {ann}),
+        ("average", "at most", "1.3333333333333333", set()),
+        ("minimum", "is", "1", {ann}),
+        ("maximum", "greater than", "2", {bob}),
+        ("first", "is", "1", {ann}),
+        ("last", "is", "2", {ann}),
+        ("sum", "is not", "4", {bob, cas}),
+    ):
         assert found(did(aggregate=total(function, "amount", operator, value))) == expected, (function, operator)
     assert found(did(aggregate=total("maximum", "deposited_on", "after", "2026-11-04"))) == {bob}
     assert found(did(aggregate=total("last", "branch", "is", "b3"))) == {ann}
@@ -250,8 +266,13 @@ def test_relative_periods(madrid, check, operator, value, now, is_found):
 
 def test_periods_of_dates_are_whole_days(madrid):
     now = datetime(2026, 3, 31, 21, 59, tzinfo=UTC)  # 23:59 in Madrid
-    ids = dict(zip(("02-27", "02-28", "03-31", "04-01"), people(
-        *({"date_of_birth": f"2026-{day}"} for day in ("02-27", "02-28", "03-31", "04-01"))), strict=True))  # fmt: skip
+    ids = dict(
+        zip(
+            ("02-27", "02-28", "03-31", "04-01"),
+            people(*({"date_of_birth": f"2026-{day}"} for day in ("02-27", "02-28", "03-31", "04-01"))),
+            strict=True,
+        )
+    )
     assert found(person("date_of_birth", "in past", "1 month"), now=now) == {ids["02-28"], ids["03-31"]}
     assert found(person("date_of_birth", "in past before", "1 month"), now=now) == {ids["02-27"]}
     assert found(person("date_of_birth", "in future", "1 day"), now=now) == {ids["03-31"], ids["04-01"]}
@@ -295,10 +316,7 @@ def test_an_evaluation_leaves_a_surrounding_transaction_as_it_was(check):
 def test_too_slow_is_refused_and_the_transaction_goes_on(check, monkeypatch):
     people({})
     slow = rules.Activity("depositCheck")
-    monkeypatch.setattr(
-        "smartlists.evaluation.postgres.statements.rows_of",
-        lambda *_: Sql("pg_sleep(5) is null"),
-    )
+    monkeypatch.setattr("smartlists.evaluation.postgres.statements.rows_of", lambda *_: Sql("pg_sleep(5) is null"))
     new_person()
     deposit(people({})[0])
     with pytest.raises(Refused) as caught:
@@ -326,12 +344,14 @@ def test_changed_people_are_found_at_once():
 @pytest.mark.parametrize(
     "lost",
     [
-        rules.Activity("gone"), rules.PersonField("gone", "is empty"), rules.SmartList(99),
+        rules.Activity("gone"),
+        rules.PersonField("gone", "is empty"),
+        rules.SmartList(99),
         rules.Sequence((rules.Step("depositCheck"), rules.Step("gone"))),
         rules.Activity("depositCheck", constraints=(rules.Constraint("gone", "is empty"),)),
         rules.Activity("depositCheck", aggregate=rules.Aggregate("sum", "gone", "at least", ("1",))),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_longer_there_is_named_rather_than_guessed(check, lost):
     with pytest.raises(Refused, match="no longer there"):
         evaluator.members(rules.Rules(filters=(lost,)))

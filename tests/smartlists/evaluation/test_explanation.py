@@ -90,8 +90,9 @@ def test_the_nearest_row_says_what_it_lacks(check):
     )
     assert miss(did(where("amount", "at least", "901")), ann)[1] == "Amount: 900 USD, 1 USD too low"
     assert miss(did(where("amount", "between", "20", "30"), where("branch", "is", "East")), ann) == (
-        "too_low", "Amount: 10 USD, 10 USD too low; Branch is “South”",
-    )  # fmt: skip
+        "too_low",
+        "Amount: 10 USD, 10 USD too low; Branch is “South”",
+    )
     assert miss(did(where("pages", "is", "3")), ann) == ("no_value", "Pages has no value")
 
 

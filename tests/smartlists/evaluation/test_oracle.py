@@ -34,10 +34,12 @@ DRAWS = settings(
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[
-        HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
         HealthCheck.filter_too_much,
     ],
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -196,8 +198,10 @@ def explained(world: World, found: rules.Rules, form: dict[str, Any], names: Cat
     answer = explanation.explain(found, person, world.now, names)
     if person not in world.people:
         assert (answer.is_live, answer.is_member, [one.holds for one in answer.verdicts]) == (
-            False, False, [False] * len(form["filters"])
-        )  # fmt: skip
+            False,
+            False,
+            [False] * len(form["filters"]),
+        )
         return
     assert (answer.is_live, answer.is_member) == (True, oracle.holds(world, form, person))
     assert [one.holds for one in answer.verdicts] == oracle.verdicts(world, form, person)

@@ -75,9 +75,11 @@ def test_changed_rules_are_evaluated_when_next_looked_at(spaniards):
 def test_rights_are_asked_for(spaniards):
     nobody = user("Exporter")
     for verb in (
-        lambda: stored_evaluations.shown(spaniards, nobody), lambda: stored_evaluations.evaluate(spaniards, nobody),
-        lambda: stored_evaluations.request(spaniards, nobody), lambda: stored_evaluations.count(SPAIN, nobody, "x"),
-    ):  # fmt: skip
+        lambda: stored_evaluations.shown(spaniards, nobody),
+        lambda: stored_evaluations.evaluate(spaniards, nobody),
+        lambda: stored_evaluations.request(spaniards, nobody),
+        lambda: stored_evaluations.count(SPAIN, nobody, "x"),
+    ):
         with pytest.raises(NotAllowed):
             verb()
 
@@ -92,8 +94,11 @@ def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, mon
         stored_evaluations.run(quick.pk)
         return found
 
-    monkeypatch.setattr(evaluator, "evaluate", lambda *arguments, **more: (
-        monkeypatch.setattr(evaluator, "evaluate", real), overtaken(*arguments, **more))[1])  # fmt: skip
+    monkeypatch.setattr(
+        evaluator,
+        "evaluate",
+        lambda *arguments, **more: (monkeypatch.setattr(evaluator, "evaluate", real), overtaken(*arguments, **more))[1],
+    )
     assert stored_evaluations.run(slow.pk).count == 0
     current = SmartList.objects.get().current
     assert (current.pk, current.count) == (quick.pk, 1)
@@ -161,10 +166,7 @@ def test_who_goes_leaves_what_lists_show(spaniards):
     assert (
         stored_evaluations.shown(spaniards, None).count,
         set(stored_evaluations.shown(spaniards, None).person_ids),
-    ) == (
-        3,
-        {bob, cas, dan},
-    )
+    ) == (3, {bob, cas, dan})
     person_merge.merge(bob, [cas], None, SYSTEM)
     assert set(stored_evaluations.shown(spaniards, None).person_ids) == {bob, dan}
     earlier.refresh_from_db()

@@ -38,10 +38,19 @@ def test_retired_removed_hidden_and_archived_things_are_told(check):
     static = static_lists.create("Kept", None)
     inner = list_editing.create("Inner", {"filters": [did()]}, None)
     on_list = {"kind": "static_list", "list": static.pk, "member": True}
-    made = list_editing.create("Outer", {"filters": [
-        did(where("amount", "at least", "5")), person("country", "is", "Spain"), on_list,
-        {"kind": "smart_list", "list": inner.pk, "member": True}, sequence({"type": "depositCheck"}, {"type": "depositCheck"}),
-    ]}, None)  # fmt: skip
+    made = list_editing.create(
+        "Outer",
+        {
+            "filters": [
+                did(where("amount", "at least", "5")),
+                person("country", "is", "Spain"),
+                on_list,
+                {"kind": "smart_list", "list": inner.pk, "member": True},
+                sequence({"type": "depositCheck"}, {"type": "depositCheck"}),
+            ]
+        },
+        None,
+    )
     assert list_diagnostics.of_list(made) == []
     PersonField.objects.filter(api_name="country").update(is_hidden=True)
     static_lists.archive(static, None)
@@ -49,9 +58,14 @@ def test_retired_removed_hidden_and_archived_things_are_told(check):
     lifecycle.retire(check, None)
     told = [(problem.code, problem.path[:2]) for problem in list_diagnostics.of_list(made)]
     assert told == [
-        ("retired_type", ("filters", 0)), ("hidden_field", ("filters", 1)), ("archived_list", ("filters", 2)),
-        ("archived_list", ("filters", 3)), ("retired_type", ("filters", 4)), ("retired_type", ("filters", 4)), ("retired_type", ()),
-    ]  # fmt: skip
+        ("retired_type", ("filters", 0)),
+        ("hidden_field", ("filters", 1)),
+        ("archived_list", ("filters", 2)),
+        ("archived_list", ("filters", 3)),
+        ("retired_type", ("filters", 4)),
+        ("retired_type", ("filters", 4)),
+        ("retired_type", ()),
+    ]
     assert "In the list “Inner”" in list_diagnostics.of_list(made)[-1].message
 
 
@@ -63,32 +77,45 @@ def test_a_removed_field_is_told(check):
 
 
 def test_what_is_gone_is_told(check):
-    lost = rules.Rules(filters=(
-        rules.Activity("gone"), rules.PersonField("gone", "is empty"), rules.StaticList(7), rules.SmartList(8),
-        rules.Sequence((rules.Step("gone"), rules.Step("depositCheck"))),
-        rules.Activity("depositCheck", constraints=(rules.Constraint("gone", "is empty"),)),
-    ))  # fmt: skip
+    lost = rules.Rules(
+        filters=(
+            rules.Activity("gone"),
+            rules.PersonField("gone", "is empty"),
+            rules.StaticList(7),
+            rules.SmartList(8),
+            rules.Sequence((rules.Step("gone"), rules.Step("depositCheck"))),
+            rules.Activity("depositCheck", constraints=(rules.Constraint("gone", "is empty"),)),
+        )
+    )
     assert [problem.code for problem in list_diagnostics.problems(lost)] == [
-        "deleted_type", "removed_field", "deleted_list", "deleted_list", "deleted_type", "removed_field",
-    ]  # fmt: skip
+        "deleted_type",
+        "removed_field",
+        "deleted_list",
+        "deleted_list",
+        "deleted_type",
+        "removed_field",
+    ]
 
 
-@pytest.mark.parametrize("constraints", [
-    [where("amount", "at least", "5"), where("amount", "at most", "4")],
-    [where("amount", "greater than", "5"), where("amount", "at most", "5")],
-    [where("amount", "is", "5", "6"), where("amount", "between", "7", "9")],
-    [where("amount", "between", "5", "5"), where("amount", "is not", "5")],
-    [where("amount", "is empty"), where("amount", "at least", "1")],
-    [where("amount", "is empty"), where("amount", "is not empty")],
-    [where("branch", "is", "North"), where("branch", "is", "South")],
-    [where("branch", "is", "North"), where("branch", "not starts with", "NO")],
-    [where("branch", "is", "North", "South"), where("branch", "contains", "x")],
-    [where("is_foreign", "is", "true"), where("is_foreign", "is", "false")],
-    [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-21")],
-    [where("@occurred_at", "in past", "3 days"), where("@occurred_at", "in past before", "4 days")],
-    [where("@occurred_at", "in future after", "3 days")],
-    [where("@recorded_at", "in future", "3 days"), where("@recorded_at", "in future after", "1 hour")],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        [where("amount", "at least", "5"), where("amount", "at most", "4")],
+        [where("amount", "greater than", "5"), where("amount", "at most", "5")],
+        [where("amount", "is", "5", "6"), where("amount", "between", "7", "9")],
+        [where("amount", "between", "5", "5"), where("amount", "is not", "5")],
+        [where("amount", "is empty"), where("amount", "at least", "1")],
+        [where("amount", "is empty"), where("amount", "is not empty")],
+        [where("branch", "is", "North"), where("branch", "is", "South")],
+        [where("branch", "is", "North"), where("branch", "not starts with", "NO")],
+        [where("branch", "is", "North", "South"), where("branch", "contains", "x")],
+        [where("is_foreign", "is", "true"), where("is_foreign", "is", "false")],
+        [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-21")],
+        [where("@occurred_at", "in past", "3 days"), where("@occurred_at", "in past before", "4 days")],
+        [where("@occurred_at", "in future after", "3 days")],
+        [where("@recorded_at", "in future", "3 days"), where("@recorded_at", "in future after", "1 hour")],
+    ],
+)
 def test_contradictions_are_told(check, constraints):
     assert codes(did(*constraints)) == ["never_matches"]
     assert codes(did(*constraints, did=False)) == ["always_matches"]
@@ -97,15 +124,18 @@ def test_contradictions_are_told(check, constraints):
     ]
 
 
-@pytest.mark.parametrize("constraints", [
-    [where("amount", "at least", "5"), where("amount", "at most", "5")],
-    [where("amount", "is not", "5"), where("amount", "is empty")],
-    [where("amount", "at least", "5", empty="include"), where("amount", "is empty")],
-    [where("branch", "is", "North", "South"), where("branch", "not contains", "nor")],
-    [where("branch", "starts with", "N"), where("branch", "ends with", "x")],
-    [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-22")],
-    [where("@occurred_at", "in future", "10 days")],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        [where("amount", "at least", "5"), where("amount", "at most", "5")],
+        [where("amount", "is not", "5"), where("amount", "is empty")],
+        [where("amount", "at least", "5", empty="include"), where("amount", "is empty")],
+        [where("branch", "is", "North", "South"), where("branch", "not contains", "nor")],
+        [where("branch", "starts with", "N"), where("branch", "ends with", "x")],
+        [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-22")],
+        [where("@occurred_at", "in future", "10 days")],
+    ],
+)
 def test_what_is_possible_is_left_alone(check, constraints):
     assert codes(did(*constraints)) == []
 

@@ -61,18 +61,29 @@ def test_rights_are_asked_for():
     made = list_editing.create("A", form(), None)
     viewer = user("Viewer")
     for verb in (
-        lambda: list_editing.create("B", form(), viewer), lambda: list_editing.change(made, viewer, name="B"),
-        lambda: list_editing.delete(made, viewer), lambda: list_editing.archive(made, viewer), lambda: list_editing.schedule(made, 5, viewer),
-        lambda: list_editing.arrange(made, viewer, None, None), lambda: list_editing.copy(made, "B", viewer),
-    ):  # fmt: skip
+        lambda: list_editing.create("B", form(), viewer),
+        lambda: list_editing.change(made, viewer, name="B"),
+        lambda: list_editing.delete(made, viewer),
+        lambda: list_editing.archive(made, viewer),
+        lambda: list_editing.schedule(made, 5, viewer),
+        lambda: list_editing.arrange(made, viewer, None, None),
+        lambda: list_editing.copy(made, "B", viewer),
+    ):
         with pytest.raises(NotAllowed):
             verb()
     assert SmartList.objects.get().name == "A"
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("", "missing_value"), (None, "missing_value"), ("x" * 256, "too_long"), ("a\0", "wrong_type"), ("TAKEN", "name_taken")]
-)  # fmt: skip
+    ("name", "code"),
+    [
+        ("", "missing_value"),
+        (None, "missing_value"),
+        ("x" * 256, "too_long"),
+        ("a\0", "wrong_type"),
+        ("TAKEN", "name_taken"),
+    ],
+)
 def test_bad_names_are_refused(name, code):
     list_editing.create("Taken", form(), None)
     assert code_of(lambda: list_editing.create(name, form(), None)) == code
@@ -114,9 +125,15 @@ def test_what_a_list_names_cannot_vanish():
     check = approved_type()
     static = StaticList.objects.create(name="Hand-picked")
     inner = list_editing.create("Inner", form(person("country", "is", "Spain")), None)
-    list_editing.create("Outer", form(
-        did(where("branch", "is", "North")), nested(inner), {"kind": "static_list", "list": static.pk, "member": True},
-    ), None)  # fmt: skip
+    list_editing.create(
+        "Outer",
+        form(
+            did(where("branch", "is", "North")),
+            nested(inner),
+            {"kind": "static_list", "list": static.pk, "member": True},
+        ),
+        None,
+    )
     country = PersonField.objects.get(api_name="country")
     assert [str(use) for use in references.users_of(check)] == ["smart list “Outer”"]
     assert [use.name for use in references.users_of(country)] == ["Inner"]

@@ -40,13 +40,25 @@ def told(*filters):
     return [problem.path for problem in found]
 
 
-@pytest.mark.parametrize(("operator", "values", "is_told"), [
-    ("in past", ["12 months"], False), ("in past", ["1 year"], False), ("in past", ["366 days"], True),
-    ("in past", ["24 months"], True), ("in time frame", ["this year"], False), ("in time frame", ["last year"], True),
-    ("on or after", ["2025-11-25"], False), ("on or after", ["2025-11-24"], True), ("before", ["2026-11-01"], True),
-    ("between", ["2024-01-01", "2026-11-20"], True), ("is", ["2026-11-20", "2024-01-01"], True),
-    ("is not", ["2026-11-20"], True), ("is not empty", [], True), ("in past before", ["3 days"], True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("operator", "values", "is_told"),
+    [
+        ("in past", ["12 months"], False),
+        ("in past", ["1 year"], False),
+        ("in past", ["366 days"], True),
+        ("in past", ["24 months"], True),
+        ("in time frame", ["this year"], False),
+        ("in time frame", ["last year"], True),
+        ("on or after", ["2025-11-25"], False),
+        ("on or after", ["2025-11-24"], True),
+        ("before", ["2026-11-01"], True),
+        ("between", ["2024-01-01", "2026-11-20"], True),
+        ("is", ["2026-11-20", "2024-01-01"], True),
+        ("is not", ["2026-11-20"], True),
+        ("is not empty", [], True),
+        ("in past before", ["3 days"], True),
+    ],
+)
 def test_a_window_is_told_when_it_is_longer_than_what_is_kept(check, operator, values, is_told):
     assert told(did(where("@occurred_at", operator, *values))) == [("filters", 0)] * is_told
     # whatever else is asked of the row, and whether they did it or did not
@@ -79,8 +91,17 @@ def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
     assert page.text.count(sentence) == 1
     typed = press(admin, page, "count")
     assert typed.text.count(sentence) == 1  # said in the head already
-    assert sentence in admin.get(url("change", list_editing.create("Outer", {"filters": [
-        {"kind": "smart_list", "list": made.pk, "member": True}]}, None).pk)).text  # fmt: skip
+    assert (
+        sentence
+        in admin.get(
+            url(
+                "change",
+                list_editing.create(
+                    "Outer", {"filters": [{"kind": "smart_list", "list": made.pk, "member": True}]}, None
+                ).pk,
+            )
+        ).text
+    )
     new = press(admin, admin.get(url("add")), "add", **{"choice:add": "activity:depositCheck"})
     counted = press(admin, new, "count")
     assert "is kept for 12 months, and this looks back without limit" in counted.text
@@ -90,12 +111,27 @@ def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
 def test_a_campaign_tells_it_of_its_audience_and_its_choices(admin, check):
     rules = {"rules": {"filters": [LONG]}}
     value = {
-        "triggers": [{"type": "depositCheck"}], "audience": rules,
-        "steps": [{"do": "choose", "otherwise": [], "choices": [
-            {"when": {"rules": {"filters": [person("country", "is", "Spain")]}}, "steps": [
-                {"do": "choose", "otherwise": [], "choices": [{"when": rules, "steps": [{"do": "wait", "period": "1 day"}]}]}]},
-        ]}],
-    }  # fmt: skip
+        "triggers": [{"type": "depositCheck"}],
+        "audience": rules,
+        "steps": [
+            {
+                "do": "choose",
+                "otherwise": [],
+                "choices": [
+                    {
+                        "when": {"rules": {"filters": [person("country", "is", "Spain")]}},
+                        "steps": [
+                            {
+                                "do": "choose",
+                                "otherwise": [],
+                                "choices": [{"when": rules, "steps": [{"do": "wait", "period": "1 day"}]}],
+                            }
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
     found = campaign_diagnostics.of_campaign(campaign_parsing.parse(value), list_diagnostics.Catalogue())
     assert [problem.path for problem in found] == [
         ("audience", "rules", "filters", 0),

@@ -31,9 +31,10 @@ def test_it_is_a_schema():
 
 
 @settings(
-    max_examples=examples(25, 400), deadline=None,
+    max_examples=examples(25, 400),
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+)
 @given(data=st.data(), scene=strategies.scenes())
 def test_it_accepts_all_rules(names, data, scene):
     oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
@@ -59,7 +60,7 @@ FULL = {
         {"kind": "sequence", "steps": [{"type": "a"}, {"type": "b", "within_days": 7, "not": True}]},
         {"kind": "static_list", "list": 1, "member": False},
     ],
-}  # fmt: skip
+}
 
 WRONG = [
     (("version",), 2),

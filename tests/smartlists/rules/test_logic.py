@@ -17,9 +17,11 @@ expressions = st.recursive(
 
 def value(expression, answers):
     return logic.fold(
-        expression, lambda number: answers[number - 1], lambda part: not part,
+        expression,
+        lambda number: answers[number - 1],
+        lambda part: not part,
         lambda word, parts: all(parts) if word == "and" else any(parts),
-    )  # fmt: skip
+    )
 
 
 @given(expressions, st.integers(1, 4), st.integers(1, 4), st.lists(st.booleans(), min_size=4, max_size=4))

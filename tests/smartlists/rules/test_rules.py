@@ -38,7 +38,13 @@ FULL = {
     "match": "advanced",
     "logic": "1 and (2 or not 3) and 4",
     "filters": [
-        {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Spain", "Chile"], "empty": "exclude"},
+        {
+            "kind": "person_field",
+            "field": "country",
+            "operator": "is not",
+            "values": ["Spain", "Chile"],
+            "empty": "exclude",
+        },
         {
             "kind": "activity",
             "did": False,
@@ -60,7 +66,7 @@ FULL = {
         },
         {"kind": "person_field", "field": "created_at", "operator": "in time frame", "values": ["last quarter"]},
     ],
-}  # fmt: skip
+}
 
 
 def _visit_name():
@@ -72,9 +78,10 @@ def _visit_name():
 def test_everything_round_trips():
     approved_type()
     form = {**FULL, "filters": [*FULL["filters"]]}
-    form["filters"][2] = {"kind": "sequence", "steps": [
-        form["filters"][2]["steps"][0], {"type": _visit_name(), "within_days": 7, "not": True},
-    ]}  # fmt: skip
+    form["filters"][2] = {
+        "kind": "sequence",
+        "steps": [form["filters"][2]["steps"][0], {"type": _visit_name(), "within_days": 7, "not": True}],
+    }
     parsed = parse_rules(form, Catalogue())
     assert rules.dump(parsed) == form
     assert rules.load(rules.dump(parsed)) == parsed
@@ -87,19 +94,32 @@ def test_values_become_canonical_text():
         {
             "filters": [
                 {"kind": "person_field", "field": "unsubscribed", "operator": "is", "values": [True]},
-                {"kind": "person_field", "field": "created_at", "operator": "after", "values": ["2026-11-20 12:00+02:00"]},
+                {
+                    "kind": "person_field",
+                    "field": "created_at",
+                    "operator": "after",
+                    "values": ["2026-11-20 12:00+02:00"],
+                },
                 {"kind": "person_field", "field": "created_at", "operator": "is", "values": ["2026-11-20"]},
                 {"kind": "person_field", "field": "created_at", "operator": "in past", "values": ["1 Days"]},
                 {"kind": "person_field", "field": "country", "operator": "is", "values": ["Espan\u0303a"]},
-                {"kind": "activity", "type": "depositCheck", "constraints": [
-                    {"field": "amount", "operator": "at least", "values": ["12.500"]}],
-                 "count": {"operator": "at most", "values": [3]}},
+                {
+                    "kind": "activity",
+                    "type": "depositCheck",
+                    "constraints": [{"field": "amount", "operator": "at least", "values": ["12.500"]}],
+                    "count": {"operator": "at most", "values": [3]},
+                },
             ]
         },
-    Catalogue())  # fmt: skip
+        Catalogue(),
+    )
     assert [item.values for item in parsed.filters[:5]] == [
-        ("true",), ("2026-11-20T10:00:00Z",), ("2026-11-20",), ("1 day",), ("España",),
-    ]  # fmt: skip
+        ("true",),
+        ("2026-11-20T10:00:00Z",),
+        ("2026-11-20",),
+        ("1 day",),
+        ("España",),
+    ]
     assert parsed.filters[5].constraints[0].values == ("12.5",)
     assert parsed.filters[5].count.values == ("3",)
 
@@ -131,29 +151,69 @@ def test_values_become_canonical_text():
         (person(field="number_of_employees", values=[1e400]), "wrong_type", ("filters", 0, "values", 0)),
         (person(field="number_of_employees", values=[10**9999]), "out_of_range", ("filters", 0, "values", 0)),
         (person(field="number_of_employees", operator="between", values=[3, 2]), "reversed", ("filters", 0, "values")),
-        (person(field="created_at", operator="between", values=["2026-11-21", "2026-11-20T23:59:59Z"]), "reversed", ("filters", 0, "values")),
+        (
+            person(field="created_at", operator="between", values=["2026-11-21", "2026-11-20T23:59:59Z"]),
+            "reversed",
+            ("filters", 0, "values"),
+        ),
         (person(field="created_at", operator="in past", values=["0 days"]), "wrong_type", ("filters", 0, "values", 0)),
-        (person(field="created_at", operator="in past", values=["10001 days"]), "wrong_type", ("filters", 0, "values", 0)),
-        (person(field="created_at", operator="in time frame", values=["last decade"]), "wrong_type", ("filters", 0, "values", 0)),
+        (
+            person(field="created_at", operator="in past", values=["10001 days"]),
+            "wrong_type",
+            ("filters", 0, "values", 0),
+        ),
+        (
+            person(field="created_at", operator="in time frame", values=["last decade"]),
+            "wrong_type",
+            ("filters", 0, "values", 0),
+        ),
         (person(field="date_of_birth", values=["2026-02-30"]), "wrong_type", ("filters", 0, "values", 0)),
         (person(field="date_of_birth", values=["0001-01-01"]), "out_of_range", ("filters", 0, "values", 0)),
         (one(kind="activity", type="depositChek"), "unknown_type", ("filters", 0, "type")),
         (one(kind="activity"), "missing_value", ("filters", 0, "type")),
         (activity(did="yes"), "wrong_type", ("filters", 0, "did")),
-        (activity(constraints=[{"field": "amout", "operator": "is", "values": ["1"]}]), "unknown_field", ("filters", 0, "constraints", 0, "field")),
-        (activity(constraints=[{"field": "amount", "operator": "is", "values": ["x"]}]), "wrong_type", ("filters", 0, "constraints", 0, "values", 0)),
+        (
+            activity(constraints=[{"field": "amout", "operator": "is", "values": ["1"]}]),
+            "unknown_field",
+            ("filters", 0, "constraints", 0, "field"),
+        ),
+        (
+            activity(constraints=[{"field": "amount", "operator": "is", "values": ["x"]}]),
+            "wrong_type",
+            ("filters", 0, "constraints", 0, "values", 0),
+        ),
         (activity(count={"operator": "between", "values": ["3", "2"]}), "reversed", ("filters", 0, "count", "values")),
-        (activity(count={"operator": "at least", "values": ["-1"]}), "wrong_type", ("filters", 0, "count", "values", 0)),
-        (activity(aggregate={"function": "sum", "field": "branch", "operator": "is", "values": ["1"]}), "wrong_type", ("filters", 0, "aggregate", "function")),
-        (activity(aggregate={"function": "median", "field": "amount", "operator": "is", "values": ["1"]}), "unknown_function", ("filters", 0, "aggregate", "function")),
+        (
+            activity(count={"operator": "at least", "values": ["-1"]}),
+            "wrong_type",
+            ("filters", 0, "count", "values", 0),
+        ),
+        (
+            activity(aggregate={"function": "sum", "field": "branch", "operator": "is", "values": ["1"]}),
+            "wrong_type",
+            ("filters", 0, "aggregate", "function"),
+        ),
+        (
+            activity(aggregate={"function": "median", "field": "amount", "operator": "is", "values": ["1"]}),
+            "unknown_function",
+            ("filters", 0, "aggregate", "function"),
+        ),
         (one(kind="sequence", steps=[{"type": "depositCheck"}]), "missing_value", ("filters", 0, "steps")),
-        (one(kind="sequence", steps=[{"type": "depositCheck", "within_days": 3}, {"type": "depositCheck"}]), "unexpected_value", ("filters", 0, "steps", 0, "within_days")),
-        (one(kind="sequence", steps=[{"type": "depositCheck"}, {"type": "depositCheck", "not": True}]), "missing_value", ("filters", 0, "steps", 1, "within_days")),
+        (
+            one(kind="sequence", steps=[{"type": "depositCheck", "within_days": 3}, {"type": "depositCheck"}]),
+            "unexpected_value",
+            ("filters", 0, "steps", 0, "within_days"),
+        ),
+        (
+            one(kind="sequence", steps=[{"type": "depositCheck"}, {"type": "depositCheck", "not": True}]),
+            "missing_value",
+            ("filters", 0, "steps", 1, "within_days"),
+        ),
         (one(kind="static_list", list=99), "unknown_list", ("filters", 0, "list")),
         (one(kind="smart_list", list=True), "unknown_list", ("filters", 0, "list")),
         ({"filters": [{"kind": "activity"}] * 500}, "too_many_filters", ("filters",)),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_refused_with_its_path(value, code, path):
     approved_type()
     assert (code, path) in refused(value)

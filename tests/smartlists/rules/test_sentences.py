@@ -101,8 +101,12 @@ SAMPLES = [
         "las personas sin valor en Fecha de creación. " + ES_MADRID,
     ),
     ('in static list "List 1"', "Is on the static list “List 1”.", "Está en la lista estática «List 1»."),
-    ('not in smart list "Smart 1"', "Is not on the smart list “Smart 1”.", "No está en la lista inteligente «Smart 1»."),
-]  # fmt: skip
+    (
+        'not in smart list "Smart 1"',
+        "Is not on the smart list “Smart 1”.",
+        "No está en la lista inteligente «Smart 1».",
+    ),
+]
 
 
 @pytest.fixture
@@ -153,9 +157,10 @@ def test_long_lists_of_values_are_cut(names):
 
 
 @settings(
-    max_examples=examples(30, 600), deadline=None,
+    max_examples=examples(30, 600),
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+)
 @given(data=st.data(), scene=strategies.scenes())
 def test_everything_can_be_said(names, data, scene):
     oracle_worlds.set_clock(scene.zone, scene.week_starts_on)

@@ -22,9 +22,10 @@ from tests.smartlists import oracle_worlds, strategies
 
 pytestmark = pytest.mark.django_db
 QUIET = settings(
-    max_examples=examples(40, 800), deadline=None,
+    max_examples=examples(40, 800),
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -128,11 +129,11 @@ def test_a_whole_file(names):
     "text",
     [
         '1:DID depositCheck\n WHERE amount>500 AND "branch" IS "Madrid" # the capital\nAT LEAST 2 times',
-        '1: did `depositCheck` at least 2 times where `amount` > 500 and Branch = “Madrid”',
+        "1: did `depositCheck` at least 2 times where `amount` > 500 and Branch = “Madrid”",
         '\ufeffmatch all\r\n\r\n1: did "Deposit Check" where amount > 500 and Branch is any of "Madrid" at least 2 times',
         '1: did "deposited_check" where AMOUNT greater than 500 and Branch is "Madr\\u0069d" at least 2 time',
     ],
-)  # fmt: skip
+)
 def test_one_meaning_written_differently(names, text):
     assert language.render(language.parse(text, Catalogue()), Catalogue()) == (
         'match all\n1: did "Deposited Check" where Amount > 500 and Branch is "Madrid" at least 2 times\n'
@@ -174,7 +175,7 @@ FAULTS = [
     ('match 1 and 3\n1: City is "a"', 1, 13, "there is no filter 3"),
     ('match 1\n1: City is "a"\n2: City is "b"', 1, 7, "filter 2 is left out"),
     (f'match {"(" * 31}1{")" * 31}\n1: City is "a"', 1, 37, "at most 30 deep"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "line", "column", "message"), FAULTS)

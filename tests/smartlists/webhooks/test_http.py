@@ -30,12 +30,36 @@ def call(url, seconds=5.0, **more):
 @pytest.mark.parametrize(
     "address",
     [
-        "192.0.0.8", "192.88.99.1", "3fff::1", "5f00::1", "::7f00:1", "169.254.169.254", "127.0.0.1", "10.0.0.8", "192.168.1.1", "172.16.0.1", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-        "255.255.255.255", "::1", "::", "fe80::1", "fd00::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
-        "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:53aa:64c:0:0:80ff:fffe", "ff02::1", "nonsense",
-        "fec0::1", "feff::1", "64:ff9b:1::7f00:1",
+        "192.0.0.8",
+        "192.88.99.1",
+        "3fff::1",
+        "5f00::1",
+        "::7f00:1",
+        "169.254.169.254",
+        "127.0.0.1",
+        "10.0.0.8",
+        "192.168.1.1",
+        "172.16.0.1",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2001:0:53aa:64c:0:0:80ff:fffe",
+        "ff02::1",
+        "nonsense",
+        "fec0::1",
+        "feff::1",
+        "64:ff9b:1::7f00:1",
     ],
-)  # fmt: skip
+)
 def test_no_address_but_public_ones_is_called(address):
     assert not webhook_http.is_public(address)
     with pytest.raises(Unsafe):
@@ -56,10 +80,14 @@ def test_one_private_address_among_public_ones_is_too_many():
 @pytest.mark.parametrize(
     "url",
     [
-        "https://169.254.169.254/latest/meta-data/", "https://[::1]/", "https://127.0.0.1/", "https://2130706433/",
-        "https://0x7f000001/", "https://localhost/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[::1]/",
+        "https://127.0.0.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://localhost/",
     ],
-)  # fmt: skip
+)
 def test_addresses_written_out_are_looked_at_too(url):
     with pytest.raises((Unsafe, Failed)):
         webhook_http.aim(url)
@@ -68,14 +96,30 @@ def test_addresses_written_out_are_looked_at_too(url):
 @pytest.mark.parametrize(
     "url",
     [
-        "http://example.com/", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/", "//example.com/",
-        "https://", "https:///path", "https://user:secret@example.com/", "https://example.com\r\nX: y/",
-        "https://example.com/a b", "https://example.com:99999/", "https://example.com:0/", "javascript:alert(1)",
-        "https://[::1", "https://ex\x00ample.com/", "https://" + "a" * 64 + ".com/",
-        "https://example.com/in/../admin", "https://example.com/in/%2E%2e/admin", "https://example.com/in/..%2Fadmin",
-        "https://example.com/in/..%5Cadmin", "https://example.com/in/..", "https://example.com/./in",
+        "http://example.com/",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "gopher://example.com/",
+        "//example.com/",
+        "https://",
+        "https:///path",
+        "https://user:secret@example.com/",
+        "https://example.com\r\nX: y/",
+        "https://example.com/a b",
+        "https://example.com:99999/",
+        "https://example.com:0/",
+        "javascript:alert(1)",
+        "https://[::1",
+        "https://ex\x00ample.com/",
+        "https://" + "a" * 64 + ".com/",
+        "https://example.com/in/../admin",
+        "https://example.com/in/%2E%2e/admin",
+        "https://example.com/in/..%2Fadmin",
+        "https://example.com/in/..%5Cadmin",
+        "https://example.com/in/..",
+        "https://example.com/./in",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_safe_address_is_refused(url):
     with pytest.raises(Unsafe):
         webhook_http.check(url)
@@ -203,11 +247,16 @@ def test_a_certificate_of_nobody_known_is_a_failure(settings, tmp_path):
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
     certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    )
     file = tmp_path / "both.pem"
     file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -86,10 +86,12 @@ def test_a_real_receiver_gets_a_signed_event(settings):
 
 def test_fields_called_as_members_are_kept_apart_with_json_types_and_old_webhooks_keep_their_texts():
     fields = [
-        FieldSpec("id", "Id", "integer", is_primary=True), FieldSpec("name", "Name"),
-        FieldSpec("occurred_at", "Occurred At", "date"), FieldSpec("amount", "Amount", "currency"),
+        FieldSpec("id", "Id", "integer", is_primary=True),
+        FieldSpec("name", "Name"),
+        FieldSpec("occurred_at", "Occurred At", "date"),
+        FieldSpec("amount", "Amount", "currency"),
         FieldSpec("is_foreign", "Is Foreign", "boolean"),
-    ]  # fmt: skip
+    ]
     approved_type("Log Clash", "clash", fields=fields)
     given = {"name": "theirs", "occurred_at": "2026-01-02", "amount": 12.5, "is_foreign": False}
     bodies = {}
@@ -109,9 +111,10 @@ def test_fields_called_as_members_are_kept_apart_with_json_types_and_old_webhook
 
 def test_values_are_escaped_for_where_they_go():
     hook, _secret = hooked(
-        format="json", body='{"name": "{{person.first_name}}", "amount": {{trigger.amount}}}',
+        format="json",
+        body='{"name": "{{person.first_name}}", "amount": {{trigger.amount}}}',
         headers={"X-Who": "{{person.first_name}}"},
-    )  # fmt: skip
+    )
     happened(person(first_name='A"\\\r\nX: {{person.email}}').pk, amount="5")
     dispatched()
     ((_method, _url, headers, body),) = delivered(hook)
@@ -191,9 +194,19 @@ def test_calls_are_made_again_under_the_same_id_for_24_hours():
 
 @pytest.mark.parametrize(
     ("status", "wanted"),
-    [(200, "delivered"), (204, "delivered"), (302, "waiting"), (400, "dead"), (404, "dead"), (410, "dead"),
-     (408, "waiting"), (429, "waiting"), (500, "waiting"), (503, "waiting")],
-)  # fmt: skip
+    [
+        (200, "delivered"),
+        (204, "delivered"),
+        (302, "waiting"),
+        (400, "dead"),
+        (404, "dead"),
+        (410, "dead"),
+        (408, "waiting"),
+        (429, "waiting"),
+        (500, "waiting"),
+        (503, "waiting"),
+    ],
+)
 def test_what_a_status_means(status, wanted):
     hook, _secret = hooked()
     happened(person().pk)
@@ -278,10 +291,12 @@ def test_a_webhook_in_use_stays_and_rights_are_asked(django_user_model):
     assert refused.value.code == "in_use"
     nobody = django_user_model.objects.create_user("nobody")
     for attempt in (
-        lambda: webhook_editing.create("x", nobody, url=URL), lambda: webhook_editing.change(hook, nobody, url=URL),
-        lambda: webhook_editing.delete(hook, nobody), lambda: webhook_editing.new_secret(hook, nobody),
+        lambda: webhook_editing.create("x", nobody, url=URL),
+        lambda: webhook_editing.change(hook, nobody, url=URL),
+        lambda: webhook_editing.delete(hook, nobody),
+        lambda: webhook_editing.new_secret(hook, nobody),
         lambda: webhook_editing.resend(hook, nobody),
-    ):  # fmt: skip
+    ):
         with pytest.raises(NotAllowed):
             attempt()
 
@@ -298,9 +313,11 @@ def test_the_signature_is_that_of_the_standard():
     """The example that the libraries of Standard Webhooks are tested with."""
     name, secret = webhook_secrets.seal(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
     found = webhook_delivery.signature(
-        Webhook(secret_key_name=name, secret=secret), "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}',
+        Webhook(secret_key_name=name, secret=secret),
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        b'{"test": 2432232314}',
         datetime.fromtimestamp(1614265330, UTC),
-    )  # fmt: skip
+    )
     assert found == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",

@@ -93,12 +93,21 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
     wrong += _of_processes(world, done)
     acknowledged = sum(row.id is not None for row in tally.sent.values())
     return {
-        "seed": options.seed, "seconds": round(time.monotonic() - started), "faults": dict(done),
-        "calls": tally.calls, "calls that failed": tally.failed_calls,
-        "activities sent": len(tally.sent), "acknowledged": acknowledged, "read back once": len(tally.read),
-        "imported rows": len(imported), **campaign, "types made": len(tally.created), "types approved": len(tally.approved),
-        "longest until ready again, seconds": round(max(healed, default=0), 1), "wrong": wrong[:50],
-    }  # fmt: skip
+        "seed": options.seed,
+        "seconds": round(time.monotonic() - started),
+        "faults": dict(done),
+        "calls": tally.calls,
+        "calls that failed": tally.failed_calls,
+        "activities sent": len(tally.sent),
+        "acknowledged": acknowledged,
+        "read back once": len(tally.read),
+        "imported rows": len(imported),
+        **campaign,
+        "types made": len(tally.created),
+        "types approved": len(tally.approved),
+        "longest until ready again, seconds": round(max(healed, default=0), 1),
+        "wrong": wrong[:50],
+    }
 
 
 def _let_loose(
@@ -196,13 +205,16 @@ def _import(world: World, token: str, type_id: int, rows: int) -> Sequence[str]:
     frame = "chaos-frame"
     body = (
         f'--{frame}\r\nContent-Disposition: form-data; name="file"; filename="chaos.csv"\r\nContent-Type: text/csv\r\n\r\n'
-        + "\n".join(lines) + f"\r\n--{frame}--\r\n"
-    )  # fmt: skip
+        + "\n".join(lines)
+        + f"\r\n--{frame}--\r\n"
+    )
     address = "http://{}:{}/bulk/v1/activities/import.json".format(*world.address)
     request = urllib.request.Request(
-        f"{address}?activityTypeId={type_id}&lookupField=email&format=csv", body.encode(), method="POST",
+        f"{address}?activityTypeId={type_id}&lookupField=email&format=csv",
+        body.encode(),
+        method="POST",
         headers={"Authorization": f"Bearer {token}", "Content-Type": f"multipart/form-data; boundary={frame}"},
-    )  # fmt: skip
+    )
     with urllib.request.urlopen(request, timeout=60) as reply:
         answer = json.load(reply)
     if not answer["success"]:

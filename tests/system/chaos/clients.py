@@ -96,8 +96,9 @@ class Writer(Program):
         super().__init__(world, tally, token, seed)
         self.people, self.door, self.number, self.seed = people, door, 0, seed
         self.send: Callable[[dict[str, Sent], bool], dict[str, int | None]] = {
-            "dialect": self._dialect, "native": self._native
-        }[door]  # fmt: skip
+            "dialect": self._dialect,
+            "native": self._native,
+        }[door]
 
     def step(self) -> None:
         batch = {}
@@ -128,11 +129,16 @@ class Writer(Program):
 
     def _dialect(self, batch: dict[str, Sent], _goes_on: bool) -> dict[str, int | None]:
         rows = [
-            {"leadId": row.person, "activityTypeId": self.type_id, "activityDate": "2026-11-20T10:00:00Z",
-             "primaryAttributeValue": key, "externalId": key,
-             "attributes": [{"apiName": "amount", "value": row.amount if row.is_good else "much"}]}
+            {
+                "leadId": row.person,
+                "activityTypeId": self.type_id,
+                "activityDate": "2026-11-20T10:00:00Z",
+                "primaryAttributeValue": key,
+                "externalId": key,
+                "attributes": [{"apiName": "amount", "value": row.amount if row.is_good else "much"}],
+            }
             for key, row in batch.items()
-        ]  # fmt: skip
+        ]
         answer = self.call("POST", "/rest/v1/activities/external.json", {"input": rows})
         return {
             key: one.get("id") if one["status"] == "added" else None
@@ -141,10 +147,16 @@ class Writer(Program):
 
     def _native(self, batch: dict[str, Sent], goes_on: bool) -> dict[str, int | None]:
         rows = [
-            {"activity_type": TYPE, "person": row.person, "occurred_at": "2026-11-20T10:00:00Z", "primary_value": key,
-             "external_id": key, "attributes": {"amount": row.amount if row.is_good else "much"}}
+            {
+                "activity_type": TYPE,
+                "person": row.person,
+                "occurred_at": "2026-11-20T10:00:00Z",
+                "primary_value": key,
+                "external_id": key,
+                "attributes": {"amount": row.amount if row.is_good else "much"},
+            }
             for key, row in batch.items()
-        ]  # fmt: skip
+        ]
         named = {"Idempotency_Key": next(iter(batch))} if goes_on else {}
         answer = self.call("POST", "/api/v1/activities/batch", {"activities": rows}, **named)
         return {key: one.get("id") for key, one in zip(batch, answer["results"], strict=True)}
@@ -182,10 +194,17 @@ class Approver(Program):
         self.number += 1
         name = f"chaosType{self.number}"
         path = "/rest/v1/activities/external/type"
-        self.call("POST", f"{path}.json", {
-            "apiName": name, "name": f"Make {self.number}", "triggerName": f"Makes {self.number}",
-            "filterName": f"Made {self.number}", "primaryAttribute": {"apiName": "what", "name": "What"},
-        })  # fmt: skip
+        self.call(
+            "POST",
+            f"{path}.json",
+            {
+                "apiName": name,
+                "name": f"Make {self.number}",
+                "triggerName": f"Makes {self.number}",
+                "filterName": f"Made {self.number}",
+                "primaryAttribute": {"apiName": "what", "name": "What"},
+            },
+        )
         self.tally.created.add(name)
         fields = {"attributes": [{"apiName": "size", "name": "Size", "dataType": "integer"}]}
         self.call("POST", f"{path}/{name}/attributes/create.json", fields)

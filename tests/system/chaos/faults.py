@@ -111,15 +111,17 @@ CLUSTER_FAULTS: Mapping[str, Fault] = {
     },
 }
 # after these the web has to go on with the processes that it has
-WEB_STAYS = frozenset({
-    "database stopped at once", "connections cut", "connections to workers cut", "worker killed", "disk full",
-})  # fmt: skip
+WEB_STAYS = frozenset(
+    {"database stopped at once", "connections cut", "connections to workers cut", "worker killed", "disk full"}
+)
 
 # how often a process may be started again
 KILLS: Mapping[str, tuple[str, ...]] = {
-    "web": ("web server killed",), "worker": ("worker killed",), "dispatcher": ("dispatcher killed",),
+    "web": ("web server killed",),
+    "worker": ("worker killed",),
+    "dispatcher": ("dispatcher killed",),
     "database": ("database and its owner killed", "disk full"),
-}  # fmt: skip
+}
 
 
 def own_disk(folder: Path, megabytes: int) -> bool:

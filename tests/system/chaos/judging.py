@@ -41,11 +41,18 @@ def start_campaign() -> None:
     """Have a campaign raise the score by one for each activity with an amount above LARGE."""
     large = {"field": "amount", "operator": "greater than", "values": [str(LARGE)]}
     campaign_lifecycle.activate(
-        campaign_lifecycle.create(CAMPAIGN, None, value={
-            "triggers": [{"type": TYPE, "constraints": [large]}], "qualification": {"how": "every time"},
-            "steps": [{"do": "change_field", "field": "person_score", "by": "1"}], "late_after_hours": None,
-        }), None,
-    )  # fmt: skip
+        campaign_lifecycle.create(
+            CAMPAIGN,
+            None,
+            value={
+                "triggers": [{"type": TYPE, "constraints": [large]}],
+                "qualification": {"how": "every time"},
+                "steps": [{"do": "change_field", "field": "person_score", "by": "1"}],
+                "late_after_hours": None,
+            },
+        ),
+        None,
+    )
 
 
 def campaign_tally() -> dict[str, int]:
@@ -59,11 +66,14 @@ def _of_campaign(type_id: int) -> Iterator[str]:
     campaign = SmartCampaign.objects.filter(name=CAMPAIGN).first()
     if campaign is None:
         return
-    wanted = dict(_rows(
-        """select person_id, count(*) from activity where activity_type_id = %s
+    wanted = dict(
+        _rows(
+            """select person_id, count(*) from activity where activity_type_id = %s
         and (attributes->>'amount')::numeric > %s group by 1""",
-        type_id, LARGE,
-    ))  # fmt: skip
+            type_id,
+            LARGE,
+        )
+    )
     points = dict(Person.objects.filter(person_score__gt=0).values_list("pk", "person_score"))
     entered = dict(
         _rows("select person_id, count(*) from campaign_entry where campaign_id = %s group by 1", campaign.pk)
@@ -98,8 +108,9 @@ def _of_rows(tally: Tally, stored: Stored, type_id: int) -> Iterator[str]:
     ((activities, keys),) = _rows(
         """select (select count(*) from activity where activity_type_id = %s),
             (select count(*) from activity_key where activity_type_id = %s)""",
-        type_id, type_id,
-    )  # fmt: skip
+        type_id,
+        type_id,
+    )
     if not activities == keys == len(stored):
         yield f"{activities} activities, {keys} keys, {len(stored)} of them together"
 

@@ -105,9 +105,8 @@ class World:
         environment = self.environment if name != "database" else _without(self.environment, "EMBEDDED_POSTGRES_ATTACH")
         code, command = self.commands[name]
         self.processes[name] = subprocess.Popen(
-            command, env=environment, cwd=code, stdin=subprocess.DEVNULL, stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            command, env=environment, cwd=code, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+        )
         self.starts[name] = self.starts.get(name, 0) + 1
 
     def _keep(self) -> None:
@@ -135,14 +134,27 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def _environment(data_dir: Path, port: int) -> dict[str, str]:
-    given = _without(os.environ, "DATABASE_URL", "TEST_DATABASE_NAME", "DJANGO_SETTINGS_MODULE", "SECRET_KEY", "FILES_DIR",
-                     "EMBEDDED_POSTGRES_FOR_TESTS")  # fmt: skip
+    given = _without(
+        os.environ,
+        "DATABASE_URL",
+        "TEST_DATABASE_NAME",
+        "DJANGO_SETTINGS_MODULE",
+        "SECRET_KEY",
+        "FILES_DIR",
+        "EMBEDDED_POSTGRES_FOR_TESTS",
+    )
     if citus_cluster.is_wanted:
         given["DATABASE_URL"] = f"{os.environ['CITUS_DATABASE_URL'].rpartition('/')[0]}/{CLUSTER_DATABASE}"
     return given | {
-        "DATA_DIR": str(data_dir), "WEB_PORT": str(port), "BIND": "127.0.0.1", "EMBEDDED_POSTGRES_ATTACH": "1",
-        "METRICS_ALLOW": "127.0.0.1", "API_CALLS_PER_MINUTE": "1000000", "LOG_LEVEL": "WARNING", "DEMO": "0",
-    }  # fmt: skip
+        "DATA_DIR": str(data_dir),
+        "WEB_PORT": str(port),
+        "BIND": "127.0.0.1",
+        "EMBEDDED_POSTGRES_ATTACH": "1",
+        "METRICS_ALLOW": "127.0.0.1",
+        "API_CALLS_PER_MINUTE": "1000000",
+        "LOG_LEVEL": "WARNING",
+        "DEMO": "0",
+    }
 
 
 def _without(environment: "os._Environ[str] | dict[str, str]", *names: str) -> dict[str, str]:

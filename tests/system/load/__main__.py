@@ -168,13 +168,22 @@ def _report(times: Times, memory: list[dict[str, float]], target: Target) -> dic
     grown = {name: _grown([sample[name] for sample in memory]) for name in memory[-1]}
     errors = sum(line["errors"] for line in lines)
     return {
-        "scale": SCALE, "clients": CLIENTS, "seconds": SECONDS, "pause": PAUSE, "cpus": os.cpu_count(),
-        "machine": platform.machine(), "python": platform.python_version(), "lines": lines,
+        "scale": SCALE,
+        "clients": CLIENTS,
+        "seconds": SECONDS,
+        "pause": PAUSE,
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "lines": lines,
         "calls a second": sum(line["calls"] for line in lines) / SECONDS,
-        "rows recorded": times.recorded, "rows recorded a second": times.recorded / SECONDS, "rows kept": kept,
-        "memory": grown, "held": errors == 0 and kept == times.recorded and all(one["flat"] for one in grown.values()),
+        "rows recorded": times.recorded,
+        "rows recorded a second": times.recorded / SECONDS,
+        "rows kept": kept,
+        "memory": grown,
+        "held": errors == 0 and kept == times.recorded and all(one["flat"] for one in grown.values()),
         "samples of errors": {name: found[:3] for name, found in times.errors.items() if found},
-    }  # fmt: skip
+    }
 
 
 def _line(name: str, times: Times) -> dict[str, Any]:

@@ -104,22 +104,35 @@ class Client(threading.Thread):
 
 def _record_dialect(client: Client) -> None:
     rows = [
-        {"leadId": client.person(), "activityTypeId": client.target.types["check"], "activityDate": "2026-11-20T10:00:00Z",
-         "primaryAttributeValue": f"Check {number}", "externalId": f"load-{next(client.numbers)}",
-         "attributes": [{"apiName": "amount", "value": number + 0.5}, {"apiName": "branch", "value": f"Branch {number % 50}"}]}
+        {
+            "leadId": client.person(),
+            "activityTypeId": client.target.types["check"],
+            "activityDate": "2026-11-20T10:00:00Z",
+            "primaryAttributeValue": f"Check {number}",
+            "externalId": f"load-{next(client.numbers)}",
+            "attributes": [
+                {"apiName": "amount", "value": number + 0.5},
+                {"apiName": "branch", "value": f"Branch {number % 50}"},
+            ],
+        }
         for number in range(BATCH)
-    ]  # fmt: skip
+    ]
     answer = client.api("POST", "/rest/v1/activities/external.json", client.login.dialect, {"input": rows})
     _count(client, sum(one["status"] == "added" for one in answer["result"]))
 
 
 def _record_native(client: Client) -> None:
     rows = [
-        {"activity_type": "benchListCheck", "person": client.person(), "occurred_at": "2026-11-20T10:00:00Z",
-         "primary_value": f"Check {number}", "external_id": f"load-{next(client.numbers)}",
-         "attributes": {"amount": number + 0.5, "branch": f"Branch {number % 50}"}}
+        {
+            "activity_type": "benchListCheck",
+            "person": client.person(),
+            "occurred_at": "2026-11-20T10:00:00Z",
+            "primary_value": f"Check {number}",
+            "external_id": f"load-{next(client.numbers)}",
+            "attributes": {"amount": number + 0.5, "branch": f"Branch {number % 50}"},
+        }
         for number in range(BATCH)
-    ]  # fmt: skip
+    ]
     answer = client.api("POST", "/api/v1/activities/batch", client.login.native, {"activities": rows})
     _count(client, sum(one["status"] == "added" for one in answer["results"]))
 
@@ -156,14 +169,23 @@ CALLS: Mapping[str, tuple[int, Callable[[Client], None]]] = {
     "record 300, native API": (4, _record_native),
     "token and first page of the log": (2, _read_log),
     "count a smart list": (2, _count_list),
-    "timeline, native API": (4, lambda client: client.api(
-        "GET", f"/api/v1/activities?person={client.person()}&ordering=-occurred_at", client.login.native) and None),
+    "timeline, native API": (
+        4,
+        lambda client: (
+            client.api("GET", f"/api/v1/activities?person={client.person()}&ordering=-occurred_at", client.login.native)
+            and None
+        ),
+    ),
     "page: timeline": (5, lambda client: client.page(f"/admin/activities/activitytype/timeline/{client.person()}/")),
     "page: person": (2, lambda client: client.page(f"/admin/people/person/{client.person()}/change/")),
     "page: people by a name": (2, lambda client: client.page("/admin/people/person/?q=last+49")),
     "page: home": (1, lambda client: client.page("/admin/")),
-    "page: activity type": (1, lambda client: client.page(
-        f"/admin/activities/activitytype/{client.target.types['check']}/change/")),
-    "page: members of a smart list": (1, lambda client: client.page(
-        f"/admin/smartlists/smartlist/{client.target.smart_list}/members/")),
-}  # fmt: skip
+    "page: activity type": (
+        1,
+        lambda client: client.page(f"/admin/activities/activitytype/{client.target.types['check']}/change/"),
+    ),
+    "page: members of a smart list": (
+        1,
+        lambda client: client.page(f"/admin/smartlists/smartlist/{client.target.smart_list}/members/"),
+    ),
+}

@@ -16,10 +16,16 @@ DONE = "done"
 LARGE = 1000  # an amount that the campaign of tests.system.chaos answers
 PATIENCE = 90.0  # seconds until a job counts as never done
 PAGES = (
-    "/admin/", "/admin/people/person/", "/admin/activities/activitytype/", "/admin/smartlists/smartlist/",
-    "/admin/smartlists/smartcampaign/", "/admin/people/import/", "/admin/people/export/", "/admin/reports/",
+    "/admin/",
+    "/admin/people/person/",
+    "/admin/activities/activitytype/",
+    "/admin/smartlists/smartlist/",
+    "/admin/smartlists/smartcampaign/",
+    "/admin/people/import/",
+    "/admin/people/export/",
+    "/admin/reports/",
     "/admin/status/",
-)  # fmt: skip
+)
 AMOUNT_ABOVE_ONE = {"field": "amount", "operator": "greater than", "values": ["1"]}
 RULES = {
     "match": "all",
@@ -99,11 +105,16 @@ class Day:
 
 def _record_dialect(day: Day) -> None:
     rows = [
-        {"leadId": person, "activityTypeId": _type_id(day), "activityDate": "2026-11-20T10:00:00Z",
-         "primaryAttributeValue": "dialect", "externalId": f"dialect-{day.number}-{person}",
-         "attributes": [{"apiName": "amount", "value": 5}]}
+        {
+            "leadId": person,
+            "activityTypeId": _type_id(day),
+            "activityDate": "2026-11-20T10:00:00Z",
+            "primaryAttributeValue": "dialect",
+            "externalId": f"dialect-{day.number}-{person}",
+            "attributes": [{"apiName": "amount", "value": 5}],
+        }
         for person in day.people
-    ]  # fmt: skip
+    ]
     _all(
         {row["status"] for row in day.dialect("POST", "/rest/v1/activities/external.json", {"input": rows})}, {"added"}
     )
@@ -121,10 +132,16 @@ def _type_id(day: Day) -> int:
 
 def _record_native(day: Day) -> None:
     rows = [
-        {"activity_type": TYPE, "person": person, "occurred_at": "2026-11-20T10:00:00Z", "primary_value": "native",
-         "external_id": f"native-{day.number}-{person}", "attributes": {"amount": LARGE}}
+        {
+            "activity_type": TYPE,
+            "person": person,
+            "occurred_at": "2026-11-20T10:00:00Z",
+            "primary_value": "native",
+            "external_id": f"native-{day.number}-{person}",
+            "attributes": {"amount": LARGE},
+        }
         for person in day.people
-    ]  # fmt: skip
+    ]
     wrong = rows[0] | {"external_id": f"bad-{day.number}", "attributes": {"amount": "much"}}
     answer = day.api(
         "POST", "activities/batch", {"activities": [*rows, wrong]}, **{"Idempotency-Key": f"day{day.number}"}
@@ -189,10 +206,17 @@ def _type(day: Day) -> None:
     """A type is made, approved, changed and approved again, in the dialect."""
     name = f"neighbour{day.number}"
     path = "/rest/v1/activities/external/type"
-    day.dialect("POST", f"{path}.json", {
-        "apiName": name, "name": f"Meet {day.number}", "triggerName": f"Meets {day.number}", "filterName": f"Met {day.number}",
-        "primaryAttribute": {"apiName": "what", "name": "What"},
-    })  # fmt: skip
+    day.dialect(
+        "POST",
+        f"{path}.json",
+        {
+            "apiName": name,
+            "name": f"Meet {day.number}",
+            "triggerName": f"Meets {day.number}",
+            "filterName": f"Met {day.number}",
+            "primaryAttribute": {"apiName": "what", "name": "What"},
+        },
+    )
     day.dialect("POST", f"{path}/{name}/approve.json")
     fields = {"attributes": [{"apiName": "size", "name": "Size", "dataType": "integer"}]}
     day.dialect("POST", f"{path}/{name}/attributes/create.json", fields)
@@ -214,9 +238,15 @@ def _pages(day: Day) -> None:
 
 def _log(day: Day) -> None:
     """A reader of the log gets what either version recorded, once."""
-    position = json.loads(day._ask(
-        "GET", "/rest/v1/activities/pagingtoken.json?sinceDatetime=2026-01-01T00:00:00Z", None, day.tokens["dialect"], {}
-    ))["nextPageToken"]  # fmt: skip
+    position = json.loads(
+        day._ask(
+            "GET",
+            "/rest/v1/activities/pagingtoken.json?sinceDatetime=2026-01-01T00:00:00Z",
+            None,
+            day.tokens["dialect"],
+            {},
+        )
+    )["nextPageToken"]
     seen: list[str] = []
     while True:
         path = f"/rest/v1/activities.json?activityTypeIds={_type_id(day)}&nextPageToken={position}"
@@ -234,9 +264,16 @@ def _all(found: Any, wanted: Any) -> None:
 
 
 TRIES: Mapping[str, Callable[[Day], None]] = {
-    "record, Marketo API": _record_dialect, "record, native API": _record_native, "campaign": _campaign,
-    "smart list": _list, "static list": _static_list, "import people": _import,
-    "import activities, Marketo API": _import_dialect, "export people": _export,
-    "export activities, Marketo API": _export_dialect, "approve a type": _type, "read the log": _log,
+    "record, Marketo API": _record_dialect,
+    "record, native API": _record_native,
+    "campaign": _campaign,
+    "smart list": _list,
+    "static list": _static_list,
+    "import people": _import,
+    "import activities, Marketo API": _import_dialect,
+    "export people": _export,
+    "export activities, Marketo API": _export_dialect,
+    "approve a type": _type,
+    "read the log": _log,
     "admin pages": _pages,
-}  # fmt: skip
+}
