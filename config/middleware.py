@@ -48,7 +48,7 @@ class UserLocaleMiddleware(LocaleMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or "HTTP_ACCEPT_LANGUAGE" in request.META
-        if not chosen and not request.path_info.startswith(ROOTS):  # the dialect speaks English only
+        if not chosen and not request.path_info.startswith(ROOTS):  # the Marketo API speaks English only
             translation.activate(installation.current().language)
             request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
 

@@ -120,7 +120,7 @@ MIDDLEWARE = [
     "config.observability.metrics.MetricsMiddleware",
     "config.observability.logging.RequestLogMiddleware",
     "config.middleware.ContentSecurityMiddleware",
-    "config.marketo.wire.middleware.DialectMiddleware",
+    "config.marketo.wire.middleware.MarketoMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -259,7 +259,7 @@ ALERT_DOMAINS = [domain.lower() for domain in env.list("ALERT_DOMAINS", default=
 WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
 WEBHOOK_KEYS = [tuple(pair.split(":", 1)) for pair in env.str("WEBHOOK_KEYS", "").split()]
 
-# The Marketo dialect
+# The Marketo API
 ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", 3600)
 DIALECT_TOKEN_IN_QUERY = env.bool("DIALECT_TOKEN_IN_QUERY", True)
 # Limits for the whole installation; None is no limit. Marketo's are 100 calls in 20 seconds, 10 at once,

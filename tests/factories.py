@@ -11,11 +11,11 @@ from activities.recording.recorder import record
 from activities.recording.rows import NewActivity, Outcome
 from activities.types import drafts, lifecycle
 from activities.types.drafts import FieldSpec, Names
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.models import Person
 from people.persons import upsert
 
-DIALECT = Source(Door.DIALECT)
+MARKETO = Source(Channel.MARKETO)
 _numbers = itertools.count(1)
 
 CHECK_FIELDS = (
@@ -49,7 +49,7 @@ def approved_type(
 
 def person(**values: object) -> Person:
     values.setdefault("email", f"person{next(_numbers)}@example.com")
-    (outcome,) = upsert.upsert([values], DIALECT)
+    (outcome,) = upsert.upsert([values], MARKETO)
     assert outcome.person_id, outcome.problems
     return Person.objects.get(pk=outcome.person_id)
 
@@ -65,7 +65,7 @@ def activity(
     return NewActivity(person_id, activity_type, occurred_at, primary_value, list(attributes.items()), external_id)
 
 
-def recorded(*rows: NewActivity, source: Source = DIALECT) -> list[Outcome]:
+def recorded(*rows: NewActivity, source: Source = MARKETO) -> list[Outcome]:
     return record(rows, source)
 
 

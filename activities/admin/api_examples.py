@@ -13,7 +13,7 @@ from activities.models import ActivityVersion
 from activities.recording import recorder, schema
 from people import datatypes
 from people.core.errors import Problem, located
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 
 LONGEST = 100_000  # characters that the box takes
 SHOWN = 20  # attributes of an example
@@ -42,7 +42,7 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
     primary = next((field for field in fields if field.is_primary), None)
     secondary = [field for field in fields if not field.is_primary][:SHOWN]
     moment = timezone.now().replace(microsecond=0).isoformat().replace("+00:00", "Z")
-    dialect = {
+    marketo_row = {
         "leadId": person_id,
         "activityTypeId": version.activity_type_id,
         "activityDate": moment,
@@ -53,10 +53,10 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
         "activity_type": version.activity_type.api_name,
         "person": person_id,
         "occurred_at": moment,
-        "primary_value": dialect["primaryAttributeValue"],
+        "primary_value": marketo_row["primaryAttributeValue"],
         "attributes": {field.api_name: _value(field.data_type) for field in secondary},
     }
-    body = f'{{"input": [{_lines(dialect)}]}}'
+    body = f'{{"input": [{_lines(marketo_row)}]}}'
     return Examples(
         f"export TOKEN=$(curl -s '{host}/identity/oauth/token?grant_type=client_credentials"
         "&client_id='$CLIENT_ID'&client_secret='$CLIENT_SECRET \\\n"
@@ -68,7 +68,7 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
         f"  --data-binary @- <<'JSON'\n{json.dumps(payload, indent=2, ensure_ascii=False)}\nJSON",
         "import json, os, urllib.request\n\n"
-        f"activity = {_python(_lines(dialect))}\n"
+        f"activity = {_python(_lines(marketo_row))}\n"
         "request = urllib.request.Request(\n"
         f'    "{host}/rest/v1/activities/external.json",\n'
         '    data=json.dumps({"input": [activity]}).encode(),\n'
@@ -107,7 +107,7 @@ def _recorded(version: ActivityVersion, found: dict[str, Any], by: Any) -> list[
     row = parsing.Receiver(by).translate({"activity_type": version.activity_type.api_name, **found})
     if isinstance(row, list):
         return row
-    (outcome,) = recorder.record([row], Source(Door.ADMIN, by.pk), dry_run=True)
+    (outcome,) = recorder.record([row], Source(Channel.ADMIN, by.pk), dry_run=True)
     return list(outcome.problems)
 
 

@@ -66,8 +66,8 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(RefusedActivity)
 class RefusedActivityAdmin(ModelAdmin):
     nothing_yet = gettext_lazy("Rows that an import or a program sends and that do not fit wait here to be corrected.")
-    list_display = ("what", "problem", "times", "door", "user", "last_time", "badge")
-    list_filter = (StateFilter, "code", "door", ("activity_type", admin.RelatedOnlyFieldListFilter))
+    list_display = ("what", "problem", "times", "channel", "user", "last_time", "badge")
+    list_filter = (StateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
     paginator = UncountedPaginator
     show_full_result_count = False
@@ -267,6 +267,6 @@ class RowForm(forms.Form):
 
 
 def _typed(name: str, value: str) -> Any:
-    """Ids as numbers, which is what they are; everything else as text, which every door understands."""
+    """Ids as numbers, which is what they are; everything else as text, which every channel understands."""
     is_id = name in ("person", "activity_type") and value.isascii() and value.isdigit() and len(value) < 11
     return int(value) if is_id else value

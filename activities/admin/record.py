@@ -17,7 +17,7 @@ from activities.models import ActivityField, ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from people import datatypes
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.models import Person
 
 RIGHTS = ("activities.record_activity", "people.view_person")
@@ -107,7 +107,7 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest) -> bool:
-    source = Source(Door.ADMIN, request.user.pk)
+    source = Source(Channel.ADMIN, request.user.pk)
     (outcome,) = recorder.record([form.activity(person_id, type_id)], source, zone=timezone.get_current_timezone())
     form.show(outcome.problems)
     return outcome.status is not recording_rows.Status.REFUSED

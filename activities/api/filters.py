@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from activities.models import Activity, ActivityType, ApprovedField
 from activities.types import validation
 from people.core.errors import show
-from people.core.source import Door
+from people.core.source import Channel
 from people.models import Person
 from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
 
@@ -115,7 +115,7 @@ class ActivityFilters(Filters):
 
     activity_type = TypesFilter(label="is")
     person__email = EmailFilter()
-    source = WordsFilter({door.name.lower(): Q(door=door) for door in Door}, "By which door it came in.")
+    source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel it came in through.")
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "person": Column("integer", "person_id", is_nullable=False, operators=("", "in")),
@@ -129,7 +129,7 @@ class ActivityFilters(Filters):
     }
     unfiltered = {
         "attributes": "filtered by field: attributes.<api_name>",
-        "door": "filtered by its word: source",
+        "channel": "filtered by its word: source",
         "activity_type_id": "filtered by API name or id: activity_type",
     }
 

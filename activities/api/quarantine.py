@@ -13,7 +13,7 @@ from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from people.core.errors import told
 from people.core.permissions import require
-from people.core.source import Door
+from people.core.source import Channel
 from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
 from people.rest.viewsets import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
 
@@ -25,7 +25,7 @@ class RefusedActivityFilters(Filters):
         model = RefusedActivity
         fields = ()
 
-    source = WordsFilter({door.name.lower(): Q(door=door) for door in Door}, "By which door it came in.")
+    source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel it came in through.")
     state = WordsFilter({str(state): Q(state=state) for state in State})
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -42,7 +42,7 @@ class RefusedActivityFilters(Filters):
         "settled_at": Column("datetime"),
     }
     unfiltered = {
-        "door": "filtered by its word: source",
+        "channel": "filtered by its word: source",
         "key": "keeps a retry from being a second row",
         "raw": "the row as it came",
         "zone": "of the row's moments, which nobody looks up",
@@ -53,7 +53,7 @@ class RefusedActivityFilters(Filters):
 class RefusedActivityShown(Strict):
     id = serializers.IntegerField()
     state = serializers.ChoiceField([str(state) for state in State])
-    source = serializers.SerializerMethodField(help_text="By which door it came in.")
+    source = serializers.SerializerMethodField(help_text="The channel it came in through.")
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import.")
     activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
@@ -65,9 +65,9 @@ class RefusedActivityShown(Strict):
     activity = serializers.IntegerField(source="activity_id", allow_null=True, help_text="Once it is recorded.")
     settled_at = Moment(allow_null=True)
 
-    @extend_schema_field({"type": "string", "enum": [door.name.lower() for door in Door]})
+    @extend_schema_field({"type": "string", "enum": [channel.word for channel in Channel]})
     def get_source(self, refused: RefusedActivity) -> str:
-        return Door(refused.door).name.lower()
+        return Channel(refused.channel).word
 
     @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
     def get_row(self, refused: RefusedActivity) -> Any:

@@ -14,7 +14,7 @@ from activities.models import Activity, ActivityType
 from activities.types import name_proposals
 from activities.types.drafts import FieldSpec, Names
 from people import datatypes
-from people.core.source import Door
+from people.core.source import Channel
 from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
 
 DATA_TYPES = [name for name, data_type in datatypes.BY_NAME.items() if data_type.for_activities]
@@ -123,7 +123,7 @@ class ActivityShown(Strict):
     recorded_at = Moment()
     primary_value = serializers.CharField(allow_null=True)
     attributes = serializers.SerializerMethodField()
-    source = serializers.SerializerMethodField(help_text="By which door it came in.")
+    source = serializers.SerializerMethodField(help_text="The channel it came in through.")
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import or campaign.")
     original_person = serializers.IntegerField(source="original_person_id", allow_null=True)
@@ -135,12 +135,12 @@ class ActivityShown(Strict):
     def get_attributes(self, activity: Activity) -> dict[str, Any]:
         return activity.attributes
 
-    @extend_schema_field({"type": "string", "enum": [door.name.lower() for door in Door]})
+    @extend_schema_field({"type": "string", "enum": [channel.word for channel in Channel]})
     def get_source(self, activity: Activity) -> str:
-        return Door(activity.door).name.lower()
+        return Channel(activity.channel).word
 
 
-_SOURCES = {int(door): door.name.lower() for door in Door}
+_SOURCES = {int(channel): channel.word for channel in Channel}
 
 
 def shown_quickly(activity: Any, api_names: Mapping[int, str]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def shown_quickly(activity: Any, api_names: Mapping[int, str]) -> dict[str, Any]
         "recorded_at": datatypes.moment_text(activity.recorded_at),
         "primary_value": activity.primary_value,
         "attributes": activity.attributes,
-        "source": _SOURCES[activity.door],
+        "source": _SOURCES[activity.channel],
         "user": activity.user_id,
         "origin": activity.origin_id,
         "original_person": activity.original_person_id,

@@ -16,7 +16,7 @@ from activities.models import Activity, ActivityKey, ActivityType
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGES
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
-from people.core.source import Door
+from people.core.source import Channel
 from people.persons.merge import REASON
 
 # every activity of the people that moves, and what it will be: `target` says under whom
@@ -90,7 +90,7 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
         "winner": merging.winner_id,
         "types": list(CHANGES),
         "merge": merging.merge_id,
-        "other_doors": [int(Door.IMPORT), int(Door.CAMPAIGN)],
+        "other_doors": [int(Channel.IMPORT), int(Channel.CAMPAIGN)],
         "reason": REASON % merging.merge_id,
         "user": merging.source.user_id,
     }
@@ -101,7 +101,7 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
 
 # the changes that a merge left in the log; `standard.is_of_merge` says the same of one activity
 _OF_MERGE = """a.person_id = %(winner)s and a.activity_type_id = any(%(types)s) and a.origin_id = %(merge)s
-    and a.door <> all(%(other_doors)s) and starts_with(a.attributes ->> 'reason', %(reason)s)"""
+    and a.channel <> all(%(other_doors)s) and starts_with(a.attributes ->> 'reason', %(reason)s)"""
 # the first change of the same field since, where it replaced the value that the merge gave; it says what it replaced
 _FOLLOWING = f"""from (
         select distinct on (a.activity_type_id, a.primary_value) a.*, m.attributes as merged
@@ -269,7 +269,7 @@ def _export_activities(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]
             "recorded_at": row.recorded_at,
             "primary_value": row.primary_value,
             "attributes": row.attributes,
-            "door": row.get_door_display(),
+            "door": row.get_channel_display(),
             "original_person_id": row.original_person_id,
         }
 

@@ -60,7 +60,7 @@ class ActivityRow(NamedTuple):
     occurred_at: datetime
     recorded_at: datetime
     primary_value: str | None
-    door: int
+    channel: int
     user_id: int | None
     origin_id: int | None
     original_person_id: int | None
@@ -228,7 +228,8 @@ def _after(
         return [ActivityRow(*row[:-1], _decode(row[-1])) for row in cursor.fetchall()]
 
 
-_ROW = f"select {', '.join(f'a.{column}' for column in ActivityRow._fields)} from activity a"
+_COLUMNS = ", ".join(f"a.{Activity._meta.get_field(name).column}" for name in ActivityRow._fields)
+_ROW = f"select {_COLUMNS} from activity a"
 _decode = ExactDecoder().decode
 
 

@@ -20,7 +20,7 @@ from people.core import audit, installation
 from people.core.db import locks
 from people.core.errors import Problem, Refused
 from people.core.permissions import require
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.models import Import
 
 BATCH = 2_000
@@ -114,15 +114,17 @@ def take_back(
         raise Refused(Problem("wrong_state", _("Pause or cancel the import first.")))
     if not reason.strip():
         raise Refused(Problem("missing_value", _("Say why, for the log of edits.")))
-    # door and origin are in no index: the ids that the import got bound the rows that are read
+    # channel and origin are in no index: the ids that the import got bound the rows that are read
     condition = "id between %s and %s and door = %s and origin_id = %s"
-    values = [job.first_id or 0, job.last_id or 0, int(Door.IMPORT), job.pk]
+    values = [job.first_id or 0, job.last_id or 0, int(Channel.IMPORT), job.pk]
     if dry_run:
         with connection.cursor() as cursor:
             cursor.execute(f"select count(*) from activity where {condition}", values)
             return cursor.fetchone()[0]
     removed = _remove(condition, values, Reason.CORRECTION, by, track, frees_keys=True)
-    RefusedActivity.objects.filter(door=Door.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING).delete()
+    RefusedActivity.objects.filter(
+        channel=Channel.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING
+    ).delete()
     Import.objects.filter(pk=job.pk).update(state=Import.State.TAKEN_BACK, finished_at=timezone.now())
     audit.note(by, job, "import_taken_back", count=removed, reason=reason[:200])
     return removed

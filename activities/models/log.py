@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from activities import querysets
 from people import datatypes
-from people.core.source import Door
+from people.core.source import Channel
 
 
 class Activity(models.Model):
@@ -24,7 +24,7 @@ class Activity(models.Model):
     recorded_at = models.DateTimeField(db_default=Now())
     primary_value = models.TextField(null=True)
     attributes = models.JSONField(default=dict, decoder=datatypes.ExactDecoder)
-    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user_id = models.IntegerField(null=True)
     origin_id = models.BigIntegerField(null=True)
     original_person_id = models.IntegerField(null=True)

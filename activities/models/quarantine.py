@@ -4,18 +4,18 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from people.core.source import Door
+from people.core.source import Channel
 
 
 class RefusedActivity(models.Model):
-    """One row that a door refused, as it came, until it is replayed, dismissed or too old. See `quarantine`."""
+    """One row that a channel refused, as it came, until it is replayed, dismissed or too old. See `quarantine`."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
         REPLAYED = "replayed", _("Recorded")
         DISMISSED = "dismissed", _("Dismissed")
 
-    door = models.PositiveSmallIntegerField(_("through"), choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(_("through"), choices=Channel.choices, db_column="door")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("sent by")
     )
@@ -44,7 +44,7 @@ class RefusedActivity(models.Model):
         verbose_name_plural = _("refused activities")
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint("door", "user", "key", name="refused_activity_is_unique", nulls_distinct=False)
+            models.UniqueConstraint("channel", "user", "key", name="refused_activity_is_unique", nulls_distinct=False)
         ]
         indexes = [
             models.Index(fields=["state", "-id"], name="refused_activity_state"),

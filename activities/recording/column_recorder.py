@@ -1,4 +1,4 @@
-"""To record columns: the door of `recording.record`, for activities of one type, as files and uniform calls have them.
+"""Records columns: `recorder.record` for activities of one type, as files and uniform calls have them.
 
 What becomes of a row is what `record` would make of it: rows that are not plainly good go its way.
 """

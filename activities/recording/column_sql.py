@@ -72,7 +72,7 @@ def copy(
     user = source.user_id if source.user_id is not None else r"\N"
     origin = source.origin_id if source.origin_id is not None else r"\N"
     middle, recorded_at = f"\t{type_id}\t{version}\t", moment.isoformat()
-    tail = f"\t{int(source.door)}\t{user}\t{origin}\n"
+    tail = f"\t{int(source.channel)}\t{user}\t{origin}\n"
     texts = [_all_escaped(primary_values), _all_escaped(attributes)]
     rows = zip(ids, people, occurred_at, *texts, strict=True)
     with connection.cursor() as cursor, cursor.copy(COPY) as copying:

@@ -15,7 +15,7 @@ from activities.types.standard import (
     MERGE_PEOPLE,
     NEW_PERSON,
     REMOVE_FROM_LIST,
-    door_name,
+    channel_name,
 )
 from people import datatypes, events
 from people.core import installation
@@ -38,7 +38,7 @@ def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recor
 def _created(announcement: events.Created, source: Source) -> Iterable[recording_rows.NewActivity]:
     today = timezone.now().astimezone(installation.zone()).date()
     for person_id in announcement.person_ids:
-        yield _row(person_id, NEW_PERSON, None, source_type=door_name(source), created_date=today)
+        yield _row(person_id, NEW_PERSON, None, source_type=channel_name(source), created_date=today)
 
 
 def _changed(announcement: events.Changed, source: Source) -> Iterable[recording_rows.NewActivity]:
@@ -61,7 +61,7 @@ def _changed(announcement: events.Changed, source: Source) -> Iterable[recording
                 new_value=_shown(change.new),
                 old_value=_shown(change.old),
                 reason=source.reason[:255],
-                source=door_name(source),
+                source=channel_name(source),
             )
 
 
@@ -78,7 +78,7 @@ def _list_rows(
 ) -> Iterable[recording_rows.NewActivity]:
     name, list_id = announcement.static_list_name, announcement.static_list_id
     for person_id in announcement.person_ids:
-        yield _row(person_id, type_id, name, list_id=list_id, source=door_name(source))
+        yield _row(person_id, type_id, name, list_id=list_id, source=channel_name(source))
 
 
 def _merged(announcement: events.Merged, _source: Source) -> Iterable[recording_rows.NewActivity]:

@@ -20,14 +20,14 @@ from activities.models import RefusedActivity
 from people import datatypes
 from people.core import personal_data
 from people.core.errors import Problem, show, stored
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
 
 if TYPE_CHECKING:
     from activities.recording.rows import NewActivity, Outcome
 
-KEPT_FROM = frozenset({Door.API, Door.DIALECT, Door.IMPORT, Door.COMMAND})  # a form shows its errors itself
+KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND})  # a form shows its errors itself
 MAX_RAW = 262_144
 _KEY_OF_ROW = re.compile(r"row:[0-9a-f]{32}:[0-9]{1,12}|import:[0-9]{1,12}:[0-9]{1,12}")
 _COLUMNS = (
@@ -53,7 +53,7 @@ def keep(
     `types` has the ids of the types there are, by what the rows name them by.
     """
     refused = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if outcome.problems]
-    if not refused or source.door not in KEPT_FROM:
+    if not refused or source.channel not in KEPT_FROM:
         return
     found = {}
     for row, outcome in refused:
@@ -81,7 +81,7 @@ def _kept(
     first = problems[0]
     type_id = types.get(row.activity_type) if type(row.activity_type) in (int, str) else None
     return (
-        int(source.door),
+        int(source.channel),
         source.user_id,
         source.origin_id,
         _key(row, raw),
@@ -163,7 +163,7 @@ def _person(person: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Text that means the same at every door."""
+    """Text that means the same at every channel."""
     if isinstance(value, Decimal):
         return datatypes.plain_decimal(value) if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
     return value.isoformat() if hasattr(value, "isoformat") else value if isinstance(value, int | str) else str(value)

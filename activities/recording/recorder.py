@@ -1,4 +1,4 @@
-"""To record: the only door through which activities get in.
+"""To record: the only channel through which activities get in.
 
 One transaction a call. Good rows are written, bad ones come back with their problems, in order.
 """
@@ -71,7 +71,7 @@ def record(
 
 
 def count_refused(named: Sequence[Any], source: Source) -> None:
-    """Count rows that a door refused for their structure; `named` is what each gave as its type."""
+    """Count rows that a channel refused for their structure; `named` is what each gave as its type."""
     if not named:
         return
     words = [word for word in named if isinstance(word, str) and validation.API_NAME.fullmatch(word)]

@@ -1,7 +1,7 @@
 """To settle refused rows: correct them, give a field another name, record them after all, or dismiss them.
 
 A row is recorded once, however often and by however many it is replayed: with today's live version, and as if it
-had come through the door that refused it. The source of a row that was corrected is who corrected it last.
+had come through the channel that refused it. The source of a row that was corrected is who corrected it last.
 Each verb is limited to the rows of its user and of that user's API clients, unless the user has the right `OTHERS`.
 """
 
@@ -24,7 +24,7 @@ from people.core import audit
 from people.core.errors import Problem, Refused, show
 from people.core.messages import sentence
 from people.core.permissions import own_or_all, require
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 
 MAX_ROWS = 1_000  # of one transaction
 RIGHT = "activities.record_activity"
@@ -127,10 +127,10 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
             _refuse(row, [Problem("not_allowed", message, ("create_person",), parsing.CREATE)])
         else:
             sender = kept.get("corrected_by", row.user_id)
-            groups.setdefault((row.door, sender, row.origin_id, row.zone), []).append(row)
+            groups.setdefault((row.channel, sender, row.origin_id, row.zone), []).append(row)
     recorded = 0
-    for (door, user_id, origin_id, zone), rows in groups.items():
-        source = Source(Door(door), user_id, origin_id)
+    for (channel, user_id, origin_id, zone), rows in groups.items():
+        source = Source(Channel(channel), user_id, origin_id)
         news = [decode(row.raw) for row in rows]
         outcomes = recorder.record(news, source, zone=ZoneInfo(zone), keep_refused=False)
         for row, outcome in zip(rows, outcomes, strict=True):

@@ -20,7 +20,7 @@ class Lookup:
 # not frozen: that would take longer to make than to check
 @dataclass(slots=True)
 class NewActivity:
-    """One activity as a door received it; nothing but its structure has been looked at.
+    """One activity as a channel received it; nothing but its structure has been looked at.
 
     `person`: an id or a `Lookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
     `attributes`: (API name or display name, raw value) pairs of the secondary fields.

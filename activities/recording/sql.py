@@ -149,7 +149,7 @@ def copy(rows: Sequence[Ready], source: Source, moment: datetime) -> None:
     recorded_at = moment.isoformat()
     user = source.user_id if source.user_id is not None else r"\N"
     origin = source.origin_id if source.origin_id is not None else r"\N"
-    tail = f"{int(source.door)}\t{user}\t{origin}\n"
+    tail = f"{int(source.channel)}\t{user}\t{origin}\n"
     lines = [
         f"{row.activity_id}\t{row.person_id}\t{row.type_id}\t{row.version}\t{row.occurred_at}\t{recorded_at}"
         f"\t{escaped(row.primary_value)}\t{escaped(row.attributes)}\t{tail}"

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 from activities import labels
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
 from activities.types.validation import name_key
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.persons import merge as person_merge
 
 VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
@@ -208,27 +208,27 @@ def called(term: str) -> list[int]:
 
 
 # stored values: stable words, in the one language of the data
-_DOORS = {
-    Door.ADMIN: "Admin",
-    Door.API: "Web service API",
-    Door.DIALECT: "Web service API",
-    Door.IMPORT: "List import",
-    Door.CAMPAIGN: "Smart campaign",
-    Door.SYSTEM: "System",
-    Door.COMMAND: "Command",
+_CHANNELS = {
+    Channel.ADMIN: "Admin",
+    Channel.API: "Web service API",
+    Channel.MARKETO: "Web service API",
+    Channel.IMPORT: "List import",
+    Channel.CAMPAIGN: "Smart campaign",
+    Channel.SYSTEM: "System",
+    Channel.COMMAND: "Command",
 }
 
 
-def door_name(source: Source) -> str:
-    """The word by which stored activities name a door, as Marketo's do."""
-    return "Merge" if source.is_merge else _DOORS[source.door]
+def channel_name(source: Source) -> str:
+    """The word by which stored activities name a channel, as Marketo's do."""
+    return "Merge" if source.is_merge else _CHANNELS[source.channel]
 
 
-def is_of_merge(activity_type_id: int, door: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
+def is_of_merge(activity_type_id: int, channel: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
     """Whether an activity is a change of value that a merge made. `owning` asks the same in SQL."""
     return (
         activity_type_id in CHANGES
         and origin_id is not None
-        and door not in (Door.IMPORT, Door.CAMPAIGN)
+        and channel not in (Channel.IMPORT, Channel.CAMPAIGN)
         and str(attributes.get("reason", "")).startswith(person_merge.REASON % origin_id)
     )

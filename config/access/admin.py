@@ -67,7 +67,7 @@ class PasswordOfAnother(AdminPasswordChangeForm):
         return self.user
 
 
-# one door: whatever leads to the admin's login page leads to ours
+# one channel: whatever leads to the admin's login page leads to ours
 admin.site.login = sign_in_views.page  # type: ignore[method-assign]
 admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign]
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
-from people.core.source import Door
+from people.core.source import Channel
 
 SIGN_IN = "sign_in"  # in a session: when, whence and with what somebody signed in, and when they were seen last
 
@@ -167,10 +167,10 @@ class IdempotentReply(models.Model):
 class FailedCalls(models.Model):
     """How often calls of one API client failed in one way on one day; see `failures`."""
 
-    pk = models.CompositePrimaryKey("day", "user_id", "door", "route", "code")
+    pk = models.CompositePrimaryKey("day", "user_id", "channel", "route", "code")
     day = models.DateField()  # of the installation's zone
     user_id = models.IntegerField()  # the client's API-only user
-    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     route = models.CharField(max_length=150)
     code = models.CharField(max_length=32)
     count = models.BigIntegerField()

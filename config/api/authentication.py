@@ -11,7 +11,7 @@ from people.core.permissions import require
 
 
 class BearerAuthentication(BaseAuthentication):
-    """The holder of the token that the door found (see `config.api.door`)."""
+    """The holder of the token that the channel found (see `config.api.channel`)."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         holder = getattr(request._request, "holder", None)

@@ -20,7 +20,7 @@ from config.observability import logging as log_formats
 from people.core.errors import Problem, Refused
 from people.core.numerals import whole_number
 from people.core.refusals import TooLarge, Unauthorized
-from people.core.source import Door
+from people.core.source import Channel
 
 PREFIX = "/api/v1/"
 MAX_ADDRESS = 8_192
@@ -85,7 +85,9 @@ def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
     """What failed for an API client, for its developer; people see their failures themselves."""
     holder = getattr(request, "holder", None)
     if reply.status_code >= 400 and holder is not None and holder.client is not None:
-        client_failures.count(holder.user.pk, Door.API, request, getattr(reply, "problem_code", str(reply.status_code)))
+        client_failures.count(
+            holder.user.pk, Channel.API, request, getattr(reply, "problem_code", str(reply.status_code))
+        )
 
 
 def _check_address(request: HttpRequest) -> None:

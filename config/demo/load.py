@@ -22,7 +22,7 @@ from config.demo.people import people
 from people.core import audit, installation
 from people.core.db import locks
 from people.core.errors import Problem, Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.persons import upsert
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
@@ -50,7 +50,7 @@ def load(by: Any) -> Loaded:
     if demo_manifest.current() is not None:
         raise Refused(Problem("demo_is_there", _("The demo is there already.")))
     tongue = installation.current().language
-    source = Source(Door.COMMAND, by.pk if by else None)
+    source = Source(Channel.COMMAND, by.pk if by else None)
     outcomes = upsert.upsert(list(people()), source, action=upsert.Action.DUPLICATE)
     person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
     types: dict[str, ActivityType] = {}

@@ -15,7 +15,7 @@ from config.demo import manifest as demo_manifest
 from people.core import audit
 from people.core.db import locks
 from people.core.errors import Problem, Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.models import Person
 from people.privacy import erasure
 from smartlists.lists import editing as list_editing
@@ -45,7 +45,7 @@ def remove(by: Any) -> Removed:
     loaded = demo_manifest.current()
     if loaded is None:
         raise Refused(Problem("no_demo", _("There is no demo to remove.")))
-    source = Source(Door.COMMAND, by.pk if by else None)
+    source = Source(Channel.COMMAND, by.pk if by else None)
     removed = Removed()
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
         _unless_used(smart_list, list_editing.delete, by, removed)

@@ -1,4 +1,4 @@
-"""What the dialect keeps for itself: how much it was used, and the calls that its rate limit looks at."""
+"""What the Marketo API keeps for itself: how much it was used, and the calls that its rate limit looks at."""
 
 from django.db import models
 

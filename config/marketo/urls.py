@@ -1,4 +1,4 @@
-"""The dialect's addresses: case-sensitive, ending in .json, as Marketo spells them."""
+"""the Marketo API's addresses: case-sensitive, ending in .json, as Marketo spells them."""
 
 from django.urls import URLPattern, path, re_path, register_converter
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core.errors import Refused
 from people.core.numerals import whole_number
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import KINDS
@@ -115,7 +115,7 @@ class ExportAdmin(TransferAdmin):
                     kind.name,
                     form.parameters(),
                     request.user,
-                    Door.ADMIN,
+                    Channel.ADMIN,
                     format=form.cleaned_data["format"],
                     title=str(label),
                 )

@@ -18,7 +18,7 @@ from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core import installation
 from people.core.errors import Refused, located, show
 from people.core.numerals import whole_number
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -195,7 +195,9 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
     target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
     batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
-    results = target.record(batch.rows, plan, Source(Door.IMPORT, job.user_id), dry_run=True) if batch.lines else None
+    results = (
+        target.record(batch.rows, plan, Source(Channel.IMPORT, job.user_id), dry_run=True) if batch.lines else None
+    )
     labels = target.labels(plan.subject)
     hits = target.hits(batch.rows, plan) if batch.lines else {}
     found: list[dict[str, Any]] = [

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.fields.json import KeyTextTransform
 
 from people import datatypes
-from people.core.source import Door
+from people.core.source import Channel
 from people.fields.catalog import STANDARD
 from people.models import Person, PersonField, StaticList, StaticListMember
 from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
@@ -112,11 +112,11 @@ class MemberFilters(Filters):
         model = StaticListMember
         fields = ()
 
-    source = WordsFilter({door.name.lower(): Q(door=door) for door in Door}, "Through which door they came.")
+    source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel they came through.")
     typed = {
         "person": Column("integer", "person_id", is_nullable=False, operators=NUMBER_KEY),
         "added_at": Column("datetime", is_nullable=False),
         "user": Column("integer", "user_id", operators=("", "in", "isempty")),
         "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
     }
-    unfiltered = {"static_list": "stands in the address", "door": "filtered by its word: source"}
+    unfiltered = {"static_list": "stands in the address", "channel": "filtered by its word: source"}

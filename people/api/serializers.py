@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people import datatypes
-from people.core.source import Door
+from people.core.source import Channel
 from people.datatypes import json_schema
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.persons.upsert import Action
@@ -16,7 +16,7 @@ from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Owner, Strict, T
 MAX_TEXT = 2_000
 DATA_TYPES = list(datatypes.BY_NAME)
 FREE_FIELDS = {"type": "object", "additionalProperties": True}
-DOORS = {"type": "string", "enum": [door.name.lower() for door in Door]}
+CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
 
 
 class Value(serializers.Field):
@@ -162,9 +162,9 @@ class MemberShown(Strict):
     source = serializers.SerializerMethodField()
     user = serializers.IntegerField(source="user_id", allow_null=True)
 
-    @extend_schema_field(DOORS)
+    @extend_schema_field(CHANNELS)
     def get_source(self, member: Any) -> str:
-        return Door(member.door).name.lower()
+        return Channel(member.channel).word
 
 
 class MembersGiven(Strict):

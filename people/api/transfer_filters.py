@@ -2,11 +2,11 @@
 
 from django.db.models import Q
 
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.models import Export, Import, ImportFailure
 from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
 
-DOORS = {door.name.lower(): Q(door=door) for door in Door}
+CHANNELS = {channel.word: Q(channel=channel) for channel in Channel}
 
 
 class ImportFilters(Filters):
@@ -14,7 +14,7 @@ class ImportFilters(Filters):
         model = Import
         fields = ()
 
-    source = WordsFilter(DOORS, "By which door it came in.")
+    source = WordsFilter(CHANNELS, "The channel it came in through.")
     state = WordsFilter({str(state): Q(state=state) for state in Import.State})
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -31,7 +31,7 @@ class ImportFilters(Filters):
         "finished_at": Column("datetime"),
     }
     unfiltered = {
-        "door": "filtered by its word: source",
+        "channel": "filtered by its word: source",
         **dict.fromkeys(("stored_as", "shape", "shape_key", "plan", "wish"), "how the file is read, not what it is"),
         **dict.fromkeys(("position", "bytes_done", "progressed_at", "first_id", "last_id"), "how far the work is"),
         "error": "a sentence for people",
@@ -57,7 +57,7 @@ class ExportFilters(Filters):
         model = Export
         fields = ()
 
-    source = WordsFilter(DOORS, "By which door it was asked for.")
+    source = WordsFilter(CHANNELS, "The channel it was asked for through.")
     state = WordsFilter({str(state): Q(state=state) for state in Export.State})
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -72,7 +72,7 @@ class ExportFilters(Filters):
         "finished_at": Column("datetime"),
     }
     unfiltered = {
-        "door": "filtered by its word: source",
+        "channel": "filtered by its word: source",
         "key": "stands in the address of the Marketo API only",
         "parameters": "what was asked for, as a whole",
         "checksum": "to check a file with, not to find it by",

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
 from people.core.errors import Conflict, Problem, told
 from people.core.refusals import BadQuery, NotFound
-from people.core.source import Door
+from people.core.source import Channel
 from people.datatypes import exact_json
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
@@ -28,7 +28,7 @@ from people.rest.viewsets import LARGEST_ID, FaultShown, Listed, Moment, Retriev
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
-DOORS = {"type": "string", "enum": [door.name.lower() for door in Door]}
+CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
 
 
 class ImportShown(Strict):
@@ -58,9 +58,9 @@ class ImportShown(Strict):
     def get_plan(self, job: Import) -> Any:
         return job.plan
 
-    @extend_schema_field(DOORS)
+    @extend_schema_field(CHANNELS)
     def get_source(self, job: Import) -> str:
-        return Door(job.door).name.lower()
+        return Channel(job.channel).word
 
 
 class PlanGiven(Strict):
@@ -152,7 +152,7 @@ class Imports(Listed, Retrieved):
             raise BadQuery(Problem("unknown_kind", message, ("kind",), known, kind[:80]))
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         job = import_jobs.upload(
-            _chunks(raw.META["wsgi.input"] if is_marked else raw), name, kind, request.user, Door.API
+            _chunks(raw.META["wsgi.input"] if is_marked else raw), name, kind, request.user, Channel.API
         )
         return self.shown(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
 
@@ -295,7 +295,7 @@ class Exports(Listed, Retrieved):
             given["kind"],
             given.get("parameters", {}),
             request.user,
-            Door.API,
+            Channel.API,
             format=given["format"],
             title=given.get("title", ""),
         )

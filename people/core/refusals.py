@@ -1,4 +1,4 @@
-"""What only a door can refuse: how it was asked, not what the verbs say of it."""
+"""What only a channel can refuse: how it was asked, not what the verbs say of it."""
 
 from people.core.errors import Conflict, Refused
 

@@ -1,4 +1,4 @@
-"""Where a change came from: which door, and who."""
+"""Where a change came from: which channel, and who."""
 
 from dataclasses import dataclass
 
@@ -6,30 +6,35 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-class Door(models.IntegerChoices):
+class Channel(models.IntegerChoices):
     ADMIN = 1, _("Admin")
     API = 2, _("API")
-    DIALECT = 3, _("Marketo API")
+    MARKETO = 3, _("Marketo API")
     IMPORT = 4, _("Import")
     CAMPAIGN = 5, _("Smart campaign")
     SYSTEM = 6, _("System")
     COMMAND = 7, _("Command")
 
+    @property
+    def word(self) -> str:
+        """The name that the native API and its filters use, fixed since its first version."""
+        return "dialect" if self is Channel.MARKETO else self.name.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One door and who stands in it.
+    """One channel and who stands in it.
 
     `user_id` is the person or the API-only user of an API client; `origin_id` the import or campaign,
     where there is one; `reason` free text that the change log shows. `is_merge`: the change is part of a merge,
     whose id is `origin_id`.
     """
 
-    door: Door
+    channel: Channel
     user_id: int | None = None
     origin_id: int | None = None
     reason: str = ""
     is_merge: bool = False
 
 
-SYSTEM = Source(Door.SYSTEM)
+SYSTEM = Source(Channel.SYSTEM)

@@ -1,10 +1,10 @@
 """The data types of every field, of people and of activities: one registry, one meaning.
 
-A value comes in at a door (JSON, form, file) and is parsed into its canonical Python form:
+A value comes in at a channel (JSON, form, file) and is parsed into its canonical Python form:
 str, bool, int, float, Decimal, date or an aware datetime in UTC. From there it has exactly one JSON text
 (how it is stored) and exactly one plain text (how files and primary values show it).
 
-Blank text is no value; the doors drop it before they parse. Text in place of a number or a boolean is
+Blank text is no value; the channels drop it before they parse. Text in place of a number or a boolean is
 accepted when it is exactly canonical ("5", "true").
 """
 
@@ -89,7 +89,7 @@ class BadValue(ValueError):
 class DataType:
     """What one kind of value is, everywhere it appears.
 
-    `parse` takes whatever a door received, never blank, and the zone of zone-less moments; it returns the
+    `parse` takes whatever a channel received, never blank, and the zone of zone-less moments; it returns the
     canonical Python value or raises `BadValue`. `to_json` and `to_text` take the canonical value. `sql` turns
     a text expression (`attributes->>'amount'`) into what comparisons use.
     """
@@ -502,7 +502,7 @@ CHOICES_FOR_ACTIVITIES = [(data_type.name, data_type.label) for data_type in _AL
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a door received no value: null, or text of nothing but blanks."""
+    """Whether a channel received no value: null, or text of nothing but blanks."""
     return value is None or (type(value) is str and (not value or value.isspace() or not trimmed(value)))
 
 

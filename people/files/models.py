@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from people.core import messages
-from people.core.source import Door
+from people.core.source import Channel
 
 
 class Import(models.Model):
@@ -47,7 +47,7 @@ class Import(models.Model):
     first_id = models.BigIntegerField(null=True)  # of what was added: where to look when it is taken back
     last_id = models.BigIntegerField(null=True)
     error = models.TextField(_("fault"), blank=True)
-    door = models.PositiveSmallIntegerField(_("through"), choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(_("through"), choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
     started_at = models.DateTimeField(_("started at"), null=True)
@@ -127,7 +127,7 @@ class Export(models.Model):
     size = models.BigIntegerField(_("size"), null=True)
     checksum = models.CharField(max_length=64, blank=True)  # sha256, hex
     error = models.TextField(_("fault"), blank=True)
-    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     queued_at = models.DateTimeField(null=True)

@@ -1,7 +1,7 @@
 """Static lists: to make, name, put away and delete them, and to put people on them or take them off.
 
 Verbs about a list take the user they act for and check the right. `add` and `remove` take a source, as
-recording does: their doors check the right to change lists once a call.
+recording does: their channels check the right to change lists once a call.
 """
 
 import re
@@ -146,7 +146,7 @@ def add(
             """insert into static_list_member (static_list_id, person_id, door, user_id, origin_id)
             select %s, id, %s, %s, %s from unnest(%s::int[]) as p (id) order by id
             on conflict do nothing returning person_id""",
-            [static_list.pk, int(source.door), source.user_id, source.origin_id, sorted(set(known.values()))],
+            [static_list.pk, int(source.channel), source.user_id, source.origin_id, sorted(set(known.values()))],
         )
         joined = [person_id for (person_id,) in cursor.fetchall()]
     if joined:

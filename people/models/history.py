@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from people import datatypes, querysets
-from people.core.source import Door
+from people.core.source import Channel
 from people.models.person import Person
 
 
@@ -17,7 +17,7 @@ class PersonDeletion(models.Model):
 
     person = models.OneToOneField(Person, models.PROTECT, primary_key=True)
     deleted_at = models.DateTimeField(db_default=Now())
-    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     memberships = models.JSONField(default=list)
 
@@ -38,7 +38,7 @@ class PersonMerge(models.Model):
     winner = models.ForeignKey(Person, models.PROTECT, related_name="merges")
     loser_ids = ArrayField(models.IntegerField())
     merged_at = models.DateTimeField(db_default=Now())
-    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     # field: [value of the winner before, value it got], JSON-typed
     changes = models.JSONField(default=dict, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from people import querysets
 from people.core.models import Folder
-from people.core.source import Door
+from people.core.source import Channel
 from people.models.person import Person
 
 
@@ -46,7 +46,7 @@ class StaticListMember(models.Model):
     static_list = models.ForeignKey(StaticList, models.CASCADE, related_name="members")
     person = models.ForeignKey(Person, models.CASCADE, related_name="list_memberships")
     added_at = models.DateTimeField(db_default=Now())
-    door = models.PositiveSmallIntegerField(choices=Door.choices)
+    channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     origin_id = models.BigIntegerField(null=True)
 

@@ -20,7 +20,7 @@ from people.core import jobs
 from people.core.db import locks
 from people.core.errors import Problem, Refused
 from people.core.permissions import require
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import BulkAction, BulkPart, StaticList
 from people.persons import deletion
@@ -124,7 +124,7 @@ def _step(action_id: int) -> bool:
     if part is None:
         _finish(action, State.DONE)
         return False
-    source = Source(Door.ADMIN, action.user_id, action.pk)
+    source = Source(Channel.ADMIN, action.user_id, action.pk)
     by = get_user_model().objects.filter(pk=action.user_id).first()
     try:
         with transaction.atomic():

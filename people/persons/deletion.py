@@ -148,7 +148,7 @@ def _keep_memberships(person_ids: Sequence[int], source: Source) -> None:
     for row in memberships.take(person_ids):
         rows[row["person_id"]].append(row)
     PersonDeletion.objects.bulk_create(
-        PersonDeletion(person_id=pk, door=source.door, user_id=source.user_id, memberships=found)
+        PersonDeletion(person_id=pk, channel=source.channel, user_id=source.user_id, memberships=found)
         for pk, found in rows.items()
     )
 

@@ -107,7 +107,7 @@ def merge(
     families = {loser_id: deletion.merged_into([loser_id]) for loser_id in ids}
     unique_values.release(ids)
     _move(ids, State.MERGED, winner.pk)
-    done = PersonMerge.objects.create(winner=winner, loser_ids=ids, door=source.door, user_id=source.user_id)
+    done = PersonMerge.objects.create(winner=winner, loser_ids=ids, channel=source.channel, user_id=source.user_id)
     done.changes = _change(winner, chosen | dict(values or {}), _of_merge(done, source))
     merging = personal_data.Merging(winner.pk, families, source, done.pk, done.changes)
     kept = {one.table: one.merge(merging) for one in personal_data.tables()}

@@ -69,7 +69,7 @@ def _export_memberships(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]
             "static_list_id": row.static_list_id,
             "static_list": row.static_list.name,
             "added_at": row.added_at,
-            "door": row.get_door_display(),
+            "door": row.get_channel_display(),
         }
 
 

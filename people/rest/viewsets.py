@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from people.core.errors import Conflict, Problem, bad_value, show
 from people.core.permissions import require
 from people.core.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Unprocessable
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.datatypes.exact_json import Repeated
 from people.rest.filters import NOT_FILTERS
 
@@ -144,7 +144,7 @@ class Resource(viewsets.GenericViewSet):
 
     @property
     def source(self) -> Source:
-        return Source(Door.API, self.request.user.pk)
+        return Source(Channel.API, self.request.user.pk)
 
     def options(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
         """The methods, in the header Allow; the OpenAPI document has the rest."""

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import StaticList
 from smartlists.admin.list_pages import doing
@@ -37,7 +37,7 @@ def put(request: HttpRequest, pk: int) -> HttpResponse:
         if every is not None or members > WAITED_FOR:
             list_copies.plan(smart_list, kept, request.user, mode=mode, every_minutes=every)
             return _("“%(name)s” is being filled; how far it is stands below.") % {"name": kept.name}
-        done = list_copies.put_into(smart_list, kept, Source(Door.ADMIN, request.user.pk), request.user, mode)
+        done = list_copies.put_into(smart_list, kept, Source(Channel.ADMIN, request.user.pk), request.user, mode)
         return _said(done, kept.name)
 
     return doing(request, pk, "members", keep)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from people.core.db import locks
 from people.core.errors import Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
@@ -99,7 +99,7 @@ def _step(definition: campaign_definition.Definition, path: str, entries: Sequen
         return []
     campaign = SmartCampaign.objects.get(pk=held[0].campaign_id)
     found = campaign_definition.step_at(definition.steps, path)
-    source = Source(Door.CAMPAIGN, None, campaign.pk, reason=campaign.name)
+    source = Source(Channel.CAMPAIGN, None, campaign.pk, reason=campaign.name)
     situation = Situation(campaign, definition, path, source, timezone.now())
     last_id = _last_activity_id()
     dones = effect(found, held, situation)
@@ -193,7 +193,7 @@ def _note_depths(entries: Sequence[Entry], campaign_id: int, last_id: int) -> No
                 [entry.person_id for entry in entries],
                 [min(entry.depth, settings.CAMPAIGN_MAX_DEPTH) for entry in entries],
                 last_id,
-                int(Door.CAMPAIGN),
+                int(Channel.CAMPAIGN),
                 campaign_id,
             ],
         )

@@ -1,4 +1,4 @@
-"""Reads what a campaign is to do as it came in at a door: every problem is found, each with its path."""
+"""Reads what a campaign is to do as it came in at a channel: every problem is found, each with its path."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ _PERIOD = re.compile(rf"([1-9][0-9]{{0,4}}) ({'|'.join(_PERIOD_UNITS)})s?")
 
 
 def parse(value: Any, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> Definition:
-    """The definition that a door received as decoded JSON. Raises `Refused` with every problem found.
+    """The definition that a channel received as decoded JSON. Raises `Refused` with every problem found.
 
     `webhooks` are the ids and names of those that there are; read anew when absent, as `names` is.
     """

@@ -25,7 +25,7 @@ from activities.types import standard as standard_types
 from people import lookup as people_lookup
 from people.core import notifications
 from people.core.errors import Refused
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.models import Import
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
@@ -149,7 +149,7 @@ def _move(position: LogPosition, last_id: int) -> None:
 def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
     """The activities but those that start no campaign: changes by a merge, and of imports that were to start none."""
     imports = {
-        row.origin_id for row in rows if row.door == Door.IMPORT and row.activity_type_id in standard_types.TYPES
+        row.origin_id for row in rows if row.channel == Channel.IMPORT and row.activity_type_id in standard_types.TYPES
     }
     quiet: set[int | None] = set()
     if imports:
@@ -157,8 +157,8 @@ def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
     return [
         row
         for row in rows
-        if not (row.door == Door.IMPORT and row.origin_id in quiet)
-        and not standard_types.is_of_merge(row.activity_type_id, row.door, row.origin_id, row.attributes)
+        if not (row.channel == Channel.IMPORT and row.origin_id in quiet)
+        and not standard_types.is_of_merge(row.activity_type_id, row.channel, row.origin_id, row.attributes)
     ]
 
 
@@ -240,7 +240,7 @@ def _satisfying(
 
 def _depths(rows: Sequence[ActivityRow]) -> Mapping[int, int]:
     """How deep in a chain of campaigns those of the activities are that campaigns recorded."""
-    ids = [row.id for row in rows if row.door == Door.CAMPAIGN]
+    ids = [row.id for row in rows if row.channel == Channel.CAMPAIGN]
     return dict(CampaignEffect.objects.filter(pk__in=ids).values_list("pk", "depth")) if ids else {}
 
 

@@ -20,7 +20,7 @@ from pyroaring import BitMap
 from people.core import audit, jobs
 from people.core.errors import Problem, Refused, bad_value
 from people.core.permissions import require
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import StaticList, StaticListMember
 from smartlists.evaluation import stored as stored_evaluations
@@ -127,7 +127,7 @@ def run(copy_id: int) -> Copied | None:
     mine = ListCopy.objects.filter(pk=copy_id, state=State.RUNNING, asked_at=copy.asked_at)  # or it was asked for anew
     try:
         stored = stored_evaluations.evaluate(copy.smart_list, None)
-        source = Source(Door.SYSTEM, copy.created_by_id, copy.pk)
+        source = Source(Channel.SYSTEM, copy.created_by_id, copy.pk)
         done = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
     except Exception as error:
         problem = str(error) if isinstance(error, Refused) else type(error).__name__

@@ -9,7 +9,7 @@ from smartlists.rules import logic, operators, parsing
 from smartlists.rules import model as rules
 from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, Shape
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+META_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "Rules of a smart list"
 
 Json = dict[str, Any]
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 def document() -> Json:
     """The schema as a JSON object, made from the tables by which rules are read."""
     return {
-        "$schema": DIALECT,
+        "$schema": META_SCHEMA,
         "title": TITLE,
         "description": "Version 1. Values are canonical text; JSON numbers and booleans are accepted and made so.",
         "type": "object",

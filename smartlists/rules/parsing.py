@@ -1,4 +1,4 @@
-"""Reads rules that came in at a door: every problem is found, each with its path and, for names, the closest one."""
+"""Reads rules that came in at a channel: every problem is found, each with its path and, for names, the closest one."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping

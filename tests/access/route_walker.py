@@ -16,7 +16,7 @@ from config.access import tasks
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from people.core.models import Installation
-from people.core.source import SYSTEM, Door
+from people.core.source import SYSTEM, Channel
 from people.fields import editing as field_editing
 from people.lists import static_lists
 from people.models import BulkAction, Export, Import, Person
@@ -136,9 +136,9 @@ def build_world(caller: Any) -> dict[str, Any]:
         "match": "all",
         "filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}],
     }
-    files = {"door": Door.ADMIN, "user": caller}
+    files = {"channel": Channel.ADMIN, "user": caller}
     export = Export.objects.create(key=uuid4(), kind="people", **files)
-    bulk_export = Export.objects.create(key=uuid4(), kind="bulk_activities", **files | {"door": Door.DIALECT})
+    bulk_export = Export.objects.create(key=uuid4(), kind="bulk_activities", **files | {"channel": Channel.MARKETO})
     return {
         "type": check.pk,
         "ann": ann.pk,
@@ -171,7 +171,7 @@ DIALECT_DENIED = {"600", "601", "602", "603"}
 
 
 def is_let_in(reply: Any) -> bool:
-    """Whether the answer is that of a door that opened, whatever lies behind it."""
+    """Whether the answer is that of a channel that opened, whatever lies behind it."""
     if reply.status_code in DENIED:
         return False
     if reply.status_code == 302:

@@ -13,7 +13,7 @@ from config.access.models import FailedCalls
 from people.core import notifications
 from people.core.models import Installation
 from people.core.notifications import Notice
-from people.core.source import Door
+from people.core.source import Channel
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def api(client, credentials):
 
 def found(credentials, days=1):
     rows = client_failures.of([credentials.client.api_user_id], days)
-    return {(row.door, row.route, row.code): row.count for row in rows}
+    return {(row.channel, row.route, row.code): row.count for row in rows}
 
 
 def test_both_apis_count_what_failed_by_route_and_code(client, api, credentials):
@@ -51,10 +51,10 @@ def test_both_apis_count_what_failed_by_route_and_code(client, api, credentials)
     for _call in range(3):
         client.get("/rest/v1/lead/999999.json", headers={"Authorization": f"Bearer {token}"})
     assert found(credentials) == {
-        (Door.API, "GET /api/v1/people/<int:pk>", "not_found"): 2,
-        (Door.API, "POST /api/v1/activities", "missing_value"): 1,
-        (Door.API, "GET /api/v1/people", "unknown_filter"): 1,
-        (Door.DIALECT, "GET /rest/v1/lead/<int:lead_id>.json", "1004"): 3,
+        (Channel.API, "GET /api/v1/people/<int:pk>", "not_found"): 2,
+        (Channel.API, "POST /api/v1/activities", "missing_value"): 1,
+        (Channel.API, "GET /api/v1/people", "unknown_filter"): 1,
+        (Channel.MARKETO, "GET /rest/v1/lead/<int:lead_id>.json", "1004"): 3,
     }
 
 

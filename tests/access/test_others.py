@@ -16,13 +16,13 @@ from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.users.roles import ROLES
 from people.core.errors import NotAllowed
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import Plan
 from people.models import Import, Person
 from tests.access.route_walker import address, build_world, is_let_in
-from tests.access.test_routes import BODIES, DIALECT, JSON, table
+from tests.access.test_routes import BODIES, JSON, MARKETO, table
 from tests.factories import activity, approved_type, recorded
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
@@ -61,7 +61,7 @@ class Outsider:
 
     def ask(self, method, path, route):
         """(status, code) of the answer; what the request changed is undone."""
-        token = self.marketo if route.startswith(DIALECT) else self.native
+        token = self.marketo if route.startswith(MARKETO) else self.native
         headers = {"Authorization": f"Bearer {token}"} if route.startswith(JSON) else {}
         content_type = "application/json" if route.startswith(JSON) else "application/x-www-form-urlencoded"
         with transaction.atomic():
@@ -146,7 +146,7 @@ def refused():
     approved_type()
     sender = program_of(user("dora", "Developer"), recording_replay.RIGHT, "people.add_person")
     row = activity(Lookup("new@example.com", "email", True), amount="many")
-    recorded(row, source=Source(Door.API, sender.pk))
+    recorded(row, source=Source(Channel.API, sender.pk))
     return RefusedActivity.objects.get()
 
 
@@ -182,14 +182,14 @@ def test_a_corrected_row_is_recorded_under_who_corrected_it(refused):
     recording_replay.correct([refused.pk], "amount", "5", mary)
     recording_replay.replay([refused.pk], mary)
     found = Activity.objects.get(primary_value="No. 1")
-    assert found.user_id == mary.pk and found.door == Door.API
+    assert found.user_id == mary.pk and found.channel == Channel.API
 
 
 @pytest.fixture
 def job():
     """A people import of a program, planned."""
     by = program_of(user("dora", "Developer"), "people.add_person", "people.change_person")
-    made = import_jobs.upload([b"email\nann@example.com\n"], "a.csv", "people", by, Door.API)
+    made = import_jobs.upload([b"email\nann@example.com\n"], "a.csv", "people", by, Channel.API)
     import_jobs.set_plan(made, Plan(columns={"email": "email"}), by)
     return made
 
@@ -218,7 +218,7 @@ def test_an_import_asks_for_the_rights_again_when_it_runs(job):
 def test_an_import_of_activities_that_creates_people_needs_that_right():
     approved_type()
     by = program_of(user("dora", "Developer"), recording_replay.RIGHT)
-    made = import_jobs.upload([b"email,at,no\nann@example.com,2026-01-01,1\n"], "a.csv", "activities", by, Door.API)
+    made = import_jobs.upload([b"email,at,no\nann@example.com,2026-01-01,1\n"], "a.csv", "activities", by, Channel.API)
     columns = {"occurred_at": "at", "primary_value": "no"}
     plan = {"columns": columns, "subject": "depositCheck", "person": "{email}"}
     import_jobs.set_plan(made, Plan(**plan), by)

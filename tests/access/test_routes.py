@@ -16,8 +16,8 @@ from tests.access.route_walker import address, build_world, is_let_in, routes
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-DIALECT = ("rest/", "bulk/")
-JSON = ("api/", *DIALECT)
+MARKETO = ("rest/", "bulk/")
+JSON = ("api/", *MARKETO)
 HIDING = ("metrics",)  # routes that do not exist for those who may not
 CALLERS = ("nobody", "no role", *ROLES, ADMINISTRATOR, "superuser")
 # what is answered before rights are asked for: a body that says enough to get to them
@@ -65,7 +65,7 @@ class Caller:
         is_json = route.startswith(JSON)
         body = BODIES.get(route, b"{}") if is_json and method != "GET" else b""
         content_type = "application/json" if is_json else "application/x-www-form-urlencoded"
-        headers = {"Authorization": f"Bearer {self.token}"} if self.user and route.startswith(DIALECT) else {}
+        headers = {"Authorization": f"Bearer {self.token}"} if self.user and route.startswith(MARKETO) else {}
         with transaction.atomic():
             reply = self.client.generic(method, path, body, content_type=content_type, headers=headers)
             if reply.streaming:

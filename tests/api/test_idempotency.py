@@ -20,7 +20,7 @@ from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
 from tests.api.conftest import Api
 from tests.api.test_activities import custom, row
-from tests.factories import DIALECT, approved_type, person
+from tests.factories import MARKETO, approved_type, person
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_after_a_day_a_key_is_new_again_and_old_replies_can_be_forgotten(api, re
 def test_the_reply_of_somebody_erased_is_gone_and_the_request_stays_done(api, ready):
     api.post("activities", row(ready.pk), Idempotency_Key="k")
     assert IdempotentReply.objects.get().person_ids == [ready.pk]
-    erasure.erase([ready.pk], None, DIALECT)
+    erasure.erase([ready.pk], None, MARKETO)
     assert api.post("activities", row(ready.pk), Idempotency_Key="k").status_code == 410
     assert not custom().exists()
 

@@ -10,7 +10,7 @@ from people.persons import deletion
 from smartlists.lists import copies as list_copies
 from smartlists.lists import editing as list_editing
 from tests.api.test_activities import paths
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.smartlists.campaign_factories import draft
 from tests.smartlists.rule_factories import did, total, where
 from tests.smartlists.rule_factories import person as did_person
@@ -63,7 +63,7 @@ def test_pages_of_members_are_of_one_evaluation(api, people):
     rest, second = members(api, f"{address}/members?page_size=2&cursor={first['cursor']}")
     assert rest == [people[3]] and second["next"] is None and second["as_of"] == first["as_of"]
     assert len(members(api, f"{address}/members")[0]) == 4
-    deletion.delete([people[0]], None, DIALECT)
+    deletion.delete([people[0]], None, MARKETO)
     assert people[0] not in members(api, f"{address}/members")[0]
     assert api.get(f"{address}/members?cursor=W10").status_code == 404
     assert api.get(f"{address}/members?colour=red").status_code == 400

@@ -84,7 +84,7 @@ class Bench:
 
     def people(self, number: int = PEOPLE) -> Sequence[int]:
         """Ids of people called person<n>@bench.example.com, made when first asked for."""
-        from people.core.source import Door, Source
+        from people.core.source import Channel, Source
         from people.persons import upsert
 
         while len(self._people) < number:
@@ -93,7 +93,7 @@ class Bench:
                 {"email": f"person{n}@bench.example.com", "first_name": f"P{n}", "country": "Spain"}
                 for n in range(start, min(start + 1000, number))
             ]
-            outcomes = upsert.upsert(values, Source(Door.SYSTEM))
+            outcomes = upsert.upsert(values, Source(Channel.SYSTEM))
             self._people += [outcome.person_id for outcome in outcomes if outcome.person_id]
         return self._people[:number]
 

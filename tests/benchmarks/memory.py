@@ -20,7 +20,7 @@ GROWTH = 1.1
 
 @measures
 def memory_of_the_web_process(bench: Bench) -> Iterator[Line]:
-    """One process, one connection a door; private memory after a few rows is the baseline."""
+    """One process, one connection a channel; private memory after a few rows is the baseline."""
     kept, people, many = bench.activity_type("Memory Bench", "benchMemory"), bench.people(), bench.rows(MANY)
     rows = [_row(one, kept.api_name, people) for one in range(A_BATCH)]
     batch = json.dumps({"activities": rows}).encode()
@@ -28,12 +28,12 @@ def memory_of_the_web_process(bench: Bench) -> Iterator[Line]:
     call = _call(range(A_CALL), kept.pk, people)
     with patch.dict(os.environ, WEB_WORKERS="1"), bench.web_server() as address:
         native, dialect = _headers("memory"), dialect_headers(address, "memory")
-        doors = {
+        channels = {
             "an NDJSON stream": lambda number: _stream(address, native, lines, number // A_BATCH),
             "batches of 1,000": lambda number: _post(address, native, "batch", [batch] * (number // A_BATCH)),
             "Marketo calls of 300": lambda number: _post_all(address, dialect, [call] * (number // A_CALL)),
         }
-        for name, record in doors.items():
+        for name, record in channels.items():
             record(FEW)
             before = _private_megabytes()
             record(many)

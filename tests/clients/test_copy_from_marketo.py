@@ -11,7 +11,7 @@ from activities.types import drafts
 from config.access.clients import editing as client_editing
 from people.lists import static_lists
 from people.models import PersonField
-from tests.factories import DIALECT, activity, approved_type, draft_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, draft_type, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,7 @@ def test_every_step(script, capsys):
     ann, bob = person(), person()
     recorded(activity(ann.pk), activity(bob.pk))
     seeds = static_lists.create("Seeds", None)
-    static_lists.add(seeds, [ann.pk, bob.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk, bob.pk], MARKETO)
     sides = script.Side("MARKETO_"), script.Side("")
     script.fields(*sides)
     assert PersonField.objects.get(api_name="marketoId").is_unique

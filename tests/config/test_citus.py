@@ -19,7 +19,7 @@ from people.persons import merge as person_merge
 from smartlists.evaluation.postgres import statements
 from smartlists.rules import model as rules
 from tests import citus_cluster
-from tests.factories import DIALECT, activity, approved_type, person, record_by_our_clock, recorded
+from tests.factories import MARKETO, activity, approved_type, person, record_by_our_clock, recorded
 
 pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db]
 
@@ -137,12 +137,12 @@ def test_a_merge_from_one_worker_to_another_adds_up(monkeypatch):
     recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
     with time_machine.travel(timezone.now() + timedelta(days=2)):
         assert verify.close_days(timezone.now()) > 0
-        done = person_merge.merge(crowd[0].pk, [one.pk for one in crowd[1:]], None, DIALECT)
+        done = person_merge.merge(crowd[0].pk, [one.pk for one in crowd[1:]], None, MARKETO)
         assert Activity.objects.filter(person_id=crowd[0].pk).exclude(original_person_id=None).count() >= 5
         rollup.catch_up()
         assert rollup.differences() == []
         assert verify.verify() == []
-        person_merge.undo(done.pk, None, DIALECT)
+        person_merge.undo(done.pk, None, MARKETO)
         rollup.catch_up()
     assert rollup.differences() == [] and verify.verify() == []
 
@@ -194,7 +194,7 @@ def test_the_log_comes_back_as_it_was_and_goes_again():
     approved_type()
     crowd = [person() for _ in range(6)]
     recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
-    person_merge.merge(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, DIALECT)
+    person_merge.merge(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, MARKETO)
     before = as_it_is()
     try:
         distribute.run(undistribute.steps(), lambda said: None)

@@ -20,7 +20,7 @@ from smartlists.rules import model as rules
 from smartlists.rules.periods import Clock
 from tests import citus_cluster
 from tests.config.test_citus_readiness import SPEAKS_OF_THE_LOG
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.smartlists.rule_factories import count, did, parsed, sequence, total, where
 
 pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db(transaction=True)]
@@ -84,7 +84,10 @@ READ = {
         ),
         {PUT_TOGETHER},
     ),
-    "search of the log": (lambda check, ann: log_reader.search(FOR_ALL, Activity.objects.filter(door=1)), {EACH_ALONE}),
+    "search of the log": (
+        lambda check, ann: log_reader.search(FOR_ALL, Activity.objects.filter(channel=1)),
+        {EACH_ALONE},
+    ),
     "latest of a type": (lambda check, ann: log_reader.latest(check.pk, 8), {EACH_ALONE}),
     "when a type was last": (lambda check, ann: rollup.last_seen([check.pk, 1]), {PUT_TOGETHER}),
     "report: how much there is to read": (lambda check, ann: log_reports.to_read([check.pk], WIDE), set()),
@@ -138,9 +141,9 @@ def test_what_is_written(world):
     for work in (
         rollup.catch_up,
         lambda: recorded(activity(ann, external_id="new")),
-        lambda: done.append(person_merge.merge(ann, [bob], None, DIALECT)),
-        lambda: person_merge.undo(done[0].pk, None, DIALECT),
+        lambda: done.append(person_merge.merge(ann, [bob], None, MARKETO)),
+        lambda: person_merge.undo(done[0].pk, None, MARKETO),
         lambda: retention.correct([row.pk], None),
-        lambda: erasure.erase([cas], None, DIALECT),
+        lambda: erasure.erase([cas], None, MARKETO),
     ):
         assert (kinds := kinds_of(work)) and kinds <= every

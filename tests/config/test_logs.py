@@ -95,7 +95,7 @@ def entry_of(lines, **facts):
 
 
 @pytest.mark.parametrize("door", ["native", "dialect", "token of either"])
-def test_every_line_of_a_call_says_which_client_and_user(client, lines, door):
+def test_every_line_of_a_call_says_which_client_and_user(client, lines, channel):
     owner = get_user_model().objects.create_superuser("olga")
     made = client_editing.create("Bank core", owner, None, client_editing.known_rights())
     bank = made.client
@@ -109,7 +109,7 @@ def test_every_line_of_a_call_says_which_client_and_user(client, lines, door):
             {"grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret},
         ),
     }
-    asked[door]()
+    asked[channel]()
     entry, same = entry_of(lines, client=bank.pk, user=bank.api_user_id)
     assert entry in same and len(same) == len(lines)
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from people.core import maintenance, metrics
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.rules.parsing import parse_rules
@@ -79,7 +79,7 @@ def test_rows_are_counted_by_type_client_and_outcome_once_they_are_committed(cli
     approved_type()
     ann = person()
     bank = get_user_model().objects.create_user("bank")
-    source = Source(Door.DIALECT, bank.pk)
+    source = Source(Channel.MARKETO, bank.pk)
     recorded(activity(ann.pk, external_id="1"), activity(ann.pk, amount="much"), source=source)
     recorded(activity(ann.pk, external_id="1"), activity(ann.pk, "nosuch"), activity(ann.pk, [1]), source=source)
     numbers = scraped(client)

@@ -1,4 +1,4 @@
-"""A database that is away or too slow: said in each door's own words, and forgotten as soon as it is back."""
+"""A database that is away or too slow: said in each channel's own words, and forgotten as soon as it is back."""
 
 import json
 import logging
@@ -62,28 +62,28 @@ def without_health_check(monkeypatch):
 
 @pytest.mark.usefixtures("without_health_check")
 def test_each_door_says_that_the_database_is_away_and_the_next_request_heals(client, bearer):
-    def ask(path, door=None):
-        return client.get(path, headers=bearer.get(door, {}))
+    def ask(path, channel=None):
+        return client.get(path, headers=bearer.get(channel, {}))
 
-    for path, door in (
+    for path, channel in (
         ("/admin/people/person/", None),
         (LEADS, "dialect"),
         ("/api/v1/people", "native"),
         ("/healthz", None),
         ("/readyz", None),
     ):
-        assert ask(path, door).status_code == 200
+        assert ask(path, channel).status_code == 200
         cut_off()
-        reply = ask(path, door)
-        assert reply.status_code == (200 if door == "dialect" else 503), path
-        if door == "dialect":
+        reply = ask(path, channel)
+        assert reply.status_code == (200 if channel == "dialect" else 503), path
+        if channel == "dialect":
             assert reply.json()["errors"] == [{"code": "608", "message": "API Temporarily Unavailable"}]
-        elif door == "native":
+        elif channel == "native":
             assert (reply.json()["code"], reply["Retry-After"]) == ("unavailable", "5")
         elif path.startswith("/admin"):
             assert "The database cannot be reached just now." in reply.text and reply["Retry-After"] == "5"
         close_old_connections()  # as every server does around a request, and the test's client does not
-        assert ask(path, door).status_code == 200, "it healed by itself"
+        assert ask(path, channel).status_code == 200, "it healed by itself"
 
 
 def test_no_statement_runs_longer_than_a_user_waits(client, bearer):

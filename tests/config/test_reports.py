@@ -19,7 +19,7 @@ from activities.log import reports as log_reports
 from activities.log import rollup
 from activities.models import Activity, ActivityType, ApprovedField
 from people.core.errors import NotAllowed, Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person
 from people.privacy import erasure
@@ -27,7 +27,7 @@ from people.privacy import search as privacy_search
 from smartlists.lists import editing as list_editing
 from smartlists.lists import reports as list_reports
 from smartlists.models import StoredReport
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -127,7 +127,7 @@ def test_the_page_reports_on_everybody_or_a_list_and_gives_the_same_as_csv(admin
     ann, bob = person(first_name="=Ann"), person()
     recorded(activity(ann.pk), activity(bob.pk), activity(bob.pk))
     friends = static_lists.create("Friends", user)
-    static_lists.add(friends, [ann.pk], Source(Door.ADMIN, user.pk))
+    static_lists.add(friends, [ann.pk], Source(Channel.ADMIN, user.pk))
     asked = {"report": "people", "type": types[0].pk, "since": "2026-11-01", "until": "2026-11-30"}
     assert [row[2] for row in shown(admin.get(URL, asked))] == [2, 1]
     narrowed = asked | {"people": f"static:{friends.pk}"}
@@ -269,7 +269,7 @@ def test_a_long_list_is_read_by_the_job_too(admin, types, many, monkeypatch):
     user = get_user_model().objects.get(username="vera")
     rules = {"filters": [{"kind": "activity", "did": True, "type": "depositCheck", "constraints": []}]}
     smart, static = list_editing.create("Depositors", rules, user), static_lists.create("Four", user)
-    static_lists.add(static, [person().pk for _one in range(4)], Source(Door.ADMIN, user.pk))
+    static_lists.add(static, [person().pk for _one in range(4)], Source(Channel.ADMIN, user.pk))
     for people in (f"smart:{smart.pk}", f"static:{static.pk}"):
         assert admin.get(URL, many | {"people": people}).context["reply"].asked_at, people
     work()
@@ -289,7 +289,7 @@ def test_an_erase_takes_answers_away_also_those_that_are_under_way(admin, many):
     assert any("stored_report" in trace.place for trace in privacy_search.find(wanted))
     admin.get(URL, many)
     under_way = StoredReport.objects.get(question__report="breakdown").pk
-    erasure.erase([ann.pk], None, DIALECT)
+    erasure.erase([ann.pk], None, MARKETO)
     list_reports.run(under_way)
     assert not StoredReport.objects.exists() and not privacy_search.find(wanted)
 

@@ -1,4 +1,4 @@
-"""Recording and reading over the dialect."""
+"""Recording and reading over the Marketo API."""
 
 import json
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from activities.models import Activity, RefusedActivity
 from config.access.models import ApiClient
 from config.marketo.wire import paging
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.persons import deletion
 from people.persons import merge as person_merge
 from tests.factories import activity, approved_type, person, recorded
@@ -153,8 +153,8 @@ def test_a_call_costs_at_most_twelve_statements_whatever_it_holds(dialect, check
 
 def test_calls_of_one_shape_are_answered_and_kept_as_any_other(dialect, check):
     ann, twin, gone = person(), person(), person()
-    person_merge.merge(ann.pk, [twin.pk], None, Source(Door.SYSTEM))
-    deletion.delete([gone.pk], None, Source(Door.SYSTEM))
+    person_merge.merge(ann.pk, [twin.pk], None, Source(Channel.SYSTEM))
+    deletion.delete([gone.pk], None, Source(Channel.SYSTEM))
     values = [(1, "red"), ("1.50", "red"), (1.5, None), ("x", "y" * 256), (1e99, {}), (10**30, ["a"]), (True, "\0")]
     rows = [
         row(ann, check, attributes=[{"apiName": "branch", "value": branch}, {"apiName": "amount", "value": amount}])
@@ -205,7 +205,7 @@ def test_following_tokens_gives_every_activity_once(dialect, check):
         seen += [entry["primaryAttributeValue"] for entry in page["result"]]
         token, more = page["nextPageToken"], page["moreResult"]
     assert seen == [f"No. {i}" for i in range(7)] + ["back-dated"]
-    recorded(activity(ann.pk, primary_value="later"), source=Source(Door.CAMPAIGN, origin_id=44))
+    recorded(activity(ann.pk, primary_value="later"), source=Source(Channel.CAMPAIGN, origin_id=44))
     page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk).json()
     (later,) = page["result"]
     assert later["activityDate"] == "2026-11-20T10:00:00Z" and later["attributes"] == []

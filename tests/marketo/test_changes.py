@@ -7,11 +7,11 @@ from activities.recording.recorder import record
 from activities.types import standard as standard_types
 from activities.types.standard import CHANGE_DATA_VALUE
 from config.marketo.wire import paging
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person
 from people.persons import deletion, upsert
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.marketo.conftest import code, result
 
 # the mark stays below what the reading transaction itself wrote, so these tests commit
@@ -54,21 +54,21 @@ def test_lead_changes_give_new_people_and_the_fields_asked_for(dialect, token):
 def test_a_summary_that_the_version_before_left_is_a_change_of_each_field_it_names(dialect, token):
     ann, start = person(), token()
     summary = activity(ann.pk, CHANGE_DATA_VALUE, primary_value="first_name, city")
-    record([summary], Source(Door.IMPORT), standard=True)
+    record([summary], Source(Channel.IMPORT), standard=True)
     body = dialect.get("/rest/v1/activities/leadchanges.json", nextPageToken=start, fields="city").json()
     assert [row["name"] for row in body["result"][-1]["fields"]] == ["city"]
 
 
 def test_a_changed_field_is_called_by_its_name_in_this_api(dialect, token):
     ann, start = person(), token()
-    upsert.upsert([{"email": ann.email, "first_name": "Ann", "person_score": 5}], DIALECT)
+    upsert.upsert([{"email": ann.email, "first_name": "Ann", "person_score": 5}], MARKETO)
     rows = result(dialect.get(READ, nextPageToken=start, activityTypeIds="13,22"))
     assert sorted(row["primaryAttributeValue"] for row in rows) == ["firstName", "leadScore"]
 
 
 def test_deleted_leads(dialect, token):
     ann, start = person(first_name="Ann", last_name="Lee"), token()
-    deletion.delete([ann.pk], None, DIALECT)
+    deletion.delete([ann.pk], None, MARKETO)
     (row,) = result(dialect.get("/rest/v1/activities/deletedleads.json", nextPageToken=start))
     assert (row["activityTypeId"], row["leadId"], row["attributes"]) == (37, ann.pk, [])
     assert (row["primaryAttributeValueId"], row["primaryAttributeValue"]) == (ann.pk, "Ann Lee")
@@ -79,7 +79,7 @@ def test_reads_are_narrowed_to_leads_a_list_and_assets(dialect, token, monkeypat
     check, start = approved_type(), token()
     ann, bob, cid = person(), person(), person()
     seeds = static_lists.create("Seeds", None)
-    static_lists.add(seeds, [ann.pk, bob.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk, bob.pk], MARKETO)
     recorded(*(activity(one.pk) for one in (ann, bob, cid)))
 
     def leads(**parameters):

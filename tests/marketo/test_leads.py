@@ -1,4 +1,4 @@
-"""People over the dialect: fields, filters, partitions, cookies."""
+"""People over the Marketo API: fields, filters, partitions, cookies."""
 
 import pytest
 

@@ -18,7 +18,7 @@ from django.db import connection
 from django.test import RequestFactory
 
 from config.access.clients import editing as client_editing
-from config.marketo.wire.middleware import DialectMiddleware
+from config.marketo.wire.middleware import MarketoMiddleware
 from tests.marketo.conftest import code, result
 
 TYPES = "/rest/v1/activities/types.json"
@@ -36,7 +36,7 @@ EXTERNAL = "/rest/v1/activities/external.json"
 )
 def test_dot_segments_are_normalised(path):
     seen = []
-    DialectMiddleware(lambda request: seen.append(request.path_info) or _Reply())(RequestFactory().get(path))
+    MarketoMiddleware(lambda request: seen.append(request.path_info) or _Reply())(RequestFactory().get(path))
     assert seen == [TYPES]
 
 
@@ -46,7 +46,7 @@ class _Reply:
 
 def test_paths_of_pages_are_left_alone():
     seen = []
-    DialectMiddleware(lambda request: seen.append(request.path_info) or _Reply())(
+    MarketoMiddleware(lambda request: seen.append(request.path_info) or _Reply())(
         RequestFactory().get("/admin//x/../y")
     )
     assert seen == ["/admin//x/../y"]

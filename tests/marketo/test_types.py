@@ -1,4 +1,4 @@
-"""The life of a type over the dialect, and people."""
+"""The life of a type over the Marketo API, and people."""
 
 import pytest
 

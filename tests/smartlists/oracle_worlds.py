@@ -12,7 +12,7 @@ from activities.types.drafts import FieldSpec, Names
 from people import datatypes
 from people.core import installation
 from people.core.models import Installation
-from people.core.source import Door
+from people.core.source import Channel
 from people.fields import catalog
 from people.models import Person, PersonField, StaticList, StaticListMember
 from smartlists.models import SmartList
@@ -123,7 +123,7 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
         ids = sorted(pk for (pk,) in cursor.fetchall())
         with cursor.copy(
             """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
-            primary_value, attributes, door) from stdin"""
+            primary_value, attributes, channel) from stdin"""
         ) as copy:
             for pk, (person, name, version, occurred_at, recorded_at, values) in zip(ids, rows, strict=True):
                 shape = VERSIONS[name][version - 1]
@@ -144,7 +144,7 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
                         recorded_at,
                         text,
                         f"{{{attributes}}}",
-                        int(Door.API),
+                        int(Channel.API),
                     )
                 )
     return ids
@@ -153,7 +153,7 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
 def insert_static_list(number: int, members: Sequence[int]) -> int:
     static_list = StaticList.objects.create(name=f"List {number}")
     StaticListMember.objects.bulk_create(
-        StaticListMember(static_list=static_list, person_id=person, door=Door.API) for person in members
+        StaticListMember(static_list=static_list, person_id=person, channel=Channel.API) for person in members
     )
     return static_list.pk
 

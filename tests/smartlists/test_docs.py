@@ -18,7 +18,7 @@ from smartlists.evaluation import evaluator
 from smartlists.models import SmartList
 from smartlists.rules import model as rules
 from smartlists.rules.text import language
-from tests.factories import CHECK_FIELDS, DIALECT, activity, approved_type, recorded
+from tests.factories import CHECK_FIELDS, MARKETO, activity, approved_type, recorded
 
 pytestmark = pytest.mark.django_db
 DOCS = settings.BASE_DIR / "docs"
@@ -106,7 +106,7 @@ def test_lists_over_purchases_find_whom_a_script_finds():
     with (DOCS / "examples" / "purchases-sample.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     customers = sorted({row["customer_id"] for row in rows})
-    outcomes = upsert.upsert([{"email": f"customer{one}@example.com"} for one in customers], DIALECT)
+    outcomes = upsert.upsert([{"email": f"customer{one}@example.com"} for one in customers], MARKETO)
     ids = {one: outcome.person_id for one, outcome in zip(customers, outcomes, strict=True)}
     recorded(
         *(

@@ -39,7 +39,7 @@ _OF_TOKENS = f"""from api_token k
 
 
 def client_with(token_digest: bytes) -> ApiClient | None:
-    """The client whose dialect token has this digest, expired ones too, unless it or one of its users is shut out."""
+    """The client whose Marketo API token has this digest, also an expired one; None where a user of it is inactive."""
     found = _one(_OF_CLIENTS, token_digest, (("c", ApiClient), ("u", get_user_model()), ("o", get_user_model())))
     if found is None:
         return None

@@ -21,7 +21,7 @@ from config.access.models import ApiClient, FailedCalls
 from people.core import installation, notifications
 from people.core.counters import Buffer
 from people.core.notifications import Kind, Notice
-from people.core.source import Door
+from people.core.source import Channel
 
 KEPT_DAYS = 35
 MAX_ROUTE = 150
@@ -44,7 +44,7 @@ class Failures:
     """How often calls of one client failed in one way, and when last."""
 
     user_id: int
-    door: Door
+    channel: Channel
     route: str
     code: str
     count: int
@@ -55,10 +55,10 @@ def today() -> date:
     return timezone.now().astimezone(installation.zone()).date()
 
 
-def count(user_id: int, door: Door, request: HttpRequest, code: str) -> None:
+def count(user_id: int, channel: Channel, request: HttpRequest, code: str) -> None:
     """Count a failed call of the API-only user; `code` is the answer's. Routes have places, not ids, in them."""
     route = getattr(request.resolver_match, "route", "") or "?"
-    key = (today(), user_id, int(door), f"{request.method} /{route}"[:MAX_ROUTE], code[:32])
+    key = (today(), user_id, int(channel), f"{request.method} /{route}"[:MAX_ROUTE], code[:32])
     _counts.add({key: 1})
 
 
@@ -75,10 +75,10 @@ def of(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
     """Failed calls of these API-only users (a queryset or ids) in the last `days` days, the most frequent first."""
     flush()
     rows = FailedCalls.objects.filter(user_id__in=user_ids, day__gt=today() - timedelta(days=days))
-    grouped = rows.values_list("user_id", "door", "route", "code").annotate(total=Sum("count"), last=Max("last_at"))
+    grouped = rows.values_list("user_id", "channel", "route", "code").annotate(total=Sum("count"), last=Max("last_at"))
     return [
-        Failures(user_id, Door(door), route, code, total, last)
-        for user_id, door, route, code, total, last in grouped.order_by("-total", "route", "code")[:limit]
+        Failures(user_id, Channel(channel), route, code, total, last)
+        for user_id, channel, route, code, total, last in grouped.order_by("-total", "route", "code")[:limit]
     ]
 
 

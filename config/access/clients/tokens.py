@@ -103,7 +103,7 @@ def revoke_personal(token: ApiToken, by: Any) -> None:
 
 
 def holder_of(text: str) -> Holder | None:
-    """Who holds the token `text`, a native one or the dialect's; None when it is unknown, over or of nobody active."""
+    """The holder of a token of either API; None where it is unknown, over or of no active user."""
     token = client_authentication.token_with(_digest(text))
     if token is None:
         client, has_expired = client_editing.client_of(text)

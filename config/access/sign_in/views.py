@@ -1,4 +1,4 @@
-"""The one door for people: user name and password, then the second step where somebody has one."""
+"""The sign-in of people: user name and password, then the second step where somebody has one."""
 
 from typing import Any
 

@@ -191,7 +191,7 @@ def _filters(asked: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
 
 
 def _range(filters: Mapping[str, Any], name: str) -> tuple[datetime, datetime]:
-    """[start, end): a whole second named as the end belongs to the range, as the dialect knows no fractions."""
+    """[start, end): a whole second named as the end belongs to the range, as the Marketo API knows no fractions."""
     given = filters.get(name)
     if not isinstance(given, dict):
         raise Failure("1003", f"Invalid data: the filter {name} is needed")

@@ -1,4 +1,4 @@
-"""Bulk export over the dialect (§5.1): jobs, and their files in whole or in ranges."""
+"""Bulk export over the Marketo API (§5.1): jobs, and their files in whole or in ranges."""
 
 import re
 import uuid
@@ -15,7 +15,7 @@ from config.marketo.wire import paging, usage
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import Failure, success, timestamp
 from people.core.errors import Refused
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.models import Export
@@ -45,7 +45,7 @@ def create(call: Call, kind: str) -> HttpResponse:
         KINDS[kind],
         asked,
         call.user,
-        Door.DIALECT,
+        Channel.MARKETO,
         format=bulk_endpoints.format_of(body.get("format")),
         title=f"{kind}, bulk",
     )
@@ -69,7 +69,9 @@ def _check_quota() -> None:
     if quota is None:
         return
     midnight = datetime.combine(usage.today(), time(), usage.DAY_ZONE)
-    written = Export.objects.filter(door=Door.DIALECT, finished_at__gte=midnight).aggregate(total=Sum("size"))["total"]
+    written = Export.objects.filter(channel=Channel.MARKETO, finished_at__gte=midnight).aggregate(total=Sum("size"))[
+        "total"
+    ]
     if (written or 0) >= quota * 1024 * 1024:
         raise Failure("1029", f"Export daily quota {quota}MB exceeded.")
 
@@ -157,7 +159,7 @@ def _span(request: HttpRequest, size: int) -> tuple[int, int, bool] | None:
 def _own(call: Call, kind: str) -> Any:
     call.require({"activities": "activities.view_activity", "leads": "people.view_person"}[kind])
     return Export.objects.filter(
-        kind=KINDS[kind], door=Door.DIALECT, user=call.user, created_at__gt=timezone.now() - STATUS_KEPT
+        kind=KINDS[kind], channel=Channel.MARKETO, user=call.user, created_at__gt=timezone.now() - STATUS_KEPT
     )
 
 

@@ -1,4 +1,4 @@
-"""Bulk import over the dialect: leads as §5.2 has it, and custom activities in the same shape, which are ours."""
+"""Bulk import over the Marketo API: leads as §5.2 has it, and custom activities in the same shape, which are ours."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -18,7 +18,7 @@ from config.marketo.resources.leads import check_partition
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import Failure, missing, success
 from people.core.errors import Refused, show
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.exports import kinds as export_kinds
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -136,13 +136,13 @@ def _static_list(call: Call) -> StaticList | None:
 
 def _upload(call: Call, kind: str) -> Import:
     """The part `file` of the request, kept. Raises 1016 when too many imports are waiting."""
-    waiting = Import.objects.filter(door=Door.DIALECT, state=State.IMPORTING).count()
+    waiting = Import.objects.filter(channel=Channel.MARKETO, state=State.IMPORTING).count()
     if waiting >= MAX_QUEUED:
         raise Failure("1016", "Too many imports")
     fields, file = _parts(call)
     format = bulk_endpoints.format_of(fields.get("format") or call.parameters.text("format"))
     known = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
-    return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Door.DIALECT, **known)
+    return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **known)
 
 
 def _parts(call: Call) -> tuple[Any, Any]:
@@ -210,7 +210,11 @@ def _find(call: Call, kind: str, batch_id: int) -> Import:
     for right in import_targets.TARGETS[kind].rights:
         call.require(right)
     found = Import.objects.filter(
-        pk=min(batch_id, 2**62), kind=kind, door=Door.DIALECT, user=call.user, created_at__gt=timezone.now() - KEPT
+        pk=min(batch_id, 2**62),
+        kind=kind,
+        channel=Channel.MARKETO,
+        user=call.user,
+        created_at__gt=timezone.now() - KEPT,
     ).first()
     if found is None:
         raise bulk_endpoints.unknown_job()

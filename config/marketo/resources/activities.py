@@ -1,4 +1,4 @@
-"""Activities over the dialect: record them (§2.6), read them (§2.1 to §2.3)."""
+"""Activities over the Marketo API: record them (§2.6), read them (§2.1 to §2.3)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -22,7 +22,7 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import person_id
 from config.marketo.wire.responses import Failure, invalid, row_errors, success, timestamp
 from people import datatypes
-from people.core.source import Door
+from people.core.source import Channel
 from people.models import StaticList, StaticListMember
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
@@ -278,7 +278,7 @@ class Shown:
 
 def head(row: ActivityRow) -> dict[str, Any]:
     """What every activity's row begins with; the campaign only where one recorded it (§2.3)."""
-    campaign = {"campaignId": row.origin_id} if row.door == Door.CAMPAIGN and row.origin_id else {}
+    campaign = {"campaignId": row.origin_id} if row.channel == Channel.CAMPAIGN and row.origin_id else {}
     return {
         "id": row.pk,
         "marketoGUID": str(row.pk),

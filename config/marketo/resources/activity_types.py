@@ -1,4 +1,4 @@
-"""Custom activity types over the dialect: their life cycle, as §2.7 and §2.8 say."""
+"""Custom activity types over the Marketo API: their life cycle, as §2.7 and §2.8 say."""
 
 from typing import Any
 

@@ -166,7 +166,7 @@ def _skipped(row: dict[str, Any], refusal: Refused) -> dict[str, Any]:
 
 
 def find(name: str, names: Names) -> PersonField:
-    """The field that the dialect calls `name`. Raises 1006."""
+    """The field that the Marketo API calls `name`. Raises 1006."""
     ours = names.ours.get(name)
     if ours is None:
         raise Failure("1006", f"Field '{show(name)}' not found")

@@ -1,4 +1,4 @@
-"""Person fields by the names that the dialect gives them."""
+"""Person fields by the names that the Marketo API gives them."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ MAX_NAME = 90  # of what is quoted back
 
 
 class Names:
-    """`rest` maps our API names to the dialect's, `ours` the other way; custom fields have one name in both."""
+    """`rest` maps our API names to the Marketo API's, `ours` the other way; custom fields have one name in both."""
 
     def __init__(self) -> None:
         self.fields: Mapping[str, FieldInfo] = catalog.catalogue()
@@ -20,14 +20,14 @@ class Names:
 
     @staticmethod
     def of_standard(api_name: str) -> str:
-        """What the dialect calls a standard field: first_name is firstName. Other names stay as they are."""
+        """What the Marketo API calls a standard field: first_name is firstName. Other names stay as they are."""
         if api_name not in STANDARD:
             return api_name
         first, *rest = api_name.split("_")
         return SPECIAL_NAMES.get(api_name) or first + "".join(word.capitalize() for word in rest)
 
     def translate(self, name: str) -> str:
-        """Our name for a member of a lead. A name of ours that is none of the dialect's stays unknown."""
+        """Our name for a member of a lead. A name of ours that is none of the Marketo API's stays unknown."""
         known = name if name == "id" else self.ours.get(name)
         if known is not None:
             return known

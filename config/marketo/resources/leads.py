@@ -1,4 +1,4 @@
-"""People over the dialect, where they are leads: sync and read (§3)."""
+"""People over the Marketo API, where they are leads: sync and read (§3)."""
 
 import re
 from typing import Any

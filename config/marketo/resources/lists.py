@@ -20,7 +20,7 @@ from smartlists.models import SmartCampaign
 
 WORKSPACE = "Default"  # [I] there is one
 
-# what became of one person, in the dialect's words; without a word the row is skipped with these reasons
+# what became of one person, in the Marketo API's words; without a word the row is skipped with these reasons
 WORDS = {
     Membership.ADDED: "added",
     Membership.ALREADY: "added",  # §3: adding a member again is `added` again

@@ -1,4 +1,4 @@
-"""One door for every dialect request: method override, token, permission, limits, and the envelope of errors."""
+"""The endpoint of every Marketo API request: method override, token, permission, limits, and the envelope of errors."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from config.marketo.wire.responses import OUTAGES, Failure, failure, missing
 from config.observability import logging as log_formats
 from config.observability import outages
 from people.core.errors import NotAllowed, Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 
 LAST_USED_EVERY_SECONDS = 60
 
@@ -56,7 +56,7 @@ class Call:
 
     @property
     def source(self) -> Source:
-        return Source(Door.DIALECT, self.user.pk, reason="Web service API")
+        return Source(Channel.MARKETO, self.user.pk, reason="Web service API")
 
     def require(self, right: str) -> None:
         if not self.user.has_perm(right):
@@ -79,12 +79,12 @@ def asset_endpoint(**views: View) -> View:
 def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
     @csrf_exempt
     def dispatch(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        with translation.override("en"):  # the dialect's words are Marketo's
+        with translation.override("en"):  # the Marketo API's words are Marketo's
             reply, user_id = _answer(request, views, arguments, is_asset)
-        code = getattr(reply, "dialect_code", "")
+        code = getattr(reply, "marketo_code", "")
         usage.count(user_id, code)
         if user_id and code:
-            client_failures.count(user_id, Door.DIALECT, request, code)
+            client_failures.count(user_id, Channel.MARKETO, request, code)
         if settings.DIALECT_DAILY_QUOTA is not None:
             usage.flush()  # a quota needs the calls of every process
         return reply
@@ -139,13 +139,13 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
         case SuspiciousOperation():
             return failure("1003", "Invalid data", asset=is_asset)
     route = request.resolver_match.route if request.resolver_match else ""
-    logger.error("dialect request failed: %s %s", request.method, route, exc_info=error)
+    logger.error("Marketo API request failed: %s %s", request.method, route, exc_info=error)
     found = outages.outage(error)
     return failure(*OUTAGES.get(found.code if found else "", ("611", "System error")), asset=is_asset)
 
 
 def _missing(refusal: Refused) -> str:
-    """In Marketo's words which member is missing, by the name that the dialect has for it; blank if none is."""
+    """In Marketo's words which member is missing, by the name that the Marketo API has for it; blank if none is."""
     problem = refusal.problems[0]
     if problem.code != "missing_value" or not problem.path:
         return ""

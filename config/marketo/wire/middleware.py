@@ -1,4 +1,4 @@
-"""Before any view of the dialect: the address as it is meant, its length, and the size of what comes with it."""
+"""Before any view of the Marketo API: the address as it is meant, its length, and the size of what comes with it."""
 
 import posixpath
 from collections.abc import Callable
@@ -20,7 +20,7 @@ MULTIPART_FRAME = 64 * KILOBYTE  # the parts around an uploaded file that may be
 GZIP_FROM = 1_024  # §A5: smaller replies are never compressed, nor are bulk files
 
 
-class DialectMiddleware:
+class MarketoMiddleware:
     """Normalises dot segments, refuses what is too long (414) or too large (413), compresses replies.
 
     A public client really sends `/rest/../bulk/v1/…` (§A1); proxies collapse that, Python servers do not.

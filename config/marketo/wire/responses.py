@@ -1,4 +1,4 @@
-"""How the dialect answers: one envelope, the error codes of Marketo's catalogue, always HTTP 200.
+"""How the Marketo API answers: one envelope, the error codes of Marketo's catalogue, always HTTP 200.
 
 Section numbers are those of the wire-contract sheet, marketo-rest.md.
 """
@@ -60,7 +60,7 @@ def failure(code: str, message: str, *, asset: bool = False) -> HttpResponse:
     errors = [{"code": code, "message": printable(message)}]
     body = {"success": False, "errors": errors, "requestId": _request_id()}
     reply = _reply(body | {"warnings": []} if asset else body)
-    reply.dialect_code = code  # type: ignore[attr-defined]  # for the error statistics
+    reply.marketo_code = code  # type: ignore[attr-defined]  # for the error statistics
     return reply
 
 
@@ -150,7 +150,7 @@ FIXED_MESSAGES = {
 
 
 def row_errors(problems: Iterable[Problem], names: dict[str, str] | None = None) -> list[dict[str, str]]:
-    """The problems of one row in Marketo's codes and words; `names` maps our field names to the dialect's."""
+    """The problems of one row in Marketo's codes and words; `names` maps our field names to the Marketo API's."""
     return [_row_error(problem, names or {}) for problem in problems]
 
 

@@ -1,4 +1,4 @@
-"""How much the dialect is used (§6): counted in memory, written every few seconds.
+"""How much the Marketo API is used (§6): counted in memory, written every few seconds.
 
 A call costs an addition in memory; what a killed process had not written yet is lost, and nothing else.
 """

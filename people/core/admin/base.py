@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 
 from people.core.errors import NotAllowed, Problem, Refused, located
 from people.core.numerals import whole_number
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 
 
 class PagesAdmin(ModelAdmin):
@@ -56,7 +56,7 @@ def said(problem: Problem) -> str:
 
 
 def source_of(request: HttpRequest) -> Source:
-    return Source(Door.ADMIN, request.user.pk)
+    return Source(Channel.ADMIN, request.user.pk)
 
 
 def require(request: HttpRequest, right: str) -> None:

@@ -24,7 +24,7 @@ from people.core.db import locks
 from people.core.errors import Problem, Refused
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.exports.kinds import DELIMITERS, FORMATS, KINDS, Statement, json_select, require_parquet, select
 from people.files.models import Export
 from people.files.xlsx import guarded
@@ -78,7 +78,7 @@ def path_of(export: Export) -> Path:
 
 
 def create(
-    kind: str, parameters: Mapping[str, Any], by: Any, door: Door, *, format: str = "csv", title: str = ""
+    kind: str, parameters: Mapping[str, Any], by: Any, channel: Channel, *, format: str = "csv", title: str = ""
 ) -> Export:
     """Ask for a file; it is written once `enqueue` has been called. Raises `Refused` for what cannot be."""
     found = KINDS.get(kind)
@@ -94,7 +94,13 @@ def create(
         raise Refused(Problem("unknown_format", message, ("format",), ", ".join(FORMATS)))
     (found.check or found.statement)(parameters)
     return Export.objects.create(
-        key=uuid.uuid4(), kind=kind, parameters=dict(parameters), format=format, title=title[:255], door=door, user=by
+        key=uuid.uuid4(),
+        kind=kind,
+        parameters=dict(parameters),
+        format=format,
+        title=title[:255],
+        channel=channel,
+        user=by,
     )
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from people.core.errors import Refused, located
-from people.core.source import Door
+from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -102,7 +102,7 @@ class ImportCommand(BaseCommand):
         known = _known(options)
         if file is None:
             chunks = iter(lambda: sys.stdin.buffer.read(1 << 20), b"")
-            job = import_jobs.upload(chunks, "standard input", self.kind, None, Door.COMMAND, **known)
+            job = import_jobs.upload(chunks, "standard input", self.kind, None, Channel.COMMAND, **known)
         else:
             job = _unkept(file, options["file"], self.kind, known)
         shape = Shape.from_json(job.shape)
@@ -185,7 +185,7 @@ def _unkept(file: IO[bytes], name: str, kind: str, known: dict[str, Any]) -> Imp
         kind=kind,
         name=name.rsplit("/", 1)[-1][:255],
         size=size,
-        door=Door.COMMAND,
+        channel=Channel.COMMAND,
         shape=shape.as_json(),
         shape_key=import_jobs.shape_key(shape),
     )

@@ -1,4 +1,4 @@
-"""To import a file: one set of verbs for every kind of row and every door; `import_runs` does the work.
+"""To import a file: one set of verbs for every kind of row and every channel; `import_runs` does the work.
 
 A file is uploaded, its columns are mapped by a `Plan`, a check may try the whole of it, and the import records
 it batch by batch. An app above adds what it can take in with `register`.
@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from people.core import disk, jobs, permissions
 from people.core.errors import Problem, Refused, refuse_if
-from people.core.source import Door
+from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files import tabular
 from people.files.imports.plan import KEY_COLUMN, Plan
@@ -41,7 +41,9 @@ def folder() -> Path:
     return found
 
 
-def upload(chunks: Iterable[bytes], name: str, kind: str, by: Any, door: Door = Door.ADMIN, **known: Any) -> Import:
+def upload(
+    chunks: Iterable[bytes], name: str, kind: str, by: Any, channel: Channel = Channel.ADMIN, **known: Any
+) -> Import:
     """Keep a file and guess its shape; `known` are parts of the shape that need no guess.
 
     Raises `Refused` when the file is none (`bad_file`), is larger than a file may be (`file_too_large`) or cannot be
@@ -59,7 +61,7 @@ def upload(chunks: Iterable[bytes], name: str, kind: str, by: Any, door: Door = 
             name=_shown_name(name),
             stored_as=stored_as,
             size=size,
-            door=door,
+            channel=channel,
             user=by,
             shape=shape.as_json(),
             shape_key=shape_key(shape),

@@ -24,7 +24,7 @@ from people.core.db import locks
 from people.core.errors import NotAllowed, Problem, stored
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import reader as import_reader
 from people.files.imports.plan import ExternalId, Plan, Result, Results, Status
@@ -101,8 +101,8 @@ def _in_step() -> Iterator[None]:
 
 
 def _language(job: Import) -> str:
-    """Of the reasons in the report: that of who asked for it; the dialect and commands speak English."""
-    if job.door != Door.ADMIN:
+    """Of the reasons in the report: that of who asked for it; the Marketo API and commands speak English."""
+    if job.channel != Channel.ADMIN:
         return "en"
     return getattr(job.user, "language", "") or installation.current().language
 
@@ -134,7 +134,7 @@ class _Run:
         self.is_check = job.state == State.CHECKING
         self.plan = Plan.from_json(job.plan)
         self.target: Target = TARGETS[job.kind]
-        self.source = Source(Door.IMPORT, job.user_id, job.pk)
+        self.source = Source(Channel.IMPORT, job.user_id, job.pk)
         self.reading = Reading(self.target, self.plan, Shape.from_json(job.shape))
         self.has_keys = self.target.has_external_ids and self.plan.external_id != ExternalId.COLUMN
         self.room = settings.IMPORT_REFUSED_BYTES_KEPT - _bytes_kept(self.job)

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from people.core.errors import Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.privacy import erasure
 from people.privacy import search as privacy_search
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
                 rows = ", ".join(f"{count} {label}" for label, count in preview.rows)
                 self.stdout.write(f"Dry run, nothing was erased: {rows} of people {_listed(preview.person_ids)}.")
                 return
-            identity = erasure.erase(ids, None, Source(Door.COMMAND))
+            identity = erasure.erase(ids, None, Source(Channel.COMMAND))
         except Refused as refusal:
             raise CommandError("\n".join(str(problem.message) for problem in refusal.problems)) from None
         self.stderr.write("Searching every table …")

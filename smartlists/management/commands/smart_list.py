@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from people import lookup as people_lookup
 from people.core.errors import Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
 from people.models import StaticList
@@ -120,7 +120,7 @@ class Command(BaseCommand):
             list_copies.plan(smart_list, static_list, None, mode=mode, every_minutes=PERIODS[options["every"]])
             self.stdout.write(f"“{static_list.name}” is filled now and once a {options['every']}.")
             return
-        done = list_copies.put_into(smart_list, static_list, Source(Door.COMMAND), None, mode)
+        done = list_copies.put_into(smart_list, static_list, Source(Channel.COMMAND), None, mode)
         self.stdout.write(f"{done.joined} joined, {done.left} left.")
 
     def _explain(self, options: dict[str, Any]) -> None:

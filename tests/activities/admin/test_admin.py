@@ -273,7 +273,7 @@ def test_an_activity_is_recorded_by_hand(admin):
     assert "got &#x27;twelve&#x27;" in reply.text and "No. 9" in reply.text
     admin.post(url, data | {"field_amount": "12.50"})
     stored = Activity.objects.get(activity_type_id=check.pk)
-    assert (stored.primary_value, stored.attributes["amount"], stored.door) == ("No. 9", 12.5, 1)
+    assert (stored.primary_value, stored.attributes["amount"], stored.channel) == ("No. 9", 12.5, 1)
 
 
 def test_a_type_approved_while_somebody_fills_the_form(admin):

@@ -20,7 +20,7 @@ from django.utils import translation
 
 from activities.models import Activity
 from people.core.errors import NotAllowed, Refused
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Column, Kind, Statement
@@ -178,7 +178,7 @@ def test_parquet_without_pyarrow_is_refused(checks, tmp_path, monkeypatch):
         export("export_people", str(tmp_path / "p.parquet"), "--format", "parquet")
     assert not list(tmp_path.iterdir())
     with pytest.raises(Refused, match="pyarrow"):
-        export_jobs.create("people", {}, None, Door.ADMIN, format="parquet")
+        export_jobs.create("people", {}, None, Channel.ADMIN, format="parquet")
 
 
 def test_why_there_is_no_file_is_read_in_the_language_of_who_looks(checks):
@@ -192,7 +192,7 @@ def test_why_there_is_no_file_is_read_in_the_language_of_who_looks(checks):
 
 
 def queued(kind="people", **parameters):
-    job = export_jobs.create(kind, parameters, None, Door.ADMIN)
+    job = export_jobs.create(kind, parameters, None, Channel.ADMIN)
     export_jobs.enqueue(job)
     return job
 
@@ -232,7 +232,7 @@ def test_a_full_disk_fails_the_export_and_leaves_nothing(checks, monkeypatch):
 
 def test_who_may_not_export_people_may_not_ask(checks, django_user_model):
     with pytest.raises(NotAllowed):
-        export_jobs.create("people", {}, django_user_model.objects.create_user("vera"), Door.ADMIN)
+        export_jobs.create("people", {}, django_user_model.objects.create_user("vera"), Channel.ADMIN)
 
 
 @pytest.fixture

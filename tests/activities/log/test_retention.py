@@ -19,7 +19,7 @@ from people.models import Import
 from people.persons import merge as person_merge
 from people.persons import upsert
 from tests.activities.recording.test_import_jobs import HEADER, done, plan, rows, uploaded
-from tests.factories import DIALECT, activity, approved_type, person, record_by_our_clock, recorded
+from tests.factories import MARKETO, activity, approved_type, person, record_by_our_clock, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +74,7 @@ def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monke
 
 def test_changes_of_people_have_a_retention_where_it_is_set(check):
     ann = person(city="Lima")
-    upsert.update(ann, {"city": "Quito"}, DIALECT)
+    upsert.update(ann, {"city": "Quito"}, MARKETO)
     retention.set_retention(ActivityType.objects.get(pk=13), 3, None)
     assert retention.run_retention() == 0
     with time_machine.travel(datetime.now(UTC) + timedelta(days=120)):

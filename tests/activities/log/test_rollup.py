@@ -15,7 +15,7 @@ from activities.models import Activity, DailyCount, SeenValue
 from people.core import installation
 from people.core.models import Installation
 from people.privacy import erasure
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -146,7 +146,7 @@ def test_what_an_erased_person_said_is_suggested_no_more(committed):
     recorded(activity(ann.pk, primary_value="Ann's cheque", branch="Her street"))
     recorded(activity(bob.pk, primary_value="kept"))
     rollup.catch_up()
-    erasure.erase([ann.pk], None, DIALECT)
+    erasure.erase([ann.pk], None, MARKETO)
     remove("merge", Activity.objects.get(primary_value="kept").pk)
     assert rollup.suggest(check.pk, "check") == ["kept"]
     assert rollup.suggest(check.pk, "branch") == []
@@ -155,11 +155,11 @@ def test_what_an_erased_person_said_is_suggested_no_more(committed):
 def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed):
     from activities.recording import recorder
     from activities.recording import rows as recording_rows
-    from people.core.source import Door, Source
+    from people.core.source import Channel, Source
 
     ann = person(first_name="Ann")
     row = recording_rows.NewActivity(ann.pk, 37, "2026-11-20", "Ann Example", [])
-    recorder.record([row], Source(Door.SYSTEM), standard=True)
+    recorder.record([row], Source(Channel.SYSTEM), standard=True)
     rollup.catch_up()
     assert not SeenValue.objects.filter(activity_type_id=37).exists()
     assert not SeenValue.objects.exclude(field="attribute_name").filter(activity_type_id__lt=100).exists()

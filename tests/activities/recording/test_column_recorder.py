@@ -10,13 +10,13 @@ from activities.recording import column_recorder, column_sql, recorder
 from activities.recording.columns import Columns
 from activities.recording.rows import Status
 from activities.types import lifecycle
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.models import Person
 from people.persons import deletion
 from tests.factories import approved_type, edit_description, person
 
 pytestmark = pytest.mark.django_db
-SOURCE = Source(Door.IMPORT)
+SOURCE = Source(Channel.IMPORT)
 NAMES = ("amount", "branch", "deposited_on", "is_foreign", "pages")
 
 

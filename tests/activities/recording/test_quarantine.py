@@ -16,7 +16,7 @@ from activities.recording.rows import Lookup, NewActivity
 from activities.types import drafts, lifecycle
 from activities.types.drafts import FieldSpec
 from people.core.errors import NotAllowed
-from people.core.source import SYSTEM, Door, Source
+from people.core.source import SYSTEM, Channel, Source
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
 from tests.factories import activity, approved_type, person, recorded
@@ -42,8 +42,8 @@ def test_a_refused_row_is_kept_with_its_reason_and_source(check):
     ann = person()
     recorded(activity(ann.pk), activity(ann.pk, amount="many", external_id="T-1"))
     row = RefusedActivity.objects.get()
-    assert (row.door, row.code, row.field, row.activity_type_id, row.person_id) == (
-        Door.DIALECT,
+    assert (row.channel, row.code, row.field, row.activity_type_id, row.person_id) == (
+        Channel.MARKETO,
         "wrong_type",
         "amount",
         check.pk,
@@ -59,14 +59,14 @@ def test_a_retry_is_the_same_row_told_by_external_id_or_content(check):
         recorded(activity(ann.pk, amount=amount, external_id="T-1"))
     for _ in range(3):
         recorded(activity(ann.pk, amount="many"), activity(ann.pk, amount="many"))
-    recorded(activity(ann.pk, amount="many"), source=Source(Door.API))
+    recorded(activity(ann.pk, amount="many"), source=Source(Channel.API))
     assert sorted(RefusedActivity.objects.values_list("times", flat=True)) == [1, 2, 3]
 
 
 def test_a_form_and_a_dry_run_keep_nothing(check):
     bad = activity(person().pk, amount="many")
-    recorded(bad, source=Source(Door.ADMIN))
-    record([bad], Source(Door.API), dry_run=True)
+    recorded(bad, source=Source(Channel.ADMIN))
+    record([bad], Source(Channel.API), dry_run=True)
     assert not RefusedActivity.objects.exists()
 
 
@@ -96,7 +96,7 @@ def test_a_row_is_corrected_and_replayed_once(check):
     assert recording_replay.replay(ids, None) == recording_replay.Replayed(1, 0)
     assert recording_replay.replay(ids, None) == recording_replay.Replayed(0, 0)
     found = stored(check).get()
-    assert found.attributes == {"amount": Decimal("12.5"), "branch": "Main"} and found.door == Door.DIALECT
+    assert found.attributes == {"amount": Decimal("12.5"), "branch": "Main"} and found.channel == Channel.MARKETO
     row = RefusedActivity.objects.get()
     assert (row.state, row.activity_id) == (State.REPLAYED, found.pk)
     recorded(activity(ann.pk, amount="many", branch="Main", external_id="T-1"))

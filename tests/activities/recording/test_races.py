@@ -17,7 +17,7 @@ from activities.recording.rows import Status
 from activities.types import lifecycle
 from people.models import Person
 from people.persons import upsert
-from tests.factories import DIALECT, activity, approved_type, edit_description, person, recorded
+from tests.factories import MARKETO, activity, approved_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,8 +134,8 @@ def _insert_and_look(type_id, person_id):
 
 def test_concurrent_upserts_of_one_new_email_create_one_person():
     with transaction.atomic():
-        upsert.upsert([{"email": "new@example.com"}], DIALECT)
-        other = InThread(lambda: upsert.upsert([{"email": "NEW@example.com", "first_name": "Ann"}], DIALECT))
+        upsert.upsert([{"email": "new@example.com"}], MARKETO)
+        other = InThread(lambda: upsert.upsert([{"email": "NEW@example.com", "first_name": "Ann"}], MARKETO))
         assert other.is_waiting()
     (outcome,) = other.result()
     assert outcome.status == upsert.Status.UPDATED

@@ -15,7 +15,7 @@ from activities.recording import recorder
 from activities.recording.rows import Lookup, NewActivity, Status
 from activities.types import lifecycle
 from people.core.errors import located
-from tests.factories import CHECK_FIELDS, DIALECT, activity, approved_type, draft_type, person, recorded
+from tests.factories import CHECK_FIELDS, MARKETO, activity, approved_type, draft_type, person, recorded
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -252,7 +252,7 @@ def test_people_are_found_and_created_by_email(check):
 def test_several_people_with_one_email_are_never_guessed_between(check):
     from people.persons import upsert
 
-    upsert.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=upsert.Action.DUPLICATE)
+    upsert.upsert([{"email": "twins@example.com"}] * 2, MARKETO, action=upsert.Action.DUPLICATE)
     (outcome,) = recorded(activity(Lookup("twins@example.com")))
     assert outcome.problems[0].code == "ambiguous_person"
 
@@ -271,7 +271,7 @@ def test_a_row_pins_the_version_that_checked_it(check):
 
 
 def test_a_dry_run_keeps_nothing(check):
-    outcomes = recorder.record([activity(Lookup("new@example.com", create=True))], DIALECT, dry_run=True)
+    outcomes = recorder.record([activity(Lookup("new@example.com", create=True))], MARKETO, dry_run=True)
     assert outcomes[0].status is Status.ADDED
     assert not Activity.objects.exists()
 

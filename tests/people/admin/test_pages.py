@@ -16,7 +16,7 @@ from people.models import BulkAction, Person, PersonField, StaticList, StaticLis
 from people.persons import bulk, deletion, duplicates, upsert
 from people.persons import merge as person_merge
 from tests.activities.admin.test_admin import role
-from tests.factories import DIALECT, approved_type, person
+from tests.factories import MARKETO, approved_type, person
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -47,8 +47,8 @@ def post(client, where, /, **data):
 def test_the_list_finds_filters_and_counts_no_total(admin):
     seeds = static_lists.create("Seeds", None)
     ann, bob = person(email="ann@example.com", first_name="Ann", last_name="Lee"), person(email="bob@example.com")
-    static_lists.add(seeds, [ann.pk], DIALECT)
-    upsert.update(bob, {"unsubscribed": True}, DIALECT)
+    static_lists.add(seeds, [ann.pk], MARKETO)
+    upsert.update(bob, {"unsubscribed": True}, MARKETO)
     with query_budget("people: list"):
         page = admin.get(url("person_changelist")).text
     assert "Ann Lee" in page and "bob@example.com" in page and "Possible duplicates" in page
@@ -169,8 +169,8 @@ def test_a_person_is_deleted_listed_and_restored(admin):
 def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
     approved_type()
     ann, twin = person(email="ann@example.com"), person()
-    person_merge.merge(ann.pk, [twin.pk], None, DIALECT)
-    upsert.upsert([{"email": "ann@example.com"}], DIALECT, action=upsert.Action.DUPLICATE)
+    person_merge.merge(ann.pk, [twin.pk], None, MARKETO)
+    upsert.upsert([{"email": "ann@example.com"}], MARKETO, action=upsert.Action.DUPLICATE)
     page = admin.get(url("person_erase", ann.pk)).text
     assert f"With them go those who were merged into this person: {twin.pk}" in page
     assert "1 other person has the same e-mail" in page
@@ -229,7 +229,7 @@ def test_impossible_merges_are_explained(admin):
 
 def test_duplicates_are_searched_and_shown(admin):
     for _ in range(2):
-        upsert.upsert([{"email": "twins@example.com", "first_name": "Ann"}], DIALECT, action=upsert.Action.DUPLICATE)
+        upsert.upsert([{"email": "twins@example.com", "first_name": "Ann"}], MARKETO, action=upsert.Action.DUPLICATE)
     assert "Nobody looks like" in admin.get(url("person_duplicates")).text
     assert "The search is under way" in post(admin, url("person_duplicates")).text
     duplicates.search()
@@ -432,7 +432,7 @@ def test_a_search_finds_the_same_whichever_way_it_goes(db, monkeypatch, sizes):
     ann, bob, cem = person(first_name="Ann", last_name="Lee"), person(first_name="Ann"), person(last_name="Leeds")
     eve = person(first_name="Lee", company="Annex")
     seeds = static_lists.create("Seeds", None)
-    static_lists.add(seeds, [ann.pk, cem.pk, eve.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk, cem.pk, eve.pk], MARKETO)
     members = StaticListMember.objects.of_list(seeds.pk)
     for text, found in {
         "ann lee": {ann, eve},

@@ -13,7 +13,7 @@ from people.models import Person, PersonField, PersonKey, StaticList
 from people.persons import deletion, upsert
 from smartlists.models import SmartList, SmartListUse
 from tests.activities.recording.test_races import InThread
-from tests.factories import DIALECT, person
+from tests.factories import MARKETO, person
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,7 @@ def test_a_deleted_fields_values_are_cleared_before_its_name_is_used_again():
     field_editing.clear("shoeSize")
     assert Person.objects.get(pk=ann.pk).fields == {} and Person.objects.get(pk=bob.pk).revision == 1
     make()
-    upsert.update(ann, {"shoeSize": "43"}, DIALECT)
+    upsert.update(ann, {"shoeSize": "43"}, MARKETO)
     field_editing.clear("shoeSize")  # a job that comes too late
     assert Person.objects.get(pk=ann.pk).fields == {"shoeSize": "43"}
 
@@ -114,10 +114,10 @@ def test_a_field_becomes_unique_with_the_values_that_are_there():
     field = make("Number", is_hidden=False)
     ann, bob, gone = person(number=" É-1 "), person(number="É-2"), person(number="é-1")
     assert refusal(field_editing.change, field, None, is_unique=True).code == "value_shared"
-    deletion.delete([gone.pk], None, DIALECT)
+    deletion.delete([gone.pk], None, MARKETO)
     field_editing.change(field, None, is_unique=True)
     assert set(PersonKey.objects.values_list("value", "person_id")) == {("é-1", ann.pk), ("é-2", bob.pk)}
-    (outcome,) = upsert.upsert([{"number": "É-1", "city": "Vigo"}], DIALECT, "number")
+    (outcome,) = upsert.upsert([{"number": "É-1", "city": "Vigo"}], MARKETO, "number")
     assert outcome.person_id == ann.pk
     field_editing.change(field, None, is_unique=False)
     assert not PersonKey.objects.exists() and person(number="É-1").pk
@@ -129,14 +129,14 @@ def test_the_database_strips_what_python_strips(blanks):
     field = make("Number")
     person(number=f"{blanks}Σασ{blanks}x{blanks}")
     field_editing.change(field, None, is_unique=True)
-    assert upsert.upsert([{"number": f"ΣΑΣ{blanks}X"}], DIALECT, "number")[0].status == "updated"
+    assert upsert.upsert([{"number": f"ΣΑΣ{blanks}X"}], MARKETO, "number")[0].status == "updated"
 
 
 def test_integers_can_be_unique():
     field = make("Number", "integer")
     ann = person(number=7)
     field_editing.change(field, None, is_unique=True)
-    assert upsert.upsert([{"number": "7"}], DIALECT, "number")[0].person_id == ann.pk
+    assert upsert.upsert([{"number": "7"}], MARKETO, "number")[0].person_id == ann.pk
 
 
 def test_rights_are_checked():
@@ -155,13 +155,13 @@ def test_who_changes_people_sees_the_fields_as_they_are_by_then():
     field = make("Number")
     with transaction.atomic():
         field_editing.change(field, None, is_unique=True)
-        changer = InThread(lambda: upsert.upsert([{"email": "a@example.com", "number": "7"}], DIALECT))
+        changer = InThread(lambda: upsert.upsert([{"email": "a@example.com", "number": "7"}], MARKETO))
         assert changer.is_waiting()
     (outcome,) = changer.result()
     assert PersonKey.objects.get().person_id == outcome.person_id
     with transaction.atomic():
         field_editing.delete(field, None)
-        changer = InThread(lambda: upsert.upsert([{"email": "b@example.com", "number": "8"}], DIALECT))
+        changer = InThread(lambda: upsert.upsert([{"email": "b@example.com", "number": "8"}], MARKETO))
         assert changer.is_waiting()
     assert changer.result()[0].problems[0].code == "unknown_field"
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from people.core.source import SYSTEM, Door
+from people.core.source import SYSTEM, Channel
 from people.files import cleanup as file_cleanup
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs
@@ -29,7 +29,7 @@ def files(settings, tmp_path):
 
 
 def exported(**parameters):
-    job = export_jobs.create("people", parameters, None, Door.ADMIN)
+    job = export_jobs.create("people", parameters, None, Channel.ADMIN)
     export_jobs.enqueue(job)
     export_jobs.run(job.pk)
     return Export.objects.get(pk=job.pk)
@@ -53,7 +53,7 @@ def test_files_go_after_their_days_and_counts_stay():
     assert len(names()) == 2 and file_cleanup.remove_old() == 0
     old = timezone.now() - timedelta(days=8)
     Import.objects.update(finished_at=old)
-    Import.objects.create(kind="people", state=Import.State.CHECKING, progressed_at=old, door=Door.COMMAND)
+    Import.objects.create(kind="people", state=Import.State.CHECKING, progressed_at=old, channel=Channel.COMMAND)
     Export.objects.update(finished_at=old)
     assert file_cleanup.remove_old() == 2
     job.refresh_from_db(), export.refresh_from_db()

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from people.core.errors import Refused
-from people.core.source import Door
+from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Column, Kind, Statement
@@ -54,7 +54,7 @@ def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(disk):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_export_that_does_not_fit_fails_and_leaves_nothing(disk, large):
-    job = export_jobs.create("large", {}, None, Door.ADMIN)
+    job = export_jobs.create("large", {}, None, Channel.ADMIN)
     export_jobs.enqueue(job)
     export_jobs.run(job.pk)
     job.refresh_from_db()

@@ -11,7 +11,7 @@ from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from people.core import audit
 from people.core.errors import NotAllowed, Refused
 from people.core.models import Folder
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListCount, StaticListMember
@@ -19,7 +19,7 @@ from people.persons import deletion
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
-from tests.factories import DIALECT, person
+from tests.factories import MARKETO, person
 
 pytestmark = pytest.mark.django_db
 ADDED, ALREADY, REMOVED, ABSENT, UNKNOWN = Membership
@@ -41,9 +41,9 @@ def refusal(verb, *args, **options):
 
 def test_people_join_and_leave_once_and_the_log_says_so():
     seeds, ann, bob = make(), person(), person()
-    assert static_lists.add(seeds, [ann.pk, bob.pk, ann.pk, 999_999], DIALECT) == [ADDED, ADDED, ALREADY, UNKNOWN]
-    assert static_lists.add(seeds, [ann.pk], DIALECT) == [ALREADY]
-    assert static_lists.remove(seeds, [bob.pk, 0, bob.pk], DIALECT) == [REMOVED, UNKNOWN, ABSENT]
+    assert static_lists.add(seeds, [ann.pk, bob.pk, ann.pk, 999_999], MARKETO) == [ADDED, ADDED, ALREADY, UNKNOWN]
+    assert static_lists.add(seeds, [ann.pk], MARKETO) == [ALREADY]
+    assert static_lists.remove(seeds, [bob.pk, 0, bob.pk], MARKETO) == [REMOVED, UNKNOWN, ABSENT]
     assert members(seeds) == [ann.pk]
     log = Activity.objects.filter(activity_type_id__in=[ADD_TO_LIST, REMOVE_FROM_LIST]).order_by("pk")
     assert list(log.values_list("person_id", "activity_type_id", "primary_value")) == [
@@ -56,27 +56,27 @@ def test_people_join_and_leave_once_and_the_log_says_so():
 def test_a_membership_says_since_when_and_through_whom():
     user = get_user_model().objects.create_user("mia")
     seeds, ann = make(), person()
-    static_lists.add(seeds, [ann.pk], Source(Door.IMPORT, user.pk, 7))
+    static_lists.add(seeds, [ann.pk], Source(Channel.IMPORT, user.pk, 7))
     member = StaticListMember.objects.get()
-    assert (member.door, member.user, member.origin_id) == (Door.IMPORT, user, 7)
+    assert (member.channel, member.user, member.origin_id) == (Channel.IMPORT, user, 7)
     assert member.added_at is not None
 
 
 @pytest.mark.parametrize("nobody", [True, -1, 2**31, 10**4000, "١", "1 ", None, 1.0, "x\0"])
 def test_what_is_no_id_is_nobody(nobody):
-    assert static_lists.add(make(), [nobody], DIALECT) == [UNKNOWN]
+    assert static_lists.add(make(), [nobody], MARKETO) == [UNKNOWN]
 
 
 def test_ten_thousand_ids_in_one_call_cost_a_few_statements():
     seeds = make()
     ids = [person().pk, *range(1_000_000, 1_009_999)]
     with CaptureQueriesContext(connection) as queries:
-        outcomes = static_lists.add(seeds, ids, DIALECT)
+        outcomes = static_lists.add(seeds, ids, MARKETO)
     assert outcomes == [ADDED] + [UNKNOWN] * 9_999
     assert len(queries) <= 16
     with pytest.raises(ValueError):
-        static_lists.add(seeds, [*ids, 1], DIALECT)
-    assert static_lists.add_all(seeds, iter([*ids, person().pk]), DIALECT) == 1
+        static_lists.add(seeds, [*ids, 1], MARKETO)
+    assert static_lists.add_all(seeds, iter([*ids, person().pk]), MARKETO) == 1
 
 
 def test_a_list_is_renamed_described_and_moved_under_the_same_id():
@@ -105,7 +105,7 @@ def test_no_two_lists_share_a_name_whatever_the_case():
 
 def test_an_archived_list_is_put_away_with_its_members():
     seeds, ann = make(), person()
-    static_lists.add(seeds, [ann.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk], MARKETO)
     static_lists.archive(seeds, None)
     assert not StaticList.objects.shown().exists() and members(seeds) == [ann.pk]
     static_lists.unarchive(seeds, None)
@@ -114,13 +114,13 @@ def test_an_archived_list_is_put_away_with_its_members():
 
 def test_a_deleted_list_takes_nobody_with_it_and_is_unknown_afterwards():
     seeds, ann = make(), person()
-    static_lists.add(seeds, [ann.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk], MARKETO)
     static_lists.delete(seeds, None)
     ann.refresh_from_db()
     assert ann.is_live and not StaticListMember.objects.exists()
     gone = StaticList(pk=seeds.pk or 1)
     for verb in (static_lists.add, static_lists.remove):
-        assert refusal(verb, gone, [ann.pk], DIALECT).code == "unknown_list"
+        assert refusal(verb, gone, [ann.pk], MARKETO).code == "unknown_list"
     assert refusal(static_lists.change, gone, None, name="x").code == "unknown_list"
 
 
@@ -146,7 +146,7 @@ def test_pasted_text_names_people_by_id_and_e_mail():
 def test_pasted_text_that_names_nobody_or_several_is_told_apart():
     from people.persons import upsert
 
-    upsert.upsert([{"email": "twins@example.com"}] * 2, DIALECT, action=upsert.Action.DUPLICATE)
+    upsert.upsert([{"email": "twins@example.com"}] * 2, MARKETO, action=upsert.Action.DUPLICATE)
     found = static_lists.find_pasted("twins@example.com 12345678 nonsense \U0001f600@example.com 99999999999999999999")
     assert found.person_ids == []
     assert [(problem.code, problem.path) for problem in found.problems] == [
@@ -162,7 +162,7 @@ def test_pasted_text_that_names_nobody_or_several_is_told_apart():
 def test_a_delete_waits_for_who_is_adding_and_who_comes_later_is_refused():
     seeds, ann = make(), person()
     with transaction.atomic():
-        static_lists.add(seeds, [ann.pk], DIALECT)
+        static_lists.add(seeds, [ann.pk], MARKETO)
         deleting = InThread(lambda: static_lists.delete(seeds, None))
         assert deleting.is_waiting()
     deleting.result()
@@ -173,8 +173,8 @@ def test_a_delete_waits_for_who_is_adding_and_who_comes_later_is_refused():
 def test_two_who_add_the_same_people_in_any_order_add_them_once():
     seeds, ann, bob = make(), person(), person()
     with transaction.atomic():
-        first = static_lists.add(seeds, [bob.pk, ann.pk], DIALECT)
-        other = InThread(lambda: static_lists.add(seeds, [ann.pk, bob.pk], DIALECT))
+        first = static_lists.add(seeds, [bob.pk, ann.pk], MARKETO)
+        other = InThread(lambda: static_lists.add(seeds, [ann.pk, bob.pk], MARKETO))
         assert other.is_waiting()
     assert (first, other.result()) == ([ADDED, ADDED], [ALREADY, ALREADY])
     assert Activity.objects.filter(activity_type_id=ADD_TO_LIST).count() == 2
@@ -188,17 +188,17 @@ def sizes():
 
 def test_the_size_is_kept_whatever_moves_people():
     seeds, buds, ann, bob, cem = make(), make("Buds"), person(), person(), person()
-    static_lists.add(seeds, [ann.pk, bob.pk, cem.pk, ann.pk], DIALECT)
-    static_lists.add(buds, [bob.pk, cem.pk], DIALECT)
-    static_lists.remove(seeds, [cem.pk, cem.pk], DIALECT)
-    merged = person_merge.merge(ann.pk, [bob.pk], None, DIALECT)  # ann is on both lists now, bob on none
+    static_lists.add(seeds, [ann.pk, bob.pk, cem.pk, ann.pk], MARKETO)
+    static_lists.add(buds, [bob.pk, cem.pk], MARKETO)
+    static_lists.remove(seeds, [cem.pk, cem.pk], MARKETO)
+    merged = person_merge.merge(ann.pk, [bob.pk], None, MARKETO)  # ann is on both lists now, bob on none
     assert sizes() == ({seeds.pk: 1, buds.pk: 2},) * 2
     static_lists.add_up()
     assert StaticListCount.objects.count() == 2
-    person_merge.undo(merged.pk, None, DIALECT)
-    deletion.delete([bob.pk], None, DIALECT)
-    deletion.restore([bob.pk], None, DIALECT)
-    erasure.erase([cem.pk], None, DIALECT)
+    person_merge.undo(merged.pk, None, MARKETO)
+    deletion.delete([bob.pk], None, MARKETO)
+    deletion.restore([bob.pk], None, MARKETO)
+    erasure.erase([cem.pk], None, MARKETO)
     assert sizes() == ({seeds.pk: 2, buds.pk: 1},) * 2
     assert static_lists.miscounted() == []
     StaticListCount.objects.filter(static_list_id=buds.pk).update(people=7)
@@ -212,14 +212,14 @@ def test_the_size_is_kept_whatever_moves_people():
 @pytest.mark.django_db(transaction=True)
 def test_nobody_who_joins_is_lost_while_sizes_are_added_up():
     seeds, ann, bob, cem = make(), person(), person(), person()
-    static_lists.add(seeds, [ann.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk], MARKETO)
     with transaction.atomic():
-        static_lists.add(seeds, [bob.pk], DIALECT)
+        static_lists.add(seeds, [bob.pk], MARKETO)
         InThread(static_lists.add_up).result()  # waits for nobody
         with transaction.atomic():
             static_lists.add_up()
             second = InThread(static_lists.add_up)
-            static_lists.add(seeds, [cem.pk], DIALECT)
+            static_lists.add(seeds, [cem.pk], MARKETO)
     second.result()
     static_lists.add_up()
     assert sizes() == ({seeds.pk: 3},) * 2 and StaticListCount.objects.count() == 1
@@ -227,7 +227,7 @@ def test_nobody_who_joins_is_lost_while_sizes_are_added_up():
 
 def test_the_page_of_a_list_counts_nobody(client):
     seeds = make()
-    static_lists.add(seeds, [person().pk, person().pk], DIALECT)
+    static_lists.add(seeds, [person().pk, person().pk], MARKETO)
     client.force_login(get_user_model().objects.create_superuser("vera"))
     with CaptureQueriesContext(connection) as queries:
         reply = client.get(f"/admin/people/staticlist/{seeds.pk}/change/")

@@ -13,7 +13,7 @@ from people.lists import static_lists
 from people.models import BulkAction, BulkPart, Person, StaticListMember
 from people.persons import bulk
 from people.privacy import erasure
-from tests.factories import DIALECT, person
+from tests.factories import MARKETO, person
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def found(action):
 
 def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_parts):
     seeds, ids = static_lists.create("Seeds", None), [person().pk for _ in range(5)]
-    static_lists.add(seeds, ids[:1], DIALECT)
+    static_lists.add(seeds, ids[:1], MARKETO)
     action = bulk.start("add_to_list", [*ids, ids[0], 999_999], vera, seeds)
     assert found(action) == ("running", 0, 0, 0) and action.total == 6
     assert bulk._step(action.pk)
@@ -102,7 +102,7 @@ def test_who_lost_the_right_meanwhile_stops_it(vera):
 def test_an_erase_takes_people_out_of_what_is_left(vera, small_parts):
     ids = [person().pk for _ in range(4)]
     action = bulk.start("delete", ids, vera)
-    erasure.erase([ids[2]], None, DIALECT)
+    erasure.erase([ids[2]], None, MARKETO)
     assert [part.person_ids for part in action.parts.order_by("pk")] == [ids[:2], ids[3:]]
     bulk.run(action.pk)
     assert found(action) == ("done", 3, 3, 100)

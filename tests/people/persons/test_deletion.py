@@ -20,17 +20,17 @@ from people.persons import merge as person_merge
 from people.persons.deletion import Status
 from people.privacy import erasure
 from people.privacy import search as privacy_search
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
 
 def delete(*ids):
-    return [_said(outcome) for outcome in deletion.delete(ids, None, DIALECT)]
+    return [_said(outcome) for outcome in deletion.delete(ids, None, MARKETO)]
 
 
 def restore(*ids):
-    return [_said(outcome) for outcome in deletion.restore(ids, None, DIALECT)]
+    return [_said(outcome) for outcome in deletion.restore(ids, None, MARKETO)]
 
 
 def _said(outcome):
@@ -46,7 +46,7 @@ def refusal(verb, *args):
 def test_a_deleted_person_is_nowhere_but_in_the_log():
     approved_type()
     ann, seeds = person(email="ann@example.com", first_name="Ann", last_name="Lee"), static_lists.create("Seeds", None)
-    static_lists.add(seeds, [ann.pk], DIALECT)
+    static_lists.add(seeds, [ann.pk], MARKETO)
     recorded(activity(ann.pk, external_id="T-1"))
     before = Activity.objects.of_person(ann.pk).count()
     assert delete(ann.pk) == [Status.DELETED]
@@ -67,16 +67,16 @@ def test_who_is_deleted_twice_or_unknown_costs_the_others_nothing():
 
 def test_restoring_brings_back_lists_as_they_were_and_nothing_else():
     ann, kept, gone = person(), static_lists.create("Kept", None), static_lists.create("Gone", None)
-    static_lists.add(kept, [ann.pk], DIALECT)
-    static_lists.add(gone, [ann.pk], DIALECT)
-    before = StaticListMember.objects.filter(static_list=kept).values_list("added_at", "door", "user_id")[0]
+    static_lists.add(kept, [ann.pk], MARKETO)
+    static_lists.add(gone, [ann.pk], MARKETO)
+    before = StaticListMember.objects.filter(static_list=kept).values_list("added_at", "channel", "user_id")[0]
     revision = Person.objects.get(pk=ann.pk).revision
     delete(ann.pk)
     static_lists.delete(gone, None)
     log = Activity.objects.count()
     assert restore(ann.pk) == [Status.RESTORED]
     found = StaticListMember.objects.get()
-    assert (found.static_list_id, found.added_at, found.door, found.user_id) == (kept.pk, *before)
+    assert (found.static_list_id, found.added_at, found.channel, found.user_id) == (kept.pk, *before)
     ann.refresh_from_db()
     assert ann.is_live and ann.revision > revision and Activity.objects.count() == log
     assert not PersonDeletion.objects.exists()
@@ -85,7 +85,7 @@ def test_restoring_brings_back_lists_as_they_were_and_nothing_else():
 
 def test_restoring_is_for_thirty_days():
     ann = person()
-    static_lists.add(static_lists.create("Seeds", None), [ann.pk], DIALECT)
+    static_lists.add(static_lists.create("Seeds", None), [ann.pk], MARKETO)
     delete(ann.pk)
     assert deletion.forget_expired() == 0
     PersonDeletion.objects.update(deleted_at=F("deleted_at") - timedelta(days=30, minutes=1))
@@ -110,7 +110,7 @@ def test_one_audit_entry_a_call_without_names():
     delete(ann.pk, bob.pk)
     entry = LogEntry.objects.latest("pk")
     assert audit.sentence(entry) == "Deleted 2 people" and entry.object_repr == f"Person {ann.pk}"
-    deletion.restore([ann.pk], None, DIALECT)
+    deletion.restore([ann.pk], None, MARKETO)
     assert audit.sentence(LogEntry.objects.latest("pk")) == "Restored"
     assert "Ann" not in "".join(LogEntry.objects.values_list("object_repr", flat=True))
 
@@ -119,7 +119,7 @@ def test_every_verb_needs_its_right():
     nobody, ann = get_user_model().objects.create_user("nobody"), person()
     for verb in (deletion.delete, deletion.restore, erasure.erase):
         with pytest.raises(NotAllowed):
-            verb([ann.pk], nobody, DIALECT)
+            verb([ann.pk], nobody, MARKETO)
     with pytest.raises(NotAllowed):
         erasure.preview_erase([ann.pk], nobody)
 
@@ -139,12 +139,12 @@ def rich_person():
     )
     twin = person(email="zoe.twin@example.com", mobile_phone="+34 600 111 222")
     seeds = static_lists.create("Seeds", None)
-    static_lists.add(seeds, [zoe.pk, twin.pk], DIALECT)
-    upsert.update(zoe, {"email": "zoe.second@example.com"}, DIALECT)
+    static_lists.add(seeds, [zoe.pk, twin.pk], MARKETO)
+    upsert.update(zoe, {"email": "zoe.second@example.com"}, MARKETO)
     recorded(activity(zoe.pk, external_id="T-1"), activity(twin.pk, external_id="T-2"))
-    done = person_merge.merge(zoe.pk, [twin.pk], None, DIALECT)
-    person_merge.undo(done.pk, None, DIALECT)
-    person_merge.merge(zoe.pk, [twin.pk], None, DIALECT)
+    done = person_merge.merge(zoe.pk, [twin.pk], None, MARKETO)
+    person_merge.undo(done.pk, None, MARKETO)
+    person_merge.merge(zoe.pk, [twin.pk], None, MARKETO)
     return zoe, twin
 
 
@@ -156,7 +156,7 @@ def test_after_an_erase_nothing_is_found_in_any_table():
     assert len(privacy_search.find(privacy_search.identity([zoe.pk, twin.pk]))) > 8
     preview = erasure.preview_erase([zoe.pk], None)
     assert preview.person_ids == [zoe.pk, twin.pk] and dict(preview.rows)["activities"] >= 8
-    identity = erasure.erase([zoe.pk], None, DIALECT)
+    identity = erasure.erase([zoe.pk], None, MARKETO)
     assert {"zoe.first@example.com", "zoe.second@example.com", "zoe.twin@example.com", "cust-77"} <= set(identity.texts)
     assert privacy_search.find(identity) == []
     for tombstone in Person.objects.filter(pk__in=[zoe.pk, twin.pk]):
@@ -168,33 +168,33 @@ def test_after_an_erase_nothing_is_found_in_any_table():
 
 def test_an_erased_loser_leaves_nothing_with_the_winner_of_a_merge_that_was_undone():
     ann, bob = person(email="ann@example.com"), person(email="bob@example.com", phone="+34 600 777 888")
-    done = person_merge.merge(ann.pk, [bob.pk], None, DIALECT)
-    person_merge.undo(done.pk, None, DIALECT)
-    identity = erasure.erase([bob.pk], None, DIALECT)
+    done = person_merge.merge(ann.pk, [bob.pk], None, MARKETO)
+    person_merge.undo(done.pk, None, MARKETO)
+    identity = erasure.erase([bob.pk], None, MARKETO)
     assert "+34 600 777 888" in identity.texts and privacy_search.find(identity) == []
 
 
 def test_a_deleted_person_can_be_erased_and_then_not_restored():
     ann = person()
     delete(ann.pk)
-    erasure.erase([ann.pk], None, DIALECT)
+    erasure.erase([ann.pk], None, MARKETO)
     assert restore(ann.pk) == ["not_deleted"]
-    assert refusal(erasure.erase, [ann.pk], None, DIALECT) == "unknown_person"
+    assert refusal(erasure.erase, [ann.pk], None, MARKETO) == "unknown_person"
 
 
 def test_an_erase_of_several_is_all_or_nothing():
     ann, bob, eve = person(), person(), person()
-    person_merge.merge(ann.pk, [bob.pk], None, DIALECT)
-    assert refusal(erasure.erase, [eve.pk, bob.pk], None, DIALECT) == "person_merged"
-    assert refusal(erasure.erase, [eve.pk, 0], None, DIALECT) == "unknown_person"
-    assert refusal(erasure.erase, [], None, DIALECT) == "missing_value"
+    person_merge.merge(ann.pk, [bob.pk], None, MARKETO)
+    assert refusal(erasure.erase, [eve.pk, bob.pk], None, MARKETO) == "person_merged"
+    assert refusal(erasure.erase, [eve.pk, 0], None, MARKETO) == "unknown_person"
+    assert refusal(erasure.erase, [], None, MARKETO) == "missing_value"
     assert Person.objects.get(pk=eve.pk).is_live
 
 
 def test_what_others_have_too_is_no_trace():
     ann, bob = person(email="ann@example.com", phone="555 12 34"), person(email="bob@example.com", phone="555 12 34")
     assert erasure.preview_erase([ann.pk], None).shared == 0
-    identity = erasure.erase([ann.pk], None, DIALECT)
+    identity = erasure.erase([ann.pk], None, MARKETO)
     assert identity.texts == ["ann@example.com"] and privacy_search.find(identity) == []
     assert Person.objects.get(pk=bob.pk).phone == "555 12 34"
 
@@ -204,7 +204,7 @@ def test_an_id_or_address_in_any_json_is_a_trace():
 
     ann = person(email="ann.trace@example.com")
     identity = privacy_search.identity([ann.pk])
-    erasure.erase([ann.pk], None, DIALECT)
+    erasure.erase([ann.pk], None, MARKETO)
     StaticList.objects.create(name="Mails", description="wrote to Ann.Trace@Example.com")
     bob = person()
     delete(bob.pk)

@@ -5,13 +5,13 @@ import pytest
 from people.models import DuplicateGroup, Person
 from people.persons import deletion, duplicates, upsert
 from people.privacy import erasure
-from tests.factories import DIALECT, person
+from tests.factories import MARKETO, person
 
 pytestmark = pytest.mark.django_db
 
 
 def twins(**values):
-    outcomes = upsert.upsert([values, values], DIALECT, action=upsert.Action.DUPLICATE)
+    outcomes = upsert.upsert([values, values], MARKETO, action=upsert.Action.DUPLICATE)
     return [outcome.person_id for outcome in outcomes]
 
 
@@ -30,7 +30,7 @@ def test_a_search_finds_groups_of_each_kind():
     person(phone="123")
     gone = person(email="x@example.com")
     twins(email="x@example.com")
-    deletion.delete([gone.pk], None, DIALECT)
+    deletion.delete([gone.pk], None, MARKETO)
     assert duplicates.search() == 4
     found = {kind: [group.person_ids for group in duplicates.groups(kind)] for kind in duplicates.KINDS}
     assert found["email"][0] == by_email and len(found["email"]) == 2
@@ -54,5 +54,5 @@ def test_one_person_is_compared_at_once(django_assert_num_queries):
 def test_an_erased_person_is_in_no_group():
     ids = twins(email="twins@example.com")
     duplicates.search()
-    erasure.erase(ids[:1], None, DIALECT)
+    erasure.erase(ids[:1], None, MARKETO)
     assert DuplicateGroup.objects.get().person_ids == ids[1:]

@@ -28,7 +28,7 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from people.privacy import search as privacy_search
-from tests.factories import DIALECT, activity, approved_type, recorded
+from tests.factories import MARKETO, activity, approved_type, recorded
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +109,7 @@ class World(RuleBasedStateMachine):
 
     def create(self, first_name, city):
         values = {"first_name": first_name, "city": city, "number": None}
-        (outcome,) = upsert.upsert([values], DIALECT, action=upsert.Action.DUPLICATE)
+        (outcome,) = upsert.upsert([values], MARKETO, action=upsert.Action.DUPLICATE)
         self.people[outcome.person_id] = Somebody(values)
 
     @rule(index=INDEX, name=st.sampled_from(FIELDS), value=VALUES)
@@ -117,7 +117,7 @@ class World(RuleBasedStateMachine):
         pk = self.pick(index, "live", "deleted", "merged")
         if pk is None:
             return
-        (outcome,) = upsert.upsert([{"id": pk, name: value}], DIALECT, "id", upsert.Action.UPDATE)
+        (outcome,) = upsert.upsert([{"id": pk, name: value}], MARKETO, "id", upsert.Action.UPDATE)
         is_taken = name == "number" and value is not None and self.holder(value, [pk]) is not None
         may = self.people[pk].state == "live" and not is_taken
         assert (outcome.status == upsert.Status.UPDATED) == may
@@ -129,7 +129,7 @@ class World(RuleBasedStateMachine):
         pk = self.pick(index, "live", "deleted", "merged", "erased")
         if pk is None:
             return
-        (static_lists.add if joins else static_lists.remove)(self.lists[name], [pk], DIALECT)
+        (static_lists.add if joins else static_lists.remove)(self.lists[name], [pk], MARKETO)
         while self.people[pk].state == "merged":
             pk = self.people[pk].winner
         if self.people[pk].state == "live":
@@ -157,7 +157,7 @@ class World(RuleBasedStateMachine):
         if pk is None:
             return
         one = self.people[pk]
-        (outcome,) = deletion.delete([pk], None, DIALECT)
+        (outcome,) = deletion.delete([pk], None, MARKETO)
         assert (outcome.status == deletion.Status.DELETED) == (one.state == "live")
         if one.state == "live":
             one.state, one.kept_lists, one.lists = "deleted", one.lists, {}
@@ -168,7 +168,7 @@ class World(RuleBasedStateMachine):
         if pk is None:
             return
         one = self.people[pk]
-        (outcome,) = deletion.restore([pk], None, DIALECT)
+        (outcome,) = deletion.restore([pk], None, MARKETO)
         number = one.values["number"]
         may = one.state == "deleted" and (number is None or self.holder(number, [pk]) is None)
         assert (outcome.status == deletion.Status.RESTORED) == may
@@ -190,7 +190,7 @@ class World(RuleBasedStateMachine):
         winner, losers = ids[0], list(dict.fromkeys(ids[1:]))
         may = winner not in losers and all(self.people[pk].state == "live" for pk in ids)
         before = copy.deepcopy(self.people)
-        done = self.attempt(lambda: person_merge.merge(winner, losers, None, DIALECT))
+        done = self.attempt(lambda: person_merge.merge(winner, losers, None, MARKETO))
         assert (done is not None) == may
         if may:
             self.merges[done.pk] = self.merged(before, winner, losers)
@@ -236,7 +236,7 @@ class World(RuleBasedStateMachine):
         ]
         taken = [loser for loser in merge.losers if self.number_is_taken(merge, loser)]
         may = not merge.undone and self.people[merge.winner].state == "live" and not later and not taken
-        done = self.attempt(lambda: person_merge.undo(number, None, DIALECT) or True)
+        done = self.attempt(lambda: person_merge.undo(number, None, MARKETO) or True)
         assert (done is not None) == may, (merge, later, taken)
         if may:
             self.unmerge(merge)
@@ -272,7 +272,7 @@ class World(RuleBasedStateMachine):
             return
         may = self.people[pk].state in ("live", "deleted")
         family = self.family(pk)
-        identity = self.attempt(lambda: erasure.erase([pk], None, DIALECT))
+        identity = self.attempt(lambda: erasure.erase([pk], None, MARKETO))
         assert (identity is not None) == may
         if not may:
             return

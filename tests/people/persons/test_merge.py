@@ -21,17 +21,17 @@ from people.models import Person, PersonField, PersonKey, PersonMerge, StaticLis
 from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.privacy import erasure
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
 
 def merge(winner, *losers, **options):
-    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT, **options)
+    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, MARKETO, **options)
 
 
 def undo(done):
-    person_merge.undo(done.pk, None, DIALECT)
+    person_merge.undo(done.pk, None, MARKETO)
 
 
 def refusal(verb, *args, **options):
@@ -82,8 +82,8 @@ def test_an_undo_puts_every_row_back_exactly():
     approved_type()
     ann, bob, eve = person(first_name="Ann"), person(last_name="Lee", city="Vigo"), person(city="Lugo")
     lists = [static_lists.create(name, None) for name in ("One", "Two")]
-    static_lists.add(lists[0], [ann.pk, bob.pk], DIALECT)
-    static_lists.add(lists[1], [bob.pk, eve.pk], DIALECT)
+    static_lists.add(lists[0], [ann.pk, bob.pk], MARKETO)
+    static_lists.add(lists[1], [bob.pk, eve.pk], MARKETO)
     recorded(*(activity(one.pk, external_id="T-1", primary_value=str(one.pk)) for one in (ann, bob, eve)))
     queries = [
         "select * from activity_key order by 1, 2, 3",
@@ -109,20 +109,20 @@ def test_a_losers_id_means_the_winner_natively_and_nobody_without_following():
     assert people_lookup.by_id([bob.pk, eve.pk]) == {bob.pk: ann.pk, eve.pk: ann.pk}
     assert recorded(activity(eve.pk))[0].status is Recorded.ADDED
     assert Activity.objects.latest("pk").person_id == ann.pk
-    assert record([activity(eve.pk)], DIALECT, follow_merges=False)[0].problems[0].code == "unknown_person"
+    assert record([activity(eve.pk)], MARKETO, follow_merges=False)[0].problems[0].code == "unknown_person"
 
 
 def test_lists_combine_and_the_earliest_membership_counts():
     seeds, ann, bob, eve = static_lists.create("Seeds", None), person(), person(), person()
-    static_lists.add(seeds, [bob.pk], DIALECT)
-    static_lists.add(seeds, [eve.pk], DIALECT)
+    static_lists.add(seeds, [bob.pk], MARKETO)
+    static_lists.add(seeds, [eve.pk], MARKETO)
     StaticListMember.objects.filter(person=eve).update(added_at=F("added_at") - timedelta(days=3))
     earliest = StaticListMember.objects.get(person=eve).added_at
     done = merge(ann, bob, eve)
     found = StaticListMember.objects.get()
     assert (found.person_id, found.added_at) == (ann.pk, earliest)
-    static_lists.remove(seeds, [ann.pk], DIALECT)
-    static_lists.add(seeds, [ann.pk], DIALECT)
+    static_lists.remove(seeds, [ann.pk], MARKETO)
+    static_lists.add(seeds, [ann.pk], MARKETO)
     undo(done)
     assert set(StaticListMember.objects.values_list("person_id", flat=True)) == {ann.pk, bob.pk, eve.pk}
 
@@ -137,11 +137,11 @@ def test_values_are_chosen_typed_or_filled_and_opt_outs_survive():
     assert (found.fields["shoeSize"], found.person_score) == (42, 3)
     changed = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
     assert set(changed.values_list("primary_value", flat=True)) == {"city", "title", "unsubscribed", "shoeSize"}
-    upsert.update(found, {"title": "Boss"}, DIALECT)
+    upsert.update(found, {"title": "Boss"}, MARKETO)
     undo(done)
     found = Person.objects.get(pk=ann.pk)
     assert (found.city, found.title, found.unsubscribed, found.fields) == ("Vigo", "Boss", False, {})
-    assert upsert.update(bob, {"city": "Soria"}, DIALECT).person_id == bob.pk
+    assert upsert.update(bob, {"city": "Soria"}, MARKETO).person_id == bob.pk
 
 
 def change_log(person_id):
@@ -155,7 +155,7 @@ def change_log(person_id):
 def test_changes_by_a_merge_say_so_and_leave_the_log_with_its_undo():
     ann = person(first_name="Ann", person_score=2)
     bob = person(phone="+34 600 000 111", person_score=9)
-    upsert.update(ann, {"city": "Vigo"}, DIALECT)
+    upsert.update(ann, {"city": "Vigo"}, MARKETO)
     done = merge(ann, bob, choices={"person_score": bob.pk})
     assert change_log(ann.pk) == [("city", None, "Vigo"), ("phone", None, "+34 600 000 111"), ("person_score", 2, 9)]
     entry = Activity.objects.get(primary_value="phone")
@@ -172,9 +172,9 @@ def test_after_an_undo_later_changes_say_what_the_winner_had_before():
     ann, bob = person(phone="1", person_score=2, city="Vigo"), person(phone="2", person_score=9, city="Lugo")
     done = merge(ann, bob, choices={"phone": bob.pk, "person_score": bob.pk, "city": bob.pk})
     found = Person.objects.get(pk=ann.pk)
-    upsert.update(found, {"phone": "3", "person_score": 10}, DIALECT)
+    upsert.update(found, {"phone": "3", "person_score": 10}, MARKETO)
     found.refresh_from_db()
-    upsert.update(found, {"phone": "4"}, DIALECT)
+    upsert.update(found, {"phone": "4"}, MARKETO)
     digests, removals = sum(row[-1] for row in rows()), ActivityRemoval.objects.latest("pk")
     undo(done)
     assert change_log(ann.pk) == [("phone", "1", "3"), ("person_score", 2, 10), ("phone", "3", "4")]
@@ -189,9 +189,9 @@ def test_after_an_undo_later_changes_say_what_the_winner_had_before():
 def test_nothing_of_an_erased_loser_stays_with_the_winner():
     ann, bob = person(), person(phone="+34 600 000 111")
     done = merge(ann, bob)
-    upsert.update(Person.objects.get(pk=ann.pk), {"phone": "5"}, DIALECT)
+    upsert.update(Person.objects.get(pk=ann.pk), {"phone": "5"}, MARKETO)
     undo(done)
-    erasure.erase([bob.pk], None, DIALECT)
+    erasure.erase([bob.pk], None, MARKETO)
     with connection.cursor() as cursor:
         cursor.execute(
             "select a::text from activity a union all select p::text from person p union all "
@@ -219,7 +219,7 @@ def test_unique_values_go_to_the_winner_and_back():
     undo(done)
     assert PersonKey.objects.get().person_id == bob.pk and Person.objects.get(pk=ann.pk).fields == {}
     done = merge(ann, bob)
-    upsert.update(ann, {"number": None}, DIALECT)
+    upsert.update(ann, {"number": None}, MARKETO)
     eve = person(number="C-1")
     assert refusal(undo, done).code == "value_taken"
     assert Person.objects.get(pk=bob.pk).state == "merged" and PersonKey.objects.get().person_id == eve.pk
@@ -296,11 +296,11 @@ def test_no_undo_while_the_winner_is_gone(winner_state):
     ann, bob, eve = person(), person(), person()
     done = merge(ann, bob)
     if winner_state == "deleted":
-        deletion.delete([ann.pk], None, DIALECT)
+        deletion.delete([ann.pk], None, MARKETO)
     elif winner_state == "merged":
         merge(eve, ann)
     else:
-        erasure.erase([ann.pk], None, DIALECT)
+        erasure.erase([ann.pk], None, MARKETO)
     expected = {"deleted": "person_deleted", "merged": "person_merged", "erased": "unknown_merge"}
     assert refusal(undo, done).code == expected[winner_state]
 
@@ -317,7 +317,7 @@ def test_an_undo_is_for_thirty_days():
 
 def test_who_cannot_be_merged():
     ann, bob, gone, lost = person(), person(), person(), person()
-    deletion.delete([gone.pk], None, DIALECT)
+    deletion.delete([gone.pk], None, MARKETO)
     merge(bob, lost)
     cases = [
         (ann.pk, [ann.pk], "merge_with_itself"),
@@ -334,15 +334,15 @@ def test_who_cannot_be_merged():
         (ann.pk, ["x\0"], "unknown_person"),
     ]
     for winner, losers, code in cases:
-        assert refusal(person_merge.merge, winner, list(losers), None, DIALECT).code == code
+        assert refusal(person_merge.merge, winner, list(losers), None, MARKETO).code == code
     assert refusal(merge, ann, bob, choices={"nonsense": bob.pk}).code == "unknown_field"
     assert refusal(merge, ann, bob, choices={"city": 999}).code == "unknown_person"
     assert refusal(merge, ann, bob, values={"email": "nonsense"}).code == "wrong_type"
     assert refusal(merge, ann, bob, values={"nonsense": 1}).code == "unknown_field"
-    assert refusal(person_merge.undo, 999, None, DIALECT).code == "unknown_merge"
+    assert refusal(person_merge.undo, 999, None, MARKETO).code == "unknown_merge"
     assert PersonMerge.objects.count() == 1 and Person.objects.live().count() == 2
     with pytest.raises(NotAllowed):
-        person_merge.merge(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), DIALECT)
+        person_merge.merge(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), MARKETO)
 
 
 def test_twenty_five_losers_cost_few_statements_and_one_audit_entry(django_assert_max_num_queries):

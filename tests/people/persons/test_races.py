@@ -13,25 +13,25 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def merge(winner, *losers):
-    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, DIALECT)
+    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, MARKETO)
 
 
 def undo(done):
-    person_merge.undo(done.pk, None, DIALECT)
+    person_merge.undo(done.pk, None, MARKETO)
 
 
 def delete(ann):
-    return deletion.delete([ann.pk], None, DIALECT)
+    return deletion.delete([ann.pk], None, MARKETO)
 
 
 def erase(ann):
-    return erasure.erase([ann.pk], None, DIALECT)
+    return erasure.erase([ann.pk], None, MARKETO)
 
 
 def test_a_reader_sees_each_activity_once_whatever_moves_meanwhile():
@@ -87,7 +87,7 @@ def test_nothing_is_recorded_for_somebody_once_gone(verb):
     with transaction.atomic():
         verb(ann)
         recorder = InThread(lambda: recorded(activity(ann.pk)))
-        changer = InThread(lambda: upsert.upsert([{"email": ann.email, "id": ann.pk}], DIALECT, "id"))
+        changer = InThread(lambda: upsert.upsert([{"email": ann.email, "id": ann.pk}], MARKETO, "id"))
         assert recorder.is_waiting() and changer.is_waiting()
     assert recorder.result()[0].problems[0].code == "unknown_person"
     assert changer.result()[0].problems[0].code == "unknown_person"
@@ -110,7 +110,7 @@ def test_somebody_erased_joins_no_list():
     seeds, ann = static_lists.create("Seeds", None), person()
     with transaction.atomic():
         erase(ann)
-        joiner = InThread(lambda: static_lists.add(seeds, [ann.pk], DIALECT))
+        joiner = InThread(lambda: static_lists.add(seeds, [ann.pk], MARKETO))
         assert joiner.is_waiting()
     assert joiner.result() == [static_lists.Membership.UNKNOWN]
     assert not StaticListMember.objects.exists()

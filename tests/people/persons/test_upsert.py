@@ -11,13 +11,13 @@ from people.core.errors import Conflict, Refused
 from people.models import Person, PersonField
 from people.persons import upsert as person_upsert
 from people.persons.upsert import Action, Status
-from tests.factories import DIALECT, person
+from tests.factories import MARKETO, person
 
 pytestmark = pytest.mark.django_db
 
 
 def upsert(*rows, **options):
-    return person_upsert.upsert(rows, DIALECT, **options)
+    return person_upsert.upsert(rows, MARKETO, **options)
 
 
 def test_people_are_created_then_updated_by_email_without_case():
@@ -42,7 +42,7 @@ def test_one_email_twice_in_a_batch_is_one_person():
 
 def test_new_person_and_changes_are_recorded_whatever_the_door():
     ann = person(first_name="Ann", person_score=5)
-    person_upsert.update(ann, {"first_name": "Anne", "person_score": 15, "city": None}, DIALECT)
+    person_upsert.update(ann, {"first_name": "Anne", "person_score": 15, "city": None}, MARKETO)
     log = list(Activity.objects.of_person(ann.pk).order_by("pk").values_list("activity_type_id", "primary_value"))
     assert log == [(NEW_PERSON, None), (CHANGE_DATA_VALUE, "first_name"), (CHANGE_SCORE, "person_score")]
     change, score = Activity.objects.of_person(ann.pk).order_by("pk")[1:]
@@ -107,7 +107,7 @@ def test_bad_rows_cost_nothing_but_themselves():
 
 def test_blank_takes_a_value_away():
     ann = person(first_name="Ann", unsubscribed=True)
-    person_upsert.update(ann, {"first_name": " ", "unsubscribed": False}, DIALECT)
+    person_upsert.update(ann, {"first_name": " ", "unsubscribed": False}, MARKETO)
     ann.refresh_from_db()
     assert (ann.first_name, ann.unsubscribed) == (None, False)
 
@@ -116,7 +116,7 @@ def test_custom_fields_live_beside_the_standard_ones():
     PersonField.objects.create(api_name="shoeSize", label="Shoe size", data_type="float")
     ann = person(shoeSize="42.5")
     assert ann.fields == {"shoeSize": 42.5}
-    person_upsert.update(ann, {"shoeSize": ""}, DIALECT)
+    person_upsert.update(ann, {"shoeSize": ""}, MARKETO)
     assert Person.objects.get(pk=ann.pk).fields == {}
 
 
@@ -125,10 +125,10 @@ def test_a_unique_field_finds_people_and_keeps_them_apart():
     ann, bob = person(customerNumber="C-1"), person()
     (outcome,) = upsert({"customerNumber": "c-1", "first_name": "Ann"}, lookup_field="customerNumber")
     assert outcome.person_id == ann.pk
-    taken = person_upsert.update(bob, {"customerNumber": "C-1"}, DIALECT)
+    taken = person_upsert.update(bob, {"customerNumber": "C-1"}, MARKETO)
     assert taken.problems[0].code == "value_taken"
-    person_upsert.update(ann, {"customerNumber": None}, DIALECT)
-    assert person_upsert.update(bob, {"customerNumber": "C-1"}, DIALECT).status is Status.UPDATED
+    person_upsert.update(ann, {"customerNumber": None}, MARKETO)
+    assert person_upsert.update(bob, {"customerNumber": "C-1"}, MARKETO).status is Status.UPDATED
 
 
 def test_an_unknown_lookup_field_refuses_the_call():
@@ -139,9 +139,9 @@ def test_an_unknown_lookup_field_refuses_the_call():
 
 def test_two_editors_of_one_person():
     ann = person()
-    person_upsert.update(ann, {"first_name": "First"}, DIALECT, expected_revision=1)
+    person_upsert.update(ann, {"first_name": "First"}, MARKETO, expected_revision=1)
     with pytest.raises(Conflict):
-        person_upsert.update(ann, {"first_name": "Second"}, DIALECT, expected_revision=1)
+        person_upsert.update(ann, {"first_name": "Second"}, MARKETO, expected_revision=1)
     assert Person.objects.get(pk=ann.pk).first_name == "First"
 
 

@@ -13,7 +13,7 @@ from people.models import Person
 from people.persons import deletion
 from people.privacy import erasure
 from people.privacy import export as privacy_export
-from tests.factories import DIALECT, approved_type
+from tests.factories import MARKETO, approved_type
 from tests.people.persons.test_deletion import rich_person
 
 pytestmark = pytest.mark.django_db
@@ -42,13 +42,13 @@ def test_the_archive_has_every_table_with_everything_of_the_person_and_who_was_m
 def test_deleted_people_can_be_exported_and_merged_or_erased_ones_not():
     approved_type()
     zoe, twin = rich_person()
-    deletion.delete([zoe.pk], None, DIALECT)
+    deletion.delete([zoe.pk], None, MARKETO)
     assert exported(zoe.pk)["tables"]["person_deletion"][0]["static_lists"]
     for nobody, code in ((twin.pk, "person_merged"), (0, "unknown_person"), ("x", "unknown_person")):
         with pytest.raises(Refused) as caught:
             privacy_export.export(nobody, None)
         assert caught.value.code == code
-    erasure.erase([zoe.pk], None, DIALECT)
+    erasure.erase([zoe.pk], None, MARKETO)
     with pytest.raises(Refused):
         privacy_export.export(zoe.pk, None)
     with pytest.raises(NotAllowed):

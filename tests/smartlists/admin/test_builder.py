@@ -15,7 +15,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.smartlists.form_client import BIG, Inputs, press, url
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def test_what_is_wrong_is_never_folded_away(admin, check):
 def test_values_are_proposed_from_what_there_is(admin, check, monkeypatch):
     known = [("Spain", "Spar AG"), ("spain", "Sparta"), ("Chile", "SPAR ag"), (None, None), (None, "Spartacus")]
     made = [person(country=one, company=two, first_name=f"Ñandú {n}") for n, (one, two) in enumerate(known)]
-    deletion.delete([made[-1].pk], None, DIALECT)
+    deletion.delete([made[-1].pk], None, MARKETO)
     recorded(*(activity(made[0].pk, branch=branch) for branch in ("Lyon <b>", "Lyon <b>", "León")))
     last = max(Activity.objects.values_list("pk", flat=True))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: last)  # as if the test's transaction were committed

@@ -11,7 +11,7 @@ from django.urls import reverse
 from activities.models import Activity
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import Plan
@@ -21,13 +21,13 @@ from people.models import Person
 from people.persons import merge as person_merge
 from people.persons import upsert
 from smartlists.models import CampaignEntry
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, happened
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 EMAIL = "lc.three@example.com"
 NEW = {"city": "Quito", "first_name": "Ann", "person_score": 9}
-MARKETO = {"city": "Quito", "firstName": "Ann", "leadScore": 9}
+LEAD = {"city": "Quito", "firstName": "Ann", "leadScore": 9}
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def marketo(client, owner):
 def by_marketo_api(client, owner, tmp_path):
     answer = client.post(
         "/rest/v1/leads.json",
-        json.dumps({"input": [{"email": EMAIL, **MARKETO}]}),
+        json.dumps({"input": [{"email": EMAIL, **LEAD}]}),
         content_type="application/json",
         headers=marketo(client, owner),
     )
@@ -83,7 +83,7 @@ def by_marketo_api(client, owner, tmp_path):
 
 
 def by_marketo_file(client, owner, tmp_path):
-    file = SimpleUploadedFile("leads.csv", csv(MARKETO).encode())
+    file = SimpleUploadedFile("leads.csv", csv(LEAD).encode())
     answer = client.post("/bulk/v1/leads.json?format=csv", {"file": file}, headers=marketo(client, owner))
     assert answer.json()["success"], answer.content
     import_runner.run(Import.objects.latest("pk").pk)
@@ -132,7 +132,7 @@ def by_merge(client, owner, tmp_path):
         Person.objects.get(email=EMAIL).pk,
         [loser.pk],
         owner,
-        Source(Door.ADMIN, owner.pk),
+        Source(Channel.ADMIN, owner.pk),
         choices=dict.fromkeys(NEW, loser.pk),
     )
 
@@ -204,8 +204,8 @@ def test_a_quiet_import_puts_people_on_a_list_and_starts_nothing(tmp_path):
     by_command(None, None, tmp_path, "--no-campaigns", "--list", str(fixed.pk))
     dispatched()
     assert fixed.members.get().person_id == ann.pk and not entered(campaigns["addToList"], ann.pk)
-    static_lists.remove(fixed, [ann.pk], DIALECT)
-    static_lists.add(fixed, [ann.pk], DIALECT)
+    static_lists.remove(fixed, [ann.pk], MARKETO)
+    static_lists.add(fixed, [ann.pk], MARKETO)
     dispatched()
     assert entered(campaigns["addToList"], ann.pk) == 1
 
@@ -249,6 +249,6 @@ def test_activities_that_name_an_import_of_the_same_number_are_no_changes_by_a_m
     approved_type()
     ann = person()
     campaign = active(add_to(a_list()))
-    recorded(activity(ann.pk), source=Source(Door.ADMIN, None, 1, reason="Merge 1: people 2"))
+    recorded(activity(ann.pk), source=Source(Channel.ADMIN, None, 1, reason="Merge 1: people 2"))
     dispatched()
     assert entered(campaign.pk, ann.pk) == 1

@@ -8,7 +8,7 @@ from django.core import mail
 from django.db import transaction
 
 from activities.models import Activity
-from people.core.source import SYSTEM, Door
+from people.core.source import SYSTEM, Channel
 from people.fields import editing as field_editing
 from people.models import Person
 from people.persons import deletion, upsert
@@ -21,7 +21,7 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.models import AlertEmail, CampaignEntry, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import DIALECT, approved_type, person
+from tests.factories import MARKETO, approved_type, person
 from tests.smartlists import rule_factories
 from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, happened, members, outcomes
 
@@ -57,7 +57,7 @@ def test_a_field_is_changed_with_values_of_person_and_trigger():
     ann.refresh_from_db()
     assert ann.title == "No. 7 of Ann"
     changed = Activity.objects.get(person_id=ann.pk, activity_type_id=13)
-    assert (changed.door, changed.primary_value) == (Door.CAMPAIGN, "title")
+    assert (changed.channel, changed.primary_value) == (Channel.CAMPAIGN, "title")
 
 
 def test_scores_are_added_up_in_order_for_one_person():
@@ -117,7 +117,7 @@ def test_another_activity_is_recorded():
     ann = person()
     happened(ann.pk, amount="12.50")
     dispatched()
-    made = Activity.objects.filter(person_id=ann.pk, door=Door.CAMPAIGN).get()
+    made = Activity.objects.filter(person_id=ann.pk, channel=Channel.CAMPAIGN).get()
     assert (made.primary_value, str(made.attributes["amount"]), made.attributes["pages"]) == ("for No. 1", "12.5", 2)
     assert made.origin_id == campaign_lifecycle.SmartCampaign.objects.get().pk
 
@@ -379,7 +379,7 @@ def test_a_read_of_a_changed_person_is_of_now():
     ann = person(city="Lugo")
     happened(ann.pk)
     dispatched()
-    upsert.update(ann, {"city": "Vigo"}, DIALECT)
+    upsert.update(ann, {"city": "Vigo"}, MARKETO)
     with later(hours=2):
         dispatched()
     ann.refresh_from_db()

@@ -17,7 +17,7 @@ from smartlists.campaigns import runs as campaign_runs
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEffect, CampaignEntry, SmartCampaign
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.smartlists import rule_factories
 from tests.smartlists.campaign_factories import (
     BIG_CHECK,
@@ -188,8 +188,8 @@ def test_standard_activities_trigger_person_created_field_changed_list_joined():
     active(add_to(target), name="changed", triggers=[{"type": "changeDataValue", "constraints": [changed]}])
     active(add_to(target), name="joined", triggers=[{"type": "addToList", "constraints": [joined]}])
     ann = person()
-    upsert.update(ann, {"country": "Spain", "city": "Lugo"}, DIALECT)
-    static_lists.add(source, [ann.pk], DIALECT)
+    upsert.update(ann, {"country": "Spain", "city": "Lugo"}, MARKETO)
+    static_lists.add(source, [ann.pk], MARKETO)
     dispatched()
     assert [one.campaign.name for one in CampaignEntry.objects.order_by("pk")] == ["created", "changed", "joined"]
     assert members(target) == {ann.pk}
@@ -278,8 +278,8 @@ def test_joining_and_leaving_a_smart_list_triggers():
     came, left = a_list(), a_list()
     active(add_to(came), triggers=[{"smart_list": spain.pk, "change": "joined"}])
     active(add_to(left), triggers=[{"smart_list": spain.pk, "change": "left"}])
-    upsert.update(bob, {"country": "Spain"}, DIALECT)
-    upsert.update(cas, {"country": "Chile"}, DIALECT)
+    upsert.update(bob, {"country": "Spain"}, MARKETO)
+    upsert.update(cas, {"country": "Chile"}, MARKETO)
     stored_evaluations.evaluate(spain, None)
     dispatched()
     stored_evaluations.evaluate(spain, None)

@@ -14,7 +14,7 @@ from smartlists.evaluation import evaluator
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.lists import editing as list_editing
 from smartlists.rules import model as rules
-from tests.factories import DIALECT, activity, approved_type, recorded
+from tests.factories import MARKETO, activity, approved_type, recorded
 from tests.factories import person as new_person
 from tests.smartlists.rule_factories import count, did, found, parsed, person, sequence, total, where
 
@@ -166,7 +166,7 @@ def test_sequences(check):
 def test_lists_and_logic(check):
     ann, bob, cas = people({"country": "Spain"}, {"country": "Chile"}, {})
     static = StaticList.objects.create(name="Hand-picked")
-    StaticListMember.objects.create(static_list=static, person_id=ann, door=1)
+    StaticListMember.objects.create(static_list=static, person_id=ann, channel=1)
     on_list = {"kind": "static_list", "list": static.pk, "member": True}
     assert found(on_list) == {ann}
     assert found({**on_list, "member": False}) == {bob, cas}
@@ -337,7 +337,7 @@ def test_values_of_every_version_of_a_type_can_be_named(check):
 
 def test_changed_people_are_found_at_once():
     (ann,) = people({"country": "Spain"})
-    upsert.upsert([{"email": Person.objects.get(pk=ann).email, "country": "Chile"}], DIALECT)
+    upsert.upsert([{"email": Person.objects.get(pk=ann).email, "country": "Chile"}], MARKETO)
     assert found(person("country", "is", "chile")) == {ann}
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from hypothesis import given
 
 from activities.types.drafts import FieldSpec
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person
 from smartlists.catalog import Catalogue
@@ -122,7 +122,7 @@ def test_lists_are_explained_inside(check):
     static = static_lists.create("Kept", None)
     on_list = {"kind": "static_list", "list": static.pk, "member": True}
     assert verdict({**on_list, "member": False}, ann).since is None
-    static_lists.add(static, [ann], Source(Door.SYSTEM))
+    static_lists.add(static, [ann], Source(Channel.SYSTEM))
     assert verdict(on_list, ann).since is not None
     inner = list_editing.create("Inner", {"filters": [person("country", "is", "Chile"), on_list]}, None)
     outer = parsed({"kind": "smart_list", "list": inner.pk, "member": True}, on_list, match="any")

@@ -9,7 +9,7 @@ from people.persons import deletion
 from smartlists.evaluation import lists_of_person
 from smartlists.evaluation.evaluator import Run
 from smartlists.lists import editing as list_editing
-from tests.factories import DIALECT, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -79,5 +79,5 @@ def test_the_page_of_a_person_asks_for_them_and_works_without_scripts(client, li
     part = client.get(address, headers={"HX-Request": "true"}).text
     assert "Depositors" in part and "<html" not in part and "4 smart lists looked at" in part
     assert "Smart lists of Ann" in client.get(address).text
-    deletion.delete([ann.pk], vera, DIALECT)
+    deletion.delete([ann.pk], vera, MARKETO)
     assert client.get(address).status_code == 404

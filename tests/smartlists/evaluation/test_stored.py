@@ -10,7 +10,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from people.core.errors import NotAllowed, Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.models import Person
 from people.persons import deletion
 from people.persons import merge as person_merge
@@ -30,7 +30,7 @@ from tests.smartlists.lists.test_editing import form, user
 from tests.smartlists.rule_factories import did, parsed, person
 
 pytestmark = pytest.mark.django_db
-SYSTEM = Source(Door.SYSTEM)
+SYSTEM = Source(Channel.SYSTEM)
 SPAIN = form(person("country", "is", "Spain"))
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from people.core.errors import NotAllowed, Refused
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person, StaticList
 from smartlists import tasks
@@ -25,7 +25,7 @@ from tests.smartlists.lists.test_editing import code_of, form, user
 from tests.smartlists.rule_factories import person
 
 pytestmark = pytest.mark.django_db
-SYSTEM = Source(Door.SYSTEM)
+SYSTEM = Source(Channel.SYSTEM)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_schedule_copies_what_is_true_at_its_time(spaniards, kept, people):
     assert moved(list_copies.run(planned.pk)) == (1, 1)
     planned.refresh_from_db()
     assert (planned.state, planned.joined, planned.left, planned.problem) == ("done", 1, 1, "")
-    assert on(kept) == {bob, cas} and kept.members.first().get_door_display() == "System"
+    assert on(kept) == {bob, cas} and kept.members.first().get_channel_display() == "System"
     with pytest.raises(Refused, match="in use by smart list “Spaniards”"):
         static_lists.delete(kept, None)
     list_editing.archive(spaniards, None)

@@ -11,7 +11,7 @@ from people.persons import deletion
 from smartlists.lists import editing as list_editing
 from smartlists.lists import member_order
 from smartlists.models import member_views
-from tests.factories import DIALECT, person
+from tests.factories import MARKETO, person
 from tests.smartlists.form_client import url
 
 pytestmark = pytest.mark.django_db
@@ -100,7 +100,7 @@ def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monk
     monkeypatch.setattr(member_order, "MOST_READ", 2)  # pages may be short, yet nobody is left out or comes twice
     assert walked(admin, address, {"sort": order}) == expected
     assert walked_back(admin, address, {"sort": order}) == expected
-    deletion.delete([gone.pk], None, DIALECT)
+    deletion.delete([gone.pk], None, MARKETO)
     assert walked(admin, address, {"sort": order}) == expected
 
 

@@ -74,7 +74,8 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
     tally = Tally()
     Writer.type_id = Reader.type_id = type_id
     programs: list[Program] = [
-        Writer(world, tally, tokens[door], seed, people, door) for seed, door in enumerate(["dialect", "native"] * 2)
+        Writer(world, tally, tokens[channel], seed, people, channel)
+        for seed, channel in enumerate(["dialect", "native"] * 2)
     ]
     reader = Reader(world, tally, tokens["dialect"], 100)
     programs += [reader, Approver(world, tally, tokens["dialect"], 101)]

@@ -92,13 +92,13 @@ class Program(threading.Thread):
 class Writer(Program):
     """Records batches under external ids of its own; of those without an answer it sends half again until it has one."""
 
-    def __init__(self, world: World, tally: Tally, token: str, seed: int, people: Sequence[int], door: str) -> None:
+    def __init__(self, world: World, tally: Tally, token: str, seed: int, people: Sequence[int], channel: str) -> None:
         super().__init__(world, tally, token, seed)
-        self.people, self.door, self.number, self.seed = people, door, 0, seed
+        self.people, self.channel, self.number, self.seed = people, channel, 0, seed
         self.send: Callable[[dict[str, Sent], bool], dict[str, int | None]] = {
             "dialect": self._dialect,
             "native": self._native,
-        }[door]
+        }[channel]
 
     def step(self) -> None:
         batch = {}

@@ -62,7 +62,7 @@ class Day:
         return json.loads(self._ask(method, f"/api/v1/{path}", body, self.tokens["native"], headers))
 
     def dialect(self, method: str, path: str, body: Any = None) -> Any:
-        """The result of the Marketo dialect's answer."""
+        """The result of the Marketo API's answer."""
         answer = json.loads(self._ask(method, path, body, self.tokens["dialect"], {}))
         if not answer["success"]:
             raise Fault(answer["errors"])
@@ -203,7 +203,7 @@ def _export_dialect(day: Day) -> None:
 
 
 def _type(day: Day) -> None:
-    """A type is made, approved, changed and approved again, in the dialect."""
+    """A type is made, approved, changed and approved again, in the Marketo API."""
     name = f"neighbour{day.number}"
     path = "/rest/v1/activities/external/type"
     day.dialect(
