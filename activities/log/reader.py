@@ -1,4 +1,4 @@
-"""To read the log: in the order it was written, each activity exactly once; and a person's timeline."""
+"""Readers of the log: in the order of recording, each activity exactly once; and a person's timeline."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

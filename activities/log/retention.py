@@ -1,4 +1,4 @@
-"""To take activities out of the log, each with a removal entry: what is past its time, and imports that were wrong.
+"""Removes activities from the log, each with a removal entry: retention, undone imports, corrections.
 
 Small transactions, so that recorders and readers hardly notice. External ids outlive retention; those of an import
 that is taken back are free again, so that the corrected file can be imported.

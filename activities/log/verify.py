@@ -1,4 +1,4 @@
-"""To prove that nothing of the log is missing or altered.
+"""Verifies that nothing of the log is missing or altered.
 
 Each row has a digest. Of a day (UTC, by recorded at) the digests of its rows that are there and of those that
 were removed, each with its entry, always add up to the same: rows leave only together with an entry, and a row

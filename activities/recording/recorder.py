@@ -1,4 +1,4 @@
-"""To record: the only channel through which activities get in.
+"""Records activities: the single write path to the log.
 
 One transaction a call. Good rows are written, bad ones come back with their problems, in order.
 """

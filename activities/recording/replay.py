@@ -1,4 +1,4 @@
-"""To settle refused rows: correct them, give a field another name, record them after all, or dismiss them.
+"""Settles refused rows: corrects them, renames a field, records them after all, or dismisses them.
 
 A row is recorded once, however often and by however many it is replayed: with today's live version, and as if it
 had come through the channel that refused it. The source of a row that was corrected is who corrected it last.

@@ -1,4 +1,4 @@
-"""To record a stream: any number of lines, in constant memory, committed in chunks.
+"""Records a stream: any number of lines, in constant memory, committed in chunks.
 
 Outcomes are spooled while the body is read and answered after it, one line each. Sent again, a stream completes
 what a hang-up cut off: rows with an external id are there already, and with a key every row has one.

@@ -1,4 +1,4 @@
-"""To load the demo."""
+"""Loads the demo data."""
 
 import itertools
 from collections.abc import Mapping, Sequence

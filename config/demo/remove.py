@@ -1,4 +1,4 @@
-"""To take the demo away, leaving what the team made."""
+"""Removes the demo data and leaves what the team made."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""To count in memory what would be too much to write one by one, and write the sums now and then."""
+"""Counters in memory, whose sums are written to the database at intervals."""
 
 import os
 import threading

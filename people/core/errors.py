@@ -1,4 +1,4 @@
-"""What is wrong with something that came in, said the same way at every channel."""
+"""Validation errors, the same in every channel."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

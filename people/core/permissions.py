@@ -1,4 +1,4 @@
-"""May somebody do this? Asked by the verbs themselves, whatever the channel."""
+"""Permission checks, made by the verbs themselves whatever the channel."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What only a channel can refuse: how it was asked, not what the verbs say of it."""
+"""Errors of requests as such, which surfaces raise: not those of the verbs behind them."""
 
 from people.core.errors import Conflict, Refused
 

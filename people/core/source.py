@@ -1,4 +1,4 @@
-"""Where a change came from: which channel, and who."""
+"""The source of a change: the channel and the user, client or import."""
 
 from dataclasses import dataclass
 

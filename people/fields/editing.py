@@ -1,4 +1,4 @@
-"""To define what can be known of a person: create, change and delete person fields.
+"""Creates, changes and deletes person fields.
 
 Changers of people read the fields while they share the lock that is taken alone here, so that nobody writes
 under a definition that is gone. Every verb checks the right of the user it acts for and leaves one audit entry.

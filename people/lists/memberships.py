@@ -1,4 +1,4 @@
-"""To take people off all their static lists and put them back as they were: for delete, merge and their undoing.
+"""Detaches people from all their static lists and restores them: for delete, merge and their undo.
 
 Lists hold live people only, so that every reader of a list may take it as it is.
 """

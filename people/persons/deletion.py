@@ -1,4 +1,4 @@
-"""To take people out of sight, for a while or for good: delete, restore, erase.
+"""Deletes people and restores them; `people.privacy.erasure` erases them.
 
 Each call is one transaction that waits for recordings and changes under way and keeps others out until it
 is through, and leaves one audit entry. The verbs check the right of the user they act for.

@@ -1,4 +1,4 @@
-"""To make one person of several, and to take that back.
+"""Merges people into one and undoes merges.
 
 The losers' activities, lists and whatever else is registered in `owned` go to the winner; the losers' rows
 keep their values, under their ids, which mean the winner from then on. One transaction that waits for

@@ -1,4 +1,4 @@
-"""To create and change people: whole batches in one transaction, announced to the apps above."""
+"""Creates and changes people: whole batches in one transaction, announced to the apps above."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

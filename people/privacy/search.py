@@ -1,4 +1,4 @@
-"""To prove that nothing about somebody is left: a search through every table and every registered file."""
+"""Searches every table and every registered file for traces of a person: proof that an erase is complete."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""To put the members of a smart list on a static list from its page: now, or on a schedule."""
+"""Pages that copy the members of a smart list to a static list, now or on a schedule."""
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _

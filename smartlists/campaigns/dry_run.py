@@ -1,4 +1,4 @@
-"""To try a campaign on one person: what would happen, step by step, without anything happening."""
+"""Dry run of a campaign for one person: what each step would do, with no effect."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""To move people along the steps of the campaigns they are in.
+"""Moves people along the steps of the campaigns they are in.
 
 A round takes the first due entry of every person, so that one person's steps happen in order, and does the same step
 for all whom it is due for in one transaction: the effect, the outcome of each, and where each goes on. A process

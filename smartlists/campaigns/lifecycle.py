@@ -1,4 +1,4 @@
-"""To make, change, start and stop smart campaigns: the only channel through which their definitions get in.
+"""Creates, changes, activates and ends smart campaigns: the single write path of their definitions.
 
 Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in
 one transaction and leaves one audit entry. What a campaign names is protected by real rows for as long as it does.

@@ -1,4 +1,4 @@
-"""To run a campaign once on a smart list, and to notice who joined or left one: people who enter without the log."""
+"""Entries that do not come from the log: runs of a campaign on a smart list, and changes of watched lists."""
 
 from dataclasses import dataclass
 from datetime import datetime

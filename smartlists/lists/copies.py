@@ -1,4 +1,4 @@
-"""To put the members of a smart list on a static list: at once, by a job, or again and again.
+"""Copies the members of a smart list to a static list: at once, by a job, or on a schedule.
 
 A copy is made in parts of 10,000 people, each a transaction; one that was killed is taken up again and does nothing
 twice. Verbs about copies take the user they act for and check the right to change static lists.

@@ -1,4 +1,4 @@
-"""To make and change smart lists: the only channel through which their rules get in.
+"""Creates and changes smart lists: the single write path of their rules.
 
 Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in
 one transaction and leaves one audit entry. What rules name is protected by real rows for as long as they do.

@@ -1,4 +1,4 @@
-"""To make the calls that campaigns wrote down: in order per person, again and again for 24 hours, never in a storm.
+"""Delivers queued webhook calls: in order for each person, retried for 24 hours with backoff and a circuit breaker.
 
 A job drains one lane of one webhook; a lock keeps a second one out. A call that was answered with 2xx is done; a
 process that is killed between answer and note makes it again, under the same id.

@@ -1,4 +1,4 @@
-"""To call an address that somebody typed, without being led into our own network.
+"""HTTP calls to addresses that users typed, guarded against requests into our own network (SSRF).
 
 The name is resolved once; every address that it has must be a public one, unless the operator trusts the host; and
 the call goes to the very address that was looked at. HTTPS unless the operator trusts the host; no redirects, no

@@ -1,4 +1,4 @@
-"""To delete and to merge leads (§3)."""
+"""Deleting and merging leads (§3)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""To export: one statement a kind of file, copied out as a stream; memory is flat whatever the size.
+"""Export jobs: one statement for each kind of file, copied out as a stream in flat memory.
 
 A file appears whole or not at all: it is written beside its place and renamed. An app above adds what it can
 give with `register`.

@@ -1,4 +1,4 @@
-"""To import a file: one set of verbs for every kind of row and every channel; `import_runs` does the work.
+"""Import jobs: one set of verbs for every kind of row and every channel; `runner` does the work.
 
 A file is uploaded, its columns are mapped by a `Plan`, a check may try the whole of it, and the import records
 it batch by batch. An app above adds what it can take in with `register`.
