@@ -67,7 +67,7 @@ _subscribers: list[Subscriber] = []
 
 
 def subscribe(subscriber: Subscriber) -> None:
-    """Have `subscriber` called, in the announcing transaction, for every announcement from now on."""
+    """Call `subscriber`, in the announcing transaction, for every announcement from now on."""
     if subscriber not in _subscribers:
         _subscribers.append(subscriber)
 

@@ -68,7 +68,7 @@ def correct(ids: Sequence[int], part: str, value: Any, by: Any) -> int:
 
 
 def remap(ids: Sequence[int], old: str, new: str, by: Any) -> int:
-    """Have the values of field `old` be those of `new` (or of `primary_value`); return how many rows were changed."""
+    """Move the values of field `old` to `new` (or of `primary_value`); return how many rows were changed."""
 
     def change(row: dict[str, Any]) -> None:
         for pair in [pair for pair in row["attributes"] if pair[0] == old]:

@@ -116,7 +116,7 @@ def _caller(request: HttpRequest, holder: Holder | None) -> str:
 
 
 def _bound_body(request: HttpRequest) -> None:
-    """Have large bodies refused before they are read, and chunked ones read at all.
+    """Refuse large bodies before they are read, and read chunked ones.
 
     Django takes a body without Content-Length for empty; behind a server that marks the end of its input
     (`wsgi.input_terminated`) it can be read to that end.

@@ -71,12 +71,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def name(**numbers: int | None) -> None:
-    """Have every line from here to the end of the request or job carry these: `user`, `client`."""
+    """Add `user` and `client` to every log line until the request or job ends."""
     _behind.set({**_behind.get(), **numbers})
 
 
 def name_job(call_next: Callable[[], Any], context: Any, _worker: Any) -> Any:
-    """Have every line of a job carry its id and task (a middleware of the worker)."""
+    """Add the job's id and task to every log line of a job (a middleware of the worker)."""
     mark = _behind.set({"job": context.job.id, "task": context.job.task_name})
     try:
         return call_next()

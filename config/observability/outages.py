@@ -66,6 +66,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def limit_statements(seconds: float) -> None:
-    """Have no statement of this process run longer; for processes that answer requests. Before the first connection."""
+    """Limit the statements of this process in time; for processes that answer requests, before the first connection."""
     options = connection.settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -c statement_timeout={round(seconds * 1000)}"

@@ -140,7 +140,7 @@ def load(folder: Path, target: Parameters, replace: bool = False) -> None:
 
 
 def open_gaps(target: Parameters) -> dict[str, int]:
-    """Have ids go on after a gap, as `load` does: after PostgreSQL itself came back as of an earlier moment."""
+    """Continue ids after a gap, as `load` does: after PostgreSQL itself came back as of an earlier moment."""
     with psycopg.connect(**target) as server, server.cursor() as cursor:
         return {name: cursor.execute(_gap(name, size).encode()).fetchone()[0] for name, size in GAPS.items()}  # type: ignore[index]
 

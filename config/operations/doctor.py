@@ -96,7 +96,7 @@ class Finding(checks.CheckMessage):
 
 
 def register() -> None:
-    """Have `manage.py check --tag doctor --database default` run every check."""
+    """Register every check for `manage.py check --tag doctor --database default`."""
     checks.register(find_faults, TAG)
 
 

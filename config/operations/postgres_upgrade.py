@@ -26,7 +26,7 @@ class Upgraded:
 
 
 def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | None = None) -> Upgraded | None:
-    """Have the embedded server of `data_dir` go on with the wheel's PostgreSQL. None: it does already.
+    """Upgrade the embedded server of `data_dir` to the wheel's PostgreSQL. None: it has that version.
 
     Loads `backup`, or one that is taken now by means of the old server's binaries (`old_binaries`, or those that are
     found). Raises DatabaseUnavailable or backups.BackupError, with nothing changed.

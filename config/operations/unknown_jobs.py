@@ -14,7 +14,7 @@ class OfAnotherVersion(Exception):
 
 
 def leave_to_others() -> None:
-    """Have this process put jobs of tasks that it does not know back into the queue."""
+    """Put jobs of tasks unknown to this process back into the queue."""
     procrastinate_app.current_app.tasks = _Tasks(app.tasks)
 
 

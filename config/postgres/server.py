@@ -85,7 +85,7 @@ class EmbeddedPostgres:
         return {"host": self.location.sockets, "user": ROLE, "password": self._password("database_password")}
 
     def ensure_running(self) -> None:
-        """Have a server to connect to: attach to the one that runs, or start it for this process's life time.
+        """Connect to a server: attach to the one that runs, or start it for this process's life time.
 
         Raises DatabaseUnavailable when none comes up within a minute.
         """
@@ -140,7 +140,7 @@ class EmbeddedPostgres:
 
     @contextlib.contextmanager
     def serving(self, location: Location) -> Iterator[dict[str, str]]:
-        """Have the server, which we own, run elsewhere or by other binaries meanwhile; how to connect to it."""
+        """Run the server, which this process owns, elsewhere or by other binaries meanwhile; yields how to connect to it."""
         self._end()
         self._meanwhile = location
         try:

@@ -213,7 +213,7 @@ class Worker(ThreadWorker):
                 conn.sock.send(CONTINUE)
 
     def _begin(self, conn: Connection) -> None:
-        """Have a thread answer, or the stream wait for its turn."""
+        """Hand the request to a thread, or queue a stream until its turn."""
         total = STREAM_SECONDS if conn.is_stream else BODY_SECONDS
         conn.sock.writing = Pace(SLOWEST_STREAM, max(total, STREAM_SECONDS))
         if conn.is_stream:

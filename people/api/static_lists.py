@@ -70,7 +70,7 @@ class StaticLists(Listed, Retrieved):
     @extend_schema(request=None, responses=ListShown)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
-        """Have the list among the others again."""
+        """Unarchive the list."""
         return self._edit(lambda found: static_lists.unarchive(found, request.user))
 
     def _edit(self, verb: Any) -> Response:

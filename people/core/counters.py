@@ -34,7 +34,7 @@ class Buffer(Generic[K]):
                 self._counts[key] += number  # type: ignore[assignment] (numbers of any kind add up)
 
     def flush(self, write: Callable[[Sequence[tuple[Any, ...]]], None]) -> None:
-        """Have `write` add what was counted to the database: rows of a key and its number, in one transaction.
+        """Register `write`, which adds the counts to the database: rows of a key and its number, in one transaction.
 
         What cannot be written now is kept for the next time.
         """

@@ -21,7 +21,7 @@ def is_set_up() -> bool:
 
 
 def forget() -> None:
-    """Have the next `current()` read the row again: for who changed it, and for tests."""
+    """Make the next `current()` read the row again: for the writer and for tests."""
     _at.cache_clear()
 
 

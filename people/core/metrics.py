@@ -104,7 +104,7 @@ def _add(numbers: Mapping[tuple[str, Labels, str], float]) -> None:
 
 
 def _start_flusher() -> None:
-    """Have a thread write the counts every few seconds, and the rest when the process ends."""
+    """Start a thread that writes the counts every few seconds, and the rest when the process ends."""
     global _flusher
     if _flusher is None and settings.MEASURED_EVERY_SECONDS:
         _flusher = threading.Thread(target=_flush_again_and_again, name="measuring", daemon=True)

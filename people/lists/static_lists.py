@@ -116,7 +116,7 @@ def archive(static_list: StaticList, by: Any) -> None:
 
 @transaction.atomic
 def unarchive(static_list: StaticList, by: Any) -> None:
-    """Have the list among the others again."""
+    """Unarchive the list."""
     _put(static_list, by, is_archived=False)
 
 

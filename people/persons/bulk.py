@@ -71,7 +71,7 @@ KINDS: dict[str, Kind] = {
 
 @transaction.atomic
 def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList | None = None) -> BulkAction:
-    """Have a job do `kind` to the people. Raises `Refused` (`missing_value`, `too_many`), `NotAllowed`."""
+    """Queue the bulk action `kind` for the people. Raises `Refused` (`missing_value`, `too_many`), `NotAllowed`."""
     require(by, KINDS[kind].right)
     ids = list(dict.fromkeys(person_ids))
     if not ids:

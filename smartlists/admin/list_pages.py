@@ -158,7 +158,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have the list counted by itself, or no longer."""
+    """Set or end the schedule by which the list is evaluated."""
 
     def plan(smart_list: SmartList) -> str:
         given = request.POST.get("minutes", "")

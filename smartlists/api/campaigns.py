@@ -176,7 +176,7 @@ class SmartCampaigns(Listed, Retrieved):
     @extend_schema(request=shown.RunGiven, responses={201: shown.RunShown})
     @action(["POST"], detail=True)
     def run(self, request: Any, pk: int) -> Response:
-        """Have everybody on a smart list who is in the audience and qualifies enter now."""
+        """Enter everybody on a smart list who is in the audience and qualifies."""
         given = self.given(shown.RunGiven)
         smart_list = SmartList.objects.filter(pk=min(given["smart_list"], LARGEST_ID)).first()
         if smart_list is None:

@@ -47,7 +47,7 @@ class SmartListCopies(Listed):
 
     @extend_schema(request=CopyGiven, responses={201: CopyShown})
     def create(self, request: Any, smart_list: int) -> Response:
-        """Have a job fill a static list now and every so many minutes; an earlier plan for the two is replaced."""
+        """Queue a copy to a static list now and every so many minutes; an earlier schedule for the two is replaced."""
         found, given = self._smart_list(), self.given(CopyGiven)
         made = list_copies.plan(
             found, static_list_of(given), request.user, mode=given["mode"], every_minutes=given["every_minutes"]

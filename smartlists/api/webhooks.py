@@ -134,7 +134,7 @@ class Webhooks(Listed, Retrieved):
     @extend_schema(request=shown.ResendGiven, responses=shown.ResentShown)
     @action(["POST"], detail=True)
     def resend(self, request: Any, pk: int) -> Response:
-        """Have calls that were given up made again, under the same ids: those that are named, or all."""
+        """Queue failed deliveries again, under the same ids: the named ones, or all."""
         given = self.given(shown.ResendGiven)
         return Response({"count": webhook_editing.resend(self.get_object(), request.user, given.get("deliveries"))})
 

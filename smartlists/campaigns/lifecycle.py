@@ -135,7 +135,7 @@ def move(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampai
 
 @transaction.atomic
 def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
-    """Have a draft or a paused campaign listen from this moment on; held people go on.
+    """Activate a draft or a paused campaign from this moment on; held people continue.
 
     Raises `Refused` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …), and `NotAllowed`
     where `by` may not do by hand what a step does.

@@ -40,7 +40,7 @@ def preview(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> Preview:
 
 
 def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: Any) -> CampaignRun:
-    """Have everybody on the list enter the campaign now, whoever qualifies; triggers do not matter.
+    """Enter everybody on the list who qualifies, whatever the triggers.
 
     Raises `Refused` (`over_cap`) when they are more than `cap`, which whoever asks states for safety.
     """

@@ -60,7 +60,7 @@ def evaluate(smart_list: SmartList, by: Any, seconds: float | None = None) -> St
 
 @transaction.atomic
 def request(smart_list: SmartList, by: Any) -> StoredEvaluation:
-    """Have the list evaluated in the background; one that waits already with the same rules is as good."""
+    """Queue an evaluation of the list; one that waits with the same rules is returned instead."""
     require(by, VIEW)
     waiting = smart_list.evaluations.filter(state=State.PENDING, rules=smart_list.rules).first()
     if waiting is not None:

@@ -69,7 +69,7 @@ def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by:
 def plan(
     smart_list: SmartList, static_list: StaticList, by: Any, *, mode: str = Mode.ADD, every_minutes: int | None = None
 ) -> ListCopy:
-    """Have a job copy the members, counted anew each time: now, and every so many minutes if that is given.
+    """Queue a copy of the members, evaluated anew each time: now, and every so many minutes if given.
 
     A second plan for the same two lists takes the place of the first. Raises `Refused` (`out_of_range`, `bad_mode`,
     `unknown_list`, `in_use` where another plan fills a list that one of the two makes the same), `NotAllowed`.
@@ -139,7 +139,7 @@ def run(copy_id: int) -> Copied | None:
 
 
 def ask_due(now: datetime | None = None) -> Sequence[int]:
-    """Have jobs make the copies whose time has come, and take up those whose process was killed; their ids."""
+    """Queue the copies that are due and those whose process was killed; returns their ids."""
     now = now or timezone.now()
     dead = Q(state=State.RUNNING) & Q(
         progressed_at__lt=now - timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) - QUIET

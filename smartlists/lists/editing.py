@@ -157,7 +157,7 @@ def delete(smart_list: SmartList, by: Any) -> None:
 
 @transaction.atomic
 def schedule(smart_list: SmartList, minutes: int | None, by: Any) -> SmartList:
-    """Have the list evaluated every `minutes` from now on; None: only when somebody asks."""
+    """Evaluate the list every `minutes` from now on; None: on request only."""
     require(by, CHANGE)
     changed = _lock(smart_list)
     if minutes is not None and not 1 <= minutes <= MAX_SCHEDULE_MINUTES:

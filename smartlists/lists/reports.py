@@ -111,7 +111,7 @@ def ask(question: Question, by: Any) -> Reply:
 
 @transaction.atomic
 def request(question: Question, by: Any) -> StoredReport:
-    """Have a job work the answer out, unless one does already. Raises `NotAllowed`."""
+    """Queue the computation of the answer, unless one runs. Raises `NotAllowed`."""
     _allow(question, by)
     now = timezone.now()
     stored, is_new = StoredReport.objects.get_or_create(question=question.dump(), defaults={"asked_at": now})

@@ -130,7 +130,7 @@ def delete(webhook: Webhook, by: Any) -> None:
 
 @transaction.atomic
 def resend(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None) -> int:
-    """Have deliveries that were given up sent again (None: all of them), under the same ids; return how many."""
+    """Queue failed deliveries again (None: all of them), under the same ids; return how many."""
     require(by, CHANGE)
     dead = WebhookDelivery.objects.filter(webhook=webhook, state=WebhookDelivery.State.DEAD)
     if delivery_ids is not None:

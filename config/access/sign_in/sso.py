@@ -86,7 +86,7 @@ def turn_away(request: HttpRequest, why: str) -> None:
 
 @transaction.atomic
 def give_roles(user: Any, claim: Any) -> None:
-    """Have `user` the roles that the claim names, and no other of the product's roles; a team's own ones stay.
+    """Give `user` the roles that the claim names, and no other of the product's roles; a team's own ones stay.
 
     OIDC_ROLES maps what the provider calls a role to ours, and no other name gives one; without it names are ours.
     """

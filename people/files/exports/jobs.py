@@ -106,7 +106,7 @@ def create(
 
 @transaction.atomic
 def enqueue(export: Export) -> None:
-    """Have the file written. Raises `Refused`: `already_queued`, `too_many_jobs`."""
+    """Queue the job that writes the file. Raises `Refused`: `already_queued`, `too_many_jobs`."""
     waiting = Export.objects.filter(state__in=(State.QUEUED, State.PROCESSING)).count()
     if waiting >= settings.EXPORT_MAX_QUEUED:
         raise Refused(Problem("too_many_jobs", _("Too many exports are waiting. Try again when some are ready.")))

@@ -250,7 +250,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
 
 @transaction.atomic
 def stop(job: Import, wish: str, by: Any) -> None:
-    """Have a job paused or cancelled after the batch under way; one that does not run is cancelled at once."""
+    """Pause or cancel a job after the batch under way; one that does not run is cancelled at once."""
     require_for(job, by)
     states, following = STOPS[wish]
     running = Import.objects.filter(pk=job.pk, state__in={*states} & {State.CHECKING, State.IMPORTING})
