@@ -140,7 +140,7 @@ class EmbeddedPostgres:
 
     @contextlib.contextmanager
     def serving(self, location: Location) -> Iterator[dict[str, str]]:
-        """Run the server, which this process owns, elsewhere or by other binaries meanwhile; yields how to connect to it."""
+        """Run the server elsewhere or by other binaries meanwhile; yields how to connect to it."""
         self._end()
         self._meanwhile = location
         try:
