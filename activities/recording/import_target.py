@@ -8,9 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from activities.api import parsing
 from activities.models import ActivityField, ActivityType
-from activities.recording import column_recorder, quarantine, recorder, schema
+from activities.recording import column_recorder, parsing, quarantine, recorder, schema
 from activities.recording import rows as recording_rows
 from activities.recording.columns import Columns
 from activities.recording.rows import Lookup, NewActivity
