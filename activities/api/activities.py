@@ -35,7 +35,7 @@ VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
 
 
-class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[misc,name-defined]
+class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
     """By id: the log, each activity exactly once, also while others record. By time: what an index serves.
 
     A page of the log always has a cursor to come back with, also when nothing is after it yet. Ordered by

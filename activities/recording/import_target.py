@@ -204,7 +204,7 @@ class ActivitiesTarget(Target):
             return [*shown, (_("Activity type"), str(row.activity_type))]
         compiled = schema.of_version(found.live_id)
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
-        names = {field.api_name: field.name for field in found.live.fields.all()}  # type: ignore[union-attr]
+        names = {field.api_name: field.name for field in found.live.fields.all()}
         values = datatypes.ExactDecoder().decode(checked.attributes)
         primary = names.get(compiled.primary.api_name, "") if compiled.primary else ""
         shown.append((primary or _("Primary field"), str(checked.primary_value or "")))
