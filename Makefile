@@ -30,10 +30,11 @@ format: install-test  ## format the Python code and sort its imports
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-lint: install-test  ## check style, formatting and layers
+lint: install-test  ## check style, formatting, layers and types
 	@ruff check .
 	@ruff format --check .
 	@lint-imports
+	@mypy people activities smartlists config
 
 # Browser tests need a Chromium: installed where we may, else those tests are skipped and say so.
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
@@ -71,7 +72,7 @@ $(VENV)/test.installed: requirements/test.txt $(VENV)/base.installed
 	@touch $@
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mypy_cache
 
 bench: install-test  ## measure recording, import, lists (ONLY=, JSON=)
 	@python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))

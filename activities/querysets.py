@@ -7,7 +7,7 @@ from django.db import models
 from people import datatypes
 
 if TYPE_CHECKING:
-    pass
+    from activities.models import Activity, ActivityType
 
 
 class ActivityTypeQuerySet(models.QuerySet["ActivityType"]):

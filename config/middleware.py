@@ -50,7 +50,7 @@ class UserLocaleMiddleware(LocaleMiddleware):
         chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or "HTTP_ACCEPT_LANGUAGE" in request.META
         if not chosen and not request.path_info.startswith(ROOTS):  # the Marketo API speaks English only
             translation.activate(installation.current().language)
-            request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = translation.get_language()
 
 
 class UserTimeZoneMiddleware:

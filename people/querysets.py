@@ -15,7 +15,7 @@ from django.utils import timezone
 from people import datatypes
 
 if TYPE_CHECKING:
-    pass
+    from people.models import Person, PersonDeletion, PersonField, PersonMerge, StaticList, StaticListMember
 
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case

@@ -8,9 +8,8 @@ from django.db import DataError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.api import parsing
 from activities.models import ActivityVersion
-from activities.recording import recorder, schema
+from activities.recording import parsing, recorder, schema
 from people import datatypes
 from people.core.errors import Problem, located
 from people.core.source import Channel, Source

@@ -116,7 +116,7 @@ def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpReque
 def _begin_again(form: RecordForm, number: int | None) -> list[tuple[str, str]]:
     """Show the form of the version that is live now; returns typed values that have no field any more."""
     form.add_error(None, _("The type was changed in the meantime. Check the fields and record again."))
-    form.data = form.data.copy()  # type: ignore[union-attr]
+    form.data = form.data.copy()
     form.data["version"] = number  # type: ignore[index]
     return [
         (name.removeprefix(PREFIX), str(value))

@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from activities.api.filters import OF_THE_LOG, ActivityFilters, narrows_by_more_than_the_log_orders
-from activities.api.parsing import Receiver
 from activities.api.serializers import (
     ActivityGiven,
     ActivityShown,
@@ -26,6 +25,7 @@ from activities.log import reader as log_reader
 from activities.models import Activity, ActivityType
 from activities.recording import recorder
 from activities.recording import stream as recording_stream
+from activities.recording.parsing import Receiver
 from activities.recording.rows import NewActivity, Status
 from people.core.errors import Conflict, NotAllowed, Problem
 from people.core.refusals import BadQuery, Unprocessable
@@ -35,7 +35,7 @@ VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
 
 
-class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[misc,name-defined]
+class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
     """By id: the log, each activity exactly once, also while others record. By time: what an index serves.
 
     A page of the log always has a cursor to come back with, also when nothing is after it yet. Ordered by

@@ -266,13 +266,7 @@ class _ColumnBatch(Batch):
         if len(set(zip(ready.people, external_ids, strict=True))) < len(external_ids):
             return False
         ids = ready.ids or [0] * len(external_ids)
-        return column_sql.claim_all(
-            ready.schema.type_id,
-            ready.people,
-            external_ids,
-            ids,
-            ready.digests(),  # type: ignore[arg-type]
-        )
+        return column_sql.claim_all(ready.schema.type_id, ready.people, external_ids, ids, ready.digests())
 
     def measure(self) -> None:
         """Count the rows; those of a type that is not there under no type."""

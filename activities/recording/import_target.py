@@ -8,9 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from activities.api import parsing
 from activities.models import ActivityField, ActivityType
-from activities.recording import column_recorder, quarantine, recorder, schema
+from activities.recording import column_recorder, parsing, quarantine, recorder, schema
 from activities.recording import rows as recording_rows
 from activities.recording.columns import Columns
 from activities.recording.rows import Lookup, NewActivity
@@ -205,7 +204,7 @@ class ActivitiesTarget(Target):
             return [*shown, (_("Activity type"), str(row.activity_type))]
         compiled = schema.of_version(found.live_id)
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
-        names = {field.api_name: field.name for field in found.live.fields.all()}  # type: ignore[union-attr]
+        names = {field.api_name: field.name for field in found.live.fields.all()}
         values = datatypes.ExactDecoder().decode(checked.attributes)
         primary = names.get(compiled.primary.api_name, "") if compiled.primary else ""
         shown.append((primary or _("Primary field"), str(checked.primary_value or "")))

@@ -15,9 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.api import parsing
 from activities.models import RefusedActivity
-from activities.recording import quarantine, recorder
+from activities.recording import parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import Lookup, NewActivity
 from people.core import audit

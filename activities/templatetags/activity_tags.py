@@ -37,7 +37,7 @@ def is_checkbox(field: BoundField) -> bool:
 def described(field: BoundField) -> SafeString:
     """The field's widget, tied to its help and its errors for those who cannot see where they stand."""
     parts = [f"{field.auto_id}_help"] * bool(field.help_text) + [f"{field.auto_id}_error"] * bool(field.errors)
-    attributes = {"aria-describedby": " ".join(parts)} if parts else {}
+    attributes: dict[str, str | bool] = {"aria-describedby": " ".join(parts)} if parts else {}
     if field.errors:
         attributes["aria-invalid"] = "true"
     return field.as_widget(attrs=attributes)

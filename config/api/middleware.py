@@ -131,7 +131,7 @@ def _bound_body(request: HttpRequest) -> None:
         if len(body) > settings.API_MAX_BODY:
             raise TooLarge(_too_large())
         request.META["CONTENT_LENGTH"] = str(len(body))
-        request._body, request._stream = body, BytesIO(body)  # type: ignore[attr-defined]
+        request._body, request._stream = body, BytesIO(body)
 
 
 def _too_large() -> Problem:

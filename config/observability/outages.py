@@ -59,7 +59,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         headers = {"Retry-After": str(found.retry_after)} if found else {}
         return api_errors.respond(503 if found else 500, fault, headers=headers)
     page: dict[str, Any] = {"message": found.message} if found else {}
-    reply = render(None, "503.html" if found else "500.html", page, status=503 if found else 500)  # type: ignore[arg-type]
+    reply = render(None, "503.html" if found else "500.html", page, status=503 if found else 500)
     if found:
         reply["Retry-After"] = str(found.retry_after)
     return reply

@@ -31,7 +31,7 @@ class Buffer(Generic[K]):
     def add(self, numbers: Mapping[K, float]) -> None:
         with self._lock:
             for key, number in numbers.items():
-                self._counts[key] += number  # type: ignore[assignment] (numbers of any kind add up)
+                self._counts[key] += number  # type: ignore[assignment]  # numbers of any kind add up
 
     def flush(self, write: Callable[[Sequence[tuple[Any, ...]]], None]) -> None:
         """Register `write`, which adds the counts to the database: rows of a key and its number, in one transaction.

@@ -72,7 +72,8 @@ class Guarded:
         if self.left < 0:
             require_room(self.folder, len(data))
             self.left = LOOK_EVERY
-        return self.file.write(data)
+        written: int = self.file.write(data)
+        return written
 
 
 class BoundedUpload(FileUploadHandler):

@@ -160,7 +160,8 @@ def count_rows(table: str, *columns: str) -> Callable[[Sequence[int]], int]:
     def count(person_ids: Sequence[int]) -> int:
         with connection.cursor() as cursor:
             cursor.execute(f"select count(*) from {table} where {_any(columns)}", {"ids": list(person_ids)})
-            return cursor.fetchone()[0]
+            (number,) = cursor.fetchone()
+            return int(number)
 
     return count
 
@@ -187,7 +188,8 @@ def count_arrays(table: str, column: str) -> Callable[[Sequence[int]], int]:
     def count(person_ids: Sequence[int]) -> int:
         with connection.cursor() as cursor:
             cursor.execute(f"select count(*) from {table} where {column} && %s::int[]", [list(person_ids)])
-            return cursor.fetchone()[0]
+            (number,) = cursor.fetchone()
+            return int(number)
 
     return count
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from json.encoder import encode_basestring  # type: ignore[attr-defined]
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
 from unicodedata import is_normalized, normalize
@@ -134,18 +134,19 @@ def _clean_text(value: Any, expected: str | Promise) -> str:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise BadValue("wrong_type", expected)
         value = _number_text(value, expected)
-    if value.isascii():
-        if "\0" in value:
+    text: str = value
+    if text.isascii():
+        if "\0" in text:
             raise BadValue("wrong_type", _("text without the character NUL"))
-        return value
+        return text
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise BadValue("wrong_type", _("valid Unicode text")) from None
-    if "\0" in value:
+    if "\0" in text:
         raise BadValue("wrong_type", _("text without the character NUL"))
     # comparisons are defined after NFC, so only NFC is ever stored
-    return value if is_normalized("NFC", value) else normalize("NFC", value)
+    return text if is_normalized("NFC", text) else normalize("NFC", text)
 
 
 # white space and characters without width; Python's strip() knows the white space only
@@ -269,9 +270,10 @@ def _parse_integer(value: Any, _zone: tzinfo) -> int:
         value = int(value)
     elif not isinstance(value, int):
         raise BadValue("wrong_type", _WHOLE_NUMBER)
-    if not -MAX_INTEGER <= value <= MAX_INTEGER:
+    number: int = value
+    if not -MAX_INTEGER <= number <= MAX_INTEGER:
         raise BadValue("out_of_range", _INTEGER_RANGE)
-    return value
+    return number
 
 
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -345,9 +347,10 @@ def _parse_date(value: Any, _zone: tzinfo) -> date:
             value = date.fromisoformat(text[:10])
         except ValueError:
             raise BadValue("wrong_type", _A_DATE) from None
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+    day: date = value
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise BadValue("out_of_range", _YEARS)
-    return value
+    return day
 
 
 _MOMENT = re.compile(
@@ -371,11 +374,12 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
             value = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", "") if " " in text else text)
         except ValueError:
             raise BadValue("wrong_type", _A_MOMENT) from None
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+    moment: datetime = value
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise BadValue("out_of_range", _YEARS)
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=zone)
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def moment_text(value: datetime) -> str:
@@ -400,11 +404,16 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _text_type(name: str, label: Promise, expects: Promise, example: str, parse: Any, widget: Any) -> DataType:
+Text = str | Promise
+
+
+def _text_type(
+    name: str, label: str | Promise, expects: str | Promise, example: str, parse: Any, widget: Any
+) -> DataType:
     return DataType(name, label, expects, example, parse, encode_basestring, str, "lower({})", TEXT_OPERATORS, widget)
 
 
-def _integer_type(name: str, label: Promise, **more: Any) -> DataType:
+def _integer_type(name: str, label: Text, **more: Any) -> DataType:
     return DataType(
         name,
         label,

@@ -11,9 +11,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from people.datatypes import DataType, written_dates
+from people.datatypes import DataType, formulas, written_dates
 from people.datatypes.written_dates import PARTED
-from people.files import xlsx
 
 EXCEL_PIVOT = 30  # Excel reads the two-digit years from 30 to 99 as 1930 to 1999
 LATE_PIVOT = 70  # POSIX reads those before 69 as of this century
@@ -65,7 +64,7 @@ class Convention:
             return self._number
         if data_type.name == "boolean":
             return _boolean
-        return _same if self.keep_apostrophes else xlsx.unguarded
+        return _same if self.keep_apostrophes else formulas.unguarded
 
     def column_reader(self, data_type: DataType, name: str = "") -> Callable[[Sequence[Any]], Sequence[Any]]:
         """Like `reader`, for the cells of a whole column."""
@@ -73,7 +72,7 @@ class Convention:
         if read is _same:
             return _same
         kept = _DATES if data_type.is_moment else _NUMBERS[self.decimal] if data_type.is_number else None
-        if read is xlsx.unguarded:
+        if read is formulas.unguarded:
             kept = _UNMARKED
 
         def read_column(cells: Sequence[Any]) -> Sequence[Any]:

@@ -48,6 +48,7 @@ def kept_apart(constraint: str, message: str, path: str = "name", got: str = "")
 
 def _parsed(data_type: str, raw: Any, path: str) -> str:
     try:
-        return datatypes.BY_NAME[data_type].parse(raw, UTC)
+        text: str = datatypes.BY_NAME[data_type].parse(raw, UTC)
     except datatypes.BadValue as error:
         raise Refused(bad_value(error.code, error.expected, raw, path)) from None
+    return text

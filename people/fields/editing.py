@@ -6,6 +6,7 @@ under a definition that is gone. Every verb checks the right of the user it acts
 
 import re
 from collections.abc import Iterable
+from datetime import UTC
 from typing import Any
 
 from django.db import connection, transaction
@@ -185,7 +186,7 @@ def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
         if datatypes.is_blank(one):
             continue
         try:
-            found[datatypes.canonical_text(data_type.parse(one, datatypes.UTC))] = None
+            found[datatypes.canonical_text(data_type.parse(one, UTC))] = None
         except datatypes.BadValue as error:
             problems.append(bad_value(error.code, error.expected, one, "choices", number))
     if len(found) > MAX_CHOICES:

@@ -1,7 +1,6 @@
 """XLSX workbooks: the rows of their first sheet, read as a stream and within limits."""
 
 import io
-import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import IO, Any
@@ -20,29 +19,11 @@ MAX_ROW = 1_048_576  # as Excel has it
 MAX_COLUMN = 2_000
 MAX_ROW_BYTES = 16 * 1024**2  # of XML that is read before a row ends
 _SHEETS = "xl/worksheets/"
-
-
-# what a spreadsheet takes for a formula, and what is no formula but a plain number; regular expressions that
-# PostgreSQL reads alike. A ' of the text's own before either counts as part of it, so that taking one off is safe.
-FORMULA, NUMBER = r"^'*[=+\-@|%\t\r]", r"^[-+]?[0-9][0-9.,]*$"
-_FORMULA, _NUMBER = re.compile(FORMULA), re.compile(NUMBER.replace("$", r"\Z"))
-
-
 _BROKEN = sentence_lazy("the workbook cannot be read: it is broken or protected. Save it anew as .xlsx, or as CSV")
 
 
 class BadFile(Exception):
     """The file cannot be read as what it claims to be."""
-
-
-def guarded(text: str) -> str:
-    """`text` so that no spreadsheet takes it for a formula: a ' before it says that it is text."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
-
-
-def unguarded(cell: Any) -> Any:
-    """The inverse of `guarded`; other cells stay as they are."""
-    return cell[1:] if type(cell) is str and cell[:1] == "'" and guarded(cell[1:]) == cell else cell
 
 
 def rows(file: IO[bytes]) -> Iterator[list[Any]]:

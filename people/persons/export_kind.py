@@ -1,6 +1,6 @@
 """People as a file: everybody, or those on a static list, with the fields that were chosen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy
@@ -53,7 +53,7 @@ def statement(parameters: Mapping[str, Any]) -> Statement:
     return Statement(columns(parameters.get("fields")), f"{source} order by p.id", given)
 
 
-def of_people(ids: bytes | Sequence[int], names: Sequence[str] | None) -> Statement:
+def of_people(ids: Iterable[int], names: Sequence[str] | None) -> Statement:
     """The people with `ids`, ascending; for whoever has found them already."""
     source = "person p join unnest(%(ids)s::int[]) as wanted (id) using (id) where p.state = 'live' order by p.id"
     return Statement(columns(names), source, {"ids": list(ids)})

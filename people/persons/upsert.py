@@ -409,6 +409,6 @@ def _update(targets: list[_Target], changes: list[events.FieldChange], fields: M
 
 
 def _array_type(name: str) -> str:
-    db_type = Person._meta.get_field(name).db_type(connection)  # type: ignore[union-attr]
+    db_type = Person._meta.get_field(name).db_type(connection)
     assert db_type is not None
     return "text[]" if db_type.startswith("varchar") else f"{db_type}[]"

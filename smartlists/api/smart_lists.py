@@ -50,7 +50,7 @@ VIEW, CHANGE = stored_evaluations.VIEW, list_editing.CHANGE
 SHOWN_PEOPLE = 100
 
 
-class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[misc,name-defined]
+class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
     """The members of one stored evaluation, by id: later pages are of the same evaluation as the first."""
 
     def paginate_evaluation(self, smart_list: SmartList, request: Any, view: Any) -> list[dict[str, int]]:

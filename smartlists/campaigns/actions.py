@@ -12,6 +12,7 @@ from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from people import datatypes
 from people.core import installation
+from people.core.kinds import Facet
 from people.core.source import Source
 from people.lists import static_lists
 from people.models import StaticList
@@ -210,7 +211,7 @@ def _call_webhook(step: campaign_definition.CallWebhook, entries: Sequence[Entry
     }
 
 
-STEP_ACTIONS = campaign_definition.STEPS.facet(
+STEP_ACTIONS: Facet[Callable[[Any, Sequence[Entry], Situation], Dones]] = campaign_definition.STEPS.facet(
     "what it does",
     {
         "add_to_list": _add_to_list,

@@ -136,7 +136,7 @@ def _enter_changes(watch_id: int) -> int:
     before, now = bitmap(watch.members), current.person_ids
     changes = {campaign_definition.JOINED: now - before, campaign_definition.LEFT: before - now}
     campaign = watch.campaign
-    listener = Listener(campaign, definition_of(campaign.version_id))  # type: ignore[arg-type]
+    listener = Listener(campaign, definition_of(campaign.version_id))
     candidates = [
         Candidate(listener, pk, current.as_of or timezone.now(), at, evaluation_id=current.pk)
         for at, trigger in listener.definition.list_triggers

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from people.core.kinds import Facet
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import Audience, Definition
 from smartlists.campaigns.parsing import period_of
@@ -140,7 +141,7 @@ def _choose(item: campaign_definition.Choose, naming: Naming, _webhooks: Mapping
     return _("Choose a way: %(ways)s; else %(number)s") % {"ways": ways, "number": len(item.choices) + 1}
 
 
-STEP_SENTENCES = campaign_definition.STEPS.facet(
+STEP_SENTENCES: Facet[Callable[[Any, Naming, Mapping[int, str]], str]] = campaign_definition.STEPS.facet(
     "sentence",
     {
         "add_to_list": _list(gettext_lazy("Add to the static list “%(name)s”")),

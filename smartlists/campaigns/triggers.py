@@ -112,7 +112,7 @@ def listeners() -> list[Listener]:
     found = SmartCampaign.objects.filter(
         state__in=(SmartCampaign.State.ACTIVE, SmartCampaign.State.PAUSED), version__isnull=False
     ).order_by("pk")
-    return [Listener(one, definition_of(one.version_id)) for one in found]  # type: ignore[arg-type]
+    return [Listener(one, definition_of(one.version_id)) for one in found]
 
 
 @transaction.atomic

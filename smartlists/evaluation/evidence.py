@@ -20,7 +20,7 @@ from smartlists.evaluation.near_misses import Miss
 from smartlists.evaluation.postgres import statements
 from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules import model as rules
-from smartlists.rules import operators
+from smartlists.rules import operators, periods
 from smartlists.rules.names import Naming
 from smartlists.rules.parsing import aggregate_type
 from smartlists.rules.periods import Clock
@@ -167,7 +167,7 @@ class Reading:
         still_open = None
         followed = None
         for one in reversed(reached):
-            after = bisect_left(rows, (one.at + operators.SMALLEST, 0))
+            after = bisect_left(rows, (one.at + periods.SMALLEST, 0))
             if after < len(rows) and rows[after][0] <= one.at + window:
                 followed = followed or (one, rows[after])
             elif one.at + window >= self.clock.now:

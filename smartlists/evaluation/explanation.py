@@ -3,13 +3,14 @@
 The verdicts come from the evaluation itself, run among one person; what proves them is read in its snapshot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pyroaring import BitMap
 
+from people.core.kinds import Facet
 from people.datatypes import canonical_text
 from people.datatypes import keys as datatype_keys
 from people.fields import catalog
@@ -163,7 +164,7 @@ def _deciding_of(found: rules.Rules, answers: list[bool]) -> tuple[int, ...]:
     )
 
 
-VERDICT_DETAILS = FILTERS.facet(
+VERDICT_DETAILS: Facet[Callable[[_Explainer, Any, bool, int], Mapping[str, Any]]] = FILTERS.facet(
     "explanation of a verdict",
     {
         "person_field": _Explainer.person_field,

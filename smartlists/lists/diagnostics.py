@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from people import datatypes
 from people.core.errors import Path, Problem
+from people.core.kinds import Facet
 from people.datatypes import DataType, text_key
 from people.models import PersonField, StaticList
 from smartlists import models
@@ -264,7 +265,7 @@ _FAMILIES: Mapping[tuple[str, ...], Callable[..., bool]] = {
     datatypes.BOOLEAN_OPERATORS: _Doctor.booleans,
     datatypes.MOMENT_OPERATORS: _Doctor.moments,
 }
-FILTER_DIAGNOSTICS = FILTERS.facet(
+FILTER_DIAGNOSTICS: Facet[Callable[[_Doctor, Any, Path], Iterable[Problem]]] = FILTERS.facet(
     "what can be wrong with it",
     {
         "person_field": _Doctor.person_field,

@@ -34,10 +34,7 @@ def write_members(
         statement = person_export_kind.of_people(list(members[start : start + PIECE]), names)
         has_heading = start > 0 and format != "ndjson"
         rows += export_jobs.write(
-            statement,
-            format,
-            _WithoutHeading(out) if has_heading else out,
-            excel_safe=excel_safe,  # type: ignore[arg-type]
+            statement, format, _WithoutHeading(out) if has_heading else out, excel_safe=excel_safe
         )
     return rows
 

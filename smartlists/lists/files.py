@@ -16,6 +16,7 @@ from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.text import language
 from smartlists.rules.text.language import Document
+from smartlists.rules.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Imported:
     what: str
 
 
-def read(content: bytes, names: Catalogue | None = None) -> Document:
+def read(content: bytes, names: Vocabulary) -> Document:
     """The list that a file holds: JSON where it begins with a brace, else the text form.
 
     JSON is {"name", "description", "rules"}, or the rules alone. Raises `Refused`.
@@ -77,7 +78,7 @@ def import_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) 
 
 @transaction.atomic
 def _import_one(content: bytes, by: Any) -> Imported:
-    document = read(content)
+    document = read(content, Catalogue())
     if is_blank(document.name):
         raise Refused(Problem("missing_value", _("The file does not name its list."), ("name",)))
     known = SmartList.objects.filter(name__iexact=document.name.strip()).first()

@@ -204,6 +204,6 @@ def _without_value(person_ids: Sequence[int], field: FieldInfo) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"select p.id from person p where p.id = any(%s) and p.state = 'live' and {_expression(field)} is null",
-            [person_ids],
+            [list(person_ids)],
         )
         return [person_id for (person_id,) in cursor.fetchall()]

@@ -234,12 +234,7 @@ def _breakdown(question: Question, scope: Scope) -> list[list[Any]]:
     fields = ApprovedField.objects.in_bulk([pk for pk in (question.field, question.total) if pk])
     if question.field is None:
         return []
-    found = log_reports.breakdown(
-        _types(question)[0],
-        fields[question.field],
-        scope,
-        fields.get(question.total),  # type: ignore[arg-type]
-    )
+    found = log_reports.breakdown(_types(question)[0], fields[question.field], scope, fields.get(question.total))
     return [[group.value, group.count, group.people, group.total] for group in found]
 
 

@@ -3,8 +3,10 @@
 It is for editors and programs; `rules.parse` alone decides, since only it knows fields, types and lists.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+from people.core.kinds import Facet
 from smartlists.rules import logic, operators, parsing
 from smartlists.rules import model as rules
 from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, Shape
@@ -152,7 +154,7 @@ def _sequence() -> Json:
     return _object("sequence", {"steps": steps}, ["steps"])
 
 
-FILTER_SCHEMAS = rules.FILTERS.facet(
+FILTER_SCHEMAS: Facet[Callable[[], Json]] = rules.FILTERS.facet(
     "JSON Schema",
     {
         "person_field": _person_field,

@@ -134,9 +134,13 @@ def _enclosed(part: Expression) -> str:
 
 
 def _map(expression: Expression, renumbered: Callable[[int], int]) -> Expression:
-    return fold(
-        expression, lambda number: Number(renumbered(number)), Not, lambda word, parts: Group(word, tuple(parts))
-    )
+    def leaf(number: int) -> Expression:
+        return Number(renumbered(number))
+
+    def join(word: str, parts: list[Expression]) -> Expression:
+        return Group(word, tuple(parts))
+
+    return fold(expression, leaf, Not, join)
 
 
 def _without(expression: Expression, number: int) -> Expression | None:

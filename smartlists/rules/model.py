@@ -4,11 +4,11 @@
 canonical text, whatever their type, so that equal rules are equal objects.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from people.core.kinds import Kinds
+from people.core.kinds import Facet, Kinds
 from smartlists.rules import logic as rule_logic
 
 VERSION = 1
@@ -162,7 +162,8 @@ def _dumped_value(value: Any) -> Any:
 
 
 def _loaded(form: Mapping[str, Any]) -> Filter:
-    return _made(FILTERS.classes[form["kind"]], {name: value for name, value in form.items() if name != "kind"})
+    item: Filter = _made(FILTERS.classes[form["kind"]], {name: value for name, value in form.items() if name != "kind"})
+    return item
 
 
 _PARTS: Mapping[str, type] = {"constraints": Constraint, "steps": Step, "count": Count, "aggregate": Aggregate}
@@ -203,7 +204,7 @@ def _nothing(_item: Any) -> tuple[()]:
     return ()
 
 
-ACTIVITY_FIELDS = FILTERS.facet(
+ACTIVITY_FIELDS: Facet[Callable[[Any], Iterable[tuple[str, str]]]] = FILTERS.facet(
     "activity fields that it names",
     {
         "person_field": _nothing,
@@ -213,7 +214,7 @@ ACTIVITY_FIELDS = FILTERS.facet(
         "smart_list": _nothing,
     },
 )
-ACTIVITY_TYPES = FILTERS.facet(
+ACTIVITY_TYPES: Facet[Callable[[Any], Iterable[str]]] = FILTERS.facet(
     "activity types that it names",
     {
         "person_field": _nothing,

@@ -139,9 +139,11 @@ def canonical(data_type: DataType, operator: str, raw: Any) -> str:
 
 def _field_value(data_type: DataType, raw: Any) -> str:
     if data_type.operators is datatypes.TEXT_OPERATORS:  # a part of an address is no address
-        return datatypes.BY_NAME["text"].parse(raw, UTC)
+        text: str = datatypes.BY_NAME["text"].parse(raw, UTC)
+        return text
     if data_type.name == "datetime" and isinstance(raw, str) and len(raw.strip()) == len("2026-11-20"):
-        return datatypes.BY_NAME["date"].parse(raw, UTC).isoformat()
+        day: date = datatypes.BY_NAME["date"].parse(raw, UTC)
+        return day.isoformat()
     return datatypes.canonical_text(data_type.parse(raw.strip() if isinstance(raw, str) else raw, UTC))
 
 
@@ -166,7 +168,7 @@ def is_reversed(data_type: DataType, values: Sequence[str], clock: Clock) -> boo
     """Whether the two bounds of a `between` leave nothing between them."""
     if data_type.is_moment:
         start, end = ranges(data_type, "between", values, clock)[0]
-        return start >= end
+        return bool(start >= end)
     return Decimal(values[0]) > Decimal(values[1])
 
 

@@ -97,7 +97,8 @@ def frame(name: str, clock: Clock) -> tuple[date, date]:
 def _shift(moment: datetime, number: int, unit: str) -> datetime:
     """`number` units on; the 31st becomes a shorter month's last day."""
     try:
-        return min(max(moment + _STEPS[unit] * number, _EARLIEST), _LATEST)
+        shifted: datetime = moment + _STEPS[unit] * number
+        return min(max(shifted, _EARLIEST), _LATEST)
     except (OverflowError, ValueError):
         return _EARLIEST if number < 0 else _LATEST
 

@@ -1,7 +1,9 @@
 """What rules refer to: types, fields and lists."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+from people.core.kinds import Facet
 from smartlists.rules import model as rules
 from smartlists.rules.vocabulary import Vocabulary
 
@@ -16,7 +18,7 @@ def uses_of(item: rules.Filter, names: Vocabulary) -> Iterator[tuple[str, int]]:
     yield from OWN_REFERENCES.of(item)(item, names)
 
 
-OWN_REFERENCES = rules.FILTERS.facet(
+OWN_REFERENCES: Facet[Callable[[Any, Vocabulary], Iterable[tuple[str, int]]]] = rules.FILTERS.facet(
     "columns of the reference rows, besides activity types and their fields",
     {
         "person_field": lambda item, names: (("person_field_id", names.person_fields[item.field].id),),

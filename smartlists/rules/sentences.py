@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from people.core import installation
+from people.core.kinds import Facet
 from people.datatypes import BY_NAME, DataType
 from smartlists.rules import model as rules
 from smartlists.rules import operators
@@ -191,7 +192,7 @@ def _stopped(told: str) -> str:
     return _("%(sentence)s.") % {"sentence": told}
 
 
-FILTER_SENTENCES = FILTERS.facet(
+FILTER_SENTENCES: Facet[Callable[[_Speaker, Any], list[str]]] = FILTERS.facet(
     "sentence",
     {
         "person_field": _Speaker.person_field,

@@ -171,7 +171,7 @@ def send(
     try:
         # as bytes: http.client takes text of Latin-1 only
         named = {name: value.encode() for name, value in {"User-Agent": USER_AGENT, **headers}.items()}
-        caller.request(method, target.path, body or None, named)  # type: ignore[arg-type]
+        caller.request(method, target.path, body or None, named)
         reply = caller.getresponse()
         text = reply.read(MAX_REPLY)
     except ssl.SSLCertVerificationError as error:

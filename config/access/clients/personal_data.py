@@ -1,5 +1,7 @@
 """What erasing and merging a person means for the replies that Idempotency-Keys are answered with."""
 
+from typing import Any
+
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
@@ -19,7 +21,7 @@ def _erase(erasing: Erasing) -> None:
     """Forget what was answered, not that the request was done: its key still does nothing twice."""
     names = "exists (select from unnest(%(texts)s::text[]) t where strpos(lower({}), t) > 0)"
     body = names.format("convert_from(body, 'UTF8')") + " or " + names.format("headers::text")
-    parameters = {"ids": list(erasing.person_ids), "texts": list(erasing.texts)}
+    parameters: dict[str, Any] = {"ids": list(erasing.person_ids), "texts": list(erasing.texts)}
     with connection.cursor() as cursor:
         cursor.execute(f"delete from idempotent_reply where {names.format('key')}", parameters)
         cursor.execute(

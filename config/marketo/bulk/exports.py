@@ -118,7 +118,7 @@ def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     first, last, is_part = span
     opened.seek(first)
     answer = FileResponse(_Part(opened, last - first + 1), status=206 if is_part else 200)
-    answer["Content-Type"] = export_kinds.CONTENT_TYPES[export.format]  # type: ignore[union-attr]
+    answer["Content-Type"] = export_kinds.CONTENT_TYPES[export.format]
     answer["Content-Length"] = str(last - first + 1)
     answer["Accept-Ranges"] = "bytes"
     if is_part:

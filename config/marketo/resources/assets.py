@@ -120,7 +120,7 @@ def folder_by_name(call: Call) -> HttpResponse:
     name = call.parameters.not_blank("name")
     found = Folder.objects.filter(name=name).order_by("pk").first()
     if found is None:
-        return assets([_folder(ROOT["name"], None, None)] if name == ROOT["name"] else [])  # type: ignore[arg-type]
+        return assets([_folder(ROOT["name"], None, None)] if name == ROOT["name"] else [])
     return assets([_folder(found.name, found.pk, found.parent_id)])
 
 

@@ -4,9 +4,10 @@
 fields, lists, sequences, counts, aggregates) is here in the same members, with rule types of our own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from people.core.kinds import Facet
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
@@ -105,7 +106,7 @@ def _followed(step: rules.Step) -> str:
     return told if step.within_days is None else f"{told} within {step.within_days} days"
 
 
-MARKETO_FORMS = FILTERS.facet(
+MARKETO_FORMS: Facet[Callable[[Any, Any], dict[str, Any]]] = FILTERS.facet(
     "form in the Marketo API",
     {
         "activity": _activity,

@@ -61,7 +61,7 @@ def _take_body(request: HttpRequest, limit: int) -> bool:
         return size <= limit
     if request.META.get("wsgi.input_terminated") and request.META.get("HTTP_TRANSFER_ENCODING"):
         body = request.META["wsgi.input"].read(limit + 1)
-        request._stream = BytesIO(body)  # type: ignore[attr-defined]
+        request._stream = BytesIO(body)
         request.META["CONTENT_LENGTH"] = str(len(body))
         return len(body) <= limit
     return True

@@ -17,7 +17,8 @@ class UncountedChangeList(ChangeList):
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
         if not self.sortable_by:
             self.params.pop(ORDER_VAR, None)
-        return super().get_ordering(request, queryset)
+        ordering: list[Any] = super().get_ordering(request, queryset)
+        return ordering
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -31,9 +32,10 @@ class UncountedPaginator(Paginator):
     template_name = "people/_pages.html"  # where unfold looks for the links of a list page
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         limit = self.per_page * (self.page_shown + LOOK_AHEAD)
-        return len(self.object_list.order_by().values_list("pk")[:limit])  # type: ignore[union-attr]
+        rows: Any = self.object_list  # a QuerySet
+        return len(rows.order_by().values_list("pk")[:limit])
 
     @classmethod
     def of_request(cls, request: HttpRequest, queryset: Any, per_page: int) -> "UncountedPaginator":

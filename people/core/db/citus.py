@@ -16,4 +16,4 @@ def is_distributed() -> bool:
         if not cursor.fetchone()[0]:
             return False
         cursor.execute("select exists (select from pg_dist_partition where logicalrelid = to_regclass('activity'))")
-        return cursor.fetchone()[0]
+        return bool(cursor.fetchone()[0])

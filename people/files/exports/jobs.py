@@ -25,9 +25,9 @@ from people.core.errors import Problem, Refused
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
 from people.core.source import Channel
+from people.datatypes.formulas import guarded
 from people.files.exports.kinds import DELIMITERS, FORMATS, KINDS, Statement, json_select, require_parquet, select
 from people.files.models import Export
-from people.files.xlsx import guarded
 
 MAX_RUNNING = 2
 logger = logging.getLogger(__name__)

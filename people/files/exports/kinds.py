@@ -7,7 +7,7 @@ from typing import Any
 
 from people.core.errors import Problem, Refused
 from people.core.messages import sentence as _
-from people.files.xlsx import FORMULA, NUMBER
+from people.datatypes.formulas import FORMULA, NUMBER
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ that takes them in drops those faster than `distinct` would. Fewer rows never me
 speaks of absence (did not, at most, not on a list) is found by its opposite and marked as a complement.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from people.core.kinds import Facet
 from smartlists.catalog import Catalogue, expression_of
 from smartlists.evaluation.postgres import conditions
 from smartlists.evaluation.postgres.conditions import Sql
@@ -212,7 +214,7 @@ def _completes(number: int, steps: Sequence[rules.Step]) -> str:
     return f"step = {number} and before_{number} >= at - interval '{within * DAY} hours'"
 
 
-STATEMENTS = FILTERS.facet(
+STATEMENTS: Facet[Callable[[Any, Context], Statement]] = FILTERS.facet(
     "statement in PostgreSQL",
     {
         "person_field": person_field,

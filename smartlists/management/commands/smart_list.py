@@ -10,6 +10,7 @@ from people.core.source import Channel, Source
 from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
 from people.models import StaticList
+from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator, explanation
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
@@ -77,7 +78,7 @@ class Command(BaseCommand):
         if options["file"]:
             if options["members"]:
                 raise CommandError("--members needs the name of a saved list.")
-            found = evaluator.evaluate(list_files.read(_read(options["file"])).rules)
+            found = evaluator.evaluate(list_files.read(_read(options["file"]), Catalogue()).rules)
             count, per_filter, seconds = found.count, [one.count for one in found.per_filter], found.seconds
         else:
             stored = stored_evaluations.evaluate(_wanted(options), None)
@@ -124,22 +125,23 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.joined} joined, {done.left} left.")
 
     def _explain(self, options: dict[str, Any]) -> None:
-        found = list_files.read(_read(options["file"])).rules if options["file"] else _wanted(options).parsed
+        names = Catalogue()
+        found = list_files.read(_read(options["file"]), names).rules if options["file"] else _wanted(options).parsed
         explained = explanation.explain(found, _person(options["person"]))
-        self._write_verdicts(explained, "")
+        self._write_verdicts(explained, names, "")
         self.stdout.write("On the list." if explained.is_member else "Not on the list.")
 
-    def _write_verdicts(self, explained: explanation.Explanation, indent: str) -> None:
+    def _write_verdicts(self, explained: explanation.Explanation, names: Catalogue, indent: str) -> None:
         for verdict in explained.verdicts:
             self.stdout.write(
-                f"{indent}{verdict.number}. {'yes' if verdict.holds else 'no'}: {sentence(verdict.filter)}"
+                f"{indent}{verdict.number}. {'yes' if verdict.holds else 'no'}: {sentence(verdict.filter, names)}"
             )
             if verdict.miss:
                 self.stdout.write(f"{indent}   {verdict.miss.text}")
             for one in verdict.activities:
                 self.stdout.write(f"{indent}   activity {one.activity_id} at {one.occurred_at.isoformat()}")
             if verdict.nested:
-                self._write_verdicts(verdict.nested, indent + "   ")
+                self._write_verdicts(verdict.nested, names, indent + "   ")
 
 
 def _add_list(parser: CommandParser) -> None:

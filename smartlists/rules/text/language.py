@@ -12,9 +12,10 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from django.utils.translation import gettext as _
-from lark import Lark, Tree
+from lark import Lark
 from lark.exceptions import UnexpectedInput
 
 from people.core.errors import Problem, Refused
@@ -22,7 +23,7 @@ from smartlists.rules import model as rules
 from smartlists.rules.names import Naming
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.text.errors import Place, misread, placed
-from smartlists.rules.text.parser import Reader
+from smartlists.rules.text.parser import ParseTree, Reader
 from smartlists.rules.text.writer import Writer, quoted
 from smartlists.rules.vocabulary import Vocabulary
 
@@ -91,11 +92,11 @@ def _refuse_if_large(text: str) -> None:
     raise Refused(placed(Problem("too_large", message % shown), Place(1, 1)))
 
 
-def _tree(text: str) -> Tree:
+def _tree(text: str) -> ParseTree:
     try:
         return grammar().parse(text)
     except UnexpectedInput as error:
-        again = grammar().parse_interactive(text)
+        again: Any = grammar().parse_interactive(text)  # lark gives `accepts` no types
         with suppress(UnexpectedInput):
             again.exhaust_lexer()
         raise Refused(misread(text, error, again.accepts())) from None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from smartlists.rules.parsing import MAX_FILTERS, MAX_PROBLEMS
 from smartlists.rules.text.errors import Place, placed
 
 Json = dict[str, Any]
+ParseTree = Any  # a Tree whose children are what grammar.lark says, which types cannot say
 
 SYMBOLS = {
     ">": "greater than",
@@ -59,7 +61,7 @@ class Reader:
             path = path[:-1]
         return self._places.get(path, Place(1, 1))
 
-    def document(self, tree: Tree) -> Json:
+    def document(self, tree: ParseTree) -> Json:
         """The JSON form of the whole text; sets `name` and `description`."""
         form: Json = {"version": 1, "match": "all", "filters": []}
         cards = [part for part in tree.children if part.data == "card"]
@@ -78,23 +80,24 @@ class Reader:
                 form["filters"].append(self._card(part, len(form["filters"])))
         return form
 
-    def _header(self, tree: Tree) -> None:
+    def _header(self, tree: ParseTree) -> None:
         self.name = self._text(tree.children[0], "string")
         if len(tree.children) > 1:
             self.description = self._text(tree.children[1].children[0], "text")
 
     def _text(self, token: Token, data_type: str) -> str:
         try:
-            return datatypes.BY_NAME[data_type].parse(self._unquoted(token), datatypes.UTC)
+            text: str = datatypes.BY_NAME[data_type].parse(self._unquoted(token), UTC)
+            return text
         except datatypes.BadValue as error:
             self._problem(token, error.code, _("expected %(expected)s") % {"expected": error.expected})
             return ""
 
-    def _match(self, tree: Tree) -> Json:
+    def _match(self, tree: ParseTree) -> Json:
         how = tree.children[1]
         if isinstance(how, Token):
             return {"match": how.lower()}
-        tokens = sorted(_tokens_of(how), key=lambda token: token.start_pos)
+        tokens = sorted(_tokens_of(how), key=lambda token: token.start_pos or 0)
         self._mark(("logic",), tokens[0])
         self._check_logic(tokens)
         return {"match": "advanced", "logic": " ".join(token.lower() for token in tokens)}
@@ -112,7 +115,7 @@ class Reader:
                 message = _("there is no filter %(number)s")
                 self._problem(token, "bad_logic", message % {"number": token[:9]})
 
-    def _card(self, tree: Tree, position: int) -> Json:
+    def _card(self, tree: ParseTree, position: int) -> Json:
         token, part = tree.children
         path = ("filters", position)
         self._mark(path, token)
@@ -123,22 +126,22 @@ class Reader:
 
     # --- kinds of filters ---
 
-    def _person_field(self, tree: Tree, path: Path) -> Json:
+    def _person_field(self, tree: ParseTree, path: Path) -> Json:
         fields = self.naming.catalogue.person_fields
         name = self._subject(tree.children[0], self.naming.person_fields, _("person field"), (*path, "field"))
         is_moment = name in fields and fields[name].data_type.is_moment
         return {"field": name, **self._comparison(tree.children[1:], is_moment, path)}
 
-    def _activity(self, tree: Tree, path: Path) -> Json:
+    def _activity(self, tree: ParseTree, path: Path) -> Json:
         did, name, *clauses = tree.children
         form = {"did": words(did) == "did", "type": self._type(name, (*path, "type"))}
         return {**form, **self._clauses(clauses, form["type"], path)}
 
-    def _sequence(self, tree: Tree, path: Path) -> Json:
+    def _sequence(self, tree: ParseTree, path: Path) -> Json:
         parts = [part for part in tree.children if isinstance(part, Tree)]
         return {"steps": [self._step(part, (*path, "steps", place)) for place, part in enumerate(parts)]}
 
-    def _step(self, tree: Tree, path: Path) -> Json:
+    def _step(self, tree: ParseTree, path: Path) -> Json:
         form: Json = {}
         parts = list(tree.children)
         if isinstance(parts[0], Token):
@@ -148,26 +151,27 @@ class Reader:
         self._mark(path, parts[0].children[0])
         return {**form, **self._clauses(parts[1:], form["type"], path)}
 
-    def _static_list(self, tree: Tree, path: Path) -> Json:
+    def _static_list(self, tree: ParseTree, path: Path) -> Json:
         return self._list(tree, self.naming.static_lists, _("static list"), path)
 
-    def _smart_list(self, tree: Tree, path: Path) -> Json:
+    def _smart_list(self, tree: ParseTree, path: Path) -> Json:
         return self._list(tree, self.naming.smart_lists, _("smart list"), path)
 
-    def _list(self, tree: Tree, index: Index, what: str, path: Path) -> Json:
+    def _list(self, tree: ParseTree, index: Index, what: str, path: Path) -> Json:
         membership, which = tree.children
         self._mark((*path, "list"), which if isinstance(which, Token) else which.children[0])
         number = int(which) if isinstance(which, Token) and len(which) < 19 else 0
         if isinstance(which, Tree):
-            number = self._find(which.children[0], index, what)
+            name: Any = which.children[0]
+            number = self._find(name, index, what)
         return {"list": number, "member": not words(membership).startswith("not ")}
 
     # --- parts of filters ---
 
-    def _clauses(self, clauses: Iterable[Tree], activity_type: Any, path: Path) -> Json:
+    def _clauses(self, clauses: Iterable[ParseTree], activity_type: Any, path: Path) -> Json:
         """What follows an activity's name, in any order, each at most once; the period is the last constraint."""
         form: Json = {}
-        when: Tree | None = None
+        when: ParseTree | None = None
         for clause in clauses:
             key, read = _CLAUSES[clause.data]
             if key in form or (key == "when" and when is not None):
@@ -183,23 +187,23 @@ class Reader:
             constraints.append({"field": "@occurred_at", **self._comparison([when], True, place)})
         return {**form, **({"constraints": constraints} if constraints else {})}
 
-    def _where(self, tree: Tree, activity_type: Any, path: Path) -> list[Json]:
+    def _where(self, tree: ParseTree, activity_type: Any, path: Path) -> list[Json]:
         parts = [part for part in tree.children if isinstance(part, Tree)]
         return [
             self._constraint(part, activity_type, (*path, "constraints", place)) for place, part in enumerate(parts)
         ]
 
-    def _constraint(self, tree: Tree, activity_type: Any, path: Path) -> Json:
+    def _constraint(self, tree: ParseTree, activity_type: Any, path: Path) -> Json:
         self._mark(path, _first_token(tree))
         name, is_moment = self._field(tree.children[0], activity_type, path)
         return {"field": name, **self._comparison(tree.children[1:], is_moment, path)}
 
-    def _count(self, tree: Tree, _type: Any, path: Path) -> Json:
+    def _count(self, tree: ParseTree, _type: Any, path: Path) -> Json:
         operator, *rest = (child for child in tree.children if child.type not in ("AND", "TIMES"))
         self._mark((*path, "count"), operator)
         return {"operator": words(operator), "values": [str(number) for number in rest]}
 
-    def _aggregate(self, tree: Tree, activity_type: Any, path: Path) -> Json:
+    def _aggregate(self, tree: ParseTree, activity_type: Any, path: Path) -> Json:
         _with, function, subject, comparison = tree.children
         path = (*path, "aggregate")
         self._mark(path, function)
@@ -207,7 +211,7 @@ class Reader:
         function = words(function).removesuffix(" of")
         return {"function": function, "field": name, **self._comparison([comparison], is_moment, path)}
 
-    def _within(self, tree: Tree, _type: Any, path: Path) -> int | str:
+    def _within(self, tree: ParseTree, _type: Any, path: Path) -> int | str:
         self._mark((*path, "within_days"), tree.children[1])
         number = str(tree.children[1])
         return int(number) if len(number) < 19 else number
@@ -239,12 +243,12 @@ class Reader:
 
     # --- names ---
 
-    def _type(self, tree: Tree, path: Path) -> Any:
+    def _type(self, tree: ParseTree, path: Path) -> Any:
         token = tree.children[0]
         self._mark(path, token)
         return self._find(token, self.naming.types, _("approved activity type"))
 
-    def _field(self, tree: Tree, activity_type: Any, path: Path) -> tuple[Any, bool]:
+    def _field(self, tree: ParseTree, activity_type: Any, path: Path) -> tuple[Any, bool]:
         """The API name of a field of `activity_type`, and whether its values are moments."""
         token = tree.children[0]
         if token.type == "MOMENT_OF_ACTIVITY":
@@ -257,7 +261,7 @@ class Reader:
         name = self._subject(tree, self.naming.activity_fields(activity_type), what, (*path, "field"))
         return name, name in known.fields and known.fields[name].data_type.is_moment
 
-    def _subject(self, tree: Tree, index: Index, what: str, path: Path) -> Any:
+    def _subject(self, tree: ParseTree, index: Index, what: str, path: Path) -> Any:
         token = tree.children[0]
         self._mark(path, token)
         return self._find(token, index, what)
@@ -297,13 +301,18 @@ class Reader:
             return ""
 
     def _mark(self, path: Path, token: Token) -> None:
-        self._places[path] = Place(token.line, token.column)
+        self._places[path] = _place_of(token)
 
     def _problem(self, token: Token, code: str, message: str, expected: str = "", got: str = "") -> None:
         problem = Problem(code, message, (), expected, show(got))
-        self.problems.append(placed(problem, Place(token.line, token.column)))
+        self.problems.append(placed(problem, _place_of(token)))
         if len(self.problems) >= MAX_PROBLEMS:
             self.refuse_if_wrong()
+
+
+def _place_of(token: Token) -> Place:
+    assert token.line is not None and token.column is not None  # the lexer made it
+    return Place(token.line, token.column)
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -317,7 +326,7 @@ def _unescaped(match: re.Match[str]) -> str:
     return made
 
 
-def _tokens_of(tree: Tree) -> Iterable[Token]:
+def _tokens_of(tree: ParseTree) -> Iterable[Token]:
     """All tokens under `tree`, however deep, in no order."""
     waiting: list[Any] = [tree]
     while waiting:
@@ -328,12 +337,12 @@ def _tokens_of(tree: Tree) -> Iterable[Token]:
             waiting.extend(part.children)
 
 
-def _flat(tree: Tree) -> list[Token]:
+def _flat(tree: ParseTree) -> list[Token]:
     return [child if isinstance(child, Token) else child.children[0] for child in tree.children]
 
 
 def _first_token(tree: Any) -> Token:
-    while isinstance(tree, Tree):
+    while not isinstance(tree, Token):
         tree = tree.children[0]
     return tree
 
@@ -356,7 +365,7 @@ TEXT_READERS = FILTERS.facet(
     },
 )
 
-_CLAUSES: Mapping[str, tuple[str, Callable[[Reader, Tree, Any, Path], Any]]] = {
+_CLAUSES: Mapping[str, tuple[str, Callable[[Reader, ParseTree, Any, Path], Any]]] = {
     "where": ("constraints", Reader._where),
     "count": ("count", Reader._count),
     "count_between": ("count", Reader._count),

@@ -160,7 +160,8 @@ def _count(count: Json | None) -> Iterable[str]:
 
 
 def _condition(condition: Json, is_text: bool) -> str:
-    operator, values = condition["operator"], condition.get("values", ())
+    operator: str = condition["operator"]
+    values = condition.get("values", ())
     written = " ".join([SHORT.get(operator, operator), *_values(operator, values, is_text)])
     return f"{written} {condition['empty']} empty" if condition.get("empty") else written
 
