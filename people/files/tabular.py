@@ -277,7 +277,7 @@ def _rows_below(records: Sequence[Sequence[str]], place: int) -> int:
     """How many records follow a header at `place` that are as wide; 0 when it does not look like one."""
     header = records[place][: _width(records[place])]
     named = [cell.strip() for cell in header]
-    if len(named) < 2 or not all(named) or any(cell[0].isdigit() or cell[-1:] == ":" for cell in named):
+    if len(named) < 2 or not all(named) or any(cell[0] in "0123456789" or cell[-1:] == ":" for cell in named):
         return 0
     count = 0
     for cells in records[place + 1 :]:

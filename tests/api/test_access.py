@@ -188,7 +188,7 @@ def test_unknown_addresses_and_methods_are_problems_too(api):
     wrong = api.put("api-clients", {})
     assert (
         wrong.status_code == 405
-        and wrong["Allow"] == "GET, HEAD, POST"
+        and wrong["Allow"] == "GET, HEAD, OPTIONS, POST"
         and wrong.json()["code"] == "method_not_allowed"
     )
     assert api.post("api-clients", "name=x", content_type="text/plain").status_code == 415

@@ -94,7 +94,7 @@ def entry_of(lines, **facts):
     return found, [entry for entry in entries if facts.items() <= entry.items()]
 
 
-@pytest.mark.parametrize("door", ["native", "dialect", "token of either"])
+@pytest.mark.parametrize("channel", ["native", "dialect", "token of either"])
 def test_every_line_of_a_call_says_which_client_and_user(client, lines, channel):
     owner = get_user_model().objects.create_superuser("olga")
     made = client_editing.create("Bank core", owner, None, client_editing.known_rights())

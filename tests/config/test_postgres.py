@@ -15,7 +15,7 @@ from config.postgres.server import EmbeddedPostgres
 OWNER = """
 import sys, time
 from pathlib import Path
-from config.postgres import EmbeddedPostgres
+from config.postgres.server import EmbeddedPostgres
 EmbeddedPostgres(Path(sys.argv[1])).ensure_running()
 print("ready", flush=True)
 time.sleep(60)

@@ -49,7 +49,7 @@ def row(email, number=1, key=None, moment="2026-11-20T10:00:00Z", amount="2.50",
 def stored():
     activities = Activity.objects.filter(activity_type_id__gt=100_000).order_by("pk")
     keys = ActivityKey.objects.order_by("activity_id").values_list("person_id", "external_id", "digest")
-    contents = activities.values_list("person_id", "version", "occurred_at", "primary_value", "attributes", "door")
+    contents = activities.values_list("person_id", "version", "occurred_at", "primary_value", "attributes", "channel")
     return list(contents), [(person_id, key, bytes(digest)) for person_id, key, digest in keys]
 
 

@@ -339,11 +339,11 @@ def test_a_marketo_bulk_extract_is_imported_as_it_is(check_type):
 RUN = """
 import sys, django
 django.setup()
-from people import import_runs
-from people.importing import TARGETS
+from people.files.imports import runner
+from people.files.imports.targets import TARGETS
 TARGETS["activities"].batch = 200
 print("ready", flush=True)
-import_runs.run(int(sys.argv[1]), track=lambda rows: print("batch", flush=True))
+runner.run(int(sys.argv[1]), track=lambda rows: print("batch", flush=True))
 """
 
 

@@ -12,7 +12,7 @@ from activities.models import Activity, ActivityType
 from people.models import Person
 
 pytestmark = pytest.mark.django_db
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 HEADER = "order_id,customer_id,date,cds,amount\n"
 
 

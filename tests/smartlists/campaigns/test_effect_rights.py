@@ -48,18 +48,18 @@ def user_with(django_user_model):
 
 
 def test_every_kind_of_step_has_its_rights(steps):
-    assert {*effect_rights.RIGHTS} == {*campaign_definition.KINDS.values()}
-    assert {*steps} == {*campaign_definition.KINDS} - {"choose"}
+    assert {*effect_rights.RIGHTS} == {*campaign_definition.STEPS.classes}
+    assert {*steps} == {*campaign_definition.STEPS.classes} - {"choose"}
 
 
-@pytest.mark.parametrize("kind", sorted({*campaign_definition.KINDS} - {"choose"}))
+@pytest.mark.parametrize("kind", sorted({*campaign_definition.STEPS.classes} - {"choose"}))
 @pytest.mark.parametrize("is_inside", [False, True])
 def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, steps, user_with):
     choice = {"when": {"smart_list": list_editing.create("All", {"match": "all", "filters": []}, None).pk}}
     step = (
         {"do": "choose", "choices": [choice | {"steps": [steps[kind]]}], "otherwise": []} if is_inside else steps[kind]
     )
-    needed = effect_rights.RIGHTS[campaign_definition.KINDS[kind]]
+    needed = effect_rights.RIGHTS[kind]
     listing, may = list_editing.create("Everybody", {"match": "all", "filters": []}, None), user_with(*needed)
     person()
     for missing in needed:

@@ -50,7 +50,7 @@ def hooked(**values):
 
 def delivered(hook, *answers):
     calls = Calls(*answers)
-    for lane in range(webhook_editing.LANES):
+    for lane in range(webhook_delivery.LANES):
         webhook_delivery.drain(hook.pk, lane, send=calls)
     return calls
 
@@ -67,7 +67,7 @@ def test_a_real_receiver_gets_a_signed_event(settings):
         ann = person(first_name="Ann", email="ann@example.com")
         happened(ann.pk, primary_value="A&B /../ü\n", amount="12.5")
         dispatched()
-        for lane in range(webhook_editing.LANES):
+        for lane in range(webhook_delivery.LANES):
             assert webhook_delivery.drain(hook.pk, lane) is None
         ((path, headers, body),) = server.calls
     assert path == f"/people/{ann.pk}?c=A%26B%20%2F..%2F%C3%BC%0A"
@@ -219,7 +219,7 @@ def test_one_persons_calls_keep_their_order_and_hold_up_nobody_else():
     hook, _secret = hooked(format="text", body="{{trigger.check}}")
     ann = person()
     bob = person()
-    while bob.pk % webhook_editing.LANES != ann.pk % webhook_editing.LANES:
+    while bob.pk % webhook_delivery.LANES != ann.pk % webhook_delivery.LANES:
         bob = person()
     for number in (1, 2, 3):
         happened(ann.pk, primary_value=f"Ann {number}")
@@ -253,7 +253,7 @@ def test_the_rate_of_a_target_is_kept(monkeypatch):
         happened(person().pk)
     dispatched()
     delivered(hook)
-    assert quiet == [60 * webhook_editing.LANES / 600] * 4
+    assert quiet == [60 * webhook_delivery.LANES / 600] * 4
 
 
 def test_a_slow_rate_gives_the_worker_back():
@@ -261,7 +261,7 @@ def test_a_slow_rate_gives_the_worker_back():
     happened(person().pk)
     dispatched()
     assert (
-        webhook_delivery.drain(hook.pk, WebhookDelivery.objects.get().lane, send=Calls()) == 60 * webhook_editing.LANES
+        webhook_delivery.drain(hook.pk, WebhookDelivery.objects.get().lane, send=Calls()) == 60 * webhook_delivery.LANES
     )
 
 
