@@ -275,6 +275,7 @@ DIALECT_ACTIVITY_MONTHS = env.int("DIALECT_ACTIVITY_MONTHS", 0) or None
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 6_000)  # of one client
 CLIENT_FAILURES_NOTICE = env.int("CLIENT_FAILURES_NOTICE", 100)  # failed calls a day; 0: owners are not told
 API_LIST_SECONDS = env.float("API_LIST_SECONDS", 10.0)  # how long a filtered list is looked for
+API_DOCS_PUBLIC = env.bool("API_DOCS_PUBLIC", False)  # guide, operations and OpenAPI document without signing in
 API_MAX_BODY = 10 * 1024 * 1024  # streams are not bound
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", 24)
 

@@ -22,6 +22,7 @@ from activities.api.serializers import (
     shown_quickly,
 )
 from activities.log import reader as log_reader
+from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.recording import recorder
 from activities.recording import stream as recording_stream
@@ -99,8 +100,9 @@ class Activities(Listed, Retrieved):
         return dict(ActivityType.objects.values_list("pk", "api_name"))
 
     def shown_quickly(self, things: Iterable[Any]) -> list[dict[str, Any]]:
-        api_names = self._api_names()
-        return [shown_quickly(thing, api_names) for thing in things]
+        things, api_names = list(things), self._api_names()
+        external_ids = external_ids_of(things)
+        return [shown_quickly(thing, api_names, external_ids) for thing in things]
 
     def page_of_log(self, queryset: Any, position: log_reader.Position, limit: int) -> log_reader.Page:
         """What the indexes of the log serve comes in three statements; everything else is looked for."""

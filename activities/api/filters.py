@@ -11,14 +11,17 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from activities.log import external_ids
 from activities.models import Activity, ActivityType, ApprovedField
 from activities.types import validation
-from people.core.errors import show
+from people.core.errors import Problem, show
+from people.core.refusals import BadQuery
 from people.core.source import Channel
 from people.models import Person
-from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
+from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, ValueField, WordsFilter, cast, typed_filters
 
 MAX_VALUES = 300
+MAX_SAME_KEY = 1_000  # activities of one external id that a list is made of
 ATTRIBUTE = "attributes."
 OF_THE_LOG = frozenset({"activity_type", "person", "person__in"})  # what the log's indexes serve
 
@@ -106,6 +109,37 @@ class EmailFilter(TypedFilter):
         return queryset.filter(person_id__in=list(people))
 
 
+class ExternalIdField(ValueField):
+    """Reads one external id, which is compared exactly."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(data_type="string", operator=Column("string").taken()[0], **options)
+
+    def clean(self, value: Any) -> Any:
+        if value is not None:
+            self._value(value)
+        return value
+
+
+class ExternalIdFilter(django_filters.Filter):
+    """Activities recorded with an external id, of the people and types that are asked for besides."""
+
+    field_class = ExternalIdField
+    description = "As it was sent, exactly. With more than 1,000 of them, name a person or a type, too."
+    schema = TypedFilter(None, "string", Column("string").taken()[0]).schema
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        if value is None:
+            return queryset
+        given = self.parent.form.cleaned_data
+        people = [pk for pk in [given.get("person"), *(given.get("person__in") or ())] if pk is not None]
+        found = external_ids.activities_with(value, people or None, given.get("activity_type"), MAX_SAME_KEY + 1)
+        if len(found) > MAX_SAME_KEY:
+            message = _("More than 1,000 activities have this external id. Name a person or an activity type, too.")
+            raise BadQuery(Problem("too_many_values", message, ("external_id",)))
+        return queryset.filter(pk__in=found)
+
+
 class ActivityFilters(Filters):
     """`attributes.amount__gt=500` compares a field that some approved version has, as its data type does."""
 
@@ -115,6 +149,7 @@ class ActivityFilters(Filters):
 
     activity_type = TypesFilter(label="is")
     person__email = EmailFilter()
+    external_id = ExternalIdFilter(label="is")
     source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel it came in through.")
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),

@@ -10,6 +10,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.types import name_proposals
 from activities.types.drafts import FieldSpec, Names
@@ -119,6 +120,7 @@ class ActivityShown(Strict):
     person = serializers.IntegerField(source="person_id")
     activity_type = serializers.SerializerMethodField(help_text="API name.")
     version = serializers.IntegerField(help_text="The version of the type that checked it.")
+    external_id = serializers.SerializerMethodField(help_text="What the sender called it; null for none.")
     occurred_at = Moment()
     recorded_at = Moment()
     primary_value = serializers.CharField(allow_null=True)
@@ -127,6 +129,9 @@ class ActivityShown(Strict):
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import or campaign.")
     original_person = serializers.IntegerField(source="original_person_id", allow_null=True)
+
+    def get_external_id(self, activity: Activity) -> str | None:
+        return external_ids_of([activity]).get(activity.pk)
 
     def get_activity_type(self, activity: Activity) -> str:
         return self.context["api_names"][activity.activity_type_id]
@@ -143,13 +148,14 @@ class ActivityShown(Strict):
 _SOURCES = {int(channel): channel.word for channel in Channel}
 
 
-def shown_quickly(activity: Any, api_names: Mapping[int, str]) -> dict[str, Any]:
+def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Mapping[int, str]) -> dict[str, Any]:
     """What `ActivityShown` makes of an activity, without a field object a value."""
     return {
         "id": activity.id,
         "person": activity.person_id,
         "activity_type": api_names[activity.activity_type_id],
         "version": activity.version,
+        "external_id": external_ids.get(activity.id),
         "occurred_at": datatypes.moment_text(activity.occurred_at),
         "recorded_at": datatypes.moment_text(activity.recorded_at),
         "primary_value": activity.primary_value,

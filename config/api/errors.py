@@ -12,8 +12,9 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from config.api.problem_codes import problem_type
 from config.observability import outages
-from people.core.errors import Conflict, NotAllowed, Path, Problem, Refused, fault
+from people.core.errors import Conflict, NotAllowed, Path, Problem, Refused, fault, sentences
 from people.core.refusals import BadQuery, Gone, NotFound, PreconditionFailed, TooLarge, Unauthorized
 from people.datatypes import exact_json
 
@@ -150,12 +151,13 @@ def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
     """The members of a problem; `errors` has one entry a fault."""
     problems = list(problems)
     in_query = status == 400
+    code = problems[0].code if problems else "error"
     return {
-        "type": "about:blank",
+        "type": problem_type(code),
         "title": str(TITLES.get(status, status)),
         "status": status,
-        "code": problems[0].code if problems else "error",
-        "detail": " ".join(str(problem.message) for problem in problems[:3]),
+        "code": code,
+        "detail": sentences(problems[:3]),
         "errors": [fault(problem, in_query) for problem in problems],
     }
 

@@ -1,5 +1,6 @@
 """Filters, applied strictly: a parameter that nobody reads is a fault, not something to skip."""
 
+from difflib import get_close_matches
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,10 +12,13 @@ from people.rest.filters import NOT_FILTERS
 
 OF_LISTS = NOT_FILTERS
 OF_THINGS = frozenset({"fields", "format"})
+MAX_TOLD = 5  # unknown parameters of one request
+CLOSEST = 5  # known ones told for each
+CLOSE_ENOUGH = 0.5
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Raises `BadQuery` naming the known filters for an unknown one, and what was expected for a bad value."""
+    """Raises `BadQuery` naming the closest filters for an unknown one, and what was expected for a bad value."""
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         if view.detail:
@@ -31,15 +35,15 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 
 def refuse_unknown(request: Any, allowed: Any, known: list[str]) -> None:
-    unknown = [name for name in request.query_params if name not in allowed]
+    """Raise `BadQuery` for parameters that are not `allowed`, each with those of `known` that come closest."""
+    unknown = [show(name) for name in request.query_params if name not in allowed]
     if unknown:
-        names = ", ".join(known)
-        message = _("there is no filter '%(name)s'; there are %(known)s")
-        raise BadQuery(
-            *(
-                Problem(
-                    "unknown_filter", message % {"name": show(name), "known": names}, (show(name),), names, show(name)
-                )
-                for name in unknown[:20]
-            )
-        )
+        raise BadQuery(*(_unknown(name, known) for name in unknown[:MAX_TOLD]))
+
+
+def _unknown(name: str, known: list[str]) -> Problem:
+    near = ", ".join(get_close_matches(name, known, CLOSEST, CLOSE_ENOUGH))
+    message = (
+        _("there is no filter '%(name)s'; the closest are %(near)s") if near else _("there is no filter '%(name)s'")
+    )
+    return Problem("unknown_filter", message % {"name": name, "near": near}, (name,), near, name)

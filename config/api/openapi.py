@@ -55,7 +55,7 @@ PROBLEM = {
     "description": "What is wrong (RFC 9457).",
     "required": ["type", "title", "status", "code", "detail", "errors"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "format": "uri-reference", "description": "A page about the code."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "code": {"type": "string", "description": "A stable word for programs."},
@@ -63,7 +63,7 @@ PROBLEM = {
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
     },
     "example": {
-        "type": "about:blank",
+        "type": "/api/docs/problems/wrong_type",
         "title": "Something in the body does not fit",
         "status": 422,
         "code": "wrong_type",

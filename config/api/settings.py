@@ -29,7 +29,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "`errors` say where it is, what was expected and what came."
     ),
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVE_PERMISSIONS": ["config.api.authentication.MayReadDocs"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,

@@ -1,6 +1,5 @@
 """The native API: every app's resources under one roof, its document, its pages."""
 
-from django.contrib.auth.decorators import login_required
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
@@ -10,6 +9,7 @@ from activities.api.quarantine import Quarantine
 from activities.api.types import ActivityTypes
 from config.access.clients import api as access
 from config.api import errors as api_errors
+from config.api import problem_codes
 from config.api import views as api_views
 from people.api.fields import PersonFields
 from people.api.persons import People
@@ -49,8 +49,11 @@ urlpatterns = [
     re_path(r"^v1/[\s\S]*$", api_errors.not_found),
     path(
         "docs/",
-        login_required(SpectacularSwaggerSplitView.as_view(url_name="openapi", title="Custom Activities")),
+        api_views.for_readers_of_docs(
+            SpectacularSwaggerSplitView.as_view(url_name="openapi", title="Custom Activities")
+        ),
         name="api-docs",
     ),
     path("docs/guide", api_views.guide, name="api-guide"),
+    path("docs/problems/<slug:code>", problem_codes.page, name="api-problem"),
 ]

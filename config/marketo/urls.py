@@ -70,7 +70,7 @@ urlpatterns = [
     path("rest/v1/leads/<int:lead_id>/merge.json", endpoint(POST=lead_removal.merge)),
     path("rest/v1/lead/<int:lead_id>.json", endpoint(GET=leads.by_id)),
     path("rest/v1/leads/<int:lead_id>/associate.json", endpoint(POST=leads.associate)),
-    path("rest/v1/leads/partitions.json", endpoint(GET=leads.partitions)),
+    path("rest/v1/leads/partitions.json", endpoint(GET=leads.partitions, POST=leads.move_to_partition)),
     path("rest/v1/leads/describe.json", endpoint(GET=lead_fields.describe)),
     path("rest/v1/leads/describe2.json", endpoint(GET=lead_fields.describe2)),
     path("rest/v1/leads/schema/fields.json", endpoint(GET=lead_fields.schema, POST=lead_fields.create)),

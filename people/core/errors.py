@@ -71,7 +71,7 @@ class Refused(Exception):
         self.problems: Sequence[Problem] = problems
 
     def __str__(self) -> str:
-        return " ".join(str(problem.message) for problem in self.problems)
+        return sentences(self.problems)
 
     @property
     def code(self) -> str:
@@ -84,6 +84,13 @@ class NotAllowed(Refused):
 
 class Conflict(Refused):
     """Somebody else changed the thing in the meantime; nothing was overwritten."""
+
+
+def sentences(problems: Iterable[Problem]) -> str:
+    """The messages one after the other, told apart by a semicolon where a message is no whole sentence."""
+    messages = [str(problem.message) for problem in problems]
+    ends = [" " if message.endswith((".", "!", "?", ":")) else "; " for message in messages[:-1]]
+    return "".join(message + end for message, end in zip(messages, [*ends, ""], strict=True)) if messages else ""
 
 
 def bad_value(code: str, expected: Any, value: Any, *path: str | int, data_type: str = "") -> Problem:

@@ -72,6 +72,7 @@ PLACES = (
     ("api/v1/smart-campaigns/", {"pk": "campaign", "smart_campaign": "campaign"}),
     ("api/v1/webhooks/", {"pk": "webhook", "webhook": "webhook"}),
     ("api/v1/api-clients/", {"pk": "client"}),
+    ("api/docs/problems/", {"code": "wrong_type"}),
     ("account/passkeys/", {"pk": 1}),
     ("admin/procrastinate/", {"object_id": "job"}),
     ("admin/access/user/", {"object_id": "somebody", "id": "somebody", "pk": "somebody"}),

@@ -1,6 +1,7 @@
 """Recording and reading activities over the native API."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -265,9 +266,26 @@ def test_what_cannot_be_asked_is_told_with_what_can(api, log, query, code):
     assert fault["code"] == code and fault["parameter"] == query.split("=")[0]
 
 
-def test_an_unknown_filter_names_the_known_ones(api, log):
-    message = api.get("activities?colour=red").json()["detail"]
-    assert "occurred_at__gte" in message and "attributes.<api_name>" in message
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("occured_at__gte", "occurred_at__gte"),
+        ("recorded", "recorded_at"),
+        ("attributes.<name>", "attributes.<api_name>"),
+    ],
+)
+def test_an_unknown_filter_is_told_with_those_that_come_closest(api, log, name, close):
+    (fault,) = api.get(f"activities?{quote(name)}=1").json()["errors"]
+    assert close in fault["expected"].split(", ") and len(fault["expected"].split(", ")) <= 5
+    assert name in fault["message"] and close in fault["message"]
+
+
+@pytest.mark.parametrize("resource", ["people", "activities", "static-lists", "activity-types/depositCheck"])
+def test_unknown_filters_cost_no_long_answer(api, log, resource):
+    query = "&".join(f"colour_of_{number}=red" for number in range(50))
+    reply = api.get(f"{resource}?{query}")
+    assert reply.status_code == 400 and len(reply.content) < 4_000
+    assert [fault["parameter"] for fault in reply.json()["errors"]] == [f"colour_of_{number}" for number in range(5)]
 
 
 @pytest.mark.django_db(transaction=True)

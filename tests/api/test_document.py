@@ -1,6 +1,7 @@
 """The OpenAPI document: valid, whole, with every approved type as a schema of its own."""
 
 import pytest
+from django.contrib.auth import get_user_model
 from jsonschema import Draft202012Validator
 
 from config.api.urls import router
@@ -27,6 +28,23 @@ def operations(document):
 
 def test_it_needs_somebody_known(nobody):
     assert nobody.get("openapi.json").status_code == 401
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+def test_the_pages_of_the_api_are_public_where_the_setting_says_so(client, nobody, settings, is_public):
+    settings.API_DOCS_PUBLIC = is_public
+    assert (nobody.get("openapi.json").status_code == 200) is is_public
+    for address in ("/api/docs/", "/api/docs/guide"):
+        reply = client.get(address)
+        assert reply.status_code == (200 if is_public else 302), address
+    assert nobody.get("activities").status_code == 401, "documents only"
+
+
+def test_the_owner_of_a_client_reads_the_pages_whatever_their_role(client):
+    owner = get_user_model().objects.create_user("olga", password="x")
+    client.force_login(owner, backend="config.access.users.backends.EffectiveRightsBackend")
+    for address in ("/api/docs/", "/api/docs/guide", "/api/v1/openapi.json"):
+        assert client.get(address).status_code == 200, address
 
 
 def test_it_is_openapi_3_1_with_an_id_and_a_summary_for_every_operation(document):

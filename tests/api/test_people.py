@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from activities.api import serializers as activity_serializers
+from activities.log.external_ids import external_ids_of
 from activities.models import Activity
 from config.api import parsers
 from config.api.pagination import KeysetPagination
@@ -58,7 +59,9 @@ def test_the_quick_form_of_a_person_and_an_activity_is_that_of_their_serializers
     found = activity_of(ann.pk, amount="10.50")
     names = {check.pk: check.api_name}
     serialized = activity_serializers.ActivityShown(found, context={"api_names": names}).data
-    assert parsers.dump(activity_serializers.shown_quickly(found, names)) == parsers.dump(serialized)
+    assert parsers.dump(activity_serializers.shown_quickly(found, names, external_ids_of([found]))) == parsers.dump(
+        serialized
+    )
 
 
 def activity_of(person_id, **attributes):

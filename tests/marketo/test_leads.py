@@ -111,3 +111,45 @@ def test_what_is_not_offered_is_not_found(dialect):
     for path in ("customobjects.json", "customobjects/car_c/describe.json", "leads/push.json", "leads/submitForm.json"):
         assert code(dialect.get(f"/rest/v1/{path}")) == "610"
     assert code(dialect.post("/rest/v1/customobjects/car_c.json", {"input": [{}]})) == "610"
+
+
+def test_a_value_that_does_not_fit_is_told_with_its_field(dialect, shoe_size):
+    rows = [{"email": "a@example.com", "shoeSize": "big"}, {"email": "b@example.com", "unsubscribed": "perhaps"}]
+    reasons = [row["reasons"] for row in result(dialect.post("/rest/v1/leads.json", {"input": rows}))]
+    for (reason,), name, value in zip(reasons, ("shoeSize", "unsubscribed"), ("big", "perhaps"), strict=True):
+        assert reason["code"] == "1003" and reason["message"].startswith(f"Invalid value '{value}' for field '{name}'")
+
+
+def test_booleans_that_were_never_set_are_false(dialect):
+    PersonField.objects.create(api_name="isMember", label="Is Member", data_type="boolean")
+    ann = person(city=None)
+    (row,) = result(dialect.get(f"/rest/v1/lead/{ann.pk}.json", fields="isMember,unsubscribed,city"))
+    assert (row["isMember"], row["unsubscribed"], row["city"]) == (False, False, None)
+
+
+def test_the_filter_type_id_is_read_in_either_case(dialect):
+    ann = person()
+    for name in ("id", "Id", "ID"):
+        rows = result(dialect.get("/rest/v1/leads.json", filterType=name, filterValues=ann.pk))
+        assert [row["id"] for row in rows] == [ann.pk]
+
+
+def test_a_plus_that_came_unencoded_is_a_plus(dialect):
+    ann = person(email="ann+news@example.com")
+    for value in ("ann+news@example.com", "ann news@example.com"):  # encoded; as a bare + is decoded
+        rows = result(dialect.get("/rest/v1/leads.json", filterType="email", filterValues=value))
+        assert [row["id"] for row in rows] == [ann.pk]
+
+
+def test_leads_are_moved_to_the_one_partition_there_is(dialect):
+    ann = person()
+    given = [
+        {"id": ann.pk, "partitionName": "Default"},
+        {"id": ann.pk, "partitionName": "Europe"},
+        {"id": ann.pk},
+        {"id": ann.pk + 1, "partitionName": "Default"},
+        7,
+    ]
+    rows = result(dialect.post("/rest/v1/leads/partitions.json", {"input": given}))
+    assert rows[0] == {"id": ann.pk, "status": "updated"}
+    assert [row["reasons"][0]["code"] for row in rows[1:]] == ["1008", "1002", "1004", "1004"]

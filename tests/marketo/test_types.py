@@ -123,7 +123,7 @@ def test_leads_are_synced_and_read_back(dialect):
         },
     ).json()
     ann, bad, unknown = reply["result"]
-    assert ann["status"] == "created" and bad["reasons"][0]["code"] == "1001"
+    assert ann["status"] == "created" and bad["reasons"][0]["code"] == "1003"
     assert unknown["reasons"] == [{"code": "1006", "message": "Field 'shoe' not found"}]
     again = dialect.post("/rest/v1/leads.json", {"input": [{"email": "ANN@example.com", "lastName": None}]}).json()[
         "result"

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from config.marketo.resources.lead_names import Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.parameters import MAX_BATCH, person_id
+from config.marketo.wire.parameters import MAX_BATCH, person_id, with_plus
 from config.marketo.wire.responses import Failure, invalid, missing, row_errors, success, timestamp
 from people import lookup as people_lookup
 from people.core.errors import show
@@ -84,6 +84,27 @@ def partitions(call: Call) -> HttpResponse:
     return success([PARTITION])
 
 
+def move_to_partition(call: Call) -> HttpResponse:
+    """Put leads into a partition: all are in the only one there is, so that rows are checked and nothing changes."""
+    rows = call.parameters.rows("leads")
+    call.require("people.change_person")
+    wanted = [person_id(row.get("id")) if isinstance(row, dict) else None for row in rows]
+    known = set(Person.objects.live().filter(pk__in=[pk for pk in wanted if pk]).values_list("pk", flat=True))
+    return success([_moved(row, pk, known) for row, pk in zip(rows, wanted, strict=True)])
+
+
+def _moved(row: Any, pk: int | None, known: set[int]) -> dict[str, Any]:
+    if pk not in known:
+        return {"status": "skipped", "reasons": [{"code": "1004", "message": "Lead not found"}]}
+    try:
+        if row.get("partitionName") is None:
+            raise missing("partitionName")
+        check_partition(row["partitionName"])
+    except Failure as error:
+        return {"id": pk, "status": "skipped", "reasons": [{"code": error.code, "message": error.message}]}
+    return {"id": pk, "status": "updated"}
+
+
 def _lookup(given: Any, names: Names) -> str:
     if given is None:
         return "email"
@@ -104,7 +125,7 @@ def _values(row: Any, names: Names) -> dict[str, Any]:
 
 def _outcome(outcome: Outcome, names: Names) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
-        return {"status": "skipped", "reasons": row_errors(outcome.problems, names.rest)}
+        return {"status": "skipped", "reasons": row_errors(outcome.problems, names.rest, of_lead=True)}
     return {"id": outcome.person_id, "status": str(outcome.status)}
 
 
@@ -144,7 +165,7 @@ def by_filter(call: Call) -> HttpResponse:
 
 def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Person]:
     people = Person.objects.live().order_by("pk")
-    if filter_type == "id":
+    if filter_type.lower() == "id":
         return people.filter(pk__in=[number for value in values if (number := person_id(value))])
     if filter_type in WITHOUT_VALUES:
         return people.none()
@@ -152,7 +173,7 @@ def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Per
         return people if str(PARTITION["id"]) in values else people.none()
     ours = names.ours.get(filter_type)
     if ours == "email":
-        return people.with_email(values)
+        return people.with_email([with_plus(value) for value in values])
     info = names.fields[ours] if ours is not None else None
     if info is not None and info.is_unique:
         ids = [pk for found in people_lookup.by_field(info.api_name, values).values() for pk in found]
@@ -179,6 +200,8 @@ def lead(person: Person, wanted: list[str], names: Names) -> dict[str, Any]:
 
 def _shown(person: Person, info: FieldInfo) -> Any:
     value = catalog.value_of(person, info)
+    if value is None and info.data_type.name == "boolean":
+        return False  # a box that was never ticked
     if value is not None and info.data_type.name == "datetime":
         return timestamp(value)
     return value

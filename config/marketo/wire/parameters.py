@@ -148,6 +148,11 @@ def person_id(value: Any) -> int | None:
     return value if is_id else None
 
 
+def with_plus(email: str) -> str:
+    """The address that was meant by one whose `+` came unencoded, which reads as a blank: no address has blanks."""
+    return email.strip().replace(" ", "+") if "@" in email else email
+
+
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise invalid(text, "Integer")

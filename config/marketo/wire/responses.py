@@ -149,17 +149,25 @@ FIXED_MESSAGES = {
 }
 
 
-def row_errors(problems: Iterable[Problem], names: dict[str, str] | None = None) -> list[dict[str, str]]:
-    """The problems of one row in Marketo's codes and words; `names` maps our field names to the Marketo API's."""
-    return [_row_error(problem, names or {}) for problem in problems]
+def row_errors(
+    problems: Iterable[Problem], names: dict[str, str] | None = None, *, of_lead: bool = False
+) -> list[dict[str, str]]:
+    """The problems of one row in Marketo's codes and words; `names` maps our field names to the Marketo API's.
+
+    A value that does not fit a lead's field is 1003 with the field's name; elsewhere it is 1001 with the type alone.
+    """
+    return [_row_error(problem, names or {}, of_lead) for problem in problems]
 
 
-def _row_error(problem: Problem, names: dict[str, str]) -> dict[str, str]:
+def _row_error(problem: Problem, names: dict[str, str], of_lead: bool) -> dict[str, str]:
     ours = str(problem.path[-1]) if problem.path else ""
     name = MEMBERS.get(ours) or names.get(ours, ours)
     code = ROW_CODES.get(problem.code, GENERIC)
     if problem.code in FIXED_MESSAGES:
         message = FIXED_MESSAGES[problem.code]
+    elif code == "1001" and of_lead:
+        code = GENERIC
+        message = f"Invalid value '{problem.got}' for field '{name}': {problem.expected} expected"
     elif code == "1002":
         message = f"Missing value for the required parameter '{name}'"
     elif code == "1001":
