@@ -16,7 +16,7 @@ from activities.recording import column_sql, quarantine
 from activities.recording import sql as recording_sql
 from activities.recording.columns import Columns
 from activities.recording.recorder import MAX_BATCH, ROWS, Batch
-from activities.recording.rows import Outcome, Status
+from activities.recording.rows import NewActivity, Outcome, Status
 from activities.recording.schema import Schema
 from activities.recording.sql import Ready
 from people import datatypes
@@ -237,8 +237,11 @@ class _ColumnBatch(Batch):
     def _write(self, ready: _Ready, dry_run: bool) -> _Ready:
         if not dry_run:
             ready.ids, self.recorded_at = recording_sql.new_ids(len(ready.places))
-        if ready.external_ids is not None and not self._claim_all(ready):
+        ready = self._without_former(ready)
+        if ready.places and ready.external_ids is not None and not self._claim_all(ready):
             rows = ready.rows()
+            for place, row in zip(ready.places, rows, strict=True):
+                row.place = place
             repeats = self._claim_keys([row for row in rows if row.external_id is not None])
             known = {place: repeats[row] for place, row in zip(ready.places, rows, strict=True) if row in repeats}
             self.others |= known
@@ -256,6 +259,20 @@ class _ColumnBatch(Batch):
                 self.recorded_at,
             )
         return ready
+
+    def _without_former(self, ready: _Ready) -> _Ready:
+        """Without the rows that were recorded under the external ids of a version before."""
+        keys = self.columns.former_ids
+        if keys is None or not any(keys):
+            return ready
+        rows = dict(zip(ready.places, ready.rows(), strict=True))
+        repeats = self._known_before([(row, keys[place]) for place, row in rows.items()])
+        known = {place: repeats[row] for place, row in rows.items() if row in repeats}
+        self.others |= known
+        return ready.without(known) if known else ready
+
+    def _given(self, row: Ready) -> NewActivity:
+        return self.columns[row.place]
 
     def _claim_all(self, ready: _Ready) -> bool:
         external_ids = ready.external_ids
