@@ -145,7 +145,7 @@ class _ColumnBatch(Batch):
         if type(schema) is Schema:
             ready = self._ready(schema, schemas)
             if self.pending and not dry_run:
-                self._create_people(ready)
+                ready = self._with_people(ready)
             if ready.places:
                 ready = self._write(ready, dry_run)
         else:
@@ -185,9 +185,16 @@ class _ColumnBatch(Batch):
             ready.put(place, row)
         return ready.without(self.others)
 
-    def _create_people(self, ready: _Ready) -> None:
+    def _with_people(self, ready: _Ready) -> _Ready:
+        """The rows about people who are there, or created now."""
         made = self._create({person for person in ready.people if person < 0})
         ready.people = [made.get(person, person) for person in ready.people]
+        if not self.uncreated:
+            return ready
+        known = zip(ready.places, ready.people, strict=True)
+        lost = {place: self.uncreated[person] for place, person in known if person in self.uncreated}
+        self.others |= lost
+        return ready.without(lost)
 
     def _too_late(self, moments: Sequence[Any]) -> set[int]:
         known = [moment for moment in moments if moment is not None]

@@ -22,7 +22,7 @@ from people import datatypes
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.db import locks
-from people.core.errors import Problem, Problems, Refused, bad_value
+from people.core.errors import Problem, Problems, bad_value
 from people.core.messages import sentence as _
 from people.core.source import Door, Source
 from people.datatypes import fast
@@ -101,6 +101,7 @@ class Batch:
         self.follow_merges = follow_merges
         self.texts: dict[tuple[str, str], str] = {}
         self.created = 0
+        self.uncreated: dict[int, Outcome] = {}
         self.pending: dict[tuple[str, str], int] = {}  # people to create, under negative ids until they are needed
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
 
@@ -117,6 +118,9 @@ class Batch:
             made = self._create({row.person_id for row in ready if row.person_id < 0})
             for row in ready:
                 row.person_id = made.get(row.person_id, row.person_id)
+            if self.uncreated:
+                checked = [self._created(row) if type(row) is Ready else row for row in checked]
+                ready = [row for row in checked if type(row) is Ready]
         if ready and not dry_run:
             ids, self.recorded_at = recording_sql.new_ids(len(ready))
             for row, pk in zip(ready, ids, strict=True):
@@ -205,7 +209,10 @@ class Batch:
         return found
 
     def _create(self, needed: Collection[int]) -> dict[int, int]:
-        """Create the people whose rows are good, and only them; their ids by the negative ones."""
+        """Create the people whose rows are good, and only them; their ids by the negative ones.
+
+        Who cannot be created after all is noted in `uncreated`, with the outcome of the rows about them.
+        """
         found: dict[int, int] = {}
         for field_name in {key[0] for key in self.pending}:
             keys = [key for key, number in self.pending.items() if key[0] == field_name and number in needed]
@@ -213,10 +220,16 @@ class Batch:
             outcomes = upsert.upsert(values, self.source, field_name) if values else []
             for key, outcome in zip(keys, outcomes, strict=True):
                 if outcome.person_id is None:
-                    raise Refused(*outcome.problems)
+                    problems = tuple(problem.under("person") for problem in outcome.problems)
+                    self.uncreated[self.pending[key]] = Outcome(Status.REFUSED, None, problems)
+                    continue
                 found[self.pending[key]] = outcome.person_id
                 self.created += outcome.status is upsert.Status.CREATED
         return found
+
+    def _created(self, row: Ready) -> "Ready | Outcome":
+        """The row, or what became of it where its person could not be created."""
+        return self.uncreated.get(row.person_id, row)
 
     def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
         problems = Problems()
