@@ -16,7 +16,7 @@ from activities.recording import column_sql, quarantine
 from activities.recording import sql as recording_sql
 from activities.recording.columns import Columns
 from activities.recording.recorder import MAX_BATCH, ROWS, Batch
-from activities.recording.rows import Outcome, Status
+from activities.recording.rows import NewActivity, Outcome, Status
 from activities.recording.schema import Schema
 from activities.recording.sql import Ready
 from people import datatypes
@@ -145,7 +145,7 @@ class _ColumnBatch(Batch):
         if type(schema) is Schema:
             ready = self._ready(schema, schemas)
             if self.pending and not dry_run:
-                self._create_people(ready)
+                ready = self._with_people(ready)
             if ready.places:
                 ready = self._write(ready, dry_run)
         else:
@@ -185,9 +185,16 @@ class _ColumnBatch(Batch):
             ready.put(place, row)
         return ready.without(self.others)
 
-    def _create_people(self, ready: _Ready) -> None:
+    def _with_people(self, ready: _Ready) -> _Ready:
+        """The rows about people who are there, or created now."""
         made = self._create({person for person in ready.people if person < 0})
         ready.people = [made.get(person, person) for person in ready.people]
+        if not self.uncreated:
+            return ready
+        known = zip(ready.places, ready.people, strict=True)
+        lost = {place: self.uncreated[person] for place, person in known if person in self.uncreated}
+        self.others |= lost
+        return ready.without(lost)
 
     def _too_late(self, moments: Sequence[Any]) -> set[int]:
         known = [moment for moment in moments if moment is not None]
@@ -237,8 +244,11 @@ class _ColumnBatch(Batch):
     def _write(self, ready: _Ready, dry_run: bool) -> _Ready:
         if not dry_run:
             ready.ids, self.recorded_at = recording_sql.new_ids(len(ready.places))
-        if ready.external_ids is not None and not self._claim_all(ready):
+        ready = self._without_former(ready)
+        if ready.places and ready.external_ids is not None and not self._claim_all(ready):
             rows = ready.rows()
+            for place, row in zip(ready.places, rows, strict=True):
+                row.place = place
             repeats = self._claim_keys([row for row in rows if row.external_id is not None])
             known = {place: repeats[row] for place, row in zip(ready.places, rows, strict=True) if row in repeats}
             self.others |= known
@@ -256,6 +266,20 @@ class _ColumnBatch(Batch):
                 self.recorded_at,
             )
         return ready
+
+    def _without_former(self, ready: _Ready) -> _Ready:
+        """Without the rows that were recorded under the external ids of a version before."""
+        keys = self.columns.former_ids
+        if keys is None or not any(keys):
+            return ready
+        rows = dict(zip(ready.places, ready.rows(), strict=True))
+        repeats = self._known_before([(row, keys[place]) for place, row in rows.items()])
+        known = {place: repeats[row] for place, row in rows.items() if row in repeats}
+        self.others |= known
+        return ready.without(known) if known else ready
+
+    def _given(self, row: Ready) -> NewActivity:
+        return self.columns[row.place]
 
     def _claim_all(self, ready: _Ready) -> bool:
         external_ids = ready.external_ids

@@ -26,6 +26,7 @@ class Checked:
     primary_values: Sequence[str | None]
     attributes: Sequence[str]
     others: set[int]
+    fields: Sequence[fast_columns.Texts] = ()  # JSON texts
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Columns(Sequence[NewActivity]):
     `people`: ids, or values of `lookup_field`. `fields`: (API name, values) of secondary fields, in the order of
     their names. All columns are of one length. `row_of` reads a row from what was `given`, where that keeps more
     than the columns: the order in which its fields came.
+    `former_ids`: the external ids that a version before would have given the rows.
     """
 
     activity_type: int | str
@@ -48,6 +50,7 @@ class Columns(Sequence[NewActivity]):
     checked: Checked | None = None
     given: Sequence[Any] = ()
     row_of: Callable[[Any], NewActivity] | None = None
+    former_ids: Sequence[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.people)
@@ -72,6 +75,7 @@ class Columns(Sequence[NewActivity]):
                 None,
                 self.given[place],
                 self.row_of,
+                None if self.former_ids is None else self.former_ids[place],
             )
         if self.row_of is not None:
             return self.row_of(self.given[place])
@@ -116,7 +120,8 @@ def _check(columns: Columns, schema: Schema, zone: tzinfo) -> Checked:
     attributes = _objects(pieces, len(columns))
     if attributes and len(max(attributes, key=len)) * 4 > MAX_ATTRIBUTES_BYTES:
         others.update(place for place, text in enumerate(attributes) if len(text) * 4 > MAX_ATTRIBUTES_BYTES)
-    return Checked(schema, occurred_at, moments, primaries, attributes, others)
+    texts = [texts for _name, texts in pieces]
+    return Checked(schema, occurred_at, moments, primaries, attributes, others, texts)
 
 
 def _primaries(columns: Columns, schema: Schema, zone: tzinfo, others: set[int]) -> Sequence[str | None]:

@@ -1,6 +1,7 @@
 """Activities from a file: what its columns can mean, and how a row becomes an activity."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from hashlib import blake2b
 from itertools import repeat
 from string import Formatter
@@ -18,7 +19,7 @@ from people import lookup as people_lookup
 from people.core.errors import Problem, Refused, bad_value
 from people.core.messages import sentence as _
 from people.core.source import Source
-from people.datatypes import exact_json
+from people.datatypes import exact_json, fast_columns
 from people.datatypes import keys as datatype_keys
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import ExternalId, Hit, Mappable, Plan, Result, Results, Status
@@ -141,8 +142,16 @@ class ActivitiesTarget(Target):
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
         if datatypes.is_blank(row.external_id):
             return None
-        content = (row.occurred_at, row.primary_value, tuple(row.attributes))
-        return repr((row.person, row.activity_type, str(row.external_id))), repr(content)
+        person = row.person
+        if isinstance(person, Lookup):
+            person = (person.field, datatype_keys.key_of(person.value))
+        key = repr((person, row.activity_type, datatypes.trimmed(str(row.external_id))))
+        moment = _moments([row.occurred_at], plan.time_zone)[0]
+        compiled = _schema(row.activity_type)
+        if compiled is None:
+            return key, repr((moment, row.primary_value, tuple(row.attributes)))
+        checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
+        return key, repr((moment, checked.primary_value, checked.attributes))
 
     def again(self, is_same: bool, plan: Plan) -> Result:
         if is_same:
@@ -168,10 +177,16 @@ class ActivitiesTarget(Target):
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
         if isinstance(rows, Columns):
             rows.external_ids = external_ids
+            if rows.former_ids is not None:
+                rows.former_ids = [
+                    former and key and _numbered(former, key)
+                    for former, key in zip(rows.former_ids, external_ids, strict=True)
+                ]
             return rows
         for row, external_id in zip(rows, external_ids, strict=True):
             if external_id is not None and type(row) is NewActivity:
                 row.external_id = external_id
+                row.former_id = row.former_id and _numbered(row.former_id, external_id)
         return rows
 
     def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
@@ -237,6 +252,9 @@ class _Reader:
         )
         found = _type(plan.subject) if plan.subject and self.attributes_at is None else None
         self.schema = schema.of_version(found.live_id) if found and found.live_id else None
+        self.kinds = [kinds[name] for name, _at, _read in self.fields]
+        self.texts = [_is_text(kind) for kind in self.kinds]
+        self.is_primary_text = _is_text(datatypes.BY_NAME[primary])
         self.unmarked = read(datatypes.BY_NAME["email"])
         self.parts = [
             (text, None if name is None else shape.header.index(name)) for text, name in template_parts(plan.person)
@@ -272,7 +290,24 @@ class _Reader:
                 rows[place] = bad_value("wrong_type", _("a JSON object"), cell, "attributes")
         if self.plan.external_id != ExternalId.HASH:
             return rows, None
-        return rows, _digests(people, types, moments, primaries, *[column for _name, column in values], wholes)
+        zone = self.plan.time_zone
+        texts = [
+            fast_columns.json_texts(kind, cells, zone) for kind, (_name, cells) in zip(self.kinds, values, strict=True)
+        ]
+        digests = _digests(
+            _keys(people),
+            types,
+            _moments(moments, zone),
+            [_same(cell) for cell in primaries],
+            *[_plain(column, cells) for column, (_name, cells) in zip(texts, values, strict=True)],
+            [sorted((name, _same(value)) for name, value in whole or ()) for whole in wholes],
+        )
+        for row, digest, former in zip(
+            rows, digests, self._former(columns, types, moments, values, wholes), strict=True
+        ):
+            if former != digest and type(row) is NewActivity:
+                row.former_id = former
+        return rows, digests
 
     def _columns(
         self, columns: Sequence[Sequence[Any]], people: Sequence[str], values: Any, shape: schema.Schema
@@ -290,17 +325,37 @@ class _Reader:
             values,
             external_ids,
         )
-        made.check(shape, self.plan.time_zone)
+        checked = made.check(shape, self.plan.time_zone)
         if self.plan.external_id != ExternalId.HASH:
             return made, None
         types = [self.plan.subject] * len(people)
-        return made, _digests(people, types, moments, primaries, *[column for _name, column in values])
+        digests = _digests(
+            _keys(people),
+            types,
+            _moments(moments, self.plan.time_zone),
+            _plain(checked.primary_values, primaries),
+            *[_plain(texts, cells) for texts, (_name, cells) in zip(checked.fields, values, strict=True)],
+        )
+        former = self._former(columns, types, moments, values)
+        if former != digests:
+            made.former_ids = [old if old != new else None for old, new in zip(former, digests, strict=True)]
+        return made, digests
 
-    def _people(self, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    def _former(self, columns: Any, types: Any, moments: Any, values: Any, wholes: Sequence[Any] = ()) -> list[str]:
+        """The digests as version 0.1 made them: of the cells of text as they stand in the file."""
+        parts = [
+            columns[at] if is_text else column
+            for (_name, at, _read), is_text, (_same, column) in zip(self.fields, self.texts, values, strict=True)
+        ]
+        primaries = columns[self.primary_at] if self.is_primary_text else self.primaries(columns[self.primary_at])
+        return _digests(self._people(columns, lambda cells: cells), types, moments, primaries, *parts, wholes)
+
+    def _people(self, columns: Sequence[Sequence[Any]], read: Any = None) -> Sequence[Any]:
         """What the template says of each row, as text."""
         # by hand, because str.format() would follow attributes of what it is given
         if len(self.parts) == 1 and not self.parts[0][0] and self.parts[0][1] is not None:
-            return self.unmarked([cell if type(cell) is str else _text(cell) for cell in columns[self.parts[0][1]]])
+            read = read or self.unmarked
+            return read([cell if type(cell) is str else _text(cell) for cell in columns[self.parts[0][1]]])
         length = len(columns[0])
         texts = [
             [text] * length if at is None else [text + _text(cell) for cell in columns[at]] for text, at in self.parts
@@ -313,6 +368,45 @@ class _Reader:
         field, create = self.plan.lookup_field, self.plan.create_people
         known = {text: Lookup(text, field, create) if text.strip() else None for text in set(people)}
         return [known[text] for text in people]
+
+
+def _is_text(kind: datatypes.DataType) -> bool:
+    return not (kind.is_moment or kind.is_number or kind.name == "boolean")
+
+
+def _numbered(former: str, key: str) -> str:
+    """The key of a row with a digest as version 0.1 made it, as often as `key` says that its content came."""
+    return f"row:{former}:{key.rpartition(':')[2]}"
+
+
+def _keys(people: Sequence[str]) -> Sequence[str]:
+    known = datatype_keys.keys_of(set(people))
+    return [known[person] for person in people]
+
+
+def _same(cell: Any) -> Any:
+    return datatypes.trimmed(cell) if type(cell) is str else cell
+
+
+def _plain(texts: Sequence[str | None], cells: Sequence[Any]) -> list[Any]:
+    """The values as they are stored, without the quotes of JSON; cells that are no values as they are."""
+    return [
+        cell if text is None else text[1:-1] if text[:1] == '"' and text[-1:] == '"' and len(text) > 1 else text
+        for text, cell in zip(texts, cells, strict=True)
+    ]
+
+
+def _moments(cells: Sequence[Any], zone: Any) -> list[Any]:
+    """The moments in UTC, in one notation; cells that are no moments as they are."""
+    texts, _moments = fast_columns.moments_of(cells, zone)
+    return [
+        cell
+        if text is None
+        else f"{text[:19]}Z"
+        if text[19] != "."
+        else datatypes.moment_text(datetime.fromisoformat(text))
+        for text, cell in zip(texts, cells, strict=True)
+    ]
 
 
 def _digests(*columns: Sequence[Any]) -> list[str]:
@@ -373,6 +467,11 @@ def _person_problems(plan: Plan, shape: Shape) -> Iterable[Problem]:
 
 def _type(api_name: str) -> ActivityType | None:
     return ActivityType.objects.recordable().custom().filter(api_name=api_name).first()
+
+
+def _schema(reference: Any) -> schema.Schema | None:
+    found = ActivityType.objects.filter(**{"pk" if type(reference) is int else "api_name": reference}).first()
+    return schema.of_version(found.live_id) if found and found.live_id else None
 
 
 def _fields(subject: str) -> list[ActivityField]:

@@ -4,7 +4,7 @@ One transaction a call. Good rows are written, bad ones come back with their pro
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -22,12 +22,13 @@ from people import datatypes
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.db import locks
-from people.core.errors import Problem, Problems, Refused, bad_value
+from people.core.errors import Problem, Problems, bad_value
 from people.core.messages import sentence as _
-from people.core.source import Source
+from people.core.source import Door, Source
 from people.datatypes import fast
 from people.datatypes import keys as datatype_keys
 from people.fields.catalog import catalogue
+from people.files import xlsx
 from people.persons import upsert
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
@@ -87,6 +88,7 @@ class Batch:
 
     outcomes: list[Outcome]
     type_ids: dict[Any, int]  # by the reference that rows use
+    schemas: dict[Any, Any]
     recorded_at: datetime  # by the database's clock, once ids are taken
 
     def __init__(
@@ -99,6 +101,7 @@ class Batch:
         self.follow_merges = follow_merges
         self.texts: dict[tuple[str, str], str] = {}
         self.created = 0
+        self.uncreated: dict[int, Outcome] = {}
         self.pending: dict[tuple[str, str], int] = {}  # people to create, under negative ids until they are needed
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
 
@@ -108,15 +111,22 @@ class Batch:
         people = self._find_people()
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
+        for place, row in enumerate(checked):
+            if type(row) is Ready:
+                row.place = place
         if self.pending and not dry_run:
             made = self._create({row.person_id for row in ready if row.person_id < 0})
             for row in ready:
                 row.person_id = made.get(row.person_id, row.person_id)
+            if self.uncreated:
+                checked = [self._created(row) if type(row) is Ready else row for row in checked]
+                ready = [row for row in checked if type(row) is Ready]
         if ready and not dry_run:
             ids, self.recorded_at = recording_sql.new_ids(len(ready))
             for row, pk in zip(ready, ids, strict=True):
                 row.activity_id = pk
-        repeats = self._claim_keys([row for row in ready if row.external_id is not None])
+        repeats = self._known_before([(row, self.rows[row.place].former_id) for row in ready])
+        repeats |= self._claim_keys([row for row in ready if row.external_id is not None and row not in repeats])
         fresh = [row for row in ready if row not in repeats] if repeats else ready
         if fresh and not dry_run:
             recording_sql.copy(fresh, self.source, self.recorded_at)
@@ -145,7 +155,8 @@ class Batch:
         locks.share([locks.key(locks.Space.PEOPLE), *(locks.key(locks.Space.TYPE, pk) for pk in ids.values())])
         types = recording_sql.states_of_types(ids.values())
         self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
-        return {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
+        self.schemas = {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
+        return self.schemas
 
     def _schema(self, state: recording_sql.TypeState | None, reference: Any) -> "schema.Schema | Problem":
         path = ("activity_type",)
@@ -198,7 +209,10 @@ class Batch:
         return found
 
     def _create(self, needed: Collection[int]) -> dict[int, int]:
-        """Create the people whose rows are good, and only them; their ids by the negative ones."""
+        """Create the people whose rows are good, and only them; their ids by the negative ones.
+
+        Who cannot be created after all is noted in `uncreated`, with the outcome of the rows about them.
+        """
         found: dict[int, int] = {}
         for field_name in {key[0] for key in self.pending}:
             keys = [key for key, number in self.pending.items() if key[0] == field_name and number in needed]
@@ -206,10 +220,16 @@ class Batch:
             outcomes = upsert.upsert(values, self.source, field_name) if values else []
             for key, outcome in zip(keys, outcomes, strict=True):
                 if outcome.person_id is None:
-                    raise Refused(*outcome.problems)
+                    problems = tuple(problem.under("person") for problem in outcome.problems)
+                    self.uncreated[self.pending[key]] = Outcome(Status.REFUSED, None, problems)
+                    continue
                 found[self.pending[key]] = outcome.person_id
                 self.created += outcome.status is upsert.Status.CREATED
         return found
+
+    def _created(self, row: Ready) -> "Ready | Outcome":
+        """The row, or what became of it where its person could not be created."""
+        return self.uncreated.get(row.person_id, row)
 
     def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
         problems = Problems()
@@ -268,8 +288,42 @@ class Batch:
         known = recording_sql.known_keys(lost) if lost else {}
         known.update({row.key: (row.activity_id, row.digest) for row in fresh} if len(first) < len(keyed) else {})
         return {
-            row: _repeat(row, *known[row.key]) for row in keyed if first[row.key] is not row or row.key not in claimed
+            row: self._repeat(row, *known[row.key])
+            for row in keyed
+            if first[row.key] is not row or row.key not in claimed
         }
+
+    def _known_before(self, rows: Collection[tuple[Ready, str | None]]) -> dict[Ready, Outcome]:
+        """The rows that were recorded under the external id that a version before gave them.
+
+        That id is made of the content, so whoever has it has the same content.
+        """
+        former = {row: replace(row, external_id=key) for row, key in rows if key is not None and row.person_id > 0}
+        known = recording_sql.known_keys(list(former.values())) if former else {}
+        return {row: Outcome(Status.REPEATED, known[old.key][0]) for row, old in former.items() if old.key in known}
+
+    def _repeat(self, row: Ready, activity_id: int, digest: bytes) -> Outcome:
+        digest = bytes(digest)
+        if digest == row.digest or digest in self._former_digests(row):
+            return Outcome(Status.REPEATED, activity_id)
+        message = _("external id '%(id)s' was recorded before with other content") % {"id": row.external_id}
+        return Outcome(Status.REFUSED, None, (Problem("external_id_reused", message, ("external_id",)),))
+
+    def _given(self, row: Ready) -> NewActivity:
+        return self.rows[row.place]
+
+    def _former_digests(self, row: Ready) -> set[bytes]:
+        """The digests that versions before would have given the row: they kept blanks around text, and in files
+        the ' that guards a text from being taken for a formula.
+        """
+        given = self._given(row)
+        shape = self.schemas[given.activity_type]
+        ways: list[Callable[[str], str]] = [str, xlsx.guarded] if self.source.door is Door.IMPORT else [str]
+        found = set()
+        for written in ways:
+            primary, attributes = shape.check_untrimmed(given.primary_value, given.attributes, self.zone, written)
+            found.add(replace(row, primary_value=primary, attributes=attributes).digest)
+        return found
 
 
 def _get(found: dict[Any, Any], reference: Any) -> Any:
@@ -311,10 +365,3 @@ def _external_id(value: Any, problems: list[Problem]) -> str | None:
     except datatypes.BadValue as error:
         problems.append(bad_value(error.code, error.expected, value, "external_id"))
         return None
-
-
-def _repeat(row: Ready, activity_id: int, digest: bytes) -> Outcome:
-    if bytes(digest) == row.digest:
-        return Outcome(Status.REPEATED, activity_id)
-    message = _("external id '%(id)s' was recorded before with other content") % {"id": row.external_id}
-    return Outcome(Status.REFUSED, None, (Problem("external_id_reused", message, ("external_id",)),))

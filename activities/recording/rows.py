@@ -24,6 +24,7 @@ class NewActivity:
 
     `person`: an id or a `Lookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
     `attributes`: (API name or display name, raw value) pairs of the secondary fields.
+    `former_id`: the external id that a version before would have given the row.
     """
 
     person: Any
@@ -32,6 +33,7 @@ class NewActivity:
     primary_value: Any = None
     attributes: Iterable[tuple[str, Any]] = ()
     external_id: Any = None
+    former_id: str | None = None
 
 
 class Status(StrEnum):

@@ -1,10 +1,11 @@
 """A version, compiled: checks what is recorded and gives it its one stored form."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from activities.models import ActivityField, ActivityVersion
 from people import datatypes
@@ -14,6 +15,7 @@ from people.datatypes import fast
 
 MAX_PRIMARY = 255
 MAX_ATTRIBUTES_BYTES = 65_536  # Marketo's limit (error 1049): all attribute values of one activity
+_UNTRIMMED = frozenset({"string", "phone", "text"})  # data types whose values kept the blanks around them
 
 
 class Checked(NamedTuple):
@@ -80,6 +82,36 @@ class Schema:
             message = _("the attributes of one activity may take at most 65,536 bytes together")
             problems.append(Problem("too_large", message, ("attributes",)))
         return Checked(primary, text, problems)
+
+    def check_untrimmed(
+        self,
+        primary_value: Any,
+        attributes: Iterable[tuple[str, Any]],
+        zone: tzinfo = UTC,
+        written: Callable[[str], str] = str,
+    ) -> tuple[str | None, str]:
+        """Primary value and attributes of a good row as they were stored before text was trimmed.
+
+        `written` gives the text of a cell, which was kept as it stood in the file, from what is made of it today.
+        """
+
+        def kept(data_type: datatypes.DataType, value: Any) -> str | None:
+            is_text = data_type.name in _UNTRIMMED and type(value) is str and value and not value.isspace()
+            return normalize("NFC", written(value)) if is_text else None
+
+        problems = Problems()
+        primary = self._check_primary(primary_value, zone, problems)
+        if self.primary is not None:
+            primary = kept(datatypes.BY_NAME[self.primary.data_type], primary_value) or primary
+        parts = self._empty.copy()
+        for name, value in attributes:
+            position, prefix, _quick = self._places[name]
+            data_type = self._types[position]
+            if (text := kept(data_type, value)) is not None:
+                parts[position] = prefix + data_type.to_json(text)
+            elif not datatypes.is_blank(value):
+                parts[position] = prefix + self._text(position, value, zone, problems)
+        return primary, "{" + ", ".join(filter(None, parts)) + "}"
 
     def type_of(self, name: str) -> datatypes.DataType | None:
         """The data type of the secondary field with this API name."""

@@ -29,6 +29,7 @@ class Ready:
     attributes: str
     external_id: str | None
     activity_id: int = 0
+    place: int = 0  # in the batch
 
     @property
     def key(self) -> Key:

@@ -76,6 +76,11 @@ class Command(ImportCommand):
         )
 
     def _marketo(self, options: dict[str, Any], more: dict[str, Any]) -> Plan:
+        if not options["person_field"]:
+            raise CommandError(
+                "--person-field is needed: the person field that holds Marketo's lead ids."
+                " With --person-field id they are taken for ids of people of this installation."
+            )
         if options["type"]:
             columns = {name: MARKETO[name] for name in MARKETO if name not in ("person", "activity_type")}
             more |= {"subject": options["type"], "columns": columns}
