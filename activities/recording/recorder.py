@@ -24,7 +24,7 @@ from people.core import metrics
 from people.core.db import locks
 from people.core.errors import Problem, Problems, bad_value
 from people.core.messages import sentence as _
-from people.core.source import Door, Source
+from people.core.source import Channel, Source
 from people.datatypes import fast
 from people.datatypes import keys as datatype_keys
 from people.fields.catalog import catalogue
@@ -318,7 +318,7 @@ class Batch:
         """
         given = self._given(row)
         shape = self.schemas[given.activity_type]
-        ways: list[Callable[[str], str]] = [str, xlsx.guarded] if self.source.door is Door.IMPORT else [str]
+        ways: list[Callable[[str], str]] = [str, xlsx.guarded] if self.source.channel is Channel.IMPORT else [str]
         found = set()
         for written in ways:
             primary, attributes = shape.check_untrimmed(given.primary_value, given.attributes, self.zone, written)

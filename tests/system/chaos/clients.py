@@ -105,7 +105,7 @@ class Writer(Program):
         for _row in range(self.random.randint(1, 30)):
             self.number += 1
             is_good = self.random.random() > 0.05
-            batch[f"{self.door}-{self.seed}-{self.number}"] = Sent(
+            batch[f"{self.channel}-{self.seed}-{self.number}"] = Sent(
                 self.random.choice(self.people), self.number, is_good
             )
         with self.tally.lock:
