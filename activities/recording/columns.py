@@ -120,8 +120,8 @@ def _check(columns: Columns, schema: Schema, zone: tzinfo) -> Checked:
     attributes = _objects(pieces, len(columns))
     if attributes and len(max(attributes, key=len)) * 4 > MAX_ATTRIBUTES_BYTES:
         others.update(place for place, text in enumerate(attributes) if len(text) * 4 > MAX_ATTRIBUTES_BYTES)
-    texts = [texts for _name, texts in pieces]
-    return Checked(schema, occurred_at, moments, primaries, attributes, others, texts)
+    field_texts = [texts for _name, texts in pieces]
+    return Checked(schema, occurred_at, moments, primaries, attributes, others, field_texts)
 
 
 def _primaries(columns: Columns, schema: Schema, zone: tzinfo, others: set[int]) -> Sequence[str | None]:
