@@ -8,6 +8,7 @@ from django.test import Client
 from config.access.sign_in import sso
 from config.access.users.roles import ADMINISTRATOR, ROLES, WORDS
 from people.core.models import Installation
+from tests.factories import draft_type
 
 pytestmark = pytest.mark.django_db
 FIRST, OWN = "a phrase somebody chose", "another phrase of her own"
@@ -122,6 +123,18 @@ def test_the_pages_say_so_and_show_no_hash_and_no_switch(client, boss, language,
     assert nobody in client.get(USERS, headers=spoken).text
     answer = Client().post(LOGIN, {"username": "marta", "password": OWN}, headers=spoken)
     assert wrong in answer.text and "staff" not in answer.text
+
+
+def test_a_marketer_drafts_a_type_and_leaves_its_approval_to_others(boss):
+    user = marta()
+    user.groups.add(Group.objects.get(name="Marketer"))
+    browser, _answer = sign_in()
+    assert 'href="/admin/activities/activitytype/add/' in browser.get("/admin/activities/activitytype/").text
+    assert browser.get("/admin/activities/activitytype/add/").status_code == 200
+    draft = draft_type()
+    edit = f"/admin/activities/activitytype/{draft.pk}/change/"
+    assert browser.get(edit, follow=True).status_code == 200
+    assert not user.has_perm("activities.approve_activitytype") and not user.has_perm("activities.delete_activitytype")
 
 
 def test_every_role_says_what_it_is_for():

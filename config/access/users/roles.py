@@ -28,6 +28,8 @@ _MARKETER = (
     "people.add_folder",
     "people.change_folder",
     "people.delete_folder",
+    "activities.add_activitytype",
+    "activities.change_activitytype",
     "activities.record_activity",
     "activities.view_refusedactivity",
     "activities.change_refusedactivity",
@@ -67,7 +69,10 @@ ADMINISTRATOR = "Administrator"  # every right there is
 # each role in the reader's words: its name, and what it is for
 WORDS = {
     "Viewer": (gettext_lazy("Viewer"), gettext_lazy("sees people, activities, lists and campaigns; changes nothing")),
-    "Marketer": (gettext_lazy("Marketer"), gettext_lazy("works with people, lists and campaigns")),
+    "Marketer": (
+        gettext_lazy("Marketer"),
+        gettext_lazy("works with people, lists and campaigns; drafts activity types"),
+    ),
     "Type editor": (gettext_lazy("Type editor"), gettext_lazy("drafts and changes activity types")),
     "Approver": (gettext_lazy("Approver"), gettext_lazy("approves activity types; drafts and deletes them, too")),
     "Developer": (gettext_lazy("Developer"), gettext_lazy("connects programs: API clients, people, activities")),
