@@ -1,11 +1,12 @@
 """Names for an activity type, proposed from its own name; always editable afterwards.
 
-Convention (Marketo): the name is an infinitive ("Deposit Check"), the filter speaks of the past
-("Deposited Check"), the trigger of the present ("Deposits Check").
+Convention (Marketo): a name that begins with a verb is an infinitive ("Deposit Check"), the filter speaks of the past
+("Deposited Check"), the trigger of the present ("Deposits Check"). What is not known to be one is not
+inflected at all.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from unicodedata import combining, normalize
@@ -119,6 +120,47 @@ IRREGULAR = {
     "write": "wrote",
 }
 PRESENT = {"be": "is", "have": "has"}
+# verbs that follow the rules and that names of activity types begin with; any other word may be a noun
+_REGULAR = """
+    abandon accept accumulate achieve acquire activate add adjust admit advance agree allow amend announce
+    appeal apply appoint approve arrange arrive ask assign attach attempt attend authorize bounce browse
+    calculate cancel capture check clear click close collect commit compare complain complete configure confirm
+    connect consent consult consume continue convert copy create customize deactivate decide decline decrease
+    deliver deploy deposit detect develop disable discover dismiss dispute donate double downgrade earn edit
+    enable end engage enquire enroll enter escalate evaluate exceed execute expand expire explore extend fail
+    fill finance finish fix follow forward fulfill fund gain generate greet hire identify ignore inform initiate
+    inquire inspect install insure interact invest invite join launch learn like listen load log manage mark
+    migrate miss modify move nominate notify obtain open opt participate pass pause pick pitch place pledge
+    possess prefer prepare present promote propose protest provide publish qualify raise reach reactivate
+    receive recommend recover redeem reduce refer refinance refuse register reject remain remember remove renew
+    reopen replace reschedule reserve resolve respond resume retain return revoke roll save scan schedule select
+    serve ship sign skip solve start stop stream study submit subscribe suspend swap switch tap touch track
+    trigger try unlock unsubscribe use validate verify vote wait want watch
+"""
+REGULAR = frozenset(_REGULAR.split())
+# known as verbs, but as often the noun that a name begins with: "Order shipment", "Visit request"
+_NOUN_OR_VERB = """
+    access answer award book call change charge chat claim comment contact download drive exchange file film
+    issue lease link mail message offer order plan play post print process purchase quote rate refund release
+    rent repair reply request review run score search share show test text trade transfer travel update upgrade
+    upload view visit walk work
+"""
+NOUN_OR_VERB = frozenset(_NOUN_OR_VERB.split())
+# in the table of irregular verbs, but nouns in the names of activity types: "Lead score", "Deal value"
+_NOUNS = """
+    bet bid cast cost deal drink fall feed hit lead ring rise set split spread stand stick strike
+"""
+NOUNS = frozenset(_NOUNS.split())
+# English infinitives that are words of Spanish, too
+ALSO_SPANISH = frozenset({"come", "pitch", "scan", "stop", "swap"})
+_PARTICIPLES = """
+    begun bought broken brought built caught chosen done drawn driven eaten fallen forgotten found given gone
+    grown heard held hidden kept known left lost made met paid ridden risen seen sent shown sold spent spoken
+    stolen taken taught thrown told undone withdrawn woken won worn written
+"""
+PARTICIPLES = frozenset(_PARTICIPLES.split())
+DETERMINERS = frozenset({"a", "an", "the"})  # what follows a verb
+NOUN_ENDS = ("al", "tion", "sion", "ment", "ance", "ence")
 VOWELS = "aeiou"
 # verbs of several syllables that double their last letter because it is stressed
 DOUBLING = {
@@ -160,15 +202,47 @@ class Proposal:
 def propose(name: str, language: str = "en") -> Proposal:
     """What to call the API name, filter and trigger of a type called `name`; empty for an empty name.
 
-    With language "es" a Spanish infinitive is conjugated the Spanish way: "Comprar coche" is "Compró coche".
+    Only a first word that is known as a verb is inflected; a name of another kind ("Order Completed", "Webinar
+    attended", "Login") is left as it is for filter and trigger alike. With language "es" a Spanish infinitive is
+    conjugated the Spanish way: "Comprar coche" is "Compró coche".
     """
     words = name.split()
     if not words:
         return Proposal("", "", "")
-    verb, rest = words[0], words[1:]
-    spanish = name_proposals_es.conjugate(verb.lower()) if language == "es" else None
-    in_past, in_present = spanish or (past(verb.lower()), present(verb.lower()))
-    return Proposal(api_name(name), " ".join([_like(verb, in_past), *rest]), " ".join([_like(verb, in_present), *rest]))
+    inflected = _inflected([word.lower() for word in words], language)
+    in_past, in_present = (
+        [" ".join([_like(words[0], verb), *words[1:]]) for verb in inflected] if inflected else [" ".join(words)] * 2
+    )
+    return Proposal(api_name(name), in_past, in_present)
+
+
+def _inflected(words: Sequence[str], language: str) -> tuple[str, str] | None:
+    """Past and present of the verb that the words of a name begin with; None where it is not known to be one."""
+    if language == "es":
+        if conjugated := name_proposals_es.conjugate(words[0]):
+            return conjugated
+        if words[0] in NOUN_OR_VERB | ALSO_SPANISH or name_proposals_es.is_participle(words[-1]):
+            return None
+    return (past(words[0]), present(words[0])) if _begins_with_verb(words) else None
+
+
+def _begins_with_verb(words: Sequence[str]) -> bool:
+    first, last = words[0], words[-1]
+    if len(words) > 1 and _is_participle(last):
+        return False  # something, and what was done with it: "Order Completed"
+    if first in NOUN_OR_VERB:  # a verb only before a thing
+        if len(words) == 1 or words[1] in DETERMINERS:
+            return len(words) > 1
+        return not (_is_verb(last) or last in NOUN_OR_VERB or last.endswith(NOUN_ENDS))
+    return _is_verb(first)
+
+
+def _is_verb(word: str) -> bool:
+    return (word in REGULAR or word in IRREGULAR or word in DOUBLING) and word not in NOUNS | NOUN_OR_VERB
+
+
+def _is_participle(word: str) -> bool:
+    return word in PARTICIPLES or (len(word) > 4 and word.endswith("ed") and not word.endswith("eed"))
 
 
 def api_name(name: str) -> str:

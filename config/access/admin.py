@@ -4,6 +4,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -15,14 +16,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from oauth2_provider.models import get_access_token_model, get_grant_model, get_id_token_model, get_refresh_token_model
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from config.access.models import ApiClient, User
 from config.access.sign_in import account, passwords
 from config.access.sign_in import views as sign_in_views
-from config.access.users import role_audit
+from config.access.users import role_audit, roles
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
 
@@ -69,7 +72,18 @@ class PasswordOfAnother(AdminPasswordChangeForm):
 
 # one channel: whatever leads to the admin's login page leads to ours
 admin.site.login = sign_in_views.page  # type: ignore[method-assign]
+admin.site.has_permission = sign_in_views.has_permission  # type: ignore[method-assign]
 admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign]
+
+
+class RolesField(forms.ModelMultipleChoiceField):
+    """Roles as boxes to tick, each with what it lets somebody do."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return roles.label(obj.name)
+
+
+_SIGN_IN = ("username", "email", "first_name", "last_name")
 
 
 @admin.register(User)
@@ -77,8 +91,20 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "is_active", "is_superuser")
-    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), (None, {"fields": ("time_zone", "language")}))
+    list_display = ("username", "full_name", "email", "roles", "is_active", "last_login")
+    list_filter = ("is_active", "groups", "is_superuser")
+    list_select_related = False
+    filter_horizontal = ("user_permissions",)
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": (*_SIGN_IN, "groups", "is_active")}),
+        (gettext_lazy("Language and time"), {"fields": ("language", "time_zone")}),
+        (
+            gettext_lazy("Further rights"),
+            {"classes": ("collapse",), "fields": ("is_superuser", "user_permissions", "last_login", "date_joined")},
+        ),
+    )
+    add_fieldsets = ((None, {"fields": (*_SIGN_IN, "groups", "usable_password", "password1", "password2")}),)
     change_form_template = "access/user.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -108,8 +134,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         bound.log_change = lambda *_entry: None  # the verb writes one
         return super(UserAdmin, bound).user_change_password(request, *args, **options)
 
+    @admin.display(description=gettext_lazy("name"), ordering="first_name")
+    def full_name(self, user: Any) -> str:
+        return user.get_full_name()
+
+    @admin.display(description=gettext_lazy("roles"))
+    def roles(self, user: Any) -> str:
+        names = [roles.name(role.name) for role in user.groups.all()]
+        return ", ".join([_("Superuser"), *names] if user.is_superuser else names) or _("None: cannot sign in")
+
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).filter(is_api_only=False)
+        return super().get_queryset(request).filter(is_api_only=False).prefetch_related("groups")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # users are deactivated, never deleted
@@ -124,7 +159,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         if db_field.name == "groups":
-            options["queryset"] = _roles_within(request.user)
+            options |= {
+                "queryset": _roles_within(request.user).order_by("name"),
+                "form_class": RolesField,
+                "widget": UnfoldAdminCheckboxSelectMultipleWidget(),
+                "label": _("Roles"),
+                "help_text": _("Whoever has a role can sign in. Several add up."),
+            }
         return _within(super().formfield_for_manytomany(db_field, request, **options), request.user, db_field.name)
 
 

@@ -57,6 +57,16 @@ class User(AbstractUser):
         verbose_name = _("user")
         verbose_name_plural = _("users")
 
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether the pages are open to this user: active, no program, and allowed anything at all.
+
+        A role, or a single right, implies it, whichever way it was given; there is no switch to forget.
+        """
+        if not self.is_active or self.is_api_only:
+            return False
+        return self.is_staff or self.is_superuser or bool(self.get_all_permissions())
+
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return (self.scopes is None or perm in self.scopes) and super().has_perm(perm, obj)
 

@@ -19,6 +19,7 @@ from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
 GOOD, NEW = "correct horse battery", "a wholly other phrase"
+NO_ROLE = {"is_staff": False, "is_superuser": False}
 LOGIN, CHANGE = "/admin/login/", "/admin/password_change/"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -109,7 +110,7 @@ def test_wrong_secrets_from_elsewhere_lock_no_program_out(client, vera):
     assert client.post("/api/v1/oauth/token", ask | {"client_secret": made.client_secret}).status_code == 200
 
 
-@pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": False}, {"is_api_only": True}])
+@pytest.mark.parametrize("change", [{"is_active": False}, NO_ROLE, {"is_api_only": True}])
 def test_who_may_not_come_in_is_told_what_a_wrong_password_is(vera, change):
     wrong = log_in("wrong").text.count("ca-error")
     get_user_model().objects.filter(pk=vera.pk).update(**change)

@@ -38,7 +38,7 @@ def names(reply):
     ("role", "cards"),
     [
         ("Viewer", ["recent"]),
-        ("Marketer", ["recent"]),
+        ("Marketer", ["returned", "recent"]),
         ("Type editor", ["returned", "recent"]),
         ("Approver", ["waiting", "returned", "recent"]),
         ("Developer", ["recent", "clients"]),
@@ -69,7 +69,7 @@ def test_recent_activity_is_counted_by_type(client, monkeypatch):
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up()
     reply = home(client, "Marketer")
-    (card,) = reply.context["cards"]
+    (_returned, card) = reply.context["cards"]
     assert [row[2] for row in card["rows"]] == [check] and len(card["latest"]) == 2
     assert "&lt;b&gt;Ann" in reply.text
 

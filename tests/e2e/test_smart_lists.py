@@ -1,11 +1,13 @@
 """A marketer's first smart list in the browser: built, counted while it changes, saved, explained."""
 
+import re
 from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
+from people.lists import static_lists
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from tests.factories import activity, approved_type, person, recorded
@@ -103,6 +105,45 @@ def test_cards_are_moved_removed_and_brought_back(page, language):
     page.get_by_role("button", name=_("Undo"), exact=True).click()
     expect(page.locator("#card-2 .ca-token")).to_contain_text("Spain")
     expect(count).to_have_text("1")
+
+
+def test_the_sentence_under_a_filter_says_what_the_filter_says(page, language):
+    people()
+    invited = static_lists.create("Invited", None)
+    check = {"kind": "activity", "did": True, "type": "depositCheck", "constraints": []}
+    amount = {"field": "amount", "operator": "greater than", "values": ["30"]}
+    filters = [
+        check | {"constraints": [amount], "count": {"operator": "at least", "values": ["2"]}},
+        {"kind": "static_list", "list": invited.pk, "member": True},
+        {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Chile"]},
+    ]
+    saved = list_editing.create("Said", {"version": 1, "match": "all", "filters": filters}, None)
+    page.goto(f"/admin/smartlists/smartlist/{saved.pk}/change/")
+
+    def says(card, text):
+        expect(page.locator(f"#card-{card} p[data-sentence]")).to_contain_text(text)
+        expect(page.locator("#builder")).not_to_have_class(re.compile("ca-stale"))
+
+    choose(page, "filters.1.member", "false")
+    says(2, _("Is not on the static list “%(name)s”") % {"name": "Invited"})
+    page.locator("[id='filters.0.constraints.0.values']").fill("99")
+    says(1, "99")
+    page.locator("[id='filters.0.count.values']").fill("7")
+    says(1, "7")
+    negative = page.locator("#card-1 p[data-sentence]").inner_text()
+    choose(page, "filters.0.did", "false")
+    expect(page.locator("#card-1 p[data-sentence]")).not_to_have_text(negative)
+    before = page.locator("#card-3 p[data-sentence]").inner_text()
+    choose(page, "filters.2.empty", "exclude")
+    expect(page.locator("#card-3 p[data-sentence]")).not_to_have_text(before)
+    page.locator("[id='filters.0.constraints.0.values']").fill("")
+    expect(page.locator("#card-1 p[data-sentence]")).to_be_hidden()
+    page.locator("[id='filters.0.constraints.0.values']").fill("50")
+    says(1, "50")
+    shown = page.locator("p[data-sentence]").all_inner_texts()
+    page.get_by_role("button", name=_("Save"), exact=True).click()
+    expect(page.get_by_text(_("Saved."), exact=True)).to_be_visible()
+    assert page.locator("p[data-sentence]").all_inner_texts() == shown, "as the saved list is said"
 
 
 def test_what_was_undone_is_redone_until_something_new_is_done(page, language):

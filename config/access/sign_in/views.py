@@ -9,16 +9,32 @@ from django.contrib import admin
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy
 from unfold.forms import AuthenticationForm
 
 from config.access.sign_in import throttling
+
+
+class SignInForm(AuthenticationForm):
+    """User name and password of somebody who may sign in; one message whatever is wrong, which gives nothing away."""
+
+    error_messages = AuthenticationForm.error_messages | {
+        "invalid_login": gettext_lazy(
+            "User name or password is wrong. If you are sure of both, ask an administrator to check your account "
+            "and its role."
+        )
+    }
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        if not user.may_sign_in:
+            raise self.get_invalid_login_error()
 
 
 class Login(LoginView):
     """The admin's login page; who has a second step is asked for it before anything is open."""
 
     template_name = "admin/login.html"
-    authentication_form = AuthenticationForm
+    authentication_form = SignInForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST" and (seconds := throttling.seconds_to_wait(request)):
@@ -60,6 +76,11 @@ def _too_often(request: HttpRequest, minutes: int, seconds: int, by_address: boo
     response = render(request, "access/locked_out.html", context, status=429)
     response.headers["Retry-After"] = str(seconds)
     return response
+
+
+def has_permission(request: HttpRequest) -> bool:
+    """Whether the admin's pages are open to who asks; what each shows is up to their rights."""
+    return getattr(request.user, "may_sign_in", False)
 
 
 page = Login.as_view()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
+from django.utils.translation import gettext_lazy
 
 _VIEW = (
     "people.view_person",
@@ -27,6 +28,8 @@ _MARKETER = (
     "people.add_folder",
     "people.change_folder",
     "people.delete_folder",
+    "activities.add_activitytype",
+    "activities.change_activitytype",
     "activities.record_activity",
     "activities.view_refusedactivity",
     "activities.change_refusedactivity",
@@ -61,6 +64,31 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Exporter": ("people.export_person",),
 }
 ADMINISTRATOR = "Administrator"  # every right there is
+
+
+# each role in the reader's words: its name, and what it is for
+WORDS = {
+    "Viewer": (gettext_lazy("Viewer"), gettext_lazy("sees people, activities, lists and campaigns; changes nothing")),
+    "Marketer": (
+        gettext_lazy("Marketer"),
+        gettext_lazy("works with people, lists and campaigns; drafts activity types"),
+    ),
+    "Type editor": (gettext_lazy("Type editor"), gettext_lazy("drafts and changes activity types")),
+    "Approver": (gettext_lazy("Approver"), gettext_lazy("approves activity types; drafts and deletes them, too")),
+    "Developer": (gettext_lazy("Developer"), gettext_lazy("connects programs: API clients, people, activities")),
+    "Exporter": (gettext_lazy("Exporter"), gettext_lazy("exports people to files, besides another role")),
+    ADMINISTRATOR: (gettext_lazy("Administrator"), gettext_lazy("full access, users and their roles included")),
+}
+
+
+def name(role: str) -> str:
+    """What the role called `role` is called in the reader's language; a team's own keeps its name."""
+    return str(WORDS[role][0]) if role in WORDS else role
+
+
+def label(role: str) -> str:
+    """A role with what it is for: "Viewer: sees people, …"."""
+    return f"{name(role)}: {WORDS[role][1]}" if role in WORDS else role
 
 
 def install_after_migration(**_options: Any) -> None:

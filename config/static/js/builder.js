@@ -19,6 +19,12 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const builder = () => document.getElementById("builder");
   const state = () => new URLSearchParams(new FormData(form)).toString();
+  // Of a state what the cards speak of
+  const rulesOf = (text) => {
+    const sent = new URLSearchParams(text);
+    for (const other of ["name", "description", "tested"]) sent.delete(other);
+    return sent.toString();
+  };
   let present = state();
 
   const remember = () => {
@@ -139,11 +145,29 @@ document.addEventListener("DOMContentLoaded", () => {
     const live = form.querySelector("[data-live]"); // beside "Save" where the panel is far below; campaigns count nobody
     if (live) live.textContent = told;
   };
+  // What the cards say follows from what the boxes hold. The reply carries the sentence of every card; one about a state
+  // that is past says nothing of this one: the next reply is on its way, and until then what stands there is dimmed.
+  const isStale = (whether) => builder().classList.toggle("ca-stale", whether);
+  const showSentences = () => {
+    const reply = document.getElementById("card-sentences"); // campaigns have none
+    for (const [index, sentence] of (reply ? JSON.parse(reply.textContent) : []).entries()) {
+      for (const place of builder().querySelectorAll(`#card-${index + 1} [data-sentence]`)) {
+        place.textContent = sentence;
+        place.hidden = sentence === "";
+      }
+    }
+    isStale(false);
+  };
   const ask = (body) => {
     if (counting) counting.abort();
     counting = new AbortController();
+    const about = state();
+    const show = (html) => {
+      showPanel(html);
+      if (moving === 0 && rulesOf(state()) === rulesOf(about)) showSentences();
+    };
     // a fault of showing is none of the server's: it is left to be seen
-    fragment(form.dataset.panel, body, counting.signal).then(showPanel, failed);
+    fragment(form.dataset.panel, body, counting.signal).then(show, failed);
   };
   const count = () => {
     clearTimeout(timer);
@@ -159,12 +183,15 @@ document.addEventListener("DOMContentLoaded", () => {
     } else if ("refresh" in changed.dataset) {
       restructure("refresh");
     } else {
+      isStale(true);
       present = state();
       count();
     }
   });
   form.addEventListener("input", (event) => {
-    if (event.target.matches("textarea, input") && event.target.name.startsWith("filters.")) count();
+    if (!event.target.matches("textarea, input") || !event.target.name.startsWith("filters.")) return;
+    isStale(true);
+    count();
   });
   form.addEventListener("click", (event) => {
     const button = event.target.closest("button");

@@ -103,7 +103,7 @@ class Form:
             "revision": self.revision,
             "rules": self.rules,
             "choices": self.choices,
-            "cards": builder_cards.of(self.rules, self.choices, problems, self._said()),
+            "cards": builder_cards.of(self.rules, self.choices, problems, self.said()),
             "errors": [str(problem.message) for problem in elsewhere],
             "name_errors": builder_cards.errors_at(problems, "name"),
             "description_errors": builder_cards.errors_at(problems, "description"),
@@ -129,8 +129,8 @@ class Form:
         except Refused:
             return None  # what is wrong lies in the logic, too
 
-    def _said(self) -> list[str]:
-        """Each card's sentence; none for one that is unfinished."""
+    def said(self) -> list[str]:
+        """Each card's sentence in order; an empty one for a card that is unfinished."""
         names = self.choices.catalogue
         if self.parsed is not None:
             return [sentences.sentence(item, names) for item in self.parsed.filters]
@@ -268,7 +268,12 @@ def suggest(request: HttpRequest) -> HttpResponse:
 def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> dict[str, Any]:
     tested = (request.POST.get("tested") or request.GET.get("tested") or "").strip()
     tag = f"panel {request.user.pk} {form.choices.besides or 'new'}"
-    context: dict[str, Any] = {"tested": tested, "zone": timezone.get_current_timezone_name(), "is_gone": form.is_gone}
+    context: dict[str, Any] = {
+        "tested": tested,
+        "zone": timezone.get_current_timezone_name(),
+        "is_gone": form.is_gone,
+        "card_sentences": form.said(),  # of the very state that is counted: the cards show them, too
+    }
     countable = form.countable()
     if countable is None:
         return context | {"panel_errors": _numbered(form.problems)}

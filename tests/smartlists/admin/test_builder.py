@@ -59,6 +59,23 @@ def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
     assert saved.rules["filters"][1]["did"] is False
 
 
+def test_the_panel_carries_the_sentence_of_every_card_of_the_very_state_it_counts(admin, check):
+    saved = list_editing.create("Everything", BIG, None)
+    page = admin.get(url("change", saved.pk))
+    before = [card.sentence for card in page.context["cards"]]
+    inputs: dict[str, list[str]] = {}
+    for name, value in Inputs(page.text).sent:
+        inputs.setdefault(name, []).append(value)
+    changed = inputs | {"filters.0.did": "false"}
+    reply = admin.post(url("panel", saved.pk), changed)
+    after = reply.context["card_sentences"]
+    assert after[1:] == before[1:] and after[0] != before[0]
+    page = admin.post(url("change", saved.pk), changed | {"do": "count"})
+    assert after == [card.sentence for card in page.context["cards"]]
+    reply = admin.post(url("panel", saved.pk), changed | {"filters.0.constraints.0.values": "many"})
+    assert reply.context["card_sentences"] == ["", *before[1:]], "nothing is said of what is unfinished"
+
+
 def test_what_is_wrong_is_never_folded_away(admin, check):
     saved = list_editing.create("Everything", BIG, None)
     page = press(admin, admin.get(url("change", saved.pk)), "fold_all")
