@@ -12,7 +12,7 @@ from config.pages import notifications as notification_pages
 from config.pages import reports as report_pages
 from config.pages import setup
 
-handler500 = "config.observability.outages.server_error"
+handler500 = "config.error_pages.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

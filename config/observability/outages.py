@@ -3,13 +3,9 @@
 The next request finds its way by itself: Django opens a new connection as soon as the database is back.
 """
 
-import sys
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from psycopg import errors
@@ -42,27 +38,6 @@ def outage(error: BaseException | None) -> Outage | None:
     if isinstance(error, errors.DiskFull):
         return DISK_FULL
     return TIMEOUT if isinstance(error, TOO_LONG) else UNAVAILABLE
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: the answer to what no view has answered, in the form in which the caller asked."""
-    from config.api import errors as api_errors
-    from config.marketo.wire import middleware as marketo_middleware
-    from config.marketo.wire import responses
-    from people.core.errors import Problem
-
-    found = outage(sys.exc_info()[1])
-    if request.path_info.startswith(marketo_middleware.ROOTS):
-        return responses.failure(*responses.OUTAGES.get(found.code if found else "", ("611", "System error")))
-    if request.path_info.startswith("/api/"):
-        fault = Problem(found.code, str(found.message)) if found else api_errors.UNFORESEEN
-        headers = {"Retry-After": str(found.retry_after)} if found else {}
-        return api_errors.respond(503 if found else 500, fault, headers=headers)
-    page: dict[str, Any] = {"message": found.message} if found else {}
-    reply = render(None, "503.html" if found else "500.html", page, status=503 if found else 500)
-    if found:
-        reply["Retry-After"] = str(found.retry_after)
-    return reply
 
 
 def limit_statements(seconds: float) -> None:

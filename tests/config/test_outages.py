@@ -124,7 +124,7 @@ def test_slow_statements_are_logged_without_their_values(client, settings, caplo
 
 def test_the_drivers_own_errors_count_as_well():
     """Django does not translate what is raised while rows are copied."""
-    assert outages.outage(psycopg.errors.DiskFull()) is outages.UNAVAILABLE
+    assert outages.outage(psycopg.errors.DiskFull()) is outages.DISK_FULL
     assert outages.outage(psycopg.errors.QueryCanceled()) is outages.TIMEOUT
     assert outages.outage(psycopg.errors.UniqueViolation()) is outages.outage(ValueError()) is None
 
