@@ -1,4 +1,4 @@
-"""Settings, all of them from the environment; the README lists the variables."""
+"""Settings, all of them from the environment; docs/settings.md lists the variables."""
 
 import os
 import re

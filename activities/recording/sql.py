@@ -37,7 +37,7 @@ class Ready:
 
     @property
     def digest(self) -> bytes:
-        """Of the content that must not differ when an external id is sent again (DESIGN.md §4.4)."""
+        """The digest of the content that must not differ when an external id is sent again."""
         at = self.occurred_at  # in UTC; hardly ever with a fraction
         moment = datatypes.moment_text(datetime.fromisoformat(at)) if at[19] == "." else f"{at[:19]}Z"
         return blake2b(f"{moment}\0{self.primary_value}\0{self.attributes}".encode(), digest_size=16).digest()

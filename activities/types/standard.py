@@ -1,6 +1,6 @@
 """The standard activity types, and the activities that people's changes leave.
 
-Numbers are Marketo's (marketo-product.md §4). Types without a recorder of ours exist so that imported
+The numbers are those of Marketo's own types. Types without a recorder of ours exist so that imported
 history and filters have a home.
 """
 

@@ -1,6 +1,6 @@
 """`make bench`: how fast the product is, as ratios to what PostgreSQL itself can do on the same machine.
 
-Each line of the table is one figure with its baseline from the same run, their ratio, the target (DESIGN §10) and
+Each line of the table is one figure with its baseline from the same run, their ratio, the target and
 whether it is held. Nothing here is a test: a slow machine fails nothing.
 
     make bench                          everything, some ten minutes

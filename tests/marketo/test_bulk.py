@@ -1,4 +1,4 @@
-"""Bulk exports and imports over the Marketo API (marketo-rest.md §5)."""
+"""Bulk exports and imports over the Marketo API (docs/marketo-contract.md §5)."""
 
 import csv
 import hashlib

@@ -1,6 +1,6 @@
 """How the Marketo API answers: one envelope, the error codes of Marketo's catalogue, always HTTP 200.
 
-Section numbers are those of the wire-contract sheet, marketo-rest.md.
+Section numbers are those of docs/marketo-contract.md.
 """
 
 import secrets

@@ -211,7 +211,7 @@ def _fit_aggregate(aggregate: Json, choices: Choices, type_name: str) -> None:
 
 
 def aggregated_fields(choices: Choices, type_name: str, function: str) -> dict[str, FieldChoice]:
-    """The fields of a type that an aggregate can be over, with the type of what comes out (DESIGN.md §7)."""
+    """The fields of a type that an aggregate can be over, with the type of what comes out."""
     fits = AGGREGATES.get(function, lambda data_type: False)
     return {
         name: FieldChoice(name, field.label, aggregate_type(function, field.data_type), field.gone)
