@@ -11,14 +11,14 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from config.postgres.binaries import DatabaseUnavailable
+    from config.postgres.binaries import DatabaseUnavailableError
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"manage.py: {error}")
     except OperationalError as error:
-        if not isinstance(error.__cause__, DatabaseUnavailable):
+        if not isinstance(error.__cause__, DatabaseUnavailableError):
             raise
         sys.exit(f"manage.py: {error}")
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityType, ApprovedField
 from people import datatypes
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.fields import catalog
 from people.models import StaticList
 from smartlists.models import SmartList
@@ -55,27 +55,27 @@ class Catalogue:
         return list(SmartList.objects.values_list("pk", "name", "is_archived"))
 
     def type(self, api_name: str) -> Type:
-        """The type that rules name. Raises `Refused` (`unknown_type`) when it is no longer there."""
+        """The type that rules name. Raises `RejectedError` (`unknown_type`) when it is no longer there."""
         if api_name not in self.types:
             raise _gone("unknown_type", api_name)
         return self.types[api_name]
 
     def field(self, of: Type, api_name: str) -> Field:
-        """The field of an activity that rules name. Raises `Refused` (`unknown_field`)."""
+        """The field of an activity that rules name. Raises `RejectedError` (`unknown_field`)."""
         if api_name not in of.fields:
             raise _gone("unknown_field", f"{of.api_name}.{api_name}")
         return of.fields[api_name]
 
     def person_field(self, api_name: str) -> catalog.FieldInfo:
-        """The person field that rules name. Raises `Refused` (`unknown_field`)."""
+        """The person field that rules name. Raises `RejectedError` (`unknown_field`)."""
         if api_name not in self.person_fields:
             raise _gone("unknown_field", api_name)
         return self.person_fields[api_name]
 
 
-def _gone(code: str, name: str) -> Refused:
+def _gone(code: str, name: str) -> RejectedError:
     message = _("The rules name “%(name)s”, which is no longer there.") % {"name": name}
-    return Refused(Problem(code, message, ("filters",), "", name))
+    return RejectedError(Problem(code, message, ("filters",), "", name))
 
 
 def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:

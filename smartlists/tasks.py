@@ -5,7 +5,7 @@ import logging
 from procrastinate.contrib.django import app
 
 from people.core import jobs
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from smartlists.campaigns import emails as campaign_emails
 from smartlists.campaigns import results as campaign_results
 from smartlists.evaluation import stored as stored_evaluations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def run_evaluation(evaluation_id: int) -> None:
     try:
         stored_evaluations.run(evaluation_id)
-    except Refused as refused:  # kept with the evaluation, where whoever asked finds it
+    except RejectedError as refused:  # kept with the evaluation, where whoever asked finds it
         logger.warning("evaluation %s: %s", evaluation_id, refused)
 
 
@@ -37,7 +37,7 @@ def go_on(timestamp: int) -> None:
 def copy_members(copy_id: int) -> None:
     try:
         list_copies.run(copy_id)
-    except Refused as refused:  # kept with the copy, and shown on the list's page
+    except RejectedError as refused:  # kept with the copy, and shown on the list's page
         logger.warning("copy %s: %s", copy_id, refused)
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from activities.models import ActivityType
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 MAX_ID = 2**31 - 1
 
@@ -42,7 +42,7 @@ def number(text: str | None, otherwise: int | None = None) -> int | None:
     return otherwise if found is None or found > MAX_ID else found
 
 
-def put_problems(form: Any, refusal: Refused, places: dict[str, str] | None = None) -> None:
+def put_problems(form: Any, refusal: RejectedError, places: dict[str, str] | None = None) -> None:
     """Put each problem at the field of `form` that its path names (or `places` says), else above the form."""
     for problem in refusal.problems:
         place = str(problem.path[-1]) if problem.path else ""

@@ -14,7 +14,7 @@ from activities.models import ActivityVersion
 from activities.types import name_proposals
 from activities.types.drafts import FieldSpec, Names
 from people import datatypes
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 
 def _text(label: Any, help_text: Any = "", required: bool = True) -> forms.CharField:
@@ -140,7 +140,7 @@ class TypeForms:
         kept = [form.spec for form in self.fields.forms if form not in self.fields.deleted_forms]
         return head + [spec for spec in kept if spec is not None]
 
-    def show(self, refusal: Refused) -> None:
+    def show(self, refusal: RejectedError) -> None:
         """Put each problem where it belongs, keeping everything that was typed."""
         for problem in refusal.problems:
             place = str(problem.path[0]) if problem.path else ""

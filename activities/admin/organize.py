@@ -16,7 +16,7 @@ from activities.models import ActivityType
 from activities.types import files as type_files
 from activities.types import lifecycle
 from people.admin.forms import PlaceForm
-from people.core.errors import Refused, located
+from people.core.errors import RejectedError, located
 
 DELETED_SHOWN = 100
 LARGEST_FILE = 5_000_000  # bytes of a file with schemas
@@ -45,7 +45,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
         activity_type = get_object_or_404(gone, pk=number(request.POST.get("type"), 0))
         try:
             lifecycle.undelete(activity_type, request.user)
-        except Refused as refusal:
+        except RejectedError as refusal:
             problem = str(refusal)
         else:
             messages.success(request, _("Brought back, with everything that was recorded."))
@@ -119,5 +119,5 @@ def _read(text: str, request: HttpRequest, keep: bool) -> tuple[list[type_files.
         return type_files.import_types(json.loads(text), request.user, dry_run=not keep), []
     except (ValueError, RecursionError) as error:
         return [], [_("This is not JSON: %(error)s") % {"error": error}]
-    except Refused as refusal:
+    except RejectedError as refusal:
         return [], [located(problem) for problem in refusal.problems]

@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 
 from activities.log import retention
 from activities.models import ActivityType, Retention
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 
 @admin.register(Retention)
@@ -42,7 +42,7 @@ class RetentionAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Retention, form: Any, change: bool) -> None:
         try:
             kept = retention.set_retention(obj.activity_type, obj.months, request.user)
-        except Refused as refusal:
+        except RejectedError as refusal:
             messages.error(request, str(refusal))
         else:
             obj.pk = kept.pk if kept else None

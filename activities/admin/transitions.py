@@ -15,7 +15,7 @@ from activities.admin.base import find_type, number, show
 from activities.models import ActivityField, ActivityType, ApprovedField
 from activities.types import diff, lifecycle
 from people.core import references
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 State = ActivityType.State
 
@@ -116,7 +116,7 @@ def step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
         if not problem:
             try:
                 chosen.verb(activity_type, request)
-            except Refused as refusal:
+            except RejectedError as refusal:
                 problem = str(refusal)
             else:
                 messages.success(request, chosen.done)

@@ -18,7 +18,7 @@ from activities.models import ActivityType, ActivityVersion
 from activities.types import drafts, lifecycle, name_proposals
 from activities.types.drafts import FieldSpec
 from people.core import references
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 FIXED = gettext_lazy("Fixed since this field was approved: programs and stored activities rely on it.")
 
@@ -60,7 +60,7 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
         find_type(request, pk, lifecycle.EDIT)
         try:
             return _changed(activity_type, request)
-        except Refused as refusal:
+        except RejectedError as refusal:
             problem = str(refusal)
     version = activity_type.draft or activity_type.live
     assert version is not None  # every existing type has one
@@ -103,7 +103,7 @@ def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             _save(activity_type, version, current, form, request)
-        except Refused as refusal:
+        except RejectedError as refusal:
             put_problems(form, refusal, {form.spec.api_name: "name"})
         else:
             messages.success(request, _("Saved in the draft."))

@@ -16,7 +16,7 @@ from activities.admin.base import find_type, number, require, show
 from activities.admin.forms import TypeForms
 from activities.models import ActivityType
 from activities.types import drafts, lifecycle, name_proposals, validation
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 
 ADD = "activities.add_activitytype"
 # number: (title, the names it asks for)
@@ -78,7 +78,7 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
         return _page(request, 1 if forms.names.errors else LAST, forms)
     try:
         created = lifecycle.create(forms.names.names, forms.specs, request.user)
-    except Refused as refusal:
+    except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
         step = next((step for step, (_title, asked) in STEPS.items() if places & set(asked)), LAST)

@@ -28,7 +28,7 @@ from activities.types import drafts
 from activities.types import standard as standard_types
 from people.core import installation
 from people.core.db import citus
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 SHOWN_DAYS = 30
 
@@ -163,7 +163,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             names = forms.names
             drafts.rewrite(activity_type, names.names, forms.specs, request.user, names.cleaned_data["revision"])
-        except Refused as refusal:
+        except RejectedError as refusal:
             forms.show(refusal)
         else:
             messages.success(request, _("Saved in the draft."))

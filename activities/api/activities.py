@@ -28,8 +28,8 @@ from activities.recording import recorder
 from activities.recording import stream as recording_stream
 from activities.recording.parsing import Receiver
 from activities.recording.rows import NewActivity, Status
-from people.core.errors import Conflict, NotAllowed, Problem
-from people.core.refusals import BadQuery, Unprocessable
+from people.core.errors import ConflictError, NotAllowedError, Problem
+from people.core.refusals import BadQueryError, UnprocessableError
 from people.rest.viewsets import Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
@@ -63,7 +63,7 @@ def _require_index(parameters: Any) -> None:
     if "person" in parameters or "person__email" in parameters or (types and "," not in types):
         return
     message = _("To order by time, name a person or one activity type.")
-    raise BadQuery(Problem("unknown_ordering", message, ("ordering",), "id", parameters.get("ordering", "")))
+    raise BadQueryError(Problem("unknown_ordering", message, ("ordering",), "id", parameters.get("ordering", "")))
 
 
 class Lines(BaseParser):
@@ -168,7 +168,7 @@ class Activities(Listed, Retrieved):
             spool = recording_stream.record(body.read, self.source, self._receiver().translate, key)
         except OSError:
             message = _("The body ended before its time. What came in whole thousands of lines is recorded.")
-            raise BadQuery(Problem("incomplete_body", message)) from None
+            raise BadQueryError(Problem("incomplete_body", message)) from None
         return StreamingHttpResponse(iter(lambda: spool.read(recording_stream.READ_BYTES), b""), content_type=STREAM)
 
     def _receiver(self) -> Receiver:
@@ -200,7 +200,7 @@ class Activities(Listed, Retrieved):
 
     def _refusal(self, problems: Any) -> Exception:
         if any(problem.code == "not_allowed" for problem in problems):
-            return NotAllowed(*problems)
+            return NotAllowedError(*problems)
         if all(problem.code == "external_id_reused" for problem in problems):
-            return Conflict(*problems)
-        return Unprocessable(*problems)
+            return ConflictError(*problems)
+        return UnprocessableError(*problems)

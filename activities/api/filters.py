@@ -15,7 +15,7 @@ from activities.log import external_ids
 from activities.models import Activity, ActivityType, ApprovedField
 from activities.types import validation
 from people.core.errors import Problem, show
-from people.core.refusals import BadQuery
+from people.core.refusals import BadQueryError
 from people.core.source import Channel
 from people.models import Person
 from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, ValueField, WordsFilter, cast, typed_filters
@@ -136,7 +136,7 @@ class ExternalIdFilter(django_filters.Filter):
         found = external_ids.activities_with(value, people or None, given.get("activity_type"), MAX_SAME_KEY + 1)
         if len(found) > MAX_SAME_KEY:
             message = _("More than 1,000 activities have this external id. Name a person or an activity type, too.")
-            raise BadQuery(Problem("too_many_values", message, ("external_id",)))
+            raise BadQueryError(Problem("too_many_values", message, ("external_id",)))
         return queryset.filter(pk__in=found)
 
 

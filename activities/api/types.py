@@ -25,7 +25,7 @@ from activities.api.serializers import (
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.types import drafts, lifecycle, validation
 from people.core.errors import Problem
-from people.core.refusals import NotFound
+from people.core.refusals import NotFoundError
 from people.rest.viewsets import Listed, Retrieved
 
 EDIT = lifecycle.EDIT
@@ -66,7 +66,7 @@ class ActivityTypes(Listed, Retrieved):
         """By id or API name; an API name always has a letter."""
         found = self._of_reference(self.filter_queryset(self.get_queryset()))
         if found is None:
-            raise NotFound(Problem("not_found", _("There is no such activity type.")))
+            raise NotFoundError(Problem("not_found", _("There is no such activity type.")))
         return found
 
     def _of_reference(self, types: Any) -> ActivityType | None:
@@ -154,7 +154,7 @@ class ActivityTypes(Listed, Retrieved):
         """One approved version."""
         found = self._versions().filter(number=number).first()
         if found is None:
-            raise NotFound(Problem("not_found", _("There is no such version.")))
+            raise NotFoundError(Problem("not_found", _("There is no such version.")))
         return Response(VersionShown(found).data)
 
     @extend_schema(request=None, responses=TypeShown)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
 from people import datatypes
-from people.core.errors import Problem, Refused, bad_value
+from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Column, Kind, Statement, moment
@@ -51,15 +51,15 @@ def _types(names: Any) -> list[ActivityType]:
     missing = set(names) - {activity_type.api_name for activity_type in found}
     if missing:
         message = _("there is no approved activity type '%(name)s'") % {"name": str(min(missing))[:100]}
-        raise Refused(Problem("unknown_type", message, ("types",)))
+        raise RejectedError(Problem("unknown_type", message, ("types",)))
     return found
 
 
 def _moment(value: Any, name: str) -> Any:
     try:
         return datatypes.parse_moment(value)
-    except datatypes.BadValue as error:
-        raise Refused(bad_value(error.code, error.expected, value, name)) from None
+    except datatypes.BadValueError as error:
+        raise RejectedError(bad_value(error.code, error.expected, value, name)) from None
 
 
 def _fields(types: list[ActivityType]) -> list[Column]:

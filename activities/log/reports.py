@@ -1,6 +1,6 @@
 """Reports on the log: trend, breakdown, top people, funnel; of everybody or of some people only.
 
-Days are those of the installation. Every report gives up after the scope's seconds with `Refused` (`timeout`).
+Days are those of the installation. Every report gives up after the scope's seconds with `RejectedError` (`timeout`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from activities.log import rollup
 from activities.models import ActivityType, ApprovedField
 from people import datatypes
 from people.core import installation
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 
 SECONDS = 20
 WORK_MEMORY = "64MB"
@@ -70,11 +70,11 @@ _WHERE = """a.activity_type_id = %(type)s
 
 
 def check(scope: Scope) -> None:
-    """Raise `Refused` (`out_of_range`) for a period that runs backwards or over more than ten years."""
+    """Raise `RejectedError` (`out_of_range`) for a period that runs backwards or over more than ten years."""
     if scope.first > scope.last:
-        raise Refused(Problem("out_of_range", _("The period ends before it begins."), ("since",)))
+        raise RejectedError(Problem("out_of_range", _("The period ends before it begins."), ("since",)))
     if (scope.last - scope.first).days > MOST_DAYS:
-        raise Refused(Problem("out_of_range", _("A report reaches over ten years at most."), ("since",)))
+        raise RejectedError(Problem("out_of_range", _("A report reaches over ten years at most."), ("since",)))
 
 
 def to_read(type_ids: Sequence[int], scope: Scope) -> int:
@@ -131,12 +131,12 @@ def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int
 def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
     """How many live people did the first, then after that the second, and so on, all within the period.
 
-    Each step takes the earliest activity strictly after that of the step before. Raises `Refused`
+    Each step takes the earliest activity strictly after that of the step before. Raises `RejectedError`
     (`out_of_range`) for fewer than two or more than five types.
     """
     check(scope)
     if not 2 <= len(types) <= MOST_STEPS:
-        raise Refused(Problem("out_of_range", _("A funnel has two to five steps."), ("types",)))
+        raise RejectedError(Problem("out_of_range", _("A funnel has two to five steps."), ("types",)))
     parameters = {f"type_{number}": found.pk for number, found in enumerate(types)}
     steps = [
         f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
@@ -194,4 +194,4 @@ def _limited(seconds: float) -> Iterator[None]:
         if "statement timeout" not in str(error):
             raise
         message = _("This takes longer than %(seconds)s seconds. Choose a shorter period or fewer people.")
-        raise Refused(Problem("timeout", message % {"seconds": f"{seconds:g}"})) from None
+        raise RejectedError(Problem("timeout", message % {"seconds": f"{seconds:g}"})) from None

@@ -18,7 +18,7 @@ from activities.log.digest import digest
 from activities.models import ActivityRemoval, ActivityType, RefusedActivity, Retention
 from people.core import audit, installation
 from people.core.db import locks
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.core.source import Channel
 from people.files.models import Import
@@ -51,7 +51,7 @@ class Due:
 def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> Retention | None:
     """Keep the type's activities for `months` months after they occurred; None: for ever.
 
-    Nothing is removed before the next nightly run. Raises `Refused` for odd numbers.
+    Nothing is removed before the next nightly run. Raises `RejectedError` for odd numbers.
     """
     require(by, RIGHT)
     if months is None:
@@ -60,7 +60,7 @@ def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> R
             audit.note(by, activity_type, "retention_ended")
         return None
     if not 1 <= months <= 1_200:
-        raise Refused(Problem("out_of_range", _("A number of months from 1 to 1,200."), ("months",)))
+        raise RejectedError(Problem("out_of_range", _("A number of months from 1 to 1,200."), ("months",)))
     kept, _created = Retention.objects.update_or_create(
         activity_type=activity_type, defaults={"months": months, "created_by": by}
     )
@@ -105,15 +105,15 @@ def take_back(
 ) -> int:
     """Remove every activity that import `job` recorded, and free its external ids; return how many.
 
-    Safe to run again after an interruption. People that the import created stay. Raises `Refused` for imports of
+    Safe to run again after an interruption. People that the import created stay. Raises `RejectedError` for imports of
     people and for those still running.
     """
     if job.kind != "activities":
-        raise Refused(Problem("wrong_kind", _("Only imports of activities can be taken back.")))
+        raise RejectedError(Problem("wrong_kind", _("Only imports of activities can be taken back.")))
     if job.is_running:
-        raise Refused(Problem("wrong_state", _("Pause or cancel the import first.")))
+        raise RejectedError(Problem("wrong_state", _("Pause or cancel the import first.")))
     if not reason.strip():
-        raise Refused(Problem("missing_value", _("Say why, for the log of edits.")))
+        raise RejectedError(Problem("missing_value", _("Say why, for the log of edits.")))
     # channel and origin are in no index: the ids that the import got bound the rows that are read
     condition = "id between %s and %s and door = %s and origin_id = %s"
     values = [job.first_id or 0, job.last_id or 0, int(Channel.IMPORT), job.pk]
@@ -133,7 +133,7 @@ def take_back(
 def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] = lambda rows: None) -> int:
     """Remove activities that never should have been there, and free their external ids; return how many there were.
 
-    Those that are not there cost nothing. Raises `NotAllowed` for all but operators (None) and superusers.
+    Those that are not there cost nothing. Raises `NotAllowedError` for all but operators (None) and superusers.
     """
     require(by, CORRECT)
     removed = _remove("id = any(%s)", [list(activity_ids)], Reason.CORRECTION, by, track, frees_keys=True)

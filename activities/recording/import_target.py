@@ -16,7 +16,7 @@ from activities.recording.columns import Columns
 from activities.recording.rows import Lookup, NewActivity
 from people import datatypes
 from people import lookup as people_lookup
-from people.core.errors import Problem, Refused, bad_value
+from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import exact_json, fast_columns
@@ -45,15 +45,15 @@ _STATUS = {
 
 
 def template_parts(template: str) -> list[tuple[str, str | None]]:
-    """The (text, column) pairs of a template. Raises `Refused` for anything but plain {column} places."""
+    """The (text, column) pairs of a template. Raises `RejectedError` for anything but plain {column} places."""
     try:
         parts = list(Formatter().parse(template))
     except ValueError:
         message = _("'%(template)s': a brace is opened and not closed, or closed and not opened")
-        raise Refused(Problem("bad_template", message % {"template": template}, ("person",))) from None
+        raise RejectedError(Problem("bad_template", message % {"template": template}, ("person",))) from None
     if any(name is not None and (not name or spec or conversion) for _text, name, spec, conversion in parts):
         message = _("'%(template)s': only plain places like {customer_id} are understood") % {"template": template}
-        raise Refused(Problem("bad_template", message, ("person",)))
+        raise RejectedError(Problem("bad_template", message, ("person",)))
     return [(text, name) for text, name, _spec, _conversion in parts]
 
 
@@ -205,7 +205,7 @@ class ActivitiesTarget(Target):
         shown = [(_("Person"), str(getattr(row.person, "value", row.person)))]
         try:
             moment = datatypes.moment_text(datatypes.parse_moment(row.occurred_at, plan.time_zone))
-        except datatypes.BadValue:
+        except datatypes.BadValueError:
             moment = str(row.occurred_at)
         shown.append((_("Occurred at"), moment))
         found = (
@@ -445,7 +445,7 @@ def _object(cell: Any) -> list[tuple[str, Any]] | None:
         return list(cell.items())
     try:
         found = exact_json.loads(str(cell).encode("utf-8", "surrogatepass"))
-    except exact_json.InvalidJSON:
+    except exact_json.InvalidJSONError:
         return None
     return list(found.items()) if isinstance(found, dict) else None
 
@@ -453,7 +453,7 @@ def _object(cell: Any) -> list[tuple[str, Any]] | None:
 def _person_problems(plan: Plan, shape: Shape) -> Iterable[Problem]:
     try:
         named = [name for _text, name in template_parts(plan.person) if name]
-    except Refused as refusal:
+    except RejectedError as refusal:
         yield from refusal.problems
         return
     if not named:

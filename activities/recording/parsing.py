@@ -82,7 +82,7 @@ class Receiver:
     def _lookup(self, field: str, value: Any, create: bool, problems: list[Problem]) -> Lookup | None:
         try:
             text = datatypes.BY_NAME["string"].parse(value, UTC)
-        except datatypes.BadValue:
+        except datatypes.BadValueError:
             return self._refuse(value, problems, field)
         return self._refuse(value, problems, field) if datatypes.is_blank(text) else Lookup(text, field, create)
 

@@ -194,7 +194,7 @@ class Batch:
             for lookup in missing:
                 try:
                     info.data_type.parse(lookup.value, self.zone)
-                except datatypes.BadValue as error:
+                except datatypes.BadValueError as error:
                     problem = bad_value(
                         error.code, error.expected, lookup.value, field_name, data_type=info.data_type.name
                     )
@@ -258,7 +258,7 @@ class Batch:
             return None
         try:
             moment = datatypes.parse_moment(value, self.zone)
-        except datatypes.BadValue as error:
+        except datatypes.BadValueError as error:
             problems.append(bad_value(error.code, error.expected, value, "occurred_at", data_type="datetime"))
             return None
         if moment > self.latest:
@@ -362,6 +362,6 @@ def _external_id(value: Any, problems: list[Problem]) -> str | None:
         return None
     try:
         return datatypes.BY_NAME["string"].parse(value, UTC)
-    except datatypes.BadValue as error:
+    except datatypes.BadValueError as error:
         problems.append(bad_value(error.code, error.expected, value, "external_id"))
         return None

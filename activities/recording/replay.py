@@ -20,7 +20,7 @@ from activities.recording import parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import Lookup, NewActivity
 from people.core import audit
-from people.core.errors import Problem, Refused, show
+from people.core.errors import Problem, RejectedError, show
 from people.core.messages import sentence
 from people.core.permissions import own_or_all, require
 from people.core.source import Channel, Source
@@ -94,7 +94,7 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
             row["corrected_by"] = by.pk
         raw = quarantine.written(row)
         if not 0 < len(raw) <= quarantine.MAX_RAW:
-            raise Refused(Problem("too_large", _("The row would be too large to be kept."), ("value",)))
+            raise RejectedError(Problem("too_large", _("The row would be too large to be kept."), ("value",)))
         if raw != refused.raw:
             refused.raw = raw
             changed.append(refused)
@@ -169,10 +169,10 @@ def dismiss(ids: Sequence[int], by: Any) -> int:
 
 
 def decode(raw: str) -> NewActivity:
-    """What `quarantine.encode` wrote. Raises `Refused` where the row was too large to keep."""
+    """What `quarantine.encode` wrote. Raises `RejectedError` where the row was too large to keep."""
     row = quarantine.read(raw)
     if row is None:
-        raise Refused(Problem("too_large", _("The row was too large to be kept.")))
+        raise RejectedError(Problem("too_large", _("The row was too large to be kept.")))
     person = row["person"]
     if isinstance(person, dict) and set(person) == {"value", "field", "create"}:
         person = Lookup(person["value"], person["field"], person["create"])

@@ -122,7 +122,7 @@ class Schema:
         data_type = self._types[position]
         try:
             return data_type.to_json(data_type.parse(value, zone))
-        except datatypes.BadValue as error:
+        except datatypes.BadValueError as error:
             name = self._names[position]
             problems.append(bad_value(error.code, error.expected, value, "attributes", name, data_type=data_type.name))
             return ""
@@ -139,7 +139,7 @@ class Schema:
         data_type = datatypes.BY_NAME[self.primary.data_type]
         try:
             text = data_type.to_text(data_type.parse(value, zone))
-        except datatypes.BadValue as error:
+        except datatypes.BadValueError as error:
             problems.append(bad_value(error.code, error.expected, value, "primary_value", data_type=data_type.name))
             return None
         if len(text) > MAX_PRIMARY:

@@ -151,7 +151,7 @@ def _translate(line: Line, translate: Translate, named: list[Any]) -> NewActivit
         if line.text is None:
             return _refuse([Problem("too_large", _("a line may have at most 1,048,576 bytes"))], given, named)
         given = exact_json.loads(line.text, mark_repeats=True)
-    except exact_json.InvalidJSON as error:
+    except exact_json.InvalidJSONError as error:
         return _refuse([Problem("invalid_json", _("the line is not JSON: %(fault)s") % {"fault": error})], given, named)
     row = translate(given)
     return row if type(row) is NewActivity else _refuse(row, given, named)

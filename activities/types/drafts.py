@@ -24,7 +24,7 @@ from activities.types.validation import (
     taken,
 )
 from people.core import audit
-from people.core.errors import Conflict, Problem, Refused, refuse_if
+from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.permissions import require
 
 CHANGE = "activities.change_activitytype"
@@ -34,7 +34,7 @@ CHANGE = "activities.change_activitytype"
 def edit(activity_type: ActivityType, by: Any, expected_revision: int | None = None, **changes: str) -> ActivityVersion:
     """Change name, description, filter_name, trigger_name (or, before the first approval, api_name).
 
-    Returns the draft. Raises `Refused` with every problem, `Conflict` when the draft is not at
+    Returns the draft. Raises `RejectedError` with every problem, `ConflictError` when the draft is not at
     `expected_revision` any more (nothing is overwritten).
     """
     activity_type, draft = open_draft(activity_type, by, expected_revision)
@@ -62,7 +62,7 @@ def set_fields(
 ) -> ActivityVersion:
     """Make the draft's fields exactly `fields`, in this order; returns the draft.
 
-    Raises `Refused`: `locked_data_type`, `locked_primary` (fixed at the first approval), `given_twice`,
+    Raises `RejectedError`: `locked_data_type`, `locked_primary` (fixed at the first approval), `given_twice`,
     `bad_name`, `unknown_data_type`, `too_many_fields`, `no_primary`, `two_primaries`.
     """
     activity_type, draft = open_draft(activity_type, by, expected_revision)
@@ -107,7 +107,10 @@ def add_fields(
 def change_fields(
     activity_type: ActivityType, changes: Mapping[str, Mapping[str, Any]], by: Any, expected_revision: int | None = None
 ) -> ActivityVersion:
-    """Change attributes of fields, by API name: {"amount": {"name": "Total"}}. Raises `Refused` (`unknown_field`)."""
+    """Change attributes of fields, by API name: {"amount": {"name": "Total"}}.
+
+    Raises `RejectedError` (`unknown_field`).
+    """
     with transaction.atomic():
         activity_type = _lock_for(activity_type, by)
         current = _current(activity_type)
@@ -142,7 +145,7 @@ def order_fields(
 
 
 def _lock_for(activity_type: ActivityType, by: Any) -> ActivityType:
-    """The type, locked; raises `NotAllowed` before anything is told of it to who may not change it."""
+    """The type, locked; raises `NotAllowedError` before anything is told of it to who may not change it."""
     require(by, CHANGE)
     return lock(activity_type)
 
@@ -150,7 +153,7 @@ def _lock_for(activity_type: ActivityType, by: Any) -> ActivityType:
 def lock(activity_type: ActivityType, *, deleted: bool = False) -> ActivityType:
     """The type as it is now, its row locked until the transaction ends; one that is there, or a deleted one.
 
-    Raises `Refused` when it is gone, or (`not_deleted`) not gone.
+    Raises `RejectedError` when it is gone, or (`not_deleted`) not gone.
     """
     found = (
         ActivityType.objects.select_for_update(of=("self",))
@@ -159,9 +162,9 @@ def lock(activity_type: ActivityType, *, deleted: bool = False) -> ActivityType:
         .first()
     )
     if found is None and deleted:
-        raise Refused(Problem("not_deleted", _("The activity type is not deleted.")))
+        raise RejectedError(Problem("not_deleted", _("The activity type is not deleted.")))
     if found is None:
-        raise Refused(Problem("unknown_type", _("The activity type does not exist any more.")))
+        raise RejectedError(Problem("unknown_type", _("The activity type does not exist any more.")))
     return found
 
 
@@ -184,13 +187,15 @@ def open_draft(
 
 def refuse_standard(activity_type: ActivityType) -> None:
     if activity_type.is_standard:
-        raise Refused(Problem("standard_type", _("Standard activity types belong to the product and never change.")))
+        raise RejectedError(
+            Problem("standard_type", _("Standard activity types belong to the product and never change."))
+        )
 
 
 def check_revision(draft: ActivityVersion | None, expected: int | None) -> None:
-    """Raise `Conflict` unless the draft is at `expected`; None asks for nothing."""
+    """Raise `ConflictError` unless the draft is at `expected`; None asks for nothing."""
     if expected is not None and expected != (draft.revision if draft else 0):
-        raise Conflict(changed_meanwhile())
+        raise ConflictError(changed_meanwhile())
 
 
 def changed_meanwhile() -> Problem:
@@ -200,7 +205,7 @@ def changed_meanwhile() -> Problem:
 
 
 def check_new(names: Names, fields: Sequence[FieldSpec]) -> None:
-    """Raise `Refused` with everything that keeps a new type from being created."""
+    """Raise `RejectedError` with everything that keeps a new type from being created."""
     refuse_if([*faults_of_names(names), *field_problems(fields, None)])
 
 
@@ -213,7 +218,7 @@ def faults_of_names(names: Names) -> list[Problem]:
 
 
 def check_complete(draft: ActivityVersion) -> None:
-    """Raise `Refused` when the draft cannot be approved as it stands."""
+    """Raise `RejectedError` when the draft cannot be approved as it stands."""
     refuse_if([*faults_of_version(draft), *field_problems(fields_of(draft), draft.activity_type)])
 
 

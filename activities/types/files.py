@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from activities.models import ActivityType
 from activities.types import drafts, lifecycle, validation
 from activities.types.drafts import FieldSpec, Names
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 
 _NAMES = ("api_name", "name", "filter_name", "trigger_name", "description")
 _FIELD = ("api_name", "name", "data_type", "description", "is_primary")
@@ -41,11 +41,11 @@ def _as_dict(activity_type: ActivityType) -> dict[str, Any]:
 def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool = False) -> list[Imported]:
     """Create the types of a document, or change drafts to match; all of them or none.
 
-    Importing the same document again changes nothing. Raises `Refused`, its paths starting with the type.
+    Importing the same document again changes nothing. Raises `RejectedError`, its paths starting with the type.
     """
     types = content.get("activity_types") if isinstance(content, dict) else None
     if not isinstance(types, list) or not all(isinstance(entry, dict) for entry in types):
-        raise Refused(Problem("wrong_type", _("The file must be a JSON object with a list “activity_types”.")))
+        raise RejectedError(Problem("wrong_type", _("The file must be a JSON object with a list “activity_types”.")))
     found = [_import_one(entry, by, approve) for entry in types]
     if dry_run:
         transaction.set_rollback(True)
@@ -66,8 +66,8 @@ def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
         if approve and activity_type.draft_id:
             lifecycle.approve(activity_type, by)
             return Imported(names.api_name, what, True)
-    except Refused as refusal:
-        raise Refused(*(problem.under(names.api_name or "?") for problem in refusal.problems)) from None
+    except RejectedError as refusal:
+        raise RejectedError(*(problem.under(names.api_name or "?") for problem in refusal.problems)) from None
     return Imported(names.api_name, what, False)
 
 
@@ -87,7 +87,9 @@ def _bring_up_to_date(activity_type: ActivityType, names: Names, fields: list[Fi
 def _parse(entry: dict[str, Any]) -> tuple[Names, list[FieldSpec]]:
     fields = entry.get("fields")
     if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
-        raise Refused(Problem("missing_value", _("A type needs a list “fields”."), (str(entry.get("api_name", "?")),)))
+        raise RejectedError(
+            Problem("missing_value", _("A type needs a list “fields”."), (str(entry.get("api_name", "?")),))
+        )
     return Names(**_texts(entry, _NAMES)), [
         FieldSpec(**_texts(field, _FIELD[:4]) | {"is_primary": field.get("is_primary") is True}) for field in fields
     ]
@@ -96,5 +98,5 @@ def _parse(entry: dict[str, Any]) -> tuple[Names, list[FieldSpec]]:
 def _texts(entry: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     wrong = [name for name in names if not isinstance(entry.get(name, ""), str)]
     if wrong:
-        raise Refused(Problem("wrong_type", _("“%(name)s” must be text.") % {"name": wrong[0]}))
+        raise RejectedError(Problem("wrong_type", _("“%(name)s” must be text.") % {"name": wrong[0]}))
     return {name: entry.get(name, "string" if name == "data_type" else "") for name in names}

@@ -20,7 +20,7 @@ from activities.types import notifications as type_notifications
 from activities.types.drafts import FieldSpec, Names
 from people.core import audit, references
 from people.core.db import locks
-from people.core.errors import Conflict, Problem, Refused, refuse_if
+from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.models import Folder
 from people.core.permissions import require
 
@@ -44,8 +44,8 @@ DELETE = "activities.delete_activitytype"
 def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
     """Create a custom type with a draft; exactly one of `fields` is primary.
 
-    Raises `Refused` with every problem found (`missing_value`, `bad_name`, `name_taken`, `api_name_taken`,
-    `too_many_types`, …), `NotAllowed` without the right.
+    Raises `RejectedError` with every problem found (`missing_value`, `bad_name`, `name_taken`, `api_name_taken`,
+    `too_many_types`, …), `NotAllowedError` without the right.
     """
     require(by, "activities.add_activitytype")
     fields = list(fields)
@@ -74,8 +74,8 @@ def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
 def approve(activity_type: ActivityType, by: Any, expected_revision: int | None = None) -> ActivityVersion:
     """Make the draft the live version; its filter and trigger exist from now on.
 
-    Waits for recordings under way; those that start later see the new version. Raises `Refused`
-    (`no_draft`, `in_use` when a removed field is used, `second_approver`), `Conflict` when the draft is not
+    Waits for recordings under way; those that start later see the new version. Raises `RejectedError`
+    (`no_draft`, `in_use` when a removed field is used, `second_approver`), `ConflictError` when the draft is not
     at `expected_revision`, the one that the approver saw.
     """
     require(by, APPROVE)
@@ -92,7 +92,7 @@ def approve(activity_type: ActivityType, by: Any, expected_revision: int | None 
         live=draft, draft=None, updated_at=timezone.now()
     )
     if not moved:
-        raise Conflict(drafts.changed_meanwhile())
+        raise ConflictError(drafts.changed_meanwhile())
     activity_type.live, activity_type.draft = draft, None
     drafts.reserve_names(activity_type)
     audit.note(by, activity_type, "approved", version=draft.number)
@@ -102,13 +102,13 @@ def approve(activity_type: ActivityType, by: Any, expected_revision: int | None 
 
 @transaction.atomic
 def discard_draft(activity_type: ActivityType, by: Any) -> None:
-    """Throw the draft away; the live version stays as it is. Raises `Refused` when that leaves nothing."""
+    """Throw the draft away; the live version stays as it is. Raises `RejectedError` when that leaves nothing."""
     require(by, EDIT)
     activity_type = _hold(activity_type)
     draft = _draft_of(activity_type)
     if activity_type.live_id is None:
         message = _("There is no approved version to go back to. Delete the type instead.")
-        raise Refused(Problem("never_approved", message))
+        raise RejectedError(Problem("never_approved", message))
     activity_type.draft = None
     activity_type.save(update_fields=["draft", "updated_at"])
     draft.delete()
@@ -118,12 +118,14 @@ def discard_draft(activity_type: ActivityType, by: Any) -> None:
 
 @transaction.atomic
 def return_draft(activity_type: ActivityType, by: Any, reason: str) -> None:
-    """Send the draft back to its editors, saying why; it stays a draft. Raises `Refused` without a reason."""
+    """Send the draft back to its editors, saying why; it stays a draft. Raises `RejectedError` without a reason."""
     require(by, APPROVE)
     activity_type = _hold(activity_type)
     draft = _draft_of(activity_type)
     if not reason.strip():
-        raise Refused(Problem("missing_value", _("Say why, so that the editors know what to change."), ("reason",)))
+        raise RejectedError(
+            Problem("missing_value", _("Say why, so that the editors know what to change."), ("reason",))
+        )
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
     audit.note(by, activity_type, "draft_returned", reason=draft.return_reason)
@@ -136,9 +138,9 @@ def retire(activity_type: ActivityType, by: Any) -> None:
     require(by, APPROVE)
     activity_type = _hold(activity_type, alone=True)
     if activity_type.live_id is None:
-        raise Refused(Problem("never_approved", _("Only an approved type can be retired.")))
+        raise RejectedError(Problem("never_approved", _("Only an approved type can be retired.")))
     if activity_type.retired_at:
-        raise Refused(Problem("retired_type", _("The type is retired already.")))
+        raise RejectedError(Problem("retired_type", _("The type is retired already.")))
     activity_type.retired_at = timezone.now()
     activity_type.save(update_fields=["retired_at", "updated_at"])
     audit.note(by, activity_type, "retired")
@@ -150,7 +152,7 @@ def restore(activity_type: ActivityType, by: Any) -> None:
     require(by, APPROVE)
     activity_type = _hold(activity_type, alone=True)
     if not activity_type.retired_at:
-        raise Refused(Problem("not_retired", _("The type is not retired.")))
+        raise RejectedError(Problem("not_retired", _("The type is not retired.")))
     activity_type.retired_at = None
     activity_type.save(update_fields=["retired_at", "updated_at"])
     audit.note(by, activity_type, "restored")
@@ -160,7 +162,7 @@ def restore(activity_type: ActivityType, by: Any) -> None:
 def delete(activity_type: ActivityType, by: Any) -> None:
     """Remove a type. One that was ever approved is hidden: rows stay, id and API name are never reused.
 
-    Raises `Refused` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
+    Raises `RejectedError` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
     """
     require(by, DELETE)
     activity_type = _hold(activity_type, alone=True)
@@ -178,7 +180,7 @@ def delete(activity_type: ActivityType, by: Any) -> None:
 def undelete(activity_type: ActivityType, by: Any) -> None:
     """Bring a deleted type back as it was: approved or retired, with its draft; its activities were never away.
 
-    Raises `Refused` (`not_deleted`; `name_taken` when another type has taken one of its names meanwhile).
+    Raises `RejectedError` (`not_deleted`; `name_taken` when another type has taken one of its names meanwhile).
     """
     require(by, DELETE)
     drafts.refuse_standard(activity_type)
@@ -221,17 +223,17 @@ def may_approve(activity_type: ActivityType, by: Any) -> bool:
     try:
         for check in checks:
             check()
-    except Refused:
+    except RejectedError:
         return False
     return True
 
 
 def _check_limit() -> None:
-    """Raise `Refused` when there is no room for one more type."""
+    """Raise `RejectedError` when there is no room for one more type."""
     limit = settings.ACTIVITY_TYPES_LIMIT
     if limit is not None and ActivityType.objects.custom().existing().count() >= limit:
         message = _("This installation is limited to %(limit)s activity types.") % {"limit": limit}
-        raise Refused(Problem("too_many_types", message))
+        raise RejectedError(Problem("too_many_types", message))
 
 
 def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:
@@ -244,7 +246,7 @@ def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:
 
 def _draft_of(activity_type: ActivityType) -> ActivityVersion:
     if activity_type.draft is None:
-        raise Refused(Problem("no_draft", _("There is no draft.")))
+        raise RejectedError(Problem("no_draft", _("There is no draft.")))
     return activity_type.draft
 
 
@@ -254,4 +256,4 @@ def _require_second_approver(draft: ActivityVersion, by: Any) -> None:
     involved = {by.pk, getattr(by, "owner_id", None)}
     if draft.editors.filter(pk__in=involved - {None}).exists():
         message = _("You edited this draft, so somebody else has to approve it.")
-        raise Refused(Problem("second_approver", message))
+        raise RejectedError(Problem("second_approver", message))

@@ -84,7 +84,7 @@ def _description_problems(text: str, path: tuple[str | int, ...]) -> list[Proble
     """Any text that can be stored, line breaks included."""
     try:
         datatypes.BY_NAME["text"].parse(text, UTC)
-    except datatypes.BadValue as error:
+    except datatypes.BadValueError as error:
         return [bad_value(error.code, error.expected, text, *path)]
     return []
 

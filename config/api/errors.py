@@ -14,8 +14,15 @@ from rest_framework.response import Response
 
 from config.api.problem_codes import problem_type
 from config.observability import outages
-from people.core.errors import Conflict, NotAllowed, Path, Problem, Refused, fault, sentences
-from people.core.refusals import BadQuery, Gone, NotFound, PreconditionFailed, TooLarge, Unauthorized
+from people.core.errors import ConflictError, NotAllowedError, Path, Problem, RejectedError, fault, sentences
+from people.core.refusals import (
+    BadQueryError,
+    GoneError,
+    NotFoundError,
+    PreconditionFailedError,
+    TooLargeError,
+    UnauthorizedError,
+)
 from people.datatypes import exact_json
 
 CONTENT_TYPE = "application/problem+json"
@@ -92,15 +99,15 @@ OUR_CODES = {
     "max_value": "out_of_range",
     "parse_error": "invalid_json",
 }
-_STATUS_BY_CLASS: tuple[tuple[type[Refused], int], ...] = (
-    (BadQuery, 400),
-    (Unauthorized, 401),
-    (NotAllowed, 403),
-    (NotFound, 404),
-    (Gone, 410),
-    (PreconditionFailed, 412),
-    (TooLarge, 413),
-    (Conflict, 409),
+_STATUS_BY_CLASS: tuple[tuple[type[RejectedError], int], ...] = (
+    (BadQueryError, 400),
+    (UnauthorizedError, 401),
+    (NotAllowedError, 403),
+    (NotFoundError, 404),
+    (GoneError, 410),
+    (PreconditionFailedError, 412),
+    (TooLargeError, 413),
+    (ConflictError, 409),
 )
 
 UNFORESEEN = Problem("error", gettext_lazy("Something went wrong here; it was written down. Try again later."))
@@ -131,7 +138,7 @@ def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None =
     return reply
 
 
-def refusal(error: Refused) -> HttpResponse:
+def refusal(error: RejectedError) -> HttpResponse:
     return respond(status_of(error), *error.problems, headers=_headers(error))
 
 
@@ -140,7 +147,7 @@ def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResp
     return respond(404, Problem("not_found", _("There is nothing at this address.")))
 
 
-def status_of(error: Refused) -> int:
+def status_of(error: RejectedError) -> int:
     by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
     if by_class is None and error.code in GONE and not error.problems[0].path:
         return 404
@@ -163,7 +170,7 @@ def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
 
 
 def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
-    if isinstance(error, Refused):
+    if isinstance(error, RejectedError):
         return status_of(error), list(error.problems), _headers(error)
     if isinstance(error, RequestDataTooBig):
         return 413, [Problem("too_large", _("The body is larger than is taken here."))], {}
@@ -201,8 +208,8 @@ def _of_serializer(details: Any, path: Path) -> Iterable[Problem]:
                 yield from _of_serializer(inner, (*path, index) if is_many else path)
 
 
-def _headers(error: Refused) -> dict[str, str]:
-    if isinstance(error, Unauthorized):
+def _headers(error: RejectedError) -> dict[str, str]:
+    if isinstance(error, UnauthorizedError):
         return {"WWW-Authenticate": f'{BEARER}, error="{error.code}"'}
     return {}
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 
 from people.core.errors import Problem, show
-from people.core.refusals import BadQuery
+from people.core.refusals import BadQueryError
 from people.rest.filters import NOT_FILTERS
 
 OF_LISTS = NOT_FILTERS
@@ -18,7 +18,7 @@ CLOSE_ENOUGH = 0.5
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Raises `BadQuery` naming the closest filters for an unknown one, and what was expected for a bad value."""
+    """Raises `BadQueryError` naming the closest filters for an unknown one, and what was expected for a bad value."""
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         if view.detail:
@@ -30,15 +30,15 @@ class StrictFilterBackend(DjangoFilterBackend):
             return queryset
         refuse_unknown(request, {*filterset.filters, *OF_LISTS}, [*filterset.known(), *sorted(OF_LISTS)])
         if problems := filterset.problems():
-            raise BadQuery(*problems)
+            raise BadQueryError(*problems)
         return filterset.qs
 
 
 def refuse_unknown(request: Any, allowed: Any, known: list[str]) -> None:
-    """Raise `BadQuery` for parameters that are not `allowed`, each with those of `known` that come closest."""
+    """Raise `BadQueryError` for parameters that are not `allowed`, each with those of `known` that come closest."""
     unknown = [show(name) for name in request.query_params if name not in allowed]
     if unknown:
-        raise BadQuery(*(_unknown(name, known) for name in unknown[:MAX_TOLD]))
+        raise BadQueryError(*(_unknown(name, known) for name in unknown[:MAX_TOLD]))
 
 
 def _unknown(name: str, known: list[str]) -> Problem:

@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 
 from config.access.models import IdempotentReply
 from people.core.db import locks
-from people.core.errors import Conflict, Problem
+from people.core.errors import ConflictError, Problem
 from people.core.permissions import require
-from people.core.refusals import BadQuery, Gone, Unprocessable
+from people.core.refusals import BadQueryError, GoneError, UnprocessableError
 from smartlists.webhooks import secrets as webhook_secrets
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -32,7 +32,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 def key_of(request: HttpRequest) -> str | None:
-    """The request's key, without the quotes it may stand in. Raises `BadQuery` for what cannot be one."""
+    """The request's key, without the quotes it may stand in. Raises `BadQueryError` for what cannot be one."""
     given = request.headers.get("Idempotency-Key")
     if given is None:
         return None
@@ -41,15 +41,15 @@ def key_of(request: HttpRequest) -> str | None:
         key = key[1:-1]
     if not _KEY.fullmatch(key):
         message = _("1 to 200 visible ASCII characters are needed.")
-        raise BadQuery(Problem("bad_idempotency_key", message, ("Idempotency-Key",)))
+        raise BadQueryError(Problem("bad_idempotency_key", message, ("Idempotency-Key",)))
     return key
 
 
 def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
     """The reply to `request`: a new one, kept with what it did, or the one that was kept.
 
-    Raises `Conflict` while the first request is under way, `Unprocessable` when the key came with another
-    request, `Gone` when the reply spoke of somebody who was erased.
+    Raises `ConflictError` while the first request is under way, `UnprocessableError` when the key came with another
+    request, `GoneError` when the reply spoke of somebody who was erased.
     """
     digest = sha256(
         b"\0".join([(request.method or "").encode(), request.get_full_path().encode(), request.body])
@@ -57,7 +57,7 @@ def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequ
     with transaction.atomic():
         if not _try_lock(caller, key):
             message = _("A request with this Idempotency-Key is under way. Ask again in a moment.")
-            raise Conflict(Problem("idempotency_key_in_use", message))
+            raise ConflictError(Problem("idempotency_key_in_use", message))
         kept = IdempotentReply.objects.filter(caller=caller, key=key).first()
         if kept is not None and kept.created_at > timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS):
             _require_right(request)
@@ -86,9 +86,9 @@ def _try_lock(caller: str, key: str) -> bool:
 def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
     if bytes(kept.digest) != digest:
         message = _("This Idempotency-Key came before with another request. Take a new key for a new request.")
-        raise Unprocessable(Problem("idempotency_key_reused", message))
+        raise UnprocessableError(Problem("idempotency_key_reused", message))
     if kept.body is None:
-        raise Gone(Problem("reply_erased", _("The request was done. Its reply was erased with a person.")))
+        raise GoneError(Problem("reply_erased", _("The request was done. Its reply was erased with a person.")))
     headers, body = dict(kept.headers), bytes(kept.body)
     if key_name := headers.pop(SEALED, ""):
         body = webhook_secrets.unseal(key_name, body)
@@ -96,7 +96,7 @@ def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
 
 
 def _require_right(request: HttpRequest) -> None:
-    """Raise `NotAllowed` unless the caller has today the right that the resource names for the request."""
+    """Raise `NotAllowedError` unless the caller has today the right that the resource names for the request."""
     try:
         view = resolve(request.path_info).func
     except Resolver404:

@@ -17,9 +17,9 @@ from config.api import errors as api_errors
 from config.api import idempotency
 from config.api import throttling as api_throttling
 from config.observability import logging as log_formats
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.numerals import whole_number
-from people.core.refusals import TooLarge, Unauthorized
+from people.core.refusals import TooLargeError, UnauthorizedError
 from people.core.source import Channel
 
 PREFIX = "/api/v1/"
@@ -57,9 +57,9 @@ class ApiDoor:
                 raise fault
             _bound_body(request)
             reply = self._answer(request, caller)
-        except api_throttling.TooMany as error:
+        except api_throttling.TooManyRequestsError as error:
             reply = api_errors.respond(429, *error.problems)
-        except Refused as error:
+        except RejectedError as error:
             reply = api_errors.refusal(error)
         except RequestDataTooBig:
             reply = api_errors.respond(413, _too_large())
@@ -92,17 +92,17 @@ def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
 
 def _check_address(request: HttpRequest) -> None:
     if len(request.get_full_path()) > MAX_ADDRESS:
-        raise Refused(Problem("address_too_long", _("At most 8,192 bytes of address are taken.")))
+        raise RejectedError(Problem("address_too_long", _("At most 8,192 bytes of address are taken.")))
 
 
-def _holder(request: HttpRequest) -> tuple[Holder | None, Unauthorized | None]:
+def _holder(request: HttpRequest) -> tuple[Holder | None, UnauthorizedError | None]:
     scheme, _blank, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None, None
     holder = tokens.holder_of(text.strip())
     if holder is None:
         message = _("The token is unknown, revoked or over. Get a new one.")
-        return None, Unauthorized(Problem("invalid_token", message))
+        return None, UnauthorizedError(Problem("invalid_token", message))
     tokens.note_use(holder)
     log_formats.name(user=holder.user.pk, client=holder.client.pk if holder.client else None)
     return holder, None
@@ -125,11 +125,11 @@ def _bound_body(request: HttpRequest) -> None:
     if request.content_type in STREAMS:
         return
     if whole_number(length, most_digits=MAX_LENGTH_DIGITS) > settings.API_MAX_BODY:
-        raise TooLarge(_too_large())
+        raise TooLargeError(_too_large())
     if not length and request.META.get("wsgi.input_terminated"):
         body = request.META["wsgi.input"].read(settings.API_MAX_BODY + 1)
         if len(body) > settings.API_MAX_BODY:
-            raise TooLarge(_too_large())
+            raise TooLargeError(_too_large())
         request.META["CONTENT_LENGTH"] = str(len(body))
         request._body, request._stream = body, BytesIO(body)
 

@@ -20,7 +20,7 @@ class ExactJSONParser(BaseParser):
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         try:
             return exact_json.loads(stream.read(), mark_repeats=True)
-        except exact_json.InvalidJSON as error:
+        except exact_json.InvalidJSONError as error:
             raise ParseError(_("The body is not JSON: %(fault)s") % {"fault": error}, "invalid_json") from None
 
 

@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from config import client_address
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 
 WINDOW_SECONDS = 60
 
 
-class TooMany(Refused):
+class TooManyRequestsError(RejectedError):
     """The caller's minute is used up."""
 
 
@@ -36,13 +36,13 @@ class Allowance:
         return headers | ({"Retry-After": str(self.seconds_left)} if self.used > self.limit else {})
 
     def require(self) -> None:
-        """Raise `TooMany` when nothing is left."""
+        """Raise `TooManyRequestsError` when nothing is left."""
         if self.used > self.limit:
             message = _("More than %(limit)s calls in a minute. Go on in %(seconds)s seconds.") % {
                 "limit": self.limit,
                 "seconds": self.seconds_left,
             }
-            raise TooMany(Problem("too_many_calls", message, (), str(self.limit), str(self.used)))
+            raise TooManyRequestsError(Problem("too_many_calls", message, (), str(self.limit), str(self.used)))
 
 
 def seconds_left(caller: str, limit: int) -> int:

@@ -21,7 +21,7 @@ from config.demo.activities import LISTS, TYPES, DemoType, activities
 from config.demo.people import people
 from people.core import audit, installation
 from people.core.db import locks
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
 from people.persons import upsert
 from smartlists.catalog import Catalogue
@@ -45,10 +45,10 @@ class Loaded:
 
 @transaction.atomic
 def load(by: Any) -> Loaded:
-    """Load it all or nothing. Raises `Refused` (`demo_is_there`) when it was loaded and not removed since."""
+    """Load it all or nothing. Raises `RejectedError` (`demo_is_there`) when it was loaded and not removed since."""
     locks.take([locks.key(locks.Space.PEOPLE)])
     if demo_manifest.current() is not None:
-        raise Refused(Problem("demo_is_there", _("The demo is there already.")))
+        raise RejectedError(Problem("demo_is_there", _("The demo is there already.")))
     tongue = installation.current().language
     source = Source(Channel.COMMAND, by.pk if by else None)
     outcomes = upsert.upsert(list(people()), source, action=upsert.Action.DUPLICATE)
@@ -108,5 +108,5 @@ def _record(
     outcomes = recorder.record(rows, source)
     refused = next((outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED), None)
     if refused is not None:
-        raise Refused(*refused.problems)
+        raise RejectedError(*refused.problems)
     return len(outcomes)

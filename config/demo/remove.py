@@ -14,7 +14,7 @@ from activities.types import lifecycle
 from config.demo import manifest as demo_manifest
 from people.core import audit
 from people.core.db import locks
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
 from people.models import Person
 from people.privacy import erasure
@@ -39,12 +39,13 @@ def remove(by: Any) -> Removed:
     """Erase the demo's people, activities, types and smart lists, all or nothing.
 
     A person whom somebody recorded an activity of their own for stays, with that activity; so does a type that a
-    list or an activity of the team's own uses. Raises `Refused` (`no_demo`) when there is none, `NotAllowed`.
+    list or an activity of the team's own uses. Raises `RejectedError` (`no_demo`) when there is none,
+    `NotAllowedError`.
     """
     locks.take([locks.key(locks.Space.PEOPLE)])
     loaded = demo_manifest.current()
     if loaded is None:
-        raise Refused(Problem("no_demo", _("There is no demo to remove.")))
+        raise RejectedError(Problem("no_demo", _("There is no demo to remove.")))
     source = Source(Channel.COMMAND, by.pk if by else None)
     removed = Removed()
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
@@ -90,7 +91,7 @@ def _unless_used(thing: Any, delete: Callable[[Any, Any], None], by: Any, remove
     try:
         with transaction.atomic():
             delete(thing, by)
-    except Refused as refusal:
+    except RejectedError as refusal:
         removed.kept.append(f"{thing}: {refusal}")
         return False
     return True

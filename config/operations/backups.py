@@ -28,7 +28,7 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from activities.log.digest import digest
-from config.postgres.binaries import DatabaseUnavailable, wheel_binaries
+from config.postgres.binaries import DatabaseUnavailableError, wheel_binaries
 from people.core.db import citus
 
 FORMAT = 1
@@ -275,7 +275,7 @@ def _program(name: str) -> str:
     """One of PostgreSQL's programs: those that come with the embedded server know all older servers, too."""
     try:
         return str(wheel_binaries() / name)
-    except DatabaseUnavailable:
+    except DatabaseUnavailableError:
         return name
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config.operations import backups
-from config.postgres.binaries import MAJOR, DatabaseUnavailable, binaries_of, reachable_binaries
+from config.postgres.binaries import MAJOR, DatabaseUnavailableError, binaries_of, reachable_binaries
 from config.postgres.server import EmbeddedPostgres
 
 
@@ -33,9 +33,9 @@ def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | Non
     """
     server = EmbeddedPostgres(data_dir)
     if not server.is_initialised:
-        raise DatabaseUnavailable(f"there is no embedded database in {data_dir}")
+        raise DatabaseUnavailableError(f"there is no embedded database in {data_dir}")
     if not server.own():
-        raise DatabaseUnavailable("the embedded database runs: stop the product first")
+        raise DatabaseUnavailableError("the embedded database runs: stop the product first")
     try:
         old_major = server.data_major
         if old_major == MAJOR:
@@ -45,7 +45,7 @@ def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | Non
             backup = data_dir / "backups" / f"before-postgresql-{MAJOR}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
             binaries = binaries_of(old_major, old.user, old_binaries)
             if binaries is None:
-                raise DatabaseUnavailable(_no_binaries(old_major))
+                raise DatabaseUnavailableError(_no_binaries(old_major))
             with server.serving(replace(old, binaries=str(binaries))) as source:
                 backups.take(backup, source)
         manifest = backups.read(backup)

@@ -9,7 +9,7 @@ from procrastinate.tasks import Task
 AGAIN_AFTER, TIMES = 10, 360  # seconds, tries: an hour, then the job has failed
 
 
-class OfAnotherVersion(Exception):
+class UnknownTaskError(Exception):
     """This version has no task of that name."""
 
 
@@ -24,7 +24,7 @@ class _Tasks(dict[str, Task]):
 
 
 def _give_back(**_arguments: Any) -> None:
-    raise OfAnotherVersion
+    raise UnknownTaskError
 
 
 _OTHERS = Task(

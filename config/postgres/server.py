@@ -25,7 +25,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from config.postgres.binaries import MAJOR, SHARED_HOME, DatabaseUnavailable, reachable_binaries, reaches, say
+from config.postgres.binaries import MAJOR, SHARED_HOME, DatabaseUnavailableError, reachable_binaries, reaches, say
 
 ROLE = DATABASE = "custom_activities"
 SUPERUSER = "postgres"
@@ -81,7 +81,7 @@ class EmbeddedPostgres:
     def connection_parameters(self) -> dict[str, str]:
         """Host, user and password of the application role. Raises DatabaseUnavailable before the first start."""
         if not self.is_initialised:
-            raise DatabaseUnavailable("the embedded database has not been started yet")
+            raise DatabaseUnavailableError("the embedded database has not been started yet")
         return {"host": self.location.sockets, "user": ROLE, "password": self._password("database_password")}
 
     def ensure_running(self) -> None:
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
                 try:
                     self._initialise_and_start()
                     print("database: ready", flush=True)
-                except DatabaseUnavailable:
+                except DatabaseUnavailableError:
                     if self._has_room():
                         raise
             time.sleep(FULL_SECONDS if self._is_waiting else 0.5)
@@ -188,7 +188,7 @@ class EmbeddedPostgres:
 
     def _refuse_other_major(self) -> None:
         if self.data_major != MAJOR:
-            raise DatabaseUnavailable(
+            raise DatabaseUnavailableError(
                 f"the embedded database in {self.location.data} was written by PostgreSQL {self.data_major}, and this "
                 f"version of the product brings PostgreSQL {MAJOR}. Nothing was changed. Stop the product and run: "
                 "python manage.py upgrade_postgres (docs/upgrading.md, “A newer PostgreSQL”)"
@@ -267,12 +267,14 @@ class EmbeddedPostgres:
         process = self._launch(location, options)
         while not self._answers(SUPERUSER, "database_superuser_password"):
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable(f"the embedded database does not start; see {self.data_dir}/postgres.log")
+                raise DatabaseUnavailableError(
+                    f"the embedded database does not start; see {self.data_dir}/postgres.log"
+                )
             time.sleep(0.05)
             if process.poll() is not None:  # a killed server's children may hold its memory for a moment
                 time.sleep(0.5)
                 if not self._has_room():
-                    raise DatabaseUnavailable(f"the embedded database does not start: no room at {location.data}")
+                    raise DatabaseUnavailableError(f"the embedded database does not start: no room at {location.data}")
                 process = self._launch(location, options)
 
     def _launch(self, location: Location, options: dict[str, str]) -> "subprocess.Popen[bytes]":
@@ -334,7 +336,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + seconds
         while not self._answers():
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable(
+                raise DatabaseUnavailableError(
                     "the embedded database does not answer; start it with `make run` or `python manage.py postgres`"
                 )
             time.sleep(0.1)
@@ -392,14 +394,14 @@ def _unprivileged_user() -> str:
             return pwd.getpwnam(name).pw_name
         except KeyError:
             continue
-    raise DatabaseUnavailable("no unprivileged OS user to run PostgreSQL as; set DATABASE_URL")
+    raise DatabaseUnavailableError("no unprivileged OS user to run PostgreSQL as; set DATABASE_URL")
 
 
 def _make_folder(folder: Path, location: Location) -> None:
     """A folder that only the server's user enters; refuse one that somebody else put there."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.is_symlink() or folder.stat().st_uid not in {os.geteuid(), _uid(location)}:
-        raise DatabaseUnavailable(f"{folder} belongs to somebody else")
+        raise DatabaseUnavailableError(f"{folder} belongs to somebody else")
     if location.user:
         os.chown(folder, _uid(location), pwd.getpwnam(location.user).pw_gid)
     folder.chmod(0o700)
@@ -414,7 +416,9 @@ def _run(command: list[str], location: Location) -> None:
         command, cwd="/", capture_output=True, text=True, env=_clean_environment(), **location.os_user
     )  # type: ignore[call-overload]
     if result.returncode:
-        raise DatabaseUnavailable(f"{Path(command[0]).name} failed: {result.stderr.strip() or result.stdout.strip()}")
+        raise DatabaseUnavailableError(
+            f"{Path(command[0]).name} failed: {result.stderr.strip() or result.stdout.strip()}"
+        )
 
 
 def _clean_environment() -> dict[str, str]:

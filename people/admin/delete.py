@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from people.core.admin.base import PagesAdmin, number, require, source_of
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.models import Person, PersonDeletion
 from people.persons import deletion
 from people.privacy import erasure
@@ -93,7 +93,7 @@ def export(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | S
         raise Http404
     try:
         pieces = privacy_export.export(pk, request.user)
-    except Refused:
+    except RejectedError:
         raise Http404 from None
     headers = {"Content-Disposition": f'attachment; filename="person-{pk}.json"'}
     return StreamingHttpResponse(pieces, content_type="application/json", headers=headers)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.admin.transfers import TransferAdmin, attachment, badge_of
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.numerals import whole_number
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
@@ -120,7 +120,7 @@ class ExportAdmin(TransferAdmin):
                     title=str(label),
                 )
                 export_jobs.enqueue(export)
-            except Refused as refusal:
+            except RejectedError as refusal:
                 form.add_error(None, str(refusal))
             else:
                 return redirect("admin:people_export_change", export.pk)
@@ -139,7 +139,7 @@ class ExportAdmin(TransferAdmin):
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
             export_jobs.cancel(self._find(request, pk))
-        except Refused as refusal:
+        except RejectedError as refusal:
             messages.error(request, str(refusal))
         return redirect("admin:people_export_change", pk)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from people.admin.forms import FieldForm, label_of
 from people.core import references
 from people.core.admin.base import PagesAdmin, number, require
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.fields import editing as field_editing
 from people.models import PersonField
 
@@ -44,7 +44,7 @@ class PersonFieldAdmin(PagesAdmin):
             values = form.values
             try:
                 field_editing.create(values.pop("label"), values.pop("data_type"), request.user, **values)
-            except Refused as refusal:
+            except RejectedError as refusal:
                 form.show(refusal.problems)
             else:
                 messages.success(request, _("Added. It is on every person's page now."))
@@ -60,7 +60,7 @@ class PersonFieldAdmin(PagesAdmin):
         if request.method == "POST" and may_change and form.is_valid():
             try:
                 field_editing.change(field, request.user, **form.values)
-            except Refused as refusal:
+            except RejectedError as refusal:
                 form.show(refusal.problems)
             else:
                 messages.success(request, _("Saved."))

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from people import datatypes
 from people.core import owners
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.models import Folder
 from people.fields.catalog import READ_ONLY, shown_label
 from people.lists import folders
@@ -199,7 +199,7 @@ class PlaceForm(forms.Form):
         try:
             with transaction.atomic():  # a new folder goes with what was refused
                 arrange(self.folder_for(by), self.cleaned_data["owner"])
-        except Refused as refusal:
+        except RejectedError as refusal:
             for problem in refusal.problems:
                 self.add_error("new_folder" if problem.path else None, _sentence(problem))
             return False

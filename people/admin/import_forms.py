@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import lookup as people_lookup
-from people.core.errors import Refused, show
+from people.core.errors import RejectedError, show
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.fields.catalog import catalogue
 from people.files import tabular
@@ -287,7 +287,7 @@ class PlanForm(forms.Form):
         chosen |= {"pivot": int(values.get("pivot") or self.guess.plan.pivot), "constants": self._constants()}
         return Plan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
 
-    def show(self, refusal: Refused) -> None:
+    def show(self, refusal: RejectedError) -> None:
         """Put each problem beside what it is about."""
         for problem in refusal.problems:
             place = self._place(problem.path)

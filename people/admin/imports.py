@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core import installation
-from people.core.errors import Refused, located, show
+from people.core.errors import RejectedError, located, show
 from people.core.numerals import whole_number
 from people.core.source import Channel, Source
 from people.files.imports import guessing
@@ -86,7 +86,7 @@ class ImportAdmin(TransferAdmin):
             file = form.cleaned_data["file"]
             try:
                 job = import_jobs.upload(file.chunks(), file.name or "", kind, request.user)
-            except Refused as refusal:
+            except RejectedError as refusal:
                 form.add_error("file", str(refusal))
             else:
                 return _to_columns(job, subject)
@@ -123,7 +123,7 @@ class ImportAdmin(TransferAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 import_jobs.set_plan(job, form.plan(subject), request.user)
-            except Refused as refusal:
+            except RejectedError as refusal:
                 form.show(refusal)
             else:
                 preview = _preview(job, lines[:PREVIEW_ROWS])
@@ -148,7 +148,7 @@ class ImportAdmin(TransferAdmin):
             return
         try:
             import_jobs.reshape(job, format=job.shape["format"], **form.cleaned_data)
-        except Refused as refusal:
+        except RejectedError as refusal:
             messages.error(request, str(refusal))
 
     def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
@@ -160,7 +160,7 @@ class ImportAdmin(TransferAdmin):
                 import_jobs.stop(job, step, request.user)
             else:
                 raise Http404
-        except Refused as refusal:
+        except RejectedError as refusal:
             messages.error(request, str(refusal))
         return redirect("admin:people_import_change", pk)
 

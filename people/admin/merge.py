@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from people.admin.forms import PasteForm, label_of, shown
 from people.core.admin.base import PagesAdmin, ids_of, number, require, said, source_of
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.lists import static_lists
 from people.models import PersonField, PersonMerge
 from people.persons import merge as person_merge
@@ -59,7 +59,7 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Merged. It can be undone on this page."))
             return redirect("admin:people_person_change", winner)
         preview = person_merge.preview(winner, losers, request.user, choices)
-    except Refused as refusal:
+    except RejectedError as refusal:
         return pages.page(request, "merge_refused", _("Merge people"), problems=[said(one) for one in refusal.problems])
     labels = {row.api_name: label_of(row) for row in PersonField.objects.all()}
     rows = [

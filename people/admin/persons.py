@@ -20,7 +20,7 @@ from people.admin import merge as admin_merge
 from people.admin.forms import ValuesForm, list_choices
 from people.core.admin.base import PagesAdmin, number, require, source_of
 from people.core.admin.pagination import UncountedChangeList, UncountedPaginator
-from people.core.errors import Conflict
+from people.core.errors import ConflictError
 from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticList, StaticListMember
 from people.persons import duplicates, upsert
@@ -184,7 +184,7 @@ class PersonAdmin(PagesAdmin):
                 form.cleaned_data["seen_revision"],
                 zone=timezone.get_current_timezone(),
             )
-        except Conflict as conflict:
+        except ConflictError as conflict:
             form.show(conflict.problems)
             return False
         form.show(outcome.problems)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from people.admin.forms import ListForm, PasteForm
 from people.core import references
 from people.core.admin.base import PagesAdmin, ids_of, number, require, said, source_of
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.models import Folder
 from people.lists import folders, static_lists
 from people.models import StaticList, StaticListMember
@@ -211,7 +211,7 @@ def _tried(form: Any, verb: Any, place: str | None = None) -> Any:
     try:
         with transaction.atomic():  # a new folder goes with the list that was refused
             return verb()
-    except Refused as refusal:
+    except RejectedError as refusal:
         for problem in refusal.problems:
             field = place or (str(problem.path[0]) if problem.path else "")
             form.add_error(field if field in form.fields else None, said(problem))

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from people.core.errors import Problem, bad_value, show
-from people.core.refusals import Unprocessable
+from people.core.refusals import UnprocessableError
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.rest.viewsets import refuse_unknown_members
 
@@ -15,18 +15,18 @@ WRITABLE = [name for name in STANDARD if name not in READ_ONLY]
 
 
 def flat(body: Any) -> dict[str, Any]:
-    """The body as the verbs take it: standard and added fields side by side. Raises `Unprocessable`."""
+    """The body as the verbs take it: standard and added fields side by side. Raises `UnprocessableError`."""
     row = row_of(body)
     if isinstance(row, dict) and "id" not in row:
         return row
     problems = row if isinstance(row, list) else [_unknown_member("id")]
-    raise Unprocessable(*problems)
+    raise UnprocessableError(*problems)
 
 
 def row_of(given: Any) -> dict[str, Any] | list[Problem]:
     try:
         refuse_unknown_members(given, ("id", *WRITABLE, "fields"))
-    except Unprocessable as refusal:
+    except UnprocessableError as refusal:
         return list(refusal.problems)
     added = given.get("fields")
     if added is None:

@@ -20,8 +20,8 @@ from people.api.serializers import (
     PersonShown,
     shown_quickly,
 )
-from people.core.errors import Conflict, Problem, bad_value, fault
-from people.core.refusals import NotFound, Unprocessable
+from people.core.errors import ConflictError, Problem, bad_value, fault
+from people.core.refusals import NotFoundError, UnprocessableError
 from people.datatypes import keys as datatype_keys
 from people.models import Person
 from people.persons import deletion, upsert
@@ -67,7 +67,7 @@ class People(Listed, Retrieved):
     def _person(self, pk: int | None) -> Person:
         person = None if pk is None else self.filter_queryset(self.get_queryset()).filter(pk=pk).first()
         if person is None:
-            raise NotFound(Problem("not_found", _("there is no such person")))
+            raise NotFoundError(Problem("not_found", _("there is no such person")))
         self.request._request.person_ids = {person.pk, self.kwargs.get("pk", person.pk)}
         return person
 
@@ -116,10 +116,10 @@ class People(Listed, Retrieved):
         refuse_unknown_members(request.data, ("people", "lookup_field", "action"))
         kind = request.data.get("action", Action.UPSERT)
         if not isinstance(kind, str) or kind not in set(Action):
-            raise Unprocessable(bad_value("wrong_type", ", ".join(Action), kind, "action"))
+            raise UnprocessableError(bad_value("wrong_type", ", ".join(Action), kind, "action"))
         lookup = request.data.get("lookup_field", "email")
         if not isinstance(lookup, str):
-            raise Unprocessable(bad_value("wrong_type", _("the API name of a field"), lookup, "lookup_field"))
+            raise UnprocessableError(bad_value("wrong_type", _("the API name of a field"), lookup, "lookup_field"))
         if kind != Action.UPDATE:
             self.require("people.add_person")
         rows = [row_of(row) for row in rows_of(request.data, "people")]
@@ -128,7 +128,7 @@ class People(Listed, Retrieved):
         if len(parts) > 1 and request.headers.get("Idempotency-Key") is not None:
             limit = f"{upsert.MAX_BATCH:,}"
             message = _("With an Idempotency-Key a call takes at most %(limit)s values of people.") % {"limit": limit}
-            raise Unprocessable(Problem("too_large", message, ("people",), limit))
+            raise UnprocessableError(Problem("too_large", message, ("people",), limit))
         outcomes = iter(
             [outcome for part in parts for outcome in upsert.upsert(part, self.source, lookup, Action(kind))]
         )
@@ -153,7 +153,7 @@ class People(Listed, Retrieved):
     def erase(self, request: Any, pk: int) -> Response:
         """Remove everything about a person, and about those merged into it, everywhere and for good."""
         if not Person.objects.filter(pk=min(pk, datatype_keys.MAX_ID)).exclude(state=Person.State.ERASED).exists():
-            raise NotFound(Problem("not_found", _("there is no such person")))
+            raise NotFoundError(Problem("not_found", _("there is no such person")))
         erasure.erase([pk], request.user, self.source)
         return Response(status=204)
 
@@ -186,8 +186,8 @@ def _refuse(problems: Iterable[Problem]) -> None:
     if not problems:
         return
     if any(problem.code == "unknown_person" for problem in problems):
-        raise NotFound(*problems)
-    raise (Conflict if all(problem.code in CONFLICTS for problem in problems) else Unprocessable)(*problems)
+        raise NotFoundError(*problems)
+    raise (ConflictError if all(problem.code in CONFLICTS for problem in problems) else UnprocessableError)(*problems)
 
 
 def _outcome(outcome: upsert.Outcome) -> dict[str, Any]:

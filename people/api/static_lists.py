@@ -13,7 +13,7 @@ from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberSho
 from people.core import owners
 from people.core.errors import Problem, bad_value
 from people.core.models import Folder
-from people.core.refusals import NotFound, Unprocessable
+from people.core.refusals import NotFoundError, UnprocessableError
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
@@ -92,7 +92,7 @@ def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str,
         return given
     folder = Folder.objects.filter(pk=given["folder"]).first()
     if folder is None:
-        raise Unprocessable(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+        raise UnprocessableError(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
     return {**given, "folder": folder}
 
 
@@ -135,7 +135,7 @@ class StaticListMembers(Listed):
         """Take one person off the list."""
         (outcome,) = static_lists.remove(self._list(), [person], self.source)
         if outcome is not Membership.REMOVED:
-            raise NotFound(Problem("not_found", _("This person is not on the list.")))
+            raise NotFoundError(Problem("not_found", _("This person is not on the list.")))
         return Response(status=204)
 
     def _move(self, verb: Any) -> Response:
@@ -145,5 +145,5 @@ class StaticListMembers(Listed):
     def _list(self) -> StaticList:
         found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], LARGEST_ID)).first()
         if found is None:
-            raise NotFound(Problem("not_found", _("There is no such static list.")))
+            raise NotFoundError(Problem("not_found", _("There is no such static list.")))
         return found

@@ -13,8 +13,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
-from people.core.errors import Conflict, Problem, told
-from people.core.refusals import BadQuery, NotFound
+from people.core.errors import ConflictError, Problem, told
+from people.core.refusals import BadQueryError, NotFoundError
 from people.core.source import Channel
 from people.datatypes import exact_json
 from people.files.exports import jobs as export_jobs
@@ -149,7 +149,7 @@ class Imports(Listed, Retrieved):
         if kind not in import_targets.TARGETS or "\0" in name:
             known = ", ".join(import_targets.TARGETS)
             message = _("expected %(expected)s") % {"expected": known}
-            raise BadQuery(Problem("unknown_kind", message, ("kind",), known, kind[:80]))
+            raise BadQueryError(Problem("unknown_kind", message, ("kind",), known, kind[:80]))
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         job = import_jobs.upload(
             _chunks(raw.META["wsgi.input"] if is_marked else raw), name, kind, request.user, Channel.API
@@ -205,7 +205,7 @@ class Imports(Listed, Retrieved):
 
 
 def _kinds_of(user: Any) -> list[str]:
-    """The kinds of files that the user may bring in. Raises `NotAllowed` when there is none."""
+    """The kinds of files that the user may bring in. Raises `NotAllowedError` when there is none."""
     kinds = [kind for kind, target in import_targets.TARGETS.items() if all(map(user.has_perm, target.rights))]
     if not kinds:
         import_jobs.require(next(iter(import_targets.TARGETS)), user)
@@ -230,7 +230,7 @@ class ImportFailures(Listed):
         jobs = import_jobs.visible_to(self.request.user).filter(kind__in=_kinds_of(self.request.user))
         job = jobs.filter(pk=min(self.kwargs["job"], LARGEST_ID)).first()
         if job is None:
-            raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
         return super().get_queryset().filter(of=job)
 
 
@@ -317,5 +317,7 @@ class Exports(Listed, Retrieved):
         found = self.get_object()
         path = export_jobs.path_of(found)
         if found.state != Export.State.COMPLETED or not path.exists():
-            raise Conflict(Problem("not_ready", _("The export is: %(state)s.") % {"state": found.get_state_display()}))
+            raise ConflictError(
+                Problem("not_ready", _("The export is: %(state)s.") % {"state": found.get_state_display()})
+            )
         return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[found.format], filename=path.name)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 
 LOOK_EVERY = 16 * 1024**2  # bytes after which it is looked whether there is still room
@@ -25,19 +25,21 @@ def free_bytes(folder: Path) -> int:
 
 
 def require_room(folder: Path, coming: int = 0) -> None:
-    """Raise `Refused` (`no_space`) unless the disk of `folder` keeps its reserve when `coming` bytes more are there."""
+    """Raise `RejectedError` (`no_space`) unless the disk of `folder` keeps its reserve when `coming`
+    bytes more are there.
+    """
     free = free_bytes(folder)
     if free - coming < settings.DISK_RESERVE_BYTES:
         message = _(
             "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are kept for recording. Make room there."
         ) % {"folder": str(folder), "free": free // MEGABYTE, "reserve": settings.DISK_RESERVE_BYTES // MEGABYTE}
-        raise Refused(Problem("no_space", message))
+        raise RejectedError(Problem("no_space", message))
 
 
 def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
     """The chunks of a file that is being kept in `folder`, as long as it and the files there are not too large.
 
-    Raises `Refused` (`file_too_large`, `no_space`).
+    Raises `RejectedError` (`file_too_large`, `no_space`).
     """
     kept = sum(path.stat().st_size for path in folder.iterdir())
     size, looked_at = 0, 0
@@ -46,14 +48,14 @@ def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
         size += len(chunk)
         if size > settings.UPLOAD_MAX_BYTES:
             message = _("The file has more than %(limit)s MB. Split it, or compress it with gzip.")
-            raise Refused(Problem("file_too_large", message % {"limit": settings.UPLOAD_MAX_BYTES // MEGABYTE}))
+            raise RejectedError(Problem("file_too_large", message % {"limit": settings.UPLOAD_MAX_BYTES // MEGABYTE}))
         if kept + size > settings.UPLOADS_MAX_BYTES:
             message = _(
                 "The files that were uploaded take %(limit)s MB in %(folder)s, which is all they may. Old ones are "
                 "removed every night; the administrator may raise UPLOADS_MAX_MB."
             )
             values = {"limit": settings.UPLOADS_MAX_BYTES // MEGABYTE, "folder": str(folder)}
-            raise Refused(Problem("no_space", message % values))
+            raise RejectedError(Problem("no_space", message % values))
         if size - looked_at >= LOOK_EVERY:
             looked_at = size
             require_room(folder)
@@ -61,7 +63,7 @@ def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
 
 
 class Guarded:
-    """A file that is being written in `folder`; `write` raises `Refused` (`no_space`) when the reserve is reached."""
+    """A file that is being written in `folder`; `write` raises `RejectedError` (`no_space`) when the reserve is reached."""
 
     def __init__(self, file: Any, folder: Path) -> None:
         self.file, self.folder = file, folder

@@ -63,7 +63,7 @@ class Problems(list[Problem]):
         return (*self, Problem("more_problems", _("and %(count)s more") % {"count": self.more}))
 
 
-class Refused(Exception):
+class RejectedError(Exception):
     """A verb did nothing, because of these problems."""
 
     def __init__(self, *problems: Problem) -> None:
@@ -78,11 +78,11 @@ class Refused(Exception):
         return self.problems[0].code
 
 
-class NotAllowed(Refused):
+class NotAllowedError(RejectedError):
     """The user lacks the right that the verb needs; nothing was done."""
 
 
-class Conflict(Refused):
+class ConflictError(RejectedError):
     """Somebody else changed the thing in the meantime; nothing was overwritten."""
 
 
@@ -166,16 +166,16 @@ def pointer(path: Path) -> str:
 
 
 def refuse_if(problems: Iterable[Problem]) -> None:
-    """Raise `Refused` with all of `problems`, if there are any."""
+    """Raise `RejectedError` with all of `problems`, if there are any."""
     found = tuple(problems)
     if found:
-        raise Refused(*found)
+        raise RejectedError(*found)
 
 
 def refuse_if_changed(expected: int | None, current: int, message: str) -> None:
-    """Raise `Conflict` unless the thing is at the revision that the editor saw; None asks for nothing."""
+    """Raise `ConflictError` unless the thing is at the revision that the editor saw; None asks for nothing."""
     if expected is not None and expected != current:
-        raise Conflict(Problem("changed_meanwhile", message, ("revision",), str(current), str(expected)))
+        raise ConflictError(Problem("changed_meanwhile", message, ("revision",), str(current), str(expected)))
 
 
 def show(value: Any, limit: int = MAX_SHOWN) -> str:

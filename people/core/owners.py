@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from people.core.errors import Refused, bad_value
+from people.core.errors import RejectedError, bad_value
 
 
 def able(besides: int | None = None) -> QuerySet[Any]:
@@ -15,11 +15,14 @@ def able(besides: int | None = None) -> QuerySet[Any]:
 
 
 def find(given: int | str | None, besides: int | None = None) -> Any:
-    """The user with this id or user name; None: nobody. Raises `Refused` (`unknown_user`) for who is not `able`."""
+    """The user with this id or user name; None: nobody.
+
+    Raises `RejectedError` (`unknown_user`) for who is not `able`.
+    """
     if given is None:
         return None
     found = able(besides).filter(**{"username" if isinstance(given, str) else "pk": given}).first()
     if found is None:
         expected = _("the id or name of an active user who can log in")
-        raise Refused(bad_value("unknown_user", expected, given, "owner"))
+        raise RejectedError(bad_value("unknown_user", expected, given, "owner"))
     return found

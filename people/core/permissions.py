@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from people.core.errors import NotAllowed, Problem
+from people.core.errors import NotAllowedError, Problem
 
 MAKER: Any = object()  # for an owner: whoever makes the thing, where nobody was chosen; None is nobody
 
@@ -17,7 +17,7 @@ def owner_of(by: Any, chosen: Any = MAKER) -> Any:
 
 
 def require(by: Any, permission: str) -> None:
-    """Raise `NotAllowed`, naming the missing right, unless user `by` has "app.codename".
+    """Raise `NotAllowedError`, naming the missing right, unless user `by` has "app.codename".
 
     None stands for the operator at the command line and for the system itself, who may do everything.
     """
@@ -26,7 +26,7 @@ def require(by: Any, permission: str) -> None:
     app, codename = permission.split(".")
     right = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
     message = _("This needs the right “%(right)s”.") % {"right": _(right.name) if right else permission}
-    raise NotAllowed(Problem("not_allowed", message, (), permission))
+    raise NotAllowedError(Problem("not_allowed", message, (), permission))
 
 
 def own_or_all(by: Any, right_to_others: str) -> Q:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import PROTECT, Model
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ def users_of(*things: Model) -> list[Use]:
 
 
 def refuse_if_used(*things: Model) -> None:
-    """Raise `Refused` naming the users of any of `things`, if there are any."""
+    """Raise `RejectedError` naming the users of any of `things`, if there are any."""
     uses = users_of(*things)
     if uses:
         names = ", ".join(str(use) for use in uses)
         message = _("It is in use by %(users)s. Take it out there first.") % {"users": names}
-        raise Refused(Problem("in_use", message, (), "", names))
+        raise RejectedError(Problem("in_use", message, (), "", names))

@@ -1,31 +1,31 @@
 """Errors of requests as such, which surfaces raise: not those of the verbs behind them."""
 
-from people.core.errors import Conflict, Refused
+from people.core.errors import ConflictError, RejectedError
 
 
-class BadQuery(Refused):
+class BadQueryError(RejectedError):
     """A query parameter or header cannot be understood; `path` names the parameter."""
 
 
-class Unauthorized(Refused):
+class UnauthorizedError(RejectedError):
     """Nobody known is asking."""
 
 
-class NotFound(Refused):
+class NotFoundError(RejectedError):
     """There is nothing at this address."""
 
 
-class Gone(Refused):
+class GoneError(RejectedError):
     """There was something once."""
 
 
-class PreconditionFailed(Conflict):
+class PreconditionFailedError(ConflictError):
     """If-Match names another state than the present one."""
 
 
-class TooLarge(Refused):
+class TooLargeError(RejectedError):
     """The body has more than is taken in one call."""
 
 
-class Unprocessable(Refused):
+class UnprocessableError(RejectedError):
     """The body is understood and does not fit, whatever the problems' codes say elsewhere."""

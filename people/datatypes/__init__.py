@@ -76,7 +76,7 @@ MOMENT_OPERATORS = (
 )
 
 
-class BadValue(ValueError):
+class BadValueError(ValueError):
     """A value does not fit its type. `code` is `wrong_type`, `too_long` or `out_of_range`."""
 
     def __init__(self, code: str, expected: str | Promise) -> None:
@@ -90,7 +90,7 @@ class DataType:
     """What one kind of value is, everywhere it appears.
 
     `parse` takes whatever a channel received, never blank, and the zone of zone-less moments; it returns the
-    canonical Python value or raises `BadValue`. `to_json` and `to_text` take the canonical value. `sql` turns
+    canonical Python value or raises `BadValueError`. `to_json` and `to_text` take the canonical value. `sql` turns
     a text expression (`attributes->>'amount'`) into what comparisons use.
     """
 
@@ -132,19 +132,19 @@ _AN_ADDRESS = _("a web address")
 def _clean_text(value: Any, expected: str | Promise) -> str:
     if type(value) is not str:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            raise BadValue("wrong_type", expected)
+            raise BadValueError("wrong_type", expected)
         value = _number_text(value, expected)
     text: str = value
     if text.isascii():
         if "\0" in text:
-            raise BadValue("wrong_type", _("text without the character NUL"))
+            raise BadValueError("wrong_type", _("text without the character NUL"))
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise BadValue("wrong_type", _("valid Unicode text")) from None
+        raise BadValueError("wrong_type", _("valid Unicode text")) from None
     if "\0" in text:
-        raise BadValue("wrong_type", _("text without the character NUL"))
+        raise BadValueError("wrong_type", _("text without the character NUL"))
     # comparisons are defined after NFC, so only NFC is ever stored
     return text if is_normalized("NFC", text) else normalize("NFC", text)
 
@@ -177,43 +177,43 @@ def is_bounded(number: Decimal) -> bool:
 def _check_number(
     value: float | Decimal, expected: str | Promise, limit: str | Promise, fineness: str | Promise
 ) -> None:
-    """Raise BadValue for what is no number to calculate with: before anything is calculated.
+    """Raise BadValueError for what is no number to calculate with: before anything is calculated.
 
     `limit` is what is expected of a number that is too large, `fineness` of one with too many decimal places.
     """
     if isinstance(value, float):
         if not isfinite(value):
-            raise BadValue("wrong_type", expected)
+            raise BadValueError("wrong_type", expected)
     elif not value.is_finite():
-        raise BadValue("wrong_type", expected)
+        raise BadValueError("wrong_type", expected)
     elif not is_bounded(value):
-        raise BadValue("out_of_range", fineness if value.adjusted() < 0 else limit)
+        raise BadValueError("out_of_range", fineness if value.adjusted() < 0 else limit)
 
 
 def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
     """The plain digits of a JSON number that came where text belongs: 7 is "7", 1.50 is "1.5"."""
     if isinstance(value, int):
         if value.bit_length() > 128:
-            raise BadValue("out_of_range", expected)
+            raise BadValueError("out_of_range", expected)
         return str(value)
     _check_number(value, expected, expected, expected)
     exact = Decimal(repr(value)) if isinstance(value, float) else value
     if exact.adjusted() > 40 or exact.adjusted() < -40:
-        raise BadValue("out_of_range", expected)
+        raise BadValueError("out_of_range", expected)
     return plain_decimal(exact)
 
 
 def _parse_string(value: Any, _zone: tzinfo) -> str:
     text = trimmed(_clean_text(value, _TEXT))
     if len(text) > MAX_STRING:
-        raise BadValue("too_long", _("at most 255 characters"))
+        raise BadValueError("too_long", _("at most 255 characters"))
     return text
 
 
 def _parse_text(value: Any, _zone: tzinfo) -> str:
     text = _clean_text(value, _TEXT)
     if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
-        raise BadValue("too_long", _("at most 30,000 bytes"))
+        raise BadValueError("too_long", _("at most 30,000 bytes"))
     return text
 
 
@@ -223,18 +223,18 @@ EMAIL = re.compile(r"[!#-'*-+\-/-9=?A-Z^-~.]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]
 def _parse_email(value: Any, _zone: tzinfo) -> str:
     text = trimmed(_clean_text(value, _AN_EMAIL))
     if len(text) > MAX_STRING:
-        raise BadValue("too_long", _("at most 255 characters"))
+        raise BadValueError("too_long", _("at most 255 characters"))
     if not EMAIL.fullmatch(text):
-        raise BadValue("wrong_type", _AN_EMAIL)
+        raise BadValueError("wrong_type", _AN_EMAIL)
     return text
 
 
 def _parse_link(value: Any, _zone: tzinfo) -> str:
     text = trimmed(_clean_text(value, _AN_ADDRESS))
     if len(text) > MAX_LINK:
-        raise BadValue("too_long", _("at most 2,000 characters"))
+        raise BadValueError("too_long", _("at most 2,000 characters"))
     if any(character.isspace() or not character.isprintable() for character in text):
-        raise BadValue("wrong_type", _("a web address without blanks"))
+        raise BadValueError("wrong_type", _("a web address without blanks"))
     return text
 
 
@@ -246,7 +246,7 @@ def _parse_boolean(value: Any, _zone: tzinfo) -> bool:
         return value
     if isinstance(value, str) and (found := _BOOLEANS.get(value.strip().lower())) is not None:
         return found
-    raise BadValue("wrong_type", _("true or false"))
+    raise BadValueError("wrong_type", _("true or false"))
 
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
@@ -257,22 +257,22 @@ _INTEGER_RANGE = _("a whole number between ±9,007,199,254,740,991")
 def _parse_integer(value: Any, _zone: tzinfo) -> int:
     if type(value) is str:
         if not _INTEGER.fullmatch(value.strip()):
-            raise BadValue("wrong_type", _WHOLE_NUMBER)
+            raise BadValueError("wrong_type", _WHOLE_NUMBER)
         value = int(value)
     elif isinstance(value, bool):
-        raise BadValue("wrong_type", _WHOLE_NUMBER)
+        raise BadValueError("wrong_type", _WHOLE_NUMBER)
     elif isinstance(value, float | Decimal):
         _check_number(value, _WHOLE_NUMBER, _INTEGER_RANGE, _WHOLE_NUMBER)
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise BadValue("out_of_range", _INTEGER_RANGE)
+            raise BadValueError("out_of_range", _INTEGER_RANGE)
         if value != int(value):
-            raise BadValue("wrong_type", _WHOLE_NUMBER)
+            raise BadValueError("wrong_type", _WHOLE_NUMBER)
         value = int(value)
     elif not isinstance(value, int):
-        raise BadValue("wrong_type", _WHOLE_NUMBER)
+        raise BadValueError("wrong_type", _WHOLE_NUMBER)
     number: int = value
     if not -MAX_INTEGER <= number <= MAX_INTEGER:
-        raise BadValue("out_of_range", _INTEGER_RANGE)
+        raise BadValueError("out_of_range", _INTEGER_RANGE)
     return number
 
 
@@ -283,18 +283,18 @@ MAX_FLOAT = 400  # characters: the plain digits of the largest and the smallest 
 
 def _parse_float(value: Any, _zone: tzinfo) -> float:
     if isinstance(value, bool):
-        raise BadValue("wrong_type", _NUMBER)
+        raise BadValueError("wrong_type", _NUMBER)
     if isinstance(value, str):
         if len(value) > MAX_FLOAT or not _FLOAT.fullmatch(value.strip()):
-            raise BadValue("wrong_type", _NUMBER)
+            raise BadValueError("wrong_type", _NUMBER)
     elif not isinstance(value, int | float | Decimal):
-        raise BadValue("wrong_type", _NUMBER)
+        raise BadValueError("wrong_type", _NUMBER)
     try:
         number = float(value)  # of any text and Decimal: as long as its characters take
     except (OverflowError, ValueError):  # beyond a double, or a signaling NaN
         number = float("inf")
     if not isfinite(number):
-        raise BadValue("out_of_range", _("a number that fits 64 bits"))
+        raise BadValueError("out_of_range", _("a number that fits 64 bits"))
     return number
 
 
@@ -307,22 +307,22 @@ _AMOUNT_PLACES = _("an amount with at most 4 decimal places")
 def _parse_currency(value: Any, _zone: tzinfo) -> Decimal:
     if type(value) is str:
         if not _CURRENCY.fullmatch(value.strip()):
-            raise BadValue("wrong_type", _AMOUNT)
+            raise BadValueError("wrong_type", _AMOUNT)
         amount = Decimal(value)
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise BadValue("wrong_type", _AMOUNT)
+        raise BadValueError("wrong_type", _AMOUNT)
     elif isinstance(value, int):
         if value.bit_length() > 64:
-            raise BadValue("out_of_range", _AMOUNT_RANGE)
+            raise BadValueError("out_of_range", _AMOUNT_RANGE)
         amount = Decimal(value)
     else:
         _check_number(value, _AMOUNT, _AMOUNT_RANGE, _AMOUNT_PLACES)
         amount = Decimal(repr(value)) if isinstance(value, float) else value
     if not -CURRENCY_LIMIT < amount < CURRENCY_LIMIT:
-        raise BadValue("out_of_range", _AMOUNT_RANGE)
+        raise BadValueError("out_of_range", _AMOUNT_RANGE)
     _sign, digits, exponent = amount.as_tuple()
     if exponent < -CURRENCY_PLACES and any(digits[exponent + CURRENCY_PLACES :]):  # type: ignore[operator]
-        raise BadValue("out_of_range", _AMOUNT_PLACES)
+        raise BadValueError("out_of_range", _AMOUNT_PLACES)
     return amount
 
 
@@ -339,17 +339,17 @@ _YEARS = _("a year from 1900 to 2200")
 
 def _parse_date(value: Any, _zone: tzinfo) -> date:
     if isinstance(value, datetime):
-        raise BadValue("wrong_type", _A_DATE)
+        raise BadValueError("wrong_type", _A_DATE)
     if not isinstance(value, date):
         if not isinstance(value, str) or not _DATE.fullmatch(text := trimmed(value)):
-            raise BadValue("wrong_type", _A_DATE)
+            raise BadValueError("wrong_type", _A_DATE)
         try:
             value = date.fromisoformat(text[:10])
         except ValueError:
-            raise BadValue("wrong_type", _A_DATE) from None
+            raise BadValueError("wrong_type", _A_DATE) from None
     day: date = value
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise BadValue("out_of_range", _YEARS)
+        raise BadValueError("out_of_range", _YEARS)
     return day
 
 
@@ -367,16 +367,16 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
     """
     if not isinstance(value, datetime):
         if not isinstance(value, str) or not _MOMENT.fullmatch(text := trimmed(value)):
-            raise BadValue("wrong_type", _A_MOMENT)
+            raise BadValueError("wrong_type", _A_MOMENT)
         if text[-3:] in ("UTC", "GMT"):
             text = f"{text[:-3]}Z"
         try:
             value = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", "") if " " in text else text)
         except ValueError:
-            raise BadValue("wrong_type", _A_MOMENT) from None
+            raise BadValueError("wrong_type", _A_MOMENT) from None
     moment: datetime = value
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise BadValue("out_of_range", _YEARS)
+        raise BadValueError("out_of_range", _YEARS)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -13,7 +13,7 @@ FAR = 999_999_999
 MAX_DEPTH = 32  # of lists and objects in a value that is kept or shown
 
 
-class InvalidJSON(ValueError):
+class InvalidJSONError(ValueError):
     """The text is not JSON, or too deeply nested to be read."""
 
 
@@ -37,7 +37,7 @@ def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
         except (ValueError, InvalidOperation):  # an integer too long for Python, an exponent too long for Decimal
             return careful.decode(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidJSON(str(error)) from None
+        raise InvalidJSONError(str(error)) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def _parsed(data_type: DataType, show: Callable[[Any], str], cell: Any, zone: tz
         return ""
     try:
         return show(data_type.parse(cell, zone))
-    except datatypes.BadValue:
+    except datatypes.BadValueError:
         return None
 
 
@@ -157,7 +157,7 @@ def moments_of(cells: Sequence[Any], zone: tzinfo) -> tuple[Sequence[str | None]
     def work(cell: Any) -> tuple[str | None, datetime | None]:
         try:
             moment = datatypes.parse_moment(cell, zone)
-        except datatypes.BadValue:
+        except datatypes.BadValueError:
             return None, None
         return moment.isoformat(), moment
 

@@ -9,28 +9,28 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from people import datatypes
-from people.core.errors import Problem, Refused, bad_value
+from people.core.errors import Problem, RejectedError, bad_value
 
 DESCRIPTION_LIMIT = 2_000
 
 
 def name(raw: Any, path: str = "name") -> str:
-    """`raw` as a name, without blanks around it. Raises `Refused` (`missing_value`, `wrong_type`, `too_long`)."""
+    """`raw` as a name, without blanks around it. Raises `RejectedError` (`missing_value`, `wrong_type`, `too_long`)."""
     if datatypes.is_blank(raw):
-        raise Refused(Problem("missing_value", _("A name is missing."), (path,)))
+        raise RejectedError(Problem("missing_value", _("A name is missing."), (path,)))
     text = _parsed("string", raw, path).strip()
     if not text.isprintable():
-        raise Refused(bad_value("wrong_type", _("text on one line"), raw, path))
+        raise RejectedError(bad_value("wrong_type", _("text on one line"), raw, path))
     return text
 
 
 def description(raw: Any, path: str = "description") -> str:
-    """`raw` as a description; no value is empty text. Raises `Refused` (`wrong_type`, `too_long`)."""
+    """`raw` as a description; no value is empty text. Raises `RejectedError` (`wrong_type`, `too_long`)."""
     if datatypes.is_blank(raw):
         return ""
     text = _parsed("text", raw, path).strip()
     if len(text) > DESCRIPTION_LIMIT:
-        raise Refused(bad_value("too_long", _("at most 2,000 characters"), raw, path))
+        raise RejectedError(bad_value("too_long", _("at most 2,000 characters"), raw, path))
     return text
 
 
@@ -43,12 +43,12 @@ def kept_apart(constraint: str, message: str, path: str = "name", got: str = "")
     except IntegrityError as error:
         if constraint not in str(error):
             raise
-        raise Refused(Problem("name_taken", message, (path,), got=got)) from None
+        raise RejectedError(Problem("name_taken", message, (path,), got=got)) from None
 
 
 def _parsed(data_type: str, raw: Any, path: str) -> str:
     try:
         text: str = datatypes.BY_NAME[data_type].parse(raw, UTC)
-    except datatypes.BadValue as error:
-        raise Refused(bad_value(error.code, error.expected, raw, path)) from None
+    except datatypes.BadValueError as error:
+        raise RejectedError(bad_value(error.code, error.expected, raw, path)) from None
     return text

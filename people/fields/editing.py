@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from people import datatypes
 from people.core import audit, jobs, references
 from people.core.db import locks
-from people.core.errors import Problem, Refused, bad_value, refuse_if
+from people.core.errors import Problem, RejectedError, bad_value, refuse_if
 from people.core.permissions import require
 from people.datatypes import naming
 from people.fields import unique_values
@@ -60,15 +60,15 @@ def create(
 ) -> PersonField:
     """Add a field. Without an API name one is made of the label ("Shoe size": shoeSize).
 
-    Raises `Refused` (`missing_value`, `bad_name`, `api_name_taken`, `name_taken`, `unknown_data_type`,
-    `cannot_be_unique`, …), `NotAllowed`.
+    Raises `RejectedError` (`missing_value`, `bad_name`, `api_name_taken`, `name_taken`, `unknown_data_type`,
+    `cannot_be_unique`, …), `NotAllowedError`.
     """
     require(by, "people.add_personfield")
     label = naming.name(label, "label")
     api_name = proposed_api_name(label) if datatypes.is_blank(api_name) else str(api_name)
     _check_api_name(api_name)
     if not isinstance(data_type, str) or data_type not in datatypes.BY_NAME:
-        raise Refused(bad_value("unknown_data_type", ", ".join(datatypes.BY_NAME), data_type, "data_type"))
+        raise RejectedError(bad_value("unknown_data_type", ", ".join(datatypes.BY_NAME), data_type, "data_type"))
     field = PersonField(
         api_name=api_name,
         label=label,
@@ -90,7 +90,7 @@ def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
     """Change `label`, `description`, `choices`, `is_hidden` or `is_unique`; what uses the field goes on using it.
 
     Becoming unique is refused while people share a value (`value_shared`, naming some). API name and data type
-    are for ever. Raises `Refused`, `NotAllowed`, TypeError for anything else.
+    are for ever. Raises `RejectedError`, `NotAllowedError`, TypeError for anything else.
     """
     require(by, "people.change_personfield")
     field = _hold(field)
@@ -119,13 +119,13 @@ def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
 def delete(field: PersonField, by: Any) -> None:
     """Delete a field that the team added; its values are cleared by a job.
 
-    Raises `Refused` (`in_use`, naming the users; `standard_field`), `NotAllowed`.
+    Raises `RejectedError` (`in_use`, naming the users; `standard_field`), `NotAllowedError`.
     """
     require(by, "people.delete_personfield")
     field = _hold(field)
     if field.is_standard:
         message = _("Standard fields belong to the product. A field that nobody needs can be hidden.")
-        raise Refused(Problem("standard_field", message))
+        raise RejectedError(Problem("standard_field", message))
     references.refuse_if_used(field)
     _alone()
     audit.note(by, field, "deleted")
@@ -168,13 +168,13 @@ def _without_accents(text: str) -> str:
 def _check_api_name(api_name: str) -> None:
     if not API_NAME.fullmatch(api_name):
         expected = _("a letter, then letters, digits and underscores, at most 100")
-        raise Refused(bad_value("bad_name", expected, api_name, "api_name"))
+        raise RejectedError(bad_value("bad_name", expected, api_name, "api_name"))
     if api_name.lower() in RESERVED or PersonField.objects.filter(api_name__iexact=api_name).exists():
         message = _("The API name “%(name)s” is taken.") % {"name": api_name}
-        raise Refused(Problem("api_name_taken", message, ("api_name",)))
+        raise RejectedError(Problem("api_name_taken", message, ("api_name",)))
     if Person.objects.filter(fields__has_key=api_name).exists():
         message = _("Values of a deleted field “%(name)s” are being cleared. Try again later.") % {"name": api_name}
-        raise Refused(Problem("api_name_taken", message, ("api_name",)))
+        raise RejectedError(Problem("api_name_taken", message, ("api_name",)))
 
 
 def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
@@ -187,7 +187,7 @@ def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
             continue
         try:
             found[datatypes.canonical_text(data_type.parse(one, UTC))] = None
-        except datatypes.BadValue as error:
+        except datatypes.BadValueError as error:
             problems.append(bad_value(error.code, error.expected, one, "choices", number))
     if len(found) > MAX_CHOICES:
         message = _("At most %(limit)s choices can be suggested.") % {"limit": MAX_CHOICES}
@@ -205,7 +205,7 @@ def _save(field: PersonField, **options: Any) -> None:
 def _hold(field: PersonField) -> PersonField:
     found = PersonField.objects.select_for_update().filter(pk=field.pk).first()
     if found is None:
-        raise Refused(Problem("unknown_field", _("This person field does not exist any more.")))
+        raise RejectedError(Problem("unknown_field", _("This person field does not exist any more.")))
     return found
 
 
@@ -217,12 +217,12 @@ def _make_unique(field: PersonField) -> None:
     if field.is_standard or field.data_type not in UNIQUE_TYPES:
         types = ", ".join(str(datatypes.BY_NAME[name].label) for name in sorted(UNIQUE_TYPES))
         message = _("Only added fields of the data types %(types)s can be unique.") % {"types": types}
-        raise Refused(Problem("cannot_be_unique", message, ("is_unique",)))
+        raise RejectedError(Problem("cannot_be_unique", message, ("is_unique",)))
     _alone()
     if shared := unique_values.shared_values(field):
         groups = "; ".join(", ".join(map(str, ids)) for ids in shared[:SHOWN])
         message = _("People share values of this field: %(groups)s. Give them values of their own, or merge them.")
-        raise Refused(Problem("value_shared", message % {"groups": groups}, ("is_unique",)))
+        raise RejectedError(Problem("value_shared", message % {"groups": groups}, ("is_unique",)))
     unique_values.fill(field)
     _set_unique(field, True)
 

@@ -142,6 +142,6 @@ def _names(path: Path, texts: Sequence[bytes], ids: Sequence[int]) -> bool:
                 if wanted.search(text):
                     return True
                 tail = text[-1024:]
-    except tabular.BadFile:
+    except tabular.BadFileError:
         return True
     return False

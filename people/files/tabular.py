@@ -1,7 +1,7 @@
 """Files of rows as people have them: CSV and its kin, NDJSON, XLSX, each plain or gzip; streamed.
 
 One bad row is one bad row: what cannot be read of it comes back as a problem with its number, and reading
-goes on with the next. Only a file that is not what it claims to be raises `BadFile`.
+goes on with the next. Only a file that is not what it claims to be raises `BadFileError`.
 """
 
 import csv
@@ -23,7 +23,7 @@ from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy, storable
 from people.datatypes import exact_json
 from people.files import xlsx
-from people.files.xlsx import BadFile
+from people.files.xlsx import BadFileError
 
 MAX_CELL = 131_072
 MAX_LINE = 8 * 1024 * 1024  # a longer one is no line: the file is something else
@@ -121,7 +121,7 @@ class Shape:
 def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
     """`file` from its beginning, unzipped if it is gzip, so many bytes as settings allow.
 
-    Raises BadFile for gzip that is broken, and for a file that is larger than that once it is unzipped.
+    Raises BadFileError for gzip that is broken, and for a file that is larger than that once it is unzipped.
     """
     opened = io.BufferedReader(_Borrowed(file), 1 << 16)
     if opened.peek(2)[:2] != b"\x1f\x8b":
@@ -131,7 +131,7 @@ def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
         with gzip.open(opened) as plain:
             yield io.BufferedReader(_Bounded(plain), 1 << 16)  # type: ignore[arg-type]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadFile(_("the gzip file is broken or cut off")) from error
+        raise BadFileError(_("the gzip file is broken or cut off")) from error
 
 
 class _Borrowed(io.RawIOBase):
@@ -166,22 +166,22 @@ class _Bounded(_Borrowed):
         limit = settings.IMPORT_MAX_UNZIPPED_BYTES
         if count and self.file.tell() > limit:
             message = _("the file has more than %(limit)s MB once it is unzipped; split it, or raise %(setting)s")
-            raise BadFile(message % {"limit": limit // 1024**2, "setting": "IMPORT_MAX_UNZIPPED_BYTES"})
+            raise BadFileError(message % {"limit": limit // 1024**2, "setting": "IMPORT_MAX_UNZIPPED_BYTES"})
         return count
 
 
 def guess(head: bytes, name: str = "", **known: Any) -> Shape:
     """The shape of a file that begins with `head` (already unzipped) and is called `name`; `known` parts win.
 
-    The header is not read: see `with_header`. Raises BadFile for an empty file.
+    The header is not read: see `with_header`. Raises BadFileError for an empty file.
     """
     if not head.strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\0"):
-        raise BadFile(_("the file is empty: a first line with the names of the columns is needed"))
+        raise BadFileError(_("the file is empty: a first line with the names of the columns is needed"))
     for magic, message in _OTHERS:
         if head.startswith(magic):
-            raise BadFile(str(message))
+            raise BadFileError(str(message))
     if known.get("format") != "ndjson" and _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
-        raise BadFile(
+        raise BadFileError(
             _("this is a web page or XML, not a table: open it in a spreadsheet, and save it as .xlsx or CSV")
         )
     format_ = known.get("format") or _format(head, name.removesuffix(".gz").lower())
@@ -288,7 +288,7 @@ def _rows_below(records: Sequence[Sequence[str]], place: int) -> int:
 
 
 def with_header(file: IO[bytes], shape: Shape) -> Shape:
-    """`shape` with the names of the columns, read from `file` (unzipped, at its beginning). Raises BadFile."""
+    """`shape` with the names of the columns, read from `file` (unzipped, at its beginning). Raises BadFileError."""
     if shape.format == "ndjson":
         names: dict[str, None] = {}
         for number, line in enumerate(READERS["ndjson"](file, shape)):
@@ -296,11 +296,11 @@ def with_header(file: IO[bytes], shape: Shape) -> Shape:
                 # names that cannot be a column's are those of a bad row, which is refused when it is read
                 names.update(dict.fromkeys(name for name in line.raw if _is_name(name)))
                 if len(names) > MAX_COLUMNS:
-                    raise BadFile(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
+                    raise BadFileError(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
             if number >= SAMPLE_ROWS:
                 break
         if not names:
-            raise BadFile(_("there is no JSON object in the first lines of the file"))
+            raise BadFileError(_("there is no JSON object in the first lines of the file"))
         return replace(shape, header=tuple(names))
     header = next((cells for number, cells in _raw_rows(file, shape) if number >= shape.header_row), None)
     return replace(shape, header=_checked_header(header))
@@ -317,9 +317,9 @@ def _checked_header(header: Sequence[Any] | None) -> tuple[str, ...]:
     while cells and not cells[-1]:
         cells.pop()
     if not cells:
-        raise BadFile(_("the file is empty: a first line with the names of the columns is needed"))
+        raise BadFileError(_("the file is empty: a first line with the names of the columns is needed"))
     if len(cells) > MAX_COLUMNS:
-        raise BadFile(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
+        raise BadFileError(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
     return _names(cells)
 
 
@@ -328,14 +328,14 @@ def _is_name(text: str) -> bool:
 
 
 def _check_names(cells: Sequence[str]) -> None:
-    """Raise BadFile for a column's name that cannot be kept."""
+    """Raise BadFileError for a column's name that cannot be kept."""
     for place, name in enumerate(cells, 1):
         if len(name) > MAX_COLUMN_NAME:
             values = {"place": place, "limit": MAX_COLUMN_NAME}
-            raise BadFile(_("the name of column %(place)s has more than %(limit)s characters") % values)
+            raise BadFileError(_("the name of column %(place)s has more than %(limit)s characters") % values)
         if not _is_name(name):
             values = {"place": place, "name": show(name)}
-            raise BadFile(_("the name of column %(place)s, '%(name)s', has characters that are no text") % values)
+            raise BadFileError(_("the name of column %(place)s, '%(name)s', has characters that are no text") % values)
 
 
 def _names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -354,12 +354,12 @@ def _names(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[tuple[int, Sequence[Any]]]:
-    """The rows that are not blank, with their numbers. Raises BadFile when the header cannot be read."""
+    """The rows that are not blank, with their numbers. Raises BadFileError when the header cannot be read."""
     rows = xlsx.rows(file) if shape.format == "xlsx" else iter(_Records(file, shape))
     for number, cells in enumerate(rows, 1):
         if isinstance(cells, Problem):
             if number >= shape.header_row:
-                raise BadFile(str(cells.message))
+                raise BadFileError(str(cells.message))
         elif shape.format == "xlsx" or cells:
             yield number, cells
 
@@ -428,7 +428,7 @@ class _Records:
                     return
                 continue
             if len(line) >= MAX_LINE:
-                raise BadFile(_("a line is longer than %(limit)s characters") % {"limit": MAX_LINE})
+                raise BadFileError(_("a line is longer than %(limit)s characters") % {"limit": MAX_LINE})
             taken.append(line)
             yield line
 
@@ -453,7 +453,7 @@ class _Records:
             return
         except UnicodeError as error:
             message = _("the file is not in the encoding %(encoding)s: choose another one")
-            raise BadFile(message % {"encoding": self.encoding}) from error
+            raise BadFileError(message % {"encoding": self.encoding}) from error
         finally:
             self.text.detach()  # the file is the caller's
 
@@ -489,14 +489,14 @@ def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
     while line := file.readline(MAX_LINE):
         number += 1
         if len(line) >= MAX_LINE:
-            raise BadFile(_("a line is longer than %(limit)s characters") % {"limit": MAX_LINE})
+            raise BadFileError(_("a line is longer than %(limit)s characters") % {"limit": MAX_LINE})
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if not line.strip():
             continue
         try:
             row = exact_json.loads(line)
-        except exact_json.InvalidJSON:
+        except exact_json.InvalidJSONError:
             yield _bad_json(number, line, _("is not JSON"))
             continue
         if exact_json.is_deep(row):

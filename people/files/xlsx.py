@@ -22,24 +22,25 @@ _SHEETS = "xl/worksheets/"
 _BROKEN = sentence_lazy("the workbook cannot be read: it is broken or protected. Save it anew as .xlsx, or as CSV")
 
 
-class BadFile(Exception):
+class BadFileError(Exception):
     """The file cannot be read as what it claims to be."""
 
 
 def rows(file: IO[bytes]) -> Iterator[list[Any]]:
     """The cells of each row of the first sheet: text, numbers, booleans or None; moments as ISO 8601 text.
 
-    Rows that are left out have no cells. Raises BadFile, also for a workbook that would unpack to absurd sizes, for
+    Rows that are left out have no cells. Raises BadFileError, also for a workbook that would unpack to absurd sizes,
+    for
     rows and columns beyond MAX_ROW and MAX_COLUMN and for rows out of their order.
     """
     opened = file if file.seekable() else io.BytesIO(file.read(MAX_UNZIPPED))
     _guard(opened)
     try:
         yield from _rows(opened)
-    except BadFile:
+    except BadFileError:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers meet
-        raise BadFile(_BROKEN) from error
+        raise BadFileError(_BROKEN) from error
 
 
 def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
@@ -64,9 +65,9 @@ def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
                 metered.left = MAX_ROW_BYTES
                 # a row's number and a cell's column cost nothing to write and all that lies before them to read
                 if number > MAX_ROW:
-                    raise BadFile(_("row %(number)s: a sheet has at most 1,048,576 rows") % {"number": number})
+                    raise BadFileError(_("row %(number)s: a sheet has at most 1,048,576 rows") % {"number": number})
                 if number <= last:
-                    raise BadFile(_("row %(number)s comes after row %(last)s") % {"number": number, "last": last})
+                    raise BadFileError(_("row %(number)s comes after row %(last)s") % {"number": number, "last": last})
                 for _missing in range(last + 1, number):
                     yield []
                 last = number
@@ -79,7 +80,7 @@ def _filled(number: int, cells: list[dict[str, Any]]) -> list[Any]:
     width = max([cell["column"] for cell in cells if cell["value"] is not None], default=0)
     if width > MAX_COLUMN:
         values = {"number": number, "column": width, "limit": MAX_COLUMN}
-        raise BadFile(_("row %(number)s has a cell in column %(column)s; at most %(limit)s are read") % values)
+        raise BadFileError(_("row %(number)s has a cell in column %(column)s; at most %(limit)s are read") % values)
     row = [None] * width
     for cell in cells:
         if cell["value"] is not None:
@@ -98,7 +99,7 @@ class _Metered:
         data = self.source.read(min(size, 1 << 16) if size >= 0 else 1 << 16)
         self.left -= len(data)
         if self.left < 0:
-            raise BadFile(_("a row of the workbook is larger than is safe to read"))
+            raise BadFileError(_("a row of the workbook is larger than is safe to read"))
         return data
 
 
@@ -107,18 +108,18 @@ def _guard(file: IO[bytes]) -> None:
         with ZipFile(file) as archive:
             parts = archive.infolist()
     except (BadZipFile, OSError, ValueError) as error:
-        raise BadFile(_BROKEN) from error
+        raise BadFileError(_BROKEN) from error
     finally:
         file.seek(0)
     for part in parts:
         is_large = part.file_size > RATIO_COUNTS_FROM
         is_bomb = is_large and part.file_size > MAX_RATIO * max(part.compress_size, 1)
         if is_bomb or part.file_size > _limit_of(part.filename):
-            raise BadFile(_("the workbook unpacks to more than is safe to read; save it as CSV"))
+            raise BadFileError(_("the workbook unpacks to more than is safe to read; save it as CSV"))
     if sum(part.file_size for part in parts) > MAX_UNZIPPED:
-        raise BadFile(_("the workbook unpacks to more than is safe to read; save it as CSV"))
+        raise BadFileError(_("the workbook unpacks to more than is safe to read; save it as CSV"))
     if not any(part.filename == "[Content_Types].xml" for part in parts):
-        raise BadFile(_other_archive([part.filename for part in parts]))
+        raise BadFileError(_other_archive([part.filename for part in parts]))
 
 
 def _other_archive(names: list[str]) -> str:

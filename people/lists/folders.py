@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from people.core import audit
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.models import Folder
 from people.core.permissions import require
 from people.datatypes import naming
@@ -16,11 +16,11 @@ MAX_DEPTH = 8
 
 @transaction.atomic
 def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
-    """Make an empty folder. Raises `Refused` (`missing_value`, `name_taken`, `too_deep`), `NotAllowed`."""
+    """Make an empty folder. Raises `RejectedError` (`missing_value`, `name_taken`, `too_deep`), `NotAllowedError`."""
     require(by, "people.add_folder")
     if parent is not None and len(path(parent)) >= MAX_DEPTH:
         message = _("Folders go %(limit)s deep at most.") % {"limit": MAX_DEPTH}
-        raise Refused(Problem("too_deep", message, ("parent",)))
+        raise RejectedError(Problem("too_deep", message, ("parent",)))
     folder = Folder(name=naming.name(name), parent=parent)
     _save(folder)
     audit.note(by, folder, "created")
@@ -39,7 +39,7 @@ def rename(folder: Folder, by: Any, name: Any) -> Folder:
 
 @transaction.atomic
 def delete(folder: Folder, by: Any) -> None:
-    """Delete an empty folder. Raises `Refused` (`not_empty`, saying what lies in it), `NotAllowed`."""
+    """Delete an empty folder. Raises `RejectedError` (`not_empty`, saying what lies in it), `NotAllowedError`."""
     require(by, "people.delete_folder")
     folder = Folder.objects.select_for_update().get(pk=folder.pk)
     inside = [
@@ -49,7 +49,7 @@ def delete(folder: Folder, by: Any) -> None:
     ]
     if inside:
         message = _("The folder is not empty: %(inside)s. Move that elsewhere first.") % {"inside": ", ".join(inside)}
-        raise Refused(Problem("not_empty", message))
+        raise RejectedError(Problem("not_empty", message))
     audit.note(by, folder, "deleted")
     folder.delete()
 

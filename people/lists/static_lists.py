@@ -20,7 +20,7 @@ from people import events
 from people import lookup as people_lookup
 from people.core import audit, references
 from people.core.db import locks
-from people.core.errors import Problem, Refused, bad_value
+from people.core.errors import Problem, RejectedError, bad_value
 from people.core.models import Folder
 from people.core.permissions import MAKER, owner_of, require
 from people.core.source import Source
@@ -66,7 +66,7 @@ def create(
 ) -> StaticList:
     """Make an empty list; without an `owner` it is the maker's, with None nobody's.
 
-    Raises `Refused` (`missing_value`, `name_taken`, …), `NotAllowed`.
+    Raises `RejectedError` (`missing_value`, `name_taken`, …), `NotAllowedError`.
     """
     require(by, "people.add_staticlist")
     static_list = StaticList(
@@ -85,7 +85,7 @@ def create(
 def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
     """Change `name`, `description`, `folder` or `owner`; rules and programs that use the list go on using it.
 
-    Raises `Refused` (`unknown_list`, `name_taken`, …), `NotAllowed`, TypeError for anything else.
+    Raises `RejectedError` (`unknown_list`, `name_taken`, …), `NotAllowedError`, TypeError for anything else.
     """
     require(by, CHANGE)
     static_list = _hold(static_list)
@@ -122,7 +122,7 @@ def unarchive(static_list: StaticList, by: Any) -> None:
 
 @transaction.atomic
 def delete(static_list: StaticList, by: Any) -> None:
-    """Delete the list; its people stay. Raises `Refused` (`in_use`, naming the users), `NotAllowed`."""
+    """Delete the list; its people stay. Raises `RejectedError` (`in_use`, naming the users), `NotAllowedError`."""
     require(by, "people.delete_staticlist")
     static_list = _hold(static_list)
     references.refuse_if_used(static_list)
@@ -137,7 +137,7 @@ def add(
     """Put people on the list; one outcome an id, in order. Adding a member again changes nothing.
 
     A merged person's id means the winner unless `follow_merges` is false. Those who joined are announced.
-    Raises `Refused` (`unknown_list`) and ValueError over 10,000 ids.
+    Raises `RejectedError` (`unknown_list`) and ValueError over 10,000 ids.
     """
     known = _hold_people(person_ids, follow_merges)
     name = _share(static_list)
@@ -216,11 +216,11 @@ def add_up() -> None:
 def find_pasted(text: str) -> Pasted:
     """The people whom pasted text names by id or e-mail address, separated by anything.
 
-    `Ann <ann@example.com>` is understood. Raises `Refused` (`too_many`) beyond 10,000 entries.
+    `Ann <ann@example.com>` is understood. Raises `RejectedError` (`too_many`) beyond 10,000 entries.
     """
     entries = list(islice(_entries(text), MAX_PASTED + 1))
     if len(entries) > MAX_PASTED:
-        raise Refused(Problem("too_many", _("At most 10,000 people can be pasted at once."), ("people",)))
+        raise RejectedError(Problem("too_many", _("At most 10,000 people can be pasted at once."), ("people",)))
     ids = people_lookup.by_id({int(entry) for entry in entries if datatype_keys.is_id(entry)})
     emails = people_lookup.by_field("email", [entry for entry in entries if "@" in entry])
     found: dict[int, None] = {}
@@ -288,8 +288,8 @@ def _share(static_list: StaticList) -> str:
     return row[0]
 
 
-def _unknown_list() -> Refused:
-    return Refused(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
+def _unknown_list() -> RejectedError:
+    return RejectedError(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
 
 
 def _put(static_list: StaticList, by: Any, *, is_archived: bool) -> None:

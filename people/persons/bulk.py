@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from people.core import jobs
 from people.core.db import locks
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.core.source import Channel, Source
 from people.lists import static_lists
@@ -71,16 +71,19 @@ KINDS: dict[str, Kind] = {
 
 @transaction.atomic
 def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList | None = None) -> BulkAction:
-    """Queue the bulk action `kind` for the people. Raises `Refused` (`missing_value`, `too_many`), `NotAllowed`."""
+    """Queue the bulk action `kind` for the people.
+
+    Raises `RejectedError` (`missing_value`, `too_many`), `NotAllowedError`.
+    """
     require(by, KINDS[kind].right)
     ids = list(dict.fromkeys(person_ids))
     if not ids:
-        raise Refused(Problem("missing_value", _("Nobody is named."), ("people",)))
+        raise RejectedError(Problem("missing_value", _("Nobody is named."), ("people",)))
     if len(ids) > MAX_PEOPLE:
         message = _("At most %(limit)s people at once.") % {"limit": MAX_PEOPLE}
-        raise Refused(Problem("too_many", message, ("people",)))
+        raise RejectedError(Problem("too_many", message, ("people",)))
     if KINDS[kind].needs_list and static_list is None:
-        raise Refused(Problem("missing_value", _("Choose a static list."), ("static_list",)))
+        raise RejectedError(Problem("missing_value", _("Choose a static list."), ("static_list",)))
     action = BulkAction.objects.create(kind=kind, total=len(ids), user=by, static_list=static_list)
     BulkPart.objects.bulk_create(
         BulkPart(action=action, person_ids=ids[first : first + PART]) for first in range(0, len(ids), PART)
@@ -97,7 +100,7 @@ def run(action_id: int) -> None:
 
 @transaction.atomic
 def cancel(action: BulkAction, by: Any) -> None:
-    """Leave the rest undone; what was done stays. Raises `NotAllowed`."""
+    """Leave the rest undone; what was done stays. Raises `NotAllowedError`."""
     require(by, KINDS[action.kind].right)
     held = BulkAction.objects.select_for_update().filter(pk=action.pk, state=State.RUNNING).first()
     if held is not None:
@@ -129,7 +132,7 @@ def _step(action_id: int) -> bool:
     try:
         with transaction.atomic():
             action.done += kind.run(action, part.person_ids, by, source)
-    except Refused as refusal:
+    except RejectedError as refusal:
         action.problem = str(refusal)
         _finish(action, State.FAILED)
         return False

@@ -62,7 +62,7 @@ def delete(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
 
     Their activities and values stay; `restore` brings them back for as long as PEOPLE_RESTORE_DAYS says. Values
     of unique fields are free for others. Who is unknown, merged or deleted already is refused
-    (`unknown_person`), and costs the others nothing. Raises `NotAllowed`, and ValueError over 10,000 ids.
+    (`unknown_person`), and costs the others nothing. Raises `NotAllowedError`, and ValueError over 10,000 ids.
     """
     require(by, "people.delete_person")
     people = lock_for_removal(person_ids)
@@ -83,7 +83,7 @@ def restore(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]
     """Bring deleted people back, with the lists they were on that still exist; one outcome an id, in order.
 
     Refused are people who are not deleted (`not_deleted`), who were deleted too long ago (`too_late`) or
-    whose value of a unique field somebody else has by now (`value_taken`). Raises `NotAllowed`.
+    whose value of a unique field somebody else has by now (`value_taken`). Raises `NotAllowedError`.
     """
     require(by, "people.restore_person")
     people = {pk: person for pk, person in lock_for_removal(person_ids).items() if person.state == State.DELETED}

@@ -85,7 +85,7 @@ def search() -> int:
 
 
 def request_search(by: Any) -> None:
-    """Queue a search for duplicates among all people. Raises `NotAllowed`."""
+    """Queue a search for duplicates among all people. Raises `NotAllowedError`."""
     require(by, "people.merge_person")
     jobs.defer_once("people.search_duplicates", queueing_lock="people.search_duplicates")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
@@ -30,14 +30,17 @@ def column_of(info: FieldInfo, name: str | None = None) -> Column:
 
 
 def columns(names: Sequence[str] | None) -> list[Column]:
-    """The id and the fields called `names`; None: every field that is shown. Raises `Refused` (`unknown_field`)."""
+    """The id and the fields called `names`; None: every field that is shown.
+
+    Raises `RejectedError` (`unknown_field`).
+    """
     catalogue = catalog.catalogue()
     if names is None:
         names = list(PersonField.objects.shown().values_list("api_name", flat=True))
     unknown = [name for name in names if name not in catalogue and name != "id"]
     if unknown:
         message = _("there is no person field '%(name)s'") % {"name": str(unknown[0])[:100]}
-        raise Refused(Problem("unknown_field", message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100]))
+        raise RejectedError(Problem("unknown_field", message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100]))
     return [Column("id", "p.id"), *(column_of(catalogue[name]) for name in names if name != "id")]
 
 
@@ -47,7 +50,7 @@ def statement(parameters: Mapping[str, Any]) -> Statement:
     if (number := parameters.get("static_list")) is not None:
         if not StaticList.objects.filter(pk=number).exists():
             message = _("There is no static list %(id)s.") % {"id": number}
-            raise Refused(Problem("unknown_list", message, ("static_list",)))
+            raise RejectedError(Problem("unknown_list", message, ("static_list",)))
         source += " and p.id in (select m.person_id from static_list_member m where m.static_list_id = %(list)s)"
         given["list"] = number
     return Statement(columns(parameters.get("fields")), f"{source} order by p.id", given)

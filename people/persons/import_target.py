@@ -157,7 +157,7 @@ def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[s
             continue
         try:
             new = None if datatypes.is_blank(raw) else info.data_type.parse(raw, plan.time_zone)
-        except datatypes.BadValue:
+        except datatypes.BadValueError:
             continue
         old = catalog.value_of(person, info)
         if old != new:
@@ -171,7 +171,7 @@ def _canonical(value: Any, info: catalog.FieldInfo, plan: Plan) -> str:
         return ""
     try:
         return info.data_type.to_text(info.data_type.parse(value, plan.time_zone))
-    except datatypes.BadValue:
+    except datatypes.BadValueError:
         return str(value)
 
 

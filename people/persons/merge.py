@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from people import events
 from people.core import audit, personal_data
 from people.core.db import locks
-from people.core.errors import Problem, Refused, bad_value, refuse_if
+from people.core.errors import Problem, RejectedError, bad_value, refuse_if
 from people.core.permissions import require
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
@@ -96,8 +96,8 @@ def merge(
 
     Of each field the winner gets the value of the person that `choices` names, the raw value in `values`, or
     else keeps its own, or else takes that of the first loser that has one; who opted out of being addressed
-    stays out. Raises `Refused` (`too_many_losers`, `merge_with_itself`, `unknown_person`, `person_deleted`,
-    `person_merged`, `value_taken`, …) and `NotAllowed`; nothing is changed then.
+    stays out. Raises `RejectedError` (`too_many_losers`, `merge_with_itself`, `unknown_person`, `person_deleted`,
+    `person_merged`, `value_taken`, …) and `NotAllowedError`; nothing is changed then.
     """
     require(by, MERGE)
     locks.take([locks.key(locks.Space.PEOPLE)])
@@ -126,7 +126,7 @@ def undo(merge_id: int, by: Any, source: Source) -> None:
     left in the log leave it: they say what the losers' values were. Refused is a merge that
     was undone (`merge_undone`), that is too old (`too_late`) or covered by a later one (`merge_covered`), or
     whose winner is not there (`person_deleted`, `person_merged`), and one of whose losers' unique values
-    somebody has taken (`value_taken`). Raises `NotAllowed`.
+    somebody has taken (`value_taken`). Raises `NotAllowedError`.
     """
     require(by, MERGE)
     locks.take([locks.key(locks.Space.PEOPLE)])
@@ -162,16 +162,16 @@ def forget_expired() -> int:
 
 
 def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Person]]:
-    """The winner and the losers, each once, all of them live; or `Refused`."""
+    """The winner and the losers, each once, all of them live; or `RejectedError`."""
     wanted = list(dict.fromkeys(int(one) if datatype_keys.is_id(one) else one for one in loser_ids))
     if not wanted:
-        raise Refused(Problem("missing_value", _("Nobody to be merged is named."), ("losers",)))
+        raise RejectedError(Problem("missing_value", _("Nobody to be merged is named."), ("losers",)))
     if len(wanted) > MAX_LOSERS:
         message = _("At most %(limit)s people can be merged into one at once.") % {"limit": MAX_LOSERS}
-        raise Refused(Problem("too_many_losers", message, ("losers",), str(MAX_LOSERS), str(len(wanted))))
+        raise RejectedError(Problem("too_many_losers", message, ("losers",), str(MAX_LOSERS), str(len(wanted))))
     winner_id = int(winner_id) if datatype_keys.is_id(winner_id) else winner_id
     if winner_id in wanted:
-        raise Refused(Problem("merge_with_itself", _("A person cannot be merged with themselves."), ("losers",)))
+        raise RejectedError(Problem("merge_with_itself", _("A person cannot be merged with themselves."), ("losers",)))
     found = Person.objects.in_bulk([one for one in [winner_id, *wanted] if datatype_keys.is_id(one)])
     problems = [_hindrance(found.get(winner_id), winner_id, "winner")]
     problems += [_hindrance(found.get(one), one, "losers", index) for index, one in enumerate(wanted)]
@@ -273,7 +273,7 @@ def _move(person_ids: Sequence[int], state: State, winner_id: int | None) -> Non
 def _undoable(merge_id: int) -> PersonMerge:
     done = PersonMerge.objects.select_for_update(of=("self",)).select_related("winner").filter(pk=merge_id).first()
     if done is None:
-        raise Refused(Problem("unknown_merge", _("There is no such merge."), ("merge",)))
+        raise RejectedError(Problem("unknown_merge", _("There is no such merge."), ("merge",)))
     refuse_if(list(_hindrances(done))[:1])
     return done
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from people import datatypes, events
 from people import lookup as people_lookup
 from people.core.db import locks
-from people.core.errors import Conflict, Problem, Problems, Refused, bad_value, show
+from people.core.errors import ConflictError, Problem, Problems, RejectedError, bad_value, show
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
@@ -76,7 +76,7 @@ def upsert(
     only), "email" or a unique field. Several matches are an error, never the first. Concurrent calls with
     one new e-mail create one person. Each value that changes leaves an entry in the log, so give no more rows at
     once than `parts` does; no entry unless `announces`, which is for the undo of a merge alone.
-    Raises `Refused` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
+    Raises `RejectedError` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
@@ -114,13 +114,13 @@ def update(
     *,
     zone: tzinfo = UTC,
 ) -> Outcome:
-    """Change one person's fields. Raises `Conflict` when the person is not at `expected_revision` any more."""
+    """Change one person's fields. Raises `ConflictError` when the person is not at `expected_revision` any more."""
     with transaction.atomic():
         locks.share([locks.key(locks.Space.PEOPLE)])
         revision = Person.objects.select_for_update().values_list("revision", flat=True).get(pk=person.pk)
         if expected_revision is not None and revision != expected_revision:
             message = _("Somebody else changed this person in the meantime. Look again; nothing was overwritten.")
-            raise Conflict(Problem("conflict", message))
+            raise ConflictError(Problem("conflict", message))
         return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE, zone=zone)[0]
 
 
@@ -141,7 +141,7 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
         for pk, amount in amounts.items():
             try:
                 rows.append({"id": pk, field: known.get(pk, 0) + info.data_type.parse(amount, UTC)})
-            except datatypes.BadValue as error:
+            except datatypes.BadValueError as error:
                 problem = bad_value(error.code, error.expected, amount, field, data_type=info.data_type.name)
                 refused[pk] = Outcome(Status.REFUSED, None, (problem,))
         outcomes = upsert(rows, source, "id", Action.UPDATE) if rows else []
@@ -152,7 +152,7 @@ def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
     known = {"id", *people_lookup.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
     if lookup_field not in known:
         message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
-        raise Refused(Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(sorted(known))))
+        raise RejectedError(Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(sorted(known))))
 
 
 class _Batch:
@@ -208,7 +208,7 @@ class _Batch:
             else:
                 try:
                     values[name] = info.data_type.parse(raw, self.zone)
-                except datatypes.BadValue as error:
+                except datatypes.BadValueError as error:
                     problems.append(bad_value(error.code, error.expected, raw, name, data_type=info.data_type.name))
         problems.extend(self._lookup_problems(self.rows[index], values, bool(problems)))
         if problems:

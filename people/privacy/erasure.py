@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from people.core import personal_data
-from people.core.errors import Problem, Refused, refuse_if
+from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.permissions import require
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
@@ -30,7 +30,7 @@ class ErasePreview:
 
 
 def preview_erase(person_ids: Sequence[Any], by: Any) -> ErasePreview:
-    """What `erase` would take. Raises `Refused` as it does."""
+    """What `erase` would take. Raises `RejectedError` as it does."""
     require(by, "people.erase_person")
     found = {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids))}
     _refuse_unless_erasable(person_ids, found)
@@ -48,8 +48,8 @@ def erase(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_search.
     """Remove everything about the people, and about those merged into them, everywhere and for good.
 
     Of each a row with its id and nothing else stays, so that the id is never used again. Returns what
-    `traces.find` needs to prove that nothing is left. Raises `Refused` (`unknown_person`, `person_merged`),
-    in which case nobody is erased, `NotAllowed`, and ValueError over 10,000 ids.
+    `traces.find` needs to prove that nothing is left. Raises `RejectedError` (`unknown_person`, `person_merged`),
+    in which case nobody is erased, `NotAllowedError`, and ValueError over 10,000 ids.
     """
     require(by, "people.erase_person")
     people = lock_for_removal(person_ids)
@@ -91,5 +91,5 @@ def _refuse_unless_erasable(person_ids: Sequence[Any], people: Mapping[int, Pers
             values = {"loser": person.pk, "winner": person.merged_into_id}
             problems.append(Problem("person_merged", message % values, (index,)))
     if not person_ids:
-        raise Refused(Problem("missing_value", _("Nobody is named."), ("people",)))
+        raise RejectedError(Problem("missing_value", _("Nobody is named."), ("people",)))
     refuse_if(problems)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from people import datatypes
 from people.core import audit, personal_data
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.datatypes import keys as datatype_keys
 from people.models import Person
@@ -23,16 +23,19 @@ audit.describe({"exported": (2, gettext_lazy("Exported everything about this per
 def export(person_id: Any, by: Any) -> Iterator[str]:
     """The document piece by piece: the person with everybody merged into it, table by table, as `owned` says.
 
-    Deleted people are exported, too. Raises `Refused` (`unknown_person`, `person_merged`) and `NotAllowed` at
+    Deleted people are exported, too. Raises `RejectedError` (`unknown_person`, `person_merged`) and `NotAllowedError`
+    at
     once, before the first piece; leaves an audit entry.
     """
     require(by, "people.export_person")
     person = Person.objects.filter(pk=int(person_id)).first() if datatype_keys.is_id(person_id) else None
     if person is None or person.state == Person.State.ERASED:
-        raise Refused(Problem("unknown_person", _("There is no such person."), ("id",)))
+        raise RejectedError(Problem("unknown_person", _("There is no such person."), ("id",)))
     if person.state == Person.State.MERGED:
         values = {"id": person.pk, "winner": person.merged_into_id}
-        raise Refused(Problem("person_merged", _("Person %(id)s was merged into person %(winner)s.") % values, ("id",)))
+        raise RejectedError(
+            Problem("person_merged", _("Person %(id)s was merged into person %(winner)s.") % values, ("id",))
+        )
     audit.note(by, person, "exported")
     return _document(person)
 

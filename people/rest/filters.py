@@ -149,7 +149,7 @@ class ValueField(forms.Field):
             raise forms.ValidationError(_("a value is needed; __isempty=true finds what has none"), "missing_value")
         try:
             value = self.data_type.parse(raw, UTC)
-        except datatypes.BadValue as error:
+        except datatypes.BadValueError as error:
             message = _("expected %(expected)s, got '%(got)s'")
             parameters = {"expected": str(error.expected), "got": show(raw)}
             raise forms.ValidationError(message, error.code, parameters) from None

@@ -19,9 +19,15 @@ from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from people.core.errors import Conflict, Problem, bad_value, show
+from people.core.errors import ConflictError, Problem, bad_value, show
 from people.core.permissions import require
-from people.core.refusals import BadQuery, NotFound, PreconditionFailed, TooLarge, Unprocessable
+from people.core.refusals import (
+    BadQueryError,
+    NotFoundError,
+    PreconditionFailedError,
+    TooLargeError,
+    UnprocessableError,
+)
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import Repeated
 from people.rest.filters import NOT_FILTERS
@@ -140,7 +146,7 @@ class Resource(viewsets.GenericViewSet):
         wanted = request.query_params.get("ordering")
         orderings = self.orderings if self.action == "list" else ()
         if wanted is not None and request.method == "GET" and wanted not in orderings:
-            raise BadQuery(bad_value("unknown_ordering", ", ".join(orderings), wanted, "ordering"))
+            raise BadQueryError(bad_value("unknown_ordering", ", ".join(orderings), wanted, "ordering"))
 
     @property
     def source(self) -> Source:
@@ -151,7 +157,7 @@ class Resource(viewsets.GenericViewSet):
         return Response(status=204)
 
     def require(self, right: str) -> None:
-        """Raise `NotAllowed` without the right; for actions whose methods need different ones."""
+        """Raise `NotAllowedError` without the right; for actions whose methods need different ones."""
         require(self.request.user, right)
 
     def revision(self, thing: Any) -> str | None:
@@ -162,7 +168,7 @@ class Resource(viewsets.GenericViewSet):
         try:
             return super().get_object()
         except (Http404, OverflowError):
-            raise NotFound(Problem("not_found", _("There is nothing at this address."))) from None
+            raise NotFoundError(Problem("not_found", _("There is nothing at this address."))) from None
 
     def show(self, thing: Any) -> Any:
         """`thing` as JSON, only with the fields that were asked for."""
@@ -196,13 +202,15 @@ class Resource(viewsets.GenericViewSet):
         return serializer.validated_data
 
     def require_match(self, thing: Any) -> None:
-        """Raise `PreconditionFailed` when If-Match names another state of `thing` than the present one."""
+        """Raise `PreconditionFailedError` when If-Match names another state of `thing` than the present one."""
         wanted = self.request.headers.get("If-Match", "*")
         if wanted.strip() == "*":
             return
         if self._etag(thing) not in _tags(wanted):
             message = _("It has changed since you read it. Read it again; nothing was overwritten.")
-            raise PreconditionFailed(Problem("precondition_failed", message, (), self._etag(thing) or "", show(wanted)))
+            raise PreconditionFailedError(
+                Problem("precondition_failed", message, (), self._etag(thing) or "", show(wanted))
+            )
 
     @contextmanager
     def expecting(self, revision: int) -> Iterator[int | None]:
@@ -213,8 +221,8 @@ class Resource(viewsets.GenericViewSet):
         has_condition = self.request.headers.get("If-Match", "*").strip() != "*"
         try:
             yield revision if has_condition else None
-        except Conflict as conflict:
-            raise (PreconditionFailed(*conflict.problems) if has_condition else conflict) from None
+        except ConflictError as conflict:
+            raise (PreconditionFailedError(*conflict.problems) if has_condition else conflict) from None
 
     def _keep_wanted(self, serializer: Any) -> None:
         if "fields" not in self.request.query_params:
@@ -227,7 +235,7 @@ class Resource(viewsets.GenericViewSet):
                 "name": show(name),
                 "known": ", ".join(known),
             }
-            raise BadQuery(Problem("unknown_field", message, ("fields",), ", ".join(known), show(name)))
+            raise BadQueryError(Problem("unknown_field", message, ("fields",), ", ".join(known), show(name)))
         for name in set(known) - wanted:
             del serializer.fields[name]
 
@@ -253,7 +261,7 @@ class Listed(Resource):
 def _in_time(is_filtered: bool) -> Iterator[None]:
     """What a filter asks for is looked for so long and no longer: most columns have no index that serves them.
 
-    Raises `BadQuery` (`too_slow`) when the time is up.
+    Raises `BadQueryError` (`too_slow`) when the time is up.
     """
     if not is_filtered:
         yield
@@ -272,7 +280,7 @@ def _in_time(is_filtered: bool) -> Iterator[None]:
             "Nothing was found in %(seconds)s seconds: no index serves these filters alone. Narrow them, by id or by "
             "time for example, or have an export or a smart list made of them."
         ) % {"seconds": f"{settings.API_LIST_SECONDS:g}"}
-        raise BadQuery(Problem("too_slow", message)) from None
+        raise BadQueryError(Problem("too_slow", message)) from None
 
 
 class Retrieved(Resource):
@@ -290,24 +298,24 @@ def _tags(header: str) -> set[str]:
 
 
 def rows_of(body: Any, name: str) -> list[Any]:
-    """The list under `name` of a batch's body, 1 to 1,000 rows. Raises `Unprocessable` or `TooLarge`."""
+    """The list under `name` of a batch's body, 1 to 1,000 rows. Raises `UnprocessableError` or `TooLargeError`."""
     rows = body.get(name) if isinstance(body, dict) else None
     if not isinstance(rows, list) or not rows:
         expected = _("a list of 1 to 1,000 under “%(name)s”") % {"name": name}
-        raise Unprocessable(bad_value("missing_value", expected, rows, name))
+        raise UnprocessableError(bad_value("missing_value", expected, rows, name))
     if len(rows) > MAX_BATCH:
         message = _("At most 1,000 in one call; there are %(count)s. Send several calls, or a stream.") % {
             "count": len(rows)
         }
-        raise TooLarge(Problem("too_many_rows", message, (name,), "1000", str(len(rows))))
+        raise TooLargeError(Problem("too_many_rows", message, (name,), "1000", str(len(rows))))
     return rows
 
 
 def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
-    """Raise `Unprocessable` when the object `body` has members that nobody reads."""
+    """Raise `UnprocessableError` when the object `body` has members that nobody reads."""
     known = list(known)
     if not isinstance(body, dict):
-        raise Unprocessable(bad_value("wrong_type", _("an object"), body))
+        raise UnprocessableError(bad_value("wrong_type", _("an object"), body))
     problems = [
         Problem("unknown_member", _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}, (show(name),))
         for name in body
@@ -316,12 +324,12 @@ def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
     if isinstance(body, Repeated):
         problems.append(Problem("given_twice", _("A name is given twice.")))
     if problems:
-        raise Unprocessable(*problems[:20])
+        raise UnprocessableError(*problems[:20])
 
 
 def locked_for_update(thing: Any) -> Any:
     """`thing` as it is now, nobody changing it until the transaction ends."""
     found = type(thing).objects.select_for_update().filter(pk=thing.pk).first()
     if found is None:
-        raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+        raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
     return found

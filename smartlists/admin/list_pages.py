@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from people.admin.forms import PlaceForm
 from people.core import references
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.datatypes import keys as datatype_keys
 from people.models import Person
 from smartlists.admin.base import NAME, find, page, require
@@ -73,7 +73,7 @@ def text(request: HttpRequest, pk: int) -> HttpResponse:
             list_editing.change(
                 smart_list, request.user, value=language.parse(written, Catalogue()), expected_revision=revision
             )
-        except Refused as refusal:
+        except RejectedError as refusal:
             errors = [str(problem.message) for problem in refusal.problems]
         else:
             messages.success(request, _("Saved."))
@@ -118,7 +118,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
     smart_list = find(request, pk)
     try:
         made = list_editing.copy(smart_list, request.POST.get("name", ""), request.user)
-    except Refused as refusal:
+    except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_used_by", pk)
     messages.success(request, _("Copied."))
@@ -178,7 +178,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(f"{NAME}_used_by", pk)
     try:
         list_editing.delete(smart_list, request.user)
-    except Refused as refusal:
+    except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_used_by", pk)
     messages.success(request, _("Deleted."))
@@ -190,6 +190,6 @@ def doing(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:
     smart_list = find(request, pk)
     try:
         messages.success(request, work(smart_list))
-    except Refused as refusal:
+    except RejectedError as refusal:
         messages.error(request, str(refusal))
     return redirect(f"{NAME}_{tab}", pk)

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import shown
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.numerals import whole_number
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
@@ -82,7 +82,7 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     asked = Asked.of(request.GET, known, views)
     try:
         current = stored_evaluations.shown(smart_list, request.user)
-    except Refused as refusal:
+    except RejectedError as refusal:
         return page(request, "members", smart_list, asked=asked, problem=str(refusal))
     smart_list.current = current
     everybody = current.person_ids
@@ -180,7 +180,7 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
     order = request.POST.get("sort", "")
     try:
         kept = member_views.keep(request.POST.get("name"), request.POST.getlist("columns"), order, request.user)
-    except Refused as refusal:
+    except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(back)
     messages.success(request, _("The view is kept."))

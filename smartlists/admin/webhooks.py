@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from people.core import references
 from people.core.admin.base import ids_of, number
-from people.core.errors import NotAllowed, Problem, Refused
+from people.core.errors import NotAllowedError, Problem, RejectedError
 from smartlists.admin.base import require
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
@@ -54,7 +54,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         typed = _typed(request)
         try:
             return _saved(request, hook, typed)
-        except Refused as refusal:
+        except RejectedError as refusal:
             problems = list(refusal.problems)
     known = ("name", *webhook_editing.FIELDS)
     errors = {field: [str(one.message) for one in problems if one.path[:1] == (field,)] for field in known}
@@ -127,7 +127,7 @@ def _saved(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) ->
 
 
 def _headers(text: str) -> dict[str, str]:
-    """Headers typed one a line as "Name: value". Raises `Refused` for a line that is none."""
+    """Headers typed one a line as "Name: value". Raises `RejectedError` for a line that is none."""
     found = {}
     for line in text.splitlines()[:SHOWN_LINES]:
         name, colon, value = line.partition(":")
@@ -135,7 +135,7 @@ def _headers(text: str) -> dict[str, str]:
             continue
         if not colon:
             message = _("one header a line, like X-Token: abc")
-            raise Refused(Problem("bad_header", message, ("headers",), "", line[:80]))
+            raise RejectedError(Problem("bad_header", message, ("headers",), "", line[:80]))
         found[name.strip()] = value.strip()
     return found
 
@@ -179,9 +179,9 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
             webhook_editing.delete(hook, request.user)
             messages.success(request, _("Deleted."))
             return redirect(f"{NAME}_changelist")
-    except NotAllowed:
+    except NotAllowedError:
         raise PermissionDenied from None
-    except Refused as refusal:
+    except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_change", pk)
     raise PermissionDenied

@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.core.errors import Problem, bad_value
-from people.core.refusals import NotFound, Unprocessable
+from people.core.refusals import NotFoundError, UnprocessableError
 from people.rest.filters import NUMBER_KEY, Column, Filters
 from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
 from smartlists.api import campaign_serializers as shown
@@ -180,7 +180,7 @@ class SmartCampaigns(Listed, Retrieved):
         given = self.given(shown.RunGiven)
         smart_list = SmartList.objects.filter(pk=min(given["smart_list"], LARGEST_ID)).first()
         if smart_list is None:
-            raise Unprocessable(
+            raise UnprocessableError(
                 bad_value("unknown_list", _("the id of a smart list"), given["smart_list"], "smart_list")
             )
         made = campaign_runs.run_once(self.get_object(), smart_list, request.user, cap=given["cap"])
@@ -205,5 +205,5 @@ class SmartCampaignEntries(Listed):
     def list(self, request: Any, smart_campaign: int) -> Response:
         """Who entered and who was skipped, the latest first."""
         if not SmartCampaign.objects.filter(pk=min(smart_campaign, LARGEST_ID)).exists():
-            raise NotFound(Problem("not_found", _("There is no such smart campaign.")))
+            raise NotFoundError(Problem("not_found", _("There is no such smart campaign.")))
         return super().list(request)

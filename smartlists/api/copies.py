@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
 from people.core.errors import Problem, bad_value
-from people.core.refusals import NotFound, Unprocessable
+from people.core.refusals import NotFoundError, UnprocessableError
 from people.lists import static_lists
 from people.models import StaticList
 from people.rest.viewsets import LARGEST_ID, Listed
@@ -23,7 +23,7 @@ def static_list_of(given: dict[str, Any]) -> StaticList:
     found = StaticList.objects.filter(pk=min(given["static_list"], LARGEST_ID)).first()
     if found is None:
         problem = bad_value("unknown_list", _("the id of a static list"), given["static_list"], "static_list")
-        raise Unprocessable(problem)
+        raise UnprocessableError(problem)
     return found
 
 
@@ -63,12 +63,12 @@ class SmartListCopies(Listed):
         """Fill the static list no more; who is on it stays."""
         found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, LARGEST_ID)).first()
         if found is None:
-            raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
         list_copies.end(found, request.user)
         return Response(status=204)
 
     def _smart_list(self) -> SmartList:
         found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], LARGEST_ID)).first()
         if found is None:
-            raise NotFound(Problem("not_found", _("There is no such smart list.")))
+            raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
         return found

@@ -14,7 +14,7 @@ from people.core import owners
 from people.core.errors import Problem, bad_value
 from people.core.models import Folder
 from people.core.permissions import MAKER
-from people.core.refusals import NotFound, Unprocessable
+from people.core.refusals import NotFoundError, UnprocessableError
 from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
 from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
@@ -265,17 +265,20 @@ class SmartListMembers(Listed):
         """The people on the list, by id, with the count and the time that every page of it shows."""
         found = SmartList.objects.filter(pk=min(smart_list, LARGEST_ID)).first()
         if found is None:
-            raise NotFound(Problem("not_found", _("There is no such smart list.")))
+            raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())
         page = self.paginator.paginate_evaluation(found, request, self)
         return self.get_paginated_response(self.show_all(page))
 
 
 def _document(given: dict[str, Any]) -> language.Document:
-    """The rules of a body that gives them as JSON or as text. Raises `Refused` with the place of every problem."""
+    """The rules of a body that gives them as JSON or as text.
+
+    Raises `RejectedError` with the place of every problem.
+    """
     if ("rules" in given) == ("text" in given):
         message = _("Give the rules as “rules” or as “text”, one of the two.")
-        raise Unprocessable(Problem("missing_value", message, ("rules",)))
+        raise UnprocessableError(Problem("missing_value", message, ("rules",)))
     if "text" in given:
         return language.read(given["text"], Catalogue())
     return language.Document(parse_rules(given["rules"], Catalogue()))
@@ -323,5 +326,5 @@ def _folder(given: dict[str, Any]) -> Folder | None:
         return None
     folder = Folder.objects.filter(pk=given["folder"]).first()
     if folder is None:
-        raise Unprocessable(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+        raise UnprocessableError(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
     return folder

@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.core.errors import Problem
-from people.core.refusals import NotFound
+from people.core.refusals import NotFoundError
 from people.rest.filters import NUMBER_KEY, Column, Filters
 from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
 from smartlists.api import webhook_serializers as shown
@@ -154,5 +154,5 @@ class WebhookDeliveries(Listed):
     def list(self, request: Any, webhook: int) -> Response:
         """The calls, the latest first."""
         if not Webhook.objects.filter(pk=min(webhook, LARGEST_ID)).exists():
-            raise NotFound(Problem("not_found", _("There is no such webhook.")))
+            raise NotFoundError(Problem("not_found", _("There is no such webhook.")))
         return super().list(request)

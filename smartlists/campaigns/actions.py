@@ -84,7 +84,10 @@ Dones = Mapping[int, Done]
 
 
 def run(step: Step, entries: Sequence[Entry], situation: Situation) -> Dones:
-    """Do the step for all entries; what it did, by the entry's id. Raises `Refused` when it can be done for none."""
+    """Do the step for all entries; what it did, by the entry's id.
+
+    Raises `RejectedError` when it can be done for none.
+    """
     return STEP_ACTIONS.of(step)(step, entries, situation)
 
 
@@ -176,7 +179,7 @@ def _after(now: datetime, period: str) -> datetime:
 def _waiting(text: str, now: datetime) -> Done:
     try:
         until = datatypes.parse_moment(text, installation.zone()) if text else now
-    except datatypes.BadValue:
+    except datatypes.BadValueError:
         return Done(Outcome.FAILED, _("“%(text)s” is no date") % {"text": text})
     if until <= now:
         return Done(Outcome.NOTHING, text)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.models import Activity
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.core.source import SYSTEM
 from people.models import Person
@@ -43,13 +43,14 @@ class Trial:
 def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int | None = None) -> Trial:
     """Try the campaign as it is saved on one person, with one of their activities (None: the latest that triggers).
 
-    Nothing is written, sent or called. Raises `Refused` (`unknown_person`, `unknown_activity`), `NotAllowed`.
+    Nothing is written, sent or called. Raises `RejectedError` (`unknown_person`, `unknown_activity`),
+    `NotAllowedError`.
     """
     require(by, campaign_lifecycle.VIEW)
     require(by, "people.view_person")
     person = Person.objects.live().filter(pk=person_id).first()
     if person is None:
-        raise Refused(Problem("unknown_person", _("there is no such person"), ("person",)))
+        raise RejectedError(Problem("unknown_person", _("there is no such person"), ("person",)))
     definition, names = campaign_definition.load(campaign.definition), Catalogue()
     row, trigger = _activity(definition, person, activity_id, names)
     why_not = _why_not(campaign, definition, person, row, trigger)
@@ -70,7 +71,7 @@ def _activity(
     listener = triggers.Listener(SmartCampaign(pk=0), definition)
     found = list(rows.order_by("-occurred_at", "-pk")[:100])
     if activity_id and not found:
-        raise Refused(Problem("unknown_activity", _("This person has no such activity."), ("activity",)))
+        raise RejectedError(Problem("unknown_activity", _("This person has no such activity."), ("activity",)))
     matches = triggers.matches(found, [listener], names)  # type: ignore[arg-type]
     for row in found:
         if (0, row.pk) in matches:

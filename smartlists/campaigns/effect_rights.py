@@ -24,7 +24,7 @@ RIGHTS = campaign_definition.STEPS.facet(
 
 
 def require_effects(parsed: Definition, by: Any) -> None:
-    """Raise `NotAllowed`, naming the right, unless `by` may do by hand what every step does."""
+    """Raise `NotAllowedError`, naming the right, unless `by` may do by hand what every step does."""
     needed = {right for _path, step in campaign_definition.walk(parsed.steps) for right in RIGHTS.of(step)}
     for right in sorted(needed):
         require(by, right)

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from people.core.db import locks
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
 from smartlists.campaigns import counters as campaign_counters
@@ -83,7 +83,7 @@ def step(version_id: int, path: str, entries: Sequence[Entry]) -> list[Moved]:
         return _step(definition, path, entries, campaign_actions.run)
     except (OperationalError, InterfaceError):
         raise
-    except Refused as refused:
+    except RejectedError as refused:
         return _step(definition, path, entries, campaign_actions.failing(str(refused)))
     except Exception as error:
         logger.exception("step %s of version %s", path, version_id)

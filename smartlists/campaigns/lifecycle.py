@@ -17,7 +17,7 @@ from activities.log import reader as log_reader
 from activities.models import ActivityType, LogPosition
 from people.core import audit
 from people.core.db import locks
-from people.core.errors import Problem, Refused, refuse_if, refuse_if_changed
+from people.core.errors import Problem, RejectedError, refuse_if, refuse_if_changed
 from people.core.models import Folder
 from people.core.permissions import require
 from people.datatypes import naming
@@ -54,7 +54,7 @@ EMPTY = campaign_definition.dump(Definition())
 def create(name: Any, by: Any, *, value: Any = None, description: Any = "", folder: Folder | None = None) -> Any:
     """Create a draft; `value` is its definition as decoded JSON or as `Definition`.
 
-    Raises `Refused` with every problem (`missing_value`, `name_taken`, whatever `definition_checks` finds).
+    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, whatever `definition_checks` finds).
     """
     require(by, "smartlists.add_smartcampaign")
     known = Catalogue()
@@ -86,7 +86,7 @@ def change(
     """Change a campaign; None leaves a part as it is. People under way finish on the version they entered.
 
     What an active campaign does is changed by whoever may activate it and may do what its steps do.
-    Raises as `create`, and `Conflict` when the campaign is not at `expected_revision` any more.
+    Raises as `create`, and `ConflictError` when the campaign is not at `expected_revision` any more.
     """
     require(by, CHANGE)
     changed = lock(campaign, expected_revision)
@@ -137,7 +137,8 @@ def move(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampai
 def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Activate a draft or a paused campaign from this moment on; held people continue.
 
-    Raises `Refused` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …), and `NotAllowed`
+    Raises `RejectedError` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …), and
+    `NotAllowedError`
     where `by` may not do by hand what a step does.
     """
     require(by, ACTIVATE)
@@ -287,7 +288,7 @@ def require_state(campaign: SmartCampaign, *wanted: str) -> None:
         allowed = ", ".join(str(State(one).label) for one in wanted)
         message = _("The campaign is “%(state)s”; this can be done with one that is: %(allowed)s.")
         shown = {"state": campaign.get_state_display(), "allowed": allowed}
-        raise Refused(Problem("wrong_state", message % shown, ("state",), allowed, campaign.state))
+        raise RejectedError(Problem("wrong_state", message % shown, ("state",), allowed, campaign.state))
 
 
 def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
@@ -295,7 +296,7 @@ def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> Smart
     # steps refer to the campaign while they hold their entries: that must not wait for whoever waits for those
     found = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
     if found is None:
-        raise Refused(Problem("unknown_campaign", _("The smart campaign is no longer there.")))
+        raise RejectedError(Problem("unknown_campaign", _("The smart campaign is no longer there.")))
     message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, found.revision, message)
     return found

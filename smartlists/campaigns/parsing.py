@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
 from people import datatypes
-from people.core.errors import Path, Problem, Refused, bad_value
-from people.datatypes import BadValue, is_blank
+from people.core.errors import Path, Problem, RejectedError, bad_value
+from people.datatypes import BadValueError, is_blank
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import Audience, Definition, Qualification, Step
 from smartlists.catalog import Catalogue
@@ -34,7 +34,7 @@ _PERIOD = re.compile(rf"([1-9][0-9]{{0,4}}) ({'|'.join(_PERIOD_UNITS)})s?")
 
 
 def parse(value: Any, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> Definition:
-    """The definition that a channel received as decoded JSON. Raises `Refused` with every problem found.
+    """The definition that a channel received as decoded JSON. Raises `RejectedError` with every problem found.
 
     `webhooks` are the ids and names of those that there are; read anew when absent, as `names` is.
     """
@@ -60,11 +60,11 @@ class DefinitionReader(Reader):
         self.steps_read = 0
 
     def read_definition(self, value: Any) -> Definition:
-        """Raises `Refused` with everything found."""
+        """Raises `RejectedError` with everything found."""
         keys = ("version", "triggers", "audience", "qualification", "late_after_hours", "steps")
         form = self._object(value, (), keys)
         if form is None:
-            raise Refused(*self.problems)
+            raise RejectedError(*self.problems)
         if form.get("version", campaign_definition.VERSION) != campaign_definition.VERSION or isinstance(
             form.get("version"), bool
         ):
@@ -82,7 +82,7 @@ class DefinitionReader(Reader):
             hours = self._whole(hours, ("late_after_hours",), 1, MAX_HOURS)
         steps = self._steps(form.get("steps", []), ("steps",), 0)
         if self.problems:
-            raise Refused(*self.problems)
+            raise RejectedError(*self.problems)
         return Definition(triggers, audience, qualification, steps, hours)
 
     # --- who enters ---
@@ -118,7 +118,7 @@ class DefinitionReader(Reader):
     def _rules(self, value: Any, path: Path) -> rules.Rules | None:
         try:
             return Reader(self.names).read(value)
-        except Refused as refused:
+        except RejectedError as refused:
             for problem in refused.problems:
                 self._append(problem.under(*path))
             return None
@@ -263,7 +263,7 @@ class DefinitionReader(Reader):
     def _recipient(self, value: Any, path: Path) -> str:
         try:
             address = datatypes.BY_NAME["email"].parse("" if is_blank(value) else value, UTC)
-        except BadValue as error:
+        except BadValueError as error:
             self._append(bad_value(error.code, error.expected, value, *path, data_type="email"))
             return ""
         domain = address.rpartition("@")[2].lower()
@@ -316,7 +316,7 @@ class DefinitionReader(Reader):
         try:
             plain = datatypes.canonical_text(value) if isinstance(value, bool) else value
             text = datatypes.BY_NAME["text"].parse(plain, UTC)
-        except BadValue as error:
+        except BadValueError as error:
             self._append(bad_value(error.code, error.expected, value, *path))
             return ""
         if len(text) > most:
@@ -333,7 +333,7 @@ class DefinitionReader(Reader):
     def _fits(self, text: str, data_type: datatypes.DataType, path: Path) -> None:
         try:
             data_type.parse(text, UTC)
-        except BadValue as error:
+        except BadValueError as error:
             self._append(bad_value(error.code, error.expected, text, *path, data_type=data_type.name))
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
 from people.core import audit
-from people.core.errors import Problem, Refused, bad_value
+from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights, triggers
@@ -33,7 +33,10 @@ class Preview:
 
 
 def preview(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> Preview:
-    """Who is on the list now and satisfies the campaign's audience. Raises `Refused` (`timeout`, …), `NotAllowed`."""
+    """Who is on the list now and satisfies the campaign's audience.
+
+    Raises `RejectedError` (`timeout`, …), `NotAllowedError`.
+    """
     require(by, campaign_lifecycle.ACTIVATE)
     members, as_of = _who(campaign, smart_list, by)
     return Preview(len(members), as_of)
@@ -42,16 +45,16 @@ def preview(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> Preview:
 def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: Any) -> CampaignRun:
     """Enter everybody on the list who qualifies, whatever the triggers.
 
-    Raises `Refused` (`over_cap`) when they are more than `cap`, which whoever asks states for safety.
+    Raises `RejectedError` (`over_cap`) when they are more than `cap`, which whoever asks states for safety.
     """
     require(by, campaign_lifecycle.ACTIVATE)
     if type(cap) is not int or cap < 1:
-        raise Refused(bad_value("wrong_type", _("the largest number of people that is meant"), cap, "cap"))
+        raise RejectedError(bad_value("wrong_type", _("the largest number of people that is meant"), cap, "cap"))
     members, _as_of = _who(campaign, smart_list, by)
     if len(members) > cap:
         message = _("The list holds %(count)s people, more than %(cap)s. Nothing was done.")
         shown = {"count": len(members), "cap": cap}
-        raise Refused(Problem("over_cap", message % shown, ("cap",), str(cap), str(len(members))))
+        raise RejectedError(Problem("over_cap", message % shown, ("cap",), str(cap), str(len(members))))
     return _start(campaign, smart_list, members, by)
 
 
@@ -61,7 +64,7 @@ def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: 
     parsed = campaign_lifecycle.held(locked.definition, triggers.Catalogue())
     effect_rights.require_effects(parsed, by)
     if not parsed.steps:
-        raise Refused(Problem("no_step", _("A campaign needs a step."), ("steps",)))
+        raise RejectedError(Problem("no_step", _("A campaign needs a step."), ("steps",)))
     if locked.state == SmartCampaign.State.ARCHIVED:
         campaign_lifecycle.require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
     version = campaign_lifecycle.version_of(locked)

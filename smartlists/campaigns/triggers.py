@@ -24,7 +24,7 @@ from activities.models import LogPosition
 from activities.types import standard as standard_types
 from people import lookup as people_lookup
 from people.core import notifications
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.models import Import
 from smartlists.campaigns import counters as campaign_counters
@@ -287,7 +287,7 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
         try:
             with transaction.atomic():
                 inside = evaluator.evaluate(wanted, people, names=names).members
-        except Refused:  # too slow, or a list that is gone: the results say so
+        except RejectedError:  # too slow, or a list that is gone: the results say so
             for one in group:
                 one.reason = Reason.FAILED
             continue

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from people import datatypes
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from smartlists.campaigns import token_values
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
@@ -20,7 +20,7 @@ def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, 
     """Write down one call an entry; jobs make them once this is committed. What is wrong, by entry, else."""
     webhook = Webhook.objects.filter(pk=webhook_id).first()
     if webhook is None:
-        raise Refused(Problem("unknown_webhook", _("The webhook is no longer there.")))
+        raise RejectedError(Problem("unknown_webhook", _("The webhook is no longer there.")))
     values = token_values.values_of(entries, situation)
     happened = _activities(webhook, entries)
     deliveries, problems = [], {}

@@ -21,5 +21,5 @@ class Engine(Protocol):
     def people(self, item: Filter) -> BitMap:
         """The people of `live` for whom the filter holds. Smart lists are evaluations of their own, never asked here.
 
-        Raises `Refused` (`timeout`, `cancelled`, `unknown_type`, `unknown_field`).
+        Raises `RejectedError` (`timeout`, `cancelled`, `unknown_type`, `unknown_field`).
         """

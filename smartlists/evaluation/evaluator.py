@@ -49,7 +49,7 @@ class Evaluation:
 
 
 def members(rules: Rules, among: Iterable[int] | None = None, now: datetime | None = None) -> BitMap:
-    """The live people who satisfy `rules`; of `among` only, when given. Raises `Refused` (`timeout`, `cycle`)."""
+    """The live people who satisfy `rules`; of `among` only, when given. Raises `RejectedError` (`timeout`, `cycle`)."""
     return evaluate(rules, among, now).members
 
 
@@ -65,7 +65,7 @@ def evaluate(
     """Evaluate `rules` as of `now` (default: this moment).
 
     At most `seconds` (default: the setting) of statements; `snapshot.cancel(tag)` ends it before. Raises
-    `Refused` (`timeout`, `cancelled`, `cycle`).
+    `RejectedError` (`timeout`, `cancelled`, `cycle`).
     """
     started = time.monotonic()
     clock = Clock.current(now)

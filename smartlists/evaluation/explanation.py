@@ -68,7 +68,7 @@ def explain(
 ) -> Explanation:
     """Explain what `found` says of one person as of `now` (default: this moment).
 
-    Raises `Refused` (`timeout`, `cycle`) as an evaluation does.
+    Raises `RejectedError` (`timeout`, `cycle`) as an evaluation does.
     """
     clock = Clock.current(now)
     names = names or Catalogue()

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.permissions import require
 from people.datatypes import keys as datatype_keys
 from smartlists.catalog import Catalogue
@@ -33,7 +33,7 @@ class Belonging:
 def lists_of(person_id: int, by: Any, *, most: int = MOST, seconds: float = SECONDS) -> Belonging:
     """The smart lists, archived ones left out, that find the person now; all in one snapshot.
 
-    Raises `NotAllowed`.
+    Raises `NotAllowedError`.
     """
     require(by, VIEW)
     lists = SmartList.objects.filter(is_archived=False)
@@ -46,7 +46,7 @@ def lists_of(person_id: int, by: Any, *, most: int = MOST, seconds: float = SECO
                 if run.evaluate(row.parsed):
                     found.append(row)
                 looked_at += 1
-    except Refused:
+    except RejectedError:
         pass  # its time was up; what was found before holds
     every = len(rows) if len(rows) < most else lists.count()
     return Belonging(sorted(found, key=lambda row: row.name.casefold()), looked_at, every - looked_at, clock.now)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from smartlists import models
 from smartlists.rules.model import Rules, SmartList, load
 
@@ -17,7 +17,7 @@ def named_in(rules: Rules) -> list[int]:
 def inside_out(rules: Rules, of: int | None = None) -> Iterator[tuple[int, Rules]]:
     """Every smart list in which `rules` look, also indirectly, each after those that it looks in itself.
 
-    `of` is the list that will have these rules. Raises `Refused` (`cycle`, `unknown_list`).
+    `of` is the list that will have these rules. Raises `RejectedError` (`cycle`, `unknown_list`).
     """
     known = _all_below(rules)
     done: set[int] = set()
@@ -46,15 +46,15 @@ def _all_below(rules: Rules) -> dict[int, Rules]:
         rows = models.SmartList.objects.filter(pk__in=missing).values_list("pk", "rules")
         found = {pk: load(stored) for pk, stored in rows}
         if missing - found.keys():
-            raise Refused(Problem("unknown_list", _("A smart list that the rules name is no longer there.")))
+            raise RejectedError(Problem("unknown_list", _("A smart list that the rules name is no longer there.")))
         known.update(found)
         missing = {inner for nested in found.values() for inner in named_in(nested)} - known.keys()
     return known
 
 
-def _cycle(ids: Iterable[int]) -> Refused:
+def _cycle(ids: Iterable[int]) -> RejectedError:
     ids = list(ids)
     names = dict(models.SmartList.objects.filter(pk__in=ids).values_list("pk", "name"))
     shown = " → ".join(f"“{names.get(list_id, list_id)}”" for list_id in ids)
     message = _("The lists would go round in a circle: %(lists)s.") % {"lists": shown}
-    return Refused(Problem("cycle", message, ("filters",), "", shown))
+    return RejectedError(Problem("cycle", message, ("filters",), "", shown))

@@ -17,7 +17,7 @@ from pyroaring import BitMap
 
 from people.core import jobs
 from people.core.db import locks
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.models import Person
 from smartlists.catalog import Catalogue
@@ -37,7 +37,7 @@ GRACE = timedelta(minutes=2)  # beyond its time limit, until one that is still r
 def shown(smart_list: SmartList, by: Any) -> StoredEvaluation:
     """What everybody sees of the list: its current evaluation; a new one where there is none of its present rules.
 
-    Raises `Refused` (`timeout`), `NotAllowed`.
+    Raises `RejectedError` (`timeout`), `NotAllowedError`.
     """
     require(by, VIEW)
     return known(smart_list) or evaluate(smart_list, by)
@@ -52,7 +52,7 @@ def known(smart_list: SmartList) -> StoredEvaluation | None:
 def evaluate(smart_list: SmartList, by: Any, seconds: float | None = None) -> StoredEvaluation:
     """Evaluate the list here and now, and show the result from now on.
 
-    Raises `Refused` (`timeout`, `cancelled`, `unknown_list`), `NotAllowed`.
+    Raises `RejectedError` (`timeout`, `cancelled`, `unknown_list`), `NotAllowedError`.
     """
     stored = _ask(smart_list, by)
     return run(stored.pk, seconds) or stored
@@ -73,7 +73,7 @@ def request(smart_list: SmartList, by: Any) -> StoredEvaluation:
 def run(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | None:
     """Do what was asked for; None when somebody else does it or has done it.
 
-    What goes wrong is kept with the evaluation and raised (`Refused`).
+    What goes wrong is kept with the evaluation and raised (`RejectedError`).
     """
     claimed = StoredEvaluation.objects.filter(pk=evaluation_id, state=State.PENDING).update(
         state=State.RUNNING, started_at=timezone.now()
@@ -84,7 +84,7 @@ def run(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | 
     try:
         found = evaluator.evaluate(rules.load(stored.rules), seconds=seconds, tag=str(evaluation_id))
     except Exception as error:
-        problem = str(error) if isinstance(error, Refused) else type(error).__name__
+        problem = str(error) if isinstance(error, RejectedError) else type(error).__name__
         StoredEvaluation.objects.filter(pk=evaluation_id).update(state=State.FAILED, problem=problem[:2000])
         raise
     return _store(stored, found)
@@ -102,7 +102,7 @@ def cancel(stored: StoredEvaluation, by: Any) -> bool:
 def count(value: Any, by: Any, tag: str, seconds: float | None = None) -> Evaluation:
     """How many people rules that are not saved would find; an older count under the same `tag` ends.
 
-    `value` is the JSON form or `Rules`. Raises `Refused`: `cancelled` when a newer count took its place.
+    `value` is the JSON form or `Rules`. Raises `RejectedError`: `cancelled` when a newer count took its place.
     """
     require(by, VIEW)
     parsed = value if isinstance(value, rules.Rules) else parse_rules(value, Catalogue())
@@ -163,7 +163,7 @@ def _ask(smart_list: SmartList, by: Any) -> StoredEvaluation:
     require(by, VIEW)
     now = SmartList.objects.filter(pk=smart_list.pk).first()
     if now is None:
-        raise Refused(Problem("unknown_list", _("The smart list is no longer there.")))
+        raise RejectedError(Problem("unknown_list", _("The smart list is no longer there.")))
     return StoredEvaluation.objects.create(smart_list=now, rules=now.rules, revision=now.revision, requested_by=by)
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from pyroaring import BitMap
 
 from people.core import audit, jobs
-from people.core.errors import Problem, Refused, bad_value
+from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require
 from people.core.source import Channel, Source
 from people.lists import static_lists
@@ -53,7 +53,7 @@ class Copied:
 def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by: Any, mode: str = Mode.ADD) -> Copied:
     """Put the members whom everybody sees now on a static list, here and now.
 
-    Doing it again adds only who is missing; with `Mode.REPLACE` others on it are taken off. Raises `Refused`
+    Doing it again adds only who is missing; with `Mode.REPLACE` others on it are taken off. Raises `RejectedError`
     (`too_many` over 100,000 members, `bad_mode`) and as `evaluating.shown` and `static_lists.add` do.
     """
     require(by, static_lists.CHANGE)
@@ -61,7 +61,7 @@ def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by:
     stored = stored_evaluations.shown(smart_list, by)
     if (stored.count or 0) > MAX_AT_ONCE:
         message = _("At most %(limit)s people are copied at once; have a job do it.") % {"limit": MAX_AT_ONCE}
-        raise Refused(Problem("too_many", message))
+        raise RejectedError(Problem("too_many", message))
     return _copy(stored, static_list, source, by, mode)
 
 
@@ -71,19 +71,20 @@ def plan(
 ) -> ListCopy:
     """Queue a copy of the members, evaluated anew each time: now, and every so many minutes if given.
 
-    A second plan for the same two lists takes the place of the first. Raises `Refused` (`out_of_range`, `bad_mode`,
-    `unknown_list`, `in_use` where another plan fills a list that one of the two makes the same), `NotAllowed`.
+    A second plan for the same two lists takes the place of the first. Raises `RejectedError` (`out_of_range`,
+    `bad_mode`,
+    `unknown_list`, `in_use` where another plan fills a list that one of the two makes the same), `NotAllowedError`.
     """
     require(by, static_lists.CHANGE)
     require(by, stored_evaluations.VIEW)
     mode = _checked_mode(mode)
     if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MAX_SCHEDULE_MINUTES:
-        raise Refused(bad_value("out_of_range", _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
+        raise RejectedError(bad_value("out_of_range", _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
     held = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
     if held is None:
-        raise Refused(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
+        raise RejectedError(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
     if not SmartList.objects.select_for_update(of=("self",)).filter(pk=smart_list.pk).exists():
-        raise Refused(Problem("unknown_list", _("The smart list is no longer there.")))
+        raise RejectedError(Problem("unknown_list", _("The smart list is no longer there.")))
     _refuse_quarrel(smart_list, held, mode, every_minutes)
     now = timezone.now()
     made, _is_new = ListCopy.objects.update_or_create(
@@ -130,7 +131,7 @@ def run(copy_id: int) -> Copied | None:
         source = Source(Channel.SYSTEM, copy.created_by_id, copy.pk)
         done = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
     except Exception as error:
-        problem = str(error) if isinstance(error, Refused) else type(error).__name__
+        problem = str(error) if isinstance(error, RejectedError) else type(error).__name__
         mine.update(state=State.FAILED, problem=problem[:2000])
         raise
     mine.filter(every_minutes=None).delete()
@@ -191,7 +192,7 @@ def _beats(person_ids: Iterable[int], beating: ListCopy | None) -> Iterator[int]
 
 def _checked_mode(mode: str) -> str:
     if mode not in Mode.values:
-        raise Refused(bad_value("bad_mode", " / ".join(Mode.values), mode, "mode"))
+        raise RejectedError(bad_value("bad_mode", " / ".join(Mode.values), mode, "mode"))
     return mode
 
 
@@ -208,4 +209,4 @@ def _refuse_quarrel(smart_list: SmartList, static_list: StaticList, mode: str, e
             "“%(list)s” is filled from “%(other)s” already, and one of the two would take off whom the other adds."
         )
         names = {"list": static_list.name, "other": other.smart_list.name}
-        raise Refused(Problem("in_use", message % names, ("static_list",)))
+        raise RejectedError(Problem("in_use", message % names, ("static_list",)))

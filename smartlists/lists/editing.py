@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy
 from activities.models import ActivityType
 from people.core import audit, references
 from people.core.db import locks
-from people.core.errors import Problem, Refused, bad_value, refuse_if, refuse_if_changed
+from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.models import Folder
 from people.core.permissions import MAKER, owner_of, require
-from people.datatypes import BY_NAME, BadValue, is_blank
+from people.datatypes import BY_NAME, BadValueError, is_blank
 from people.datatypes.naming import kept_apart
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
@@ -49,7 +49,8 @@ def create(
     """Create a smart list; `value` are its rules as decoded JSON or as `Rules`.
 
     Without an `owner` it is the maker's, with None nobody's.
-    Raises `Refused` with every problem (`missing_value`, `name_taken`, whatever `rules.parse` finds), `NotAllowed`.
+    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, whatever `rules.parse` finds),
+    `NotAllowedError`.
     """
     require(by, "smartlists.add_smartlist")
     problems: list[Problem] = []
@@ -85,7 +86,7 @@ def change(
 ) -> SmartList:
     """Give the list another name, description or rules (`value`); what is None stays.
 
-    Raises `Refused` like `create`, with `cycle` naming the circle, and `Conflict` when the list is not at
+    Raises `RejectedError` like `create`, with `cycle` naming the circle, and `ConflictError` when the list is not at
     `expected_revision`, the one that the editor saw.
     """
     require(by, CHANGE)
@@ -147,7 +148,7 @@ def unarchive(smart_list: SmartList, by: Any) -> SmartList:
 
 @transaction.atomic
 def delete(smart_list: SmartList, by: Any) -> None:
-    """Remove a list with its history. Raises `Refused` (`in_use`, naming the users) while anything uses it."""
+    """Remove a list with its history. Raises `RejectedError` (`in_use`, naming the users) while anything uses it."""
     require(by, "smartlists.delete_smartlist")
     gone = _lock(smart_list)
     references.refuse_if_used(gone)
@@ -161,7 +162,7 @@ def schedule(smart_list: SmartList, minutes: int | None, by: Any) -> SmartList:
     require(by, CHANGE)
     changed = _lock(smart_list)
     if minutes is not None and not 1 <= minutes <= MAX_SCHEDULE_MINUTES:
-        raise Refused(bad_value("out_of_range", _("1 to 44,640 minutes"), minutes, "evaluate_every_minutes"))
+        raise RejectedError(bad_value("out_of_range", _("1 to 44,640 minutes"), minutes, "evaluate_every_minutes"))
     changed.evaluate_every_minutes = minutes
     changed.save(update_fields=["evaluate_every_minutes", "updated_at"])
     audit.note(by, changed, "scheduled" if minutes else "unscheduled", minutes=minutes)
@@ -179,10 +180,13 @@ def _set_archived(smart_list: SmartList, by: Any, is_archived: bool) -> SmartLis
 
 
 def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartList:
-    """The list as it is now, its row locked. Raises `Refused` when it is gone, `Conflict` when it has moved on."""
+    """The list as it is now, its row locked.
+
+    Raises `RejectedError` when it is gone, `ConflictError` when it has moved on.
+    """
     found = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
     if found is None:
-        raise Refused(Problem("unknown_list", _("The smart list is no longer there.")))
+        raise RejectedError(Problem("unknown_list", _("The smart list is no longer there.")))
     message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, found.revision, message)
     return found
@@ -200,7 +204,7 @@ def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> s
         return ""
     try:
         text = BY_NAME["string"].parse(name.strip() if isinstance(name, str) else name, UTC)
-    except BadValue as error:
+    except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, name, "name"))
         return ""
     others = SmartList.objects.exclude(pk=of.pk if of else None)
@@ -214,7 +218,7 @@ def _checked_text(text: Any, problems: list[Problem]) -> str:
         return ""
     try:
         return BY_NAME["text"].parse(text, UTC)
-    except BadValue as error:
+    except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, text, "description"))
         return ""
 
@@ -245,7 +249,7 @@ def _types_in(parsed: rules.Rules) -> Any:
 def _parsed(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
     try:
         return parse_rules(rules.dump(value) if isinstance(value, rules.Rules) else value, names)
-    except Refused as refused:
+    except RejectedError as refused:
         problems.extend(problem.under("rules") for problem in refused.problems)
         return rules.Rules()
 

@@ -5,7 +5,7 @@ from typing import IO, Any
 
 from django.utils.translation import gettext_lazy
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
@@ -26,7 +26,7 @@ def write_members(
 ) -> int:
     """Write the members of an evaluation who are still there to `out`; return how many.
 
-    `names`: the API names of person fields, None for all that are shown. Raises `Refused` (`unknown_field`).
+    `names`: the API names of person fields, None for all that are shown. Raises `RejectedError` (`unknown_field`).
     """
     members = stored.person_ids
     rows = 0
@@ -59,7 +59,7 @@ def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     smart_list = SmartList.objects.filter(pk=parameters.get("smart_list")).first()
     if smart_list is None:
         message = _("There is no smart list %(id)s.") % {"id": parameters.get("smart_list")}
-        raise Refused(Problem("unknown_list", message, ("smart_list",)))
+        raise RejectedError(Problem("unknown_list", message, ("smart_list",)))
     members = stored_evaluations.shown(smart_list, None).person_ids
     return person_export_kind.of_people(list(members), parameters.get("fields"))
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.datatypes import exact_json, is_blank
 from smartlists.catalog import Catalogue
 from smartlists.lists import editing as list_editing
@@ -30,17 +30,17 @@ class Imported:
 def read(content: bytes, names: Vocabulary) -> Document:
     """The list that a file holds: JSON where it begins with a brace, else the text form.
 
-    JSON is {"name", "description", "rules"}, or the rules alone. Raises `Refused`.
+    JSON is {"name", "description", "rules"}, or the rules alone. Raises `RejectedError`.
     """
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         try:
             return language.read(content.decode(), names)
         except UnicodeDecodeError:
-            raise Refused(Problem("wrong_type", _("expected text in UTF-8"))) from None
+            raise RejectedError(Problem("wrong_type", _("expected text in UTF-8"))) from None
     try:
         form = exact_json.loads(content.removeprefix(b"\xef\xbb\xbf"))
-    except exact_json.InvalidJSON as error:
-        raise Refused(Problem("wrong_type", _("this is not JSON: %(error)s") % {"error": error})) from None
+    except exact_json.InvalidJSONError as error:
+        raise RejectedError(Problem("wrong_type", _("this is not JSON: %(error)s") % {"error": error})) from None
     if "rules" not in form:
         return Document(parse_rules(form, names))
     parsed = parse_rules(form["rules"], names)
@@ -57,19 +57,19 @@ def import_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) 
     """Create the lists that files describe, or change those that have their names; all of them or none.
 
     `files`: content by a name to tell them apart by, which begins the path of every problem. A list may name
-    another one of the files, whatever their order. Raises `Refused`, `NotAllowed`.
+    another one of the files, whatever their order. Raises `RejectedError`, `NotAllowedError`.
     """
     waiting, done = dict(files), []
     while waiting:
-        refusals: dict[str, Refused] = {}
+        refusals: dict[str, RejectedError] = {}
         for name, content in waiting.items():
             try:
                 done.append(_import_one(content, by))
-            except Refused as refused:
+            except RejectedError as refused:
                 refusals[name] = refused
         # what names a list of a later file succeeds in the next round
         if len(refusals) == len(waiting):
-            raise Refused(*(problem.under(name) for name, one in refusals.items() for problem in one.problems))
+            raise RejectedError(*(problem.under(name) for name, one in refusals.items() for problem in one.problems))
         waiting = {name: waiting[name] for name in refusals}
     if dry_run:
         transaction.set_rollback(True)
@@ -80,7 +80,7 @@ def import_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) 
 def _import_one(content: bytes, by: Any) -> Imported:
     document = read(content, Catalogue())
     if is_blank(document.name):
-        raise Refused(Problem("missing_value", _("The file does not name its list."), ("name",)))
+        raise RejectedError(Problem("missing_value", _("The file does not name its list."), ("name",)))
     known = SmartList.objects.filter(name__iexact=document.name.strip()).first()
     if known is None:
         made = list_editing.create(document.name, document.rules, by, description=document.description)

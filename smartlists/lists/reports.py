@@ -22,7 +22,7 @@ from activities.models import ActivityType, ApprovedField
 from people import datatypes
 from people.core import installation, jobs
 from people.core.db import locks
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.models import StaticListMember
 from smartlists.evaluation import stored as stored_evaluations
@@ -95,7 +95,7 @@ class Reply:
 def ask(question: Question, by: Any) -> Reply:
     """Answer at once when few activities have to be read, else with what a job found; have it begin when needed.
 
-    Raises `Refused` (`out_of_range`, `unknown_list`), `NotAllowed`.
+    Raises `RejectedError` (`out_of_range`, `unknown_list`), `NotAllowedError`.
     """
     _allow(question, by)
     stored = StoredReport.objects.filter(question=question.dump()).first()
@@ -111,7 +111,7 @@ def ask(question: Question, by: Any) -> Reply:
 
 @transaction.atomic
 def request(question: Question, by: Any) -> StoredReport:
-    """Queue the computation of the answer, unless one runs. Raises `NotAllowed`."""
+    """Queue the computation of the answer, unless one runs. Raises `NotAllowedError`."""
     _allow(question, by)
     now = timezone.now()
     stored, is_new = StoredReport.objects.get_or_create(question=question.dump(), defaults={"asked_at": now})
@@ -131,9 +131,9 @@ def run(report_id: int) -> None:
     try:
         answer = _answer(Question.load(stored.question), JOB_SECONDS)
     except Exception as error:
-        problem = str(error) if isinstance(error, Refused) else type(error).__name__
+        problem = str(error) if isinstance(error, RejectedError) else type(error).__name__
         StoredReport.objects.filter(pk=report_id).update(state=State.FAILED, problem=problem[:2000])
-        if not isinstance(error, Refused):
+        if not isinstance(error, RejectedError):
             raise
         logger.warning("report %s: %s", report_id, problem)
         return
@@ -180,14 +180,17 @@ def _at_once(question: Question) -> Answer | None:
         return None
     try:
         return _answer(question, PATIENCE, AT_ONCE)
-    except Refused as refusal:
+    except RejectedError as refusal:
         if any(problem.code in {"timeout", "too_many"} for problem in refusal.problems):
             return None
         raise
 
 
 def _answer(question: Question, seconds: float, most: int | None = None) -> Answer:
-    """Read the log. Raises `Refused` (`timeout`, `unknown_list`; `too_many` for a list of more than `most` people)."""
+    """Read the log.
+
+    Raises `RejectedError` (`timeout`, `unknown_list`; `too_many` for a list of more than `most` people).
+    """
     started, as_of = time.monotonic(), timezone.now()
     people, people_as_of = _people(question.people, most)
     rows = ANSWERS[question.report](question, Scope(question.since, question.until, people, seconds))
@@ -202,7 +205,7 @@ def _people(chosen: str, most: int | None) -> tuple[Sequence[int] | None, dateti
     if kind == "smart":
         smart_list = SmartList.objects.filter(pk=int(number)).first()
         if smart_list is None:
-            raise Refused(Problem("unknown_list", _("The smart list is no longer there."), ("people",)))
+            raise RejectedError(Problem("unknown_list", _("The smart list is no longer there."), ("people",)))
         stored = stored_evaluations.known(smart_list) if most else stored_evaluations.shown(smart_list, None)
         if stored is None or (most and (stored.count or 0) > most):
             raise _too_many()
@@ -216,8 +219,8 @@ def _people(chosen: str, most: int | None) -> tuple[Sequence[int] | None, dateti
     return None, None
 
 
-def _too_many() -> Refused:
-    return Refused(Problem("too_many", _("The list is long."), ("people",)))
+def _too_many() -> RejectedError:
+    return RejectedError(Problem("too_many", _("The list is long."), ("people",)))
 
 
 def _types(question: Question) -> list[ActivityType]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, Refused, show
+from people.core.errors import Problem, RejectedError, show
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 30
@@ -47,7 +47,7 @@ Expression = Number | Not | Group
 def parse(text: Any, filters: int) -> Expression:
     """The expression that `text` writes about filters 1 to `filters`, all of which it must use.
 
-    Raises `Refused` (`bad_logic`) saying the column and what was expected there.
+    Raises `RejectedError` (`bad_logic`) saying the column and what was expected there.
     """
     if not isinstance(text, str):
         raise _refused(_("expected an expression over the numbers of the filters, like “1 and (2 or 3)”"))
@@ -156,8 +156,8 @@ def _without(expression: Expression, number: int) -> Expression | None:
     )
 
 
-def _refused(message: str, expected: str = "", got: str = "") -> Refused:
-    return Refused(Problem("bad_logic", message, ("logic",), expected, got))
+def _refused(message: str, expected: str = "", got: str = "") -> RejectedError:
+    return RejectedError(Problem("bad_logic", message, ("logic",), expected, got))
 
 
 class _Parser:
@@ -225,11 +225,11 @@ class _Parser:
     def _column(self) -> int:
         return self.tokens[self.position][2] if self.position < len(self.tokens) else self.end
 
-    def _mixed(self) -> Refused:
+    def _mixed(self) -> RejectedError:
         message = _("column %(column)s: “and” and “or” are mixed here; use parentheses to say which belongs together")
         return _refused(message % {"column": self._column()})
 
-    def _unexpected(self, expected: str) -> Refused:
+    def _unexpected(self, expected: str) -> RejectedError:
         got = self._ahead()
         shown = show(got) if got is not None else _("the end")
         message = _("column %(column)s: expected %(expected)s, got “%(got)s”")

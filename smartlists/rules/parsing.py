@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from people.core.errors import Path, Problem, Refused, bad_value, show
-from people.datatypes import BadValue, DataType
+from people.core.errors import Path, Problem, RejectedError, bad_value, show
+from people.datatypes import BadValueError, DataType
 from smartlists.rules import logic, operators
 from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
@@ -29,12 +29,12 @@ EMPTY = (operators.INCLUDE, operators.EXCLUDE)
 
 
 def parse_rules(value: Any, names: Vocabulary) -> rules.Rules:
-    """The rules in decoded JSON, checked against what there is to name. Raises `Refused` with every problem."""
+    """The rules in decoded JSON, checked against what there is to name. Raises `RejectedError` with every problem."""
     return Reader(names).read(value)
 
 
 class Reader:
-    """One reading of one value; `read` raises `Refused` with everything found."""
+    """One reading of one value; `read` raises `RejectedError` with everything found."""
 
     def __init__(self, names: Vocabulary) -> None:
         self.names = names
@@ -44,10 +44,12 @@ class Reader:
     def read(self, value: Any) -> rules.Rules:
         found = self._whole_list(value)
         if self.problems or found is None:
-            raise Refused(*self.problems)
+            raise RejectedError(*self.problems)
         size = len(json.dumps(rules.dump(found), ensure_ascii=False).encode())
         if size > MAX_BYTES:
-            raise Refused(Problem("too_large", _("the rules of one list may take at most 256 KB"), (), "", str(size)))
+            raise RejectedError(
+                Problem("too_large", _("the rules of one list may take at most 256 KB"), (), "", str(size))
+            )
         return found
 
     def _whole_list(self, value: Any) -> rules.Rules | None:
@@ -69,7 +71,7 @@ class Reader:
             return ""
         try:
             return logic.write(logic.parse(text, filters))
-        except Refused as refused:
+        except RejectedError as refused:
             self.problems.extend(refused.problems)
             return ""
 
@@ -261,7 +263,7 @@ class Reader:
     def _value(self, raw: Any, data_type: DataType, operator: str, path: Path) -> str:
         try:
             return operators.canonical(data_type, operator, raw)
-        except BadValue as error:
+        except BadValueError as error:
             self._append(bad_value(error.code, error.expected, raw, *path, data_type=data_type.name))
             return ""
 
@@ -343,7 +345,7 @@ class Reader:
     def _append(self, problem: Problem) -> None:
         self.problems.append(problem)
         if len(self.problems) >= MAX_PROBLEMS:
-            raise Refused(*self.problems)
+            raise RejectedError(*self.problems)
 
 
 def _closest(got: str, names: Mapping[str, str]) -> str:

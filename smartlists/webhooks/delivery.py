@@ -16,11 +16,11 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from people.core import jobs
 from people.core.db import locks
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from smartlists.models import StepOutcome, Webhook, WebhookDelivery
 from smartlists.webhooks import http as webhook_http
 from smartlists.webhooks import secrets as webhook_secrets
-from smartlists.webhooks.http import Failed, Unsafe
+from smartlists.webhooks.http import CallFailedError, UnsafeAddressError
 
 BATCH = 50
 BUDGET_SECONDS = 20.0  # of one job: others want the worker, too
@@ -96,9 +96,9 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
     try:
         headers = {**delivery.headers, **signature(webhook, str(delivery.key), body, timezone.now())}
         reply = send(delivery.method, delivery.url, headers, body, seconds=webhook.timeout_seconds)
-    except (Unsafe, Refused) as problem:
+    except (UnsafeAddressError, RejectedError) as problem:
         return _finish(delivery, State.DEAD, problem=str(problem))
-    except Failed as problem:
+    except CallFailedError as problem:
         return _put_off(delivery, None, str(problem), "")
     if reply.is_good:
         Webhook.objects.filter(pk=webhook.pk).exclude(failures=0).update(failures=0, open_until=None)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from people import datatypes
 from people.core import audit, references
-from people.core.errors import Problem, Refused, bad_value, refuse_if, refuse_if_changed
+from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require
 from people.datatypes import naming
 from smartlists.catalog import Catalogue
@@ -80,7 +80,10 @@ ESCAPES: Mapping[str, Callable[[str], str]] = {
 
 @transaction.atomic
 def create(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
-    """Make a webhook; the second is its secret, which is never shown again. Raises `Refused` with every problem."""
+    """Make a webhook; the second is its secret, which is never shown again.
+
+    Raises `RejectedError` with every problem.
+    """
     require(by, "smartlists.add_webhook")
     made = Webhook(name=naming.name(name), created_by=by)
     _set(made, values)
@@ -92,7 +95,7 @@ def create(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
 
 @transaction.atomic
 def change(webhook: Webhook, by: Any, *, expected_revision: int | None = None, name: Any = None, **values: Any) -> Any:
-    """Change a webhook; calls that wait go out as they were written down. Raises as `create`, and `Conflict`."""
+    """Change a webhook; calls that wait go out as they were written down. Raises as `create`, and `ConflictError`."""
     require(by, CHANGE)
     changed = _lock(webhook)
     message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
@@ -120,7 +123,7 @@ def new_secret(webhook: Webhook, by: Any) -> str:
 
 @transaction.atomic
 def delete(webhook: Webhook, by: Any) -> None:
-    """Remove a webhook with its deliveries. Raises `Refused` (`in_use`, naming the campaigns)."""
+    """Remove a webhook with its deliveries. Raises `RejectedError` (`in_use`, naming the campaigns)."""
     require(by, "smartlists.delete_webhook")
     gone = _lock(webhook)
     references.refuse_if_used(gone)
@@ -170,7 +173,7 @@ def _renew(webhook: Webhook) -> str:
 def _lock(webhook: Webhook) -> Webhook:
     found = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
     if found is None:
-        raise Refused(Problem("unknown_webhook", _("The webhook is no longer there.")))
+        raise RejectedError(Problem("unknown_webhook", _("The webhook is no longer there.")))
     return found
 
 
@@ -184,7 +187,7 @@ def _save(webhook: Webhook) -> None:
 
 
 def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
-    """Take over what was given, checked. Raises `Refused` with every problem."""
+    """Take over what was given, checked. Raises `RejectedError` with every problem."""
     if unknown := values.keys() - set(FIELDS):
         raise TypeError(f"a webhook has no {', '.join(sorted(unknown))} to change")
     for name, value in values.items():
@@ -230,7 +233,7 @@ def _number(value: Any, most: int, name: str) -> list[Problem]:
 def _text(value: Any, most: int, name: str) -> list[Problem]:
     try:
         text = "" if value == "" else datatypes.BY_NAME["text"].parse(value, timezone.get_default_timezone())
-    except datatypes.BadValue as error:
+    except datatypes.BadValueError as error:
         return [bad_value(error.code, error.expected, value, name)]
     if not isinstance(value, str) or len(text) > most:
         return [bad_value("too_long", _("at most %(most)s characters") % {"most": most}, value, name)]
@@ -250,7 +253,7 @@ def _url(webhook: Webhook, known: set[str]) -> list[Problem]:
         return problems
     try:
         webhook_http.check(webhook_tokens.render(webhook.url, dict.fromkeys(known, "x")))
-    except webhook_http.Unsafe as unsafe:
+    except webhook_http.UnsafeAddressError as unsafe:
         return [Problem("bad_url", str(unsafe), ("url",))]
     return []
 

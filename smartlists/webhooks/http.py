@@ -25,11 +25,11 @@ USER_AGENT = "custom-activities"
 Resolve = Callable[..., Sequence[Any]]
 
 
-class Unsafe(Exception):
+class UnsafeAddressError(Exception):
     """The address must not be called; trying again would not change that."""
 
 
-class Failed(Exception):
+class CallFailedError(Exception):
     """Nobody answered as they should; later they may."""
 
 
@@ -55,26 +55,26 @@ class Target:
 
 
 def check(url: str) -> tuple[str, str, int, str]:
-    """Scheme, host, port and path of `url`, whatever it resolves to. Raises `Unsafe`."""
+    """Scheme, host, port and path of `url`, whatever it resolves to. Raises `UnsafeAddressError`."""
     if any(character <= " " or character == "\x7f" for character in url):
-        raise Unsafe(_("the address has a blank or a line break in it"))
+        raise UnsafeAddressError(_("the address has a blank or a line break in it"))
     try:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode() if not _is_literal(parts.hostname) else parts.hostname
     except (ValueError, UnicodeError):
-        raise Unsafe(_("the address cannot be read")) from None
+        raise UnsafeAddressError(_("the address cannot be read")) from None
     if parts.scheme not in ("https", "http") or not host:
-        raise Unsafe(_("the address must begin with https:// and a host"))
+        raise UnsafeAddressError(_("the address must begin with https:// and a host"))
     if parts.username is not None or parts.password is not None:
-        raise Unsafe(_("the address must hold no user and no password"))
+        raise UnsafeAddressError(_("the address must hold no user and no password"))
     if port == 0:
-        raise Unsafe(_("the address cannot be read"))
+        raise UnsafeAddressError(_("the address cannot be read"))
     port = port or {"https": 443, "http": 80}[parts.scheme]
     if parts.scheme == "http" and not is_trusted(host, port):
-        raise Unsafe(_("only https:// is allowed; the operator can allow a host in WEBHOOK_TRUSTED_HOSTS"))
+        raise UnsafeAddressError(_("only https:// is allowed; the operator can allow a host in WEBHOOK_TRUSTED_HOSTS"))
     if _climbs(parts.path):
-        raise Unsafe(_("the path of the address has a segment “.” or “..”"))
+        raise UnsafeAddressError(_("the path of the address has a segment “.” or “..”"))
     path = quote(parts.path or "/", _KEPT) + (f"?{quote(parts.query, _KEPT)}" if parts.query else "")
     return parts.scheme, host, port, path
 
@@ -95,20 +95,23 @@ def is_trusted(host: str, port: int) -> bool:
 
 
 def aim(url: str, resolve: Resolve = socket.getaddrinfo) -> Target:
-    """Look the host of `url` up, once. Raises `Unsafe` where any of its addresses is not public, `Failed`."""
+    """Look the host of `url` up, once.
+
+    Raises `UnsafeAddressError` where any of its addresses is not public, `CallFailedError`.
+    """
     scheme, host, port, path = check(url)
     try:
         found = resolve(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        raise Failed(_("the host %(host)s is not known") % {"host": host}) from None
+        raise CallFailedError(_("the host %(host)s is not known") % {"host": host}) from None
     addresses = [(family, address) for family, _kind, _protocol, _name, address in found]
     if not addresses:
-        raise Failed(_("the host %(host)s is not known") % {"host": host})
+        raise CallFailedError(_("the host %(host)s is not known") % {"host": host})
     if not is_trusted(host, port):
         for _family, address in addresses:
             if not is_public(address[0]):
                 shown = {"host": host, "address": address[0]}
-                raise Unsafe(_("%(host)s is %(address)s, which is no public address") % shown)
+                raise UnsafeAddressError(_("%(host)s is %(address)s, which is no public address") % shown)
     return Target(scheme, host, port, path, addresses)
 
 
@@ -161,7 +164,7 @@ def send(
     resolve: Resolve = socket.getaddrinfo,
     context: ssl.SSLContext | None = None,
 ) -> Reply:
-    """Make one call. Raises `Unsafe` or `Failed`; any status is a reply."""
+    """Make one call. Raises `UnsafeAddressError` or `CallFailedError`; any status is a reply."""
     target = aim(url, resolve)
     caller = _Connection(target, seconds, context)
     # a reply that drips in keeps every single wait short: this ends the whole of it
@@ -175,16 +178,18 @@ def send(
         reply = caller.getresponse()
         text = reply.read(MAX_REPLY)
     except ssl.SSLCertVerificationError as error:
-        raise Failed(_("the certificate is not valid: %(why)s") % {"why": error.verify_message}) from None
+        raise CallFailedError(_("the certificate is not valid: %(why)s") % {"why": error.verify_message}) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         if caller.was_cut or isinstance(error, TimeoutError):
-            raise Failed(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"}) from None
-        raise Failed(f"{type(error).__name__}: {error}"[:300]) from None
+            raise CallFailedError(
+                _("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"}
+            ) from None
+        raise CallFailedError(f"{type(error).__name__}: {error}"[:300]) from None
     finally:
         alarm.cancel()
         caller.close()
     if caller.was_cut:
-        raise Failed(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
+        raise CallFailedError(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
     return Reply(reply.status, text.decode("utf-8", "replace").replace("\0", "�")[:KEPT])
 
 

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 
 DERIVED = "secret-key"
 
@@ -23,14 +23,14 @@ def seal(secret: bytes) -> tuple[str, bytes]:
 
 
 def unseal(name: str, sealed: bytes) -> bytes:
-    """The secret. Raises `Refused` (`key_missing`) when none of the keys opens it."""
+    """The secret. Raises `RejectedError` (`key_missing`) when none of the keys opens it."""
     keys = _keys()
     first = [keys[name]] if name in keys else []
     try:
         return MultiFernet([Fernet(key) for key in (*first, *keys.values())]).decrypt(bytes(sealed))
     except InvalidToken:
         message = _("The key “%(name)s” that opens this secret is not in WEBHOOK_KEYS.") % {"name": name}
-        raise Refused(Problem("key_missing", message, ("secret",))) from None
+        raise RejectedError(Problem("key_missing", message, ("secret",))) from None
 
 
 def present() -> str:

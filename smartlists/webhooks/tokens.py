@@ -41,13 +41,13 @@ class Token:
 Part = str | Token
 
 
-class BadTemplate(ValueError):
+class BadTemplateError(ValueError):
     """A text has something between {{ and }} that is no token, or braces that never close."""
 
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> tuple[Part, ...]:
-    """The pieces of `text`: plain text and tokens, in order. Raises `BadTemplate` with what is wrong."""
+    """The pieces of `text`: plain text and tokens, in order. Raises `BadTemplateError` with what is wrong."""
     parts: list[Part] = []
     end = 0
     for found in _TOKEN.finditer(text):
@@ -60,7 +60,7 @@ def parse(text: str) -> tuple[Part, ...]:
 
 def _add_plain(parts: list[Part], text: str) -> None:
     if "{{" in text or "}}" in text:
-        raise BadTemplate(show(text[max(0, text.find("{{")) :], 40))
+        raise BadTemplateError(show(text[max(0, text.find("{{")) :], 40))
     if text:
         parts.append(text)
 
@@ -68,7 +68,7 @@ def _add_plain(parts: list[Part], text: str) -> None:
 def _token(inside: str) -> Token:
     found = _NAME.fullmatch(inside)
     if found is None or len(found[3] or "") > MAX_DEFAULT:
-        raise BadTemplate(show("{{" + inside + "}}", 40))
+        raise BadTemplateError(show("{{" + inside + "}}", 40))
     return Token(found[1], found[2], found[3] or "")
 
 
@@ -81,7 +81,7 @@ def check(text: str, known: Iterable[str], path: Path) -> list[Problem]:
     """What is wrong with the tokens of `text`; `known` are keys like "person.email"."""
     try:
         parts = parse(text)
-    except BadTemplate as error:
+    except BadTemplateError as error:
         message = _("“%(got)s” is not a token; tokens look like {{person.first_name}}") % {"got": str(error)}
         return [Problem("bad_token", message, path, "{{person.first_name}}", str(error))]
     names = set(known)

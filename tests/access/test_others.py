@@ -15,7 +15,7 @@ from activities.recording.rows import Lookup
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.users.roles import ROLES
-from people.core.errors import NotAllowed
+from people.core.errors import NotAllowedError
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
@@ -201,7 +201,7 @@ def test_nobody_plans_starts_or_stops_the_import_of_another(job):
         lambda: import_jobs.step(job, "start", eve),
         lambda: import_jobs.stop(job, "cancel", eve),
     ):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             act()
     import_jobs.step(job, "start", job.user.owner, queue=False)
     assert job.state == "importing"
@@ -222,5 +222,5 @@ def test_an_import_of_activities_that_creates_people_needs_that_right():
     columns = {"occurred_at": "at", "primary_value": "no"}
     plan = {"columns": columns, "subject": "depositCheck", "person": "{email}"}
     import_jobs.set_plan(made, Plan(**plan), by)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         import_jobs.set_plan(made, Plan(**plan, create_people=True), by)

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.models import User
-from people.core.errors import NotAllowed
+from people.core.errors import NotAllowedError
 
 pytestmark = pytest.mark.django_db
 DELETE = "people.delete_person"
@@ -31,7 +31,7 @@ def theirs():
 
 
 def test_a_developer_gets_no_secret_of_a_client_that_may_do_more(theirs):
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         client_editing.rotate_secret(theirs, user("dev", role="Developer"))
 
 
@@ -39,14 +39,14 @@ def test_a_developer_rotates_a_client_that_may_do_no_more_and_gives_it_no_more(t
     developer = user("dev", role="Developer")
     narrow = client_editing.create("Narrow", theirs.user, None, ["people.view_person"]).client
     assert client_editing.rotate_secret(narrow, developer).client_secret
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         client_editing.change(narrow, developer, rights=[DELETE])
 
 
 def test_a_program_makes_no_program_that_may_do_more_than_itself(theirs):
     client_editing.change(theirs, None, rights=["access.add_apiclient", "people.view_person"])
     program = tokens.holder_of(tokens.issue(theirs).text).user
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         client_editing.create("More", theirs.user, program, [DELETE])
     made = client_editing.create("As much", theirs.user, program).client
     assert client_editing.rights_of(made) == ["people.view_person"]
@@ -55,7 +55,7 @@ def test_a_program_makes_no_program_that_may_do_more_than_itself(theirs):
 def test_a_token_narrowed_to_making_clients_makes_none_with_more(theirs):
     client_editing.change(theirs, None, rights=client_editing.known_rights())
     narrowed = tokens.holder_of(tokens.issue(theirs, ["access.add_apiclient"]).text).user
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         client_editing.create("More", theirs.user, narrowed, [DELETE])
 
 

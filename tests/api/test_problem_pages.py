@@ -10,7 +10,7 @@ from django.utils.html import conditional_escape
 
 from config.api import errors as api_errors
 from config.api.problem_codes import MEANINGS, problem_type
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 
 SAID = {"Problem": 0, "bad_value": 0, "BadValue": 0, "ValidationError": 1}  # where the code stands among the arguments
 PARSERS = {"_add": 0, "_problem": 0, "_unknown": 0}  # in the readers of rules and campaigns
@@ -70,5 +70,5 @@ def test_a_code_without_a_page_is_told_as_the_standard_has_it():
 )
 def test_several_faults_are_told_apart(messages, told):
     problems = [Problem("wrong_type", message) for message in messages]
-    assert str(Refused(*problems)) == told
+    assert str(RejectedError(*problems)) == told
     assert api_errors.body(422, problems)["detail"] == told

@@ -11,7 +11,7 @@ from activities.log import reader as log_reader
 from activities.models import Activity, ActivityRemoval, ActivityType
 from config import demo
 from config.demo.people import people
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.models import Person
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
@@ -86,10 +86,10 @@ def test_a_type_that_somebodys_list_uses_stays():
 
 def test_once_is_enough_and_it_can_come_back_under_new_api_names():
     demo.load(None)
-    with pytest.raises(Refused, match="there already"):
+    with pytest.raises(RejectedError, match="there already"):
         demo.load(None)
     demo.remove(None)
-    with pytest.raises(Refused, match="no demo"):
+    with pytest.raises(RejectedError, match="no demo"):
         demo.remove(None)
     demo.load(None)
     assert set(demo_types()) == {"attendWebinar2", "bookService2", "buyCar2", "redeemVoucher"}

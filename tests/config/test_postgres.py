@@ -9,7 +9,7 @@ import sys
 import psycopg
 import pytest
 
-from config.postgres.binaries import DatabaseUnavailable
+from config.postgres.binaries import DatabaseUnavailableError
 from config.postgres.server import EmbeddedPostgres
 
 OWNER = """
@@ -41,7 +41,7 @@ def mode(path):
 
 
 def test_a_private_server_with_a_role_that_is_no_superuser(server):
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailableError):
         server.connection_parameters()
     server.ensure_running()
     with connect(server) as connection:
@@ -92,7 +92,7 @@ def test_a_server_that_was_killed_is_started_again_with_what_was_committed(serve
 def test_a_process_that_may_only_attach_says_how_to_start(server, monkeypatch):
     monkeypatch.setenv("EMBEDDED_POSTGRES_ATTACH", "1")
     monkeypatch.setattr("config.postgres.server.WAIT_SECONDS", 0.2)
-    with pytest.raises(DatabaseUnavailable, match="make run"):
+    with pytest.raises(DatabaseUnavailableError, match="make run"):
         server.ensure_running()
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from config.operations import backups, postgres_upgrade
 from config.operations.backups import BackupError
 from config.postgres import server as postgres_server
-from config.postgres.binaries import DatabaseUnavailable, binaries_of, wheel_binaries
+from config.postgres.binaries import DatabaseUnavailableError, binaries_of, wheel_binaries
 from config.postgres.server import EmbeddedPostgres
 from tests.factories import activity, approved_type, person, recorded
 
@@ -56,12 +56,12 @@ def data_dir(tmp_path, monkeypatch):
 
 def test_data_of_another_major_version_are_refused_and_taken_over(data_dir, tmp_path):
     refused = EmbeddedPostgres(data_dir)
-    with pytest.raises(DatabaseUnavailable, match=f"PostgreSQL {OLD}.*upgrade_postgres"):
+    with pytest.raises(DatabaseUnavailableError, match=f"PostgreSQL {OLD}.*upgrade_postgres"):
         refused.ensure_running()
     refused.stop()
     said = manage(data_dir, "migrate")
     assert said.returncode == 1 and "upgrade_postgres" in said.stderr and "Traceback" not in said.stderr
-    with pytest.raises(DatabaseUnavailable, match=f"PostgreSQL {OLD} is needed once more"):
+    with pytest.raises(DatabaseUnavailableError, match=f"PostgreSQL {OLD} is needed once more"):
         postgres_upgrade.upgrade(data_dir, old_binaries=tmp_path)
     with pytest.raises(BackupError):
         postgres_upgrade.upgrade(data_dir, backup=tmp_path)

@@ -18,7 +18,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from activities.log import reports as log_reports
 from activities.log import rollup
 from activities.models import Activity, ActivityType, ApprovedField
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person
@@ -109,16 +109,16 @@ def test_a_funnel_follows_its_definition(types, data):
 
 def test_periods_and_steps_that_make_no_sense_are_refused(types):
     for first, last in ((date(2026, 2, 1), date(2026, 1, 1)), (date(1900, 1, 1), date(2200, 1, 1))):
-        with pytest.raises(Refused):
+        with pytest.raises(RejectedError):
             log_reports.trend(types[0], log_reports.Scope(first, last))
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedError):
         log_reports.funnel([types[0]], YEAR)
 
 
 def test_a_report_that_takes_too_long_is_given_up(types, monkeypatch):
     monkeypatch.setattr(log_reports, "_WHERE", f"pg_sleep(1) is not null and {log_reports._WHERE}")
     recorded(activity(person().pk))
-    with pytest.raises(Refused, match="takes longer"):
+    with pytest.raises(RejectedError, match="takes longer"):
         log_reports.top_people(types[0], replace(YEAR, seconds=0.05))
 
 
@@ -309,5 +309,5 @@ def test_a_report_of_a_list_takes_the_right_to_see_it(types):
     question = list_reports.Question("trend", (types[0].pk,), YEAR.first, YEAR.last)
     assert list_reports.ask(question, user).answer
     for people in ("smart:1", "static:1"):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             list_reports.ask(replace(question, people=people), user)

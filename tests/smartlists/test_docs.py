@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from activities.types.drafts import FieldSpec
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.models import StaticList
 from people.persons import upsert
 from smartlists.catalog import Catalogue
@@ -48,7 +48,7 @@ def test_an_example_of_the_page(things, text):
 
 @pytest.mark.parametrize(("text", "quoted"), REFUSED)
 def test_a_refusal_of_the_page(things, text, quoted):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         language.parse(text, Catalogue())
     assert str(caught.value) == " ".join(line.removeprefix("> ") for line in quoted.splitlines())
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from activities.models import ActivityType
 from activities.types import files as type_files
-from people.core.errors import Refused, located
+from people.core.errors import RejectedError, located
 from people.datatypes import exact_json
 
 
@@ -30,9 +30,9 @@ class Command(BaseCommand):
         try:
             content = exact_json.loads(_read(options["file"]))
             found = type_files.import_types(content, None, approve=options["approve"], dry_run=options["dry_run"])
-        except exact_json.InvalidJSON as error:
+        except exact_json.InvalidJSONError as error:
             raise CommandError(f"{options['file']} is not JSON: {error}") from None
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
         prefix = "Dry run, nothing was changed: " if options["dry_run"] else ""
         said = [f"{one.api_name} {one.what}{' and approved' if one.is_approved else ''}" for one in found]

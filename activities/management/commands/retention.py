@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from activities.log import retention
 from activities.models import ActivityType
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 
 class Command(BaseCommand):
@@ -37,5 +37,5 @@ class Command(BaseCommand):
             raise CommandError(f"There is no activity type '{options['type']}'.")
         try:
             retention.set_retention(found, options["months"] or None, None)
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError(str(refusal)) from None

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from activities.log import retention
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.files.models import Import
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no import {options['import_id']}.")
         try:
             count = retention.take_back(job, options["reason"], None, dry_run=options["dry_run"])
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError(str(refusal)) from None
         prefix = "Dry run, nothing was removed: " if options["dry_run"] else ""
         self.stdout.write(f"{prefix}{count:,} activities of import {job.pk} ({job.name}) removed.")

@@ -17,7 +17,7 @@ from config.access.clients import editing as client_editing
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
 from config.access.users.rights import RightsField
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.numerals import whole_number
 
 FAILED_DAYS = 30
@@ -43,7 +43,7 @@ class ClientForm(forms.Form):
     def chosen(self) -> set[str]:
         return set(self["rights"].value() or ())
 
-    def show(self, refusal: Refused) -> None:
+    def show(self, refusal: RejectedError) -> None:
         for problem in refusal.problems:
             place = str(problem.path[0]) if problem.path else ""
             self.add_error(place if place in self.fields else None, str(problem.message))
@@ -89,7 +89,7 @@ class ApiClientAdmin(ModelAdmin):
             given = form.cleaned_data
             try:
                 made = client_editing.create(given["name"], request.user, request.user, given["rights"])
-            except Refused as refusal:
+            except RejectedError as refusal:
                 form.show(refusal)
             else:
                 return self._show_secret(request, made)
@@ -108,7 +108,7 @@ class ApiClientAdmin(ModelAdmin):
             given = form.cleaned_data
             try:
                 client_editing.change(client, request.user, given["name"], given["rights"])
-            except Refused as refusal:
+            except RejectedError as refusal:
                 form.show(refusal)
             else:
                 messages.success(request, _("Saved. It holds at once."))
@@ -135,7 +135,7 @@ class ApiClientAdmin(ModelAdmin):
             return self._show_secret(
                 request, client_editing.rotate_secret(client, request.user, timedelta(hours=overlap))
             )
-        except Refused as refusal:
+        except RejectedError as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:access_apiclient_change", pk)
 
@@ -143,7 +143,7 @@ class ApiClientAdmin(ModelAdmin):
         client = self._posted(request, pk)
         try:
             client_editing.revoke(client, request.user)
-        except NotAllowed:
+        except NotAllowedError:
             raise PermissionDenied from None
         messages.success(request, _("Revoked: the client gets in no more."))
         return redirect("admin:access_apiclient_change", pk)

@@ -20,7 +20,7 @@ from config.access.models import ApiClient, ApiToken
 from config.access.sign_in import throttling
 from config.observability import logging as log_formats
 from people.core.errors import Problem
-from people.core.refusals import NotFound
+from people.core.refusals import NotFoundError
 from people.rest.viewsets import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
 
 
@@ -47,7 +47,7 @@ def token(request: HttpRequest) -> HttpResponse:
     try:
         scopes = given["scope"].split() if given.get("scope", "").strip() else None
         issued = tokens.issue(client, scopes)
-    except tokens.Refused as refusal:
+    except tokens.RejectedError as refusal:
         return _oauth_fault(400, "invalid_scope", str(refusal))
     client_editing.note_use(client)
     log_formats.name(user=client.api_user_id, client=client.pk)
@@ -237,7 +237,7 @@ class Me(Resource):
         """End one of my tokens at once."""
         found = self._tokens().filter(pk=token_id).first()
         if found is None:
-            raise NotFound(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
         tokens.revoke_personal(found, request.user)
         return Response(status=204)
 

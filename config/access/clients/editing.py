@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy
 from config.access.clients import authentication as client_authentication
 from config.access.models import ApiClient
 from people.core import audit
-from people.core.errors import Problem, Refused, refuse_if, show
+from people.core.errors import Problem, RejectedError, refuse_if, show
 from people.core.permissions import require
 
 DEFAULT_RIGHTS = (
@@ -81,7 +81,7 @@ class Token:
 def create(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) -> Credentials:
     """Create a client that acts within `owner`'s rights; without `rights` with the usual ones that `by` has.
 
-    Raises `Refused` without a name or when it is taken, and `NotAllowed` for more than `by` may do.
+    Raises `RejectedError` without a name or when it is taken, and `NotAllowedError` for more than `by` may do.
     """
     require(by, "access.add_apiclient")
     wanted = [right for right in DEFAULT_RIGHTS if by is None or by.has_perm(right)] if rights is None else list(rights)
@@ -121,15 +121,17 @@ def revoke(client: ApiClient, by: Any) -> None:
 def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0)) -> Credentials:
     """Give the client a new secret; the old one goes on for `overlap`, a token that lives to its end.
 
-    Raises `Refused` (`revoked_client`, `out_of_range` beyond a week).
+    Raises `RejectedError` (`revoked_client`, `out_of_range` beyond a week).
     """
     require(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
     _require_reach(by, client.user, rights_of(client))
     if client.is_revoked:
-        raise Refused(Problem("revoked_client", _("The client is revoked.")))
+        raise RejectedError(Problem("revoked_client", _("The client is revoked.")))
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
-        raise Refused(Problem("out_of_range", _("The old secret can go on for at most a week."), ("overlap_hours",)))
+        raise RejectedError(
+            Problem("out_of_range", _("The old secret can go on for at most a week."), ("overlap_hours",))
+        )
     secret = secrets.token_urlsafe(24)
     client.previous_secret = client.client_secret if overlap else ""
     client.previous_secret_ends_at = timezone.now() + overlap if overlap else None
@@ -179,7 +181,7 @@ def client_of(token: str) -> tuple[ApiClient | None, bool]:
 
 @transaction.atomic
 def change(client: ApiClient, by: Any, name: str | None = None, rights: Iterable[str] | None = None) -> ApiClient:
-    """Rename a client or give it other rights, effective at once. Raises `Refused` (`unknown_right`, names)."""
+    """Rename a client or give it other rights, effective at once. Raises `RejectedError` (`unknown_right`, names)."""
     require(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
     if name is not None and name.strip() != client.name:
@@ -215,9 +217,9 @@ def _changed(name: str | None, rights: Iterable[str] | None) -> list[str]:
 def _free_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > 150 or not name.isprintable():
-        raise Refused(Problem("missing_value", _("A client needs a name of at most 150 characters."), ("name",)))
+        raise RejectedError(Problem("missing_value", _("A client needs a name of at most 150 characters."), ("name",)))
     if ApiClient.objects.filter(name__iexact=name).exists():
-        raise Refused(
+        raise RejectedError(
             Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
         )
     return name

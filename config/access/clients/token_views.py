@@ -17,7 +17,7 @@ from config.access.clients import tokens
 from config.access.models import ApiToken
 from config.access.sign_in import sessions
 from config.access.users.rights import RightsField
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 LIVES = (7, 30, 90, 366)
 
@@ -69,7 +69,7 @@ def page(request: HttpRequest) -> HttpResponse:
         given_form = form.cleaned_data
         try:
             issued = tokens.create_personal(user, given_form["name"], given_form["days"], given_form["rights"] or None)
-        except Refused as refusal:
+        except RejectedError as refusal:
             for problem in refusal.problems:
                 place = str(problem.path[0]) if problem.path else ""
                 form.add_error(place if place in form.fields else None, str(problem.message))

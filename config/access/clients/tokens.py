@@ -18,7 +18,7 @@ from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
 from config.access.sign_in import sessions
 from people.core import audit
-from people.core.errors import NotAllowed, Problem, Refused, refuse_if, show
+from people.core.errors import NotAllowedError, Problem, RejectedError, refuse_if, show
 
 MAX_PERSONAL_DAYS = 366
 MAX_PERSONAL_TOKENS = 50
@@ -57,7 +57,7 @@ class Holder:
 def issue(client: ApiClient, scopes: Iterable[str] | None = None) -> Issued:
     """A new token of the client, for ACCESS_TOKEN_SECONDS; with `scopes` it can do no more than these.
 
-    Raises `Refused` (`unknown_right`) for a scope that the client has not.
+    Raises `RejectedError` (`unknown_right`) for a scope that the client has not.
     """
     wanted = None if scopes is None else sorted(set(scopes))
     if wanted is not None:
@@ -70,14 +70,14 @@ def issue(client: ApiClient, scopes: Iterable[str] | None = None) -> Issued:
 
 @transaction.atomic
 def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | None = None) -> Issued:
-    """A token with which a script acts as `user`. Raises `Refused`; tokens cannot beget tokens."""
+    """A token with which a script acts as `user`. Raises `RejectedError`; tokens cannot beget tokens."""
     _refuse_programs(user)
     if not name.strip() or len(name) > 150 or not name.isprintable():
-        raise Refused(Problem("missing_value", _("A token needs a name of at most 150 characters."), ("name",)))
+        raise RejectedError(Problem("missing_value", _("A token needs a name of at most 150 characters."), ("name",)))
     if not 1 <= days <= MAX_PERSONAL_DAYS:
-        raise Refused(Problem("out_of_range", _("A token lives from 1 to 366 days."), ("days",)))
+        raise RejectedError(Problem("out_of_range", _("A token lives from 1 to 366 days."), ("days",)))
     if user.api_tokens.filter(client=None).count() >= MAX_PERSONAL_TOKENS:
-        raise Refused(Problem("too_many_tokens", _("At most 50 tokens a user: revoke one first.")))
+        raise RejectedError(Problem("too_many_tokens", _("At most 50 tokens a user: revoke one first.")))
     wanted = None if scopes is None else sorted(set(scopes))
     if wanted is not None:
         _refuse_unknown(wanted, client_editing.known_rights())
@@ -87,11 +87,13 @@ def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | Non
 
 
 def require_confirmed(request: Any) -> None:
-    """Raise `NotAllowed` unless it was shown lately that it is the user who makes a token: a session may be stolen."""
+    """Raise `NotAllowedError` unless it was shown lately that it is the user
+    who makes a token: a session may be stolen.
+    """
     _refuse_programs(request.user)
     if not sessions.is_confirmed(request):
         message = _("Confirm first that it is you: by your password, your second step, or by signing in again.")
-        raise NotAllowed(Problem("confirmation_needed", message, (), "session"))
+        raise NotAllowedError(Problem("confirmation_needed", message, (), "session"))
 
 
 @transaction.atomic
@@ -136,7 +138,7 @@ def _keep(prefix: str, life: timedelta, **values: Any) -> Issued:
 def _refuse_programs(user: Any) -> None:
     if user.is_api_only or user.has_token:
         message = _("Personal tokens are made and revoked by people who are logged in, not with a token.")
-        raise NotAllowed(Problem("not_allowed", message, (), "session"))
+        raise NotAllowedError(Problem("not_allowed", message, (), "session"))
 
 
 def _refuse_unknown(wanted: list[str], known: Iterable[str]) -> None:

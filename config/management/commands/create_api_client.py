@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.access.clients import editing as client_editing
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 
 class Command(BaseCommand):
@@ -22,6 +22,6 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user '{options['owner'] or 'admin'}'.")
         try:
             credentials = client_editing.create(options["name"], owner, None)
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(json.dumps({"client_id": credentials.client_id, "client_secret": credentials.client_secret}))

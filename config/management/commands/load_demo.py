@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from config import demo
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 
 
 class Command(BaseCommand):
@@ -12,7 +12,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             loaded = demo.load(None)
-        except Refused as refusal:
+        except RejectedError as refusal:
             if refusal.code == "demo_is_there":
                 self.stdout.write("Demo: loaded before.")
                 return

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config.postgres.binaries import DatabaseUnavailable
+from config.postgres.binaries import DatabaseUnavailableError
 from config.postgres.server import EmbeddedPostgres
 
 
@@ -19,5 +19,5 @@ class Command(BaseCommand):
             signal.pause()  # the process manager would take an end for a failure
         try:
             EmbeddedPostgres(Path(settings.DATA_DIR)).run()
-        except DatabaseUnavailable as error:
+        except DatabaseUnavailableError as error:
             raise CommandError(str(error)) from None

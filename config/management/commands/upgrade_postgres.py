@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.operations import postgres_upgrade
 from config.operations.backups import BackupError
-from config.postgres.binaries import MAJOR, DatabaseUnavailable
+from config.postgres.binaries import MAJOR, DatabaseUnavailableError
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             raise CommandError("DATABASE_URL is set: upgrade that server by its own means, see docs/upgrading.md.")
         try:
             done = postgres_upgrade.upgrade(Path(settings.DATA_DIR), options["backup"], options["binaries"])
-        except (DatabaseUnavailable, BackupError) as error:
+        except (DatabaseUnavailableError, BackupError) as error:
             raise CommandError(str(error)) from None
         if done is None:
             self.stdout.write(f"Nothing to do: the data are of PostgreSQL {MAJOR}.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from config.marketo.wire.responses import Failure, invalid
+from config.marketo.wire.responses import MarketoError, invalid
 
 FORMATS: Mapping[str, str] = {"csv": ",", "tsv": "\t", "ssv": ";"}  # [I] §5.1: the S of SSV is the semicolon
 
@@ -15,6 +15,6 @@ def format_of(given: object) -> str:
     return text.lower()
 
 
-def unknown_job() -> Failure:
+def unknown_job() -> MarketoError:
     """[I] §5: who asks for a job that is not theirs."""
-    return Failure("1013", "Job not found")
+    return MarketoError("1013", "Job not found")

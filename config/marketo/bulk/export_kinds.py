@@ -9,7 +9,7 @@ from typing import Any
 from activities.models import ActivityType, ActivityVersion
 from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from config.marketo.resources.lead_names import Names
-from config.marketo.wire.responses import Failure, invalid
+from config.marketo.wire.responses import MarketoError, invalid
 from people import datatypes
 from people.core.errors import show
 from people.files.exports import kinds as export_kinds
@@ -91,9 +91,11 @@ def _type_ids(filters: Mapping[str, Any]) -> list[int]:
             raise invalid(one, "Integer")
         found.append(int(text))
     if DELETE_LEAD in found:
-        raise Failure("1003", f"Invalid data: activity type {DELETE_LEAD} cannot be exported")
+        raise MarketoError("1003", f"Invalid data: activity type {DELETE_LEAD} cannot be exported")
     if unknown := set(found) - set(ActivityType.objects.filter(pk__in=found).values_list("pk", flat=True)):
-        raise Failure("1003", f"Invalid data: there is no activity type {min(unknown)}")  # [I] §2.3 says so of reading
+        raise MarketoError(
+            "1003", f"Invalid data: there is no activity type {min(unknown)}"
+        )  # [I] §2.3 says so of reading
     return found
 
 
@@ -102,11 +104,11 @@ def _primary_values(filters: Mapping[str, Any], name: str, types: Sequence[int])
     if not values:
         return []
     if filters.get("primaryAttributeValues") and filters.get("primaryAttributeValueIds"):
-        raise Failure("1003", "Invalid data: only one of primaryAttributeValues and primaryAttributeValueIds")
+        raise MarketoError("1003", "Invalid data: only one of primaryAttributeValues and primaryAttributeValueIds")
     if not isinstance(values, list) or len(values) > MAX_VALUES or not all(_IS_VALUE[name](one) for one in values):
-        raise Failure("1003", f"Invalid data: at most {MAX_VALUES} {name}")
+        raise MarketoError("1003", f"Invalid data: at most {MAX_VALUES} {name}")
     if not types or set(types) - WITH_VALUES:
-        raise Failure("1003", f"Invalid data: {name} need activity types that have them")
+        raise MarketoError("1003", f"Invalid data: {name} need activity types that have them")
     return [str(one) for one in values]
 
 
@@ -130,11 +132,11 @@ def _leads(asked: Mapping[str, Any], is_check: bool) -> Statement:
     known = {"createdAt", "updatedAt", "staticListId", "staticListName", "smartListId", "smartListName"}
     filters = _filters(asked, known)
     if len(filters) != 1:
-        raise Failure("1003", f"Invalid data: exactly one filter of {', '.join(sorted(known))}")
+        raise MarketoError("1003", f"Invalid data: exactly one filter of {', '.join(sorted(known))}")
     names = Names()
     wanted = _wanted(asked, {"id": "", **names.ours})
     if not wanted:
-        raise Failure("1003", "Invalid data: fields are needed")
+        raise MarketoError("1003", "Invalid data: fields are needed")
     headers = _headers(asked)
     columns = [_lead_column(name, headers.get(name, name), names) for name in wanted]
     ((name, value),) = filters.items()
@@ -167,7 +169,7 @@ def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]
         raise invalid(value, "String")
     found = model.objects.filter(**({"pk": int(text)} if is_id else {"name__iexact": text})).first()
     if found is None:
-        raise Failure("1003", f"Invalid data: there is no list '{show(value)}'")
+        raise MarketoError("1003", f"Invalid data: there is no list '{show(value)}'")
     if isinstance(found, SmartList):
         ids = [] if is_check else list(stored_evaluations.shown(found, None).person_ids)
         return "person p join unnest(%(ids)s::int[]) as w (id) using (id) where p.state = 'live' order by p.id", {
@@ -183,10 +185,10 @@ def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]
 def _filters(asked: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     filters = asked.get("filter")
     if not isinstance(filters, dict) or not filters:
-        raise Failure("1003", "Invalid data: a filter is needed")
+        raise MarketoError("1003", "Invalid data: a filter is needed")
     unknown = sorted(set(filters) - known)
     if unknown:
-        raise Failure("1035", f"Unsupported filter type for target subscription: {show(unknown[0])}")
+        raise MarketoError("1035", f"Unsupported filter type for target subscription: {show(unknown[0])}")
     return filters
 
 
@@ -194,18 +196,18 @@ def _range(filters: Mapping[str, Any], name: str) -> tuple[datetime, datetime]:
     """[start, end): a whole second named as the end belongs to the range, as the Marketo API knows no fractions."""
     given = filters.get(name)
     if not isinstance(given, dict):
-        raise Failure("1003", f"Invalid data: the filter {name} is needed")
+        raise MarketoError("1003", f"Invalid data: the filter {name} is needed")
     start, end = (_moment(given.get(part), part) for part in ("startAt", "endAt"))
     if end < start or end - start > MAX_RANGE:
-        raise Failure("1003", "Invalid data: a range of at most 31 days is needed, its start before its end")
+        raise MarketoError("1003", "Invalid data: a range of at most 31 days is needed, its start before its end")
     return start, end + (timedelta(seconds=1) if not end.microsecond else timedelta(microseconds=1))
 
 
 def _moment(value: Any, name: str) -> datetime:
     try:
         return datatypes.parse_moment(re.sub(r"\s", "", value) if isinstance(value, str) else value, UTC)
-    except datatypes.BadValue:
-        raise Failure("1003", f"Invalid data: {name} must be a date and time") from None
+    except datatypes.BadValueError:
+        raise MarketoError("1003", f"Invalid data: {name} must be a date and time") from None
 
 
 def _wanted(asked: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
@@ -215,7 +217,7 @@ def _wanted(asked: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
         raise invalid(wanted, "List")
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise Failure("1003", f"Invalid data: unknown field '{show(unknown[0])}'")
+        raise MarketoError("1003", f"Invalid data: unknown field '{show(unknown[0])}'")
     return list(dict.fromkeys(wanted))
 
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from config.marketo.bulk import endpoints as bulk_endpoints
 from config.marketo.wire import paging, usage
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import Failure, success, timestamp
-from people.core.errors import Refused
+from config.marketo.wire.responses import MarketoError, success, timestamp
+from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
@@ -38,7 +38,7 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 def create(call: Call, kind: str) -> HttpResponse:
     body = call.parameters.json
     if not isinstance(body, dict):
-        raise Failure("1003", "Invalid data: a JSON object is expected")
+        raise MarketoError("1003", "Invalid data: a JSON object is expected")
     _check_quota()
     asked = {name: body[name] for name in ("fields", "columnHeaderNames", "filter") if body.get(name) is not None}
     export = export_jobs.create(
@@ -57,9 +57,9 @@ def enqueue(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     _check_quota()
     try:
         export_jobs.enqueue(export)
-    except Refused as refusal:
+    except RejectedError as refusal:
         message = {"too_many_jobs": "Too many jobs in queue", "already_queued": "Job already queued"}
-        raise Failure("1029", message.get(refusal.code, str(refusal))) from None
+        raise MarketoError("1029", message.get(refusal.code, str(refusal))) from None
     return success([_row(export)])
 
 
@@ -73,15 +73,15 @@ def _check_quota() -> None:
         "total"
     ]
     if (written or 0) >= quota * 1024 * 1024:
-        raise Failure("1029", f"Export daily quota {quota}MB exceeded.")
+        raise MarketoError("1029", f"Export daily quota {quota}MB exceeded.")
 
 
 def cancel(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     export = _find(call, kind, key)
     try:
         export_jobs.cancel(export)
-    except Refused:
-        raise Failure("1029", f"Job is {STATUS[export.state]}") from None  # type: ignore[index]
+    except RejectedError:
+        raise MarketoError("1029", f"Job is {STATUS[export.state]}") from None  # type: ignore[index]
     return success([_row(export)])
 
 

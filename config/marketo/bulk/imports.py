@@ -16,8 +16,8 @@ from config.marketo.bulk import endpoints as bulk_endpoints
 from config.marketo.resources.lead_names import Names
 from config.marketo.resources.leads import check_partition
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import Failure, missing, success
-from people.core.errors import Refused, show
+from config.marketo.wire.responses import MarketoError, missing, success
+from people.core.errors import RejectedError, show
 from people.core.source import Channel
 from people.files.exports import kinds as export_kinds
 from people.files.imports import jobs as import_jobs
@@ -61,7 +61,7 @@ def import_leads(call: Call) -> HttpResponse:
     unknown = [column for column in header if column != "id" and column not in names.ours]
     if unknown:
         job.delete()
-        raise Failure("1006", f"Field '{show(unknown[0])}' not found")
+        raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
     columns = {"id" if column == "id" else names.ours[column]: column for column in header}
     plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list and static_list.pk, keep_apostrophes=True)
     return success([_queued(call, job, plan)])
@@ -79,7 +79,7 @@ def import_activities(call: Call) -> HttpResponse:
         raise missing("activityTypeId")
     activity_type = ActivityType.objects.recordable().custom().with_versions().filter(pk=number).first()
     if activity_type is None:
-        raise Failure("1013", f"Object not found: '{number}'")
+        raise MarketoError("1013", f"Object not found: '{number}'")
     names = Names()
     given = parameters.text("lookupField") or "id"
     lookup = "id" if given == "leadId" else _lookup(given, names)
@@ -91,7 +91,7 @@ def import_activities(call: Call) -> HttpResponse:
     unknown = [column for column in header if column not in taken]
     if unknown:
         job.delete()
-        raise Failure("1006", f"Field '{show(unknown[0])}' not found")
+        raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
     plan = Plan(
         columns=columns,
         subject=activity_type.api_name,
@@ -120,7 +120,7 @@ def _activity_columns(activity_type: ActivityType, header: tuple[str, ...]) -> d
 def _lookup(given: str, names: Names) -> str:
     ours = "id" if given == "id" else names.ours.get(given)
     if ours is None or (ours not in {"id", "email"} and not names.fields[ours].is_unique):
-        raise Failure("1006", f"Lookup field '{show(given)}' not found")
+        raise MarketoError("1006", f"Lookup field '{show(given)}' not found")
     return ours
 
 
@@ -130,7 +130,7 @@ def _static_list(call: Call) -> StaticList | None:
         return None
     found = StaticList.objects.filter(pk=number).first()
     if found is None:
-        raise Failure("1013", f"Object not found: '{number}'")
+        raise MarketoError("1013", f"Object not found: '{number}'")
     return found
 
 
@@ -138,7 +138,7 @@ def _upload(call: Call, kind: str) -> Import:
     """The part `file` of the request, kept. Raises 1016 when too many imports are waiting."""
     waiting = Import.objects.filter(channel=Channel.MARKETO, state=State.IMPORTING).count()
     if waiting >= MAX_QUEUED:
-        raise Failure("1016", "Too many imports")
+        raise MarketoError("1016", "Too many imports")
     fields, file = _parts(call)
     format = bulk_endpoints.format_of(fields.get("format") or call.parameters.text("format"))
     known = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
@@ -151,7 +151,7 @@ def _parts(call: Call) -> tuple[Any, Any]:
         handlers = [TemporaryFileUploadHandler(request)]
         fields, files = MultiPartParser(request.META, BytesIO(call.parameters.body), handlers).parse()
     except (MultiPartParserError, BadRequest):
-        raise Failure("613", "Invalid multipart request") from None
+        raise MarketoError("613", "Invalid multipart request") from None
     if "file" not in files:
         raise missing("file")
     return fields, files["file"]
@@ -161,7 +161,7 @@ def _queued(call: Call, job: Import, plan: Plan) -> dict[str, Any]:
     try:
         import_jobs.set_plan(job, plan, call.user)
         import_jobs.step(job, "start", call.user)
-    except Refused:
+    except RejectedError:
         job.delete()
         raise
     return {"batchId": job.pk, "importId": str(job.pk), "status": "Queued"}

@@ -20,7 +20,7 @@ from config.marketo.resources.lead_names import Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import person_id
-from config.marketo.wire.responses import Failure, invalid, row_errors, success, timestamp
+from config.marketo.wire.responses import MarketoError, invalid, row_errors, success, timestamp
 from people import datatypes
 from people.core.source import Channel
 from people.models import StaticList, StaticListMember
@@ -152,7 +152,7 @@ def paging_token(call: Call) -> HttpResponse:
     text = call.parameters.needed("sinceDatetime")
     try:
         since = datatypes.parse_moment(text)
-    except datatypes.BadValue:
+    except datatypes.BadValueError:
         raise invalid(text, "Datetime") from None  # [I] §2.2
     return success(nextPageToken=paging.encode(log_reader.start(since)))
 
@@ -164,11 +164,11 @@ def read(call: Call) -> HttpResponse:
     if not type_ids:
         call.parameters.needed("activityTypeIds")
     if len(set(type_ids)) > MAX_TYPES:
-        raise Failure("1003", f"Invalid data: at most {MAX_TYPES} activity types")  # [I] §2.3
+        raise MarketoError("1003", f"Invalid data: at most {MAX_TYPES} activity types")  # [I] §2.3
     shown = Shown(type_ids)
     unknown = set(type_ids) - shown.types
     if unknown:
-        raise Failure("1003", f"Invalid data: there is no activity type {min(unknown)}")  # [I] §2.3
+        raise MarketoError("1003", f"Invalid data: there is no activity type {min(unknown)}")  # [I] §2.3
     page = page_of(call, type_ids, [*_assets(call, type_ids), *_kept(shown.standard)])
     return reply(page, map(shown.row, page.activities))
 
@@ -179,7 +179,7 @@ def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]
     people = call.parameters.numbers("leadIds") or None
     list_id = call.parameters.id("listId")
     if people is not None and len(people) > MAX_PEOPLE:
-        raise Failure("1003", f"Invalid data: at most {MAX_PEOPLE} leads")  # [I] §2.3
+        raise MarketoError("1003", f"Invalid data: at most {MAX_PEOPLE} leads")  # [I] §2.3
     if list_id is not None and people is None:
         people, on_list = _members(list_id)
         conditions = [*conditions, *on_list]
@@ -194,7 +194,7 @@ def reply(page: Page, rows: Iterable[dict[str, Any]]) -> HttpResponse:
 def _members(list_id: int) -> tuple[list[int] | None, list[Condition]]:
     """Whose activities are wanted: the members of a short list by name, those of a long one by a condition."""
     if not StaticList.objects.filter(pk=list_id).exists():
-        raise Failure("1013", f"Object not found: list {list_id}")  # [I] §2.3
+        raise MarketoError("1013", f"Object not found: list {list_id}")  # [I] §2.3
     members = StaticListMember.objects.filter(static_list=list_id).values_list("person_id", flat=True)
     ids = list(members[: SHORT_LIST + 1])
     return (ids, []) if len(ids) <= SHORT_LIST else (None, [log_reader.on_list(list_id)])
@@ -206,7 +206,7 @@ def _assets(call: Call, type_ids: Sequence[int]) -> list[Condition]:
     if not ids:
         return []
     if len(set(type_ids)) != 1:
-        raise Failure("1003", "Invalid data: assetIds needs exactly one activity type")
+        raise MarketoError("1003", "Invalid data: assetIds needs exactly one activity type")
     return [Condition(ASSET_SQL.get(type_ids[0], "false"), {"assets": ids, "texts": [str(number) for number in ids]})]
 
 

@@ -9,7 +9,7 @@ from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.types import drafts, lifecycle, validation
 from activities.types.drafts import FieldSpec, Names
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import Failure, missing, success, timestamp
+from config.marketo.wire.responses import MarketoError, missing, success, timestamp
 from people.core.errors import show
 
 STATUS = {
@@ -103,14 +103,14 @@ def _find(api_name: str) -> ActivityType:
     types = ActivityType.objects.custom().existing().with_versions()
     found = types.filter(api_name=api_name).first() if validation.API_NAME.fullmatch(api_name) else None
     if found is None:
-        raise Failure("1013", f"Object not found: '{show(api_name)}'")
+        raise MarketoError("1013", f"Object not found: '{show(api_name)}'")
     return found
 
 
 def _object(call: Call) -> dict[str, Any]:
     body = call.parameters.json
     if not isinstance(body, dict):
-        raise Failure("1003", "Invalid data: a JSON object is expected")
+        raise MarketoError("1003", "Invalid data: a JSON object is expected")
     return body
 
 
@@ -126,7 +126,7 @@ def _text(body: dict[str, Any], member: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or "\0" in value or (not value.isprintable() and member != "description"):
-        raise Failure("1003", f"Invalid data for '{member}': text is expected")
+        raise MarketoError("1003", f"Invalid data for '{member}': text is expected")
     return value.encode("utf-8", "replace").decode()
 
 

@@ -10,9 +10,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import Failure, asset_timestamp, assets, invalid
+from config.marketo.wire.responses import MarketoError, asset_timestamp, assets, invalid
 from people import datatypes
-from people.core.errors import Refused, show
+from people.core.errors import RejectedError, show
 from people.core.models import Folder
 from people.datatypes import keys as datatype_keys
 
@@ -34,7 +34,7 @@ def search(call: Call, found: QuerySet[M]) -> QuerySet[M]:
         found = found.filter(folder=folder) if folder else found.filter(folder__isnull=True)
     earliest, latest = _moment(call, "earliestUpdatedAt"), _moment(call, "latestUpdatedAt")
     if earliest and latest and latest <= earliest:
-        raise Failure("701", "latestUpdatedAt must be after earliestUpdatedAt")
+        raise MarketoError("701", "latestUpdatedAt must be after earliestUpdatedAt")
     if earliest:
         found = found.filter(updated_at__gte=earliest)
     if latest:
@@ -50,7 +50,7 @@ def existing(found: QuerySet[M], number: int, kind: str) -> M:
     """Raises 702; [I] §4: its words."""
     row = by_id(found, number)
     if row is None:
-        raise Failure("702", f"{kind} not found for id {min(number, datatype_keys.MAX_ID)}")
+        raise MarketoError("702", f"{kind} not found for id {min(number, datatype_keys.MAX_ID)}")
     return row
 
 
@@ -65,12 +65,12 @@ def folder_of(given: str) -> Folder | None:
         found = _FOLDER_ID.search(given)
         number = int(found[1]) if found else None
     if type(number) is not int or not 0 < number <= datatype_keys.MAX_ID:
-        raise Failure("701", f"folder is invalid: '{show(given)}'")
+        raise MarketoError("701", f"folder is invalid: '{show(given)}'")
     if number == ROOT["id"]:
         return None
     folder = Folder.objects.filter(pk=number - FIRST_FOLDER).first()
     if folder is None:
-        raise Failure("710", f"Parent folder not found for id {number}")
+        raise MarketoError("710", f"Parent folder not found for id {number}")
     return folder
 
 
@@ -95,9 +95,9 @@ def named(verb: Callable[[], M], kind: str) -> M:
     """§4: what `verb` makes; the asset API has its own words for a name that is taken."""
     try:
         return verb()
-    except Refused as refusal:
+    except RejectedError as refusal:
         if refusal.code == "name_taken":
-            raise Failure("709", f"{kind} with the same name already exists") from None
+            raise MarketoError("709", f"{kind} with the same name already exists") from None
         raise
 
 
@@ -105,7 +105,7 @@ def _moment(call: Call, name: str) -> datetime | None:
     text = call.parameters.text(name)
     try:
         return datatypes.parse_moment(text) if text else None
-    except datatypes.BadValue:
+    except datatypes.BadValueError:
         raise invalid(text, "Datetime") from None
 
 

@@ -9,7 +9,7 @@ from activities.types import standard as standard_types
 from config.marketo.resources.activities import asset_id, head, page_of, reply
 from config.marketo.resources.lead_names import Names
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import Failure
+from config.marketo.wire.responses import MarketoError
 
 TYPES = (standard_types.NEW_PERSON, standard_types.CHANGE_DATA_VALUE)
 # the primary value of a change names its field; a summary of a large import names several
@@ -26,7 +26,7 @@ def lead_changes(call: Call) -> HttpResponse:
     wanted = [name for name in wanted if name != "id"]  # describe.json names it, and it never changes
     unknown = [name for name in wanted if name not in names.ours]
     if unknown:
-        raise Failure("1006", f"Field '{unknown[0][:80]}' not found")
+        raise MarketoError("1006", f"Field '{unknown[0][:80]}' not found")
     changed = [names.ours[name] for name in wanted]
     parameters = {"change_type": standard_types.CHANGE_DATA_VALUE, "changed": changed}
     page = page_of(call, TYPES, [Condition(CHANGED, parameters)])

@@ -12,7 +12,7 @@ from config.access.clients import editing as client_editing
 from config.access.models import ApiClient
 from config.access.sign_in import throttling
 from config.marketo.wire.parameters import Parameters
-from config.marketo.wire.responses import CONTENT_TYPE, Failure
+from config.marketo.wire.responses import CONTENT_TYPE, MarketoError
 from config.observability import logging as log_formats
 from people.core.errors import show
 
@@ -24,7 +24,7 @@ def token(request: HttpRequest) -> HttpResponse:
         return _refuse(405, "invalid_request", f"Request method '{request.method}' not supported")
     try:
         given = Parameters(request, request.body).form
-    except Failure as failure:
+    except MarketoError as failure:
         return _refuse(400, "invalid_request", failure.message)
     # [I] §1: statuses and texts for a wrong or missing grant type
     if "grant_type" not in given:

@@ -8,9 +8,9 @@ from config.marketo.resources.lead_names import Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import MAX_BATCH
-from config.marketo.wire.responses import Failure, printable, row_errors, success
+from config.marketo.wire.responses import MarketoError, printable, row_errors, success
 from people import datatypes
-from people.core.errors import NotAllowed, Problem, Refused, bad_value, show
+from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value, show
 from people.fields import editing as field_editing
 from people.fields.catalog import FieldInfo
 from people.models import PersonField
@@ -115,11 +115,11 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
     name, data_type = given.get("name"), given.get("dataType")
     try:
         if datatypes.is_blank(name):
-            raise Refused(Problem("missing_value", "", ("api_name",)))
+            raise RejectedError(Problem("missing_value", "", ("api_name",)))
         if not isinstance(name, str):
-            raise Refused(bad_value("bad_name", "a name", name, "api_name"))
+            raise RejectedError(bad_value("bad_name", "a name", name, "api_name"))
         if not isinstance(data_type, str) or data_type not in CREATABLE:
-            raise Refused(bad_value("unknown_data_type", ", ".join(CREATABLE), data_type, "data_type"))
+            raise RejectedError(bad_value("unknown_data_type", ", ".join(CREATABLE), data_type, "data_type"))
         made = field_editing.create(
             given.get("displayName"),
             CREATABLE[data_type],
@@ -130,7 +130,7 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
             is_unique=given.get("isUnique") is True,
             is_api_created=True,
         )
-    except Refused as refusal:
+    except RejectedError as refusal:
         return _skipped(given, refusal)
     return {"name": made.api_name, "status": "created"}
 
@@ -142,23 +142,23 @@ def update(call: Call, name: str) -> HttpResponse:
     field = find(name, names)
     (row, *more) = call.parameters.rows("fields")
     if more or not isinstance(row, dict):
-        raise Failure("1003", "Invalid data: exactly one field is expected")
+        raise MarketoError("1003", "Invalid data: exactly one field is expected")
     fixed = {"name": name, "dataType": _type(names.fields[field.api_name])["dataType"]}
     for member in fixed.keys() & row.keys():
         if row[member] != fixed[member]:
-            raise Failure("1003", f"Invalid data for '{member}': it cannot change")
+            raise MarketoError("1003", f"Invalid data for '{member}': it cannot change")
     changes = {ours: row[theirs] for ours, theirs in MEMBERS.items() if theirs in row}
     if "is_hidden" in changes:
         changes["is_hidden"] = changes["is_hidden"] is True
     try:
         field_editing.change(field, call.user, **changes)
-    except Refused as refusal:
+    except RejectedError as refusal:
         return success([_skipped(row, refusal)])
     return success([{"name": name, "status": "updated"}])
 
 
-def _skipped(row: dict[str, Any], refusal: Refused) -> dict[str, Any]:
-    if isinstance(refusal, NotAllowed):
+def _skipped(row: dict[str, Any], refusal: RejectedError) -> dict[str, Any]:
+    if isinstance(refusal, NotAllowedError):
         raise refusal
     name = {"name": printable(row["name"])} if isinstance(row.get("name"), str) else {}
     words = MEMBERS | {"api_name": "name", "data_type": "dataType"}
@@ -169,7 +169,7 @@ def find(name: str, names: Names) -> PersonField:
     """The field that the Marketo API calls `name`. Raises 1006."""
     ours = names.ours.get(name)
     if ours is None:
-        raise Failure("1006", f"Field '{show(name)}' not found")
+        raise MarketoError("1006", f"Field '{show(name)}' not found")
     return PersonField.objects.get(pk=names.fields[ours].id)
 
 

@@ -12,7 +12,7 @@ from config.marketo.resources.lead_names import Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import MAX_BATCH, person_id, with_plus
-from config.marketo.wire.responses import Failure, invalid, missing, row_errors, success, timestamp
+from config.marketo.wire.responses import MarketoError, invalid, missing, row_errors, success, timestamp
 from people import lookup as people_lookup
 from people.core.errors import show
 from people.datatypes import keys as datatype_keys
@@ -76,7 +76,7 @@ def _action(given: Any) -> Action:
 def check_partition(given: Any) -> None:
     """[I] §B: there is one partition; 1008 for any other."""
     if not (given is None or (isinstance(given, str) and given.strip().lower() in {"", PARTITION["name"].lower()})):  # type: ignore[attr-defined]
-        raise Failure("1008", f"Lead partition '{show(given)}' does not exist")
+        raise MarketoError("1008", f"Lead partition '{show(given)}' does not exist")
 
 
 def partitions(call: Call) -> HttpResponse:
@@ -100,7 +100,7 @@ def _moved(row: Any, pk: int | None, known: set[int]) -> dict[str, Any]:
         if row.get("partitionName") is None:
             raise missing("partitionName")
         check_partition(row["partitionName"])
-    except Failure as error:
+    except MarketoError as error:
         return {"id": pk, "status": "skipped", "reasons": [{"code": error.code, "message": error.message}]}
     return {"id": pk, "status": "updated"}
 
@@ -110,9 +110,9 @@ def _lookup(given: Any, names: Names) -> str:
         return "email"
     ours = "id" if given == "id" else names.ours.get(given) if isinstance(given, str) else None
     if ours is None:
-        raise Failure("1006", f"Lookup field '{show(given)}' not found")
+        raise MarketoError("1006", f"Lookup field '{show(given)}' not found")
     if ours not in {"id", "email"} and not names.fields[ours].is_unique:
-        raise Failure("1011", f"Field '{show(given)}' not supported as lookupField: it is not unique")
+        raise MarketoError("1011", f"Field '{show(given)}' not supported as lookupField: it is not unique")
     return ours
 
 
@@ -140,7 +140,7 @@ def live_person(lead_id: int) -> Person:
     """[I] §3: an unknown id refuses the whole request."""
     person = Person.objects.live().filter(pk=min(lead_id, datatype_keys.MAX_ID)).first()
     if person is None:
-        raise Failure("1004", "Lead not found")
+        raise MarketoError("1004", "Lead not found")
     return person
 
 
@@ -153,10 +153,10 @@ def by_filter(call: Call) -> HttpResponse:
     if not values:
         raise missing("filterValues")
     if len(values) > MAX_BATCH:
-        raise Failure("1003", f"Invalid data: at most {MAX_BATCH} filter values")
+        raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} filter values")
     people = list(_matching(filter_type, values, names)[: MAX_MATCHES + 1])
     if len(people) > MAX_MATCHES:
-        raise Failure("1003", "Too many results match the filter")
+        raise MarketoError("1003", "Too many results match the filter")
     start = paging.offset(call)
     page = people[start : start + call.parameters.batch_size()]
     more = str(start + len(page)) if start + len(page) < len(people) else None
@@ -181,7 +181,7 @@ def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Per
     if info is not None and not info.is_standard and info.data_type.name in SEARCHABLE:
         text = Lower(KeyTextTransform(info.api_name, "fields"))
         return people.alias(value=text).filter(value__in=[datatype_keys.key_of(value) for value in values])
-    raise Failure("1011", f"Field '{filter_type[:80]}' not supported")
+    raise MarketoError("1011", f"Field '{filter_type[:80]}' not supported")
 
 
 def wanted_fields(call: Call, names: Names) -> list[str]:
@@ -189,7 +189,7 @@ def wanted_fields(call: Call, names: Names) -> list[str]:
     wanted = call.parameters.values("fields")
     unknown = [name for name in wanted if name != "id" and name not in names.ours]
     if unknown:
-        raise Failure("1006", f"Field '{unknown[0][:80]}' not found")
+        raise MarketoError("1006", f"Field '{unknown[0][:80]}' not found")
     return ["id", *(name for name in wanted if name != "id")] if wanted else list(DEFAULT_FIELDS)
 
 
@@ -214,5 +214,5 @@ def associate(call: Call, lead_id: int) -> HttpResponse:
     cookie = call.parameters.needed("cookie")
     live_person(lead_id)
     if not COOKIE.fullmatch(cookie):
-        raise Failure("1012", f"Invalid cookie value '{show(cookie)}'")
+        raise MarketoError("1012", f"Invalid cookie value '{show(cookie)}'")
     return success()

@@ -10,7 +10,7 @@ from config.marketo.resources.leads import lead, live_person, wanted_fields
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import person_id
-from config.marketo.wire.responses import Failure, success, timestamp
+from config.marketo.wire.responses import MarketoError, success, timestamp
 from people import lookup as people_lookup
 from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
@@ -140,7 +140,7 @@ def campaigns(call: Call) -> HttpResponse:
     size = call.parameters.batch_size()
     try:
         call.require("smartlists.view_smartcampaign")
-    except Failure:
+    except MarketoError:
         return success([])
     page = list(SmartCampaign.objects.filter(pk__gt=paging.after(call)).order_by("pk")[: size + 1])
     more = str(page[size - 1].pk) if len(page) > size else None
@@ -164,7 +164,7 @@ def find(list_id: int) -> StaticList:
     """Raises 1013 (§3)."""
     found = StaticList.objects.filter(pk=min(list_id, datatype_keys.MAX_ID)).first()
     if found is None:
-        raise Failure("1013", f"Object not found: list {min(list_id, datatype_keys.MAX_ID)}")
+        raise MarketoError("1013", f"Object not found: list {min(list_id, datatype_keys.MAX_ID)}")
     return found
 
 

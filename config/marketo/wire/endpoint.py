@@ -16,10 +16,10 @@ from config.access.clients import failures as client_failures
 from config.marketo.wire import throttling as marketo_throttling
 from config.marketo.wire import usage
 from config.marketo.wire.parameters import Parameters
-from config.marketo.wire.responses import OUTAGES, Failure, failure, missing
+from config.marketo.wire.responses import OUTAGES, MarketoError, failure, missing
 from config.observability import logging as log_formats
 from config.observability import outages
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 
 LAST_USED_EVERY_SECONDS = 60
@@ -60,7 +60,7 @@ class Call:
 
     def require(self, right: str) -> None:
         if not self.user.has_perm(right):
-            raise Failure("603", "Access denied")
+            raise MarketoError("603", "Access denied")
 
 
 View = Callable[..., HttpResponse]
@@ -120,18 +120,18 @@ def _view(request: HttpRequest, parameters: Parameters, views: dict[str, View]) 
     """By the method, or what `_method` says in the query or in a form body (§A3)."""
     method = (parameters.form.get("_method") or request.method or "").upper()
     if method not in views:
-        raise Failure("605", f"Request method '{method[:20]}' not supported")
+        raise MarketoError("605", f"Request method '{method[:20]}' not supported")
     return views[method]
 
 
 def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResponse:
     """Every error in Marketo's words; HTTP 200 but for what is too large."""
     match error:
-        case Failure():
+        case MarketoError():
             return failure(error.code, error.message, asset=is_asset)
-        case NotAllowed():
+        case NotAllowedError():
             return failure("603", "Access denied", asset=is_asset)
-        case Refused():
+        case RejectedError():
             code = ASSET_CODES.get(error.code, ASSET_RULE_BROKEN) if is_asset else VERB_CODES.get(error.code, "1003")
             return failure(code, _missing(error) or str(error), asset=is_asset)
         case RequestDataTooBig():
@@ -144,7 +144,7 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
     return failure(*OUTAGES.get(found.code if found else "", ("611", "System error")), asset=is_asset)
 
 
-def _missing(refusal: Refused) -> str:
+def _missing(refusal: RejectedError) -> str:
     """In Marketo's words which member is missing, by the name that the Marketo API has for it; blank if none is."""
     problem = refusal.problems[0]
     if problem.code != "missing_value" or not problem.path:
@@ -163,9 +163,9 @@ def authenticate(request: HttpRequest, parameters: Parameters) -> Any:
         token = parameters.form.get("access_token", "") if settings.DIALECT_TOKEN_IN_QUERY else ""
     client, has_expired = client_editing.client_of(token.strip()) if token.strip() else (None, False)
     if client is None:
-        raise Failure("601", "Access token invalid")
+        raise MarketoError("601", "Access token invalid")
     if has_expired:
-        raise Failure("602", "Access token expired")
+        raise MarketoError("602", "Access token expired")
     log_formats.name(user=client.api_user_id, client=client.pk)
     now = timezone.now()
     if client.last_used_at is None or (now - client.last_used_at).total_seconds() > LAST_USED_EVERY_SECONDS:

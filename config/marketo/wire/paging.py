@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from activities.log.reader import Position
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import Failure
+from config.marketo.wire.responses import MarketoError
 
 _LOG = struct.Struct(">Bqqq8s")  # form of the token, since (ms, or NEVER), mark when issued, last id, checksum
 _LOG_FORM = 2
@@ -63,8 +63,8 @@ def _number(call: Call, digits: int) -> int:
     return int(token)
 
 
-def _foreign() -> Failure:
-    return Failure("1003", "Invalid data: the paging token is not one of ours")
+def _foreign() -> MarketoError:
+    return MarketoError("1003", "Invalid data: the paging token is not one of ours")
 
 
 def _checksum(packed: bytes) -> bytes:

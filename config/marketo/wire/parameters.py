@@ -11,7 +11,7 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from config.marketo.wire.responses import Failure, invalid, missing
+from config.marketo.wire.responses import MarketoError, invalid, missing
 from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
 
@@ -37,7 +37,7 @@ class Parameters:
         elif self.request.content_type == MULTIPART:
             found.update(self._multipart())
         if any("\0" in text for texts in found.lists() for text in texts[1]):
-            raise Failure("1003", "Invalid data: the character NUL")  # nothing stored has it
+            raise MarketoError("1003", "Invalid data: the character NUL")  # nothing stored has it
         return found
 
     def _multipart(self) -> QueryDict:
@@ -46,7 +46,7 @@ class Parameters:
                 self.request.META, BytesIO(self.body), [MemoryFileUploadHandler(self.request)]
             ).parse()
         except (MultiPartParserError, BadRequest):
-            raise Failure("613", "Invalid multipart request") from None
+            raise MarketoError("613", "Invalid multipart request") from None
         return fields
 
     @cached_property
@@ -55,11 +55,11 @@ class Parameters:
         if not self.body.strip():
             return {}
         if self.request.content_type not in JSON:
-            raise Failure("612", "Invalid Content Type")
+            raise MarketoError("612", "Invalid Content Type")
         try:
             return exact_json.loads(self.body)
-        except exact_json.InvalidJSON:
-            raise Failure("609", "Invalid JSON") from None
+        except exact_json.InvalidJSONError:
+            raise MarketoError("609", "Invalid JSON") from None
 
     @property
     def has_json(self) -> bool:
@@ -70,9 +70,9 @@ class Parameters:
         body = self.json
         rows = body.get("input") if isinstance(body, dict) else None
         if not isinstance(rows, list) or not rows:
-            raise Failure("1003", f"{what.capitalize()} not specified")
+            raise MarketoError("1003", f"{what.capitalize()} not specified")
         if len(rows) > MAX_BATCH:
-            raise Failure("1003", f"Invalid data: at most {MAX_BATCH} {what} in one call, got {len(rows)}")
+            raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} {what} in one call, got {len(rows)}")
         return rows
 
     def text(self, name: str) -> str:
@@ -89,7 +89,7 @@ class Parameters:
         """The same in the words of the asset API (701)."""
         text = self.text(name)
         if not text:
-            raise Failure("701", f"{name} cannot be blank")
+            raise MarketoError("701", f"{name} cannot be blank")
         return text
 
     def flag(self, name: str) -> bool:
@@ -122,7 +122,7 @@ class Parameters:
         if not found:
             raise missing("id")
         if len(found) > MAX_BATCH:
-            raise Failure("1003", f"Invalid data: at most {MAX_BATCH} leads in one call, got {len(found)}")
+            raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} leads in one call, got {len(found)}")
         return found
 
     def batch_size(self) -> int:
@@ -134,7 +134,7 @@ class Parameters:
         """(offset, maxReturn) of an asset search, §A3."""
         limit, offset = self.numbers("maxReturn"), self.numbers("offset")
         if limit and limit[0] > MAX_ASSETS:
-            raise Failure("701", f"maxReturn cannot be greater than {MAX_ASSETS}")
+            raise MarketoError("701", f"maxReturn cannot be greater than {MAX_ASSETS}")
         return offset[0] if offset else 0, limit[0] or ASSETS_BY_DEFAULT if limit else ASSETS_BY_DEFAULT
 
 

@@ -29,7 +29,7 @@ OUTAGES = {
 }
 
 
-class Failure(Exception):
+class MarketoError(Exception):
     """The whole request is refused with one of Marketo's codes (§B)."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -38,12 +38,12 @@ class Failure(Exception):
         self.message = message
 
 
-def missing(name: str) -> Failure:
-    return Failure("1002", f"Missing value for the required parameter '{name}'")
+def missing(name: str) -> MarketoError:
+    return MarketoError("1002", f"Missing value for the required parameter '{name}'")
 
 
-def invalid(value: Any, word: str) -> Failure:
-    return Failure("1001", f"Invalid value '{show(value)}'. Required of type '{word}'")
+def invalid(value: Any, word: str) -> MarketoError:
+    return MarketoError("1001", f"Invalid value '{show(value)}'. Required of type '{word}'")
 
 
 def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from config.marketo.wire import usage
-from config.marketo.wire.responses import Failure
+from config.marketo.wire.responses import MarketoError
 from people.core.db import locks
 
 
@@ -33,7 +33,7 @@ def _check_quota() -> None:
         return
     (today,) = usage.calls(days=1).values()
     if sum(today.values()) >= quota:
-        raise Failure("607", f"Daily quota '{quota}' reached")
+        raise MarketoError("607", f"Daily quota '{quota}' reached")
 
 
 def _check_rate() -> None:
@@ -55,7 +55,7 @@ def _check_rate() -> None:
             {"seconds": seconds, "limit": limit},
         )
         if cursor.fetchone() is None:
-            raise Failure("606", f"Max rate limit '{limit}' exceeded with in '{seconds}' secs")  # sic
+            raise MarketoError("606", f"Max rate limit '{limit}' exceeded with in '{seconds}' secs")  # sic
 
 
 def _take_slot() -> int | None:
@@ -70,7 +70,7 @@ def _take_slot() -> int | None:
         )
         found = cursor.fetchone()
     if found is None:
-        raise Failure("615", f"Concurrent access limit '{limit}' reached")
+        raise MarketoError("615", f"Concurrent access limit '{limit}' reached")
     return found[0]
 
 

@@ -8,7 +8,7 @@ from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 from psycopg import OperationalError as DriverError
 
-from config.postgres.binaries import DatabaseUnavailable
+from config.postgres.binaries import DatabaseUnavailableError
 from config.postgres.server import EmbeddedPostgres
 
 
@@ -37,5 +37,5 @@ def _ensure_running() -> None:
     _server = _server or EmbeddedPostgres(Path(settings.DATA_DIR))
     try:
         _server.ensure_running()
-    except DatabaseUnavailable as error:
+    except DatabaseUnavailableError as error:
         raise OperationalError(str(error)) from error

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.admin import ModelAdmin
 
-from people.core.errors import NotAllowed, Problem, Refused, located
+from people.core.errors import NotAllowedError, Problem, RejectedError, located
 from people.core.numerals import whole_number
 from people.core.source import Channel, Source
 
@@ -34,9 +34,9 @@ class PagesAdmin(ModelAdmin):
         """What `verb` returns (True for nothing), or None when it refused, which the next page then says."""
         try:
             result = verb()
-        except NotAllowed:
+        except NotAllowedError:
             raise PermissionDenied from None
-        except Refused as refusal:
+        except RejectedError as refusal:
             for problem in refusal.problems[:SHOWN_PROBLEMS]:
                 messages.error(request, said(problem))
             return None

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people.core.errors import Refused, located
+from people.core.errors import RejectedError, located
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Statement
@@ -28,7 +28,7 @@ class ExportCommand(BaseCommand):
         )
 
     def statement(self, options: dict[str, Any]) -> Statement:
-        """What to write. Raises `Refused` and CommandError."""
+        """What to write. Raises `RejectedError` and CommandError."""
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,7 +39,7 @@ class ExportCommand(BaseCommand):
             statement = self.statement(options)
             with _opened(options["file"], options["gzip"] or options["file"].endswith(".gz")) as file:
                 rows = export_jobs.write(statement, format, file, excel_safe=options["excel_safe"])
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror or error}") from None

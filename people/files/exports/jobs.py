@@ -21,7 +21,7 @@ from psycopg import errors
 
 from people.core import disk, jobs, notifications, permissions
 from people.core.db import locks
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
 from people.core.source import Channel
@@ -80,18 +80,18 @@ def path_of(export: Export) -> Path:
 def create(
     kind: str, parameters: Mapping[str, Any], by: Any, channel: Channel, *, format: str = "csv", title: str = ""
 ) -> Export:
-    """Ask for a file; it is written once `enqueue` has been called. Raises `Refused` for what cannot be."""
+    """Ask for a file; it is written once `enqueue` has been called. Raises `RejectedError` for what cannot be."""
     found = KINDS.get(kind)
     if found is None:
         message = _("There is nothing called “%(kind)s” to export.") % {"kind": kind}
-        raise Refused(Problem("unknown_kind", message, ("kind",), ", ".join(KINDS)))
+        raise RejectedError(Problem("unknown_kind", message, ("kind",), ", ".join(KINDS)))
     for right in found.rights:
         permissions.require(by, right)
     if format == "parquet":
         require_parquet()
     if format not in FORMATS:
         message = _("There is no format “%(format)s”.") % {"format": str(format)[:80]}
-        raise Refused(Problem("unknown_format", message, ("format",), ", ".join(FORMATS)))
+        raise RejectedError(Problem("unknown_format", message, ("format",), ", ".join(FORMATS)))
     (found.check or found.statement)(parameters)
     return Export.objects.create(
         key=uuid.uuid4(),
@@ -106,21 +106,24 @@ def create(
 
 @transaction.atomic
 def enqueue(export: Export) -> None:
-    """Queue the job that writes the file. Raises `Refused`: `already_queued`, `too_many_jobs`."""
+    """Queue the job that writes the file. Raises `RejectedError`: `already_queued`, `too_many_jobs`."""
     waiting = Export.objects.filter(state__in=(State.QUEUED, State.PROCESSING)).count()
     if waiting >= settings.EXPORT_MAX_QUEUED:
-        raise Refused(Problem("too_many_jobs", _("Too many exports are waiting. Try again when some are ready.")))
+        raise RejectedError(Problem("too_many_jobs", _("Too many exports are waiting. Try again when some are ready.")))
     changed = Export.objects.filter(pk=export.pk, state=State.CREATED).update(
         state=State.QUEUED, queued_at=timezone.now()
     )
     if not changed:
-        raise Refused(Problem("already_queued", _("This export was queued already.")))
+        raise RejectedError(Problem("already_queued", _("This export was queued already.")))
     export.refresh_from_db()
     jobs.defer("people.run_export", export_id=export.pk)
 
 
 def cancel(export: Export) -> None:
-    """Stop an export before it is ready; one that is being written ends at once. Raises `Refused` (`wrong_state`)."""
+    """Stop an export before it is ready; one that is being written ends at once.
+
+    Raises `RejectedError` (`wrong_state`).
+    """
     waiting = (State.CREATED, State.QUEUED, State.PROCESSING)
     changed = Export.objects.filter(pk=export.pk, state__in=waiting).update(
         state=State.CANCELLED, finished_at=timezone.now()
@@ -128,7 +131,7 @@ def cancel(export: Export) -> None:
     export.refresh_from_db()
     if not changed:
         message = _("The export is: %(state)s.") % {"state": export.get_state_display()}
-        raise Refused(Problem("wrong_state", message))
+        raise RejectedError(Problem("wrong_state", message))
     with connection.cursor() as cursor:
         # whoever writes it holds its lock; the statement under way is cancelled, nothing else
         cursor.execute(
@@ -165,7 +168,7 @@ def run(pk: int) -> None:
 
 
 def _reasons(pk: int, error: Exception) -> Sequence[Any]:
-    if isinstance(error, Refused):
+    if isinstance(error, RejectedError):
         return [problem.message for problem in error.problems]
     if isinstance(error, OSError | DatabaseError):
         return [getattr(error, "strerror", None) or str(error)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.datatypes.formulas import FORMULA, NUMBER
 
@@ -30,7 +30,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of file. `statement` checks the parameters it is given and raises `Refused`; so does `check`, which
+    """One kind of file. `statement` checks the parameters it is given and raises `RejectedError`; so does `check`,
+    which
     is given where making the statement is itself work.
 
     `null` stands for no value. `rights` are what a user needs to ask for such a file. `choices` are what pages
@@ -66,10 +67,12 @@ def register(kind: Kind) -> None:
 
 
 def require_parquet() -> None:
-    """Raises `Refused` (`no_pyarrow`) where Parquet cannot be written: the product does not bring what it needs."""
+    """Raises `RejectedError` (`no_pyarrow`) where Parquet cannot be written: the product does not bring
+    what it needs.
+    """
     if find_spec("pyarrow") is None:
         message = _("Parquet needs the Python package pyarrow on the server, which is not installed.")
-        raise Refused(Problem("no_pyarrow", message, ("format",)))
+        raise RejectedError(Problem("no_pyarrow", message, ("format",)))
 
 
 def select(statement: Statement, excel_safe: bool = False) -> str:

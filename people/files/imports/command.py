@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from people.core.errors import Refused, located
+from people.core.errors import RejectedError, located
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files.imports import jobs as import_jobs
@@ -69,13 +69,13 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--no-progress", action="store_true")
 
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
-        """How the file is understood. Raises CommandError and `Refused`."""
+        """How the file is understood. Raises CommandError and `RejectedError`."""
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._handle(options)
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
 
     def _handle(self, options: dict[str, Any]) -> None:

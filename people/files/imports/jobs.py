@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from people.core import disk, jobs, permissions
-from people.core.errors import Problem, Refused, refuse_if
+from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files import tabular
@@ -46,7 +46,8 @@ def upload(
 ) -> Import:
     """Keep a file and guess its shape; `known` are parts of the shape that need no guess.
 
-    Raises `Refused` when the file is none (`bad_file`), is larger than a file may be (`file_too_large`) or cannot be
+    Raises `RejectedError` when the file is none (`bad_file`), is larger than a file may be (`file_too_large`) or
+    cannot be
     kept (`no_space`); nothing is kept then.
     """
     require(kind, by)
@@ -70,7 +71,7 @@ def upload(
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             message = _("The file cannot be kept: %(why)s.") % {"why": f"{error.strerror or error} ({folder()})"}
-            raise Refused(Problem("no_space", message)) from None
+            raise RejectedError(Problem("no_space", message)) from None
         raise
 
 
@@ -89,7 +90,7 @@ def _shown_name(name: str) -> str:
 
 
 def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
-    """The shape of a file with its header. Raises `Refused` (`bad_file`)."""
+    """The shape of a file with its header. Raises `RejectedError` (`bad_file`)."""
     try:
         with tabular.unzipped(file) as plain:
             head = plain.read(tabular.SAMPLE_BYTES)
@@ -97,14 +98,14 @@ def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
         file.seek(0)
         with tabular.unzipped(file) as plain:
             return tabular.with_header(plain, shape)
-    except tabular.BadFile as error:
-        raise Refused(Problem("bad_file", str(error)[:1].upper() + str(error)[1:] + ".")) from None
+    except tabular.BadFileError as error:
+        raise RejectedError(Problem("bad_file", str(error)[:1].upper() + str(error)[1:] + ".")) from None
     finally:
         file.seek(0)
 
 
 def reshape(job: Import, **known: Any) -> None:
-    """Read the file in another way than was guessed. Raises `Refused` when it cannot be read so."""
+    """Read the file in another way than was guessed. Raises `RejectedError` when it cannot be read so."""
     with opened(job) as file:
         shape = guess(file, job.name, **known)
     job.shape, job.shape_key = shape.as_json(), shape_key(shape)
@@ -140,7 +141,7 @@ def visible_to(by: Any) -> Any:
 
 
 def require_for(job: Import, by: Any, plan: Plan | None = None) -> None:
-    """Raise `NotAllowed` unless `by` may do something with `job`, and whatever `plan` does besides."""
+    """Raise `NotAllowedError` unless `by` may do something with `job`, and whatever `plan` does besides."""
     require(job.kind, by)
     for right in TARGETS[job.kind].rights_of(plan) if plan else ():
         permissions.require(by, right)
@@ -151,13 +152,13 @@ def require_for(job: Import, by: Any, plan: Plan | None = None) -> None:
 def require(kind: str, by: Any) -> None:
     if kind not in TARGETS:
         message = _("There is nothing called “%(kind)s” to import.") % {"kind": kind}
-        raise Refused(Problem("unknown_kind", message, ("kind",), ", ".join(TARGETS)))
+        raise RejectedError(Problem("unknown_kind", message, ("kind",), ", ".join(TARGETS)))
     for right in TARGETS[kind].rights:
         permissions.require(by, right)
 
 
 def set_plan(job: Import, plan: Plan, by: Any) -> None:
-    """Keep how the columns are understood. Raises `Refused`, each path naming the part of the plan."""
+    """Keep how the columns are understood. Raises `RejectedError`, each path naming the part of the plan."""
     require_for(job, by, plan)
     refuse_if(plan_problems(job.kind, plan, Shape.from_json(job.shape)))
     # a plan that changes after the first row would make two files of one
@@ -165,7 +166,7 @@ def set_plan(job: Import, plan: Plan, by: Any) -> None:
         state__in=(Import.State.CHECKING, Import.State.IMPORTING)
     )
     if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
-        raise Refused(Problem("already_started", _("The import has begun: its columns stay as they are.")))
+        raise RejectedError(Problem("already_started", _("The import has begun: its columns stay as they are.")))
     job.refresh_from_db()
 
 
@@ -224,11 +225,11 @@ STOPS: dict[str, tuple[tuple[str, ...], str]] = {
 def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
     """`check` the whole file without keeping anything, `start` to import it, or `resume` at the row where it stopped.
 
-    The work is queued in the same transaction, unless the caller runs it. Raises `Refused`.
+    The work is queued in the same transaction, unless the caller runs it. Raises `RejectedError`.
     """
     require_for(job, by, Plan.from_json(job.plan) if job.plan else None)
     if not job.plan:
-        raise Refused(Problem("no_plan", _("Say first what the columns mean.")))
+        raise RejectedError(Problem("no_plan", _("Say first what the columns mean.")))
     states, following = STEPS[verb]
     now = timezone.now()
     fresh = (
@@ -262,7 +263,7 @@ def stop(job: Import, wish: str, by: Any) -> None:
 
 def _refuse_step(job: Import) -> None:
     state = Import.objects.get(pk=job.pk).get_state_display()
-    raise Refused(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
+    raise RejectedError(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
 
 
 def remembered(job: Import) -> Plan | None:

@@ -21,7 +21,7 @@ from django.utils import timezone, translation
 
 from people.core import installation, notifications
 from people.core.db import locks
-from people.core.errors import NotAllowed, Problem, stored
+from people.core.errors import NotAllowedError, Problem, stored
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
@@ -32,7 +32,7 @@ from people.files.imports.reader import Batch, Reading
 from people.files.imports.repeats import Seen
 from people.files.imports.targets import TARGETS, Target
 from people.files.models import Import, ImportFailure
-from people.files.tabular import BadFile, Line, Shape
+from people.files.tabular import BadFileError, Line, Shape
 
 MAX_KEY = 255
 SWITCH = 0.0005  # seconds after which a thread is asked to let another one go on
@@ -49,7 +49,7 @@ STOPPED = {
 }
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """Somebody wanted the job to stop, or took it over."""
 
 
@@ -72,11 +72,11 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
                 else:
                     with import_jobs.opened(job) as kept:
                         _Run(job, track).through(kept)
-        except _Stopped:
+        except _StoppedError:
             _settle(pk)
-        except NotAllowed as error:
+        except NotAllowedError as error:
             _fail(job, str(error))
-        except (BadFile, OSError) as error:
+        except (BadFileError, OSError) as error:
             _fail(job, getattr(error, "strerror", None) or str(error))
         except DatabaseError:
             raise
@@ -282,7 +282,7 @@ class _Run:
             position=F("position") + batch.size, bytes_done=batch.bytes_done, progressed_at=timezone.now(), **changes
         )
         if not changed:
-            raise _Stopped
+            raise _StoppedError
 
 
 def _settle(pk: int) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from people.privacy import erasure
 from people.privacy import search as privacy_search
@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"Dry run, nothing was erased: {rows} of people {_listed(preview.person_ids)}.")
                 return
             identity = erasure.erase(ids, None, Source(Channel.COMMAND))
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError("\n".join(str(problem.message) for problem in refusal.problems)) from None
         self.stderr.write("Searching every table …")
         left = privacy_search.find(identity)

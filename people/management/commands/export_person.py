@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.privacy import export as privacy_export
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             pieces = privacy_export.export(options["person_id"], None)
-        except Refused as refusal:
+        except RejectedError as refusal:
             raise CommandError(str(refusal)) from None
         if options["file"] == "-":
             for piece in pieces:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.rules import logic
 from smartlists.rules.model import FILTERS
@@ -189,7 +189,7 @@ def _relogic(rules: Json, change: Callable[[logic.Expression], logic.Expression 
         return
     try:
         expression = logic.parse(rules["logic"], filters)
-    except Refused:
+    except RejectedError:
         rules["logic"] = rules["logic"] or _all_of(len(rules["filters"]))
         return
     changed = change(expression)

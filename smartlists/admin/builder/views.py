@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import rollup, timeline
 from activities.models import Activity
-from people.core.errors import Conflict, Problem, Refused
+from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
 from people.persons import suggestions as person_suggestions
 from smartlists.admin.base import NAME, find, find_typed, page, require
@@ -80,13 +80,13 @@ class Form:
         """Read the rules; what is wrong with them becomes `problems`."""
         try:
             self.parsed = parse_rules(builder_form.bare(self.rules), self.choices.catalogue)
-        except Refused as refusal:
+        except RejectedError as refusal:
             self.problems = refusal.problems
         return self
 
-    def refuse(self, refusal: Refused, smart_list: SmartList | None) -> None:
+    def refuse(self, refusal: RejectedError, smart_list: SmartList | None) -> None:
         """Show why saving was refused; problems of rules lie under "rules"."""
-        if isinstance(refusal, Conflict) and smart_list is not None:
+        if isinstance(refusal, ConflictError) and smart_list is not None:
             self.other = SmartList.objects.select_related("updated_by").filter(pk=smart_list.pk).first()
         self.problems = [
             problem if problem.path[:1] != ("rules",) else Problem(problem.code, problem.message, problem.path[1:])
@@ -126,7 +126,7 @@ class Form:
         try:
             rest = builder_form.finished(self.rules, unfinished, self.choices)
             return (parse_rules(rest, self.choices.catalogue), numbers) if numbers else None
-        except Refused:
+        except RejectedError:
             return None  # what is wrong lies in the logic, too
 
     def said(self) -> list[str]:
@@ -141,7 +141,7 @@ class Form:
             return sentences.sentence(
                 parse_rules({"filters": [item]}, self.choices.catalogue).filters[0], self.choices.catalogue
             )
-        except Refused:
+        except RejectedError:
             return ""
 
 
@@ -196,7 +196,7 @@ def _build(request: HttpRequest, smart_list: SmartList | None, is_gone: bool = F
     if action in SAVING and not is_gone:
         try:
             saved = _save(request, smart_list, form)
-        except Refused as refusal:
+        except RejectedError as refusal:
             form.refuse(refusal, smart_list)
             return _builder(request, smart_list, form, {})
         messages.success(request, _("Saved."))
@@ -282,7 +282,7 @@ def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> di
         context["notes"] = _notes(form.parsed, form.choices.catalogue, smart_list)
     try:
         found = stored_evaluations.count(parsed, request.user, tag)
-    except Refused as refusal:
+    except RejectedError as refusal:
         return context | {"panel_errors": [str(problem.message) for problem in refusal.problems]}
     counts = [one.count for one in found.per_filter]
     context |= {

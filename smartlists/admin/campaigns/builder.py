@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from people.core.numerals import whole_number
 from smartlists.admin.base import require
 from smartlists.admin.builder import cards as builder_cards
@@ -84,7 +84,7 @@ class Form:
         self.value, problems = campaign_form.definition_of(self.form, self.choices.catalogue)
         try:
             self.parsed = campaign_parsing.parse(self.value, self.choices.catalogue, self.webhooks)
-        except Refused as refusal:
+        except RejectedError as refusal:
             problems += [one for one in refusal.problems if one.path not in {known.path for known in problems}]
         self.problems = problems
         return self
@@ -168,11 +168,11 @@ def _build(request: HttpRequest, campaign: SmartCampaign | None) -> HttpResponse
         return _builder(request, campaign, form, show_problems=False)
     try:
         if form.problems:
-            raise Refused(*form.problems)
+            raise RejectedError(*form.problems)
         saved = _save(request, campaign, form)
         if action == "activate":
             saved = campaign_lifecycle.activate(saved, request.user)
-    except Refused as refusal:
+    except RejectedError as refusal:
         form.problems = refusal.problems
         return _builder(request, campaign, form)
     messages.success(request, _("Saved and active.") if action == "activate" else _("Saved."))

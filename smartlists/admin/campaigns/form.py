@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from smartlists.admin.builder import form as builder_form
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
@@ -97,7 +97,7 @@ def _audience_of(form: Json, names: Catalogue, path: tuple[Any, ...], problems: 
         return None
     try:
         return {"rules": rules.dump(language.parse(form["text"], names))}
-    except Refused as refused:
+    except RejectedError as refused:
         problems += [Problem(one.code, str(one.message), (*path, "rules")) for one in refused.problems]
         return {"rules": {"filters": []}}
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.core.admin.base import number
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
 from smartlists.admin.base import require
@@ -191,9 +191,9 @@ def try_page(request: HttpRequest, pk: int) -> HttpResponse:
             done = _DO[request.POST.get("do", "")](request, campaign, context)
         except KeyError:
             raise PermissionDenied from None
-        except NotAllowed:
+        except NotAllowedError:
             raise PermissionDenied from None
-        except Refused as refusal:
+        except RejectedError as refusal:
             context["problem"] = str(refusal)
         else:
             if done is not None:
@@ -244,9 +244,9 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         raise PermissionDenied
     try:
         said, target = _VERBS[verb](request, campaign)
-    except NotAllowed:
+    except NotAllowedError:
         raise PermissionDenied from None
-    except Refused as refusal:
+    except RejectedError as refusal:
         for problem in refusal.problems:
             messages.error(request, str(problem.message))
         return redirect(f"{NAME}_change", pk)

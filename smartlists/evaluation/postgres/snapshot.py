@@ -14,7 +14,7 @@ from psycopg.pq import Format
 from pyroaring import BitMap
 
 from people.core.db import citus
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from smartlists.evaluation.postgres.conditions import Sql
 
 PREFIX = "smart list "  # of the application names of evaluations under way
@@ -25,7 +25,7 @@ WORK_MEMORY = "64MB"
 STALE_SECONDS = 1.0  # the limit of one statement may be late by so much
 
 
-class Cancelled(Refused):
+class CancelledError(RejectedError):
     """The answer is no longer wanted: somebody cancelled the evaluation by its tag."""
 
 
@@ -50,7 +50,10 @@ class Snapshot:
         return found
 
     def rows(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one statement. Raises `Refused` (`timeout`) when its time is up, `Cancelled` when told."""
+        """All rows of one statement.
+
+        Raises `RejectedError` (`timeout`) when its time is up, `CancelledError` when told.
+        """
         self.statements += 1
         now = time.monotonic()
         if now >= self.deadline:
@@ -66,7 +69,7 @@ class Snapshot:
             except psycopg.errors.QueryCanceled:
                 if time.monotonic() >= self.deadline - 0.01:
                     raise _too_slow(self.seconds) from None
-                raise Cancelled(Problem("cancelled", _("The evaluation was cancelled."))) from None
+                raise CancelledError(Problem("cancelled", _("The evaluation was cancelled."))) from None
 
 
 @contextmanager
@@ -157,6 +160,6 @@ def _limit(seconds: float) -> str:
     return f"{max(1, int(seconds * 1000))}ms"
 
 
-def _too_slow(seconds: float) -> Refused:
+def _too_slow(seconds: float) -> RejectedError:
     message = _("This takes longer than %(seconds)s seconds. Narrow the filters, for example to a shorter time.")
-    return Refused(Problem("timeout", message % {"seconds": f"{seconds:g}"}))
+    return RejectedError(Problem("timeout", message % {"seconds": f"{seconds:g}"}))

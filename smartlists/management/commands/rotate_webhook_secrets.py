@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from smartlists.models import Webhook
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import secrets as webhook_secrets
@@ -22,5 +22,5 @@ class Command(BaseCommand):
             return f"{count} secrets lie under another key than “{webhook_secrets.present()}”."
         try:
             return f"{webhook_editing.reseal()} secrets were sealed under “{webhook_secrets.present()}”."
-        except Refused as refused:
+        except RejectedError as refused:
             raise CommandError(str(refused)) from None

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from people import lookup as people_lookup
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
@@ -54,7 +54,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, f"_{options['verb']}")(options)
-        except Refused as refused:
+        except RejectedError as refused:
             raise CommandError("\n".join(_said(problem) for problem in refused.problems)) from None
 
     def _export(self, options: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from lark import Lark
 from lark.exceptions import UnexpectedInput
 
-from people.core.errors import Problem, Refused
+from people.core.errors import Problem, RejectedError
 from smartlists.rules import model as rules
 from smartlists.rules.names import Naming
 from smartlists.rules.parsing import parse_rules
@@ -50,7 +50,7 @@ def parse(text: str, names: Vocabulary) -> rules.Rules:
 def read(text: str, names: Vocabulary) -> Document:
     """What a whole file says; names are looked up in `names`.
 
-    Raises `Refused`: every problem has the path ("line", n, "column", n) and says the place in its message.
+    Raises `RejectedError`: every problem has the path ("line", n, "column", n) and says the place in its message.
     """
     _refuse_if_large(text)
     tree = _tree(text.removeprefix("\ufeff"))
@@ -60,8 +60,8 @@ def read(text: str, names: Vocabulary) -> Document:
     reader.refuse_if_wrong()
     try:
         found = parse_rules(form, naming.catalogue)
-    except Refused as refused:
-        raise Refused(*(placed(problem, reader.place_of(problem.path)) for problem in refused.problems)) from None
+    except RejectedError as refused:
+        raise RejectedError(*(placed(problem, reader.place_of(problem.path)) for problem in refused.problems)) from None
     return Document(found, reader.name, reader.description)
 
 
@@ -89,7 +89,7 @@ def _refuse_if_large(text: str) -> None:
         shown = {"most": f"{MAX_WORDS:,}", "got": f"{words:,}"}
     else:
         return
-    raise Refused(placed(Problem("too_large", message % shown), Place(1, 1)))
+    raise RejectedError(placed(Problem("too_large", message % shown), Place(1, 1)))
 
 
 def _tree(text: str) -> ParseTree:
@@ -99,7 +99,7 @@ def _tree(text: str) -> ParseTree:
         again: Any = grammar().parse_interactive(text)  # lark gives `accepts` no types
         with suppress(UnexpectedInput):
             again.exhaust_lexer()
-        raise Refused(misread(text, error, again.accepts())) from None
+        raise RejectedError(misread(text, error, again.accepts())) from None
 
 
 def is_bare_name(name: str) -> bool:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from lark import Token, Tree
 
 from people import datatypes
-from people.core.errors import Path, Problem, Refused, show
+from people.core.errors import Path, Problem, RejectedError, show
 from smartlists.rules.logic import MAX_DEPTH
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
@@ -53,7 +53,7 @@ class Reader:
 
     def refuse_if_wrong(self) -> None:
         if self.problems:
-            raise Refused(*self.problems)
+            raise RejectedError(*self.problems)
 
     def place_of(self, path: Path) -> Place:
         """Where the part of the JSON form at `path` is written, or the nearest part around it."""
@@ -89,7 +89,7 @@ class Reader:
         try:
             text: str = datatypes.BY_NAME[data_type].parse(self._unquoted(token), UTC)
             return text
-        except datatypes.BadValue as error:
+        except datatypes.BadValueError as error:
             self._problem(token, error.code, _("expected %(expected)s") % {"expected": error.expected})
             return ""
 

@@ -19,7 +19,7 @@ from django.db import connection
 from django.utils import translation
 
 from activities.models import Activity
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
@@ -177,7 +177,7 @@ def test_parquet_without_pyarrow_is_refused(checks, tmp_path, monkeypatch):
     with pytest.raises(CommandError, match="pyarrow on the server, which is not installed"):
         export("export_people", str(tmp_path / "p.parquet"), "--format", "parquet")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(Refused, match="pyarrow"):
+    with pytest.raises(RejectedError, match="pyarrow"):
         export_jobs.create("people", {}, None, Channel.ADMIN, format="parquet")
 
 
@@ -205,16 +205,16 @@ def test_an_export_job_leaves_a_file_with_its_checksum(checks):
     content = export_jobs.path_of(job).read_bytes()
     assert (job.state, job.rows, job.size) == (State.COMPLETED, 2, len(content))
     assert job.checksum == hashlib.sha256(content).hexdigest()
-    with pytest.raises(Refused, match="queued already"):
+    with pytest.raises(RejectedError, match="queued already"):
         export_jobs.enqueue(job)
-    with pytest.raises(Refused, match="Ready"):
+    with pytest.raises(RejectedError, match="Ready"):
         export_jobs.cancel(job)
 
 
 def test_no_more_exports_wait_than_is_allowed(checks, settings):
     settings.EXPORT_MAX_QUEUED = 2
     queued(), queued()
-    with pytest.raises(Refused, match="Too many exports"):
+    with pytest.raises(RejectedError, match="Too many exports"):
         queued()
 
 
@@ -231,7 +231,7 @@ def test_a_full_disk_fails_the_export_and_leaves_nothing(checks, monkeypatch):
 
 
 def test_who_may_not_export_people_may_not_ask(checks, django_user_model):
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         export_jobs.create("people", {}, django_user_model.objects.create_user("vera"), Channel.ADMIN)
 
 

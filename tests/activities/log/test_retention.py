@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from activities.log import retention, verify
 from activities.models import Activity, ActivityDay, ActivityKey, ActivityRemoval, ActivityType, RefusedActivity
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.source import SYSTEM
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
@@ -84,7 +84,7 @@ def test_changes_of_people_have_a_retention_where_it_is_set(check):
 
 def test_retention_takes_sensible_numbers(check):
     for months in (0, -1, 10_000):
-        with pytest.raises(Refused):
+        with pytest.raises(RejectedError):
             retention.set_retention(check, months, None)
 
 
@@ -102,7 +102,7 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
     assert not ActivityKey.objects.exists() and not RefusedActivity.objects.exists()
     job.refresh_from_db()
     assert job.state == Import.State.TAKEN_BACK
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedError):
         import_jobs.step(job, "resume", None, queue=False)
     assert run("take_back_import", str(job.pk), "--reason", "again").startswith("0 activities")
     again = done(uploaded(HEADER + rows(10)))

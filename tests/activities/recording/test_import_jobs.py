@@ -17,7 +17,7 @@ from activities.models import Activity, ActivityKey
 from activities.models.quarantine import RefusedActivity
 from activities.recording import replay as recording_replay
 from activities.recording.import_target import FIELD
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -226,7 +226,7 @@ def test_a_pause_stops_after_the_batch_and_a_resume_goes_on(monkeypatch):
     assert (job.state, job.position, job.added, job.wish) == (State.PAUSED, 3, 3, "")
     done(job, "resume")
     assert (job.state, job.position, counts(job)) == (State.COMPLETE, 15, (14, 0, 1))
-    with pytest.raises(Refused, match="Complete"):
+    with pytest.raises(RejectedError, match="Complete"):
         import_jobs.step(job, "resume", None, queue=False)
 
 
@@ -270,7 +270,7 @@ def test_a_plan_is_checked_part_by_part():
         date_order="xyz",
         decimal="?",
     )
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         import_jobs.set_plan(job, wrong, None)
     found = {(problem.code, problem.path) for problem in caught.value.problems}
     assert found == {
@@ -300,7 +300,7 @@ def test_columns_are_guessed_and_what_is_open_is_asked(check_type):
 
 def test_who_may_not_record_may_not_import(django_user_model):
     viewer = django_user_model.objects.create_user("vera")
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         import_jobs.upload([b"a,b\n1,2\n"], "f.csv", "activities", viewer)
 
 
@@ -309,7 +309,7 @@ def test_a_disk_that_is_full_keeps_no_half_file(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("people.files.imports.jobs.os.fsync", full)
-    with pytest.raises(Refused, match="No space left"):
+    with pytest.raises(RejectedError, match="No space left"):
         import_jobs.upload([b"a,b\n1,2\n"], "f.csv", "activities", None)
     assert not list(import_jobs.folder().iterdir()) and not Import.objects.exists()
 

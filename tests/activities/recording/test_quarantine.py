@@ -15,7 +15,7 @@ from activities.recording.recorder import record
 from activities.recording.rows import Lookup, NewActivity
 from activities.types import drafts, lifecycle
 from activities.types.drafts import FieldSpec
-from people.core.errors import NotAllowed
+from people.core.errors import NotAllowedError
 from people.core.source import SYSTEM, Channel, Source
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
@@ -140,7 +140,7 @@ def test_who_may_not_record_may_not_replay(check, django_user_model):
     recorded(activity(person().pk, amount="many"))
     vera = django_user_model.objects.create_user("vera")
     for verb in (recording_replay.replay, recording_replay.dismiss):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             verb(waiting(), vera)
 
 

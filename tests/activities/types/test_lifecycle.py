@@ -9,7 +9,7 @@ from activities.models import ActivityType
 from activities.types import drafts, lifecycle
 from activities.types.drafts import FieldSpec
 from people.core import audit
-from people.core.errors import Conflict, NotAllowed, Refused
+from people.core.errors import ConflictError, NotAllowedError, RejectedError
 from tests.factories import CHECK_FIELDS, approved_type, draft_type, edit_description, names
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def test_approval_gives_numbers_and_keeps_history():
 
 
 def test_everything_wrong_is_said_at_once():
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         lifecycle.create(names("123 _", "12"), [FieldSpec("a b", "", "colour"), FieldSpec("c", "C")], None)
     assert set(codes(refusal)) == {"bad_name", "missing_value", "no_primary", "unknown_data_type"}
     assert not ActivityType.objects.custom().exists()
@@ -63,7 +63,7 @@ def test_everything_wrong_is_said_at_once():
 )
 def test_names_that_differ_in_case_or_blanks_only_are_taken(other):
     draft_type()
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         draft_type(**{"name": other["name"].replace("_", " "), "api_name": other["api_name"]})
     assert "name_taken" in codes(refusal)
 
@@ -71,7 +71,7 @@ def test_names_that_differ_in_case_or_blanks_only_are_taken(other):
 def test_an_api_name_of_an_approved_type_is_never_free_again():
     check = approved_type()
     lifecycle.delete(check, None)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         draft_type()
     assert codes(refusal) == ["api_name_taken"]
     assert draft_type(api_name="depositCheck2").state == State.DRAFT  # the other names are free
@@ -85,7 +85,7 @@ def test_a_deleted_type_comes_back_as_it_was():
     lifecycle.undelete(check, None)
     assert fresh(check).state == State.RETIRED and fresh(check).draft.description == "a draft"
     assert "Brought back after it was deleted" in {audit.sentence(entry) for entry in LogEntry.objects.all()}
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         draft_type(api_name="other")
     assert set(codes(refusal)) == {"name_taken"}  # its names are its own again
 
@@ -94,7 +94,7 @@ def test_a_deleted_type_whose_name_is_taken_does_not_come_back():
     check = approved_type()
     lifecycle.delete(check, None)
     draft_type(api_name="other")
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         lifecycle.undelete(check, None)
     assert set(codes(refusal)) == {"name_taken"} and fresh(check).state == State.DELETED
 
@@ -102,10 +102,10 @@ def test_a_deleted_type_whose_name_is_taken_does_not_come_back():
 @pytest.mark.parametrize("pk", [None, 12])
 def test_only_a_deleted_type_of_the_team_is_brought_back(pk):
     there = approved_type() if pk is None else ActivityType.objects.get(pk=pk)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         lifecycle.undelete(there, None)
     assert codes(refusal) == ["standard_type" if pk else "not_deleted"]
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         lifecycle.undelete(there, user("approve_activitytype"))
 
 
@@ -114,7 +114,7 @@ def test_fields_are_put_into_the_order_that_is_given():
     drafts.order_fields(check, ["pages", "branch", "check"], None)
     names_now = list(fresh(check).draft.fields.values_list("api_name", flat=True))
     assert names_now == ["check", "pages", "branch", "amount", "deposited_on", "is_foreign"]
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         drafts.order_fields(check, ["nope"], None)
     assert codes(refusal) == ["unknown_field"]
 
@@ -154,7 +154,7 @@ def test_before_approval_everything_can_change():
 )
 def test_what_the_first_approval_fixed(change, code):
     check = approved_type()
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         change(check)
     assert code in codes(refusal)
     assert fresh(check).state == State.APPROVED  # no draft was left behind
@@ -164,7 +164,7 @@ def test_a_removed_field_stays_reserved_and_may_come_back_with_its_type():
     check = approved_type()
     drafts.remove_fields(check, ["pages"], None)
     lifecycle.approve(check, None)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         drafts.add_fields(fresh(check), [FieldSpec("pages", "Pages", "string")], None)
     assert codes(refusal) == ["locked_data_type"]
     drafts.add_fields(fresh(check), [FieldSpec("pages", "Pages", "integer")], None)
@@ -175,7 +175,7 @@ def test_two_editors_of_one_draft():
     check = draft_type()
     seen = check.draft.revision
     drafts.edit(check, None, expected_revision=seen, description="first")
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         drafts.edit(check, None, expected_revision=seen, description="second")
     assert fresh(check).draft.description == "first"
 
@@ -184,7 +184,7 @@ def test_an_approver_approves_what_they_saw():
     check = draft_type()
     seen = check.draft.revision
     edit_description(check, "changed meanwhile")
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         lifecycle.approve(check, None, expected_revision=seen)
     assert fresh(check).state == State.DRAFT
 
@@ -195,7 +195,7 @@ def test_a_draft_is_returned_with_a_reason_until_it_is_edited():
     assert fresh(check).draft.return_reason == "Which currency?"
     edit_description(check, "In euros")
     assert fresh(check).draft.return_reason == ""
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedError):
         lifecycle.return_draft(check, None, "  ")
 
 
@@ -203,7 +203,7 @@ def test_retire_and_restore():
     check = approved_type()
     lifecycle.retire(check, None)
     assert fresh(check).state == State.RETIRED
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedError):
         lifecycle.retire(check, None)
     lifecycle.restore(check, None)
     assert fresh(check).state == State.APPROVED
@@ -211,7 +211,7 @@ def test_retire_and_restore():
 
 @pytest.mark.parametrize("verb", [lifecycle.approve, lifecycle.retire, lifecycle.delete, lifecycle.discard_draft])
 def test_standard_types_refuse_every_verb(verb):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         verb(ActivityType.objects.get(pk=12), None)
     assert codes(refusal) == ["standard_type"]
 
@@ -231,7 +231,7 @@ def test_standard_types_refuse_every_verb(verb):
 )
 def test_each_verb_asks_for_its_right(verb, right):
     check = draft_type()
-    with pytest.raises(NotAllowed) as refusal:
+    with pytest.raises(NotAllowedError) as refusal:
         verb(check, user())
     assert refusal.value.problems[0].expected == f"activities.{right}"
     verb(check, user(right, name="walter"))
@@ -251,7 +251,7 @@ def test_a_second_approver_where_required(settings):
     drafts.edit(check, client, description="by the client")
     for involved in (editor, client.owner):
         assert not lifecycle.may_approve(fresh(check), involved)
-        with pytest.raises(Refused) as refusal:
+        with pytest.raises(RejectedError) as refusal:
             lifecycle.approve(check, involved)
         assert codes(refusal) == ["second_approver"]
     lifecycle.approve(check, other)
@@ -261,10 +261,10 @@ def test_a_second_approver_where_required(settings):
 def test_limits_hold_when_they_are_set(settings):
     settings.ACTIVITY_TYPES_LIMIT, settings.ACTIVITY_FIELDS_LIMIT = 1, 20
     check = draft_type()
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         draft_type("Order Book", "orderBook")
     assert codes(refusal) == ["too_many_types"]
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         drafts.add_fields(check, [FieldSpec(f"f{i}", f"F {i}") for i in range(16)], None)
     assert codes(refusal) == ["too_many_fields"]
 

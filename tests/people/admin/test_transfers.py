@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from activities.models import Activity
-from people.core.errors import NotAllowed
+from people.core.errors import NotAllowedError
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs
 from people.files.imports import plan as import_plan
@@ -197,7 +197,7 @@ def test_putting_people_into_a_list_needs_its_right(django_user_model):
     job = import_jobs.upload([b"email\nann@example.com\n"], "p.csv", "people", importer)
     plan = import_plan.Plan(columns={"email": "email"})
     import_jobs.set_plan(job, plan, importer)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         import_jobs.set_plan(job, replace(plan, static_list=static_lists.create("VIPs", None).pk), importer)
 
 

@@ -8,7 +8,7 @@ from django.core.exceptions import RequestDataTooBig
 from config.operations import doctor
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import disk
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs
 from people.models import Import
@@ -46,7 +46,7 @@ def endless(read):
 def test_an_upload_ends_where_one_file_may_be_no_larger(settings, folder):
     settings.UPLOAD_MAX_BYTES = 5 * MEGABYTE
     read = []
-    with pytest.raises(Refused, match="5 MB") as refusal:
+    with pytest.raises(RejectedError, match="5 MB") as refusal:
         import_jobs.upload(endless(read), "f.csv", "people", None)
     assert refusal.value.code == "file_too_large" and len(read) <= 7
     assert not list(folder.iterdir()) and not Import.objects.exists()
@@ -57,7 +57,7 @@ def test_all_uploads_together_have_a_limit(settings, folder):
     settings.UPLOADS_MAX_BYTES = 5 * MEGABYTE
     (folder / "old").write_bytes(b"x" * 4 * MEGABYTE)
     read = []
-    with pytest.raises(Refused, match=str(folder)) as refusal:
+    with pytest.raises(RejectedError, match=str(folder)) as refusal:
         import_jobs.upload(endless(read), "f.csv", "people", None)
     assert refusal.value.code == "no_space" and len(read) <= 3
     import_jobs.upload([HEAD + b"a@example.com\n"], "small.csv", "people", None)
@@ -68,12 +68,12 @@ def test_an_upload_leaves_the_reserve_free_and_names_the_disk(settings, folder, 
     settings.DISK_RESERVE_BYTES = 100 * MEGABYTE
     looks = free(99 * MEGABYTE)
     read = []
-    with pytest.raises(Refused, match=str(folder)) as refusal:
+    with pytest.raises(RejectedError, match=str(folder)) as refusal:
         import_jobs.upload(endless(read), "f.csv", "people", None)
     assert refusal.value.code == "no_space" and not read and looks
     # and one that is under way ends as soon as the disk is found too full
     free(101 * MEGABYTE)
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedError):
         for number, chunk in enumerate(disk.bounded(endless(read), folder)):
             assert chunk
             if number == 3:
@@ -89,7 +89,7 @@ def test_an_export_leaves_the_reserve_free(settings, free, tmp_path):
     guarded = disk.Guarded(file, export_jobs.folder())
     guarded.write(b"x" * MEGABYTE)
     free(90 * MEGABYTE)
-    with pytest.raises(Refused, match="90 MB free"):
+    with pytest.raises(RejectedError, match="90 MB free"):
         for _number in range(100):
             guarded.write(b"x" * MEGABYTE)
     assert len(written) <= disk.LOOK_EVERY // MEGABYTE + 2

@@ -11,7 +11,7 @@ from people.core.errors import Problem, bad_value, restored, stored, told
 def refusal(value):
     try:
         datatypes.BY_NAME["integer"].parse(value, None)
-    except datatypes.BadValue as error:
+    except datatypes.BadValueError as error:
         return bad_value(error.code, error.expected, value, "attributes", "pages")
     raise AssertionError(value)
 

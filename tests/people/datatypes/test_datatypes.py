@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from people import datatypes
-from people.datatypes import BY_NAME, BadValue, parse_moment
+from people.datatypes import BY_NAME, BadValueError, parse_moment
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_moments_without_a_zone_are_of_the_zone_given(raw, expected):
 def test_moments_that_are_none(raw):
     try:
         moment = parse_moment(raw)
-    except BadValue:
+    except BadValueError:
         return
     assert 1899 <= moment.year <= 2201
 
@@ -82,7 +82,7 @@ def test_moments_that_are_none(raw):
     "raw", ["ann", "ann@", "@x.test", "a b@x.test", "ann@x", "ann@x..test", "😀@x.test", "ann@exämple.com", "a@b.c\0d"]
 )
 def test_what_is_no_email_address(raw):
-    with pytest.raises(BadValue):
+    with pytest.raises(BadValueError):
         BY_NAME["email"].parse(raw, UTC)
 
 
@@ -103,7 +103,7 @@ def test_parsing_gives_a_value_or_says_what_was_expected(name, raw):
     data_type = BY_NAME[name]
     try:
         value = data_type.parse(raw, UTC)
-    except BadValue as refusal:
+    except BadValueError as refusal:
         assert str(refusal.expected)  # noqa: PT017 (either outcome is fine, but it has to say something)
     else:
         assert data_type.parse(data_type.to_text(value), UTC) == value

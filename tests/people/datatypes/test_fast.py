@@ -103,7 +103,7 @@ def general(data_type, value):
         return None
     try:
         return data_type.to_json(data_type.parse(value, UTC))
-    except datatypes.BadValue:
+    except datatypes.BadValueError:
         return None
 
 

@@ -59,7 +59,7 @@ def one_by_one(kind, show, cell, zone):
         return ""
     try:
         return show(kind.parse(cell, zone))
-    except datatypes.BadValue:
+    except datatypes.BadValueError:
         return None
 
 
@@ -81,7 +81,7 @@ def test_moments_are_what_one_by_one_gives(cells, zone):
     def moment(cell):
         try:
             return datatypes.parse_moment(cell, zone)
-        except datatypes.BadValue:
+        except datatypes.BadValueError:
             return None
 
     texts, moments = fast_columns.moments_of(cells, zone)

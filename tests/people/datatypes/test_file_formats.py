@@ -47,7 +47,7 @@ def conventions_zone():
 @pytest.mark.parametrize("data_type", ["date", "currency"])
 def test_what_is_neither_stays_for_the_check_to_refuse(written, data_type):
     kind = datatypes.BY_NAME[data_type]
-    with pytest.raises(datatypes.BadValue):
+    with pytest.raises(datatypes.BadValueError):
         kind.parse(MDY.reader(kind)(written), conventions_zone())
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from people import datatypes
-from people.datatypes import BY_NAME, BadValue, exact_json, fast, fast_columns
+from people.datatypes import BY_NAME, BadValueError, exact_json, fast, fast_columns
 from smartlists.rules import operators
 
 LONGEST = 1_400  # characters of anything that is made of a number
@@ -38,7 +38,7 @@ def test_a_number_without_bounds_is_refused_or_short(name, text):
     for value in (number, text):
         try:
             parsed = BY_NAME[name].parse(value, UTC)
-        except BadValue:
+        except BadValueError:
             expected = None
         else:
             expected = BY_NAME[name].to_json(parsed)
@@ -52,7 +52,7 @@ def test_a_number_without_bounds_is_refused_or_short(name, text):
 @pytest.mark.parametrize("text", NUMBERS, ids=lambda text: text[:24])
 def test_a_rule_compares_with_no_such_number(text):
     for value in (exact_json.loads(text.encode()), text):
-        with pytest.raises(BadValue):
+        with pytest.raises(BadValueError):
             operators.NUMBER.parse(value, UTC)
 
 
@@ -70,7 +70,7 @@ def test_amounts_are_refused_where_a_place_beyond_the_fourth_says_something_and_
     assert currency.parse("123456789012345.0001" + "0" * 26, UTC) == Decimal("123456789012345.0001")
     for text in ("123456789012345.0001" + "0" * 25 + "1", "0.00000000000000000000000000001"):
         for value in (text, Decimal(text)):
-            with pytest.raises(BadValue) as refusal:
+            with pytest.raises(BadValueError) as refusal:
                 currency.parse(value, UTC)
             assert "4" in str(refusal.value.expected)
 

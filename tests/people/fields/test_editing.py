@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from people.core import audit
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.fields import editing as field_editing
 from people.fields import unique_values
 from people.models import Person, PersonField, PersonKey, StaticList
@@ -23,7 +23,7 @@ def make(label="Shoe size", data_type="string", **options):
 
 
 def refusal(verb, *args, **options):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         verb(*args, **options)
     return caught.value
 
@@ -146,7 +146,7 @@ def test_rights_are_checked():
         (field_editing.change, (field, nobody)),
         (field_editing.delete, (field, nobody)),
     ):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             verb(*args)
 
 

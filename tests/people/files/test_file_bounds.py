@@ -9,13 +9,13 @@ import openpyxl
 import pytest
 from django.db import connection
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.files import tabular, xlsx
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import Plan
-from people.files.tabular import BadFile
+from people.files.tabular import BadFileError
 from people.models import Import
 
 ROW = '<row r="1"><c r="A1" t="inlineStr"><is><t>email</t></is></c></row>'
@@ -59,7 +59,7 @@ def test_a_workbook_is_read_no_further_than_its_cells_need(sheet, word, monkeypa
     monkeypatch.setattr(xlsx, "MAX_ROW_BYTES", 200_000)
     monkeypatch.setattr(xlsx, "MAX_RATIO", 10**6)
     read = 0
-    with pytest.raises(BadFile, match=word):
+    with pytest.raises(BadFileError, match=word):
         for _row in xlsx.rows(workbook(sheet)):
             read += 1
     assert read <= 2
@@ -81,7 +81,7 @@ def test_strings_and_styles_beyond_their_limits_are_not_unpacked(monkeypatch):
         made = io.BytesIO()
         with ZipFile(made, "w") as archive:
             archive.writestr(f"xl/{name}.xml", b"x" * (limit + 1))
-        with pytest.raises(BadFile, match="unpacks to more"):
+        with pytest.raises(BadFileError, match="unpacks to more"):
             list(xlsx.rows(made))
     assert not opened
 
@@ -90,7 +90,7 @@ def test_a_gzip_file_is_read_no_further_than_settings_allow(settings):
     settings.IMPORT_MAX_UNZIPPED_BYTES = 3 * 1024 * 1024
     packed = io.BytesIO(gzip.compress(b"email\n" + b"a@example.com\n" * 2_000_000))
     read = 0
-    with pytest.raises(BadFile, match="3 MB once it is unzipped"), tabular.unzipped(packed) as plain:
+    with pytest.raises(BadFileError, match="3 MB once it is unzipped"), tabular.unzipped(packed) as plain:
         while block := plain.read(1 << 16):
             read += len(block)
     assert read <= settings.IMPORT_MAX_UNZIPPED_BYTES
@@ -118,7 +118,7 @@ def files(settings, tmp_path):
 def test_a_header_that_cannot_be_kept_is_refused_by_its_place(files, content, word):
     try:
         job = import_jobs.upload([content], "f.csv" if content[:1] != b"{" else "f.ndjson", "people", None)
-    except Refused as refusal:
+    except RejectedError as refusal:
         outcome = (refusal.code, word in str(refusal))
     else:
         outcome = ("bad_file", not word and bool(Import.objects.get(pk=job.pk).shape["header"]))

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
@@ -47,7 +47,7 @@ def large():
 
 
 def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(disk):
-    with pytest.raises(Refused, match="No space left"):
+    with pytest.raises(RejectedError, match="No space left"):
         import_jobs.upload([b"email\n", *[b"x" * MEGABYTE] * 2], "f.csv", "people", None)
     assert not list(import_jobs.folder().iterdir()) and not Import.objects.exists()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from activities.models import Activity
 from activities.types.drafts import FieldSpec
 from people import datatypes
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.datatypes import file_formats, formulas
 from people.datatypes.file_formats import Convention, DateOrder
 from people.files.exports import jobs as export_jobs
@@ -240,7 +240,7 @@ def test_columns_are_taken_by_label_and_the_others_named(simple_act):
 )
 def test_what_is_no_table_is_called_what_it_is(name, said):
     content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 if name == "x.xls" else (CASES / name).read_bytes()
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(RejectedError, match=said):
         import_jobs.upload([content], name, "people", None)
 
 
@@ -266,7 +266,7 @@ def test_moments_in_words(written, iso):
 @pytest.mark.parametrize("written", ["26 foo 2026", "31 feb 2026", "2026-11-05 14:03 CST", "Sep 26", "25:10 PM"])
 def test_what_means_nothing_for_certain_is_refused(written):
     kind = datatypes.BY_NAME["datetime"]
-    with pytest.raises(datatypes.BadValue):
+    with pytest.raises(datatypes.BadValueError):
         kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from people.files import tabular
-from people.files.tabular import BadFile
+from people.files.tabular import BadFileError
 
 
 def read(content, name="f.csv", **known):
@@ -98,7 +98,7 @@ def test_a_byte_of_another_encoding_spoils_its_own_cell_only():
     ],
 )
 def test_files_that_are_none(content, said):
-    with pytest.raises(BadFile, match=said):
+    with pytest.raises(BadFileError, match=said):
         read(content)
 
 
@@ -148,7 +148,7 @@ def test_a_workbook_that_is_a_bomb_is_not_unpacked():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b"0" * (64 * 1024 * 1024))
-    with pytest.raises(BadFile, match="more than is safe"):
+    with pytest.raises(BadFileError, match="more than is safe"):
         read(file.getvalue(), "f.xlsx")
 
 

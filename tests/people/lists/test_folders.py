@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Folder
 from people.lists import folders, static_lists
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 def code(verb, *args):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         verb(*args)
     return caught.value.code
 
@@ -30,7 +30,7 @@ def test_a_name_is_used_once_in_one_place():
 def test_only_an_empty_folder_is_deleted():
     events = folders.create("Events", None)
     talks = static_lists.create("Talks", None, folder=events)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         folders.delete(events, None)
     assert caught.value.code == "not_empty" and "Talks" in str(caught.value)
     static_lists.change(talks, None, folder=None)
@@ -46,5 +46,5 @@ def test_folders_go_eight_deep():
 
 
 def test_rights_are_checked():
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         folders.create("Mine", get_user_model().objects.create_user("nobody"))

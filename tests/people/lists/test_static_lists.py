@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from activities.models import Activity
 from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from people.core import audit
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Folder
 from people.core.source import Channel, Source
 from people.lists import static_lists
@@ -34,7 +34,7 @@ def members(static_list):
 
 
 def refusal(verb, *args, **options):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         verb(*args, **options)
     return caught.value
 
@@ -132,7 +132,7 @@ def test_rights_are_checked_by_the_verbs():
         (static_lists.archive, (seeds, nobody)),
         (static_lists.delete, (seeds, nobody)),
     ):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             verb(*args)
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import F
 
 from people import tasks
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.lists import static_lists
 from people.models import BulkAction, BulkPart, Person, StaticListMember
 from people.persons import bulk
@@ -115,8 +115,8 @@ def test_what_cannot_be_started(vera, monkeypatch):
         ("add_to_list", [1], "missing_value"),
         ("delete", [1, 2, 3], "too_many"),
     ):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RejectedError) as caught:
             bulk.start(kind, ids, vera)
         assert caught.value.code == code
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         bulk.start("delete", [1], get_user_model().objects.create_user("nobody"))

@@ -12,7 +12,7 @@ from activities.recording.rows import Status as Recorded
 from activities.types.standard import DELETE_PERSON
 from people import lookup as people_lookup
 from people.core import audit
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.lists import static_lists
 from people.models import Person, PersonDeletion, PersonField, PersonKey, StaticListMember
 from people.persons import deletion
@@ -38,7 +38,7 @@ def _said(outcome):
 
 
 def refusal(verb, *args):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         verb(*args)
     return caught.value.code
 
@@ -118,9 +118,9 @@ def test_one_audit_entry_a_call_without_names():
 def test_every_verb_needs_its_right():
     nobody, ann = get_user_model().objects.create_user("nobody"), person()
     for verb in (deletion.delete, deletion.restore, erasure.erase):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             verb([ann.pk], nobody, MARKETO)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         erasure.preview_erase([ann.pk], nobody)
 
 

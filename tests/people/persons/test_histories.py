@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from activities.models import Activity, ActivityKey, ActivityRemoval
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.lists import static_lists
 from people.models import Person, PersonDeletion, PersonField, PersonKey, PersonMerge, StaticListMember
 from people.persons import deletion, upsert
@@ -291,7 +291,7 @@ class World(RuleBasedStateMachine):
         try:
             with transaction.atomic():
                 return verb()
-        except Refused:
+        except RejectedError:
             return None
 
     @invariant()

@@ -15,7 +15,7 @@ from activities.recording.rows import Status as Recorded
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, MERGE_PEOPLE
 from people import lookup as people_lookup
 from people.core import audit
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.lists import static_lists
 from people.models import Person, PersonField, PersonKey, PersonMerge, StaticListMember
 from people.persons import deletion, upsert
@@ -35,7 +35,7 @@ def undo(done):
 
 
 def refusal(verb, *args, **options):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         verb(*args, **options)
     return caught.value
 
@@ -341,7 +341,7 @@ def test_who_cannot_be_merged():
     assert refusal(merge, ann, bob, values={"nonsense": 1}).code == "unknown_field"
     assert refusal(person_merge.undo, 999, None, MARKETO).code == "unknown_merge"
     assert PersonMerge.objects.count() == 1 and Person.objects.live().count() == 2
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         person_merge.merge(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), MARKETO)
 
 

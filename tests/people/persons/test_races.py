@@ -6,7 +6,7 @@ from django.db import transaction
 from activities.log import reader as log_reader
 from activities.models import Activity
 from activities.recording.rows import Status as Recorded
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticListMember
 from people.persons import deletion, upsert
@@ -122,7 +122,7 @@ def test_of_two_merges_of_one_loser_the_second_is_refused():
         merge(ann, bob)
         second = InThread(lambda: merge(eve, bob))
         assert second.is_waiting()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         second.result()
     assert caught.value.code == "person_merged" and PersonMerge.objects.count() == 1
 
@@ -134,6 +134,6 @@ def test_of_two_undos_the_second_is_refused():
         undo(done)
         second = InThread(lambda: undo(done))
         assert second.is_waiting()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         second.result()
     assert caught.value.code == "merge_undone"

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from activities.models import Activity
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
 from people.core.db import citus
-from people.core.errors import Conflict, Refused
+from people.core.errors import ConflictError, RejectedError
 from people.models import Person, PersonField
 from people.persons import upsert as person_upsert
 from people.persons.upsert import Action, Status
@@ -132,7 +132,7 @@ def test_a_unique_field_finds_people_and_keeps_them_apart():
 
 
 def test_an_unknown_lookup_field_refuses_the_call():
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedError) as refusal:
         upsert({"email": "a@example.com"}, lookup_field="shoeSize")
     assert refusal.value.code == "unknown_lookup_field"
 
@@ -140,7 +140,7 @@ def test_an_unknown_lookup_field_refuses_the_call():
 def test_two_editors_of_one_person():
     ann = person()
     person_upsert.update(ann, {"first_name": "First"}, MARKETO, expected_revision=1)
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         person_upsert.update(ann, {"first_name": "Second"}, MARKETO, expected_revision=1)
     assert Person.objects.get(pk=ann.pk).first_name == "First"
 

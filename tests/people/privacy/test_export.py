@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from people.core import personal_data
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.models import Person
 from people.persons import deletion
 from people.privacy import erasure
@@ -45,13 +45,13 @@ def test_deleted_people_can_be_exported_and_merged_or_erased_ones_not():
     deletion.delete([zoe.pk], None, MARKETO)
     assert exported(zoe.pk)["tables"]["person_deletion"][0]["static_lists"]
     for nobody, code in ((twin.pk, "person_merged"), (0, "unknown_person"), ("x", "unknown_person")):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RejectedError) as caught:
             privacy_export.export(nobody, None)
         assert caught.value.code == code
     erasure.erase([zoe.pk], None, MARKETO)
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedError):
         privacy_export.export(zoe.pk, None)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         privacy_export.export(zoe.pk, get_user_model().objects.create_user("nobody"))
 
 

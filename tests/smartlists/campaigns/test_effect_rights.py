@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import Permission
 
-from people.core.errors import NotAllowed
+from people.core.errors import NotAllowedError
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -64,13 +64,13 @@ def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, ste
     person()
     for missing in needed:
         lacks = user_with(*(right for right in needed if right != missing))
-        with pytest.raises(NotAllowed) as refusal:
+        with pytest.raises(NotAllowedError) as refusal:
             campaign_lifecycle.activate(draft(step), lacks)
         assert refusal.value.problems[0].expected == missing
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             campaign_runs.run_once(draft(step), listing, lacks, cap=10)
         active = campaign_lifecycle.activate(draft({"do": "wait", "period": "1 day"}), lacks)
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             campaign_lifecycle.change(active, lacks, value=definition(step))
     assert not CampaignRun.objects.exists()
     made = campaign_lifecycle.activate(draft(step), may)
@@ -83,7 +83,7 @@ def test_what_an_active_campaign_does_is_changed_by_who_may_activate_it(django_u
     for codename in ("change_smartcampaign", "change_staticlist"):
         editor.user_permissions.add(Permission.objects.get(codename=codename))
     made = campaign_lifecycle.activate(draft(steps["add_to_list"]), None)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         campaign_lifecycle.change(made, editor, value=definition(steps["add_to_list"], steps["wait"]))
     assert (
         campaign_lifecycle.change(made, editor, name="Other name", value=definition(steps["add_to_list"])).name

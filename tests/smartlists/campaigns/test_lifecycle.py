@@ -3,7 +3,7 @@
 import pytest
 
 from activities.types import drafts, lifecycle
-from people.core.errors import Conflict, NotAllowed, Refused
+from people.core.errors import ConflictError, NotAllowedError, RejectedError
 from people.fields import editing as field_editing
 from people.lists import static_lists
 from people.models import PersonField
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 
 
 def refused(work, *arguments, **more):
-    with pytest.raises(Refused) as found:
+    with pytest.raises(RejectedError) as found:
         work(*arguments, **more)
     return [(problem.code, problem.path) for problem in found.value.problems]
 
@@ -190,7 +190,7 @@ def test_names_are_unique_and_a_stale_change_is_a_conflict():
     first = draft(name="Welcome")
     assert refused(campaign_lifecycle.create, "welcome", None) == [("name_taken", ("name",))]
     campaign_lifecycle.change(first, None, expected_revision=1, description="new")
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         campaign_lifecycle.change(first, None, expected_revision=1, description="newer")
 
 
@@ -212,11 +212,11 @@ def test_what_a_campaign_names_stays():
         lambda: lifecycle.delete(check, None),
         lambda: field_editing.delete(PersonField.objects.get(pk=field.pk), None),
     ):
-        with pytest.raises(Refused) as found:
+        with pytest.raises(RejectedError) as found:
             work()
         assert found.value.code == "in_use" and "“Welcome”" in str(found.value)
     drafts.remove_fields(check, ["branch"], None)
-    with pytest.raises(Refused) as found:
+    with pytest.raises(RejectedError) as found:
         lifecycle.approve(check, None)
     assert "“Welcome”" in str(found.value)
 
@@ -229,7 +229,7 @@ def test_every_verb_asks_for_a_right(verb, django_user_model):
     nobody = django_user_model.objects.create_user("nobody")
     made = draft(add_to(a_list()))
     arguments = {"create": ("x", nobody), "copy": (made, "x", nobody), "move": (made, None, nobody)}
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         getattr(campaign_lifecycle, verb)(*arguments.get(verb, (made, nobody)))
 
 
@@ -267,7 +267,7 @@ def test_tokens_are_filled(text, wanted):
     "text", ["{{", "}}", "{{person}}", "{{person.a.b}}", "{{person.first_name|safe}}", "{{person.__class__()}}"]
 )
 def test_what_is_no_token_is_refused(text):
-    with pytest.raises(webhook_tokens.BadTemplate):
+    with pytest.raises(webhook_tokens.BadTemplateError):
         webhook_tokens.parse(text)
 
 

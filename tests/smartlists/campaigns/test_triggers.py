@@ -297,7 +297,7 @@ def test_a_run_once_takes_everybody_on_a_list_who_is_in_the_audience():
     rules = {"match": "all", "filters": [rule_factories.person("city", "is empty")]}
     made = draft(add_to(target), audience={"rules": rules}, qualification={"how": "once"})
     assert campaign_runs.preview(made, spain, None).count == 1
-    with pytest.raises(campaign_runs.Refused) as refused:
+    with pytest.raises(campaign_runs.RejectedError) as refused:
         campaign_runs.run_once(made, spain, None, cap=0)
     assert refused.value.code == "wrong_type"
     run = campaign_runs.run_once(made, spain, None, cap=10)
@@ -315,7 +315,7 @@ def test_a_run_over_its_cap_does_nothing():
     person()
     person()
     made = draft(add_to(a_list()))
-    with pytest.raises(campaign_runs.Refused) as refused:
+    with pytest.raises(campaign_runs.RejectedError) as refused:
         campaign_runs.run_once(made, everybody, None, cap=1)
     assert refused.value.code == "over_cap"
     assert dispatched() == []
@@ -339,7 +339,7 @@ def test_a_retired_type_under_an_active_campaign_does_no_harm():
     lifecycle.retire(check, None)
     assert dispatched() == []
     campaign_lifecycle.pause(made, None)
-    with pytest.raises(campaign_lifecycle.Refused) as refused:
+    with pytest.raises(campaign_lifecycle.RejectedError) as refused:
         campaign_lifecycle.activate(made, None)
     assert refused.value.code == "retired_type"
     assert SmartCampaign.objects.get().state == "paused"

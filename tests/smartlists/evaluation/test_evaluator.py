@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from people.core import installation
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.core.models import Installation
 from people.models import Person, StaticList, StaticListMember
 from people.persons import upsert
@@ -319,7 +319,7 @@ def test_too_slow_is_refused_and_the_transaction_goes_on(check, monkeypatch):
     monkeypatch.setattr("smartlists.evaluation.postgres.statements.rows_of", lambda *_: Sql("pg_sleep(5) is null"))
     new_person()
     deposit(people({})[0])
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         evaluator.evaluate(rules.Rules(filters=(slow,)), seconds=0.1)
     assert caught.value.code == "timeout"
     assert Person.objects.exists()
@@ -353,7 +353,7 @@ def test_changed_people_are_found_at_once():
     ],
 )
 def test_what_is_no_longer_there_is_named_rather_than_guessed(check, lost):
-    with pytest.raises(Refused, match="no longer there"):
+    with pytest.raises(RejectedError, match="no longer there"):
         evaluator.members(rules.Rules(filters=(lost,)))
 
 

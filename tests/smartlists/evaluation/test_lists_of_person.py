@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from people.core.errors import NotAllowed, Problem, Refused
+from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.persons import deletion
 from smartlists.evaluation import lists_of_person
 from smartlists.evaluation.evaluator import Run
@@ -59,7 +59,7 @@ def test_the_number_of_lists_and_the_time_are_limited(lists, ann, vera, monkeypa
     def slow(run, rules):
         calls.append(rules)
         if len(calls) == 3:
-            raise Refused(Problem("timeout", "too slow"))
+            raise RejectedError(Problem("timeout", "too slow"))
         return evaluate(run, rules)
 
     monkeypatch.setattr(Run, "evaluate", slow)
@@ -68,7 +68,7 @@ def test_the_number_of_lists_and_the_time_are_limited(lists, ann, vera, monkeypa
 
 
 def test_it_needs_the_right_to_see_lists(lists, ann):
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         lists_of_person.lists_of(ann.pk, get_user_model().objects.create_user("nina"))
 
 

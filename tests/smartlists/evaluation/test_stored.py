@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 from people.models import Person
 from people.persons import deletion
@@ -80,7 +80,7 @@ def test_rights_are_asked_for(spaniards):
         lambda: stored_evaluations.request(spaniards, nobody),
         lambda: stored_evaluations.count(SPAIN, nobody, "x"),
     ):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             verb()
 
 
@@ -113,10 +113,10 @@ def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, mon
 
 def test_what_goes_wrong_is_kept_with_the_evaluation(spaniards, monkeypatch):
     def slow(*_arguments, **_more):
-        raise Refused(snapshot._too_slow(3).problems[0])
+        raise RejectedError(snapshot._too_slow(3).problems[0])
 
     monkeypatch.setattr(evaluator, "evaluate", slow)
-    with pytest.raises(Refused, match="3 seconds"):
+    with pytest.raises(RejectedError, match="3 seconds"):
         stored_evaluations.evaluate(spaniards, None)
     stored = StoredEvaluation.objects.get()
     assert stored.state == "failed" and "3 seconds" in stored.problem
@@ -238,7 +238,7 @@ def test_a_count_under_way_ends_when_its_answer_is_no_longer_wanted(monkeypatch,
         assert stored_evaluations.count(rules.Rules(), None, "ann's page").count == 0
     else:
         assert snapshot.cancel("count ann's page")
-    with pytest.raises(snapshot.Cancelled):
+    with pytest.raises(snapshot.CancelledError):
         counting.result()
     assert time.monotonic() - begun < 3
     assert not snapshot.cancel("count ann's page")

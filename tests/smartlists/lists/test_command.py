@@ -8,7 +8,7 @@ from io import BytesIO, StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.lists import export_kind as list_export_kind
@@ -113,7 +113,7 @@ def test_members_are_written_in_pieces_with_one_heading(monkeypatch):
     out = BytesIO()
     assert list_export_kind.write_members(stored, out, ["country"], "ndjson") == 5
     assert len(out.getvalue().splitlines()) == 5
-    with pytest.raises(Refused, match="contry"):
+    with pytest.raises(RejectedError, match="contry"):
         list_export_kind.write_members(stored, out, ["contry"])
     empty = stored_evaluations.evaluate(list_editing.create("Nobody", {"match": "any", "filters": []}, None), None)
     out = BytesIO()

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person, StaticList
@@ -62,7 +62,7 @@ def test_members_are_added_or_the_list_is_made_the_same(spaniards, kept, people,
     assert moved(list_copies.put_into(spaniards, kept, SYSTEM, None, "replace")) == (0, 2)
     assert on(kept) == {bob}
     assert code_of(lambda: list_copies.put_into(spaniards, kept, SYSTEM, None, "mirror")) == "bad_mode"
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         list_copies.put_into(spaniards, kept, SYSTEM, user("Viewer"))
     monkeypatch.setattr(list_copies, "MAX_AT_ONCE", 0)
     assert code_of(lambda: list_copies.put_into(spaniards, kept, SYSTEM, None)) == "too_many"
@@ -83,7 +83,7 @@ def test_a_schedule_copies_what_is_true_at_its_time(spaniards, kept, people):
     planned.refresh_from_db()
     assert (planned.state, planned.joined, planned.left, planned.problem) == ("done", 1, 1, "")
     assert on(kept) == {bob, cas} and kept.members.first().get_channel_display() == "System"
-    with pytest.raises(Refused, match="in use by smart list “Spaniards”"):
+    with pytest.raises(RejectedError, match="in use by smart list “Spaniards”"):
         static_lists.delete(kept, None)
     list_editing.archive(spaniards, None)
     assert list_copies.ask_due(timezone.now() + timedelta(days=2)) == []
@@ -100,7 +100,7 @@ def test_a_killed_copy_is_taken_up_and_a_failed_one_says_why(spaniards, kept, pe
     planned = list_copies.plan(spaniards, kept, None)
     ListCopy.objects.update(state="running", progressed_at=timezone.now() - timedelta(hours=1))
     assert list_copies.ask_due() == [planned.pk]
-    refused = Refused(list_copies.Problem("timeout", "It took too long."))
+    refused = RejectedError(list_copies.Problem("timeout", "It took too long."))
 
     def fail(*_arguments):
         raise refused
@@ -123,7 +123,7 @@ def test_plans_that_would_never_come_to_rest_are_refused(spaniards, kept):
     assert code_of(lambda: list_copies.plan(others, kept, None, every_minutes=14)) == "out_of_range"
     StaticList.objects.filter(pk=static_lists.create("Gone", None).pk).delete()
     assert code_of(lambda: list_copies.plan(others, StaticList(pk=0), None)) == "unknown_list"
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowedError):
         list_copies.plan(others, kept, user("Viewer"))
     with pytest.raises(IntegrityError), transaction.atomic():
         ListCopy.objects.filter(smart_list=others).update(state="done")  # without saying what it did

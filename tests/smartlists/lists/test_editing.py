@@ -10,7 +10,7 @@ from django.db.models import ProtectedError
 from activities.models import ActivityType
 from activities.types import drafts, lifecycle
 from people.core import references
-from people.core.errors import Conflict, NotAllowed, Refused
+from people.core.errors import ConflictError, NotAllowedError, RejectedError
 from people.core.models import Folder
 from people.models import PersonField, StaticList
 from smartlists.lists import editing as list_editing
@@ -37,7 +37,7 @@ def user(role):
 
 
 def code_of(work):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         work()
     return caught.value.code
 
@@ -69,7 +69,7 @@ def test_rights_are_asked_for():
         lambda: list_editing.arrange(made, viewer, None, None),
         lambda: list_editing.copy(made, "B", viewer),
     ):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             verb()
     assert SmartList.objects.get().name == "A"
 
@@ -97,7 +97,7 @@ def test_bad_rules_leave_nothing_behind():
     assert code_of(lambda: list_editing.create("A", form({"kind": "x"}), None)) == "unknown_kind"
     assert not SmartList.objects.exists()
     made = list_editing.create("A", form(), None)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         list_editing.change(made, None, name="B", value=form({"kind": "x"}))
     assert caught.value.problems[0].path == ("rules", "filters", 0, "kind")
     assert SmartList.objects.get().name == "A"
@@ -106,7 +106,7 @@ def test_bad_rules_leave_nothing_behind():
 def test_the_second_of_two_editors_is_told():
     made = list_editing.create("A", form(), None)
     list_editing.change(made, None, expected_revision=1, value=form(person("country", "is empty")))
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         list_editing.change(made, None, expected_revision=1, value=form())
     assert SmartList.objects.get().rules["filters"]
 
@@ -115,9 +115,9 @@ def test_circles_are_refused_by_name():
     first = list_editing.create("First", form(), None)
     second = list_editing.create("Second", form(nested(first)), None)
     third = list_editing.create("Third", form(nested(second)), None)
-    with pytest.raises(Refused, match="“First” → “Third” → “Second” → “First”"):
+    with pytest.raises(RejectedError, match="“First” → “Third” → “Second” → “First”"):
         list_editing.change(first, None, value=form(nested(third)))
-    with pytest.raises(Refused, match="“First” → “First”"):
+    with pytest.raises(RejectedError, match="“First” → “First”"):
         list_editing.change(first, None, value=form(nested(first)))
 
 
@@ -142,7 +142,7 @@ def test_what_a_list_names_cannot_vanish():
     assert code_of(lambda: lifecycle.delete(check, None)) == "in_use"
     assert code_of(lambda: list_editing.delete(inner, None)) == "in_use"
     drafts.remove_fields(check, ["branch"], None)
-    with pytest.raises(Refused, match="Outer"):
+    with pytest.raises(RejectedError, match="Outer"):
         lifecycle.approve(ActivityType.objects.get(pk=check.pk), None)
     for thing in (static, country, inner):
         with pytest.raises(ProtectedError), transaction.atomic():
@@ -168,7 +168,7 @@ def test_a_type_is_not_deleted_while_a_list_that_names_it_is_saved():
         list_editing.create("A", form(did()), None)
         deleting = InThread(lambda: lifecycle.delete(check, None))
         assert deleting.is_waiting()
-    with pytest.raises(Refused, match="smart list “A”"):
+    with pytest.raises(RejectedError, match="smart list “A”"):
         deleting.result()
 
 
@@ -179,7 +179,7 @@ def test_a_list_that_waited_for_a_deletion_is_refused():
         lifecycle.delete(check, None)
         creating = InThread(lambda: list_editing.create("A", form(did()), None))
         assert creating.is_waiting()
-    with pytest.raises(Refused, match="depositCheck"):
+    with pytest.raises(RejectedError, match="depositCheck"):
         creating.result()
     assert not SmartList.objects.exists()
 
@@ -191,7 +191,7 @@ def test_two_editors_do_not_close_a_circle_together():
         list_editing.change(first, None, value=form(nested(second)))
         other = InThread(lambda: list_editing.change(second, None, value=form(nested(first))))
         assert other.is_waiting()
-    with pytest.raises(Refused, match="circle"):
+    with pytest.raises(RejectedError, match="circle"):
         other.result()
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
 from smartlists.rules import logic
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def refused(value):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         parse_rules(value, Catalogue())
     return {(problem.code, problem.path): problem for problem in caught.value.problems}
 
@@ -281,14 +281,14 @@ def test_logic_round_trips(text, filters, written):
     ],
 )
 def test_bad_logic_is_refused_at_its_column(text, filters, column, said):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         logic.parse(text, filters)
     assert f"column {column}:" in str(caught.value) and said in str(caught.value)
 
 
 def test_logic_must_use_every_filter_and_stay_short():
     for text, said in (("1 or 3", "filter 2"), ("1 " * 2_000, "2,000"), (None, "expected an expression")):
-        with pytest.raises(Refused, match=said):
+        with pytest.raises(RejectedError, match=said):
             logic.parse(text, 3)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from activities.models import ActivityType
 from activities.types import drafts, lifecycle
 from activities.types.drafts import FieldSpec
-from people.core.errors import Refused
+from people.core.errors import RejectedError
 from people.models import PersonField, StaticList
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
@@ -39,7 +39,7 @@ def names(db):
 
 def refused(text):
     """(line, column, message) of every problem."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RejectedError) as caught:
         language.parse(text, Catalogue())
     return [(problem.path[1], problem.path[3], problem.message) for problem in caught.value.problems]
 
@@ -64,7 +64,7 @@ def test_any_text_is_a_value_that_comes_back(names, text):
     form = {"kind": "person_field", "field": "country", "operator": "contains", "values": [text]}
     try:
         found = parse_rules({"filters": [form]}, names)
-    except Refused:
+    except RejectedError:
         return  # blank, or NUL, which no value has
     written = language.render(found, names)
     assert written.count("\n") == 2, "one filter, one line"
@@ -76,7 +76,7 @@ def test_any_text_is_a_value_that_comes_back(names, text):
 def test_any_rubbish_is_refused_with_its_place(names, text):
     try:
         language.parse(text, names)
-    except Refused as error:
+    except RejectedError as error:
         for problem in error.problems:
             _line, line, _column, column = problem.path
             assert 1 <= line <= text.count("\n") + 1
@@ -206,7 +206,7 @@ def test_a_removed_field_keeps_its_api_name(db):
     drafts.set_fields(approved, [FieldSpec("check", "Check", is_primary=True), FieldSpec("sum", "Amount")], None)
     lifecycle.approve(ActivityType.objects.get(pk=approved.pk), None)
     text = 'match all\n1: did "Deposited Check" where amount > 5 and Amount is "x"\n'
-    with pytest.raises(Refused):
+    with pytest.raises(RejectedError):
         language.parse(text, Catalogue())  # Amount is text now
     found = language.parse(text.replace("amount >", "`amount` >"), Catalogue())
     assert [constraint.field for constraint in found.filters[0].constraints] == ["amount", "sum"]

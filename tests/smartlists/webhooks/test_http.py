@@ -7,7 +7,7 @@ import time
 import pytest
 
 from smartlists.webhooks import http as webhook_http
-from smartlists.webhooks.http import Failed, Unsafe
+from smartlists.webhooks.http import CallFailedError, UnsafeAddressError
 from tests.smartlists.webhook_receiver import Handler, receiver
 
 
@@ -62,7 +62,7 @@ def call(url, seconds=5.0, **more):
 )
 def test_no_address_but_public_ones_is_called(address):
     assert not webhook_http.is_public(address)
-    with pytest.raises(Unsafe):
+    with pytest.raises(UnsafeAddressError):
         webhook_http.aim("https://example.com/", resolving(address))
 
 
@@ -73,7 +73,7 @@ def test_public_addresses_are(address):
 
 
 def test_one_private_address_among_public_ones_is_too_many():
-    with pytest.raises(Unsafe):
+    with pytest.raises(UnsafeAddressError):
         webhook_http.aim("https://example.com/", resolving("93.184.216.34", "127.0.0.1"))
 
 
@@ -89,7 +89,7 @@ def test_one_private_address_among_public_ones_is_too_many():
     ],
 )
 def test_addresses_written_out_are_looked_at_too(url):
-    with pytest.raises((Unsafe, Failed)):
+    with pytest.raises((UnsafeAddressError, CallFailedError)):
         webhook_http.aim(url)
 
 
@@ -121,7 +121,7 @@ def test_addresses_written_out_are_looked_at_too(url):
     ],
 )
 def test_what_is_no_safe_address_is_refused(url):
-    with pytest.raises(Unsafe):
+    with pytest.raises(UnsafeAddressError):
         webhook_http.check(url)
 
 
@@ -153,7 +153,7 @@ def test_the_call_goes_to_the_address_that_was_checked_under_the_name(settings):
 def test_trust_is_for_a_host_or_for_a_host_and_its_port(settings):
     settings.WEBHOOK_TRUSTED_HOSTS = ["127.0.0.1:9"]
     assert webhook_http.is_trusted("127.0.0.1", 9) and not webhook_http.is_trusted("127.0.0.1", 10)
-    with pytest.raises(Unsafe):
+    with pytest.raises(UnsafeAddressError):
         webhook_http.check("http://127.0.0.1:10/")
 
 
@@ -217,7 +217,7 @@ def test_a_reply_that_drips_in_is_cut(settings, handler):
     with receiver(handler=handler) as server:
         settings.WEBHOOK_TRUSTED_HOSTS = [server.host]
         started = time.monotonic()
-        with pytest.raises(Failed, match=r"within 0\.5 seconds"):
+        with pytest.raises(CallFailedError, match=r"within 0\.5 seconds"):
             call(server.url, seconds=0.5)
         assert time.monotonic() - started < 5
 
@@ -226,13 +226,13 @@ def test_nobody_there_and_an_unknown_name_are_failures(settings):
     settings.WEBHOOK_TRUSTED_HOSTS = ["127.0.0.1"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        with pytest.raises(Failed):
+        with pytest.raises(CallFailedError):
             call(f"http://127.0.0.1:{free.getsockname()[1]}/")
 
     def unknown(*_arguments, **_more):
         raise socket.gaierror
 
-    with pytest.raises(Failed):
+    with pytest.raises(CallFailedError):
         call("https://example.com/", resolve=unknown)
 
 
@@ -268,11 +268,11 @@ def test_a_certificate_of_nobody_known_is_a_failure(settings, tmp_path):
         server.socket = context.wrap_socket(server.socket, server_side=True)
         settings.WEBHOOK_TRUSTED_HOSTS = ["localhost", "other.example.com"]
         url = f"https://localhost:{server.server_port}/"
-        with pytest.raises(Failed, match="certificate"):
+        with pytest.raises(CallFailedError, match="certificate"):
             call(url, resolve=resolving("127.0.0.1"))
         known = ssl.create_default_context(cafile=str(file))
         assert call(url, resolve=resolving("127.0.0.1"), context=known).status == 200
-        with pytest.raises(Failed, match="certificate"):  # the right key under another name
+        with pytest.raises(CallFailedError, match="certificate"):  # the right key under another name
             call(url.replace("localhost", "other.example.com"), resolve=resolving("127.0.0.1"), context=known)
 
 

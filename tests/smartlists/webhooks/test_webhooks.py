@@ -12,12 +12,12 @@ from django.core.management import call_command
 
 from activities.recording.rows import NewActivity
 from activities.types.drafts import FieldSpec
-from people.core.errors import NotAllowed, Refused
+from people.core.errors import NotAllowedError, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import secrets as webhook_secrets
-from smartlists.webhooks.http import Failed, Reply, Unsafe
+from smartlists.webhooks.http import CallFailedError, Reply, UnsafeAddressError
 from tests.factories import approved_type, person, recorded
 from tests.smartlists.campaign_factories import active, dispatched, happened, outcomes
 from tests.smartlists.webhook_receiver import receiver
@@ -161,7 +161,7 @@ def test_forms_are_encoded():
     ],
 )
 def test_what_cannot_be_a_webhook_is_refused(values, code):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RejectedError) as refused:
         webhook_editing.create("CRM", None, **{"url": URL} | values)
     assert refused.value.code == code
     assert not Webhook.objects.exists()
@@ -183,7 +183,7 @@ def test_calls_are_made_again_under_the_same_id_for_24_hours():
     start, keys = datetime.now(UTC), []
     for hours in range(0, 30, 2):
         with time_machine.travel(start + timedelta(hours=hours), tick=False):
-            keys += [headers["webhook-id"] for _m, _u, headers, _b in delivered(hook, Failed("down"))]
+            keys += [headers["webhook-id"] for _m, _u, headers, _b in delivered(hook, CallFailedError("down"))]
     assert len(set(keys)) == 1 and len(keys) >= 6
     assert state()[0] == "dead"
     assert outcomes()[0][2:] == ("failed", "down")
@@ -225,7 +225,7 @@ def test_one_persons_calls_keep_their_order_and_hold_up_nobody_else():
         happened(ann.pk, primary_value=f"Ann {number}")
         happened(bob.pk, primary_value=f"Bob {number}")
     dispatched()
-    first = [body.decode() for *_rest, body in delivered(hook, Failed("down"))]
+    first = [body.decode() for *_rest, body in delivered(hook, CallFailedError("down"))]
     assert first == ["Ann 1", "Bob 1", "Bob 2", "Bob 3"]
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5), tick=False):
         assert [body.decode() for *_rest, body in delivered(hook)] == ["Ann 1", "Ann 2", "Ann 3"]
@@ -236,7 +236,7 @@ def test_the_circuit_opens_after_ten_failures_in_a_row():
     for _number in range(14):
         happened(person().pk)
     dispatched()
-    assert len(delivered(hook, *[Failed("down")] * 14)) == 10
+    assert len(delivered(hook, *[CallFailedError("down")] * 14)) == 10
     hook.refresh_from_db()
     assert hook.open_until is not None
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=20), tick=False):
@@ -273,7 +273,7 @@ def test_secrets_are_sealed_under_a_named_key_and_can_be_moved_to_another(settin
     from cryptography.fernet import Fernet
 
     settings.WEBHOOK_KEYS = [("2026", Fernet.generate_key().decode())]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RejectedError) as refused:
         webhook_secrets.unseal(hook.secret_key_name, hook.secret)
     assert refused.value.code == "key_missing"
     old = webhook_secrets._derived(settings.SECRET_KEY).decode()
@@ -286,7 +286,7 @@ def test_secrets_are_sealed_under_a_named_key_and_can_be_moved_to_another(settin
 
 def test_a_webhook_in_use_stays_and_rights_are_asked(django_user_model):
     hook, _secret = hooked()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RejectedError) as refused:
         webhook_editing.delete(hook, None)
     assert refused.value.code == "in_use"
     nobody = django_user_model.objects.create_user("nobody")
@@ -297,7 +297,7 @@ def test_a_webhook_in_use_stays_and_rights_are_asked(django_user_model):
         lambda: webhook_editing.new_secret(hook, nobody),
         lambda: webhook_editing.resend(hook, nobody),
     ):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             attempt()
 
 
@@ -305,7 +305,7 @@ def test_an_unsafe_answer_is_no_reason_to_try_again():
     hook, _secret = hooked()
     happened(person().pk)
     dispatched()
-    assert len(delivered(hook, Unsafe("no"))) == 1
+    assert len(delivered(hook, UnsafeAddressError("no"))) == 1
     assert state()[0] == "dead"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import citus_cluster
-from tests.system.chaos.clients import TYPE, Approver, Failed, Program, Reader, Tally, Writer
+from tests.system.chaos.clients import TYPE, Approver, CallFailedError, Program, Reader, Tally, Writer
 from tests.system.chaos.faults import (
     CLUSTER_FAULTS,
     FAULTS,
@@ -241,7 +241,7 @@ def _finish(world: World, reader: Reader) -> None:
         try:
             if not reader.read_page():
                 return
-        except Failed:
+        except CallFailedError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)

@@ -39,7 +39,7 @@ class Tally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Failed(Exception):
+class CallFailedError(Exception):
     """There was no answer that could be taken for one."""
 
 
@@ -57,7 +57,7 @@ class Program(threading.Thread):
         while not self.ending.is_set():
             try:
                 self.step()
-            except Failed:
+            except CallFailedError:
                 self.ending.wait(self.random.uniform(0.05, 0.3))
 
     def step(self) -> None:
@@ -78,15 +78,15 @@ class Program(threading.Thread):
             text = reply.read()
             answer = json.loads(text)
             if reply.status >= 400 or answer.get("success") is False:
-                raise Failed(text[:200])
+                raise CallFailedError(text[:200])
             return answer
-        except (OSError, http.client.HTTPException, ValueError, Failed) as error:
+        except (OSError, http.client.HTTPException, ValueError, CallFailedError) as error:
             with self.tally.lock:
                 self.tally.failed_calls += 1
-            if self._connection is not None and not isinstance(error, Failed):
+            if self._connection is not None and not isinstance(error, CallFailedError):
                 self._connection.close()
                 self._connection = None
-            raise Failed(str(error)) from None
+            raise CallFailedError(str(error)) from None
 
 
 class Writer(Program):
@@ -115,7 +115,7 @@ class Writer(Program):
             try:
                 self._note(batch, self.send(batch, goes_on))
                 return
-            except Failed:
+            except CallFailedError:
                 if not goes_on or self.ending.wait(self.random.uniform(0.05, 0.4)):
                     raise
 

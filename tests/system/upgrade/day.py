@@ -33,7 +33,7 @@ RULES = {
 }
 
 
-class Fault(Exception):
+class DayFailedError(Exception):
     """What came was not what must come."""
 
 
@@ -53,7 +53,7 @@ class Day:
             try:
                 attempt(self)
                 told[name] = DONE
-            except (Fault, OSError, ValueError, KeyError, IndexError) as error:
+            except (DayFailedError, OSError, ValueError, KeyError, IndexError) as error:
                 told[name] = f"{type(error).__name__}: {error}"
         return told
 
@@ -65,7 +65,7 @@ class Day:
         """The result of the Marketo API's answer."""
         answer = json.loads(self._ask(method, path, body, self.tokens["dialect"], {}))
         if not answer["success"]:
-            raise Fault(answer["errors"])
+            raise DayFailedError(answer["errors"])
         return answer.get("result")
 
     def until(self, look: Callable[[], Any], wanted: Any) -> None:
@@ -73,7 +73,7 @@ class Day:
         deadline = time.monotonic() + PATIENCE
         while (found := look()) != wanted:
             if time.monotonic() > deadline:
-                raise Fault(f"{found!r} after {PATIENCE:.0f} s, not {wanted!r}")
+                raise DayFailedError(f"{found!r} after {PATIENCE:.0f} s, not {wanted!r}")
             time.sleep(0.5)
 
     def _ask(self, method: str, path: str, body: Any, token: str, headers: Mapping[str, str]) -> bytes:
@@ -84,7 +84,7 @@ class Day:
             with urllib.request.urlopen(request, timeout=60) as reply:
                 return reply.read()
         except urllib.error.HTTPError as error:
-            raise Fault(f"{error.code} {error.read()[:300]!r}") from None
+            raise DayFailedError(f"{error.code} {error.read()[:300]!r}") from None
 
     def page(self, path: str, form: Mapping[str, str] | None = None) -> str:
         data = None if form is None else urllib.parse.urlencode(form).encode()
@@ -93,13 +93,13 @@ class Day:
             with self.browser.open(request, timeout=60) as reply:
                 return reply.read().decode()
         except urllib.error.HTTPError as error:
-            raise Fault(f"{path}: {error.code}") from None
+            raise DayFailedError(f"{path}: {error.code}") from None
 
     def form(self, path: str, **values: str) -> str:
         """Fetch a page and send its form."""
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.page(path))
         if token is None:
-            raise Fault(f"{path} has no form")
+            raise DayFailedError(f"{path} has no form")
         return self.page(path, {"csrfmiddlewaretoken": token[1], **values})
 
 
@@ -190,7 +190,7 @@ def _export(day: Day) -> None:
     day.until(lambda: day.api("GET", f"exports/{made['id']}")["state"], "completed")
     text = day._ask("GET", f"/api/v1/exports/{made['id']}/file", None, day.tokens["native"], {})
     if b"person1@example.com" not in text:
-        raise Fault(text[:200])
+        raise DayFailedError(text[:200])
 
 
 def _export_dialect(day: Day) -> None:
@@ -233,7 +233,7 @@ def _pages(day: Day) -> None:
     day.form("/admin/login/", username="neighbour", password=day.password, next="/admin/")
     for path in PAGES:
         if 'name="password"' in day.page(path):
-            raise Fault(f"{path} asks for a password")
+            raise DayFailedError(f"{path} asks for a password")
 
 
 def _log(day: Day) -> None:
@@ -260,7 +260,7 @@ def _log(day: Day) -> None:
 
 def _all(found: Any, wanted: Any) -> None:
     if found != wanted:
-        raise Fault(f"{found!r}, not {wanted!r}")
+        raise DayFailedError(f"{found!r}, not {wanted!r}")
 
 
 TRIES: Mapping[str, Callable[[Day], None]] = {
