@@ -63,7 +63,7 @@ def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
 
 
 class Guarded:
-    """A file that is being written in `folder`; `write` raises `RejectedError` (`no_space`) when the reserve is reached."""
+    """A file being written in `folder`; `write` raises `RejectedError` (`no_space`) at the reserve."""
 
     def __init__(self, file: Any, folder: Path) -> None:
         self.file, self.folder = file, folder
