@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests import citus_cluster
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 AGAIN_AFTER = 0.3  # seconds until an ended process is started again
 PYTHON = sys.executable
 CLUSTER_DATABASE = "custom_activities_chaos"

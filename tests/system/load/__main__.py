@@ -18,7 +18,7 @@ from typing import Any
 from tests.benchmarks.server import new_server
 from tests.system.load.clients import CALLS, Client, Login, Target, Times
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 SCALE = float(os.environ.get("SCALE", "1"))
 CLIENTS = int(os.environ.get("CLIENTS", "8"))
 SECONDS = float(os.environ.get("LOAD_SECONDS", "60"))
