@@ -101,7 +101,7 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
 
 # the changes that a merge left in the log; `standard.is_of_merge` says the same of one activity
 _OF_MERGE = """a.person_id = %(winner)s and a.activity_type_id = any(%(types)s) and a.origin_id = %(merge)s
-    and a.channel <> all(%(other_channels)s) and starts_with(a.attributes ->> 'reason', %(reason)s)"""
+    and a.door <> all(%(other_channels)s) and starts_with(a.attributes ->> 'reason', %(reason)s)"""
 # the first change of the same field since, where it replaced the value that the merge gave; it says what it replaced
 _FOLLOWING = f"""from (
         select distinct on (a.activity_type_id, a.primary_value) a.*, m.attributes as merged

@@ -14,7 +14,7 @@ from activities.recording.rows import Status
 from people.files.imports.plan import ExternalId
 from people.models import Person
 from tests.activities.recording import test_import_jobs as imports
-from tests.factories import DIALECT, FieldSpec, activity, approved_type, person, recorded
+from tests.factories import MARKETO, FieldSpec, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 CASES = Path(__file__).parents[2] / "people" / "cases"
@@ -74,7 +74,7 @@ def test_columns_know_rows_stored_before_text_was_trimmed(check):
     def outcome(primary):
         fields = [("amount", ["12.50"]), ("branch", [" North "])]
         columns = Columns("depositCheck", [ann.pk], "id", False, [AT], [primary], fields, ["k"])
-        return column_recorder.record(columns, DIALECT).others[0]
+        return column_recorder.record(columns, MARKETO).others[0]
 
     assert (outcome("  Blue ").status, outcome("  Blue ").activity_id) == (Status.REPEATED, before)
     assert outcome("  Red ").problems[0].code == "external_id_reused"

@@ -9,7 +9,7 @@ from activities.recording.rows import Lookup, Status
 from people.core.errors import Problem
 from people.models import Person
 from people.persons import upsert
-from tests.factories import DIALECT, activity, approved_type
+from tests.factories import MARKETO, activity, approved_type
 
 pytestmark = pytest.mark.django_db
 NAMES = ["ann@example.com", "late@example.com", "bob@example.com", "late@example.com"]
@@ -33,7 +33,7 @@ def late(monkeypatch):
 
 def test_rows_of_the_others_are_recorded():
     rows = [activity(Lookup(name, create=True), external_id=str(place)) for place, name in enumerate(NAMES)]
-    outcomes = recorder.record(rows, DIALECT)
+    outcomes = recorder.record(rows, MARKETO)
     assert [outcome.status for outcome in outcomes] == [Status.ADDED, Status.REFUSED] * 2
     assert [problem.path for problem in outcomes[1].problems] == [("person", "email")]
     assert Person.objects.count() == 2
@@ -42,7 +42,7 @@ def test_rows_of_the_others_are_recorded():
 
 def test_columns_of_the_others_are_recorded():
     columns = Columns("depositCheck", NAMES, "email", True, [AT] * 4, ["No. 1"] * 4, [], list("0123"))
-    recorded = column_recorder.record(columns, DIALECT)
+    recorded = column_recorder.record(columns, MARKETO)
     assert [pk is None for pk in recorded.ids] == [False, True, False, True]
     assert {place: outcome.problems[0].code for place, outcome in recorded.others.items()} == dict.fromkeys(
         (1, 3), "value_taken"
