@@ -86,8 +86,8 @@ def partitions(call: Call) -> HttpResponse:
 
 def move_to_partition(call: Call) -> HttpResponse:
     """Put leads into a partition: all are in the only one there is, so that rows are checked and nothing changes."""
-    rows = call.parameters.rows("leads")
     call.require("people.change_person")
+    rows = call.parameters.rows("leads")
     wanted = [person_id(row.get("id")) if isinstance(row, dict) else None for row in rows]
     known = set(Person.objects.live().filter(pk__in=[pk for pk in wanted if pk]).values_list("pk", flat=True))
     return success([_moved(row, pk, known) for row, pk in zip(rows, wanted, strict=True)])
