@@ -25,10 +25,9 @@ from people.core.db import locks
 from people.core.errors import Problem, Problems, bad_value
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
-from people.datatypes import fast
+from people.datatypes import fast, formulas
 from people.datatypes import keys as datatype_keys
 from people.fields.catalog import catalogue
-from people.files import xlsx
 from people.persons import upsert
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
@@ -318,7 +317,7 @@ class Batch:
         """
         given = self._given(row)
         shape = self.schemas[given.activity_type]
-        ways: list[Callable[[str], str]] = [str, xlsx.guarded] if self.source.channel is Channel.IMPORT else [str]
+        ways: list[Callable[[str], str]] = [str, formulas.guarded] if self.source.channel is Channel.IMPORT else [str]
         found = set()
         for written in ways:
             primary, attributes = shape.check_untrimmed(given.primary_value, given.attributes, self.zone, written)

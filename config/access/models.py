@@ -72,7 +72,7 @@ class User(AbstractUser):
 
 
 class Session(AbstractBaseSession):
-    """A session of a browser: whose it is and where; written by `config.access.sessions`."""
+    """A session of a browser: whose it is and where; written by `config.access.sign_in.sessions`."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
     address = models.GenericIPAddressField(null=True)

@@ -7,7 +7,7 @@ import environ
 
 env = environ.Env()
 
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "config.access.users.backends.EffectiveRightsBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "config.access.backends.EffectiveRightsBackend"]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 LOGOUT_REDIRECT_URL = "admin:login"

@@ -12,7 +12,7 @@ from people.core.permissions import require
 
 
 class BearerAuthentication(BaseAuthentication):
-    """The holder of the token that the channel found (see `config.api.channel`)."""
+    """The holder of the token that the channel found (see `config.api.middleware`)."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         holder = getattr(request._request, "holder", None)

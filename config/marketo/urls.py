@@ -1,4 +1,4 @@
-"""the Marketo API's addresses: case-sensitive, ending in .json, as Marketo spells them."""
+"""The Marketo API's addresses: case-sensitive, ending in .json, as Marketo spells them."""
 
 from django.urls import URLPattern, path, re_path, register_converter
 

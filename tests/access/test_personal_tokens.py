@@ -32,7 +32,7 @@ def grow_old(client, seconds=600):
 
 def test_an_older_session_makes_no_token_until_it_is_confirmed(client):
     vera = user("vera", "Viewer")
-    client.force_login(vera, backend="config.access.users.backends.EffectiveRightsBackend")
+    client.force_login(vera, backend="config.access.backends.EffectiveRightsBackend")
     grow_old(client)
     assert "confirm that it is you" in client.get(reverse("tokens")).text
     where = client.post(reverse("tokens"), FORM)["Location"]
@@ -51,7 +51,7 @@ def test_who_has_no_password_signs_in_again(client):
     vera = user("vera", "Viewer")
     vera.set_unusable_password()
     vera.save()
-    client.force_login(vera, backend="config.access.users.backends.EffectiveRightsBackend")
+    client.force_login(vera, backend="config.access.backends.EffectiveRightsBackend")
     assert client.post(reverse("tokens"), FORM).status_code == 200
     grow_old(client)
     assert client.post(reverse("tokens"), FORM)["Location"].startswith(reverse("admin:login"))

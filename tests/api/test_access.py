@@ -140,7 +140,7 @@ def test_a_taken_name_conflicts_and_an_unknown_right_is_pointed_at(api):
 
 
 def test_personal_tokens_are_made_by_people_and_act_as_them(client, owner, api):
-    client.force_login(owner, backend="config.access.users.backends.EffectiveRightsBackend")
+    client.force_login(owner, backend="config.access.backends.EffectiveRightsBackend")
     web = Api(client, None)
     made = web.post("me/tokens", {"name": "nightly", "scopes": ["people.view_person"]})
     assert made.status_code == 201
@@ -150,7 +150,7 @@ def test_personal_tokens_are_made_by_people_and_act_as_them(client, owner, api):
     assert script.get("me").json()["rights"] == ["people.view_person"]
     assert script.post("me/tokens", {"name": "more"}).status_code == 403
     assert api.post("me/tokens", {"name": "more"}).status_code == 403
-    client.force_login(owner, backend="config.access.users.backends.EffectiveRightsBackend")
+    client.force_login(owner, backend="config.access.backends.EffectiveRightsBackend")
     assert [row["name"] for row in web.get("me/tokens").json()] == ["nightly"]
     assert web.delete(f"me/tokens/{made.json()['id']}").status_code == 204
     client.logout()

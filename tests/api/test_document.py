@@ -42,7 +42,7 @@ def test_the_pages_of_the_api_are_public_where_the_setting_says_so(client, nobod
 
 def test_the_owner_of_a_client_reads_the_pages_whatever_their_role(client):
     owner = get_user_model().objects.create_user("olga", password="x")
-    client.force_login(owner, backend="config.access.users.backends.EffectiveRightsBackend")
+    client.force_login(owner, backend="config.access.backends.EffectiveRightsBackend")
     for address in ("/api/docs/", "/api/docs/guide", "/api/v1/openapi.json"):
         assert client.get(address).status_code == 200, address
 
@@ -133,7 +133,7 @@ def test_each_approved_type_is_a_schema_discriminated_by_type(document, api):
 
 
 def test_the_pages_come_from_here_alone(client, admin_user, document):
-    client.force_login(admin_user, backend="config.access.users.backends.EffectiveRightsBackend")
+    client.force_login(admin_user, backend="config.access.backends.EffectiveRightsBackend")
     for query in ("", "?script="):
         page = client.get(f"/api/docs/{query}")
         assert page.status_code == 200

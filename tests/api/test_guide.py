@@ -52,7 +52,7 @@ def environment(live_server):
 @pytest.fixture
 def parts(client, environment):
     client.force_login(
-        get_user_model().objects.get(username="olga"), backend="config.access.users.backends.EffectiveRightsBackend"
+        get_user_model().objects.get(username="olga"), backend="config.access.backends.EffectiveRightsBackend"
     )
     return Parts(client.get("/api/docs/guide").content.decode()).found
 

@@ -63,7 +63,7 @@ def import_leads(call: Call) -> HttpResponse:
         job.delete()
         raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
     columns = {"id" if column == "id" else names.ours[column]: column for column in header}
-    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list and static_list.pk, keep_apostrophes=True)
+    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list and static_list.pk)
     return success([_queued(call, job, plan)])
 
 
@@ -100,7 +100,6 @@ def import_activities(call: Call) -> HttpResponse:
         create_people=parameters.flag("createLeads"),
         null_text="null",
         external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
-        keep_apostrophes=True,
     )
     return success([{**_queued(call, job, plan), "activityTypeId": activity_type.pk}])
 

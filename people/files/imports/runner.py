@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, Any
 
 from django.conf import settings
@@ -132,7 +133,11 @@ class _Run:
         self.track = track
         self.state = job.state
         self.is_check = job.state == State.CHECKING
-        self.plan = Plan.from_json(job.plan)
+        plan = Plan.from_json(job.plan)
+        # files of Marketo's clients never passed a spreadsheet's guard; not part of the stored plan, which the version
+        # before could not read
+        is_plain = job.channel == Channel.MARKETO
+        self.plan = replace(plan, keep_apostrophes=True) if is_plain else plan
         self.target: Target = TARGETS[job.kind]
         self.source = Source(Channel.IMPORT, job.user_id, job.pk)
         self.reading = Reading(self.target, self.plan, Shape.from_json(job.shape))
