@@ -1,4 +1,4 @@
-"""The SQL of recording columns; see `statements` for that of rows."""
+"""The SQL of recording columns; see `recording.sql` for that of rows."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

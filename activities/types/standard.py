@@ -225,7 +225,7 @@ def channel_name(source: Source) -> str:
 
 
 def is_of_merge(activity_type_id: int, channel: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
-    """Whether an activity is a change of value that a merge made. `owning` asks the same in SQL."""
+    """Whether an activity is a change of value that a merge made; `log.personal_data` asks the same in SQL."""
     return (
         activity_type_id in CHANGES
         and origin_id is not None

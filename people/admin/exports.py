@@ -57,7 +57,7 @@ class ExportForm(forms.Form):
         )
 
     def parameters(self) -> dict[str, Any]:
-        """As `exporting.create` takes them; text is neutralised, for the file is made for a spreadsheet."""
+        """As `export_jobs.create` takes them; text is neutralised, for the file is made for a spreadsheet."""
         kind, _label, given = self.offers[self.cleaned_data["contents"]]
         found = {**given, "excel_safe": self.cleaned_data["format"] != "ndjson"}
         if kind.has_dates:

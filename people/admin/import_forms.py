@@ -1,4 +1,4 @@
-"""Forms of the import pages: they carry what was chosen; `importing` decides what is right."""
+"""Forms of the import pages: they carry what was chosen; `people.files.imports` decides what is right."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Files on their way in and out: what `importing` and `exporting` keep of each."""
+"""Files on their way in and out: what import and export jobs keep of each."""
 
 from typing import Any
 
@@ -29,13 +29,13 @@ class Import(models.Model):
         PAUSE = "pause", _("Pause")
         CANCEL = "cancel", _("Cancel")
 
-    kind = models.CharField(_("what"), max_length=16)  # a key of importing.TARGETS
+    kind = models.CharField(_("what"), max_length=16)  # a key of imports.targets.TARGETS
     name = models.CharField(_("file"), max_length=255)
     stored_as = models.CharField(max_length=64, blank=True, editable=False)  # empty: the file is not ours
     size = models.BigIntegerField(_("size"), default=0)
     shape = models.JSONField(default=dict)  # tabular.Shape
     shape_key = models.CharField(max_length=32, blank=True)  # of the columns: files alike are mapped alike
-    plan = models.JSONField(null=True)  # importing.Plan
+    plan = models.JSONField(null=True)  # imports.plan.Plan
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UPLOADED)
     wish = models.CharField(max_length=8, choices=Wish.choices, blank=True)  # asked of the job under way
     position = models.BigIntegerField(default=0)  # rows of the file that are done, written with what they gave
@@ -94,7 +94,7 @@ class ImportFailure(models.Model):
     pk = models.CompositePrimaryKey("of_id", "row")
     of = models.ForeignKey(Import, models.CASCADE, related_name="failures")
     row = models.BigIntegerField()
-    # of the row, where it has one: importing.KEY_COLUMN; a neighbouring version may leave it out
+    # of the row, where it has one: imports.plan.KEY_COLUMN; a neighbouring version may leave it out
     key = models.CharField(max_length=255, blank=True, default="", db_default="")
     # JSON as text: jsonb takes neither NUL characters nor lone surrogates, and a bad row may have both
     raw = models.TextField()
@@ -118,7 +118,7 @@ class Export(models.Model):
         EXPIRED = "expired", _("Expired")
 
     key = models.UUIDField(unique=True)  # what the APIs call it
-    kind = models.CharField(_("what"), max_length=16)  # a key of exporting.KINDS
+    kind = models.CharField(_("what"), max_length=16)  # a key of exports.kinds.KINDS
     parameters = models.JSONField(default=dict)
     title = models.CharField(_("contents"), max_length=255, blank=True)
     format = models.CharField(_("format"), max_length=8, default="csv")

@@ -20,13 +20,13 @@ def register() -> None:
             "person",
             ("id", "merged_into_id"),
             _("people with their fields"),
-            # `merging` itself changes the winner; the losers keep their values for the undo
+            # a merge itself changes the winner; the losers keep their values for the undo
             erase=erasure.make_nameless,
             export=_export_people,
             count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
             keeps_ids=("id",),
         ),
-        # released and claimed by `merging`; the values are the person's fields
+        # released and claimed by a merge; the values are the person's fields
         RowsOf("person_key", ("person_id",), _("values of unique fields")),
         RowsOf(
             "static_list_member",

@@ -1,6 +1,6 @@
 """What a smart campaign does: frozen dataclasses and their JSON form, version 1.
 
-`definition_checks.parse` checks everything and reports every problem with its path; `load` trusts what `dump` wrote.
+`campaigns.parsing.parse` checks everything and reports every problem with its path; `load` trusts what `dump` wrote.
 Triggers speak with the constraints of smart lists, audiences and choices with their rules.
 """
 

@@ -54,7 +54,7 @@ EMPTY = campaign_definition.dump(Definition())
 def create(name: Any, by: Any, *, value: Any = None, description: Any = "", folder: Folder | None = None) -> Any:
     """Create a draft; `value` is its definition as decoded JSON or as `Definition`.
 
-    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, whatever `definition_checks` finds).
+    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, whatever `campaigns.parsing` finds).
     """
     require(by, "smartlists.add_smartcampaign")
     known = Catalogue()

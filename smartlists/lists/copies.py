@@ -54,7 +54,7 @@ def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by:
     """Put the members whom everybody sees now on a static list, here and now.
 
     Doing it again adds only who is missing; with `Mode.REPLACE` others on it are taken off. Raises `RejectedError`
-    (`too_many` over 100,000 members, `bad_mode`) and as `evaluating.shown` and `static_lists.add` do.
+    (`too_many` over 100,000 members, `bad_mode`) and as `stored_evaluations.shown` and `static_lists.add` do.
     """
     require(by, static_lists.CHANGE)
     mode = _checked_mode(mode)

@@ -1,4 +1,4 @@
-"""Copies of smart lists' members into static lists: those on a schedule, and those under way; see `copying`."""
+"""Copies of smart lists' members into static lists: those on a schedule, and those under way; see `lists.copies`."""
 
 from django.conf import settings
 from django.db import models

@@ -1,6 +1,6 @@
 """Smart lists, what they use, and what they were found to hold.
 
-Written through `saving` and `evaluating` only.
+Written through `lists.editing` and `evaluation.stored` only.
 """
 
 from django.conf import settings

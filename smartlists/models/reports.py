@@ -1,4 +1,4 @@
-"""Answers to questions about activities that are read too long for a page to wait; see `reporting`."""
+"""Answers to questions about activities that are read too long for a page to wait; see `lists.reports`."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

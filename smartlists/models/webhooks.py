@@ -38,7 +38,7 @@ class Webhook(models.Model):
     headers = models.JSONField(_("headers"), default=dict, blank=True)
     format = models.CharField(_("format"), max_length=12, choices=Format.choices, default=Format.CLOUDEVENTS)
     body = models.TextField(_("body template"), blank=True)
-    secret = models.BinaryField(null=True, editable=False)  # sealed, see `sealing`; never shown
+    secret = models.BinaryField(null=True, editable=False)  # sealed, see `webhooks.secrets`; never shown
     secret_key_name = models.CharField(max_length=64, blank=True, editable=False)
     # the version before makes webhooks without it, and sends what it knows: texts
     payload_version = models.PositiveSmallIntegerField(

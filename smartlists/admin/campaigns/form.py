@@ -1,6 +1,6 @@
 """The campaign builder's form: a campaign as somebody types it, before it is checked, and back.
 
-Triggers are cards of the smart-list builder (`building`), called `filters.…` there and here. Steps are called by their
+Triggers are cards of the smart-list builder, called `filters.…` there and here. Steps are called by their
 path ("steps.2.choices.0.steps.1.to"), so that every problem finds its input. The server owns the form.
 """
 
