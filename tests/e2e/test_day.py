@@ -168,6 +168,7 @@ def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language,
     page.goto("/admin/people/import/add/")
     page.locator("input[type=file]").set_input_files(str(file))
     button(page, "Upload").click()
+    page.locator("[name=starts_campaigns]").select_option("no")
     button(page, "Show a preview").click()
     expect(page.locator("#preview")).to_be_visible()
     expect(page.locator("table").last).to_contain_text("ann@example.com")
