@@ -12,10 +12,11 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.utils import timezone
 
 from activities.admin.base import require, show
-from activities.api.serializers import ActivityShown
+from activities.api.serializers import shown_quickly
 from activities.log import reader as log_reader
+from activities.log.external_ids import external_ids_of
 from activities.log.timeline import Entry, entries
-from activities.models import ActivityKey, ActivityType
+from activities.models import ActivityType
 from people import datatypes
 from people.core import audit
 from people.models import Person
@@ -48,6 +49,7 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
     found, present = log_reader.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
     shown = entries(found[:PAGE])
+    external_ids = external_ids_of(entry.activity for entry in shown)
     older = request.GET.copy()
     if len(found) > PAGE:
         last = found[PAGE - 1]
@@ -69,8 +71,8 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         zone=timezone.get_current_timezone_name(),
         opts=Person._meta,
         original=person,
-        external_ids=_external_ids(person.pk, shown),
-        as_json=_as_json(shown),
+        external_ids=external_ids,
+        as_json=_as_json(shown, external_ids),
         recordable=[found for found in types.values() if not found.is_standard and found.is_recordable],
     )
 
@@ -138,16 +140,10 @@ def _users(shown: list[Entry]) -> dict[int, str]:
     return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
 
 
-def _external_ids(person_id: int, shown: list[Entry]) -> dict[int, str]:
-    ids = [entry.activity.pk for entry in shown]
-    keys = ActivityKey.objects.filter(person_id=person_id, activity_id__in=ids)
-    return dict(keys.values_list("activity_id", "external_id"))
-
-
-def _as_json(shown: list[Entry]) -> dict[int, str]:
+def _as_json(shown: list[Entry], external_ids: dict[int, str]) -> dict[int, str]:
     """Each activity as the native API would show it, for those who copy it from the page."""
     api_names = {entry.activity.activity_type_id: entry.type_api_name for entry in shown}
-    rows = ActivityShown([entry.activity for entry in shown], many=True, context={"api_names": api_names}).data
+    rows = [shown_quickly(entry.activity, api_names, external_ids) for entry in shown]
     return {row["id"]: datatypes.dump_json(row) for row in rows}
 
 

@@ -75,7 +75,7 @@ def test_a_revoked_client_is_shown_and_changed_no_more(client, olga):
     assert "The client is revoked" in client.post(url("rotate", made.pk), follow=True).text
     assert client.get(url("revoke", made.pk)).status_code == 403
     gone = client.get(url("change", 10**12), headers={"Accept-Language": "es"})
-    assert gone.status_code == 404 and "Aquí no hay nada" in gone.text
+    assert gone.status_code == 404 and "Página no encontrada" in gone.text
 
 
 def test_a_token_is_made_shown_once_used_and_ended(client, olga):
