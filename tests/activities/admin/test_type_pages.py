@@ -313,7 +313,7 @@ def test_the_wizard_goes_back_and_forth_without_losing_anything(admin):
     first = admin.post(page("add"), rows | {"step": "3", "go": "1"})
     assert first.context["step"] == 1
     second = admin.post(page("add"), carried(first) | {"step": "1", "go": "2", "name": "Cash Check"})
-    assert carried(second)["trigger_name"] == "Cashes Check" and carried(second)["filter_name"] == "Brought a check"
+    assert carried(second)["trigger_name"] == "Cash Check" and carried(second)["filter_name"] == "Brought a check"
     admin.post(page("add"), carried(second) | {"step": "3", "go": "save"})
     made = ActivityType.objects.get(api_name="cashCheck")
     assert (made.draft.description, made.draft.filter_name) == ("Kept", "Brought a check")
