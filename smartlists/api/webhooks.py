@@ -37,6 +37,7 @@ class WebhookFilters(Filters):
     unfiltered = {
         "headers": "a whole, not something to look a webhook up by",
         "body": "a template, not a value",
+        "payload_version": "the form of calls without a body, not a property",
         "secret": "never shown",
         "secret_key_name": "never shown",
         "per_minute": "a limit, not a property",

@@ -18,7 +18,7 @@ from people.privacy import erasure
 from smartlists import tasks
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
-from smartlists.evaluation.postgres import snapshot
+from smartlists.evaluation.postgres import snapshot, statements
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
@@ -227,9 +227,9 @@ def test_a_count_under_way_ends_when_its_answer_is_no_longer_wanted(monkeypatch,
 
     def slowly(item, context):
         started.set()
-        return evaluator.statements.Statement(slow)
+        return statements.Statement(slow)
 
-    monkeypatch.setattr(evaluator.statements, "of_filter", slowly)
+    monkeypatch.setattr(statements, "of_filter", slowly)
     counting = InThread(lambda: stored_evaluations.count(parsed(did()), None, "ann's page"))
     assert started.wait(10)
     time.sleep(0.2)
