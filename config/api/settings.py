@@ -38,6 +38,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ActivityDataType": "activities.api.serializers.DATA_TYPES",
         "PersonDataType": "people.api.serializers.DATA_TYPES",
         "WebhookFormat": "smartlists.models.webhooks.Webhook.Format",
+        "WebhookPayloadVersion": "smartlists.models.webhooks.Webhook.Payload",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
