@@ -23,7 +23,7 @@ class WebhookGiven(Strict):
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
     body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
     payload_version = serializers.ChoiceField(
-        Webhook.Payload.values,
+        Webhook.Payload.choices,
         required=False,
         help_text="Of CloudEvents without a template: 2 has attributes with JSON types (1: everything as text).",
     )
