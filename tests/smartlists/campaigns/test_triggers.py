@@ -17,7 +17,7 @@ from smartlists.campaigns import runs as campaign_runs
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEffect, CampaignEntry, SmartCampaign
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, activity, approved_type, person, record_by_our_clock, recorded
 from tests.smartlists import rule_factories
 from tests.smartlists.campaign_factories import (
     BIG_CHECK,
@@ -155,7 +155,8 @@ def test_a_smart_list_as_audience():
         ({"how": "once in", "number": 1, "unit": "months"}, ["done", "skipped", "skipped"]),
     ],
 )
-def test_how_often_a_person_may_enter(qualification, wanted):
+def test_how_often_a_person_may_enter(qualification, wanted, monkeypatch):
+    record_by_our_clock(monkeypatch)
     approved_type()
     ann = person()
     active(add_to(a_list()), qualification=qualification)
