@@ -27,6 +27,7 @@ from people.core.messages import sentence as _
 from people.core.source import Channel
 from people.datatypes.formulas import guarded
 from people.files.exports.kinds import DELIMITERS, FORMATS, KINDS, Statement, json_select, require_parquet, select
+from people.files.exports.parquet import write_parquet
 from people.files.models import Export
 
 MAX_RUNNING = 2
@@ -42,8 +43,6 @@ def write(statement: Statement, format: str, out: IO[bytes], *, excel_safe: bool
     if format == "ndjson":
         return _copy(json_select(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
     if format == "parquet":
-        from people.files.exports.parquet import write_parquet  # needs pyarrow, which the product does not bring
-
         return write_parquet(statement, out)
     delimiter = DELIMITERS[format]
     names = [guarded(column.name) if excel_safe else column.name for column in statement.columns]
