@@ -334,8 +334,8 @@ def _check_names(cells: Sequence[str]) -> None:
             values = {"place": place, "limit": MAX_COLUMN_NAME}
             raise BadFileError(_("the name of column %(place)s has more than %(limit)s characters") % values)
         if not _is_name(name):
-            values = {"place": place, "name": show(name)}
-            raise BadFileError(_("the name of column %(place)s, '%(name)s', has characters that are no text") % values)
+            message = _("the name of column %(place)s, '%(name)s', has characters that are no text")
+            raise BadFileError(message % {"place": place, "name": show(name)})
 
 
 def _names(cells: Sequence[str]) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def values_of(entries: Sequence[Any], situation: Any, wanted: set[str] | None = 
 
 def _people(person_ids: Sequence[int]) -> dict[int, Values]:
     catalogue = catalog.catalogue()
-    found = {}
+    found: dict[int, Values] = {}
     for person in Person.objects.filter(pk__in=person_ids):
         values = {
             f"person.{name}": webhook_tokens.as_text(catalog.value_of(person, info)) for name, info in catalogue.items()

@@ -149,7 +149,9 @@ def _move(position: LogPosition, last_id: int) -> None:
 def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
     """The activities but those that start no campaign: changes by a merge, and of imports that were to start none."""
     imports = {
-        row.origin_id for row in rows if row.channel == Channel.IMPORT and row.activity_type_id in standard_types.TYPES
+        row.origin_id
+        for row in rows
+        if row.channel == Channel.IMPORT and row.origin_id is not None and row.activity_type_id in standard_types.TYPES
     }
     quiet: set[int | None] = set()
     if imports:

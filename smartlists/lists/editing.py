@@ -207,7 +207,7 @@ def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> s
     except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, name, "name"))
         return ""
-    others = SmartList.objects.exclude(pk=of.pk if of else None)
+    others = SmartList.objects.exclude(pk=of.pk) if of else SmartList.objects.all()
     if others.filter(name__iexact=text).exists():
         problems.append(_name_taken(text))
     return text

@@ -67,9 +67,9 @@ class Question:
 
     @staticmethod
     def load(stored: Mapping[str, Any]) -> "Question":
-        days = {name: date.fromisoformat(stored[name]) for name in ("since", "until")}
+        since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
         rest = {name: stored[name] for name in ("report", "field", "total", "people")}
-        return Question(types=tuple(stored["types"]), **days, **rest)
+        return Question(types=tuple(stored["types"]), since=since, until=until, **rest)
 
 
 @dataclass(frozen=True, slots=True)

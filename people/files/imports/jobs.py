@@ -266,7 +266,14 @@ def _refuse_step(job: Import) -> None:
     raise RejectedError(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
 
 
+def plan_of(job: Import) -> Plan:
+    """The plan of an import whose columns have been mapped."""
+    if job.plan is None:
+        raise ValueError(f"Import {job.pk} has no plan.")
+    return Plan.from_json(job.plan)
+
+
 def remembered(job: Import) -> Plan | None:
     """How the last file with these columns was understood."""
     last = Import.objects.filter(kind=job.kind, shape_key=job.shape_key, plan__isnull=False).exclude(pk=job.pk).first()
-    return Plan.from_json(last.plan) if last else None
+    return plan_of(last) if last else None
