@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 
 from people import datatypes
 
@@ -41,4 +42,4 @@ class ActivityQuerySet(models.QuerySet["Activity"]):
         key = datatypes.text_key(text)
         condition = """(strpos(lower(primary_value), %s) > 0 or exists (
             select from jsonb_each_text(attributes) as v where strpos(lower(v.value), %s) > 0))"""
-        return self.extra(where=[condition], params=[key, key])
+        return self.filter(RawSQL(condition, (key, key), models.BooleanField()))

@@ -124,7 +124,7 @@ class TypeForms:
     @property
     def errors(self) -> list[str]:
         """What is wrong as a whole; what is wrong with one field stands there."""
-        return list(self.names.non_field_errors()) if self.names.is_bound else []
+        return [str(error) for error in self.names.non_field_errors()] if self.names.is_bound else []
 
     def is_valid(self) -> bool:
         return all([self.names.is_valid(), self.primary.is_valid(), self.fields.is_valid()])

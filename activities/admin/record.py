@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -116,10 +116,11 @@ def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpReque
 def _begin_again(form: RecordForm, number: int | None) -> list[tuple[str, str]]:
     """Show the form of the version that is live now; returns typed values that have no field any more."""
     form.add_error(None, _("The type was changed in the meantime. Check the fields and record again."))
-    form.data = form.data.copy()
-    form.data["version"] = number  # type: ignore[index]
+    assert isinstance(form.data, QueryDict)
+    form.data = data = form.data.copy()
+    data["version"] = str(number)
     return [
         (name.removeprefix(PREFIX), str(value))
-        for name, value in form.data.items()
+        for name, value in data.items()
         if name.startswith(PREFIX) and name not in form.fields and value
     ]

@@ -77,7 +77,7 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     )
 
 
-def export(request: HttpRequest, person_id: int) -> HttpResponse:
+def export(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
     """The log of a person, narrowed as the page is, as CSV; cells cannot become formulas."""
     person = find_person(request, person_id, *VIEW, "people.export_person")
     form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
@@ -136,7 +136,8 @@ def _by_day(shown: list[Entry]) -> list[tuple[date, list[Entry]]]:
 
 def _users(shown: list[Entry]) -> dict[int, str]:
     """Who recorded them: the user, or the API client by its name."""
-    users = get_user_model().objects.filter(pk__in={entry.activity.user_id for entry in shown} - {None})
+    ids = {entry.activity.user_id for entry in shown if entry.activity.user_id is not None}
+    users = get_user_model().objects.filter(pk__in=ids)
     return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
 
 

@@ -282,8 +282,10 @@ class _ColumnBatch(Batch):
         return self.columns[row.place]
 
     def _claim_all(self, ready: _Ready) -> bool:
-        external_ids = ready.external_ids
-        if external_ids is None or len(external_ids) < MANY or None in external_ids:
+        if ready.external_ids is None or len(ready.external_ids) < MANY:
+            return False
+        external_ids = [external_id for external_id in ready.external_ids if external_id is not None]
+        if len(external_ids) < len(ready.external_ids):
             return False
         if min(ready.people) < 0:
             return False

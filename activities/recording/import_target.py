@@ -171,8 +171,8 @@ class ActivitiesTarget(Target):
         for place, lookup in lookups.items():
             if people := known.get(datatype_keys.key_of(lookup.value)):
                 ids[place] = people[0]
-        people = Person.objects.in_bulk(ids.values())
-        return {place: Hit(pk, str(people[pk])) for place, pk in ids.items()}
+        persons = Person.objects.in_bulk(ids.values())
+        return {place: Hit(pk, str(persons[pk])) for place, pk in ids.items()}
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
         if isinstance(rows, Columns):
@@ -202,7 +202,7 @@ class ActivitiesTarget(Target):
         quarantine.settle(recorded)
 
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
-        shown = [(_("Person"), str(getattr(row.person, "value", row.person)))]
+        shown: list[tuple[str, str]] = [(_("Person"), str(getattr(row.person, "value", row.person)))]
         try:
             moment = datatypes.moment_text(datatypes.parse_moment(row.occurred_at, plan.time_zone))
         except datatypes.BadValueError:
@@ -215,7 +215,7 @@ class ActivitiesTarget(Target):
             )
             .first()
         )
-        if found is None or found.live_id is None:
+        if found is None or found.live is None or found.live_id is None:
             return [*shown, (_("Activity type"), str(row.activity_type))]
         compiled = schema.of_version(found.live_id)
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
@@ -283,7 +283,9 @@ class _Reader:
             attributes = [(*some, *(more or ())) for some, more in zip(attributes, wholes, strict=True)]
         external_ids = repeat(None) if self.external_at is None else columns[self.external_at]
         references = self._references(people)
-        rows = list(map(NewActivity, references, types, moments, primaries, attributes, external_ids))
+        rows: list[NewActivity | Problem] = list(
+            map(NewActivity, references, types, moments, primaries, attributes, external_ids)
+        )
         for place, whole in enumerate(wholes):
             if whole is None:
                 cell = columns[self.attributes_at][place]  # type: ignore[index]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.db import connection
@@ -25,7 +25,7 @@ from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
 
 if TYPE_CHECKING:
-    from activities.recording.rows import NewActivity, Outcome
+    from activities.recording.rows import NewActivity
 
 KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND})  # a form shows its errors itself
 MAX_RAW = 262_144
@@ -45,8 +45,16 @@ _COLUMNS = (
 )
 
 
+class Checked(Protocol):
+    """What became of a row: refused, where there are problems."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Why it was refused."""
+
+
 def keep(
-    rows: Sequence["NewActivity"], outcomes: Sequence["Outcome"], source: Source, zone: tzinfo, types: Mapping[Any, int]
+    rows: Sequence["NewActivity"], outcomes: Sequence[Checked], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> None:
     """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
 

@@ -242,7 +242,7 @@ class Batch:
             problems.append(shape)
             return Outcome(Status.REFUSED, None, problems.told())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
-        if problems or faults:
+        if type(person) is not int or occurred_at is None or problems or faults:
             problems.extend(faults)
             return Outcome(Status.REFUSED, None, problems.told())
         return Ready(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)

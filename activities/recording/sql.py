@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 from django.db import connection
 
@@ -17,6 +17,7 @@ from people.core.source import Source
 Key = tuple[int, int, str]  # person, type, external id
 
 
+@final
 @dataclass(slots=True, eq=False)
 class Ready:
     """A row that will be written, in the form in which it is stored; `occurred_at` as PostgreSQL reads it."""

@@ -135,6 +135,7 @@ def _record_chunk(
     for number, row in translated:
         outcome = next(outcomes) if type(row) is NewActivity else None
         if outcome is not None and outcome.status is not Status.REFUSED:
+            assert outcome.activity_id is not None
             counts[outcome.status] += 1
             said.append(refusals.run())
             said.append(b'{"line":%d,"status":"%s","id":%d}\n' % (number, _WORDS[outcome.status], outcome.activity_id))

@@ -53,7 +53,7 @@ class PageRenderer(BrowsableAPIRenderer):
     def get_default_renderer(self, view: Any) -> Any:
         return ExactJSONRenderer()
 
-    def get_content(self, renderer: Any, data: Any, accepted_media_type: str, renderer_context: Any) -> str:
+    def get_content(self, renderer: Any, data: Any, accepted_media_type: str | None, renderer_context: Any) -> str:
         return "" if data is None else exact_json.dumps(data, _exactly, orjson.OPT_INDENT_2).decode()
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:

@@ -39,8 +39,8 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
         lists = StaticList.objects.filter(name__icontains=term).order_by("is_archived", "name")
         found += _results(lists, _("Static list"), "list_alt", "admin:people_staticlist_change")
     if request.user.has_perm("smartlists.view_smartlist"):
-        lists = SmartList.objects.filter(name__icontains=term).order_by("is_archived", "name")
-        found += _results(lists, _("Smart list"), "filter_alt", "admin:smartlists_smartlist_change")
+        smart_lists = SmartList.objects.filter(name__icontains=term).order_by("is_archived", "name")
+        found += _results(smart_lists, _("Smart list"), "filter_alt", "admin:smartlists_smartlist_change")
     return [*_pages(request, term), *found]
 
 

@@ -1,12 +1,14 @@
 """Forms of people, lists and fields: they carry what was typed; the verbs decide what is right."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import localize, number_format
 from django.utils.translation import gettext as _
@@ -60,7 +62,7 @@ class ValueField(forms.CharField):
     """One value as it is typed; line ends as they are stored."""
 
     def to_python(self, value: Any) -> str:
-        return super().to_python(value).replace("\r\n", "\n")
+        return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
 class ValuesForm(forms.Form):
@@ -106,7 +108,7 @@ def label_of(row: PersonField) -> str:
 def number_shown(value: float | Decimal) -> str:
     """A number as the reader writes it; parted by thousands only from five digits on, for a year is a number, too."""
     text = datatypes.canonical_text(value)
-    return text if "e" in text else number_format(text, use_l10n=True, force_grouping=abs(value) >= GROUPED)
+    return text if "e" in text else number_format(text, use_l10n=True, force_grouping=not -GROUPED < value < GROUPED)
 
 
 def shown(value: Any) -> str | None:
@@ -175,7 +177,7 @@ class PlaceForm(forms.Form):
     )
 
     owner = forms.ModelChoiceField(
-        None,
+        get_user_model().objects.none(),
         label=gettext_lazy("Owner"),
         required=False,
         widget=forms.Select({"class": "ca-input"}),
@@ -291,6 +293,6 @@ class FieldForm(forms.Form):
             self.add_error(place if place in self.fields else None, _sentence(problem))
 
 
-def list_choices(**filters: Any) -> Sequence[StaticList]:
+def list_choices(**filters: Any) -> QuerySet[StaticList]:
     """Static lists to choose from, by name."""
     return StaticList.objects.shown().filter(**filters).order_by("name")[:1_000]

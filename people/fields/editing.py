@@ -5,7 +5,7 @@ under a definition that is gone. Every verb checks the right of the user it acts
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -94,7 +94,7 @@ def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
     """
     require(by, "people.change_personfield")
     field = _hold(field)
-    checks = {
+    checks: Mapping[str, Callable[[Any], Any]] = {
         "label": lambda raw: naming.name(raw, "label"),
         "description": naming.description,
         "choices": lambda raw: _choices(raw, field),

@@ -161,9 +161,12 @@ def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[s
             continue
         old = catalog.value_of(person, info)
         if old != new:
-            texts = ["" if value is None else datatypes.canonical_text(value) for value in (old, new)]
-            found.append((str(info.shown_label), *texts))
+            found.append((str(info.shown_label), _text_of(old), _text_of(new)))
     return found
+
+
+def _text_of(value: Any) -> str:
+    return "" if value is None else datatypes.canonical_text(value)
 
 
 def _canonical(value: Any, info: catalog.FieldInfo, plan: Plan) -> str:

@@ -233,12 +233,13 @@ class Filters(django_filters.FilterSet):
     `unfiltered` names the model's fields that have no filter, each with the reason.
     """
 
+    base_filters: dict[str, django_filters.Filter]  # of the class: all; of an instance: those that are asked for
     typed: ClassVar[Mapping[str, Column]] = {}
     unfiltered: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
-    def get_filters(cls) -> Any:
-        filters = super().get_filters()
+    def get_filters(cls) -> dict[str, django_filters.Filter]:
+        filters: dict[str, django_filters.Filter] = super().get_filters()
         for name, column in cls.typed.items():
             filters.update(typed_filters(name, column.left(name), column))
         return filters

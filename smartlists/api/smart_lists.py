@@ -267,6 +267,7 @@ class SmartListMembers(Listed):
         if found is None:
             raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())
+        assert isinstance(self.paginator, MemberPagination)
         page = self.paginator.paginate_evaluation(found, request, self)
         return self.get_paginated_response(self.show_all(page))
 

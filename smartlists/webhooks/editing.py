@@ -158,6 +158,7 @@ def reseal() -> int:
     """Seal every secret that lies under another key under the present one; return how many."""
     done = 0
     for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()):
+        assert webhook.secret is not None
         secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
         name, sealed = webhook_secrets.seal(secret)
         done += Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(secret=sealed, secret_key_name=name)

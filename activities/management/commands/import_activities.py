@@ -92,7 +92,7 @@ class Command(ImportCommand):
         if not options["type"]:
             return {}
         activity_type = ActivityType.objects.recordable().filter(api_name=options["type"]).first()
-        if activity_type is None:
+        if activity_type is None or activity_type.live is None:
             raise CommandError(f"There is no approved activity type '{options['type']}'.")
         names = [field.api_name for field in activity_type.live.fields.all() if not field.is_primary]
         pairs = [pair.partition("=")[::2] for pair in options["field"]]

@@ -72,9 +72,9 @@ def _columns(rows: Sequence[Any]) -> Columns | None:
     values = [value for _name, value in pairs]
     fields = [(name, values[at :: len(names)]) for name, at in sorted(zip(names, range(len(names)), strict=True))]
     external_ids = [row.get("externalId") for row in rows] if any("externalId" in row for row in rows) else None
-    if set(map(type, people)) != {int}:
-        people = [person_id(person) or person for person in people]
-    return Columns(types[0], people, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
+    is_plain = set(map(type, people)) == {int}
+    ids = people if is_plain else [person_id(person) or person for person in people]
+    return Columns(types[0], ids, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
 
 
 def _new(row: Any) -> NewActivity:
@@ -173,7 +173,7 @@ def read(call: Call) -> HttpResponse:
     return reply(page, map(shown.row, page.activities))
 
 
-def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page:
+def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page[ActivityRow]:
     """The next page of the types, narrowed by `leadIds` or `listId`, from the request's token on."""
     position = paging.position(call)
     people = call.parameters.numbers("leadIds") or None
@@ -186,7 +186,7 @@ def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]
     return log_reader.read(position, type_ids, people, call.parameters.batch_size(), conditions)
 
 
-def reply(page: Page, rows: Iterable[dict[str, Any]]) -> HttpResponse:
+def reply(page: Page[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
     """§2.3: always with a token and `moreResult`, on the last and on an empty page, too."""
     return success(list(rows), nextPageToken=paging.encode(page.position), moreResult=page.has_more)
 

@@ -48,7 +48,7 @@ def invalid(value: Any, word: str) -> MarketoError:
 
 def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
     """A reply; members that are None are left out, never sent as null (§A2)."""
-    body = {"requestId": _request_id()}
+    body: dict[str, Any] = {"requestId": _request_id()}
     if result is not None:
         body["result"] = result
     body.update({name: value for name, value in more.items() if value is not None})
