@@ -6,8 +6,7 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from people import datatypes, events
 from people import lookup as people_lookup
@@ -18,6 +17,7 @@ from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.fields.catalog import FieldInfo, catalogue, value_of
 from people.models import Person, PersonKey
+from people.persons import person_sql
 
 MAX_BATCH = 10_000
 MAX_NAME = 100  # characters of an unknown field's name that are quoted back
@@ -327,7 +327,7 @@ class _Batch:
         known = [target for target in targets if not target.is_new]
         for target in new:
             for name, value in target.values.items():
-                _set(target.person, self.fields[name], value)
+                person_sql.set_value(target.person, self.fields[name], value)
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
             events.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
@@ -374,15 +374,6 @@ class _Batch:
             events.announce(events.Changed(changes), self.source)
 
 
-def _set(person: Person, info: FieldInfo, value: Any) -> None:
-    if info.is_standard:
-        setattr(person, info.api_name, value)
-    elif value is None:
-        person.fields.pop(info.api_name, None)
-    else:
-        person.fields[info.api_name] = info.data_type.as_json(value)
-
-
 def _update(targets: list[_Target], changes: list[events.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
     """Write the changed values of people who were there, all in one statement."""
     changed = {change.person_id for change in changes}
@@ -390,25 +381,8 @@ def _update(targets: list[_Target], changes: list[events.FieldChange], fields: M
     for target in targets:
         if target.person.pk in changed:
             for name, value in target.values.items():
-                _set(target.person, fields[name], value)
+                person_sql.set_value(target.person, fields[name], value)
             people.append(target.person)
     if not people:
         return
-    names = sorted({change.field for change in changes if fields[change.field].is_standard})
-    columns = [(name, _array_type(name), [getattr(person, name) for person in people]) for name in names]
-    columns.append(("fields", "text[]", [datatypes.dump_json(person.fields) for person in people]))
-    assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name, _t, _v in columns)
-    arrays = ", ".join(f"%s::{array_type}" for _name, array_type, _values in columns)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""update person p set {assignments}, updated_at = %s, revision = p.revision + 1
-            from unnest(%s::int[], {arrays}) as v (id, {", ".join(name for name, _t, _v in columns)})
-            where p.id = v.id""",
-            [timezone.now(), [person.pk for person in people], *(values for _name, _type, values in columns)],
-        )
-
-
-def _array_type(name: str) -> str:
-    db_type = Person._meta.get_field(name).db_type(connection)
-    assert db_type is not None
-    return "text[]" if db_type.startswith("varchar") else f"{db_type}[]"
+    person_sql.update(people, sorted({change.field for change in changes if fields[change.field].is_standard}))

@@ -4,7 +4,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from activities.models import ActivityType
 from activities.recording import import_target as activities_importing
-from activities.recording.import_target import FIELD, MARKETO, ActivitiesTarget
+from activities.recording.file_rows import FIELD
+from activities.recording.import_target import MARKETO, ActivitiesTarget
 from people.files.imports import guessing
 from people.files.imports.command import ImportCommand
 from people.files.imports.plan import ExternalId, Plan

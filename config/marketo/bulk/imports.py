@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from activities.models import ActivityType
-from activities.recording.import_target import FIELD
+from activities.recording.file_rows import FIELD
 from config.marketo.bulk import endpoints as bulk_endpoints
 from config.marketo.resources.lead_names import Names
 from config.marketo.resources.leads import check_partition
