@@ -16,8 +16,8 @@ from activities.log import rollup
 from activities.models import ActivityField, ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
-from people import datatypes
 from people.core.source import Channel, Source
+from people.datatypes.registry import BY_NAME
 from people.models import Person
 
 RIGHTS = ("activities.record_activity", "people.view_person")
@@ -43,7 +43,7 @@ class RecordForm(forms.Form):
             widget=moment,
         )
         for field in fields:
-            widget = datatypes.BY_NAME[field.data_type].widget()
+            widget = BY_NAME[field.data_type].widget()
             widget.attrs |= {"class": "ca-input"} | ({"rows": 4} if isinstance(widget, forms.Textarea) else {})
             name = f"{PREFIX}{field.api_name}"
             if field.api_name in self.suggested:

@@ -17,8 +17,8 @@ from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.log.timeline import Entry, entries
 from activities.models import ActivityType
-from people import datatypes
 from people.core import audit
+from people.datatypes.canonical import dump_json, moment_text
 from people.models import Person
 
 PAGE = 50
@@ -123,7 +123,7 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
         for entry in entries(found, plain=True):
             activity = entry.activity
             values = "; ".join(f"{value.name}: {value.text}" for value in entry.values)
-            moments = (datatypes.moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
+            moments = (moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
             yield writer.writerow([activity.pk, entry.name, *moments, activity.primary_value or "", values])
         if len(found) < CHUNK:
             return
@@ -145,7 +145,7 @@ def _as_json(shown: list[Entry], external_ids: dict[int, str]) -> dict[int, str]
     """Each activity as the native API would show it, for those who copy it from the page."""
     api_names = {entry.activity.activity_type_id: entry.type_api_name for entry in shown}
     rows = [shown_quickly(entry.activity, api_names, external_ids) for entry in shown]
-    return {row["id"]: datatypes.dump_json(row) for row in rows}
+    return {row["id"]: dump_json(row) for row in rows}
 
 
 def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, shown: list[Entry]) -> bool:

@@ -14,11 +14,12 @@ from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.types import name_proposals
 from activities.types.drafts import FieldSpec, Names
-from people import datatypes
 from people.core.source import Channel
+from people.datatypes.canonical import moment_text
+from people.datatypes.registry import BY_NAME
 from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
 
-DATA_TYPES = [name for name, data_type in datatypes.BY_NAME.items() if data_type.for_activities]
+DATA_TYPES = [name for name, data_type in BY_NAME.items() if data_type.for_activities]
 MAX_TEXT = 30_000
 
 
@@ -156,8 +157,8 @@ def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Map
         "activity_type": api_names[activity.activity_type_id],
         "version": activity.version,
         "external_id": external_ids.get(activity.id),
-        "occurred_at": datatypes.moment_text(activity.occurred_at),
-        "recorded_at": datatypes.moment_text(activity.recorded_at),
+        "occurred_at": moment_text(activity.occurred_at),
+        "recorded_at": moment_text(activity.recorded_at),
         "primary_value": activity.primary_value,
         "attributes": activity.attributes,
         "source": _SOURCES[activity.channel],

@@ -15,7 +15,7 @@ from activities.models import Activity
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
 from people.core.db.locks import KEY_BITS, Space
-from people.datatypes import ExactDecoder
+from people.datatypes.canonical import ExactDecoder
 
 MAX_PAGE = 1_000
 # An activity that occurred later than this after it was recorded is in the index `activity_ahead` (migration).

@@ -10,10 +10,12 @@ from activities.recording import schema
 from activities.recording.columns import Columns
 from activities.recording.row_digests import moments_in_utc, person_keys, row_digests, stored_values, without_blanks
 from activities.recording.rows import Lookup, NewActivity
-from people import datatypes
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.datatypes import exact_json, fast_columns
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import is_blank
+from people.datatypes.registry import BY_NAME, DataType
 from people.files.imports.plan import ExternalId, Plan
 from people.files.tabular import Shape
 
@@ -39,12 +41,12 @@ class ActivityReader:
     def __init__(self, plan: Plan, shape: Shape) -> None:
         place = {name: shape.header.index(column) for name, column in plan.columns.items()}
         read = plan.convention.column_reader
-        kinds = {field.api_name: datatypes.BY_NAME[field.data_type] for field in fields_of_type(plan.subject)}
+        kinds = {field.api_name: BY_NAME[field.data_type] for field in fields_of_type(plan.subject)}
         primary = next((field.data_type for field in fields_of_type(plan.subject) if field.is_primary), "string")
         self.plan = plan
         self.type_at = place.get("activity_type")
-        self.moment_at, self.moments = place["occurred_at"], read(datatypes.BY_NAME["datetime"])
-        self.primary_at, self.primaries = place["primary_value"], read(datatypes.BY_NAME[primary])
+        self.moment_at, self.moments = place["occurred_at"], read(BY_NAME["datetime"])
+        self.primary_at, self.primaries = place["primary_value"], read(BY_NAME[primary])
         self.attributes_at = place.get("attributes")
         self.external_at = place.get("external_id") if plan.external_id == ExternalId.COLUMN else None
         self.fields = sorted(
@@ -56,8 +58,8 @@ class ActivityReader:
         self.schema = schema.of_version(found.live_id) if found and found.live_id else None
         self.kinds = [kinds[name] for name, _at, _read in self.fields]
         self.texts = [_is_text(kind) for kind in self.kinds]
-        self.is_primary_text = _is_text(datatypes.BY_NAME[primary])
-        self.unmarked = read(datatypes.BY_NAME["email"])
+        self.is_primary_text = _is_text(BY_NAME[primary])
+        self.unmarked = read(BY_NAME["email"])
         self.parts = [
             (text, None if name is None else shape.header.index(name)) for text, name in template_parts(plan.person)
         ]
@@ -81,7 +83,7 @@ class ActivityReader:
         attributes: Sequence[Any] = list(zip(*pairs, strict=True)) or [()] * len(table)
         wholes: Sequence[Any] = ()
         if self.attributes_at is not None:
-            wholes = [() if datatypes.is_blank(cell) else _object(cell) for cell in columns[self.attributes_at]]
+            wholes = [() if is_blank(cell) else _object(cell) for cell in columns[self.attributes_at]]
             attributes = [(*some, *(more or ())) for some, more in zip(attributes, wholes, strict=True)]
         external_ids = repeat(None) if self.external_at is None else columns[self.external_at]
         references = self._references(people)
@@ -174,12 +176,12 @@ class ActivityReader:
         return [known[text] for text in people]
 
 
-def _is_text(kind: datatypes.DataType) -> bool:
+def _is_text(kind: DataType) -> bool:
     return not (kind.is_moment or kind.is_number or kind.name == "boolean")
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else datatypes.canonical_text(cell).strip() if not isinstance(cell, str) else cell
+    return "" if cell is None else canonical_text(cell).strip() if not isinstance(cell, str) else cell
 
 
 def _number_or_name(cell: Any) -> Any:

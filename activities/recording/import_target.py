@@ -12,12 +12,13 @@ from activities.recording.columns import Columns
 from activities.recording.file_rows import FIELD, ActivityReader, fields_of_type, recordable_type, template_parts
 from activities.recording.row_digests import moments_in_utc, numbered_key
 from activities.recording.rows import Lookup, NewActivity
-from people import datatypes
 from people import lookup as people_lookup
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import ExactDecoder, canonical_text, moment_text
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment, trimmed
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import ExternalId, Hit, Mappable, Plan, Result, Results, Status
 from people.files.imports.targets import Reader, Target
@@ -123,12 +124,12 @@ class ActivitiesTarget(Target):
         return super().identities(rows, plan) if has_keys else {}
 
     def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
-        if datatypes.is_blank(row.external_id):
+        if is_blank(row.external_id):
             return None
         person = row.person
         if isinstance(person, Lookup):
             person = (person.field, datatype_keys.key_of(person.value))
-        key = repr((person, row.activity_type, datatypes.trimmed(str(row.external_id))))
+        key = repr((person, row.activity_type, trimmed(str(row.external_id))))
         moment = moments_in_utc([row.occurred_at], plan.time_zone)[0]
         compiled = _schema(row.activity_type)
         if compiled is None:
@@ -187,8 +188,8 @@ class ActivitiesTarget(Target):
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
         shown: list[tuple[str, str]] = [(_("Person"), str(getattr(row.person, "value", row.person)))]
         try:
-            moment = datatypes.moment_text(datatypes.parse_moment(row.occurred_at, plan.time_zone))
-        except datatypes.BadValueError:
+            moment = moment_text(parse_moment(row.occurred_at, plan.time_zone))
+        except BadValueError:
             moment = str(row.occurred_at)
         shown.append((_("Occurred at"), moment))
         found = (
@@ -203,10 +204,10 @@ class ActivitiesTarget(Target):
         compiled = schema.of_version(found.live_id)
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
         names = {field.api_name: field.name for field in found.live.fields.all()}
-        values = datatypes.ExactDecoder().decode(checked.attributes)
+        values = ExactDecoder().decode(checked.attributes)
         primary = names.get(compiled.primary.api_name, "") if compiled.primary else ""
         shown.append((primary or _("Primary field"), str(checked.primary_value or "")))
-        return shown + [(names[name], datatypes.canonical_text(value)) for name, value in values.items()]
+        return shown + [(names[name], canonical_text(value)) for name, value in values.items()]
 
 
 def _result(outcome: recording_rows.Outcome) -> Result:

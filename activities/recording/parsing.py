@@ -6,10 +6,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from activities.recording.rows import Lookup, NewActivity
-from people import datatypes
 from people import lookup as people_lookup
 from people.core.errors import Problem, bad_value, show
 from people.datatypes.exact_json import Repeated
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 
 MEMBERS = ("activity_type", "person", "occurred_at", "primary_value", "attributes", "external_id", "create_person")
 CREATE = "people.add_person"
@@ -81,10 +82,10 @@ class Receiver:
 
     def _lookup(self, field: str, value: Any, create: bool, problems: list[Problem]) -> Lookup | None:
         try:
-            text = None if field == "id" else datatypes.BY_NAME["string"].parse(value, UTC)
-        except datatypes.BadValueError:
+            text = None if field == "id" else BY_NAME["string"].parse(value, UTC)
+        except BadValueError:
             text = None
-        if text is None or datatypes.is_blank(text):
+        if text is None or is_blank(text):
             problems.append(bad_value("wrong_type", _("a value of this field"), value, "person", field))
             return None
         return Lookup(text, field, create)

@@ -5,9 +5,10 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from people import datatypes
 from people.datatypes import fast_columns
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import moment_text
+from people.datatypes.parsing import trimmed
 
 
 def numbered_key(former: str, key: str) -> str:
@@ -21,7 +22,7 @@ def person_keys(people: Sequence[str]) -> Sequence[str]:
 
 
 def without_blanks(cell: Any) -> Any:
-    return datatypes.trimmed(cell) if type(cell) is str else cell
+    return trimmed(cell) if type(cell) is str else cell
 
 
 def stored_values(texts: Sequence[str | None], cells: Sequence[Any]) -> list[Any]:
@@ -36,11 +37,7 @@ def moments_in_utc(cells: Sequence[Any], zone: Any) -> list[Any]:
     """The moments in UTC, in one notation; cells that are no moments as they are."""
     texts, _moments = fast_columns.moments_of(cells, zone)
     return [
-        cell
-        if text is None
-        else f"{text[:19]}Z"
-        if text[19] != "."
-        else datatypes.moment_text(datetime.fromisoformat(text))
+        cell if text is None else f"{text[:19]}Z" if text[19] != "." else moment_text(datetime.fromisoformat(text))
         for text, cell in zip(texts, cells, strict=True)
     ]
 

@@ -8,8 +8,8 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 
-from people import datatypes
 from people.datatypes import exact_json
+from people.datatypes.canonical import canonical_text, plain_decimal
 
 
 class ExactJSONParser(BaseParser):
@@ -43,8 +43,8 @@ def _exactly(value: Any) -> Any:
     if isinstance(value, dict | list | tuple):  # subclasses, which orjson does not take
         return dict(value) if isinstance(value, dict) else list(value)
     if hasattr(value, "adjusted"):
-        return orjson.Fragment(datatypes.plain_decimal(value))
-    return datatypes.canonical_text(value)
+        return orjson.Fragment(plain_decimal(value))
+    return canonical_text(value)
 
 
 class PageRenderer(BrowsableAPIRenderer):

@@ -21,9 +21,9 @@ from django.utils.translation import gettext_lazy
 from activities.labels import shown
 from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
-from people import datatypes
 from people.core import installation
 from people.core.errors import RejectedError
+from people.datatypes.registry import BY_NAME
 from people.models import Person, StaticList
 from smartlists.lists import reports as list_reports
 from smartlists.lists.reports import Question, Reply
@@ -73,7 +73,7 @@ class ReportForm(forms.Form):
         if fields and "field" in self.asked.asks and not data.get("field"):
             data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
-        numbers = [field.pk for field in fields if datatypes.BY_NAME[field.data_type].is_number]
+        numbers = [field.pk for field in fields if BY_NAME[field.data_type].is_number]
         of_type = (
             ApprovedField.objects.filter(pk__in=[field.pk for field in fields])
             .order_by("-is_primary", "pk")

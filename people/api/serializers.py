@@ -6,15 +6,16 @@ from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people import datatypes
 from people.core.source import Channel
 from people.datatypes import json_schema
+from people.datatypes.canonical import canonical_text
+from people.datatypes.registry import BY_NAME
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.persons.upsert import Action
 from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Owner, Strict, Text, Whole, YesNo
 
 MAX_TEXT = 2_000
-DATA_TYPES = list(datatypes.BY_NAME)
+DATA_TYPES = list(BY_NAME)
 FREE_FIELDS = {"type": "object", "additionalProperties": True}
 CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
 
@@ -51,7 +52,7 @@ def shown_quickly(person: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | str) or hasattr(value, "adjusted") else datatypes.canonical_text(value)
+    return value if isinstance(value, int | str) or hasattr(value, "adjusted") else canonical_text(value)
 
 
 @extend_schema_field(FREE_FIELDS)

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from people import datatypes
+from people.datatypes.canonical import dump_json
 from people.fields.catalog import FieldInfo
 from people.models import Person
 
@@ -24,7 +24,7 @@ def set_value(person: Person, info: FieldInfo, value: Any) -> None:
 def update(people: Sequence[Person], names: Sequence[str]) -> None:
     """Write the standard fields called `names`, and all that the team added, as `people` have them now."""
     columns = [(name, _array_type(name), [getattr(person, name) for person in people]) for name in names]
-    columns.append(("fields", "text[]", [datatypes.dump_json(person.fields) for person in people]))
+    columns.append(("fields", "text[]", [dump_json(person.fields) for person in people]))
     assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name, _t, _v in columns)
     arrays = ", ".join(f"%s::{array_type}" for _name, array_type, _values in columns)
     with connection.cursor() as cursor:

@@ -8,13 +8,15 @@ from typing import Any
 
 from django.db import transaction
 
-from people import datatypes, events
+from people import events
 from people import lookup as people_lookup
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, Problems, RejectedError, bad_value, show
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import BadValueError, is_blank
 from people.fields.catalog import FieldInfo, catalogue, value_of
 from people.models import Person, PersonKey
 from people.persons import person_sql
@@ -141,7 +143,7 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
         for pk, amount in amounts.items():
             try:
                 rows.append({"id": pk, field: known.get(pk, 0) + info.data_type.parse(amount, UTC)})
-            except datatypes.BadValueError as error:
+            except BadValueError as error:
                 problem = bad_value(error.code, error.expected, amount, field, data_type=info.data_type.name)
                 refused[pk] = Outcome(Status.REFUSED, None, (problem,))
         outcomes = upsert(rows, source, "id", Action.UPDATE) if rows else []
@@ -203,12 +205,12 @@ class _Batch:
                 problems.append(Problem("unknown_field", message, (show(name, MAX_NAME),)))
             elif info.is_read_only:
                 problems.append(Problem("read_only_field", _("is kept by the product itself"), (name,)))
-            elif datatypes.is_blank(raw):
+            elif is_blank(raw):
                 values[name] = None
             else:
                 try:
                     values[name] = info.data_type.parse(raw, self.zone)
-                except datatypes.BadValueError as error:
+                except BadValueError as error:
                     problems.append(bad_value(error.code, error.expected, raw, name, data_type=info.data_type.name))
         problems.extend(self._lookup_problems(self.rows[index], values, bool(problems)))
         if problems:
@@ -219,7 +221,7 @@ class _Batch:
     def _lookup_problems(self, row: Mapping[str, Any], values: Mapping[str, Any], has_problems: bool) -> list[Problem]:
         if self.lookup_field == "id":
             number = row.get("id")
-            if datatypes.is_blank(number):
+            if is_blank(number):
                 return [Problem("missing_value", _("the id is missing"), ("id",))]
             if not datatype_keys.is_id(number):
                 return [bad_value("wrong_type", _("the id of a person"), number, "id")]
@@ -357,7 +359,7 @@ class _Batch:
             people = [pk for pk, touched_id, _value in touched if touched_id == field_id]
             PersonKey.objects.filter(field=field_id, person__in=people).delete()
         PersonKey.objects.bulk_create(
-            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(datatypes.canonical_text(value)))
+            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(canonical_text(value)))
             for pk, field_id, value in touched
             if value is not None
         )

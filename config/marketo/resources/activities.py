@@ -21,8 +21,8 @@ from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import person_id
 from config.marketo.wire.responses import MarketoError, invalid, row_errors, success, timestamp
-from people import datatypes
 from people.core.source import Channel
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.models import StaticList, StaticListMember
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
@@ -95,7 +95,7 @@ def _new(row: Any) -> NewActivity:
 def _type_id(value: Any) -> Any:
     """[I] §2.6: ids may come as text. A blank before other text keeps it from being taken for an API name."""
     found = person_id(value)
-    return f" {value}" if found is None and isinstance(value, str) and not datatypes.is_blank(value) else found or value
+    return f" {value}" if found is None and isinstance(value, str) and not is_blank(value) else found or value
 
 
 def _pairs(attributes: Any) -> list[tuple[str, Any]]:
@@ -151,8 +151,8 @@ def paging_token(call: Call) -> HttpResponse:
     call.require("activities.view_activity")
     text = call.parameters.needed("sinceDatetime")
     try:
-        since = datatypes.parse_moment(text)
-    except datatypes.BadValueError:
+        since = parse_moment(text)
+    except BadValueError:
         raise invalid(text, "Datetime") from None  # [I] §2.2
     return success(nextPageToken=paging.encode(log_reader.start(since)))
 
