@@ -28,8 +28,7 @@ from activities.recording import recorder
 from activities.recording import stream as recording_stream
 from activities.recording.parsing import Receiver
 from activities.recording.rows import NewActivity, Status
-from people.core.errors import ConflictError, NotAllowedError, Problem
-from people.core.refusals import BadQueryError, UnprocessableError
+from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
 from people.rest.viewsets import Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"

@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from activities.log import external_ids
 from activities.models import Activity, ActivityType, ApprovedField
 from activities.types import validation
-from people.core.errors import Problem, show
-from people.core.refusals import BadQueryError
+from people.core.errors import BadQueryError, Problem, show
 from people.core.source import Channel
 from people.models import Person
 from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, ValueField, WordsFilter, cast, typed_filters

@@ -24,8 +24,7 @@ from activities.api.serializers import (
 )
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.types import drafts, lifecycle, validation
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.errors import NotFoundError, Problem
 from people.rest.viewsets import Listed, Retrieved
 
 EDIT = lifecycle.EDIT

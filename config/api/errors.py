@@ -14,14 +14,20 @@ from rest_framework.response import Response
 
 from config.api.problem_codes import problem_type
 from config.observability import outages
-from people.core.errors import ConflictError, NotAllowedError, Path, Problem, RejectedError, fault, sentences
-from people.core.refusals import (
+from people.core.errors import (
     BadQueryError,
+    ConflictError,
     GoneError,
+    NotAllowedError,
     NotFoundError,
+    Path,
     PreconditionFailedError,
+    Problem,
+    RejectedError,
     TooLargeError,
     UnauthorizedError,
+    fault,
+    sentences,
 )
 from people.datatypes import exact_json
 

@@ -6,8 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 
-from people.core.errors import Problem, show
-from people.core.refusals import BadQueryError
+from people.core.errors import BadQueryError, Problem, show
 from people.rest.filters import NOT_FILTERS
 
 OF_LISTS = NOT_FILTERS

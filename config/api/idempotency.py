@@ -19,9 +19,8 @@ from django.utils.translation import gettext as _
 
 from config.access.models import IdempotentReply
 from people.core.db import locks
-from people.core.errors import ConflictError, Problem
+from people.core.errors import BadQueryError, ConflictError, GoneError, Problem, UnprocessableError
 from people.core.permissions import require
-from people.core.refusals import BadQueryError, GoneError, UnprocessableError
 from people.rest.viewsets import PERSON_IDS
 from smartlists.webhooks import secrets as webhook_secrets
 

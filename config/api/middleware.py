@@ -17,9 +17,8 @@ from config.api import errors as api_errors
 from config.api import idempotency
 from config.api import throttling as api_throttling
 from config.observability import logging as log_formats
-from people.core.errors import Problem, RejectedError
+from people.core.errors import Problem, RejectedError, TooLargeError, UnauthorizedError
 from people.core.numerals import whole_number
-from people.core.refusals import TooLargeError, UnauthorizedError
 from people.core.source import Channel
 
 PREFIX = "/api/v1/"

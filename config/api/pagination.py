@@ -12,8 +12,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from people.core.errors import Problem, bad_value, show
-from people.core.refusals import BadQueryError, NotFoundError
+from people.core.errors import BadQueryError, NotFoundError, Problem, bad_value, show
 
 DEFAULT_SIZE, MAX_SIZE = 100, 1_000
 

@@ -9,8 +9,7 @@ from rest_framework.response import Response
 
 from people.api.filters import PersonFieldFilters
 from people.api.serializers import PersonFieldChange, PersonFieldGiven, PersonFieldShown
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.errors import NotFoundError, Problem
 from people.fields import editing as field_editing
 from people.models import PersonField
 from people.rest.viewsets import Listed, Retrieved, locked_for_update

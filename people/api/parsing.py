@@ -6,8 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, bad_value, show
-from people.core.refusals import UnprocessableError
+from people.core.errors import Problem, UnprocessableError, bad_value, show
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.rest.viewsets import refuse_unknown_members
 

@@ -20,8 +20,7 @@ from people.api.serializers import (
     PersonShown,
     shown_quickly,
 )
-from people.core.errors import ConflictError, Problem, bad_value, fault
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.errors import ConflictError, NotFoundError, Problem, UnprocessableError, bad_value, fault
 from people.datatypes import keys as datatype_keys
 from people.models import Person
 from people.persons import deletion, upsert

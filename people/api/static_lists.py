@@ -10,10 +10,9 @@ from rest_framework.response import Response
 
 from people.api.filters import MemberFilters, StaticListFilters
 from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberShown, MembersShown
-from people.core import owners
-from people.core.errors import Problem, bad_value
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.permissions import find_owner
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
@@ -87,7 +86,7 @@ class StaticLists(Listed, Retrieved):
 def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str, Any]:
     """The checked body with the folder and the owner themselves for their ids; `owner_id`: whose the list is now."""
     if "owner" in given:
-        given = {**given, "owner": owners.find(given["owner"], owner_id)}
+        given = {**given, "owner": find_owner(given["owner"], owner_id)}
     if given.get("folder") is None:
         return given
     folder = Folder.objects.filter(pk=given["folder"]).first()

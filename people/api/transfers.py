@@ -13,8 +13,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
-from people.core.errors import ConflictError, Problem, told
-from people.core.refusals import BadQueryError, NotFoundError
+from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, told
 from people.core.source import Channel
 from people.datatypes import exact_json
 from people.files.exports import jobs as export_jobs

@@ -86,6 +86,37 @@ class ConflictError(RejectedError):
     """Somebody else changed the thing in the meantime; nothing was overwritten."""
 
 
+# --- Of requests as such: surfaces raise them, not the verbs behind them
+
+
+class BadQueryError(RejectedError):
+    """A query parameter or header cannot be understood; `path` names the parameter."""
+
+
+class UnauthorizedError(RejectedError):
+    """Nobody known is asking."""
+
+
+class NotFoundError(RejectedError):
+    """There is nothing at this address."""
+
+
+class GoneError(RejectedError):
+    """There was something once."""
+
+
+class PreconditionFailedError(ConflictError):
+    """If-Match names another state than the present one."""
+
+
+class TooLargeError(RejectedError):
+    """The body has more than is taken in one call."""
+
+
+class UnprocessableError(RejectedError):
+    """The body is understood and does not fit, whatever the problems' codes say elsewhere."""
+
+
 def sentences(problems: Iterable[Problem]) -> str:
     """The messages one after the other, told apart by a semicolon where a message is no whole sentence."""
     messages = [str(problem.message) for problem in problems]

@@ -19,15 +19,18 @@ from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.response import Response
 
-from people.core.errors import ConflictError, Problem, bad_value, show
-from people.core.permissions import require
-from people.core.refusals import (
+from people.core.errors import (
     BadQueryError,
+    ConflictError,
     NotFoundError,
     PreconditionFailedError,
+    Problem,
     TooLargeError,
     UnprocessableError,
+    bad_value,
+    show,
 )
+from people.core.permissions import require
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import Repeated
 from people.rest.filters import NOT_FILTERS
@@ -77,7 +80,7 @@ class Owner(Text):
         return data if type(data) is int else super().to_internal_value(data)
 
     def run_validators(self, value: Any) -> None:
-        if isinstance(value, str):  # `people.owners.find` judges an id
+        if isinstance(value, str):  # `people.core.permissions.find_owner` judges an id
             super().run_validators(value)
 
 

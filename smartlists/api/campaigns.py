@@ -7,8 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people.core.errors import Problem, bad_value
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.rest.filters import NUMBER_KEY, Column, Filters
 from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
 from smartlists.api import campaign_serializers as shown

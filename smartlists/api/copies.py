@@ -6,8 +6,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from people.core.errors import Problem, bad_value
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.lists import static_lists
 from people.models import StaticList
 from people.rest.viewsets import LARGEST_ID, Listed

@@ -9,11 +9,9 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from people.core import owners
-from people.core.errors import Problem, bad_value
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
-from people.core.permissions import MAKER
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.permissions import MAKER, find_owner
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.lists import static_lists
@@ -125,7 +123,7 @@ class SmartLists(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Create a smart list from rules, as JSON or as text."""
         given = self.given(SmartListGiven)
-        document, owner = _document(given), owners.find(given["owner"]) if "owner" in given else MAKER
+        document, owner = _document(given), find_owner(given["owner"]) if "owner" in given else MAKER
         made = list_editing.create(
             given.get("name", document.name),
             document.rules,
@@ -158,7 +156,7 @@ class SmartLists(Listed, Retrieved):
                 )
         if {"folder", "owner"} & set(given):
             folder = _folder(given) if "folder" in given else found.folder
-            owner = owners.find(given["owner"], found.owner_id) if "owner" in given else found.owner
+            owner = find_owner(given["owner"], found.owner_id) if "owner" in given else found.owner
             list_editing.arrange(found, request.user, folder, owner)
         if "evaluate_every_minutes" in given:
             list_editing.schedule(found, given["evaluate_every_minutes"], request.user)

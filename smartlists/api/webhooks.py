@@ -7,8 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.errors import NotFoundError, Problem
 from people.rest.filters import NUMBER_KEY, Column, Filters
 from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
 from smartlists.api import webhook_serializers as shown

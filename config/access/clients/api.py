@@ -19,8 +19,7 @@ from config.access.clients.filters import ApiClientFilters
 from config.access.models import ApiClient, ApiToken
 from config.access.sign_in import throttling
 from config.observability import logging as log_formats
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.errors import NotFoundError, Problem
 from people.rest.viewsets import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
 
 

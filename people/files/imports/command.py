@@ -1,6 +1,7 @@
 """What the commands that import have in common."""
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ FORMATS = ("csv", "tsv", "ssv", "psv", "ndjson", "xlsx")
 SHOWN_FAILURES = 20
 
 
-class ImportCommand(BaseCommand):
+class ImportCommand(BaseCommand, ABC):
     """Imports a file of `kind`; a subclass says what its columns mean."""
 
     kind = ""
@@ -68,9 +69,9 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="check every row, record none")
         parser.add_argument("--no-progress", action="store_true")
 
+    @abstractmethod
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
         """How the file is understood. Raises CommandError and `RejectedError`."""
-        raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
