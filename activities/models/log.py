@@ -67,6 +67,8 @@ class ActivityRemoval(models.Model):
         MERGE = "merge", _("Moved by a merge")
         RETENTION = "retention", _("Kept long enough")
         CORRECTION = "correction", _("Corrected by an operator")
+        UNDO = "undo", _("Undone")
+        WITHDRAWAL = "withdrawal", _("Withdrawn by its author")
 
     id = models.BigAutoField(primary_key=True)
     activity_id = models.BigIntegerField()
