@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from people.datatypes.canonical import text_key
+from people.datatypes.keys import MAX_ID
 
 if TYPE_CHECKING:
     from people.models import Person, PersonDeletion, PersonField, PersonMerge, StaticList, StaticListMember
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
 MAX_WORDS = 5
-MAX_ID = 2**31 - 1
 # people looked at first where several words are searched for; how many of them have to be found for that to do; and
 # how many are named at most otherwise
 NEAREST, ENOUGH, NAMED = 20_000, 100, 10_000

@@ -9,8 +9,7 @@ from django.shortcuts import get_object_or_404, render
 
 from activities.models import ActivityType
 from people.core.errors import RejectedError
-
-MAX_ID = 2**31 - 1
+from people.datatypes.keys import MAX_ID
 
 
 def show(request: HttpRequest, name: str, title: Any, **context: Any) -> HttpResponse:

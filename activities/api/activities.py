@@ -29,6 +29,7 @@ from activities.recording import stream as recording_stream
 from activities.recording.parsing import Receiver
 from activities.recording.rows import NewActivity, Status
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
+from people.datatypes.keys import MAX_BIG_ID
 from people.rest.viewsets import Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
@@ -49,7 +50,7 @@ class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name
             return super().paginate_queryset(queryset, request, view)
         state = self.decoded()
         last_id = state[1] if state is not None else 0
-        if state is not None and not (state[0] == "log" and type(last_id) is int and 0 <= last_id < 2**63):
+        if state is not None and not (state[0] == "log" and type(last_id) is int and 0 <= last_id <= MAX_BIG_ID):
             raise self.bad_cursor()
         page = view.page_of_log(queryset, log_reader.Position(None, 0, last_id), self.size())
         self.has_more = page.has_more

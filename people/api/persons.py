@@ -22,12 +22,13 @@ from people.api.serializers import (
 )
 from people.core.errors import ConflictError, NotFoundError, Problem, UnprocessableError, bad_value, fault
 from people.datatypes import keys as datatype_keys
+from people.datatypes.keys import MAX_BIG_ID
 from people.models import Person
 from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import Action, Status
 from people.privacy import erasure
-from people.rest.viewsets import LARGEST_ID, PERSON_IDS, Listed, Retrieved, refuse_unknown_members, rows_of
+from people.rest.viewsets import PERSON_IDS, Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
 CONFLICTS = frozenset({"person_exists", "value_taken", "too_late", "not_deleted"})
@@ -171,7 +172,7 @@ class People(Listed, Retrieved):
     @action(["POST"], detail=False, url_path="merges/<int:merge_id>/undo")
     def undo_merge(self, request: Any, merge_id: int) -> Response:
         """Take a merge back: the losers are people again, with the activities and lists that were theirs."""
-        person_merge.undo(min(merge_id, LARGEST_ID), request.user, self.source)
+        person_merge.undo(min(merge_id, MAX_BIG_ID), request.user, self.source)
         return Response(status=204)
 
 

@@ -13,10 +13,11 @@ from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberSho
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
 from people.core.permissions import find_owner
+from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
-from people.rest.viewsets import LARGEST_ID, Listed, Retrieved, locked_for_update
+from people.rest.viewsets import Listed, Retrieved, locked_for_update
 
 
 class StaticLists(Listed, Retrieved):
@@ -142,7 +143,7 @@ class StaticListMembers(Listed):
         return Response({"results": [str(outcome) for outcome in verb(self._list(), given, self.source)]})
 
     def _list(self) -> StaticList:
-        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], LARGEST_ID)).first()
+        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], MAX_BIG_ID)).first()
         if found is None:
             raise NotFoundError(Problem("not_found", _("There is no such static list.")))
         return found

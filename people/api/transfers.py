@@ -16,6 +16,7 @@ from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFil
 from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, told
 from people.core.source import Channel
 from people.datatypes import exact_json
+from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.imports import jobs as import_jobs
@@ -23,7 +24,7 @@ from people.files.imports import plan as import_plan
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import Plan
 from people.files.models import Export, Import, ImportFailure
-from people.rest.viewsets import LARGEST_ID, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
+from people.rest.viewsets import FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
@@ -75,7 +76,7 @@ class PlanGiven(Strict):
     zone = Text(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
     date_order = serializers.ChoiceField([str(one) for one in import_jobs.DateOrder], required=False)
     decimal = serializers.ChoiceField([".", ","], required=False)
-    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
+    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
     null_text = Text(max_length=64, required=False, allow_blank=True)
     starts_campaigns = YesNo(
         required=False, help_text="Of people: whether changes start smart campaigns. By default true."
@@ -227,7 +228,7 @@ class ImportFailures(Listed):
 
     def get_queryset(self) -> Any:
         jobs = import_jobs.visible_to(self.request.user).filter(kind__in=_kinds_of(self.request.user))
-        job = jobs.filter(pk=min(self.kwargs["job"], LARGEST_ID)).first()
+        job = jobs.filter(pk=min(self.kwargs["job"], MAX_BIG_ID)).first()
         if job is None:
             raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
         return super().get_queryset().filter(of=job)
@@ -242,8 +243,8 @@ class ParametersGiven(Strict):
     fields = serializers.ListField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
         child=Text(max_length=100), required=False, min_length=1, max_length=500
     )
-    static_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
-    smart_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
+    static_list = Whole(required=False, min_value=1, max_value=MAX_ID)
+    smart_list = Whole(required=False, min_value=1, max_value=MAX_ID)
 
 
 class ExportGiven(Strict):

@@ -37,7 +37,6 @@ from people.rest.filters import NOT_FILTERS
 
 MAX_BATCH = 1_000
 PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people whom its reply is about
-LARGEST_ID = 2**63 - 1  # that the database takes; what lies beyond is nobody's
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 

@@ -14,8 +14,9 @@ from people.core.models import Folder
 from people.core.permissions import MAKER, find_owner
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
+from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
-from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
+from people.rest.viewsets import Listed, Retrieved
 from smartlists.api.copies import static_list_of
 from smartlists.api.filters import SmartListFilters
 from smartlists.api.serializers import (
@@ -261,7 +262,7 @@ class SmartListMembers(Listed):
 
     def list(self, request: Any, smart_list: int) -> Response:
         """The people on the list, by id, with the count and the time that every page of it shows."""
-        found = SmartList.objects.filter(pk=min(smart_list, LARGEST_ID)).first()
+        found = SmartList.objects.filter(pk=min(smart_list, MAX_BIG_ID)).first()
         if found is None:
             raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())

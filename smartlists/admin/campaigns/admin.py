@@ -24,7 +24,7 @@ BADGES = {"active": "ca-badge--good", "paused": "ca-badge--draft", "draft": "ca-
 
 @admin.register(SmartCampaign)
 class SmartCampaignAdmin(ModelAdmin):
-    list_display = ("name", "shown_state", "shown_triggers", "activated_at", "updated_at")
+    list_display = ("name", "shown_state", "activated_at", "updated_at")
     list_filter = ("state", "folder")
     search_fields = ("name", "description")
     search_help_text = _("Name or description")
@@ -34,7 +34,6 @@ class SmartCampaignAdmin(ModelAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        self.names = Catalogue()  # read once a page, when the first trigger is said
         found = super().get_queryset(request)
         return found if "state__exact" in request.GET else found.exclude(state=SmartCampaign.State.ARCHIVED)
 
@@ -42,10 +41,16 @@ class SmartCampaignAdmin(ModelAdmin):
     def shown_state(self, campaign: SmartCampaign) -> Any:
         return format_html('<span class="ca-badge {}">{}</span>', BADGES[campaign.state], campaign.get_state_display())
 
-    @admin.display(description=_("When somebody…"))
-    def shown_triggers(self, campaign: SmartCampaign) -> str:
-        triggers = campaign_definition.load(campaign.definition).triggers
-        return "; ".join(campaign_sentences.trigger(one, self.names) for one in triggers) or "—"
+    def get_list_display(self, request: HttpRequest) -> Any:
+        names = Catalogue()  # of this page alone: threads share the admin; read when the first trigger is shown
+
+        @admin.display(description=_("When somebody…"))
+        def shown_triggers(campaign: SmartCampaign) -> str:
+            triggers = campaign_definition.load(campaign.definition).triggers
+            return "; ".join(campaign_sentences.trigger(trigger, names) for trigger in triggers) or "—"
+
+        name, state, *moments = super().get_list_display(request)
+        return [name, state, shown_triggers, *moments]
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
