@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from activities.log.digest import digest
 from activities.models import ActivityRemoval, ActivityType, RefusedActivity, Retention
 from people.core import audit, installation
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
@@ -60,7 +61,7 @@ def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> R
             audit.note(by, activity_type, "retention_ended")
         return None
     if not 1 <= months <= 1_200:
-        raise RejectedError(Problem("out_of_range", _("A number of months from 1 to 1,200."), ("months",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A number of months from 1 to 1,200."), ("months",)))
     kept, _created = Retention.objects.update_or_create(
         activity_type=activity_type, defaults={"months": months, "created_by": by}
     )
@@ -109,11 +110,11 @@ def take_back(
     people and for those still running.
     """
     if job.kind != "activities":
-        raise RejectedError(Problem("wrong_kind", _("Only imports of activities can be taken back.")))
+        raise RejectedError(Problem(Code.WRONG_KIND, _("Only imports of activities can be taken back.")))
     if job.is_running:
-        raise RejectedError(Problem("wrong_state", _("Pause or cancel the import first.")))
+        raise RejectedError(Problem(Code.WRONG_STATE, _("Pause or cancel the import first.")))
     if not reason.strip():
-        raise RejectedError(Problem("missing_value", _("Say why, for the log of edits.")))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Say why, for the log of edits.")))
     # channel and origin are in no index: the ids that the import got bound the rows that are read
     condition = "id between %s and %s and door = %s and origin_id = %s"
     values = [job.first_id or 0, job.last_id or 0, int(Channel.IMPORT), job.pk]

@@ -24,6 +24,7 @@ from activities.types.validation import (
     taken,
 )
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.permissions import require
 
@@ -162,9 +163,9 @@ def lock(activity_type: ActivityType, *, deleted: bool = False) -> ActivityType:
         .first()
     )
     if found is None and deleted:
-        raise RejectedError(Problem("not_deleted", _("The activity type is not deleted.")))
+        raise RejectedError(Problem(Code.NOT_DELETED, _("The activity type is not deleted.")))
     if found is None:
-        raise RejectedError(Problem("unknown_type", _("The activity type does not exist any more.")))
+        raise RejectedError(Problem(Code.UNKNOWN_TYPE, _("The activity type does not exist any more.")))
     return found
 
 
@@ -188,7 +189,7 @@ def open_draft(
 def refuse_standard(activity_type: ActivityType) -> None:
     if activity_type.is_standard:
         raise RejectedError(
-            Problem("standard_type", _("Standard activity types belong to the product and never change."))
+            Problem(Code.STANDARD_TYPE, _("Standard activity types belong to the product and never change."))
         )
 
 
@@ -200,7 +201,7 @@ def check_revision(draft: ActivityVersion | None, expected: int | None) -> None:
 
 def changed_meanwhile() -> Problem:
     return Problem(
-        "conflict", _("Somebody else changed this draft in the meantime. Look at it again; nothing was overwritten.")
+        Code.CONFLICT, _("Somebody else changed this draft in the meantime. Look at it again; nothing was overwritten.")
     )
 
 
@@ -297,7 +298,7 @@ def _current(activity_type: ActivityType) -> list[FieldSpec]:
 def _unknown_fields(names: Iterable[str], fields: Sequence[FieldSpec]) -> list[Problem]:
     known = {field.api_name for field in fields}
     return [
-        Problem("unknown_field", _("There is no field '%(name)s'.") % {"name": name}, ("fields", name))
+        Problem(Code.UNKNOWN_FIELD, _("There is no field '%(name)s'.") % {"name": name}, ("fields", name))
         for name in names
         if name not in known
     ]

@@ -19,6 +19,7 @@ from activities.types import drafts
 from activities.types import notifications as type_notifications
 from activities.types.drafts import FieldSpec, Names
 from people.core import audit, references
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.models import Folder
@@ -108,7 +109,7 @@ def discard_draft(activity_type: ActivityType, by: Any) -> None:
     draft = _draft_of(activity_type)
     if activity_type.live_id is None:
         message = _("There is no approved version to go back to. Delete the type instead.")
-        raise RejectedError(Problem("never_approved", message))
+        raise RejectedError(Problem(Code.NEVER_APPROVED, message))
     activity_type.draft = None
     activity_type.save(update_fields=["draft", "updated_at"])
     draft.delete()
@@ -124,7 +125,7 @@ def return_draft(activity_type: ActivityType, by: Any, reason: str) -> None:
     draft = _draft_of(activity_type)
     if not reason.strip():
         raise RejectedError(
-            Problem("missing_value", _("Say why, so that the editors know what to change."), ("reason",))
+            Problem(Code.MISSING_VALUE, _("Say why, so that the editors know what to change."), ("reason",))
         )
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
@@ -138,9 +139,9 @@ def retire(activity_type: ActivityType, by: Any) -> None:
     require(by, APPROVE)
     activity_type = _hold(activity_type, alone=True)
     if activity_type.live_id is None:
-        raise RejectedError(Problem("never_approved", _("Only an approved type can be retired.")))
+        raise RejectedError(Problem(Code.NEVER_APPROVED, _("Only an approved type can be retired.")))
     if activity_type.retired_at:
-        raise RejectedError(Problem("retired_type", _("The type is retired already.")))
+        raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is retired already.")))
     activity_type.retired_at = timezone.now()
     activity_type.save(update_fields=["retired_at", "updated_at"])
     audit.note(by, activity_type, "retired")
@@ -152,7 +153,7 @@ def restore(activity_type: ActivityType, by: Any) -> None:
     require(by, APPROVE)
     activity_type = _hold(activity_type, alone=True)
     if not activity_type.retired_at:
-        raise RejectedError(Problem("not_retired", _("The type is not retired.")))
+        raise RejectedError(Problem(Code.NOT_RETIRED, _("The type is not retired.")))
     activity_type.retired_at = None
     activity_type.save(update_fields=["retired_at", "updated_at"])
     audit.note(by, activity_type, "restored")
@@ -233,7 +234,7 @@ def _check_limit() -> None:
     limit = settings.ACTIVITY_TYPES_LIMIT
     if limit is not None and ActivityType.objects.custom().existing().count() >= limit:
         message = _("This installation is limited to %(limit)s activity types.") % {"limit": limit}
-        raise RejectedError(Problem("too_many_types", message))
+        raise RejectedError(Problem(Code.TOO_MANY_TYPES, message))
 
 
 def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:
@@ -246,7 +247,7 @@ def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:
 
 def _draft_of(activity_type: ActivityType) -> ActivityVersion:
     if activity_type.draft is None:
-        raise RejectedError(Problem("no_draft", _("There is no draft.")))
+        raise RejectedError(Problem(Code.NO_DRAFT, _("There is no draft.")))
     return activity_type.draft
 
 
@@ -256,4 +257,4 @@ def _require_second_approver(draft: ActivityVersion, by: Any) -> None:
     involved = {by.pk, getattr(by, "owner_id", None)}
     if draft.editors.filter(pk__in=involved - {None}).exists():
         message = _("You edited this draft, so somebody else has to approve it.")
-        raise RejectedError(Problem("second_approver", message))
+        raise RejectedError(Problem(Code.SECOND_APPROVER, message))

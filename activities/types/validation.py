@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityType, ActivityTypeName, ApprovedField
+from people.core.codes import Code
 from people.core.errors import Problem, bad_value
 from people.datatypes.canonical import text_key
 from people.datatypes.parsing import BadValueError
@@ -52,21 +53,21 @@ def name_key(name: str) -> str:
 
 def api_name_problems(api_name: str, path: tuple[str | int, ...]) -> list[Problem]:
     if not api_name:
-        return [Problem("missing_value", _("An API name is needed."), path)]
+        return [Problem(Code.MISSING_VALUE, _("An API name is needed."), path)]
     if len(api_name) > MAX_NAME or not API_NAME.fullmatch(api_name):
         message = _("An API name has letters, digits and underscores, at least one letter and at most 255 characters.")
-        return [Problem("bad_name", message, path)]
+        return [Problem(Code.BAD_NAME, message, path)]
     return []
 
 
 def taken(api_name: str) -> Problem:
     message = _("The API name %(name)s is taken, for ever if its type was approved once.") % {"name": api_name}
-    return Problem("api_name_taken", message, ("api_name",))
+    return Problem(Code.API_NAME_TAKEN, message, ("api_name",))
 
 
 def rename_problems(activity_type: ActivityType, api_name: str) -> list[Problem]:
     if activity_type.live_id is not None:
-        return [Problem("locked_api_name", _("The API name is fixed since the first approval."), ("api_name",))]
+        return [Problem(Code.LOCKED_API_NAME, _("The API name is fixed since the first approval."), ("api_name",))]
     if ActivityType.objects.filter(api_name=api_name).exclude(pk=activity_type.pk).exists():
         return [taken(api_name)]
     return api_name_problems(api_name, ("api_name",))
@@ -74,11 +75,11 @@ def rename_problems(activity_type: ActivityType, api_name: str) -> list[Problem]
 
 def _text_problems(text: str, path: tuple[str | int, ...]) -> list[Problem]:
     if not text.strip():
-        return [Problem("missing_value", _("A name is needed."), path)]
+        return [Problem(Code.MISSING_VALUE, _("A name is needed."), path)]
     if len(text) > MAX_NAME:
-        return [Problem("too_long", _("A name has at most 255 characters."), path)]
+        return [Problem(Code.TOO_LONG, _("A name has at most 255 characters."), path)]
     if not text.isprintable():
-        return [Problem("bad_name", _("A name has no line breaks or control characters."), path)]
+        return [Problem(Code.BAD_NAME, _("A name has no line breaks or control characters."), path)]
     return []
 
 
@@ -98,7 +99,7 @@ def name_problems(names: Names, activity_type: ActivityType | None) -> list[Prob
         faults = _text_problems(name, (kind,))
         if not faults and kind == "name" and not _is_type_name(name):
             message = _("A name has letters, digits, blanks and underscores, and at least one letter.")
-            faults = [Problem("bad_name", message, (kind,))]
+            faults = [Problem(Code.BAD_NAME, message, (kind,))]
         problems += faults or _clash(kind, name, activity_type)
     return problems
 
@@ -118,7 +119,7 @@ def _clash(kind: str, name: str, activity_type: ActivityType | None) -> list[Pro
         "name": name,
         "other": other.activity_type.api_name,
     }
-    return [Problem("name_taken", message, (kind,))]
+    return [Problem(Code.NAME_TAKEN, message, (kind,))]
 
 
 def field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | None) -> list[Problem]:
@@ -126,7 +127,7 @@ def field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | No
     limit = settings.ACTIVITY_FIELDS_LIMIT or MAX_FIELDS
     if sum(not field.is_primary for field in fields) > limit:
         message = _("A type has at most %(limit)s fields besides the primary one.") % {"limit": limit}
-        problems.append(Problem("too_many_fields", message, ("fields",)))
+        problems.append(Problem(Code.TOO_MANY_FIELDS, message, ("fields",)))
     primaries = sum(field.is_primary for field in fields)
     if primaries != 1:
         code, message = (
@@ -145,7 +146,7 @@ def field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | No
         for key in {field.api_name, f"name:{name_key(field.name)}"}:
             if key in seen:
                 problems.append(
-                    Problem("given_twice", _("Two fields share the name '%(name)s'.") % {"name": field.name}, path)
+                    Problem(Code.GIVEN_TWICE, _("Two fields share the name '%(name)s'.") % {"name": field.name}, path)
                 )
             seen.add(key)
     return problems + (_locked_problems(fields, activity_type) if activity_type else [])
@@ -154,7 +155,7 @@ def field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | No
 def _unknown_data_type(field: FieldSpec, path: tuple[str | int, ...]) -> Problem:
     known = ", ".join(name for name, data_type in BY_NAME.items() if data_type.for_activities)
     message = _("'%(type)s' is not a data type; there are %(known)s.") % {"type": field.data_type, "known": known}
-    return Problem("unknown_data_type", message, path, known, field.data_type)
+    return Problem(Code.UNKNOWN_DATA_TYPE, message, path, known, field.data_type)
 
 
 def _locked_problems(fields: Sequence[FieldSpec], activity_type: ActivityType) -> list[Problem]:
@@ -171,7 +172,7 @@ def _locked_problems(fields: Sequence[FieldSpec], activity_type: ActivityType) -
                 "type": BY_NAME[fixed.data_type].label,
             }
             problems.append(
-                Problem("locked_data_type", message, ("fields", field.api_name), fixed.data_type, field.data_type)
+                Problem(Code.LOCKED_DATA_TYPE, message, ("fields", field.api_name), fixed.data_type, field.data_type)
             )
         elif fixed is not None and fixed.is_primary != field.is_primary:
             problems.append(_locked_primary(field))
@@ -180,4 +181,4 @@ def _locked_problems(fields: Sequence[FieldSpec], activity_type: ActivityType) -
 
 def _locked_primary(field: FieldSpec) -> Problem:
     message = _("Which field is primary is fixed since the first approval.")
-    return Problem("locked_primary", message, ("fields", field.api_name))
+    return Problem(Code.LOCKED_PRIMARY, message, ("fields", field.api_name))

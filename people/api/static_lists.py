@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from people.api.filters import MemberFilters, StaticListFilters
 from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberShown, MembersShown
+from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
 from people.core.permissions import find_owner
@@ -92,7 +93,7 @@ def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str,
         return given
     folder = Folder.objects.filter(pk=given["folder"]).first()
     if folder is None:
-        raise UnprocessableError(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), given["folder"], "folder"))
     return {**given, "folder": folder}
 
 
@@ -135,7 +136,7 @@ class StaticListMembers(Listed):
         """Take one person off the list."""
         (outcome,) = static_lists.remove(self._list(), [person], self.source)
         if outcome is not Membership.REMOVED:
-            raise NotFoundError(Problem("not_found", _("This person is not on the list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("This person is not on the list.")))
         return Response(status=204)
 
     def _move(self, verb: Any) -> Response:
@@ -145,5 +146,5 @@ class StaticListMembers(Listed):
     def _list(self) -> StaticList:
         found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such static list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such static list.")))
         return found

@@ -13,6 +13,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
+from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, told
 from people.core.source import Channel
 from people.datatypes import exact_json
@@ -149,7 +150,7 @@ class Imports(Listed, Retrieved):
         if kind not in import_targets.TARGETS or "\0" in name:
             known = ", ".join(import_targets.TARGETS)
             message = _("expected %(expected)s") % {"expected": known}
-            raise BadQueryError(Problem("unknown_kind", message, ("kind",), known, kind[:80]))
+            raise BadQueryError(Problem(Code.UNKNOWN_KIND, message, ("kind",), known, kind[:80]))
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         job = import_jobs.upload(
             _chunks(raw.META["wsgi.input"] if is_marked else raw), name, kind, request.user, Channel.API
@@ -230,7 +231,7 @@ class ImportFailures(Listed):
         jobs = import_jobs.visible_to(self.request.user).filter(kind__in=_kinds_of(self.request.user))
         job = jobs.filter(pk=min(self.kwargs["job"], MAX_BIG_ID)).first()
         if job is None:
-            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
         return super().get_queryset().filter(of=job)
 
 
@@ -320,6 +321,6 @@ class Exports(Listed, Retrieved):
         path = export_jobs.path_of(found)
         if found.state != Export.State.COMPLETED or not path.exists():
             raise ConflictError(
-                Problem("not_ready", _("The export is: %(state)s.") % {"state": found.get_state_display()})
+                Problem(Code.NOT_READY, _("The export is: %(state)s.") % {"state": found.get_state_display()})
             )
         return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[found.format], filename=path.name)

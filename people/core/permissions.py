@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value
 
 MAKER: Any = object()  # for an owner: whoever makes the thing, where nobody was chosen; None is nobody
@@ -27,7 +28,7 @@ def require(by: Any, permission: str) -> None:
     app, codename = permission.split(".")
     right = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
     message = _("This needs the right “%(right)s”.") % {"right": _(right.name) if right else permission}
-    raise NotAllowedError(Problem("not_allowed", message, (), permission))
+    raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), permission))
 
 
 def own_or_all(by: Any, right_to_others: str) -> Q:
@@ -52,5 +53,5 @@ def find_owner(given: int | str | None, besides: int | None = None) -> Any:
     found = possible_owners(besides).filter(**{"username" if isinstance(given, str) else "pk": given}).first()
     if found is None:
         expected = _("the id or name of an active user who can log in")
-        raise RejectedError(bad_value("unknown_user", expected, given, "owner"))
+        raise RejectedError(bad_value(Code.UNKNOWN_USER, expected, given, "owner"))
     return found

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters
@@ -181,7 +182,7 @@ class SmartCampaigns(Listed, Retrieved):
         smart_list = SmartList.objects.filter(pk=min(given["smart_list"], MAX_BIG_ID)).first()
         if smart_list is None:
             raise UnprocessableError(
-                bad_value("unknown_list", _("the id of a smart list"), given["smart_list"], "smart_list")
+                bad_value(Code.UNKNOWN_LIST, _("the id of a smart list"), given["smart_list"], "smart_list")
             )
         made = campaign_runs.run_once(self.get_object(), smart_list, request.user, cap=given["cap"])
         return Response(shown.RunShown({"id": made.pk, "count": made.count}).data, 201)
@@ -205,5 +206,5 @@ class SmartCampaignEntries(Listed):
     def list(self, request: Any, smart_campaign: int) -> Response:
         """Who entered and who was skipped, the latest first."""
         if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
-            raise NotFoundError(Problem("not_found", _("There is no such smart campaign.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
         return super().list(request)

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
+from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
@@ -22,7 +23,7 @@ def static_list_of(given: dict[str, Any]) -> StaticList:
     """The static list that a body names."""
     found = StaticList.objects.filter(pk=min(given["static_list"], MAX_BIG_ID)).first()
     if found is None:
-        problem = bad_value("unknown_list", _("the id of a static list"), given["static_list"], "static_list")
+        problem = bad_value(Code.UNKNOWN_LIST, _("the id of a static list"), given["static_list"], "static_list")
         raise UnprocessableError(problem)
     return found
 
@@ -63,12 +64,12 @@ class SmartListCopies(Listed):
         """Fill the static list no more; who is on it stays."""
         found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
         list_copies.end(found, request.user)
         return Response(status=204)
 
     def _smart_list(self) -> SmartList:
         found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart list.")))
         return found

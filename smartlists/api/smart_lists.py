@@ -9,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
 from people.core.permissions import MAKER, find_owner
@@ -264,7 +265,7 @@ class SmartListMembers(Listed):
         """The people on the list, by id, with the count and the time that every page of it shows."""
         found = SmartList.objects.filter(pk=min(smart_list, MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())
         assert isinstance(self.paginator, MemberPagination)
         page = self.paginator.paginate_evaluation(found, request, self)
@@ -278,7 +279,7 @@ def _document(given: dict[str, Any]) -> language.Document:
     """
     if ("rules" in given) == ("text" in given):
         message = _("Give the rules as “rules” or as “text”, one of the two.")
-        raise UnprocessableError(Problem("missing_value", message, ("rules",)))
+        raise UnprocessableError(Problem(Code.MISSING_VALUE, message, ("rules",)))
     if "text" in given:
         return language.read(given["text"], Catalogue())
     return language.Document(parse_rules(given["rules"], Catalogue()))
@@ -326,5 +327,5 @@ def _folder(given: dict[str, Any]) -> Folder | None:
         return None
     folder = Folder.objects.filter(pk=given["folder"]).first()
     if folder is None:
-        raise UnprocessableError(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), given["folder"], "folder"))
     return folder

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters
@@ -155,5 +156,5 @@ class WebhookDeliveries(Listed):
     def list(self, request: Any, webhook: int) -> Response:
         """The calls, the latest first."""
         if not Webhook.objects.filter(pk=min(webhook, MAX_BIG_ID)).exists():
-            raise NotFoundError(Problem("not_found", _("There is no such webhook.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such webhook.")))
         return super().list(request)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require
 from smartlists.campaigns import definition as campaign_definition
@@ -49,12 +50,12 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
     """
     require(by, campaign_lifecycle.ACTIVATE)
     if type(cap) is not int or cap < 1:
-        raise RejectedError(bad_value("wrong_type", _("the largest number of people that is meant"), cap, "cap"))
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("the largest number of people that is meant"), cap, "cap"))
     members, _as_of = _who(campaign, smart_list, by)
     if len(members) > cap:
         message = _("The list holds %(count)s people, more than %(cap)s. Nothing was done.")
         shown = {"count": len(members), "cap": cap}
-        raise RejectedError(Problem("over_cap", message % shown, ("cap",), str(cap), str(len(members))))
+        raise RejectedError(Problem(Code.OVER_CAP, message % shown, ("cap",), str(cap), str(len(members))))
     return _start(campaign, smart_list, members, by)
 
 
@@ -64,7 +65,7 @@ def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: 
     parsed = campaign_lifecycle.held(locked.definition, triggers.Catalogue())
     effect_rights.require_effects(parsed, by)
     if not parsed.steps:
-        raise RejectedError(Problem("no_step", _("A campaign needs a step."), ("steps",)))
+        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
     if locked.state == SmartCampaign.State.ARCHIVED:
         campaign_lifecycle.require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
     version = campaign_lifecycle.version_of(locked)

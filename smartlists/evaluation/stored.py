@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
 from people.core import jobs
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
@@ -163,7 +164,7 @@ def _ask(smart_list: SmartList, by: Any) -> StoredEvaluation:
     require(by, VIEW)
     now = SmartList.objects.filter(pk=smart_list.pk).first()
     if now is None:
-        raise RejectedError(Problem("unknown_list", _("The smart list is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
     return StoredEvaluation.objects.create(smart_list=now, rules=now.rules, revision=now.revision, requested_by=by)
 
 

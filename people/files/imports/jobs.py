@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from people.core import disk, jobs, permissions
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
@@ -73,7 +74,7 @@ def upload(
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             message = _("The file cannot be kept: %(why)s.") % {"why": f"{error.strerror or error} ({folder()})"}
-            raise RejectedError(Problem("no_space", message)) from None
+            raise RejectedError(Problem(Code.NO_SPACE, message)) from None
         raise
 
 
@@ -101,7 +102,7 @@ def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
         with unzipped(file) as plain:
             return tabular.with_header(plain, shape)
     except tabular.BadFileError as error:
-        raise RejectedError(Problem("bad_file", str(error)[:1].upper() + str(error)[1:] + ".")) from None
+        raise RejectedError(Problem(Code.BAD_FILE, str(error)[:1].upper() + str(error)[1:] + ".")) from None
     finally:
         file.seek(0)
 
@@ -154,7 +155,7 @@ def require_for(job: Import, by: Any, plan: Plan | None = None) -> None:
 def require(kind: str, by: Any) -> None:
     if kind not in TARGETS:
         message = _("There is nothing called “%(kind)s” to import.") % {"kind": kind}
-        raise RejectedError(Problem("unknown_kind", message, ("kind",), ", ".join(TARGETS)))
+        raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("kind",), ", ".join(TARGETS)))
     for right in TARGETS[kind].rights:
         permissions.require(by, right)
 
@@ -168,7 +169,7 @@ def set_plan(job: Import, plan: Plan, by: Any) -> None:
         state__in=(Import.State.CHECKING, Import.State.IMPORTING)
     )
     if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
-        raise RejectedError(Problem("already_started", _("The import has begun: its columns stay as they are.")))
+        raise RejectedError(Problem(Code.ALREADY_STARTED, _("The import has begun: its columns stay as they are.")))
     job.refresh_from_db()
 
 
@@ -180,33 +181,33 @@ def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
     for name, column in plan.columns.items():
         path = ("columns", name)
         if name not in known:
-            found.append(Problem("unknown_field", _("there is no such field"), path, ", ".join(known), name))
+            found.append(Problem(Code.UNKNOWN_FIELD, _("there is no such field"), path, ", ".join(known), name))
         elif column not in shape.header:
             message = _("there is no column '%(name)s'") % {"name": column}
-            found.append(Problem("unknown_column", message, path, ", ".join(shape.header), column))
+            found.append(Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column))
         elif name in used:
-            found.append(Problem("given_twice", _("given twice"), path))
+            found.append(Problem(Code.GIVEN_TWICE, _("given twice"), path))
         used[name] = column
     for name in plan.constants:
         if name not in known:
             found.append(
-                Problem("unknown_field", _("there is no such field"), ("constants", name), ", ".join(known), name)
+                Problem(Code.UNKNOWN_FIELD, _("there is no such field"), ("constants", name), ", ".join(known), name)
             )
         elif name in plan.columns:
-            found.append(Problem("given_twice", _("given twice"), ("constants", name)))
+            found.append(Problem(Code.GIVEN_TWICE, _("given twice"), ("constants", name)))
     for item in known.values():
         if item.is_required and not (plan.columns.get(item.name) or plan.constants.get(item.name)):
             message = _("a column for “%(field)s” is needed") % {"field": item.label}
-            found.append(Problem("missing_value", message, ("columns", item.name)))
+            found.append(Problem(Code.MISSING_VALUE, message, ("columns", item.name)))
     if plan.zone not in available_timezones():
         message = _("'%(zone)s' is not a time zone like Europe/Madrid") % {"zone": plan.zone}
-        found.append(Problem("unknown_zone", message, ("zone",), "", plan.zone))
+        found.append(Problem(Code.UNKNOWN_ZONE, message, ("zone",), "", plan.zone))
     if plan.date_order not in set(DateOrder):
-        found.append(Problem("wrong_type", _("the order of dates is missing"), ("date_order",)))
+        found.append(Problem(Code.WRONG_TYPE, _("the order of dates is missing"), ("date_order",)))
     if plan.decimal not in (".", ","):
-        found.append(Problem("wrong_type", _("the decimal mark is missing"), ("decimal",)))
+        found.append(Problem(Code.WRONG_TYPE, _("the decimal mark is missing"), ("decimal",)))
     if plan.pivot not in (EXCEL_PIVOT, LATE_PIVOT):
-        found.append(Problem("wrong_type", _("the century of two-digit years is missing"), ("pivot",)))
+        found.append(Problem(Code.WRONG_TYPE, _("the century of two-digit years is missing"), ("pivot",)))
     return [*found, *target.problems(plan, shape)]
 
 
@@ -231,7 +232,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
     """
     require_for(job, by, Plan.from_json(job.plan) if job.plan else None)
     if not job.plan:
-        raise RejectedError(Problem("no_plan", _("Say first what the columns mean.")))
+        raise RejectedError(Problem(Code.NO_PLAN, _("Say first what the columns mean.")))
     states, following = STEPS[verb]
     now = timezone.now()
     fresh = (
@@ -265,7 +266,7 @@ def stop(job: Import, wish: str, by: Any) -> None:
 
 def _refuse_step(job: Import) -> None:
     state = Import.objects.get(pk=job.pk).get_state_display()
-    raise RejectedError(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
+    raise RejectedError(Problem(Code.WRONG_STATE, _("The import is: %(state)s.") % {"state": state}))
 
 
 def plan_of(job: Import) -> Plan:
