@@ -24,11 +24,24 @@ from people.files.imports import plan as import_plan
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import Plan
 from people.files.models import Export, Import, ImportFailure
+from people.persons import import_undo
 from people.rest.viewsets import LARGEST_ID, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
 CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
+TAKEN_BACK = {
+    "type": ["object", "null"],
+    "properties": {
+        "reason": {"type": "string"},
+        "at": {"type": "string", "format": "date-time"},
+        "activities": {"type": "integer", "description": "Removed."},
+        "people": {"type": "integer", "description": "Deleted."},
+        "kept": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "is_done": {"type": "boolean"},
+    },
+    "required": ["reason", "at", "activities", "people", "kept", "is_done"],
+}
 
 
 class ImportShown(Strict):
@@ -43,6 +56,8 @@ class ImportShown(Strict):
     updated = serializers.IntegerField()
     repeated = serializers.IntegerField(help_text="Rows that were there before.")
     refused = serializers.IntegerField()
+    created = serializers.IntegerField(help_text="People whom it created; after a check, would create.")
+    taken_back = serializers.SerializerMethodField(help_text="How it was taken back; null where it was not.")
     error = serializers.CharField(source="fault")
     source = serializers.SerializerMethodField()
     user = serializers.CharField(source="user.username", allow_null=True, default=None)
@@ -61,6 +76,38 @@ class ImportShown(Strict):
     @extend_schema_field(CHANNELS)
     def get_source(self, job: Import) -> str:
         return Channel(job.channel).word
+
+    @extend_schema_field(TAKEN_BACK)
+    def get_taken_back(self, job: Import) -> Any:
+        if not job.undo:
+            return None
+        counted = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
+        return {**counted, "is_done": job.wish != Import.Wish.UNDO}
+
+
+class TakeBackGiven(Strict):
+    """Why an import is taken back."""
+
+    reason = Text(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
+
+
+class ChangeShown(Strict):
+    person_id = serializers.IntegerField()
+    field = serializers.CharField()
+    old = serializers.CharField(allow_blank=True)
+    new = serializers.CharField(allow_blank=True)
+
+
+class TakeBackShown(Strict):
+    """What taking an import back would do now."""
+
+    activities = serializers.IntegerField(help_text="That would be removed.")
+    people = serializers.IntegerField(help_text="Whom it created and who would be deleted; they can be restored.")
+    kept = serializers.DictField(
+        child=serializers.IntegerField(), help_text="People whom it created and who stay, by the table that is why."
+    )
+    changed = serializers.IntegerField(help_text="Values that it changed of people known before: they stay.")
+    changes = ChangeShown(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
 
 class PlanGiven(Strict):
@@ -121,7 +168,20 @@ class Imports(Listed, Retrieved):
     orderings = ("-id", "id")
     # each kind of file has rights of its own
     rights: ClassVar = dict.fromkeys(
-        ("list", "retrieve", "create", "plan", "check", "start", "resume", "pause", "cancel"), None
+        (
+            "list",
+            "retrieve",
+            "create",
+            "plan",
+            "check",
+            "start",
+            "resume",
+            "pause",
+            "cancel",
+            "take_back",
+            "do_take_back",
+        ),
+        None,
     )
 
     def get_queryset(self) -> Any:
@@ -193,6 +253,20 @@ class Imports(Listed, Retrieved):
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop for good; what was imported stays."""
         return self._stop(Import.Wish.CANCEL)
+
+    @extend_schema(request=None, responses=TakeBackShown)
+    @action(["GET"], detail=True, url_path="take-back")
+    def take_back(self, request: Any, pk: int) -> Response:
+        """What taking the import back would do now. Nothing is changed."""
+        return Response(TakeBackShown(import_undo.preview(self.get_object(), request.user)).data)
+
+    @extend_schema(request=TakeBackGiven, responses={202: ImportShown})
+    @take_back.mapping.post
+    def do_take_back(self, request: Any, pk: int) -> Response:
+        """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
+        job = self.get_object()
+        import_undo.take_back(job, self.given(TakeBackGiven)["reason"], request.user)
+        return self.shown(job, 202)
 
     def _step(self, verb: str) -> Response:
         job = self.get_object()

@@ -140,8 +140,11 @@ class ImportCommand(BaseCommand):
 
     def summary(self, job: Import, is_check: bool) -> str:
         prefix = "Dry run, nothing was recorded: " if is_check else ""
-        updated = f"{job.updated:,} updated" if self.kind == "people" else f"{job.repeated:,} known before"
-        return f"{prefix}{job.rows:,} rows: {job.added:,} added, {updated}, {job.refused:,} refused."
+        if self.kind == "people":
+            return f"{prefix}{job.rows:,} rows: {job.added:,} added, {job.updated:,} updated, {job.refused:,} refused."
+        rows = f"{job.rows:,} rows: {job.added:,} added, {job.repeated:,} known before, {job.refused:,} refused"
+        created = f", {job.created:,} people {'would be ' if is_check else ''}created" if job.created else ""
+        return f"{prefix}{rows}{created}."
 
     def _progress(self, options: dict[str, Any]) -> Progress:
         return Progress(

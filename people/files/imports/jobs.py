@@ -209,6 +209,7 @@ def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
 
 
 State = Import.State
+COUNTS = ("position", "bytes_done", "added", "updated", "repeated", "refused", "created")  # of one run over the file
 # verb: the states it can be said in, and the state that follows
 STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "check": ((State.UPLOADED, State.CHECKED), State.CHECKING),
@@ -232,11 +233,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
         raise RejectedError(Problem("no_plan", _("Say first what the columns mean.")))
     states, following = STEPS[verb]
     now = timezone.now()
-    fresh = (
-        {}
-        if verb == "resume"
-        else {"position": 0, "bytes_done": 0, "added": 0, "updated": 0, "repeated": 0, "refused": 0, "started_at": now}
-    )
+    fresh = {} if verb == "resume" else {**dict.fromkeys(COUNTS, 0), "started_at": now}
     changed = Import.objects.filter(pk=job.pk, state__in=states).update(
         state=following, wish="", error="", finished_at=None, progressed_at=now, **fresh
     )
