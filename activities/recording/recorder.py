@@ -353,6 +353,9 @@ def _get(found: dict[Any, Any], reference: Any) -> Any:
 def _unknown_person(reference: Any) -> Problem:
     if datatypes.is_blank(reference):
         return Problem("missing_value", _("the person is missing"), ("person",))
+    if type(reference) is not int and not isinstance(reference, Lookup):
+        # 1.5 and "abc" are nobody's ids, whoever there is
+        return bad_value("wrong_type", _("the id of a person"), reference, "person", data_type="integer")
     value = reference.value if isinstance(reference, Lookup) else reference
     problem = bad_value("unknown_person", _("somebody we know"), value, "person")
     return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})

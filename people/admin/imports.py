@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from people.admin import import_results
+from people.admin import import_forms, import_results
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core import installation
 from people.core.errors import RejectedError, located, show
 from people.core.numerals import whole_number
 from people.core.source import Channel, Source
+from people.files import tabular
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -116,14 +117,23 @@ class ImportAdmin(TransferAdmin):
         if "reshape" in request.POST:
             self._reshape(request, job)
             return _to_columns(job, subject)
+        if request.POST.get("encoding") in tabular.ENCODINGS and Shape.from_json(job.shape).is_encoding_open:
+            self._read_as(request, job, request.POST["encoding"])
         lines = import_jobs.sample(job)
         guess = guessing.guess_plan(job, subject, installation.current().time_zone, lines)
         if job.plan and job.plan["subject"] == subject:
             guess = guessing.Guess(Plan.from_json(job.plan), frozenset(), is_chosen=True)
         shape = Shape.from_json(job.shape)
         target = TARGETS[job.kind]
+        encodings = import_forms.encoding_choices(import_jobs.head(job)) if shape.is_encoding_open else ()
         form = PlanForm(
-            request.POST or None, kind=job.kind, shape=shape, items=target.mappable(subject), guess=guess, lines=lines
+            request.POST or None,
+            kind=job.kind,
+            shape=shape,
+            items=target.mappable(subject),
+            guess=guess,
+            lines=lines,
+            encodings=encodings,
         )
         preview = None
         if request.method == "POST" and form.is_valid():
@@ -147,6 +157,14 @@ class ImportAdmin(TransferAdmin):
             label=dict(target.subjects()).get(subject, target.label),
             current=3 if preview else 2,
         )
+
+    def _read_as(self, request: HttpRequest, job: Import, encoding: str) -> None:
+        """Read the file in the encoding that was chosen for it, and all else as before."""
+        known = {name: job.shape[name] for name in ("format", "delimiter", "header_row") if name in job.shape}
+        try:
+            import_jobs.reshape(job, **known, encoding=encoding)
+        except RejectedError as refusal:
+            messages.error(request, str(refusal))
 
     def _reshape(self, request: HttpRequest, job: Import) -> None:
         form = ShapeForm(request.POST, shape=Shape.from_json(job.shape))

@@ -31,6 +31,7 @@ MAX_COLUMNS = xlsx.MAX_COLUMN
 MAX_COLUMN_NAME = 1_000  # characters
 BLOCK = 1 << 16  # characters of a CSV file that are read at once
 SAMPLE_BYTES = 1024 * 1024
+MAX_HEADER_ROW = 10_000
 SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
 
 DELIMITERS = {",": "csv", ";": "ssv", "\t": "tsv", "|": "psv"}
@@ -40,6 +41,8 @@ ENCODINGS = (
     "windows-1252",
     "iso-8859-15",
     "utf-16",
+    "utf-16-le",
+    "utf-16-be",
     "windows-1250",
     "windows-1251",
     "windows-1253",
@@ -60,6 +63,7 @@ ENCODINGS = (
     "big5",
     "cp949",
 )
+FALLBACK = "windows-1252"  # what a file is taken for that is none of those that can be told
 # the beginnings of files that are no tables, what they are and what to do
 _OTHERS = (
     (
@@ -106,10 +110,12 @@ class Shape:
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
     header_row: int = 1  # the header is the first row from this one on that is not blank
+    is_encoding_open: bool = False  # it is not UTF-8, and nothing says which of the encodings that take any byte it is
 
     def as_json(self) -> dict[str, Any]:
-        # a version beside this one does not know of headers further down
-        return {name: value for name, value in asdict(self).items() if name != "header_row" or value != 1}
+        # a version beside this one does not know of these two
+        unless = {"header_row": 1, "is_encoding_open": False}
+        return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Shape":
@@ -189,9 +195,10 @@ def guess(head: bytes, name: str = "", **known: Any) -> Shape:
     if format_ != "csv":
         return Shape(format_, "", "utf-8", header_row=row or 1)
     encoding = known.get("encoding") or _encoding(head)
-    text = head.decode(_codec(encoding), "replace")
+    text = head.decode(_codec(encoding, head), "replace")
     delimiter = known.get("delimiter") or _delimiter(text)
-    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter))
+    is_open = encoding == FALLBACK and not known.get("encoding")
+    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter), is_encoding_open=is_open)
 
 
 def _format(head: bytes, name: str) -> str:
@@ -205,15 +212,16 @@ def _encoding(head: bytes) -> str:
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return encoding
-    if head[1:200:2].count(0) > 90 or (len(head) > 3 and head[1::2].count(0) * 2 > len(head) * 0.9):
-        return "utf-16"
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # of ASCII every second byte is NUL
+        if head[first:200:2].count(0) > 90 or (len(head) > 3 and head[first::2].count(0) * 2 > len(head) * 0.9):
+            return encoding
     try:
         head.decode()
     except UnicodeDecodeError as error:
         is_cut = len(head) >= SAMPLE_BYTES and error.start >= len(head) - 4  # within a character
         # some bytes of another encoding do not make the whole file one: their rows are refused
         if not is_cut and len(_MULTIBYTE.findall(head)) <= len(_MULTIBYTE.sub(b"", head).translate(None, _ASCII)):
-            return "windows-1252"
+            return FALLBACK
     return "utf-8"
 
 
@@ -225,7 +233,10 @@ _MULTIBYTE = re.compile(
 )
 
 
-def _codec(encoding: str) -> str:
+def _codec(encoding: str, head: bytes) -> str:
+    """Python's name of the encoding of a file that begins with `head`, whose byte order mark is no part of the text."""
+    if encoding.startswith("utf-16-") and head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 
@@ -413,8 +424,9 @@ class _Records:
         csv.field_size_limit(MAX_CELL)
         self.encoding = shape.encoding
         # a byte that is not of the encoding becomes a lone surrogate, which the checks of its row refuse
-        errors = "strict" if shape.encoding == "utf-16" else "surrogateescape"
-        self.text = io.TextIOWrapper(file, _codec(shape.encoding), errors, newline="")
+        errors = "strict" if shape.encoding.startswith("utf-16") else "surrogateescape"
+        codec = _codec(shape.encoding, file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b"")
+        self.text = io.TextIOWrapper(file, codec, errors, newline="")
         self.again: deque[str] = deque()
         self.taken: list[str] = []
         self.reader = csv.reader(self._lines(), delimiter=shape.delimiter, strict=True)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import available_timezones
@@ -124,15 +125,25 @@ def opened(job: Import) -> Iterator[IO[bytes]]:
         yield file
 
 
+def head(job: Import) -> bytes:
+    """The first bytes of the file, unzipped."""
+    with opened(job) as file, tabular.unzipped(file) as plain:
+        return plain.read(tabular.SAMPLE_BYTES)
+
+
 def sample(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
     """The first rows of the file."""
-    found = []
-    with opened(job) as file, tabular.unzipped(file) as plain:
-        for line in tabular.rows(plain, Shape.from_json(job.shape)):
-            found.append(line)
-            if len(found) >= limit:
-                break
-    return found
+    with opened(job) as file:
+        return sample_of(file, Shape.from_json(job.shape), limit)
+
+
+def sample_of(file: IO[bytes], shape: Shape, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
+    """The first rows of `file`, which is at its beginning before and after."""
+    try:
+        with tabular.unzipped(file) as plain:
+            return list(islice(tabular.rows(plain, shape), limit))
+    finally:
+        file.seek(0)
 
 
 def visible_to(by: Any) -> Any:
@@ -160,7 +171,11 @@ def require(kind: str, by: Any) -> None:
 def set_plan(job: Import, plan: Plan, by: Any) -> None:
     """Keep how the columns are understood. Raises `RejectedError`, each path naming the part of the plan."""
     require_for(job, by, plan)
-    refuse_if(plan_problems(job.kind, plan, Shape.from_json(job.shape)))
+    shape = Shape.from_json(job.shape)
+    if shape.is_encoding_open and job.channel != Channel.MARKETO:  # whose API has no word for it
+        message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
+        raise RejectedError(Problem("notation_open", message, ("encoding",), ", ".join(tabular.ENCODINGS)))
+    refuse_if(plan_problems(job.kind, plan, shape))
     # a plan that changes after the first row would make two files of one
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(
         state__in=(Import.State.CHECKING, Import.State.IMPORTING)
