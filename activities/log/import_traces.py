@@ -42,7 +42,7 @@ class _Log:
 
     def remove(self, job: Import, by: Any, track: Callable[[int], None]) -> int:
         # what it recorded of people, that somebody was created or changed, stays true of those who stay
-        reason = ActivityRemoval.Reason.CORRECTION
+        reason = ActivityRemoval.Reason.UNDO
         removed = retention.remove(_RECORDED, _values(job), reason, by, track, frees_keys=True)
         RefusedActivity.objects.filter(
             channel=Channel.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING

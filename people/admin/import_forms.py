@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -116,11 +117,8 @@ class ShapeForm(forms.Form):
     """How the file is to be read."""
 
     def __init__(self, *args: Any, shape: Shape, **options: Any) -> None:
-        super().__init__(
-            *args,
-            initial={"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row},
-            **options,
-        )
+        options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
+        super().__init__(*args, **options)
         self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
         self.fields["encoding"] = _select(
             _("Encoding"), [(name, ENCODING_NAMES.get(name, name)) for name in tabular.ENCODINGS]
@@ -141,7 +139,7 @@ class PlanForm(forms.Form):
 
     def __init__(
         self,
-        data: Any,
+        data: QueryDict | None,
         *,
         kind: str,
         shape: Shape,
@@ -174,8 +172,8 @@ class PlanForm(forms.Form):
         self._add_constants(plan)
         is_settled = guess.is_remembered or guess.is_chosen
         answered = ASKED if is_settled else ASKED & guess.questions
-        was_asked = data is not None and "asked" in data
-        self.asked = ASKED.intersection(data["asked"].split()) if was_asked else answered
+        asked = None if data is None else data.get("asked")
+        self.asked = answered if asked is None else ASKED.intersection(str(asked).split())
 
     def _add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
@@ -290,13 +288,15 @@ class PlanForm(forms.Form):
         }
         plan = replace(self.guess.plan, columns=columns)
         questions = ASKED & open_questions(plan, self.items, self.shape, self.lines)
-        self.data = self.data.copy()  # type: ignore[attr-defined]
+        assert isinstance(self.data, QueryDict)
+        data = self.data.copy()
         for name in sorted(questions - self.asked):
-            self.data[name] = ""
+            data[name] = ""
             choices = list(self.fields[name].choices)  # type: ignore[attr-defined]
             self.fields[name].choices = [_unanswered(), *(pair for pair in choices if pair[0] != "")]  # type: ignore[attr-defined]
             cleaned.pop(name, None)
             self.add_error(name, _("The columns that were chosen leave this open. Please choose."))
+        self.data = data
         self.asked |= questions
 
     def plan(self, subject: str) -> Plan:

@@ -106,7 +106,7 @@ class ImportAdmin(TransferAdmin):
         if not job.plan:
             return _to_columns(job, request.GET.get("subject", ""))
         progress = _progress(job, request.user)
-        return self.page(request, "import_job", job.name, current=_STEP_OF.get(job.state, 4), **progress)
+        return self.page(request, "import_job", job.name, current=_STEP_OF.get(State(job.state), 4), **progress)
 
     def columns_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what the columns mean; the same page shows rows as they will be stored."""
@@ -226,7 +226,7 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
-    target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
+    target, plan = TARGETS[job.kind], import_jobs.plan_of(job)
     batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
     results = (
         target.record(batch.rows, plan, Source(Channel.IMPORT, job.user_id), dry_run=True) if batch.lines else None
@@ -271,5 +271,5 @@ def _progress(job: Import, user: Any) -> dict[str, Any]:
         "label": _label(job),
         "links": import_results.links(job, user),
         "undone": import_results.summary(job),
-        "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list")).first(),
+        "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list") or 0).first(),
     }

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from people import datatypes
 from people.core.errors import Problem, refuse_if
 from people.core.messages import sentence_lazy
 from people.datatypes import file_formats, written_dates
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
+from people.datatypes.parsing import EMAIL
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ExternalId, Mappable, Plan
 from people.files.imports.targets import TARGETS
@@ -160,7 +160,7 @@ def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
     found = []
     for column, values in _by_column(shape, lines):
         texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
-        if texts and all(map(datatypes.EMAIL.fullmatch, texts)):
+        if texts and all(map(EMAIL.fullmatch, texts)):
             found.append(column)
     return found
 

@@ -99,7 +99,7 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
     said = run("take_back_import", str(job.pk), "--reason", "wrong amounts")
     assert said.startswith("10 activities and 7 people of import")
     assert [row.pk for row in stored(check)] == [kept[0].activity_id]
-    assert ActivityRemoval.objects.filter(reason="correction").count() == 10
+    assert ActivityRemoval.objects.filter(reason="undo").count() == 10
     assert not ActivityKey.objects.exists() and not RefusedActivity.objects.exists()
     job.refresh_from_db()
     assert job.state == Import.State.TAKEN_BACK

@@ -11,11 +11,13 @@ from django.core.management import call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from people import datatypes
 from people.core.source import SYSTEM
 from people.datatypes import formulas
 from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 from people.fields import editing as field_editing
+from people.fields.catalog import catalogue
 from people.files.exports import jobs as export_jobs
 from people.models import Person
 from people.persons import export_kind as person_export_kind
@@ -81,7 +83,7 @@ AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=2, allow_nan
 
 
 def read(name, text, **convention):
-    kind = datatypes.BY_NAME[name]
+    kind = BY_NAME[name]
     made = Convention(**convention)
     one = made.reader(kind)(text)
     assert made.column_reader(kind)([text, text]) == [one, one]
@@ -188,7 +190,7 @@ VALUES = {
 
 
 def test_every_data_type_is_written_and_read():
-    assert set(VALUES) == set(datatypes.BY_NAME)
+    assert set(VALUES) == set(BY_NAME)
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -196,12 +198,12 @@ def test_what_a_type_writes_a_file_has_and_the_type_reads(name):
     @given(VALUES[name])
     @settings(max_examples=examples(60, 3_000), deadline=None, suppress_health_check=list(HealthCheck))
     def check(raw):
-        kind = datatypes.BY_NAME[name]
+        kind = BY_NAME[name]
         try:
             value = kind.parse(raw, UTC)
-        except datatypes.BadValueError:
+        except BadValueError:
             return  # is no value of this type, and so never written
-        if datatypes.is_blank(value):
+        if is_blank(value):
             return
         text = kind.to_text(value)
         for cell, keeps in ((text, True), (formulas.guarded(text), False)):
@@ -219,7 +221,7 @@ def test_people_of_an_export_are_the_same_after_its_import(format, tmp_path, dat
     names = {}
     for name in VALUES:
         field = f"kind{name.title()}"
-        if not upsert.catalogue().get(field):
+        if not catalogue().get(field):
             field_editing.create(f"Kind {name}", name, None, api_name=field)
         names[field] = name
     rows = [
