@@ -94,6 +94,8 @@ MEANINGS: Mapping[Code, object] = {
     Code.NOT_FOUND: _("There is nothing at this address, or not for you."),
     Code.NOT_READY: _("It is not ready yet. Ask again later."),
     Code.NOT_RETIRED: _("The type is not retired."),
+    Code.NOTATION_OPEN: _("The file does not say how its dates or numbers are written. Say it; expected names how."),
+    Code.NOTHING_RECORDED: _("The import recorded nothing that could be taken back."),
     Code.OUT_OF_RANGE: _("The value lies outside of what is taken; expected says within which bounds."),
     Code.OVER_CAP: _("It would be more than is allowed in one go."),
     Code.PERMISSION_DENIED: _("The request was refused. With a session, the CSRF token has to be sent with it."),
@@ -136,6 +138,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNKNOWN_CAMPAIGN: _("There is no such campaign."),
     Code.UNKNOWN_COLUMN: _("The file has no such column."),
     Code.UNKNOWN_DATA_TYPE: _("There is no such data type."),
+    Code.UNKNOWN_ENCODING: _("There is no such encoding; expected names those there are."),
     Code.UNKNOWN_FIELD: _("There is no such field."),
     Code.UNKNOWN_FILTER: _(
         "The list has no filter of this name; the answer names those that come closest, the OpenAPI document all."
