@@ -165,7 +165,8 @@ class _Run:
             self.job.refresh_from_db()
             if self.job.state == State.COMPLETE:
                 pk = self.job.pk
-                notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, number=pk)
+                named = {"number": pk, "file": self.job.name}
+                notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, **named)
 
     def _batch(self, batch: Batch, old: int) -> None:
         """Record a batch but for its first `old` rows, which a run before has recorded."""
