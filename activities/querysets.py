@@ -1,32 +1,19 @@
 """Named reads of activity types and activities."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 
 from people import datatypes
+from people.definitions.models import DefinitionQuerySet
 
 if TYPE_CHECKING:
-    from activities.models import Activity, ActivityType
+    from activities.models import Activity
 
 
-class ActivityTypeQuerySet(models.QuerySet["ActivityType"]):
-    def with_versions(self) -> "ActivityTypeQuerySet":
-        """With the live version, the draft and the fields of both: three statements in all."""
-        return self.select_related("live", "draft").prefetch_related("live__fields", "draft__fields")
-
-    def existing(self) -> "ActivityTypeQuerySet":
-        return self.filter(deleted_at__isnull=True)
-
-    def custom(self) -> "ActivityTypeQuerySet":
+class ActivityTypeQuerySet(DefinitionQuerySet["ActivityType"]):
+    def custom(self) -> Self:
         return self.filter(is_standard=False)
-
-    def approved(self) -> "ActivityTypeQuerySet":
-        """Types that filters can name: approved once and not deleted, retired ones included."""
-        return self.existing().filter(live__isnull=False)
-
-    def recordable(self) -> "ActivityTypeQuerySet":
-        return self.approved().filter(retired_at__isnull=True)
 
 
 class ActivityQuerySet(models.QuerySet["Activity"]):

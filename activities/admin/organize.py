@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from activities.admin.base import find_type, number, require, show
 from activities.models import ActivityType
 from activities.types import files as type_files
-from activities.types import lifecycle
+from activities.types.definition import DELETE, EDIT
 from people.admin.forms import PlaceForm
 from people.core.errors import RejectedError, located
+from people.definitions import lifecycle
 
 DELETED_SHOWN = 100
 LARGEST_FILE = 5_000_000  # bytes of a file with schemas
@@ -24,7 +25,7 @@ LARGEST_FILE = 5_000_000  # bytes of a file with schemas
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
     """Put the type into a folder, and say whose it is."""
-    activity_type = find_type(request, pk, lifecycle.EDIT)
+    activity_type = find_type(request, pk, EDIT)
     if activity_type.is_standard:
         raise PermissionDenied
     back = reverse("admin:activities_activitytype_change", args=[pk])
@@ -38,7 +39,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
 
 def deleted(request: HttpRequest) -> HttpResponse:
     """Types that were deleted after an approval, the latest first; a button brings one back."""
-    require(request, "activities.view_activitytype", lifecycle.DELETE)
+    require(request, "activities.view_activitytype", DELETE)
     gone = ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
     problem = ""
     if request.method == "POST":
@@ -80,7 +81,7 @@ def export(request: HttpRequest) -> HttpResponse:
 
 def bring_in(request: HttpRequest) -> HttpResponse:
     """Schemas from a file: first what would happen, then, confirmed, it happens."""
-    require(request, "activities.view_activitytype", "activities.add_activitytype", lifecycle.EDIT)
+    require(request, "activities.view_activitytype", "activities.add_activitytype", EDIT)
     text, problems, found = "", [], []
     if request.method == "POST":
         text, problems = _sent(request)

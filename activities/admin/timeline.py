@@ -10,6 +10,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from activities.admin.base import require, show
 from activities.api.serializers import shown_quickly
@@ -24,6 +25,8 @@ from people.models import Person
 PAGE = 50
 CHUNK = 1_000  # activities of an export held at once
 VIEW = ("activities.view_activity", "people.view_person")
+audit.describe({"log_exported": (2, gettext_lazy("Exported the activities of this person"))})
+
 COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value", "values")
 
 

@@ -18,8 +18,8 @@ from activities.admin.transitions import next_steps
 from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.models import ActivityType
-from activities.types import diff
 from people.core import installation, references
+from people.definitions import differences
 from people.models import Person
 
 RANGES = (30, 90, 365)
@@ -73,7 +73,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         last_seen=latest[0].occurred_at if latest else None,
         top=_shares(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
         sample=SAMPLE,
-        changes=diff.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        changes=differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
         zone=timezone.get_current_timezone_name(),
     )
@@ -89,14 +89,14 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
         .prefetch_related("fields")
     )
     changed = [(approved[0], [])] if approved else []
-    changed += [(new, diff.between(old, new)) for old, new in pairwise(approved)]
+    changed += [(new, differences.between(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
     return show_tab(
         request,
         activity_type,
         "versions",
         history=changed[::-1],
-        changes=diff.between(activity_type.live, draft) if draft else [],
+        changes=differences.between(activity_type.live, draft) if draft else [],
         editors=list(draft.editors.all()) if draft else [],
     )
 

@@ -24,11 +24,11 @@ from activities.admin.base import find_type, show
 from activities.admin.forms import TypeForms
 from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
-from activities.types import drafts
 from activities.types import standard as standard_types
 from people.core import installation
 from people.core.db import citus
 from people.core.errors import RejectedError
+from people.definitions import drafts
 
 SHOWN_DAYS = 30
 

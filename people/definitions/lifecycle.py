@@ -1,7 +1,7 @@
-"""The life of an activity type: create, approve, discard, retire, restore, delete, undelete.
+"""The life of a definition: create, approve, discard, retire, restore, delete, undelete.
 
-Every verb takes the user it acts for (None: an operator's command), checks the right itself, does
-everything in one transaction and leaves one audit entry. `drafting` changes what a draft says.
+Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in one
+transaction and leaves one audit entry. `drafts` changes what a draft says.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,15 +14,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.models import ActivityField, ActivityType, ActivityVersion, ApprovedField
-from activities.types import drafts
-from activities.types import notifications as type_notifications
-from activities.types.drafts import FieldSpec, Names
 from people.core import audit, references
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.models import Folder
 from people.core.permissions import require
+from people.definitions import drafts, notices
+from people.definitions.checks import field_problems
+from people.definitions.differences import removed_fields
+from people.definitions.kinds import D, DefinitionKind, FieldSpec, NameSpec, kind_of
+from people.definitions.models import Definition, Version
 
 audit.describe(
     {
@@ -31,194 +32,179 @@ audit.describe(
         "draft_returned": (2, gettext_lazy("Returned the draft: %(reason)s")),
         "retired": (2, gettext_lazy("Retired")),
         "undeleted": (2, gettext_lazy("Brought back after it was deleted")),
-        "log_exported": (2, gettext_lazy("Exported the activities of this person")),
     }
 )
 
-EDIT = "activities.change_activitytype"
-APPROVE = "activities.approve_activitytype"
-DELETE = "activities.delete_activitytype"
-
 
 @transaction.atomic
-def create(names: Names, fields: Iterable[FieldSpec], by: Any) -> ActivityType:
-    """Create a custom type with a draft; exactly one of `fields` is primary.
+def create(kind: DefinitionKind[D], names: NameSpec, fields: Iterable[FieldSpec], by: Any) -> D:
+    """Create a definition with a draft.
 
     Raises `RejectedError` with every problem found (`missing_value`, `bad_name`, `name_taken`, `api_name_taken`,
     `too_many_types`, …), `NotAllowedError` without the right.
     """
-    require(by, "activities.add_activitytype")
+    require(by, kind.right("add"))
     fields = list(fields)
-    _check_limit()
-    drafts.check_new(names, fields)
-    activity_type = ActivityType.objects.create(api_name=names.api_name, owner=by)
-    draft = ActivityVersion.objects.create(
-        activity_type=activity_type,
-        name=names.name,
-        description=names.description,
-        filter_name=names.filter_name,
-        trigger_name=names.trigger_name,
-        created_by=by,
-    )
-    drafts.write_fields(draft, fields)
-    ActivityType.objects.filter(pk=activity_type.pk).update(draft=draft)
-    activity_type.draft = draft
-    drafts.sign(draft, by)
-    drafts.reserve_names(activity_type)
-    audit.note(by, activity_type, "created")
-    type_notifications.draft_waits(activity_type, draft, by)
-    return activity_type
+    drafts.take_naming(kind)
+    _check_limit(kind)
+    refuse_if([*drafts.faults_of_names(kind, names), *field_problems(kind, fields, None)])
+    definition = kind.model._default_manager.create(api_name=names.api_name, owner=by)
+    definition.draft = definition.versions.create(**drafts.version_texts(kind, names), created_by=by)
+    drafts.write_fields(definition.draft, fields)
+    drafts.save(definition, "draft")
+    drafts.sign(definition.draft, by)
+    drafts.hold_names(definition)
+    audit.note(by, definition, "created")
+    notices.draft_waits(definition, definition.draft, by)
+    return definition
 
 
 @transaction.atomic
-def approve(activity_type: ActivityType, by: Any, expected_revision: int | None = None) -> ActivityVersion:
-    """Make the draft the live version; its filter and trigger exist from now on.
+def approve(definition: Definition, by: Any, expected_revision: int | None = None) -> Any:
+    """Make the draft the live version, which it returns; whatever rules can say of it exists from now on.
 
-    Waits for recordings under way; those that start later see the new version. Raises `RejectedError`
+    Waits for rows being written; those that start later see the new version. Raises `RejectedError`
     (`no_draft`, `in_use` when a removed field is used, `second_approver`), `ConflictError` when the draft is not
     at `expected_revision`, the one that the approver saw.
     """
-    require(by, APPROVE)
-    activity_type = _hold(activity_type, alone=True)
-    draft = _draft_of(activity_type)
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition, alone=True)
+    draft = _draft_of(definition)
     drafts.check_revision(draft, expected_revision)
     _require_second_approver(draft, by)
-    drafts.check_complete(draft)
-    references.refuse_if_used(*fields_to_be_removed(activity_type))
-    draft.number = (activity_type.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    drafts.check_complete(definition)
+    references.refuse_if_used(*removed_fields(definition))
+    draft.number = (definition.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     draft.approved_at, draft.approved_by, draft.return_reason = timezone.now(), by, ""
     draft.save(update_fields=["number", "approved_at", "approved_by", "return_reason"])
-    moved = ActivityType.objects.filter(pk=activity_type.pk, draft=draft).update(
-        live=draft, draft=None, updated_at=timezone.now()
-    )
-    if not moved:
+    rows: Any = type(definition)._default_manager
+    if not rows.filter(pk=definition.pk, draft=draft).update(live=draft, draft=None, updated_at=timezone.now()):
         raise ConflictError(drafts.changed_meanwhile())
-    activity_type.live, activity_type.draft = draft, None
-    drafts.reserve_names(activity_type)
-    audit.note(by, activity_type, "approved", version=draft.number)
-    type_notifications.draft_approved(activity_type, draft, by)
+    definition.live, definition.draft = draft, None
+    drafts.hold_names(definition)
+    audit.note(by, definition, "approved", version=draft.number)
+    notices.draft_approved(definition, draft, by)
     return draft
 
 
 @transaction.atomic
-def discard_draft(activity_type: ActivityType, by: Any) -> None:
+def discard_draft(definition: Definition, by: Any) -> None:
     """Throw the draft away; the live version stays as it is. Raises `RejectedError` when that leaves nothing."""
-    require(by, EDIT)
-    activity_type = _hold(activity_type)
-    draft = _draft_of(activity_type)
-    if activity_type.live_id is None:
+    require(by, kind_of(definition).right("change"))
+    definition = _hold(definition)
+    draft = _draft_of(definition)
+    if definition.live_id is None:
         message = _("There is no approved version to go back to. Delete the type instead.")
         raise RejectedError(Problem("never_approved", message))
-    activity_type.draft = None
-    activity_type.save(update_fields=["draft", "updated_at"])
+    definition.draft = None
+    drafts.save(definition, "draft")
     draft.delete()
-    drafts.reserve_names(activity_type)
-    audit.note(by, activity_type, "draft_discarded")
+    drafts.hold_names(definition)
+    audit.note(by, definition, "draft_discarded")
 
 
 @transaction.atomic
-def return_draft(activity_type: ActivityType, by: Any, reason: str) -> None:
+def return_draft(definition: Definition, by: Any, reason: str) -> None:
     """Send the draft back to its editors, saying why; it stays a draft. Raises `RejectedError` without a reason."""
-    require(by, APPROVE)
-    activity_type = _hold(activity_type)
-    draft = _draft_of(activity_type)
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition)
+    draft = _draft_of(definition)
     if not reason.strip():
         raise RejectedError(
             Problem("missing_value", _("Say why, so that the editors know what to change."), ("reason",))
         )
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
-    audit.note(by, activity_type, "draft_returned", reason=draft.return_reason)
-    type_notifications.draft_returned(activity_type, draft, by)
+    audit.note(by, definition, "draft_returned", reason=draft.return_reason)
+    notices.draft_returned(definition, draft, by)
 
 
 @transaction.atomic
-def retire(activity_type: ActivityType, by: Any) -> None:
-    """Take no more activities; what was recorded stays usable in lists. Can be restored."""
-    require(by, APPROVE)
-    activity_type = _hold(activity_type, alone=True)
-    if activity_type.live_id is None:
+def retire(definition: Definition, by: Any) -> None:
+    """Take no more rows; what was written stays usable in lists. Can be restored."""
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition, alone=True)
+    if definition.live_id is None:
         raise RejectedError(Problem("never_approved", _("Only an approved type can be retired.")))
-    if activity_type.retired_at:
+    if definition.retired_at:
         raise RejectedError(Problem("retired_type", _("The type is retired already.")))
-    activity_type.retired_at = timezone.now()
-    activity_type.save(update_fields=["retired_at", "updated_at"])
-    audit.note(by, activity_type, "retired")
+    definition.retired_at = timezone.now()
+    drafts.save(definition, "retired_at")
+    audit.note(by, definition, "retired")
 
 
 @transaction.atomic
-def restore(activity_type: ActivityType, by: Any) -> None:
-    """Let a retired type take activities again."""
-    require(by, APPROVE)
-    activity_type = _hold(activity_type, alone=True)
-    if not activity_type.retired_at:
+def restore(definition: Definition, by: Any) -> None:
+    """Let a retired definition take rows again."""
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition, alone=True)
+    if not definition.retired_at:
         raise RejectedError(Problem("not_retired", _("The type is not retired.")))
-    activity_type.retired_at = None
-    activity_type.save(update_fields=["retired_at", "updated_at"])
-    audit.note(by, activity_type, "restored")
+    definition.retired_at = None
+    drafts.save(definition, "retired_at")
+    audit.note(by, definition, "restored")
 
 
 @transaction.atomic
-def delete(activity_type: ActivityType, by: Any) -> None:
-    """Remove a type. One that was ever approved is hidden: rows stay, id and API name are never reused.
+def delete(definition: Definition, by: Any) -> None:
+    """Remove a definition. One that was ever approved is hidden: rows stay, id and API name are never reused.
 
     Raises `RejectedError` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
     """
-    require(by, DELETE)
-    activity_type = _hold(activity_type, alone=True)
-    references.refuse_if_used(activity_type, *activity_type.approved_fields.all())
-    audit.note(by, activity_type, "deleted")
-    if activity_type.live_id is None:
-        activity_type.delete()
+    require(by, kind_of(definition).right("delete"))
+    definition = _hold(definition, alone=True)
+    references.refuse_if_used(*used_with(definition))
+    audit.note(by, definition, "deleted")
+    if definition.live_id is None:
+        definition.delete()
         return
-    activity_type.deleted_at = timezone.now()
-    activity_type.save(update_fields=["deleted_at", "updated_at"])
-    activity_type.names.all().delete()
+    definition.deleted_at = timezone.now()
+    drafts.save(definition, "deleted_at")
+    if kind_of(definition).unique_names:
+        definition.names.all().delete()
 
 
 @transaction.atomic
-def undelete(activity_type: ActivityType, by: Any) -> None:
-    """Bring a deleted type back as it was: approved or retired, with its draft; its activities were never away.
+def undelete(definition: Definition, by: Any) -> None:
+    """Bring a deleted definition back as it was: approved or retired, with its draft; its rows were never away.
 
-    Raises `RejectedError` (`not_deleted`; `name_taken` when another type has taken one of its names meanwhile).
+    Raises `RejectedError` (`not_deleted`; `name_taken` when another one has taken one of its names meanwhile).
     """
-    require(by, DELETE)
-    drafts.refuse_standard(activity_type)
-    locks.take([locks.key(locks.Space.TYPE, activity_type.pk)])
-    activity_type = drafts.lock(activity_type, deleted=True)
-    _check_limit()
-    versions = [version for version in (activity_type.live, activity_type.draft) if version is not None]
-    refuse_if(list(dict.fromkeys(fault for version in versions for fault in drafts.faults_of_version(version))))
-    activity_type.deleted_at = None
-    activity_type.save(update_fields=["deleted_at", "updated_at"])
-    drafts.reserve_names(activity_type)
-    audit.note(by, activity_type, "undeleted")
+    kind = kind_of(definition)
+    require(by, kind.right("delete"))
+    kind.refuse_change(definition)
+    drafts.take_naming(kind, definition.pk)
+    definition = drafts.lock(definition, deleted=True)
+    _check_limit(kind)
+    versions = [version for version in (definition.live, definition.draft) if version is not None]
+    faults = (fault for version in versions for fault in drafts.faults_of_version(definition, version))
+    refuse_if(dict.fromkeys(faults))
+    definition.deleted_at = None
+    drafts.save(definition, "deleted_at")
+    drafts.hold_names(definition)
+    audit.note(by, definition, "undeleted")
 
 
 @transaction.atomic
-def arrange(activity_type: ActivityType, by: Any, folder: Folder | None, owner: Any) -> None:
-    """Put the type into `folder` (None: none) and make it `owner`'s (None: nobody's); no version changes."""
-    require(by, EDIT)
-    activity_type = _hold(activity_type)
-    activity_type.folder, activity_type.owner = folder, owner
-    activity_type.save(update_fields=["folder", "owner", "updated_at"])
-    audit.note(by, activity_type, "changed", what="folder, owner")
+def arrange(definition: Definition, by: Any, folder: Folder | None, owner: Any) -> None:
+    """Put the definition into `folder` (None: none) and make it `owner`'s (None: nobody's); no version changes."""
+    require(by, kind_of(definition).right("change"))
+    definition = _hold(definition)
+    definition.folder, definition.owner = folder, owner
+    drafts.save(definition, "folder", "owner")
+    audit.note(by, definition, "changed", what="folder, owner")
 
 
-def fields_to_be_removed(activity_type: ActivityType) -> list[ApprovedField]:
-    """The live fields that the draft no longer has: approving takes them out of filters."""
-    if activity_type.live is None or activity_type.draft is None:
-        return []
-    kept = activity_type.draft.fields.values("api_name")
-    gone = ActivityField.objects.filter(version=activity_type.live).exclude(api_name__in=kept)
-    return list(activity_type.approved_fields.filter(api_name__in=gone.values("api_name")))
+def used_with(definition: Definition) -> list[Any]:
+    """What must not be in use for the definition to go: itself and every field it ever had."""
+    return [definition, *definition.approved_fields.all()]
 
 
-def may_approve(activity_type: ActivityType, by: Any) -> bool:
+def may_approve(definition: Definition, by: Any) -> bool:
     """Whether `approve` would let `by` through: the right, and a second pair of eyes where required."""
     checks: tuple[Callable[[], None], ...] = (
-        lambda: require(by, APPROVE),
-        lambda: _require_second_approver(_draft_of(activity_type), by),
+        lambda: require(by, kind_of(definition).right("approve")),
+        lambda: _require_second_approver(_draft_of(definition), by),
     )
     try:
         for check in checks:
@@ -228,29 +214,30 @@ def may_approve(activity_type: ActivityType, by: Any) -> bool:
     return True
 
 
-def _check_limit() -> None:
-    """Raise `RejectedError` when there is no room for one more type."""
-    limit = settings.ACTIVITY_TYPES_LIMIT
-    if limit is not None and ActivityType.objects.custom().existing().count() >= limit:
-        message = _("This installation is limited to %(limit)s activity types.") % {"limit": limit}
-        raise RejectedError(Problem("too_many_types", message))
+def _check_limit(kind: DefinitionKind[Any]) -> None:
+    """Raise `RejectedError` when there is no room for one more."""
+    limit = kind.limit()
+    if limit is not None and kind.model._default_manager.all().custom().existing().count() >= limit:
+        raise RejectedError(Problem("too_many_types", str(kind.sentences.too_many) % {"limit": limit}))
 
 
-def _hold(activity_type: ActivityType, alone: bool = False) -> ActivityType:
-    """The type as it is now, its row locked; with `alone` no recording of it is under way, nor starts."""
-    drafts.refuse_standard(activity_type)
+def _hold(definition: D, alone: bool = False) -> D:
+    """The definition as it is now, its row locked; with `alone` no row of it is being written, nor starts to be."""
+    kind = kind_of(definition)
+    kind.refuse_change(definition)
     if alone:
-        locks.take([locks.key(locks.Space.TYPE, activity_type.pk)])
-    return drafts.lock(activity_type)
+        locks.take([locks.key(kind.lock, definition.pk)])
+    return drafts.lock(definition)
 
 
-def _draft_of(activity_type: ActivityType) -> ActivityVersion:
-    if activity_type.draft is None:
+def _draft_of(definition: Definition) -> Version:
+    if definition.draft is None:
         raise RejectedError(Problem("no_draft", _("There is no draft.")))
-    return activity_type.draft
+    draft: Version = definition.draft
+    return draft
 
 
-def _require_second_approver(draft: ActivityVersion, by: Any) -> None:
+def _require_second_approver(draft: Version, by: Any) -> None:
     if not settings.REQUIRE_SECOND_APPROVER or by is None:
         return
     involved = {by.pk, getattr(by, "owner_id", None)}
