@@ -11,11 +11,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from activities.admin.base import find_type, number, require, show
+from activities.admin.base import find_type, show
 from activities.models import ActivityType
 from activities.types import files as type_files
 from activities.types.definition import DELETE, EDIT
 from people.admin.forms import PlaceForm
+from people.core.admin.base import number, require
 from people.core.errors import RejectedError, located
 from people.definitions import lifecycle
 
@@ -43,7 +44,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
     gone = ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
     problem = ""
     if request.method == "POST":
-        activity_type = get_object_or_404(gone, pk=number(request.POST.get("type"), 0))
+        activity_type = get_object_or_404(gone, pk=number(request.POST.get("type")))
         try:
             lifecycle.undelete(activity_type, request.user)
         except RejectedError as refusal:
@@ -69,7 +70,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponse:
     """The schemas of the types that `type` names, or of all custom types, as one JSON file."""
     require(request, "activities.view_activitytype")
-    wanted = [found for text in request.GET.getlist("type") if (found := number(text)) is not None]
+    wanted = [found for text in request.GET.getlist("type") if (found := number(text))]
     types = ActivityType.objects.existing().with_versions().order_by("pk")
     types = types.filter(pk__in=wanted) if wanted else types.custom()
     name = types[0].api_name if len(wanted) == 1 and types else "activity-types"

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import require, show
+from activities.admin.base import show
 from activities.api.serializers import shown_quickly
 from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
@@ -20,6 +20,7 @@ from activities.log.timeline import Entry, entries
 from activities.models import ActivityType
 from people import datatypes
 from people.core import audit
+from people.core.admin.base import require
 from people.models import Person
 
 PAGE = 50

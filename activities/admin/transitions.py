@@ -11,10 +11,11 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import find_type, number, show
+from activities.admin.base import find_type, show
 from activities.models import ActivityType
 from activities.types.definition import APPROVE, DELETE, EDIT
 from people.core import references
+from people.core.admin.base import number
 from people.core.errors import RejectedError
 from people.definitions import differences, lifecycle
 
@@ -34,7 +35,7 @@ class Step:
 
 
 def _approve(activity_type: ActivityType, request: HttpRequest) -> None:
-    lifecycle.approve(activity_type, request.user, number(request.POST.get("revision")))
+    lifecycle.approve(activity_type, request.user, number(request.POST.get("revision"), None))
 
 
 def _return(activity_type: ActivityType, request: HttpRequest) -> None:

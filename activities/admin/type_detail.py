@@ -19,6 +19,7 @@ from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.models import ActivityType
 from people.core import installation, references
+from people.core.admin.base import tabs_of
 from people.definitions import differences
 from people.models import Person
 
@@ -26,11 +27,11 @@ RANGES = (30, 90, 365)
 LATEST = 10
 SAMPLE = 1_000  # activities that the top values are of
 TABS: tuple[tuple[str, Any, str], ...] = (
-    ("overview", gettext_lazy("Overview"), "admin:activities_activitytype_change"),
-    ("fields", gettext_lazy("Fields"), "admin:activities_activitytype_fields"),
-    ("versions", gettext_lazy("Versions"), "admin:activities_activitytype_versions"),
-    ("used_by", gettext_lazy("Used by"), "admin:activities_activitytype_used_by"),
-    ("developers", gettext_lazy("Developers"), "admin:activities_activitytype_developers"),
+    ("overview", gettext_lazy("Overview"), "change"),
+    ("fields", gettext_lazy("Fields"), "fields"),
+    ("versions", gettext_lazy("Versions"), "versions"),
+    ("used_by", gettext_lazy("Used by"), "used_by"),
+    ("developers", gettext_lazy("Developers"), "developers"),
 )
 
 
@@ -43,7 +44,7 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
         str(activity_type),
         activity_type=activity_type,
         version=activity_type.shown,
-        tabs=TABS,
+        tabs=tabs_of(activity_type, TABS),
         tab=tab,
         primary=steps[0] if steps else None,
         more=steps[1:],

@@ -11,13 +11,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import find_type, number, put_problems, show
+from activities.admin.base import find_type, show
 from activities.admin.forms import FieldForm
 from activities.admin.type_detail import show_tab
 from activities.models import ActivityType, ActivityVersion
 from activities.types import name_proposals
 from activities.types.definition import EDIT, FieldSpec
 from people.core import references
+from people.core.admin.base import number, put_problems
 from people.core.errors import RejectedError
 from people.definitions import drafts
 
@@ -138,7 +139,7 @@ def _save(
 
 def _changed(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
     """Do what the pressed button says: move a field up or down, or remove it; or keep the order that was dragged."""
-    revision = number(request.POST.get("revision"))
+    revision = number(request.POST.get("revision"), None)
     page = reverse("admin:activities_activitytype_fields", args=[activity_type.pk])
     if name := request.POST.get("remove"):
         drafts.remove_fields(activity_type, [name], request.user, revision)

@@ -12,11 +12,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from activities.admin.base import find_type, number, require, show
+from activities.admin.base import find_type, show
 from activities.admin.forms import TypeForms
 from activities.models import ActivityType
 from activities.types import name_proposals
 from activities.types.definition import ACTIVITY_TYPES, Names
+from people.core.admin.base import number, require
 from people.core.errors import Problem, RejectedError
 from people.datatypes.naming import MAX_NAME
 from people.definitions import drafts, lifecycle
@@ -39,12 +40,12 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, 1, _begin(request))
     data = _with_proposals(request.POST)
-    here, go = number(data.get("step"), LAST) or LAST, data.get("go", "save")
+    here, go = number(data.get("step")) or LAST, data.get("go", "save")
     if go == "save":
         return _create(request, TypeForms(data))
     if go == "more":
         return _page(request, here, TypeForms.again(data, MORE_ROWS))
-    there = min(number(go, here) or here, LAST)
+    there = min(number(go) or here, LAST)
     if there > here:
         forms = TypeForms(data)
         if not _is_right(forms, here):
@@ -69,7 +70,7 @@ def check(request: HttpRequest) -> HttpResponse:
 def _begin(request: HttpRequest) -> TypeForms:
     """Empty forms, or those of the type that is to be duplicated."""
     like = number(request.GET.get("like"))
-    if like is None:
+    if not like:
         return TypeForms()
     activity_type = find_type(request, like)
     name = _("%(name)s copy") % {"name": activity_type}

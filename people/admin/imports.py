@@ -8,7 +8,6 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -16,8 +15,8 @@ from django.views.decorators.http import require_POST
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core import installation
+from people.core.admin.base import OwnPages
 from people.core.errors import RejectedError, located, show
-from people.core.numerals import whole_number
 from people.core.source import Channel, Source
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
@@ -65,14 +64,12 @@ class ImportAdmin(TransferAdmin):
         ]
         return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count) or "—"
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+    def own_pages(self) -> OwnPages:
         return [
-            path("<int:pk>/step/<str:step>/", wrap(require_POST(self.step_view)), name="people_import_step"),
-            path("<int:pk>/progress/", wrap(self.progress_view), name="people_import_progress"),
-            path("<int:pk>/report/", wrap(self.report_view), name="people_import_report"),
-            path("<int:pk>/columns/", wrap(self.columns_view), name="people_import_columns"),
-            *super().get_urls(),
+            ("<int:pk>/step/<str:step>/", require_POST(self.step_view), "step"),
+            ("<int:pk>/progress/", self.progress_view, "progress"),
+            ("<int:pk>/report/", self.report_view, "report"),
+            ("<int:pk>/columns/", self.columns_view, "columns"),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -90,16 +87,14 @@ class ImportAdmin(TransferAdmin):
                 form.add_error("file", str(refusal))
             else:
                 return _to_columns(job, subject)
-        return self._page(request, "import_upload", _("Import a file"), form=form, current=1)
+        return self.page(request, "import_upload", _("Import a file"), form=form, current=1)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Where the import stands: progress, and the report."""
-        job = self._find(request, whole_number(object_id))
+        job = self._find(request, pk)
         if not job.plan:
             return _to_columns(job, request.GET.get("subject", ""))
-        return self._page(request, "import_job", job.name, current=_STEP_OF.get(job.state, 4), **_progress(job))
+        return self.page(request, "import_job", job.name, current=_STEP_OF.get(job.state, 4), **_progress(job))
 
     def columns_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what the columns mean; the same page shows rows as they will be stored."""
@@ -127,7 +122,7 @@ class ImportAdmin(TransferAdmin):
                 form.show(refusal)
             else:
                 preview = _preview(job, lines[:PREVIEW_ROWS])
-        return self._page(
+        return self.page(
             request,
             "import_columns",
             job.name,

@@ -12,9 +12,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from people.core.admin.base import require
 from people.core.errors import Problem, RejectedError
 from people.core.numerals import whole_number
-from smartlists.admin.base import require
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels
