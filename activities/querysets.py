@@ -1,29 +1,28 @@
 """Named reads of activity types and activities."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self, TypeVar
 
 from django.db import models
 
 from people import datatypes
 from people.definitions.models import DefinitionQuerySet
 
-if TYPE_CHECKING:
-    from activities.models import Activity
+M = TypeVar("M", bound=models.Model)
 
 
-class ActivityTypeQuerySet(DefinitionQuerySet["ActivityType"]):
+class ActivityTypeQuerySet(DefinitionQuerySet[M]):
     def custom(self) -> Self:
         return self.filter(is_standard=False)
 
 
-class ActivityQuerySet(models.QuerySet["Activity"]):
-    def of_person(self, person_id: int) -> "ActivityQuerySet":
+class ActivityQuerySet(models.QuerySet[M]):
+    def of_person(self, person_id: int) -> Self:
         return self.filter(person_id=person_id)
 
-    def newest_first(self) -> "ActivityQuerySet":
+    def newest_first(self) -> Self:
         return self.order_by("-occurred_at", "-id")
 
-    def with_value_containing(self, text: str) -> "ActivityQuerySet":
+    def with_value_containing(self, text: str) -> Self:
         """Activities with a value that has `text` in it, case aside. For the rows of one person: no index helps."""
         key = datatypes.text_key(text)
         condition = """(strpos(lower(primary_value), %s) > 0 or exists (
