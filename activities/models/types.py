@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from activities import labels, querysets
-from people import datatypes
+from people.datatypes.registry import CHOICES_FOR_ACTIVITIES
 from people.definitions.models import (
     DefinedField,
     Definition,
@@ -92,7 +92,7 @@ class ActivityField(DefinedField):
     """One typed attribute of a version."""
 
     version = models.ForeignKey(ActivityVersion, models.CASCADE, related_name="fields")
-    data_type = models.CharField(_("data type"), max_length=16, choices=datatypes.CHOICES_FOR_ACTIVITIES)
+    data_type = models.CharField(_("data type"), max_length=16, choices=CHOICES_FOR_ACTIVITIES)
     is_primary = models.BooleanField(_("primary"), default=False)
 
     class Meta:
@@ -115,7 +115,7 @@ class ApprovedField(models.Model):
 
     activity_type = models.ForeignKey(ActivityType, models.PROTECT, related_name="approved_fields")
     api_name = models.CharField(max_length=255)
-    data_type = models.CharField(max_length=16, choices=datatypes.CHOICES_FOR_ACTIVITIES)
+    data_type = models.CharField(max_length=16, choices=CHOICES_FOR_ACTIVITIES)
     is_primary = models.BooleanField()
 
     class Meta:

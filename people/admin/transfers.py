@@ -24,7 +24,7 @@ BADGES = {
 
 
 def badge_of(thing: Import | Export) -> str:
-    return state_badge(thing.get_state_display(), BADGES.get(thing.state, ""))
+    return state_badge(thing.get_state_display(), BADGES.get(type(thing).State(thing.state), ""))
 
 
 class TransferAdmin(PagesAdmin):

@@ -9,8 +9,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from people import datatypes
 from people.core.errors import Problem, RejectedError, bad_value
+from people.datatypes.canonical import text_key
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 
 MAX_NAME = 255
 DESCRIPTION_LIMIT = 2_000
@@ -18,7 +20,7 @@ DESCRIPTION_LIMIT = 2_000
 
 def name(raw: Any, path: str = "name") -> str:
     """`raw` as a name, without blanks around it. Raises `RejectedError` (`missing_value`, `wrong_type`, `too_long`)."""
-    if datatypes.is_blank(raw):
+    if is_blank(raw):
         raise RejectedError(Problem("missing_value", _("A name is missing."), (path,)))
     text = _parsed("string", raw, path).strip()
     if not text.isprintable():
@@ -28,7 +30,7 @@ def name(raw: Any, path: str = "name") -> str:
 
 def description(raw: Any, path: str = "description") -> str:
     """`raw` as a description; no value is empty text. Raises `RejectedError` (`wrong_type`, `too_long`)."""
-    if datatypes.is_blank(raw):
+    if is_blank(raw):
         return ""
     text = _parsed("text", raw, path).strip()
     if len(text) > DESCRIPTION_LIMIT:
@@ -41,7 +43,7 @@ def name_key(name: str) -> str:
 
     Clients turn type names into table names that way, so names differing only so would collide there.
     """
-    return re.sub(r"[\s_]+", "_", datatypes.text_key(name.strip()))[:MAX_NAME]
+    return re.sub(r"[\s_]+", "_", text_key(name.strip()))[:MAX_NAME]
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def kept_apart(constraint: str, message: str, path: str = "name", got: str = "")
 
 def _parsed(data_type: str, raw: Any, path: str) -> str:
     try:
-        text: str = datatypes.BY_NAME[data_type].parse(raw, UTC)
-    except datatypes.BadValueError as error:
+        text: str = BY_NAME[data_type].parse(raw, UTC)
+    except BadValueError as error:
         raise RejectedError(bad_value(error.code, error.expected, raw, path)) from None
     return text

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from people import datatypes
 from people.core.errors import Path, Problem, bad_value
 from people.datatypes.naming import MAX_NAME, name_key
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import BY_NAME
 from people.definitions.kinds import MAX_FIELDS, DefinitionKind, FieldSpec, NameSpec
 from people.definitions.models import Definition
 
@@ -96,8 +97,8 @@ def _text_problems(text: str, path: Path) -> list[Problem]:
 def _description_problems(text: str, path: Path) -> list[Problem]:
     """Any text that can be stored, line breaks included."""
     try:
-        datatypes.BY_NAME["text"].parse(text, UTC)
-    except datatypes.BadValueError as error:
+        BY_NAME["text"].parse(text, UTC)
+    except BadValueError as error:
         return [bad_value(error.code, error.expected, text, *path)]
     return []
 
@@ -131,7 +132,7 @@ def _locked_problems(fields: Sequence[FieldSpec], definition: Definition) -> lis
         if data_type != field.data_type:
             message = _("The data type of %(name)s is fixed since its first approval: %(type)s.") % {
                 "name": field.api_name,
-                "type": datatypes.BY_NAME[data_type].label,
+                "type": BY_NAME[data_type].label,
             }
             path = ("fields", field.api_name)
             problems.append(Problem("locked_data_type", message, path, data_type, field.data_type))

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from people import datatypes
+from people.datatypes.registry import BY_NAME
 from people.definitions.kinds import kind_of
 from people.definitions.models import DefinedField, Definition, Version
 
@@ -63,4 +63,4 @@ def _field(old: DefinedField, new: DefinedField) -> Iterator[str]:
 
 
 def _type(field: DefinedField) -> str:
-    return str(datatypes.BY_NAME[field.data_type].label)
+    return str(BY_NAME[field.data_type].label)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from activities.labels import shown
-from people import datatypes
-from people.datatypes import DataType
+from people.datatypes.registry import BY_NAME, DataType
 
 # moments that every activity has, whatever its type, and what a row calls them; API names cannot begin so
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
@@ -58,9 +57,7 @@ class Type:
         return shown(self.trigger_name, self.is_standard)
 
 
-MOMENT_FIELDS = {
-    name: Field(0, name, name, datatypes.BY_NAME["datetime"], is_primary=False, is_live=True) for name in MOMENTS
-}
+MOMENT_FIELDS = {name: Field(0, name, name, BY_NAME["datetime"], is_primary=False, is_live=True) for name in MOMENTS}
 
 
 class Vocabulary(Protocol):

@@ -51,7 +51,7 @@ def update(call: Call, api_name: str) -> HttpResponse:
     """Change what is given, a partial primaryAttribute included: all of it or nothing."""
     body, activity_type = _object(call), _find(api_name)
     changes = {ours: _text(body, theirs) for theirs, ours in NAMES.items() if theirs in body}
-    drafts.edit(activity_type, call.user, **changes)
+    drafts.edit(activity_type, call.user, None, **changes)
     primary = body.get("primaryAttribute")
     if isinstance(primary, dict):
         _update_primary(_find(api_name), primary, call.user)
@@ -175,7 +175,7 @@ def _whole(activity_type: ActivityType, draft: ActivityVersion | bool | None = N
     version = activity_type.draft if draft else None
     version = version or activity_type.shown
     row = _row(activity_type, version)
-    fields = list(version.fields.all())  # type: ignore[union-attr]
+    fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
     if primary is not None:
         row["primaryAttribute"] = _attribute(primary)

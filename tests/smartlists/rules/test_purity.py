@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from people.datatypes import DataType
+from people.datatypes.registry import DataType
 from smartlists import rules
 from smartlists.rules.vocabulary import Field, Type
 

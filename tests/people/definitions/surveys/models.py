@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from people import datatypes
+from people.datatypes.registry import BY_NAME
 from people.definitions.models import (
     DefinedField,
     Definition,
@@ -48,7 +48,7 @@ class SurveyVersion(Version):
 class Question(DefinedField):
     version = models.ForeignKey(SurveyVersion, models.CASCADE, related_name="fields")
     data_type = models.CharField(
-        max_length=16, choices=[(name, datatypes.BY_NAME[name].label) for name in ("string", "integer", "boolean")]
+        max_length=16, choices=[(name, BY_NAME[name].label) for name in ("string", "integer", "boolean")]
     )
     must_be_answered = models.BooleanField(default=False)
 
