@@ -128,9 +128,9 @@ class Job(models.Model):
         """Have no worker begin or go on, whoever holds the job; whether there was something to cancel."""
         for after in dict.fromkeys(self.life.cancelled.values()):
             states = [state for state, following in self.life.cancelled.items() if following == after]
-            changes = {"state": after} | _ended(type(self)) | changes
+            written = {"state": after} | _ended(type(self)) | changes
             rows = _rows(type(self)).filter(pk=self.pk, state__in=states)
-            if self._changed(rows.update(**changes), changes):
+            if self._changed(rows.update(**written), written):
                 return True
         return False
 
