@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from people.core.admin.pagination import UncountedPaginator
 from people.core.numerals import whole_number
 from smartlists.admin import copies, list_pages, members
-from smartlists.admin.builder import views as builder_views
+from smartlists.admin.builder.views import LIST_BUILDER, suggest
 from smartlists.models import SmartList
 
 PAGES = {
@@ -74,11 +74,11 @@ class SmartListAdmin(ModelAdmin):
         wrap = self.admin_site.admin_view
         name = "smartlists_smartlist"
         return [
-            path("add/", wrap(builder_views.add), name=f"{name}_add"),
-            path("panel/", wrap(builder_views.panel), name=f"{name}_panel_new"),
+            path("add/", wrap(LIST_BUILDER.add), name=f"{name}_add"),
+            path("panel/", wrap(LIST_BUILDER.panel), name=f"{name}_panel_new"),
             path("of/<int:person_id>/", wrap(list_pages.of_person), name=f"{name}_of_person"),
-            path("suggest/", wrap(builder_views.suggest), name=f"{name}_suggest"),
-            path("<int:pk>/panel/", wrap(builder_views.panel), name=f"{name}_panel"),
+            path("suggest/", wrap(suggest), name=f"{name}_suggest"),
+            path("<int:pk>/panel/", wrap(LIST_BUILDER.panel), name=f"{name}_panel"),
             *(
                 path(f"<int:pk>/{tab.replace('_', '-')}/", wrap(view), name=f"{name}_{tab}")
                 for tab, view in PAGES.items()
@@ -89,7 +89,7 @@ class SmartListAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return builder_views.change(request, whole_number(object_id))
+        return LIST_BUILDER.change(request, whole_number(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is a step of the list's own page, not Django's

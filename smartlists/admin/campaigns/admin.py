@@ -12,8 +12,8 @@ from unfold.admin import ModelAdmin
 from people.core.admin.pagination import UncountedPaginator
 from people.core.numerals import whole_number
 from smartlists.admin import webhooks
-from smartlists.admin.campaigns import builder as campaign_builder
 from smartlists.admin.campaigns import views as campaign_views
+from smartlists.admin.campaigns.builder import CAMPAIGN_BUILDER
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
@@ -51,9 +51,9 @@ class SmartCampaignAdmin(ModelAdmin):
         wrap = self.admin_site.admin_view
         name = "smartlists_smartcampaign"
         return [
-            path("add/", wrap(campaign_builder.add), name=f"{name}_add"),
-            path("panel/", wrap(campaign_builder.panel), name=f"{name}_panel_new"),
-            path("<int:pk>/panel/", wrap(campaign_builder.panel), name=f"{name}_panel"),
+            path("add/", wrap(CAMPAIGN_BUILDER.add), name=f"{name}_add"),
+            path("panel/", wrap(CAMPAIGN_BUILDER.panel), name=f"{name}_panel_new"),
+            path("<int:pk>/panel/", wrap(CAMPAIGN_BUILDER.panel), name=f"{name}_panel"),
             path("<int:pk>/results/", wrap(campaign_views.show_results), name=f"{name}_results"),
             path("<int:pk>/results.csv", wrap(campaign_views.export), name=f"{name}_export"),
             path("<int:pk>/try/", wrap(campaign_views.try_page), name=f"{name}_try"),
@@ -65,7 +65,7 @@ class SmartCampaignAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return campaign_builder.change(request, whole_number(object_id))
+        return CAMPAIGN_BUILDER.change(request, whole_number(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is a step of the campaign's own page, not Django's
