@@ -213,11 +213,17 @@ STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "start": ((State.UPLOADED, State.CHECKED), State.IMPORTING),
     "resume": ((State.PAUSED, State.FAILED, State.CANCELLED), State.IMPORTING),
 }
-# wish: the running states in which it can be said
+# wish: the states in which it can be said
 STOPS: dict[str, tuple[str, ...]] = {
     Import.Wish.PAUSE: (State.IMPORTING,),
-    Import.Wish.CANCEL: (State.CHECKING, State.IMPORTING),
+    Import.Wish.CANCEL: (State.CHECKING, State.IMPORTING, *Import.life.cancelled),
 }
+
+
+def possible_steps(job: Import) -> set[str]:
+    """What can be done with the job in the state it is in: verbs of `step` and wishes of `stop`."""
+    verbs = {verb for verb, (states, _following) in STEPS.items() if job.state in states}
+    return verbs | {wish for wish, states in STOPS.items() if job.state in states}
 
 
 @transaction.atomic
@@ -252,7 +258,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
 def stop(job: Import, wish: str, by: Any) -> None:
     """Pause or cancel a job after the batch under way; one that does not run is cancelled at once."""
     require_for(job, by)
-    running = Import.objects.filter(pk=job.pk, state__in=STOPS[wish])
+    running = Import.objects.filter(pk=job.pk, state__in={*STOPS[wish]} & {*Import.life.running})
     if not running.update(wish=wish) and not (wish == Import.Wish.CANCEL and job.cancel()):
         _refuse_step(job)
     job.refresh_from_db()
