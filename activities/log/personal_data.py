@@ -127,7 +127,7 @@ def _correct_following(cursor: Any, parameters: Mapping[str, Any]) -> None:
     rows = [dict(zip((*COLUMNS, "digest", "replacement_digest"), row, strict=True)) for row in cursor.fetchall()]
     if not rows:
         return
-    ids = parameters | {"ids": [row["id"] for row in rows]}
+    ids = {**parameters, "ids": [row["id"] for row in rows]}
     _forget_values(cursor, "a.person_id = %(winner)s and a.id = any(%(ids)s)", ids)
     cursor.executemany(
         """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest,
@@ -147,7 +147,7 @@ def _remove_changes(cursor: Any, parameters: Mapping[str, Any]) -> None:
     cursor.execute(
         f"""insert into activity_removal
             (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
-        select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest()}, %(user)s
+        select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'undo', {digest()}, %(user)s
         from activity a where {_OF_MERGE}""",
         parameters,
     )

@@ -18,7 +18,6 @@ from activities.recording import sql as recording_sql
 from activities.recording.rows import Lookup, NewActivity, Outcome, Status
 from activities.recording.sql import Ready
 from activities.types import validation
-from people import datatypes
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.db import locks
@@ -27,6 +26,9 @@ from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 from people.datatypes import fast, formulas
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import moment_text
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
+from people.datatypes.registry import BY_NAME
 from people.fields.catalog import catalogue
 from people.persons import upsert
 
@@ -193,7 +195,7 @@ class Batch:
             for lookup in missing:
                 try:
                     info.data_type.parse(lookup.value, self.zone)
-                except datatypes.BadValueError as error:
+                except BadValueError as error:
                     problem = bad_value(
                         error.code, error.expected, lookup.value, field_name, data_type=info.data_type.name
                     )
@@ -242,7 +244,7 @@ class Batch:
             problems.append(shape)
             return Outcome(Status.REFUSED, None, problems.told())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
-        if problems or faults:
+        if type(person) is not int or occurred_at is None or problems or faults:
             problems.extend(faults)
             return Outcome(Status.REFUSED, None, problems.told())
         return Ready(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)
@@ -252,17 +254,17 @@ class Batch:
         moment = fast.moment(value)
         if moment is not None and moment <= self.latest:
             return value
-        if datatypes.is_blank(value):
+        if is_blank(value):
             problems.append(Problem("missing_value", _("the moment when it happened is missing"), ("occurred_at",)))
             return None
         try:
-            moment = datatypes.parse_moment(value, self.zone)
-        except datatypes.BadValueError as error:
+            moment = parse_moment(value, self.zone)
+        except BadValueError as error:
             problems.append(bad_value(error.code, error.expected, value, "occurred_at", data_type="datetime"))
             return None
         if moment > self.latest:
             latest = _("a moment no later than %(latest)s") % {
-                "latest": datatypes.moment_text(self.latest.replace(microsecond=0))
+                "latest": moment_text(self.latest.replace(microsecond=0))
             }
             problems.append(bad_value("out_of_range", latest, value, "occurred_at"))
         return moment.isoformat()
@@ -333,7 +335,7 @@ def _get(found: dict[Any, Any], reference: Any) -> Any:
 
 
 def _unknown_person(reference: Any) -> Problem:
-    if datatypes.is_blank(reference):
+    if is_blank(reference):
         return Problem("missing_value", _("the person is missing"), ("person",))
     value = reference.value if isinstance(reference, Lookup) else reference
     problem = bad_value("unknown_person", _("somebody we know"), value, "person")
@@ -350,17 +352,17 @@ def _one_of(ids: list[int], lookup: Lookup) -> int | Problem:
 
 
 def _unknown_type(reference: Any) -> Problem:
-    if datatypes.is_blank(reference):
+    if is_blank(reference):
         return Problem("missing_value", _("the activity type is missing"), ("activity_type",))
     problem = bad_value("unknown_type", _("an approved activity type"), reference, "activity_type")
     return replace(problem, message=_("there is no activity type '%(name)s'") % {"name": problem.got})
 
 
 def _external_id(value: Any, problems: list[Problem]) -> str | None:
-    if datatypes.is_blank(value):
+    if is_blank(value):
         return None
     try:
-        return datatypes.BY_NAME["string"].parse(value, UTC)
-    except datatypes.BadValueError as error:
+        return BY_NAME["string"].parse(value, UTC)
+    except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, value, "external_id"))
         return None

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -90,11 +91,8 @@ class ShapeForm(forms.Form):
     """How the file is to be read."""
 
     def __init__(self, *args: Any, shape: Shape, **options: Any) -> None:
-        super().__init__(
-            *args,
-            initial={"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row},
-            **options,
-        )
+        options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
+        super().__init__(*args, **options)
         self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
         self.fields["encoding"] = _select(_("Encoding"), [(name, name) for name in tabular.ENCODINGS])
         if shape.format != "csv":
@@ -112,7 +110,14 @@ class PlanForm(forms.Form):
     """What each column means, and how the file writes what can be written in several ways."""
 
     def __init__(
-        self, data: Any, *, kind: str, shape: Shape, items: Sequence[Mappable], guess: Guess, lines: Sequence[Line]
+        self,
+        data: QueryDict | None,
+        *,
+        kind: str,
+        shape: Shape,
+        items: Sequence[Mappable],
+        guess: Guess,
+        lines: Sequence[Line],
     ) -> None:
         super().__init__(data)
         self.kind, self.shape, self.items, self.guess, self.lines = kind, shape, items, guess, lines
@@ -136,8 +141,8 @@ class PlanForm(forms.Form):
         self._add_constants(plan)
         is_settled = guess.is_remembered or guess.is_chosen
         answered = ASKED if is_settled else ASKED & guess.questions
-        was_asked = data is not None and "asked" in data
-        self.asked = ASKED.intersection(data["asked"].split()) if was_asked else answered
+        asked = None if data is None else data.get("asked")
+        self.asked = answered if asked is None else ASKED.intersection(str(asked).split())
 
     def _add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
@@ -252,13 +257,15 @@ class PlanForm(forms.Form):
         }
         plan = replace(self.guess.plan, columns=columns)
         questions = ASKED & open_questions(plan, self.items, self.shape, self.lines)
-        self.data = self.data.copy()  # type: ignore[attr-defined]
+        assert isinstance(self.data, QueryDict)
+        data = self.data.copy()
         for name in sorted(questions - self.asked):
-            self.data[name] = ""
+            data[name] = ""
             choices = list(self.fields[name].choices)  # type: ignore[attr-defined]
             self.fields[name].choices = [_unanswered(), *(pair for pair in choices if pair[0] != "")]  # type: ignore[attr-defined]
             cleaned.pop(name, None)
             self.add_error(name, _("The columns that were chosen leave this open. Please choose."))
+        self.data = data
         self.asked |= questions
 
     def plan(self, subject: str) -> Plan:

@@ -99,7 +99,7 @@ class ImportAdmin(TransferAdmin):
         job = self._find(request, whole_number(object_id))
         if not job.plan:
             return _to_columns(job, request.GET.get("subject", ""))
-        return self._page(request, "import_job", job.name, current=_STEP_OF.get(job.state, 4), **_progress(job))
+        return self._page(request, "import_job", job.name, current=_STEP_OF.get(State(job.state), 4), **_progress(job))
 
     def columns_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what the columns mean; the same page shows rows as they will be stored."""
@@ -193,7 +193,7 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
-    target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
+    target, plan = TARGETS[job.kind], import_jobs.plan_of(job)
     batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
     results = (
         target.record(batch.rows, plan, Source(Channel.IMPORT, job.user_id), dry_run=True) if batch.lines else None
@@ -234,5 +234,5 @@ def _progress(job: Import) -> dict[str, Any]:
         "is_check": job.state == State.CHECKED,
         "may": import_jobs.possible_steps(job),
         "label": _label(job),
-        "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list")).first(),
+        "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list") or 0).first(),
     }

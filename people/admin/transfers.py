@@ -26,7 +26,7 @@ BADGES = {
 
 
 def badge_of(thing: Import | Export) -> str:
-    kind = BADGES.get(thing.state, "")
+    kind = BADGES.get(type(thing).State(thing.state), "")
     return format_html('<span class="ca-badge ca-badge--{}">{}</span>', kind, thing.get_state_display())
 
 

@@ -44,7 +44,7 @@ class ImportShown(Strict):
     repeated = serializers.IntegerField(help_text="Rows that were there before.")
     refused = serializers.IntegerField()
     error = serializers.CharField(source="fault")
-    source = serializers.SerializerMethodField()
+    source = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.CharField(source="user.username", allow_null=True, default=None)
     created_at = Moment()
     started_at = Moment(allow_null=True)
@@ -91,7 +91,7 @@ class PlanGiven(Strict):
 class FailureShown(Strict):
     row = serializers.IntegerField()
     raw = serializers.SerializerMethodField(help_text="The row as it stood in the file.")
-    errors = serializers.SerializerMethodField()
+    errors = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
     @extend_schema_field({})
     def get_raw(self, failure: ImportFailure) -> Any:
@@ -240,7 +240,9 @@ class ParametersGiven(Strict):
     types = serializers.ListField(child=Text(max_length=255), required=False, min_length=1, max_length=100)
     since = Text(max_length=40, required=False)
     until = Text(max_length=40, required=False)
-    fields = serializers.ListField(child=Text(max_length=100), required=False, min_length=1, max_length=500)
+    fields = serializers.ListField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+        child=Text(max_length=100), required=False, min_length=1, max_length=500
+    )
     static_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
     smart_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
 

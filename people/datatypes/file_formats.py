@@ -11,7 +11,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from people.datatypes import DataType, formulas, written_dates
+from people.datatypes import formulas, written_dates
+from people.datatypes.registry import DataType
 from people.datatypes.written_dates import PARTED
 
 EXCEL_PIVOT = 30  # Excel reads the two-digit years from 30 to 99 as 1930 to 1999

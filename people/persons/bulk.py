@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F
 from django.utils.functional import Promise
@@ -116,7 +115,7 @@ def _step(action_id: int) -> bool:
             action.finish()
             return False
         source = Source(Channel.ADMIN, action.user_id, action.pk)
-        by = get_user_model().objects.filter(pk=action.user_id).first()
+        by = action.user
         try:
             with transaction.atomic():
                 done = kind.run(action, part.person_ids, by, source)

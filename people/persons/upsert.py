@@ -6,18 +6,20 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
-from people import datatypes, events
+from people import events
 from people import lookup as people_lookup
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, Problems, RejectedError, bad_value, show
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import BadValueError, is_blank
 from people.fields.catalog import FieldInfo, catalogue, value_of
 from people.models import Person, PersonKey
+from people.persons import person_sql
 
 MAX_BATCH = 10_000
 MAX_NAME = 100  # characters of an unknown field's name that are quoted back
@@ -141,7 +143,7 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
         for pk, amount in amounts.items():
             try:
                 rows.append({"id": pk, field: known.get(pk, 0) + info.data_type.parse(amount, UTC)})
-            except datatypes.BadValueError as error:
+            except BadValueError as error:
                 problem = bad_value(error.code, error.expected, amount, field, data_type=info.data_type.name)
                 refused[pk] = Outcome(Status.REFUSED, None, (problem,))
         outcomes = upsert(rows, source, "id", Action.UPDATE) if rows else []
@@ -203,12 +205,12 @@ class _Batch:
                 problems.append(Problem("unknown_field", message, (show(name, MAX_NAME),)))
             elif info.is_read_only:
                 problems.append(Problem("read_only_field", _("is kept by the product itself"), (name,)))
-            elif datatypes.is_blank(raw):
+            elif is_blank(raw):
                 values[name] = None
             else:
                 try:
                     values[name] = info.data_type.parse(raw, self.zone)
-                except datatypes.BadValueError as error:
+                except BadValueError as error:
                     problems.append(bad_value(error.code, error.expected, raw, name, data_type=info.data_type.name))
         problems.extend(self._lookup_problems(self.rows[index], values, bool(problems)))
         if problems:
@@ -219,7 +221,7 @@ class _Batch:
     def _lookup_problems(self, row: Mapping[str, Any], values: Mapping[str, Any], has_problems: bool) -> list[Problem]:
         if self.lookup_field == "id":
             number = row.get("id")
-            if datatypes.is_blank(number):
+            if is_blank(number):
                 return [Problem("missing_value", _("the id is missing"), ("id",))]
             if not datatype_keys.is_id(number):
                 return [bad_value("wrong_type", _("the id of a person"), number, "id")]
@@ -327,7 +329,7 @@ class _Batch:
         known = [target for target in targets if not target.is_new]
         for target in new:
             for name, value in target.values.items():
-                _set(target.person, self.fields[name], value)
+                person_sql.set_value(target.person, self.fields[name], value)
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
             events.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
@@ -357,7 +359,7 @@ class _Batch:
             people = [pk for pk, touched_id, _value in touched if touched_id == field_id]
             PersonKey.objects.filter(field=field_id, person__in=people).delete()
         PersonKey.objects.bulk_create(
-            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(datatypes.canonical_text(value)))
+            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(canonical_text(value)))
             for pk, field_id, value in touched
             if value is not None
         )
@@ -374,15 +376,6 @@ class _Batch:
             events.announce(events.Changed(changes), self.source)
 
 
-def _set(person: Person, info: FieldInfo, value: Any) -> None:
-    if info.is_standard:
-        setattr(person, info.api_name, value)
-    elif value is None:
-        person.fields.pop(info.api_name, None)
-    else:
-        person.fields[info.api_name] = info.data_type.as_json(value)
-
-
 def _update(targets: list[_Target], changes: list[events.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
     """Write the changed values of people who were there, all in one statement."""
     changed = {change.person_id for change in changes}
@@ -390,25 +383,8 @@ def _update(targets: list[_Target], changes: list[events.FieldChange], fields: M
     for target in targets:
         if target.person.pk in changed:
             for name, value in target.values.items():
-                _set(target.person, fields[name], value)
+                person_sql.set_value(target.person, fields[name], value)
             people.append(target.person)
     if not people:
         return
-    names = sorted({change.field for change in changes if fields[change.field].is_standard})
-    columns = [(name, _array_type(name), [getattr(person, name) for person in people]) for name in names]
-    columns.append(("fields", "text[]", [datatypes.dump_json(person.fields) for person in people]))
-    assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name, _t, _v in columns)
-    arrays = ", ".join(f"%s::{array_type}" for _name, array_type, _values in columns)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""update person p set {assignments}, updated_at = %s, revision = p.revision + 1
-            from unnest(%s::int[], {arrays}) as v (id, {", ".join(name for name, _t, _v in columns)})
-            where p.id = v.id""",
-            [timezone.now(), [person.pk for person in people], *(values for _name, _type, values in columns)],
-        )
-
-
-def _array_type(name: str) -> str:
-    db_type = Person._meta.get_field(name).db_type(connection)
-    assert db_type is not None
-    return "text[]" if db_type.startswith("varchar") else f"{db_type}[]"
+    person_sql.update(people, sorted({change.field for change in changes if fields[change.field].is_standard}))

@@ -144,7 +144,7 @@ def ask_due(now: datetime | None = None) -> Sequence[int]:
     now = now or timezone.now()
     ended = ListCopy.objects.filter(state__in=(State.DONE, State.FAILED), smart_list__is_archived=False)
     asked = []
-    for copy in ended.filter(asked_at__lte=now - timedelta(minutes=1) * F("every_minutes")).order_by("pk"):
+    for copy in ended.filter(asked_at__lte=now - F("every_minutes") * timedelta(minutes=1)).order_by("pk"):
         with transaction.atomic():
             if copy.mine().update(state=State.WAITING, asked_at=now, progressed_at=now):
                 _defer(copy)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from people import datatypes
 from people.core.job_model import BeatClaim, End, Job, LifeCycle
+from people.datatypes.canonical import ExactDecoder, ExactEncoder
 
 JOB_SECONDS = 300  # that working out one answer may take
 GRACE = timedelta(seconds=120)  # beyond that, until the work counts as lost
@@ -24,7 +24,7 @@ class StoredReport(Job):
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
     asked_at = models.DateTimeField()  # when the work that runs, or the last one, was asked for
     # the last answer there was
-    rows = models.JSONField(null=True, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)
+    rows = models.JSONField(null=True, encoder=ExactEncoder, decoder=ExactDecoder)
     as_of = models.DateTimeField(null=True)
     people_as_of = models.DateTimeField(null=True)  # of the smart list whose people it looks at
     seconds = models.FloatField(null=True)

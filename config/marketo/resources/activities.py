@@ -21,8 +21,8 @@ from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import person_id
 from config.marketo.wire.responses import MarketoError, invalid, row_errors, success, timestamp
-from people import datatypes
 from people.core.source import Channel
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.models import StaticList, StaticListMember
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
@@ -72,9 +72,9 @@ def _columns(rows: Sequence[Any]) -> Columns | None:
     values = [value for _name, value in pairs]
     fields = [(name, values[at :: len(names)]) for name, at in sorted(zip(names, range(len(names)), strict=True))]
     external_ids = [row.get("externalId") for row in rows] if any("externalId" in row for row in rows) else None
-    if set(map(type, people)) != {int}:
-        people = [person_id(person) or person for person in people]
-    return Columns(types[0], people, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
+    is_plain = set(map(type, people)) == {int}
+    ids = people if is_plain else [person_id(person) or person for person in people]
+    return Columns(types[0], ids, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
 
 
 def _new(row: Any) -> NewActivity:
@@ -95,7 +95,7 @@ def _new(row: Any) -> NewActivity:
 def _type_id(value: Any) -> Any:
     """[I] §2.6: ids may come as text. A blank before other text keeps it from being taken for an API name."""
     found = person_id(value)
-    return f" {value}" if found is None and isinstance(value, str) and not datatypes.is_blank(value) else found or value
+    return f" {value}" if found is None and isinstance(value, str) and not is_blank(value) else found or value
 
 
 def _pairs(attributes: Any) -> list[tuple[str, Any]]:
@@ -151,8 +151,8 @@ def paging_token(call: Call) -> HttpResponse:
     call.require("activities.view_activity")
     text = call.parameters.needed("sinceDatetime")
     try:
-        since = datatypes.parse_moment(text)
-    except datatypes.BadValueError:
+        since = parse_moment(text)
+    except BadValueError:
         raise invalid(text, "Datetime") from None  # [I] §2.2
     return success(nextPageToken=paging.encode(log_reader.start(since)))
 
@@ -173,7 +173,7 @@ def read(call: Call) -> HttpResponse:
     return reply(page, map(shown.row, page.activities))
 
 
-def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page:
+def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page[ActivityRow]:
     """The next page of the types, narrowed by `leadIds` or `listId`, from the request's token on."""
     position = paging.position(call)
     people = call.parameters.numbers("leadIds") or None
@@ -186,7 +186,7 @@ def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]
     return log_reader.read(position, type_ids, people, call.parameters.batch_size(), conditions)
 
 
-def reply(page: Page, rows: Iterable[dict[str, Any]]) -> HttpResponse:
+def reply(page: Page[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
     """§2.3: always with a token and `moreResult`, on the last and on an empty page, too."""
     return success(list(rows), nextPageToken=paging.encode(page.position), moreResult=page.has_more)
 

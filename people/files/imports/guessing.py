@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from people import datatypes
 from people.datatypes import file_formats, written_dates
+from people.datatypes.parsing import EMAIL
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ExternalId, Mappable, Plan
 from people.files.imports.targets import TARGETS
@@ -123,7 +123,7 @@ def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
     found = []
     for column, values in _by_column(shape, lines):
         texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
-        if texts and all(map(datatypes.EMAIL.fullmatch, texts)):
+        if texts and all(map(EMAIL.fullmatch, texts)):
             found.append(column)
     return found
 

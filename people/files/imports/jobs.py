@@ -26,7 +26,9 @@ from people.files import tabular
 from people.files.imports.plan import KEY_COLUMN, Plan
 from people.files.imports.targets import TARGETS
 from people.files.models import Import
+from people.files.shape_guess import guess_shape
 from people.files.tabular import Shape
+from people.files.unzip import unzipped
 
 MAX_NAME = 255
 OTHERS = "people.change_import"  # the right to see and steer imports of other users
@@ -92,11 +94,11 @@ def _shown_name(name: str) -> str:
 def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
     """The shape of a file with its header. Raises `RejectedError` (`bad_file`)."""
     try:
-        with tabular.unzipped(file) as plain:
+        with unzipped(file) as plain:
             head = plain.read(tabular.SAMPLE_BYTES)
-        shape = tabular.guess(head, name, **known)
+        shape = guess_shape(head, name, **known)
         file.seek(0)
-        with tabular.unzipped(file) as plain:
+        with unzipped(file) as plain:
             return tabular.with_header(plain, shape)
     except tabular.BadFileError as error:
         raise RejectedError(Problem("bad_file", str(error)[:1].upper() + str(error)[1:] + ".")) from None
@@ -127,7 +129,7 @@ def opened(job: Import) -> Iterator[IO[bytes]]:
 def sample(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
     """The first rows of the file."""
     found = []
-    with opened(job) as file, tabular.unzipped(file) as plain:
+    with opened(job) as file, unzipped(file) as plain:
         for line in tabular.rows(plain, Shape.from_json(job.shape)):
             found.append(line)
             if len(found) >= limit:
@@ -269,7 +271,14 @@ def _refuse_step(job: Import) -> None:
     raise RejectedError(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
 
 
+def plan_of(job: Import) -> Plan:
+    """The plan of an import whose columns have been mapped."""
+    if job.plan is None:
+        raise ValueError(f"Import {job.pk} has no plan.")
+    return Plan.from_json(job.plan)
+
+
 def remembered(job: Import) -> Plan | None:
     """How the last file with these columns was understood."""
     last = Import.objects.filter(kind=job.kind, shape_key=job.shape_key, plan__isnull=False).exclude(pk=job.pk).first()
-    return Plan.from_json(last.plan) if last else None
+    return plan_of(last) if last else None

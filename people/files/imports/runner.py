@@ -29,7 +29,7 @@ from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import reader as import_reader
-from people.files.imports.plan import ExternalId, Plan, Result, Results, Status
+from people.files.imports.plan import ExternalId, Result, Results, Status
 from people.files.imports.reader import Batch, Reading
 from people.files.imports.repeats import Seen
 from people.files.imports.targets import TARGETS, Target
@@ -62,7 +62,7 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
         try:
             with translation.override(_language(job)), _in_step():
                 # the rights may have been taken away since the file was planned or put in the queue
-                import_jobs.require_for(job, job.user, Plan.from_json(job.plan))
+                import_jobs.require_for(job, job.user, import_jobs.plan_of(job))
                 if file is not None:
                     _Run(job, track).through(file)
                 else:
@@ -114,7 +114,7 @@ class _Run:
         self.job = job
         self.track = track
         self.is_check = job.state == State.CHECKING
-        plan = Plan.from_json(job.plan)
+        plan = import_jobs.plan_of(job)
         # files of Marketo's clients never passed a spreadsheet's guard; not part of the stored plan, which the version
         # before could not read
         is_plain = job.channel == Channel.MARKETO
@@ -266,7 +266,7 @@ class _Run:
 def _settle(job: Import) -> None:
     """Give the job the state that was asked for while it ran; nothing where it is not ours any more."""
     wish = Import.objects.filter(pk=job.pk).values_list("wish", flat=True).first()
-    after = STOPPED.get((job.state, wish))  # type: ignore[call-overload]
+    after = STOPPED.get((State(job.state), Import.Wish(wish or "")))
     if after:
         job.leave(after, wish="")
 

@@ -26,8 +26,8 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from smartlists.rules import model as rules
 from smartlists.rules import sentences
+from smartlists.rules.model import Rules
 from smartlists.rules.parsing import parse_rules
 
 SAMPLE = 5
@@ -39,7 +39,7 @@ class ListBuilderState(BuilderState):
     """What was typed into the builder of a smart list."""
 
     rules: builder_form.Json
-    parsed: rules.Rules | None = None
+    parsed: Rules | None = None
     other: SmartList | None = None  # the list as somebody else saved it while this was typed
 
     placed = frozenset({"filters", "logic", "name", "description"})
@@ -54,7 +54,7 @@ class ListBuilderState(BuilderState):
     def refuse(self, refusal: RejectedError) -> None:
         """Show why saving was refused; problems of rules lie under "rules"."""
         if isinstance(refusal, ConflictError):
-            self.other = SmartList.objects.select_related("updated_by").filter(pk=self.choices.besides).first()
+            self.other = SmartList.objects.select_related("updated_by").filter(pk=self.choices.besides or 0).first()
         self.problems = [
             problem if problem.path[:1] != ("rules",) else Problem(problem.code, problem.message, problem.path[1:])
             for problem in refusal.problems
@@ -71,7 +71,7 @@ class ListBuilderState(BuilderState):
             "functions": builder_labels.FUNCTIONS,
         }
 
-    def countable(self) -> tuple[rules.Rules, list[int]] | None:
+    def countable(self) -> tuple[Rules, list[int]] | None:
         """What can be counted: the finished cards, with the number of each; None where there is none to count."""
         everything = len(self.rules["filters"])
         if self.parsed is not None:
@@ -205,7 +205,7 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
     return context | (_tested(state, tested) if tested else {})
 
 
-def _notes(parsed: rules.Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
+def _notes(parsed: Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
     """What is wrong with the rules that are typed, besides what the head of the page says of those that are saved."""
     said = list_diagnostics.sentences(list_diagnostics.of_list(smart_list, names)) if smart_list else []
     return [one for one in list_diagnostics.sentences(list_diagnostics.of_rules(parsed, names)) if one not in said]

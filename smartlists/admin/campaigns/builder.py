@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
@@ -90,7 +91,7 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
     view_right = campaign_lifecycle.VIEW
     fragment, panel_template = "smartlists/_campaign_builder.html", "smartlists/_campaign_panel.html"
     draw = staticmethod(page)
-    saving: ClassVar = {"save": gettext_lazy("Saved."), "activate": gettext_lazy("Saved and active.")}
+    saving = MappingProxyType({"save": gettext_lazy("Saved."), "activate": gettext_lazy("Saved and active.")})
     shows_problems_at_first = False  # of a draft that is unfinished
 
     find = staticmethod(find)

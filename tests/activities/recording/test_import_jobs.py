@@ -16,7 +16,7 @@ from django.utils import translation
 from activities.models import Activity, ActivityKey
 from activities.models.quarantine import RefusedActivity
 from activities.recording import replay as recording_replay
-from activities.recording.import_target import FIELD
+from activities.recording.file_rows import FIELD
 from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.imports import guessing

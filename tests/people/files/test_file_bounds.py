@@ -10,12 +10,13 @@ import pytest
 from django.db import connection
 
 from people.core.errors import RejectedError
-from people.files import tabular, xlsx
+from people.files import xlsx
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import Plan
 from people.files.tabular import BadFileError
+from people.files.unzip import unzipped
 from people.models import Import
 
 ROW = '<row r="1"><c r="A1" t="inlineStr"><is><t>email</t></is></c></row>'
@@ -90,7 +91,7 @@ def test_a_gzip_file_is_read_no_further_than_settings_allow(settings):
     settings.IMPORT_MAX_UNZIPPED_BYTES = 3 * 1024 * 1024
     packed = io.BytesIO(gzip.compress(b"email\n" + b"a@example.com\n" * 2_000_000))
     read = 0
-    with pytest.raises(BadFileError, match="3 MB once it is unzipped"), tabular.unzipped(packed) as plain:
+    with pytest.raises(BadFileError, match="3 MB once it is unzipped"), unzipped(packed) as plain:
         while block := plain.read(1 << 16):
             read += len(block)
     assert read <= settings.IMPORT_MAX_UNZIPPED_BYTES
