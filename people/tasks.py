@@ -2,19 +2,24 @@
 
 from procrastinate.contrib.django import app
 
-from people.core import job_model, notifications
+from people.core import job_model, jobs, notifications
 from people.fields import editing as field_editing
 from people.files import cleanup as file_cleanup
 from people.files.exports import jobs as export_jobs
 from people.files.imports import runner as import_runner
 from people.lists import static_lists
-from people.persons import bulk, deletion, duplicates
+from people.persons import bulk, deletion, duplicates, import_undo
 from people.persons import merge as person_merge
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
 def run_import(import_id: int) -> None:
     import_runner.run(import_id)
+
+
+@app.task(name="people.take_back_import", queue="files", pass_context=False)
+def take_back_import(import_id: int) -> None:
+    import_undo.run(import_id)
 
 
 @app.task(name="people.run_export", queue="files", pass_context=False)
@@ -32,6 +37,8 @@ def run_export(export_id: int) -> None:
 )
 def go_on(timestamp: int) -> None:
     """Take up the jobs of every kind that a killed worker left."""
+    for pk in import_undo.interrupted():  # taking back is no state of an import, but a wish: the reclaim sees states
+        jobs.defer_once("people.take_back_import", f"people.take_back_import {pk}", import_id=pk)
     job_model.reclaim()
 
 

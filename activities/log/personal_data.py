@@ -51,6 +51,9 @@ def register() -> None:
             erase=_erase_activities,
             export=_export_activities,
             texts=_texts,
+            touched=personal_data.touched_by_rows(
+                "activity", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
+            ),
         ),
         RowsOf(
             "activity_key",
@@ -60,6 +63,9 @@ def register() -> None:
             undo=_return_keys,
             export=_export_keys,
             erase=personal_data.delete_rows("activity_key", "person_id"),  # the other column has no index
+            touched=personal_data.touched_by_rows(
+                "activity_key", "person_id", "activity_id between %(first_id)s and %(last_id)s"
+            ),
         ),
         PersonalData(
             "day_to_recount",

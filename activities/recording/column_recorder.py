@@ -31,10 +31,14 @@ MANY = 1_000  # rows: worth trying what is quicker, but holds only where all of 
 
 @dataclass(slots=True)
 class Recorded:
-    """The id of every row that was added; for the others, by their places, what became of them."""
+    """The id of every row that was added; for the others, by their places, what became of them.
+
+    `created` are the people, by field and value, whom the rows brought, or would bring.
+    """
 
     ids: Sequence[int | None]
     others: dict[int, Outcome]
+    created: Sequence[tuple[str, str]] = ()
 
 
 def record(
@@ -145,7 +149,9 @@ class _ColumnBatch(Batch):
         schema = schemas.get(self.columns.activity_type)
         if type(schema) is Schema:
             ready = self._ready(schema, schemas)
-            if self.pending and not dry_run:
+            if self.pending and dry_run:
+                self.created = self._needed({person for person in ready.people if person < 0})
+            elif self.pending:
                 ready = self._with_people(ready)
             if ready.places:
                 ready = self._write(ready, dry_run)
@@ -155,7 +161,7 @@ class _ColumnBatch(Batch):
         if not dry_run and type(schema) is Schema:
             for place, pk in zip(ready.places, ready.ids, strict=True):
                 ids[place] = pk
-        self.recorded = Recorded(ids, self.others)
+        self.recorded = Recorded(ids, self.others, self.created)
 
     def _ready(self, schema: Schema, schemas: dict[Any, Any]) -> _Ready:
         columns = self.columns

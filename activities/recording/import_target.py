@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType
@@ -15,13 +16,14 @@ from activities.recording.rows import Lookup, NewActivity
 from people import lookup as people_lookup
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
-from people.core.source import Source
+from people.core.source import Channel, Source
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import ExactDecoder, canonical_text, moment_text
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment, trimmed
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import ExternalId, Hit, Mappable, Plan, Result, Results, Status
 from people.files.imports.targets import Reader, Target
+from people.files.models import Import
 from people.files.tabular import Shape
 from people.models import Person
 
@@ -115,9 +117,11 @@ class ActivitiesTarget(Target):
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
         if isinstance(rows, Columns):
             recorded = column_recorder.record(rows, source, zone=plan.time_zone, dry_run=dry_run)
-            return Results(recorded.ids, {place: _result(outcome) for place, outcome in recorded.others.items()})
-        outcomes = recorder.record(rows, source, zone=plan.time_zone, dry_run=dry_run, keep_refused=False)
-        return Results.of([_result(outcome) for outcome in outcomes])
+            others = {place: _result(outcome) for place, outcome in recorded.others.items()}
+            return Results(recorded.ids, others, recorded.created)
+        batch = recorder.Batch(rows, source, plan.time_zone)
+        recorder.record_batch(batch, dry_run=dry_run, keep_refused=False)
+        return Results.of([_result(outcome) for outcome in batch.outcomes], batch.created)
 
     def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
         has_keys = not isinstance(rows, Columns) or rows.external_ids is not None
@@ -157,6 +161,18 @@ class ActivitiesTarget(Target):
                 ids[place] = people[0]
         persons = Person.objects.in_bulk(ids.values())
         return {place: Hit(pk, str(persons[pk])) for place, pk in ids.items()}
+
+    def links(self, job: Import, user: Any) -> list[tuple[str, str]]:
+        found = []
+        activity_type = recordable_type((job.plan or {}).get("subject", ""))
+        if activity_type is not None and job.added and user.has_perm("activities.view_activitytype"):
+            address = reverse("admin:activities_activitytype_change", args=[activity_type.pk])
+            found.append((str(_("See %(type)s") % {"type": activity_type}), address))
+        if job.refused and user.has_perms(("activities.change_refusedactivity", "people.view_person")):
+            address = reverse("admin:activities_refusedactivity_changelist")
+            query = f"channel__exact={Channel.IMPORT:d}&origin_id__exact={job.pk}"
+            found.append((str(_("Correct the refused rows")), f"{address}?{query}"))
+        return found
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
         if isinstance(rows, Columns):

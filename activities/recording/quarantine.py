@@ -195,7 +195,16 @@ def register() -> None:
     """Tell the registry of what belongs to people about the refused rows; called when the app starts."""
     # a replay follows merges
     personal_data.register(
-        personal_data.RowsOf("refused_activity", ("person_id",), _("refused activities"), erase=_erase, export=_export)
+        personal_data.RowsOf(
+            "refused_activity",
+            ("person_id",),
+            _("refused activities"),
+            erase=_erase,
+            export=_export,
+            touched=personal_data.touched_by_rows(
+                "refused_activity", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
+            ),
+        )
     )
 
 

@@ -56,11 +56,18 @@ def record(
     the quarantine unless `keep_refused` is false.
     Raises ValueError when there are more than 10,000 rows; never for bad rows.
     """
-    if len(rows) > MAX_BATCH:
-        raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
     if not rows:
         return []
     batch = Batch(rows, source, zone, standard, follow_merges)
+    record_batch(batch, dry_run=dry_run, keep_refused=keep_refused)
+    return batch.outcomes
+
+
+def record_batch(batch: "Batch", *, dry_run: bool = False, keep_refused: bool = True) -> None:
+    """`record` for callers that want to know more of the batch than its outcomes."""
+    rows, source, zone = batch.rows, batch.source, batch.zone
+    if len(rows) > MAX_BATCH:
+        raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
     with transaction.atomic():
         batch.run(dry_run)
         if dry_run:
@@ -69,7 +76,6 @@ def record(
             quarantine.keep(rows, batch.outcomes, source, zone, batch.type_ids)
         if not dry_run:
             transaction.on_commit(batch.measure)
-    return batch.outcomes
 
 
 def count_refused(named: Sequence[Any], source: Source) -> None:
@@ -93,7 +99,12 @@ class Batch:
     recorded_at: datetime  # by the database's clock, once ids are taken
 
     def __init__(
-        self, rows: Sequence[NewActivity], source: Source, zone: tzinfo, standard: bool, follow_merges: bool
+        self,
+        rows: Sequence[NewActivity],
+        source: Source,
+        zone: tzinfo = UTC,
+        standard: bool = False,
+        follow_merges: bool = True,
     ) -> None:
         self.rows = rows
         self.source = source
@@ -101,7 +112,7 @@ class Batch:
         self.standard = standard
         self.follow_merges = follow_merges
         self.texts: dict[tuple[str, str], str] = {}
-        self.created = 0
+        self.created: list[tuple[str, str]] = []  # (field, value) of those whom the rows brought
         self.uncreated: dict[int, Outcome] = {}
         self.pending: dict[tuple[str, str], int] = {}  # people to create, under negative ids until they are needed
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
@@ -115,7 +126,9 @@ class Batch:
         for place, row in enumerate(checked):
             if type(row) is Ready:
                 row.place = place
-        if self.pending and not dry_run:
+        if self.pending and dry_run:
+            self.created = self._needed({row.person_id for row in ready if row.person_id < 0})
+        elif self.pending:
             made = self._create({row.person_id for row in ready if row.person_id < 0})
             for row in ready:
                 row.person_id = made.get(row.person_id, row.person_id)
@@ -225,8 +238,13 @@ class Batch:
                     self.uncreated[self.pending[key]] = Outcome(Status.REFUSED, None, problems)
                     continue
                 found[self.pending[key]] = outcome.person_id
-                self.created += outcome.status is upsert.Status.CREATED
+                if outcome.status is upsert.Status.CREATED:
+                    self.created.append(key)
         return found
+
+    def _needed(self, numbers: Collection[int]) -> list[tuple[str, str]]:
+        """The people whom `_create` would create for the rows that are good."""
+        return [key for key, number in self.pending.items() if number in numbers]
 
     def _created(self, row: Ready) -> "Ready | Outcome":
         """The row, or what became of it where its person could not be created."""
@@ -337,6 +355,9 @@ def _get(found: dict[Any, Any], reference: Any) -> Any:
 def _unknown_person(reference: Any) -> Problem:
     if is_blank(reference):
         return Problem("missing_value", _("the person is missing"), ("person",))
+    if type(reference) is not int and not isinstance(reference, Lookup):
+        # 1.5 and "abc" are nobody's ids, whoever there is
+        return bad_value("wrong_type", _("the id of a person"), reference, "person", data_type="integer")
     value = reference.value if isinstance(reference, Lookup) else reference
     problem = bad_value("unknown_person", _("somebody we know"), value, "person")
     return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})

@@ -1,5 +1,6 @@
 """Forms of the import pages: they carry what was chosen; `people.files.imports` decides what is right."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,6 @@ from people.files.tabular import Line, Shape
 from people.models import StaticList
 
 COLUMN = "column_"
-MAX_HEADER_ROW = 10_000
 SAMPLES = 3
 DATE_ORDERS = {
     DateOrder.YMD: gettext_lazy("Year, month, day: 2026-04-03"),
@@ -57,6 +57,32 @@ DELIMITER_NAMES = {
     "\t": gettext_lazy("Tabulator"),
     "|": gettext_lazy("Bar |"),
 }
+
+
+# those that spreadsheets and mail programs write, as their users meet them
+ENCODING_NAMES = {
+    "utf-8": "UTF-8",
+    "utf-16": gettext_lazy("UTF-16 (“Unicode text” of Excel)"),
+    "utf-16-le": "UTF-16 LE",
+    "utf-16-be": "UTF-16 BE",
+    "windows-1252": gettext_lazy("Windows-1252 (Excel, Western Europe)"),
+    "iso-8859-15": "Latin-9 (ISO-8859-15)",
+    "iso-8859-1": "Latin-1 (ISO-8859-1)",
+    "mac_roman": gettext_lazy("Mac Roman (Excel on a Mac)"),
+}
+ASKED_ENCODINGS = ("windows-1252", "mac_roman", "iso-8859-15", "cp850", "windows-1250", "windows-1251", "utf-8")
+MAX_SAMPLE = 40  # characters of a line that show an encoding
+
+
+def encoding_choices(head: bytes) -> list[tuple[str, str]]:
+    """The encodings that a file may have that begins with `head`, each with a word of it that shows the difference."""
+    found = re.search(rb"[^\r\n]{0,30}[\x80-\xff][^\r\n]{0,20}", head)
+    shown = found[0] if found else b""
+    choices = []
+    for name in ASKED_ENCODINGS:
+        text = "".join(one if one.isprintable() else "\ufffd" for one in shown.decode(name, "replace"))
+        choices.append((name, f"{text[:MAX_SAMPLE]} · {ENCODING_NAMES.get(name, name)}"))
+    return choices
 
 
 def _unanswered() -> tuple[str, Any]:
@@ -94,13 +120,15 @@ class ShapeForm(forms.Form):
         options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
         super().__init__(*args, **options)
         self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
-        self.fields["encoding"] = _select(_("Encoding"), [(name, name) for name in tabular.ENCODINGS])
+        self.fields["encoding"] = _select(
+            _("Encoding"), [(name, ENCODING_NAMES.get(name, name)) for name in tabular.ENCODINGS]
+        )
         if shape.format != "csv":
             del self.fields["delimiter"], self.fields["encoding"]
         self.fields["header_row"] = forms.IntegerField(
             label=_("Row of the header"),
             min_value=1,
-            max_value=MAX_HEADER_ROW,
+            max_value=tabular.MAX_HEADER_ROW,
             required=False,
             widget=forms.NumberInput(attrs={"class": "ca-input"}),
         )
@@ -118,6 +146,7 @@ class PlanForm(forms.Form):
         items: Sequence[Mappable],
         guess: Guess,
         lines: Sequence[Line],
+        encodings: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(data)
         self.kind, self.shape, self.items, self.guess, self.lines = kind, shape, items, guess, lines
@@ -128,6 +157,8 @@ class PlanForm(forms.Form):
             field = _select(column, choices, required=False)
             field.initial = by_column.get(column, "")
             self.fields[f"{COLUMN}{place}"] = field
+        if encodings:
+            self._add("encoding", _select(_("Which of these reads right?"), [_unanswered(), *encodings]), "")
         lookups = [
             ("id", _("Person id")),
             *((name, catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),

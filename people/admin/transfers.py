@@ -55,7 +55,7 @@ class TransferAdmin(ModelAdmin):
     def by(self, thing: Import | Export) -> Any:
         return thing.user
 
-    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
+    def page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
         shell = self.admin_site.each_context(request)
         return render(request, f"people/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy
-from people.files.tabular import DELIMITERS, SAMPLE_BYTES, SAMPLE_ROWS, Shape, codec
+from people.files.tabular import DELIMITERS, FALLBACK, SAMPLE_BYTES, SAMPLE_ROWS, Shape, codec
 from people.files.xlsx import BadFileError
 
 # the beginnings of files that are no tables, what they are and what to do
@@ -50,9 +50,10 @@ def guess_shape(head: bytes, name: str = "", **known: Any) -> Shape:
     if format_ != "csv":
         return Shape(format_, "", "utf-8", header_row=row or 1)
     encoding = known.get("encoding") or _encoding(head)
-    text = head.decode(codec(encoding), "replace")
+    text = head.decode(codec(encoding, head), "replace")
     delimiter = known.get("delimiter") or _delimiter(text)
-    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter))
+    is_open = encoding == FALLBACK and not known.get("encoding")
+    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter), is_encoding_open=is_open)
 
 
 def _format(head: bytes, name: str) -> str:
@@ -66,15 +67,16 @@ def _encoding(head: bytes) -> str:
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return encoding
-    if head[1:200:2].count(0) > 90 or (len(head) > 3 and head[1::2].count(0) * 2 > len(head) * 0.9):
-        return "utf-16"
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # of ASCII every second byte is NUL
+        if head[first:200:2].count(0) > 90 or (len(head) > 3 and head[first::2].count(0) * 2 > len(head) * 0.9):
+            return encoding
     try:
         head.decode()
     except UnicodeDecodeError as error:
         is_cut = len(head) >= SAMPLE_BYTES and error.start >= len(head) - 4  # within a character
         # some bytes of another encoding do not make the whole file one: their rows are refused
         if not is_cut and len(_MULTIBYTE.findall(head)) <= len(_MULTIBYTE.sub(b"", head).translate(None, _ASCII)):
-            return "windows-1252"
+            return FALLBACK
     return "utf-8"
 
 

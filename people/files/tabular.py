@@ -25,6 +25,7 @@ MAX_COLUMNS = xlsx.MAX_COLUMN
 MAX_COLUMN_NAME = 1_000  # characters
 BLOCK = 1 << 16  # characters of a CSV file that are read at once
 SAMPLE_BYTES = 1024 * 1024
+MAX_HEADER_ROW = 10_000
 SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
 
 DELIMITERS = {",": "csv", ";": "ssv", "\t": "tsv", "|": "psv"}
@@ -34,6 +35,8 @@ ENCODINGS = (
     "windows-1252",
     "iso-8859-15",
     "utf-16",
+    "utf-16-le",
+    "utf-16-be",
     "windows-1250",
     "windows-1251",
     "windows-1253",
@@ -54,6 +57,7 @@ ENCODINGS = (
     "big5",
     "cp949",
 )
+FALLBACK = "windows-1252"  # what a file is taken for that is none of those that can be told
 # of what csv says of a record, ours; "" is everything else
 _UNREADABLE = {
     "unexpected end of data": sentence_lazy("a quotation mark is opened and never closed"),
@@ -84,10 +88,12 @@ class Shape:
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
     header_row: int = 1  # the header is the first row from this one on that is not blank
+    is_encoding_open: bool = False  # it is not UTF-8, and nothing says which of the encodings that take any byte it is
 
     def as_json(self) -> dict[str, Any]:
-        # a version beside this one does not know of headers further down
-        return {name: value for name, value in asdict(self).items() if name != "header_row" or value != 1}
+        # a version beside this one does not know of these two
+        unless = {"header_row": 1, "is_encoding_open": False}
+        return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Shape":
@@ -95,7 +101,10 @@ class Shape:
         return cls(**{**known, "header": tuple(stored.get("header", ()))})
 
 
-def codec(encoding: str) -> str:
+def codec(encoding: str, head: bytes) -> str:
+    """Python's name of the encoding of a file that begins with `head`, whose byte order mark is no part of the text."""
+    if encoding.startswith("utf-16-") and head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 
@@ -225,8 +234,9 @@ class _Records:
         csv.field_size_limit(MAX_CELL)
         self.encoding = shape.encoding
         # a byte that is not of the encoding becomes a lone surrogate, which the checks of its row refuse
-        errors = "strict" if shape.encoding == "utf-16" else "surrogateescape"
-        self.text = io.TextIOWrapper(file, codec(shape.encoding), errors, newline="")
+        errors = "strict" if shape.encoding.startswith("utf-16") else "surrogateescape"
+        head = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
+        self.text = io.TextIOWrapper(file, codec(shape.encoding, head), errors, newline="")
         self.again: deque[str] = deque()
         self.taken: list[str] = []
         self.reader = csv.reader(self._lines(), delimiter=shape.delimiter, strict=True)

@@ -46,6 +46,7 @@ class PeopleTarget(Target):
     label = gettext_lazy("People")
     rights = ("people.add_person", "people.change_person")
     batch = 2_000
+    rows_are_people = True
 
     def mappable(self, subject: str) -> list[Mappable]:
         writable = [

@@ -77,7 +77,8 @@ def upsert(
     A row maps API names of person fields to raw values; blank is no value. `lookup_field` is "id" (update
     only), "email" or a unique field. Several matches are an error, never the first. Concurrent calls with
     one new e-mail create one person. Each value that changes leaves an entry in the log, so give no more rows at
-    once than `parts` does; no entry unless `announces`, which is for the undo of a merge alone.
+    once than `parts` does; no entry unless `announces`, which is for the undo of a merge alone. With `dry_run`
+    everything is checked and nothing kept: no id is used up, and whoever would be created has none.
     Raises `RejectedError` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
@@ -87,10 +88,7 @@ def upsert(
         locks.share([locks.key(locks.Space.PEOPLE)])
         fields = catalogue()
         _check_lookup(lookup_field, fields)
-        outcomes = _Batch(rows, source, fields, lookup_field, action, zone, announces).run()
-        if dry_run:
-            transaction.set_rollback(True)
-    return outcomes
+        return _Batch(rows, source, fields, lookup_field, action, zone, announces).run(dry_run)
 
 
 def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -179,13 +177,15 @@ class _Batch:
         self.announces = announces
         self.outcomes: list[Outcome | None] = [None] * len(rows)
 
-    def run(self) -> list[Outcome]:
+    def run(self, dry_run: bool = False) -> list[Outcome]:
         parsed = {index: values for index in range(len(self.rows)) if (values := self._parse(index)) is not None}
         self._hold(parsed)
         targets = self._targets(parsed)
         targets = self._without_shared_keys(targets)
-        changes = self._write(targets)
-        if self.announces:
+        new = [target for target in targets if target.is_new]
+        changes = [] if dry_run else self._write(targets)
+        self._settle(targets, new)
+        if self.announces and not dry_run:
             self._announce(targets, changes)
         return [outcome for outcome in self.outcomes if outcome is not None]
 
@@ -339,13 +339,15 @@ class _Batch:
         ]
         _update(targets, changes, self.fields)
         self._keep_keys(targets)
-        status = {id(target): Status.CREATED for target in new}
+        return changes
+
+    def _settle(self, targets: list[_Target], new: list[_Target]) -> None:
+        """Note what became of the rows that are good: the first about somebody new created that person."""
+        created = {id(target) for target in new}
         for target in targets:
             for index in target.rows:
-                first = index == target.rows[0]
-                found = status.get(id(target), Status.UPDATED) if first else Status.UPDATED
-                self.outcomes[index] = Outcome(found, target.person.pk)
-        return changes
+                is_created = id(target) in created and index == target.rows[0]
+                self.outcomes[index] = Outcome(Status.CREATED if is_created else Status.UPDATED, target.person.pk)
 
     def _keep_keys(self, targets: list[_Target]) -> None:
         unique = {name: info for name, info in self.fields.items() if info.is_unique}

@@ -48,8 +48,6 @@ class Command(ImportCommand):
             "lookup_field": options["person_field"],
             "create_people": options["create_people"],
             "zone": options["zone"],
-            "date_order": options["dates"],
-            "decimal": options["decimal"],
         }
         more = {name: value for name, value in more.items() if value is not None}
         if activities_importing.is_marketo(shape) and not options["occurred_at"]:

@@ -20,7 +20,8 @@ from config.marketo.resources.lead_names import Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import person_id
-from config.marketo.wire.responses import MarketoError, invalid, row_errors, success, timestamp
+from config.marketo.wire.responses import MarketoError, invalid, printable, row_errors, success, timestamp
+from people.core.errors import show
 from people.core.source import Channel
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.models import StaticList, StaticListMember
@@ -34,14 +35,50 @@ def record(call: Call) -> HttpResponse:
     """§2.6: add custom activities; each row is added or skipped on its own."""
     call.require("activities.record_activity")
     rows = call.parameters.rows("activities")
-    columns = _columns(rows)
+    warnings = _warnings(rows)
+    columns = _columns(rows) if warnings is None else None
     if columns is None:
         outcomes = recorder.record([_new(row) for row in rows], call.source, follow_merges=False)
-        return success([_outcome(outcome) for outcome in outcomes])
+        return success([_outcome(outcome) for outcome in outcomes], warnings=warnings or None)
     recorded = column_recorder.record(columns, call.source, follow_merges=False, keep_refused=True)
     return success(
         [_outcome(recorded.others[place]) if pk is None else _added(pk) for place, pk in enumerate(recorded.ids)]
     )
+
+
+# [I] §2.6: what a row may have; the last five stand in the published model of the request, and mean nothing here
+_KNOWN = frozenset(
+    {
+        "leadId",
+        "activityDate",
+        "activityTypeId",
+        "primaryAttributeValue",
+        "attributes",
+        "externalId",
+        *("id", "marketoGUID", "status", "errors", "apiName"),
+    }
+)
+MAX_WARNINGS = 20
+
+
+def _warnings(rows: Sequence[Any]) -> list[dict[str, str]] | None:
+    """[I] §2.6: of members that no row has; None where every row has known ones only."""
+    known = [row for row in rows if isinstance(row, dict)]
+    if set().union(*known) <= _KNOWN:
+        return None
+    found = [
+        {"code": "1006", "message": printable(f"Row {place}: field '{show(name)}' not found; its value is left out")}
+        for place, row in enumerate(rows, 1)
+        if isinstance(row, dict)
+        for name in row
+        if name not in _KNOWN and not _are_attributes(row[name])
+    ]
+    return found[:MAX_WARNINGS]
+
+
+def _are_attributes(value: Any) -> bool:
+    """Whether the value of an unknown member can only be what `attributes` should have been."""
+    return isinstance(value, list) and any(isinstance(entry, dict) and "value" in entry for entry in value)
 
 
 _MEMBERS = itemgetter("leadId", "activityTypeId", "activityDate", "primaryAttributeValue", "attributes")
@@ -82,12 +119,14 @@ def _new(row: Any) -> NewActivity:
         return NewActivity(None, None, None)
     get = row.get
     lead_id = get("leadId")
+    # an activity is written once: what is left out of it is lost, so the row is refused as one with an unknown field
+    misnamed = [(name, value) for name, value in row.items() if name not in _KNOWN and _are_attributes(value)]
     return NewActivity(
         person_id(lead_id) or lead_id,
         _type_id(get("activityTypeId")),
         get("activityDate"),
         get("primaryAttributeValue"),
-        _pairs(get("attributes")),
+        [*_pairs(get("attributes")), *misnamed],
         get("externalId"),
     )
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import available_timezones
@@ -126,15 +127,25 @@ def opened(job: Import) -> Iterator[IO[bytes]]:
         yield file
 
 
+def head(job: Import) -> bytes:
+    """The first bytes of the file, unzipped."""
+    with opened(job) as file, unzipped(file) as plain:
+        return plain.read(tabular.SAMPLE_BYTES)
+
+
 def sample(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
     """The first rows of the file."""
-    found = []
-    with opened(job) as file, unzipped(file) as plain:
-        for line in tabular.rows(plain, Shape.from_json(job.shape)):
-            found.append(line)
-            if len(found) >= limit:
-                break
-    return found
+    with opened(job) as file:
+        return sample_of(file, Shape.from_json(job.shape), limit)
+
+
+def sample_of(file: IO[bytes], shape: Shape, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
+    """The first rows of `file`, which is at its beginning before and after."""
+    try:
+        with unzipped(file) as plain:
+            return list(islice(tabular.rows(plain, shape), limit))
+    finally:
+        file.seek(0)
 
 
 def visible_to(by: Any) -> Any:
@@ -162,7 +173,11 @@ def require(kind: str, by: Any) -> None:
 def set_plan(job: Import, plan: Plan, by: Any) -> None:
     """Keep how the columns are understood. Raises `RejectedError`, each path naming the part of the plan."""
     require_for(job, by, plan)
-    refuse_if(plan_problems(job.kind, plan, Shape.from_json(job.shape)))
+    shape = Shape.from_json(job.shape)
+    if shape.is_encoding_open and job.channel != Channel.MARKETO:  # whose API has no word for it
+        message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
+        raise RejectedError(Problem("notation_open", message, ("encoding",), ", ".join(tabular.ENCODINGS)))
+    refuse_if(plan_problems(job.kind, plan, shape))
     # a plan that changes after the first row would make two files of one
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(state__in=Import.life.running)
     if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
@@ -209,6 +224,7 @@ def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
 
 
 State = Import.State
+COUNTS = ("position", "bytes_done", "added", "updated", "repeated", "refused", "created")  # of one run over the file
 # verb: the states it can be said in, and the state that follows
 STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "check": ((State.UPLOADED, State.CHECKED), State.CHECKING),
@@ -239,11 +255,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
         raise RejectedError(Problem("no_plan", _("Say first what the columns mean.")))
     states, following = STEPS[verb]
     now = timezone.now()
-    fresh = (
-        {}
-        if verb == "resume"
-        else {"position": 0, "bytes_done": 0, "added": 0, "updated": 0, "repeated": 0, "refused": 0, "started_at": now}
-    )
+    fresh = {} if verb == "resume" else {**dict.fromkeys(COUNTS, 0), "started_at": now}
     changed = Import.objects.filter(pk=job.pk, state__in=states).update(
         state=following, wish="", problem="", finished_at=None, progressed_at=now, **fresh
     )

@@ -387,7 +387,6 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_pa
     stored = Activity.objects.filter(origin_id=job.pk, activity_type_id__gt=100_000)
     assert sorted(stored.values_list("primary_value", flat=True)) == sorted(f"No. {n}" for n in range(number))
     assert ImportFailure.objects.filter(of=job).count() == bad
-    assert (job.first_id, job.last_id) == (
-        min(stored.values_list("pk", flat=True)),
-        max(stored.values_list("pk", flat=True)),
-    )
+    # between them lies what was recorded, the people's own entries with it
+    of_import = Activity.objects.filter(origin_id=job.pk).values_list("pk", flat=True)
+    assert job.first_id <= min(of_import) and job.last_id == max(of_import)

@@ -9,7 +9,7 @@ def renamed(model):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0013_channel")]
+    dependencies = [("people", "0014_import_undo")]
 
     operations = [
         migrations.SeparateDatabaseAndState(state_operations=[*renamed("import"), *renamed("export")]),
