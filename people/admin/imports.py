@@ -260,9 +260,7 @@ def _progress(job: Import, user: Any) -> dict[str, Any]:
         "unkept": max(0, unkept),
         "badge": badge_of(job),
         "is_check": job.state == State.CHECKED,
-        "may": {
-            step for step, (states, _to) in {**import_jobs.STEPS, **import_jobs.STOPS}.items() if job.state in states
-        },
+        "may": import_jobs.possible_steps(job),
         "label": _label(job),
         "links": import_results.links(job, user),
         "undone": import_results.summary(job),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from smartlists.admin import copies, list_pages, members
-from smartlists.admin.builder import views as builder_views
+from smartlists.admin.builder.views import LIST_BUILDER, suggest
 from smartlists.models import SmartList
 
 PAGES = {
@@ -44,7 +44,7 @@ class SmartListAdmin(PagesAdmin):
     list_select_related = ("current", "folder", "owner")
     ordering = ("name",)
     paginator = UncountedPaginator
-    row_page = staticmethod(builder_views.change)
+    row_page = LIST_BUILDER.change
 
     def get_queryset(self, request: HttpRequest) -> Any:
         lists = super().get_queryset(request).defer("rules", "current__members", "current__joined", "current__left")
@@ -68,10 +68,10 @@ class SmartListAdmin(PagesAdmin):
 
     def own_pages(self) -> OwnPages:
         return [
-            ("add/", builder_views.add, "add"),
-            ("panel/", builder_views.panel, "panel_new"),
+            ("add/", LIST_BUILDER.add, "add"),
+            ("panel/", LIST_BUILDER.panel, "panel_new"),
             ("of/<int:person_id>/", list_pages.of_person, "of_person"),
-            ("suggest/", builder_views.suggest, "suggest"),
-            ("<int:pk>/panel/", builder_views.panel, "panel"),
+            ("suggest/", suggest, "suggest"),
+            ("<int:pk>/panel/", LIST_BUILDER.panel, "panel"),
             *((f"<int:pk>/{tab.replace('_', '-')}/", view, tab) for tab, view in PAGES.items()),
         ]

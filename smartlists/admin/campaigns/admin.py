@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from smartlists.admin import webhooks
-from smartlists.admin.campaigns import builder as campaign_builder
 from smartlists.admin.campaigns import views as campaign_views
+from smartlists.admin.campaigns.builder import CAMPAIGN_BUILDER
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
@@ -27,7 +27,7 @@ class SmartCampaignAdmin(PagesAdmin):
     search_help_text = _("Name or description")
     ordering = ("name",)
     paginator = UncountedPaginator
-    row_page = staticmethod(campaign_builder.change)
+    row_page = CAMPAIGN_BUILDER.change
 
     def get_queryset(self, request: HttpRequest) -> Any:
         self.names = Catalogue()  # read once a page, when the first trigger is said
@@ -45,9 +45,9 @@ class SmartCampaignAdmin(PagesAdmin):
 
     def own_pages(self) -> OwnPages:
         return [
-            ("add/", campaign_builder.add, "add"),
-            ("panel/", campaign_builder.panel, "panel_new"),
-            ("<int:pk>/panel/", campaign_builder.panel, "panel"),
+            ("add/", CAMPAIGN_BUILDER.add, "add"),
+            ("panel/", CAMPAIGN_BUILDER.panel, "panel_new"),
+            ("<int:pk>/panel/", CAMPAIGN_BUILDER.panel, "panel"),
             ("<int:pk>/results/", campaign_views.show_results, "results"),
             ("<int:pk>/results.csv", campaign_views.export, "export"),
             ("<int:pk>/try/", campaign_views.try_page, "try"),

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from people.core.errors import Path, Problem
+from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.campaigns.sentences import STEP_TITLES
 
@@ -79,17 +80,8 @@ def of(
     return cards
 
 
-def errors_in(problems: Sequence[Problem], *path: str | int, apart: Sequence[str] = ()) -> list[str]:
-    """The messages of the problems at `path` or below it, but for what lies in parts called `apart`."""
-    return [
-        str(problem.message)
-        for problem in problems
-        if tuple(problem.path[: len(path)]) == path and not set(apart) & set(problem.path[len(path) :])
-    ]
-
-
 def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequence[Problem]) -> StepCard:
-    errors = errors_in(problems, *path, apart=("choices", "otherwise"))
+    errors = builder_cards.errors_at(problems, *path, apart=("choices", "otherwise"))
     card = StepCard(".".join(map(str, path)), place, int(path[-1]) + 1, step, errors)
     if step.get("do") == "choose":
         card.ways = _ways(card, path, choices, problems)
@@ -117,7 +109,7 @@ def _ways(card: StepCard, path: Path, choices: Choices, problems: Sequence[Probl
     for at, way in enumerate(ways):
         here, place = (*path, "choices", at), f"{card.place}.{at}"
         cards = of(way["steps"], choices, problems, (*here, "steps"), place)
-        errors = errors_in(problems, *here, "when")
+        errors = builder_cards.errors_at(problems, *here, "when")
         found.append(Way(".".join(map(str, here)), place, at + 1, way, cards, errors, can_go=len(ways) > 1))
     place = f"{card.place}.{len(ways)}"
     rest = of(card.form.get("otherwise", []), choices, problems, (*path, "otherwise"), place)
