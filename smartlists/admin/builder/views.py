@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import rollup, timeline
 from activities.models import Activity
+from people.core.admin.base import require
 from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
 from people.persons import suggestions as person_suggestions
-from smartlists.admin.base import NAME, find, find_typed, page, require
+from smartlists.admin.base import NAME, find, find_typed, page
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels

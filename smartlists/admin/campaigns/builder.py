@@ -8,8 +8,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
+from people.core.admin.base import require
 from people.core.errors import Problem, RejectedError
-from smartlists.admin.base import require
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices

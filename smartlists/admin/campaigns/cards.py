@@ -90,11 +90,11 @@ def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequen
         given = step.get("attributes", {})
         of_type = choices.catalogue.types.get(step.get("type", ""))
         known = of_type.fields if of_type else {}
-        card.primary = next((one.name for one in known.values() if one.expression == "primary_value"), "")
+        card.primary = next((one.name for one in known.values() if one.is_primary), "")
         card.attributes = [
             (one, given.get(name, ""))
             for name, one in fields.items()
-            if name in known and known[name].id and known[name].is_live and known[name].expression != "primary_value"
+            if name in known and known[name].id and known[name].is_live and not known[name].is_primary
         ]
     return card
 
