@@ -15,6 +15,7 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import reports as list_reports
 from smartlists.webhooks import delivery as webhook_delivery
+from smartlists.webhooks import headers as webhook_headers
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,15 @@ def run_campaign(campaign_id: int, user_id: int | None, at: str) -> None:
     except RejectedError as refused:
         logger.warning("campaign %s: %s", campaign_id, refused)
         campaign_notifications.tell_not_run(campaign_id, user_id)
+
+
+@app.periodic(cron="7 4 * * *")
+@app.task(
+    name="smartlists.seal_headers", queue="campaigns", queueing_lock="smartlists.seal_headers", pass_context=False
+)
+def seal_headers(timestamp: int) -> None:
+    """Seal headers that a version from before wrote."""
+    webhook_headers.seal_all()
 
 
 @app.periodic(cron="52 3 * * *")
