@@ -1,9 +1,9 @@
 """Notices when used external ids vanish or change: rows of `activity_key`, which tell retries.
 
-A key leaves only when its person is erased or its activity is taken out by a correction; merges move it, retention
+A key leaves only when its person is erased or its activity is corrected, undone or withdrawn; merges move it, retention
 leaves it. With each closing of days the keys of the activities up to the high-water mark are added up, those of a
 range of ids with a day. Rows that left since then are told by removal entries and erased people, not by key: a range
-from which nobody was erased and nothing was corrected is compared exactly, another one may lack as many as left.
+from which nobody was erased and nothing was taken out is compared exactly, another one may lack as many as left.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _SUMS = """select width_bucket(k.activity_id, %s::bigint[]), count(*), sum(('x' 
 _LEFT = """select count(distinct r.activity_id) from activity_removal r
     left join person p on p.id = r.person_id left join person w on w.id = p.merged_into_id
     where r.activity_id > %(after)s and r.activity_id <= %(upto)s and (
-        (r.reason in ('erase', 'correction') and r.removed_at > %(closed_at)s - interval '1 hour')
+        (r.reason not in ('merge', 'retention') and r.removed_at > %(closed_at)s - interval '1 hour')
         or (p.state = 'erased' and p.state_changed_at > %(closed_at)s - interval '1 hour')
         or (w.state = 'erased' and w.state_changed_at > %(closed_at)s - interval '1 hour'))"""
 

@@ -7,8 +7,7 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from people import datatypes
-from people.datatypes import DataType
+from people.datatypes.registry import BY_NAME, DataType
 from people.fields.marketo_standard import MARKETO_STANDARD
 from people.models import Person, PersonField
 
@@ -84,7 +83,7 @@ def catalogue() -> Mapping[str, FieldInfo]:
             row.pk,
             row.api_name,
             row.label,
-            datatypes.BY_NAME[row.data_type],
+            BY_NAME[row.data_type],
             row.is_standard,
             row.is_unique,
             row.is_read_only,

@@ -11,9 +11,9 @@ from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import MAX_BATCH, person_id
 from config.marketo.wire.responses import MarketoError, assets, invalid, success, timestamp
-from people import datatypes
 from people.core.errors import show
 from people.datatypes import keys as datatype_keys
+from people.datatypes.parsing import BadValueError, parse_moment
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import runs as campaign_runs
@@ -85,8 +85,8 @@ def _run_at(given: Any) -> datetime:
     if given in (None, ""):
         return now
     try:
-        at = datatypes.parse_moment(given)
-    except datatypes.BadValueError:
+        at = parse_moment(given)
+    except BadValueError:
         raise invalid(given, "Datetime") from None
     if at < now:
         raise MarketoError("1003", f"Invalid data for 'runAt': '{show(given)}' is over")

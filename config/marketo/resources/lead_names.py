@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from people import datatypes
+from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.fields import editing as field_editing
 from people.fields.catalog import STANDARD, FieldInfo
@@ -90,4 +90,4 @@ class Names:
 
 
 def _described(name: str, label: str, data_type: str, is_read_only: bool = False) -> FieldInfo:
-    return FieldInfo(0, name, label, datatypes.BY_NAME[data_type], False, False, is_read_only)
+    return FieldInfo(0, name, label, BY_NAME[data_type], False, False, is_read_only)

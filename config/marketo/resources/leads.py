@@ -14,10 +14,10 @@ from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import MAX_BATCH, person_id, with_plus
 from config.marketo.wire.responses import MarketoError, invalid, missing, row_errors, success, timestamp
-from people import datatypes
 from people import lookup as people_lookup
 from people.core.errors import Problem, show
 from people.datatypes import keys as datatype_keys
+from people.datatypes.parsing import is_blank
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.models import Person
@@ -62,7 +62,7 @@ def sync(call: Call) -> HttpResponse:
     names = Names()
     lookup = _lookup(body.get("lookupField"), names)
     given = (row for row in rows if isinstance(row, dict))
-    names.create({name for row in given for name, value in row.items() if not datatypes.is_blank(value)}, call.user)
+    names.create({name for row in given for name, value in row.items() if not is_blank(value)}, call.user)
     parts = upsert.parts([_values(row, names) for row in rows])
     outcomes = [outcome for part in parts for outcome in upsert.upsert(part, call.source, lookup, action)]
     return success([_outcome(outcome, names) for outcome in outcomes])

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Room for the sums of external ids; days that the version before closes have none."""
 
-    dependencies = [("activities", "0010_channel")]
+    dependencies = [("activities", "0011_removal_reasons")]
 
     operations = [
         migrations.AddField("activityday", "keys_upto", models.BigIntegerField(null=True)),
