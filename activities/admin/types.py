@@ -27,6 +27,7 @@ from activities.models import Activity, ActivityType, DailyCount
 from activities.types import drafts
 from activities.types import standard as standard_types
 from people.core import installation
+from people.core.admin.search import WordSearch
 from people.core.db import citus
 from people.core.errors import RejectedError
 
@@ -66,7 +67,7 @@ def _last_seen_on_cluster() -> Case:
 
 
 @admin.register(ActivityType)
-class ActivityTypeAdmin(ModelAdmin):
+class ActivityTypeAdmin(WordSearch, ModelAdmin):
     list_display = ("shown_name", "state_badge", "in_past_days", "last_seen", "folder", "owner", "api_name", "id")
     list_display_links = ("shown_name",)
     list_filter = (StateFilter, "folder", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -98,7 +99,7 @@ class ActivityTypeAdmin(ModelAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Standard types are found by the names that pages show, too."""
         found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        called = standard_types.called(search_term.strip())
+        called = standard_types.called(search_term)
         return found | queryset.filter(pk__in=called) if called else found, has_duplicates
 
     @admin.display(description=gettext_lazy("Name"))

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.core.admin.pagination import UncountedPaginator
+from people.core.admin.search import WordSearch
 from people.core.numerals import whole_number
 from smartlists.admin import copies, list_pages, members
 from smartlists.admin.builder import views as builder_views
@@ -36,7 +37,7 @@ PAGES = {
 
 
 @admin.register(SmartList)
-class SmartListAdmin(ModelAdmin):
+class SmartListAdmin(WordSearch, ModelAdmin):
     list_display = ("shown_name", "shown_count", "shown_as_of", "folder", "owner", "updated_at")
     list_display_links = ("shown_name",)
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))

@@ -9,12 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.admin import ModelAdmin
 
+from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, Problem, RejectedError, located
 from people.core.numerals import whole_number
 from people.core.source import Channel, Source
 
 
-class PagesAdmin(ModelAdmin):
+class PagesAdmin(WordSearch, ModelAdmin):
     """A model whose pages are ours: verbs do the work, and say what is wrong."""
 
     show_full_result_count = False

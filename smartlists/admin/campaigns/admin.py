@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from people.core.admin.pagination import UncountedPaginator
+from people.core.admin.search import WordSearch
 from people.core.numerals import whole_number
 from smartlists.admin import webhooks
 from smartlists.admin.campaigns import builder as campaign_builder
@@ -23,7 +24,7 @@ BADGES = {"active": "ca-badge--good", "paused": "ca-badge--draft", "draft": "ca-
 
 
 @admin.register(SmartCampaign)
-class SmartCampaignAdmin(ModelAdmin):
+class SmartCampaignAdmin(WordSearch, ModelAdmin):
     list_display = ("name", "shown_state", "shown_triggers", "activated_at", "updated_at")
     list_filter = ("state", "folder")
     search_fields = ("name", "description")
@@ -72,7 +73,7 @@ class SmartCampaignAdmin(ModelAdmin):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ModelAdmin):
+class WebhookAdmin(WordSearch, ModelAdmin):
     list_display = ("name", "method", "url", "format", "updated_at")
     search_fields = ("name", "url")
     ordering = ("name",)
