@@ -2,7 +2,6 @@
 // A series is {label, data, isBefore}; one is drawn as bars, several as lines, those of the period before dashed.
 import uPlot from "../../vendor/uplot/uPlot.min.js";
 
-const HEIGHT = 280;
 const WIDEST_LABEL = 76; // pixels between labels of the x axis
 const COLOURS = 8; // --ca-series-1 … 8
 
@@ -27,7 +26,7 @@ function lineOf(series, number, all, format) {
   return { ...line, width: 0, fill: colour, paths: uPlot.paths.bars({ size: [0.75, 48, 2], radius: 0.15 }), points: { show: false } };
 }
 
-function options(place, chart, width) {
+function options(place, chart, width, height) {
   const language = document.documentElement.lang || "en";
   const format = (value) => value.toLocaleString(language);
   const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
@@ -36,7 +35,7 @@ function options(place, chart, width) {
   const last = chart.labels.length - 1;
   return {
     width,
-    height: HEIGHT,
+    height,
     scales: { x: { time: false, range: () => [-0.5, last + 0.5] }, y: { range: (_plot, _least, most) => [0, Math.max(most, 1) * 1.08] } },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     legend: { live: true },
@@ -66,13 +65,14 @@ function options(place, chart, width) {
 function draw(place) {
   const chart = JSON.parse(place.dataset.chart);
   const data = [chart.labels.map((_label, number) => number), ...chart.series.map((series) => series.data)];
+  const size = () => ({ width: place.clientWidth || 600, height: Number(place.dataset.height) });
   let plot = null;
   const again = () => {
     if (plot) plot.destroy();
-    plot = new uPlot(options(place, chart, place.clientWidth || 600), data, place);
+    plot = new uPlot(options(place, chart, size().width, size().height), data, place);
   };
   again();
-  new ResizeObserver(() => plot.setSize({ width: place.clientWidth || 600, height: HEIGHT })).observe(place);
+  new ResizeObserver(() => plot.setSize(size())).observe(place);
   new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["class"] }); // light or dark
   return () => plot.ctx.canvas;
 }
