@@ -223,7 +223,7 @@ def _recount() -> None:
         if not left:
             return
         touched = sorted({(pk, day + timedelta(days=n)) for pk, day in left for n in (-1, 0, 1)})
-        values = {
+        values: dict[str, list[int] | list[date] | int | str] = {
             "types": [pk for pk, _day in touched],
             "days": [day for _pk, day in touched],
             "last": position.last_id,

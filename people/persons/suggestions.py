@@ -2,8 +2,8 @@
 
 from django.db import connection
 
-from people import datatypes
 from people.core import words
+from people.datatypes.canonical import text_key
 from people.fields.catalog import FieldInfo
 from people.models import Person, PersonField
 from people.querysets import SEARCHED
@@ -29,7 +29,7 @@ def suggest(field: FieldInfo, beginning: str = "", limit: int = 10) -> list[str]
     found = _by_index(field.api_name, beginning, limit) if is_indexed else _of_latest(field)
     keyed: dict[str, str] = {}
     for value in (*map(str, choices), *found):
-        keyed.setdefault(datatypes.text_key(value), value)
+        keyed.setdefault(text_key(value), value)
     asked = words.Wanted.of(beginning)
     folded = {value: words.folded(value) for value in keyed.values()}
     first = [value for value, plain in folded.items() if plain.startswith(wanted)]
@@ -44,7 +44,7 @@ def suggest(field: FieldInfo, beginning: str = "", limit: int = 10) -> list[str]
 def _by_index(column: str, beginning: str, limit: int) -> list[str]:
     """Values that begin so as it is typed, then those of a few people who are found by it."""
     people = Person.objects.live().exclude(**{column: None}).newest_beginning_with(beginning)
-    return [*_walked(column, datatypes.text_key(beginning), limit), *people.values_list(column, flat=True)[:LOOKED_AT]]
+    return [*_walked(column, text_key(beginning), limit), *people.values_list(column, flat=True)[:LOOKED_AT]]
 
 
 def _walked(column: str, wanted: str, limit: int) -> list[str]:
