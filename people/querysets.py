@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.contrib.postgres.search import SearchVectorField
@@ -15,9 +15,7 @@ from django.utils import timezone
 
 from people.core import words
 
-if TYPE_CHECKING:
-    from people.models import Person, PersonDeletion, PersonField, PersonMerge, StaticList, StaticListMember
-
+M = TypeVar("M", bound=models.Model)
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
 FOUND_BY = ("email", "first_name", "middle_name", "last_name", "company")  # together they have an index of their words
@@ -56,50 +54,50 @@ def _quickly(rows: Any, text: str, person: str, nearest: Q, column: str) -> Any:
     return rows.filter(**{f"{column}__in": ids if len(ids) <= NAMED else RawSQL(indexed, parameters)})
 
 
-class PersonQuerySet(models.QuerySet["Person"]):
-    def live(self) -> "PersonQuerySet":
+class PersonQuerySet(models.QuerySet[M]):
+    def live(self) -> Self:
         """People who are on lists and pages: neither deleted, merged nor erased."""
         return self.filter(state="live")
 
-    def beginning_with(self, text: str) -> "PersonQuerySet":
+    def beginning_with(self, text: str) -> Self:
         """People of whom every word of `text` begins a word of the e-mail, a name or the company."""
         return words.with_words(self, text, person_words())
 
-    def newest_beginning_with(self, text: str) -> "PersonQuerySet":
+    def newest_beginning_with(self, text: str) -> Self:
         """The same people as `beginning_with`, for a page that begins with the newest."""
         if not text.strip():
             return self
-        newest = self.model.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
         return _quickly(self, text, "", Q(pk__gt=newest - NEAREST), "pk")
 
-    def with_email(self, emails: Iterable[str]) -> "PersonQuerySet":
+    def with_email(self, emails: Iterable[str]) -> Self:
         """People whose e-mail is one of `emails`, compared without case."""
         return self.alias(email_lower=Lower("email")).filter(email_lower__in=[email.lower() for email in emails])
 
 
-class PersonFieldQuerySet(models.QuerySet["PersonField"]):
-    def custom(self) -> "PersonFieldQuerySet":
+class PersonFieldQuerySet(models.QuerySet[M]):
+    def custom(self) -> Self:
         return self.filter(is_standard=False)
 
-    def shown(self) -> "PersonFieldQuerySet":
+    def shown(self) -> Self:
         return self.filter(is_hidden=False)
 
 
-class StaticListQuerySet(models.QuerySet["StaticList"]):
-    def shown(self) -> "StaticListQuerySet":
+class StaticListQuerySet(models.QuerySet[M]):
+    def shown(self) -> Self:
         """Lists that are not put away."""
         return self.filter(is_archived=False)
 
-    def of_person(self, person_id: int) -> "StaticListQuerySet":
+    def of_person(self, person_id: int) -> Self:
         return self.filter(members__person_id=person_id)
 
 
-class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
-    def of_list(self, static_list_id: int) -> "StaticListMemberQuerySet":
+class StaticListMemberQuerySet(models.QuerySet[M]):
+    def of_list(self, static_list_id: int) -> Self:
         """Who is on the list, by person id: never somebody deleted, merged or erased."""
         return self.filter(static_list_id=static_list_id).order_by("person_id")
 
-    def beginning_with(self, text: str) -> "StaticListMemberQuerySet":
+    def beginning_with(self, text: str) -> Self:
         """Members whom `PersonQuerySet.beginning_with` would find, for a page of one list by person id."""
         if not text.strip():
             return self
@@ -109,19 +107,19 @@ class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
         return _quickly(self, text, "person__", Q(person_id__lt=last, person__id__lt=last), "person_id")
 
 
-class PersonDeletionQuerySet(models.QuerySet["PersonDeletion"]):
-    def restorable(self) -> "PersonDeletionQuerySet":
+class PersonDeletionQuerySet(models.QuerySet[M]):
+    def restorable(self) -> Self:
         """Deletions that can still be taken back, the latest first."""
         since = timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
         return self.filter(deleted_at__gt=since).order_by("-deleted_at", "-person_id")
 
 
-class PersonMergeQuerySet(models.QuerySet["PersonMerge"]):
-    def of_people(self, person_ids: Iterable[int]) -> "PersonMergeQuerySet":
+class PersonMergeQuerySet(models.QuerySet[M]):
+    def of_people(self, person_ids: Iterable[int]) -> Self:
         """Merges, undone ones included, in which one of the people took part."""
         ids = list(person_ids)
         return self.filter(Q(winner__in=ids) | Q(loser_ids__overlap=ids))
 
-    def standing(self) -> "PersonMergeQuerySet":
+    def standing(self) -> Self:
         """Merges that were not undone, the latest first."""
         return self.filter(undone_at__isnull=True).order_by("-merged_at", "-pk")

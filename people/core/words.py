@@ -2,7 +2,7 @@
 
 A text is folded (NFKD, combining marks dropped, lower case, a few letters such as ø and ß spelled with plain ones) and
 cut into words at spaces and punctuation: `lucia.garcia@x.com` has the words lucia, garcia, x and com. The SQL function
-`search_words` (migration people 0015) does the same with the columns of a row; a test holds the two together.
+`search_words` (migration people 0016) does the same with the columns of a row; a test holds the two together.
 """
 
 import re

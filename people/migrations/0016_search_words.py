@@ -46,7 +46,7 @@ return search_words(coalesce(email, '') || ' ' || coalesce(first_name, '') || ' 
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("people", "0014_import_undo")]
+    dependencies = [("people", "0015_jobs")]
 
     operations = [
         migrations.RunSQL(

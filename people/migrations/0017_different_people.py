@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0015_search_words"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("people", "0016_search_words"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(
