@@ -5,7 +5,6 @@ from functools import partial
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -16,6 +15,7 @@ from activities.models import ActivityType
 from activities.types import files as type_files
 from activities.types.definition import DELETE, EDIT
 from people.admin.forms import PlaceForm
+from people.core import words
 from people.core.admin.base import number, require
 from people.core.errors import RejectedError, located
 from people.definitions import lifecycle
@@ -54,7 +54,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
             return redirect("admin:activities_activitytype_change", activity_type.pk)
     wanted = request.GET.get("q", "").replace("\0", " ").strip()
     if wanted:
-        gone = gone.filter(Q(live__name__icontains=wanted) | Q(api_name__icontains=wanted))
+        gone = words.search(gone, wanted, "live__name", "api_name")
     shown = list(gone[: DELETED_SHOWN + 1])
     return show(
         request,

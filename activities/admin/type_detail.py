@@ -1,6 +1,5 @@
 """The page of one activity type: overview, fields, versions, what uses it, and how programs record it."""
 
-import json
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,15 +14,17 @@ from activities import labels
 from activities.admin import api_examples
 from activities.admin.base import find_type, show
 from activities.admin.transitions import next_steps
+from activities.log import intervals, rollup
 from activities.log import reader as log_reader
-from activities.log import rollup
 from activities.models import ActivityType, ActivityVersion
 from people.core import installation, references
+from people.core.admin import charts
 from people.core.admin.base import tabs_of
 from people.definitions import differences
 from people.models import Person
 
 RANGES = (30, 90, 365)
+ALL = "all"  # the period from the first activity to the last
 LATEST = 10
 SAMPLE = 1_000  # activities that the top values are of
 TABS: tuple[tuple[str, Any, str], ...] = (
@@ -54,11 +55,16 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
 
 def overview(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
-    asked = request.GET.get("days", "")
-    days = int(asked) if asked in {str(length) for length in RANGES} else RANGES[0]
-    last = timezone.now().astimezone(installation.zone()).date()
-    counts = rollup.daily([activity_type.pk], last - timedelta(days=days - 1), last)
-    points = _weekly(counts) if days > 90 else list(counts.items())
+    span = rollup.span([activity_type.pk])
+    today = timezone.now().astimezone(installation.zone()).date()
+    days, first, last = _period(request.GET.get("days", ""), today, span)
+    counts = rollup.daily([activity_type.pk], first, last)
+    total = sum(counts.values())
+    if not total and span.total and "days" not in request.GET:  # a short period is not taken for everything
+        days, first, last = _period(ALL, today, span)
+        counts, total = rollup.daily([activity_type.pk], first, last), span.total
+    interval = intervals.fitting(first, last) if days == ALL else "week" if days > 90 else "day"
+    points = intervals.grouped(counts.items(), interval)
     latest = log_reader.latest(activity_type.pk, LATEST)
     return show_tab(
         request,
@@ -67,12 +73,15 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         days=days,
         ranges=RANGES,
         points=points,
-        by_week=days > 90,
-        chart=_chart(points, str(activity_type)),
-        total=sum(counts.values()),
+        all_time=ALL,
+        span=span,
+        interval=intervals.INTERVALS[interval],
+        rows=[(intervals.label(start, interval), count) for start, count in points],
+        chart=_chart(points, interval, str(activity_type)),
+        total=total,
         counted_at=rollup.read_at(),
         last_seen=latest[0].occurred_at if latest else None,
-        top=_shares(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
+        top=_repeated(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
         sample=SAMPLE,
         changes=differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
@@ -134,35 +143,27 @@ def developers(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def _weekly(counts: dict[date, int]) -> list[tuple[date, int]]:
-    """Sums of seven days each, counted back from the last; the first may have fewer."""
-    items = list(counts.items())
-    start = len(items) % 7
-    weeks = [items[:start], *(items[i : i + 7] for i in range(start, len(items), 7))]
-    return [(week[0][0], sum(count for _day, count in week)) for week in weeks if week]
+def _period(asked: str, today: date, span: rollup.Span) -> tuple[Any, date, date]:
+    """The period that the address asks for, as its name, first and last day; all of it where it asks for `ALL`."""
+    if asked == ALL and span.first and span.last:
+        return ALL, span.first, span.last
+    days = int(asked) if asked in {str(length) for length in RANGES} else RANGES[0]
+    return days, today - timedelta(days=days - 1), today
 
 
-def _chart(points: list[tuple[date, int]], label: str) -> str:
-    """Bars as Chart.js takes them, days without their year."""
+def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
+    """What the script of charts draws, days and weeks of one year without it."""
     short = get_format("MONTH_DAY_FORMAT").replace("F", "M")
-    return json.dumps(
-        {
-            "labels": [date_format(day, short) for day, _count in points],
-            "datasets": [
-                {
-                    "label": label,
-                    "data": [count for _day, count in points],
-                    "backgroundColor": "var(--color-primary-500)",
-                }
-            ],
-        }
-    )
+    is_short = interval in ("day", "week") and len({start.year for start, _count in points}) < 3
+    labels = [date_format(start, short) if is_short else intervals.label(start, interval) for start, _count in points]
+    series = charts.Series(label, [count for _start, count in points])
+    return charts.chart(labels, intervals.INTERVALS[interval], [series])
 
 
-def _shares(values: list[tuple[str, int]]) -> list[tuple[str, int, int]]:
-    """With each count's share of the greatest, in percent: how long its bar is."""
-    most = max((count for _value, count in values), default=1)
-    return [(value, count, round(100 * count / most)) for value, count in values]
+def _repeated(values: list[tuple[str, int]]) -> list[tuple[str, int, int]]:
+    """Each value with its count and the bar's length, in percent of the greatest; none where no value repeats."""
+    most = max((count for _value, count in values), default=0)
+    return [(value, count, round(100 * count / most)) for value, count in values] if most > 1 else []
 
 
 def _with_people(activities: list[Any]) -> list[tuple[Any, str, bool]]:

@@ -96,7 +96,7 @@ class ActivityTypeAdmin(PagesAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Standard types are found by the names that pages show, too."""
         found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        called = standard_types.called(search_term.strip())
+        called = standard_types.called(search_term)
         return found | queryset.filter(pk__in=called) if called else found, has_duplicates
 
     @admin.display(description=gettext_lazy("Name"))

@@ -18,7 +18,17 @@ from people.core.refusals import BadQueryError
 from people.core.source import Channel
 from people.definitions import checks
 from people.models import Person
-from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, ValueField, WordsFilter, cast, typed_filters
+from people.rest.filters import (
+    NUMBER_KEY,
+    Column,
+    Filters,
+    SearchFilter,
+    TypedFilter,
+    ValueField,
+    WordsFilter,
+    cast,
+    typed_filters,
+)
 
 MAX_VALUES = 300
 MAX_SAME_KEY = 1_000  # activities of one external id that a list is made of
@@ -43,6 +53,7 @@ class ActivityTypeFilters(Filters):
         model = ActivityType
         fields = ()
 
+    search = SearchFilter("api_name", _shown("name"), _shown("filter_name"), _shown("trigger_name"))
     state = WordsFilter(STATES)
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),

@@ -21,7 +21,7 @@ from people.datatypes.registry import BY_NAME, DataType
 
 SECONDS = 20
 WORK_MEMORY = "64MB"
-MOST_DAYS = 3_660
+MOST_DAYS = 36_600
 MOST_STEPS = 5
 MOST_ROWS = 50
 
@@ -71,11 +71,11 @@ _WHERE = """a.activity_type_id = %(type)s
 
 
 def check(scope: Scope) -> None:
-    """Raise `RejectedError` (`out_of_range`) for a period that runs backwards or over more than ten years."""
+    """Raise `RejectedError` (`out_of_range`) for a period that runs backwards or over more than a hundred years."""
     if scope.first > scope.last:
         raise RejectedError(Problem("out_of_range", _("The period ends before it begins."), ("since",)))
     if (scope.last - scope.first).days > MOST_DAYS:
-        raise RejectedError(Problem("out_of_range", _("A report reaches over ten years at most."), ("since",)))
+        raise RejectedError(Problem("out_of_range", _("A report reaches over a hundred years at most."), ("since",)))
 
 
 def to_read(type_ids: Sequence[int], scope: Scope) -> int:

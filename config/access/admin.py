@@ -27,6 +27,7 @@ from config.access.sign_in import account, passwords
 from config.access.sign_in import views as sign_in_views
 from config.access.sign_in.sessions import signed_in
 from config.access.users import role_audit, roles
+from people.core.admin.search import WordSearch
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
 
@@ -88,7 +89,7 @@ _SIGN_IN = ("username", "email", "first_name", "last_name")
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(WordSearch, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

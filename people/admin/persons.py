@@ -25,7 +25,7 @@ from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticList, StaticListMember
 from people.persons import duplicates, upsert
 from people.persons import merge as person_merge
-from people.querysets import SEARCHED
+from people.querysets import FOUND_BY
 
 LISTS_SHOWN = 100
 
@@ -72,8 +72,8 @@ class PersonAdmin(PagesAdmin):
     list_display = ("shown_name", "email", "company", "country", "timeline")
     list_display_links = ("shown_name",)
     list_filter = (UnsubscribedFilter, InvalidFilter, ListFilter)
-    search_fields = SEARCHED
-    search_help_text = gettext_lazy("Beginning of e-mail, first name, last name or company")
+    search_fields = FOUND_BY
+    search_help_text = gettext_lazy("Name, e-mail or company")
     list_before_template = "people/_people_links.html"
     list_per_page = 50
     list_max_show_all = 0
@@ -93,7 +93,7 @@ class PersonAdmin(PagesAdmin):
         return ("-id",)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """By the beginning, on the lower-case indexes; the words of a name may come in any order."""
+        """On the index of people's words; the words of a name may come in any order."""
         return queryset.newest_beginning_with(search_term), False
 
     @admin.display(description=gettext_lazy("Name"))

@@ -29,7 +29,7 @@ class StaticListAdmin(PagesAdmin):
     list_display = ("name", "folder", "owner", "is_archived", "created_by", "created_at")
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("folder", "owner", "created_by")
-    search_fields = ("name__istartswith", "description")
+    search_fields = ("name", "description")
     list_before_template = "people/_lists_links.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:

@@ -6,14 +6,16 @@ from people.core.models import Folder, Installation
 from people.core.notifications import Notice, NoticeSwitch
 from people.files.models import Export, Import, ImportFailure
 from people.models.history import PersonDeletion, PersonMerge
-from people.models.jobs import BulkAction, BulkPart, DuplicateGroup
+from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch
 from people.models.lists import StaticList, StaticListCount, StaticListMember
 from people.models.person import Person, PersonField, PersonKey
 
 __all__ = [
     "BulkAction",
     "BulkPart",
+    "DifferentPeople",
     "DuplicateGroup",
+    "DuplicateSearch",
     "Export",
     "Folder",
     "Import",

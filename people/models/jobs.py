@@ -5,10 +5,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from people.core.job_model import End, Job, LifeCycle, RowClaim
 from people.models.lists import StaticList
+from people.models.person import Person
 
 
 class DuplicateGroup(models.Model):
@@ -26,6 +28,41 @@ class DuplicateGroup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.people}"
+
+
+class DuplicateSearch(models.Model):
+    """When the one search for duplicates was last asked for, and last done."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    asked_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "duplicate_search"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.done_at)
+
+
+class DifferentPeople(models.Model):
+    """Two people of whom somebody said that they are not the same: no search proposes to merge them."""
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="+")  # the smaller id
+    other = models.ForeignKey(Person, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    told_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "different_people"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint("person", "other", name="different_people_are_told_once"),
+            models.CheckConstraint(condition=Q(person__lt=F("other")), name="different_people_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} ≠ {self.other_id}"
 
 
 class BulkAction(Job):

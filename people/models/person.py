@@ -1,6 +1,6 @@
 """People, the fields that describe them, and the lists they are on."""
 
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -80,6 +80,7 @@ class Person(models.Model):
             models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="person_first_name_lower"),
             models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="person_last_name_lower"),
             models.Index(OpClass(Lower("company"), name="text_pattern_ops"), name="person_company_lower"),
+            GinIndex(querysets.person_words(), name="person_words"),
             models.Index("id", condition=Q(unsubscribed=True), name="person_unsubscribed"),
             models.Index("id", condition=Q(email_invalid=True), name="person_email_invalid"),
             models.Index("updated_at", name="person_updated_at"),

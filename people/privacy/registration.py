@@ -61,6 +61,7 @@ def register() -> None:
         ),
         # who is gone when it is looked at again is passed over
         IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
+        RowsOf("different_people", ("person_id", "other_id"), _("notes that people are not the same")),
         IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
     )
 

@@ -29,6 +29,7 @@ from django.db.models.lookups import (
 )
 from django.utils.translation import gettext as _
 
+from people.core import words
 from people.core.db import value_sql
 from people.core.errors import Problem, show
 from people.datatypes import json_schema
@@ -224,6 +225,17 @@ class WordsFilter(django_filters.Filter):
         for word in value:
             wanted |= self.conditions[word]
         return queryset.filter(wanted)
+
+
+class SearchFilter(TypedFilter):
+    """`?search=gar luc`: each word begins a word of one of `columns`, or whatever `find` of the rows and text does."""
+
+    def __init__(self, *columns: Any, find: Callable[[Any, str], Any] | None = None) -> None:
+        super().__init__(None, "string", _IS, "Every word begins a word of this, case and accents aside.")
+        self.find = find or (lambda rows, text: words.search(rows, text, *columns))
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        return queryset if value is None else self.find(queryset, value)
 
 
 def typed_filters(name: str, left: Any, column: Column) -> dict[str, TypedFilter]:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from people.core.errors import Problem, bad_value
 from people.core.refusals import NotFoundError, UnprocessableError
-from people.rest.filters import NUMBER_KEY, Column, Filters
+from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
 from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
 from smartlists.api import campaign_serializers as shown
 from smartlists.api.serializers import HealthShown, health_shown
@@ -27,6 +27,7 @@ class SmartCampaignFilters(Filters):
         model = SmartCampaign
         fields = ()
 
+    search = SearchFilter("name", "description")
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "name": Column("string", is_nullable=False),

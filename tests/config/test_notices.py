@@ -10,6 +10,8 @@ from activities.types.definition import ACTIVITY_TYPES
 from people.core import notifications
 from people.core.notifications import Notice
 from people.definitions import lifecycle
+from people.lists import static_lists
+from smartlists.models import SmartCampaign, SmartList
 from tests.factories import CHECK_FIELDS, edit_description, names, person
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +95,24 @@ def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
         "Reports" in client.get("/admin/search/", {"s": "repo", "extended": 1}, headers={"accept-language": "en"}).text
     )
     assert client.get("/admin/search/", {"s": "\x00", "extended": 1}).status_code == 200
+
+
+def test_the_palette_finds_everything_by_the_beginning_of_each_word(team, client):
+    person(first_name="Lucía", last_name="García", email="lg@one.example", company="Anatolia")
+    person(first_name="Lucía", last_name="García", email="lucia@two.example")
+    static_lists.create("Garden: Lúcid dreams", None)
+    SmartList.objects.create(name="Luck by garage", rules={"filters": []})
+    SmartCampaign.objects.create(name="Gárgola lucida", definition={})
+    client.force_login(team[1])
+
+    def found(term):
+        return client.get("/admin/search/", {"s": term, "extended": 1}, headers={"accept-language": "en"}).text
+
+    both = found("gar luc")
+    for text in ("lg@one.example · Anatolia", "lucia@two.example", "Garden: Lúcid dreams", "Luck by garage", "Gárgola"):
+        assert text in both
+    assert "García" not in found("arcia")
+    assert "Email Invalid Cause" in found("invalid cause")
+    assert "/admin/status/" not in found("stat")
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    assert "/admin/status/" in found("stat") and "Installation" in found("inst")

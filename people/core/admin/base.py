@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
+from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, Problem, RejectedError, located
 from people.core.numerals import whole_number
 from people.core.source import Channel, Source
@@ -23,7 +24,7 @@ T = TypeVar("T")
 OwnPages = Iterable[tuple[str, Callable[..., Any], str]]
 
 
-class PagesAdmin(ModelAdmin):
+class PagesAdmin(WordSearch, ModelAdmin):
     """A model whose pages are ours: verbs do the work, and say what is wrong."""
 
     show_full_result_count = False

@@ -47,6 +47,26 @@ def test_the_overview_shows_counts_last_seen_top_values_and_latest(admin, monkey
     assert "Ann Ávila" in shown.text and "&lt;b&gt;" in shown.text and "<b>" not in shown.text
 
 
+def test_imported_history_is_seen_although_nothing_happened_of_late(admin, monkeypatch):
+    check, ann = approved_type(), person()
+    days = [f"19{year}-0{month}-15T10:00:00Z" for year in (97, 98) for month in (1, 6)]
+    recorded(*(activity(ann.pk, occurred_at=day, primary_value=day) for day in days))
+    monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
+    rollup.catch_up()
+    shown = admin.get(page("change", check.pk))
+    assert shown.context["days"] == "all" and shown.context["total"] == 4
+    assert sum(count for _start, count in shown.context["points"]) == 4 and len(shown.context["points"]) < 120
+    assert "4</span>" in shown.text and "01/15/1997 – 06/15/1998" in " ".join(shown.text.split())
+    assert shown.context["top"] == []  # no value repeats
+    asked = admin.get(page("change", check.pk), {"days": "30"})
+    assert asked.context["total"] == 0 and "Show all time" in asked.text and "Nothing recorded yet" not in asked.text
+
+
+def test_a_type_that_nothing_was_recorded_of_says_so(admin):
+    shown = admin.get(page("change", approved_type().pk)).text
+    assert "Nothing recorded yet" in shown and "All time" not in shown
+
+
 def test_a_period_that_is_not_offered_is_the_first_one(admin):
     assert admin.get(page("change", approved_type().pk), {"days": "9" * 400}).context["days"] == 30
 
