@@ -21,7 +21,7 @@ HIDDEN = "•••"  # in the place of a value
 CONTENT_TYPE = "Content-Type"  # said by the product itself, and no secret
 UPGRADE_LASTS = timedelta(days=1)
 BATCH = 500
-_FIRST, _SEALED = "0001_initial", "0009_sealed_headers"
+_FIRST, _SEALED = "0001_initial", "0010_sealed_headers"
 
 Row = Webhook | WebhookDelivery
 

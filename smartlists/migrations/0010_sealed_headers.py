@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Room for sealed headers. What is there is sealed a day later, when the version before is gone for sure."""
 
-    dependencies = [("smartlists", "0008_webhook_payload_version")]
+    dependencies = [("smartlists", "0009_jobs")]
 
     operations = [
         operation
