@@ -50,10 +50,10 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "SCRIPTS": [
-        lambda request: static("js/naming.js"),
-        lambda request: static("js/focusing.js"),
-        lambda request: static("js/ordering.js"),
-        lambda request: static("js/copying.js"),
+        lambda request: static("js/parts/proposed-names.js"),
+        lambda request: static("js/parts/focus.js"),
+        lambda request: static("js/parts/dragged-rows.js"),
+        lambda request: static("js/parts/copy-buttons.js"),
     ],
     "COLORS": {
         "primary": {
