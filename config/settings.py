@@ -191,7 +191,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "config.static_storage.ModuleStaticFilesStorage"},
 }
 
 FILES_DIR = Path(env.str("FILES_DIR", "") or DATA_DIR / "files")  # uploads and exports: shared by all processes

@@ -49,12 +49,6 @@ UNFOLD: dict[str, Any] = {
     "COMMAND": {"search_callback": "config.pages.command_palette.search"},
     "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
-    "SCRIPTS": [
-        lambda request: static("js/parts/proposed-names.js"),
-        lambda request: static("js/parts/focus.js"),
-        lambda request: static("js/parts/dragged-rows.js"),
-        lambda request: static("js/parts/copy-buttons.js"),
-    ],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 183)",

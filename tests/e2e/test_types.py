@@ -87,7 +87,12 @@ def test_fields_are_moved_with_the_keyboard(page):
 def test_fields_are_dragged_to_another_place(page):
     check = approved_type()
     page.goto(f"/admin/activities/activitytype/{check.pk}/fields/")
-    page.locator("#field-pages").drag_to(page.locator("#field-amount"), target_position={"x": 60, "y": 4})
+    grip, target = (page.locator(f"#field-{name} .ca-grip").bounding_box() for name in ("pages", "amount"))
+    page.mouse.move(grip["x"] + 8, grip["y"] + 8)
+    page.mouse.down()
+    for step in range(1, 9):  # a hand passes the places between
+        page.mouse.move(target["x"] + 8, grip["y"] + 8 + (target["y"] - 4 - grip["y"] - 8) * step / 8)
+    page.mouse.up()
     expect(page.get_by_text("Approved with draft")).to_be_visible()
     expect(page.locator("tbody tr").nth(1)).to_have_id("field-pages")
 

@@ -1,21 +1,25 @@
-// Buttons that copy a text: what `data-copy` holds, said in the status beside them.
-"use strict";
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (!button) return;
+async function copy(text, button) {
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(text);
   } catch {
     // pages that did not come by HTTPS have no clipboard: select the text and copy as people do
     const box = document.createElement("textarea");
-    box.value = button.dataset.copy;
+    box.value = text;
     document.body.append(box);
     box.select();
     document.execCommand("copy");
     box.remove();
     button.focus();
   }
-  const status = button.parentElement.querySelector("[data-copied]");
-  if (status) status.textContent = status.dataset.copied;
-});
+}
+
+/** Has buttons copy the text that their `data-copy` holds; the status beside them says so. */
+export function enableCopying() {
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await copy(button.dataset.copy, button);
+    const status = button.parentElement.querySelector("[data-copied]");
+    if (status) status.textContent = status.dataset.copied;
+  });
+}
