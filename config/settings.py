@@ -120,6 +120,7 @@ MIDDLEWARE = [
     "config.observability.metrics.MetricsMiddleware",
     "config.observability.logging.RequestLogMiddleware",
     "config.middleware.ContentSecurityMiddleware",
+    "config.middleware.CompressedPagesMiddleware",
     "config.marketo.wire.middleware.MarketoMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -184,6 +185,7 @@ AUTH_USER_MODEL = "access.User"
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", "en")
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, get_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from activities.log import reader as log_reader
@@ -93,9 +93,8 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
 
 
 def _chart(daily: dict[Any, int]) -> str:
-    short = get_format("MONTH_DAY_FORMAT").replace("F", "M")
     bars = {"data": list(daily.values()), "backgroundColor": "var(--color-primary-500)", "label": _("Activities")}
-    return json.dumps({"labels": [date_format(day, short) for day in daily], "datasets": [bars]})
+    return json.dumps({"labels": [date_format(day, "MONTH_DAY_FORMAT") for day in daily], "datasets": [bars]})
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:

@@ -44,10 +44,15 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "event_available",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,  # there is no site beside these pages
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
     "COMMAND": {"search_callback": "config.pages.command_palette.search"},
-    "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
+    "STYLES": [
+        lambda request: static("css/tokens.css"),
+        lambda request: static("css/app.css"),
+        lambda request: static("css/smartlists.css"),
+    ],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "COLORS": {
         "primary": {

@@ -10,7 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from people.core.admin.object_actions import Action, menu
 from smartlists.lists import diagnostics as list_diagnostics
+from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
 
 NAME = "admin:smartlists_smartlist"
@@ -43,6 +45,20 @@ def _tabs(smart_list: SmartList) -> list[tuple[str, str, str]]:
     return [(tab, label, reverse(f"{NAME}_{name}", args=[smart_list.pk])) for tab, (label, name) in labels.items()]
 
 
+def _actions(request: HttpRequest, smart_list: SmartList) -> list[Action]:
+    def address(name: str, right: str) -> str:
+        return reverse(f"{NAME}_{name}", args=[smart_list.pk]) if request.user.has_perm(right) else ""
+
+    return menu(
+        duplicate=address("copy", "smartlists.add_smartlist"),
+        place=address("place", list_editing.CHANGE),
+        export=(Action(_("Export (CSV)"), address("export", "people.export_person")),),
+        archive=address("archive", list_editing.CHANGE),
+        is_archived=smart_list.is_archived,
+        delete=address("remove", "smartlists.delete_smartlist"),
+    )
+
+
 def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: str = "", **context: Any) -> HttpResponse:
     return render(
         request,
@@ -51,9 +67,11 @@ def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: st
             **admin.site.each_context(request),
             "title": str(smart_list or title),
             "opts": SmartList._meta,
+            "original": smart_list,
             "smart_list": smart_list,
             "tab": tab,
             "tabs": _tabs(smart_list) if smart_list else (),
+            "actions": _actions(request, smart_list) if smart_list else (),
             "evaluation": _told(smart_list) if smart_list else None,
             "health": list_diagnostics.sentences(list_diagnostics.of_list(smart_list)) if smart_list else (),
             "zone": timezone.get_current_timezone_name(),

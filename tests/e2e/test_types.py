@@ -28,7 +28,7 @@ def test_a_type_from_its_name_to_an_approved_version_and_a_draft_of_the_next(pag
     name, api_name, filter_name, trigger_name = PROPOSED[language]
     page.goto("/admin/")
     page.locator(LIST).first.click()
-    page.get_by_role("link", name=_("New activity type"), exact=True).click()
+    page.locator("a.addlink").click()
     page.locator("#id_name").press_sequentially(name)
     expect(page.locator("#id_api_name")).to_have_value(api_name)
     press(page, "Next")

@@ -27,7 +27,8 @@ class PagesAdmin(ModelAdmin):
     def page(self, request: HttpRequest, name: str, title: Any, **context: Any) -> HttpResponse:
         shell = self.admin_site.each_context(request)
         status = context.pop("status", 200)
-        whole = {**shell, "title": title, "opts": self.opts, **context}
+        shown = context.get(self.opts.model_name or "") or context.get("static_list")
+        whole = {**shell, "title": title, "opts": self.opts, "original": shown, **context}
         return render(request, f"people/{name}.html", whole, status=status)
 
     def tried(self, request: HttpRequest, verb: Callable[[], Any], done: Any = "") -> Any:

@@ -26,6 +26,8 @@ BADGES = {"active": "ca-badge--good", "paused": "ca-badge--draft", "draft": "ca-
 class SmartCampaignAdmin(ModelAdmin):
     list_display = ("name", "shown_state", "shown_triggers", "activated_at", "updated_at")
     list_filter = ("state", "folder")
+    nothing_yet = _("A campaign acts when somebody does something: it waits, changes fields, calls webhooks.")
+    empty_icon = "bolt"
     search_fields = ("name", "description")
     search_help_text = _("Name or description")
     ordering = ("name",)
@@ -57,7 +59,8 @@ class SmartCampaignAdmin(ModelAdmin):
             path("<int:pk>/results/", wrap(campaign_views.show_results), name=f"{name}_results"),
             path("<int:pk>/results.csv", wrap(campaign_views.export), name=f"{name}_export"),
             path("<int:pk>/try/", wrap(campaign_views.try_page), name=f"{name}_try"),
-            path("<int:pk>/settings/", wrap(campaign_views.settings_page), name=f"{name}_settings"),
+            path("<int:pk>/duplicate/", wrap(campaign_views.duplicate), name=f"{name}_duplicate"),
+            path("<int:pk>/remove/", wrap(campaign_views.remove), name=f"{name}_remove"),
             path("<int:pk>/do/<slug:verb>/", wrap(campaign_views.do), name=f"{name}_do"),
             *super().get_urls(),
         ]
