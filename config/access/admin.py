@@ -25,6 +25,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from config.access.models import ApiClient, User
 from config.access.sign_in import account, passwords
 from config.access.sign_in import views as sign_in_views
+from config.access.sign_in.sessions import signed_in
 from config.access.users import role_audit, roles
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
@@ -46,7 +47,7 @@ class OwnPassword(PasswordChangeView):
     success_url = reverse_lazy("mfa_index")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        user, password = self.request.user, form.cleaned_data["new_password1"]
+        user, password = signed_in(self.request), form.cleaned_data["new_password1"]
         passwords.change(user, password, user, keep=self.request.session.session_key)
         update_session_auth_hash(self.request, user)
         messages.success(self.request, _("Your password is changed; elsewhere you are signed out."))
@@ -71,9 +72,9 @@ class PasswordOfAnother(AdminPasswordChangeForm):
 
 
 # one channel: whatever leads to the admin's login page leads to ours
-admin.site.login = sign_in_views.page  # type: ignore[method-assign]
+admin.site.login = sign_in_views.page  # type: ignore[method-assign, assignment]  # one more kind of reply
 admin.site.has_permission = sign_in_views.has_permission  # type: ignore[method-assign]
-admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign]
+admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign, assignment]
 
 
 class RolesField(forms.ModelMultipleChoiceField):
@@ -181,8 +182,9 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         within = obj is None or _roles_within(request.user).filter(pk=obj.pk).exists()
         return super().has_delete_permission(request, obj) and within
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        return _within(super().formfield_for_manytomany(db_field, request, **options), request.user, db_field.name)
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **options: Any) -> Any:
+        field = super().formfield_for_manytomany(db_field, request, **options)
+        return field if request is None else _within(field, request.user, db_field.name)
 
 
 def _own_rights(user: Any) -> Any:
