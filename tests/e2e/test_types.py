@@ -101,7 +101,7 @@ def test_a_deleted_type_is_brought_back(page, language):
     approved_type()
     page.goto("/admin/activities/activitytype/")
     page.get_by_role("link", name="Deposit Check").click()
-    choose(page, "Delete")
+    choose(page, "Delete…")
     page.get_by_role("textbox").last.fill("Deposit Check")
     press(page, "Delete")
     page.get_by_role("link", name=_("Deleted types"), exact=True).click()
