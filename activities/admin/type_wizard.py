@@ -12,11 +12,15 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from activities.admin.base import find_type, number, require, show
+from activities.admin.base import find_type, show
 from activities.admin.forms import TypeForms
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle, name_proposals, validation
+from activities.types import name_proposals
+from activities.types.definition import ACTIVITY_TYPES, Names
+from people.core.admin.base import number, require
 from people.core.errors import Problem, RejectedError
+from people.datatypes.naming import MAX_NAME
+from people.definitions import drafts, lifecycle
 
 ADD = "activities.add_activitytype"
 # number: (title, the names it asks for)
@@ -36,12 +40,12 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, 1, _begin(request))
     data = _with_proposals(request.POST)
-    here, go = number(data.get("step"), LAST) or LAST, data.get("go", "save")
+    here, go = number(data.get("step")) or LAST, data.get("go", "save")
     if go == "save":
         return _create(request, TypeForms(data))
     if go == "more":
         return _page(request, here, TypeForms.again(data, MORE_ROWS))
-    there = min(number(go, here) or here, LAST)
+    there = min(number(go) or here, LAST)
     if there > here:
         forms = TypeForms(data)
         if not _is_right(forms, here):
@@ -66,7 +70,7 @@ def check(request: HttpRequest) -> HttpResponse:
 def _begin(request: HttpRequest) -> TypeForms:
     """Empty forms, or those of the type that is to be duplicated."""
     like = number(request.GET.get("like"))
-    if like is None:
+    if not like:
         return TypeForms()
     activity_type = find_type(request, like)
     name = _("%(name)s copy") % {"name": activity_type}
@@ -77,7 +81,7 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
     if not forms.is_valid():
         return _page(request, 1 if forms.names.errors else LAST, forms)
     try:
-        created = lifecycle.create(forms.names.names, forms.specs, request.user)
+        created = lifecycle.create(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
@@ -116,7 +120,7 @@ def _is_right(forms: TypeForms, step: int) -> bool:
 
 def _name_problems(data: Any) -> list[Problem]:
     asked = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
-    return [problem for problem in drafts.faults_of_names(drafts.Names(**asked)) if problem.path]
+    return [problem for problem in drafts.faults_of_names(ACTIVITY_TYPES, Names(**asked)) if problem.path]
 
 
 def _with_proposals(posted: QueryDict) -> QueryDict:
@@ -132,7 +136,7 @@ def _with_proposals(posted: QueryDict) -> QueryDict:
 
 
 def _proposal(name: str) -> name_proposals.Proposal:
-    return name_proposals.propose(name[: validation.MAX_NAME], get_language() or "en")
+    return name_proposals.propose(name[:MAX_NAME], get_language() or "en")
 
 
 def _similar(name: str) -> list[ActivityType]:

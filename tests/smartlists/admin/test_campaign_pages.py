@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from smartlists.campaigns import dispatcher
+from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
@@ -78,6 +79,20 @@ def test_a_campaign_is_built_without_javascript(client, marketer):
     dispatcher.drain()
     results = client.get(at("results", made.pk)).content.decode()
     assert "Ann Lee" in results and "Add to the static list “VIPs”" in results and "Add 5 to Person Score" in results
+
+
+def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client, marketer):
+    approved_type()
+    saved = draft(add_to(a_list()), name="Big cheques")
+    form = form_of(client.get(at("change", saved.pk)))
+    campaign_lifecycle.delete(saved, None)
+    assert client.post(at("panel", saved.pk), form).status_code == 200
+    form = pressed(client, at("change", saved.pk), form, "step_add:", **{"choice:step_add:": "wait"})
+    page = client.post(at("change", saved.pk), {**form, "do": "save", "description": "kept"})
+    assert "deleted while you were editing" in page.text and f'action="{at("add")}"' in page.text
+    assert client.post(at("add"), {**form_of(page), "do": "save"}).status_code == 302
+    made = SmartCampaign.objects.get()
+    assert made.description == "kept" and [step["do"] for step in made.definition["steps"]] == ["add_to_list", "wait"]
 
 
 def test_what_was_saved_comes_back_into_the_form(client, marketer):
