@@ -76,6 +76,7 @@ MEANINGS: Mapping[str, object] = {
     "no_plan": _("The import has no plan yet. Say first which column goes where."),
     "no_pyarrow": _("This installation cannot write the format: a library is not installed."),
     "no_space": _("The disk is nearly full. Nothing was written; an operator has to make room."),
+    "no_audience": _("The campaign has no audience, so that it would run for everybody."),
     "no_step": _("The campaign has no step, or none of this number."),
     "no_trigger": _("The campaign has no trigger."),
     "not_acceptable": _("Only JSON is answered here."),

@@ -30,7 +30,7 @@ class Kind:
 
 # upper apps add theirs with `describe`
 KINDS: dict[str, Kind] = {
-    "import_done": Kind(gettext_lazy("An import of yours is done"), gettext_lazy("Import %(number)s is done.")),
+    "import_done": Kind(gettext_lazy("An import of yours is done"), gettext_lazy("The import of %(file)s is done.")),
     "export_done": Kind(gettext_lazy("An export of yours is ready"), gettext_lazy("Export %(number)s is ready.")),
 }
 
@@ -59,7 +59,9 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         kind = KINDS.get(self.kind)
-        return str(kind.sentence) % self.parameters if kind else self.kind
+        # notices of imports by an earlier version know their number alone
+        parameters = {"file": self.parameters.get("number", ""), **self.parameters}
+        return str(kind.sentence) % parameters if kind else self.kind
 
     @property
     def url(self) -> str:

@@ -16,6 +16,7 @@ from people.core.admin.base import ids_of, number, require, show_page, tabs_of
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
+from smartlists.webhooks import headers as webhook_headers
 
 NAME = "admin:smartlists_webhook"
 TABS = (("webhook", gettext_lazy("Address"), "change"), ("webhook_deliveries", gettext_lazy("Calls"), "deliveries"))
@@ -43,7 +44,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A webhook's address, headers and body; a new one's secret is shown once."""
     hook = find(request, pk) if pk is not None else None
     require(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
-    typed, problems = _typed_of(hook, request.user), []
+    typed, problems = _typed_of(hook), []
     if request.method == "POST":
         require(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
         typed = _typed(request)
@@ -68,9 +69,9 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     )
 
 
-def _typed_of(hook: Webhook | None, by: Any) -> dict[str, Any]:
+def _typed_of(hook: Webhook | None) -> dict[str, Any]:
     hook = hook or Webhook()
-    lines = "\n".join(f"{name}: {value}" for name, value in webhook_editing.headers_shown(hook, by).items())
+    lines = "\n".join(f"{name}: {value}" for name, value in webhook_headers.masked(hook).items())
     return {
         "name": hook.name,
         "method": hook.method,

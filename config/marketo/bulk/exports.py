@@ -107,7 +107,7 @@ def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponseBase:
     export = _own(call, kind).filter(key=key, state=Export.State.COMPLETED).first()
     path = export_jobs.path_of(export) if export else None
     if export is None or path is None or not path.exists():
-        return HttpResponse("Not Found\n", status=404, content_type="text/plain")
+        return bulk_endpoints.no_file()
     opened = path.open("rb")
     size = path.stat().st_size
     span = _span(call.request, size)

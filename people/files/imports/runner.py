@@ -141,7 +141,8 @@ class _Run:
                 self.track(batch.size)
         if self.job.finish(bytes_done=self.job.size, wish="") and not self.is_check:
             pk = self.job.pk
-            notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, number=pk)
+            named = {"number": pk, "file": self.job.name}
+            notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, **named)
 
     def _batch(self, batch: Batch, old: int) -> None:
         """Record a batch but for its first `old` rows, which a run before has recorded."""

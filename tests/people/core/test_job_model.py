@@ -39,6 +39,11 @@ NOW = timezone.now()
 PATIENCE = 20  # seconds that a worker may take for anything
 
 
+@pytest.fixture(autouse=True)
+def _own_files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+
+
 # --- One job of each kind, as the product's verbs make it ---------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from smartlists.catalog import Catalogue
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, SmartCampaign, Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
+from smartlists.webhooks import headers as webhook_headers
 from tests.factories import approved_type, person
 from tests.query_budget import query_budget
 from tests.smartlists import rule_factories
@@ -319,13 +320,17 @@ def test_webhooks_are_made_changed_and_sent_again(client, marketer):
     assert "one header a line" in client.post(add, typed).content.decode()
     page = client.post(add, typed | {"url": "https://example.com/", "headers": "X-Token: abc"}).content.decode()
     hook = Webhook.objects.get()
-    assert "whsec_" in page and hook.headers == {"X-Token": "abc"}
+    assert "whsec_" in page and webhook_headers.of(hook) == {"X-Token": "abc"}
     change = reverse("admin:smartlists_webhook_change", args=[hook.pk])
-    assert "whsec_" not in client.get(change).content.decode()
-    typed |= {"url": "https://example.com/b", "headers": "", "revision": "1"}
+    page = client.get(change).content.decode()
+    assert "whsec_" not in page and "X-Token: •••" in page
+    client.post(change, typed | {"url": "https://example.com/a", "headers": "X-Token: •••", "revision": "1"})
+    hook.refresh_from_db()
+    assert (hook.url, webhook_headers.of(hook)) == ("https://example.com/a", {"X-Token": "abc"})
+    typed |= {"url": "https://example.com/b", "headers": "", "revision": "2"}
     client.post(change, typed)
     hook.refresh_from_db()
-    assert (hook.url, hook.headers) == ("https://example.com/b", {})
+    assert (hook.url, webhook_headers.of(hook)) == ("https://example.com/b", {})
     approved_type()
     active({"do": "webhook", "webhook": hook.pk})
     happened(person().pk)
