@@ -8,9 +8,9 @@ from config.access.sign_in.account import ACCOUNT, ENTRANCE
 from config.observability import metrics
 from config.operations import status
 from config.operations.health import healthz, readyz
+from config.pages import components, setup
 from config.pages import notifications as notification_pages
 from config.pages import reports as report_pages
-from config.pages import setup
 
 handler500 = "config.error_pages.server_error"
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(report_pages.page), name="reports"),
     path("admin/notices/", admin.site.admin_view(notification_pages.page), name="notices"),
+    path("admin/components/", admin.site.admin_view(components.page), name="components"),
     path("admin/status/", admin.site.admin_view(status.page), name="status"),
     path("admin/tokens/", admin.site.admin_view(token_views.page), name="tokens"),
     path("admin/audit/", admin.site.admin_view(audit_views.page), name="audit"),

@@ -5,21 +5,24 @@ from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, get_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities import labels
 from activities.admin import api_examples
 from activities.admin.base import find_type, show
-from activities.admin.transitions import next_steps
+from activities.admin.transitions import Step, next_steps
 from activities.log import intervals, rollup
 from activities.log import reader as log_reader
 from activities.models import ActivityType, ActivityVersion
+from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
 from people.core.admin import charts
 from people.core.admin.base import tabs_of
+from people.core.admin.object_actions import Action, menu
 from people.definitions import differences
 from people.models import Person
 
@@ -48,8 +51,35 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
         tabs=tabs_of(activity_type, TABS),
         tab=tab,
         primary=steps[0] if steps else None,
-        more=steps[1:],
+        actions=_actions(request, activity_type, steps[1:]),
         **context,
+    )
+
+
+def _actions(request: HttpRequest, activity_type: ActivityType, steps: list[tuple[str, Step]]) -> list[Action]:
+    """The menu of the type: the steps of its life that are not the next one, and what every object knows."""
+
+    def address(name: str, right: str, *args: int | str) -> str:
+        may = request.user.has_perm(right) and not activity_type.is_standard
+        return reverse(f"admin:activities_activitytype_{name}", args=args) if may else ""
+
+    def action(name: str, step: Step) -> Action:
+        url = address("edit", step.right, activity_type.pk)
+        if name != "edit":
+            url = address("step", step.right, activity_type.pk, name)
+        return Action(step.label, url, hint=step.hint, is_dangerous=step.is_dangerous)
+
+    copy = address("add", "activities.add_activitytype")
+    export = reverse("admin:activities_activitytype_export")
+    others = [(action(name, step), step) for name, step in steps if name != "delete"]
+    may_delete = any(name == "delete" for name, _step in steps)
+    return menu(
+        *(entry for entry, step in others if not step.is_dangerous),
+        duplicate=f"{copy}?like={activity_type.pk}" if copy else "",
+        place=address("place", EDIT, activity_type.pk),
+        export=(Action(_("Export the schema"), f"{export}?type={activity_type.pk}"),),
+        dangerous=tuple(entry for entry, step in others if step.is_dangerous),
+        delete=address("step", DELETE, activity_type.pk, "delete") if may_delete else "",
     )
 
 
@@ -153,9 +183,11 @@ def _period(asked: str, today: date, span: rollup.Span) -> tuple[Any, date, date
 
 def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
     """What the script of charts draws, days and weeks of one year without it."""
-    short = get_format("MONTH_DAY_FORMAT").replace("F", "M")
     is_short = interval in ("day", "week") and len({start.year for start, _count in points}) < 3
-    labels = [date_format(start, short) if is_short else intervals.label(start, interval) for start, _count in points]
+    labels = [
+        date_format(start, "MONTH_DAY_FORMAT") if is_short else intervals.label(start, interval)
+        for start, _count in points
+    ]
     series = charts.Series(label, [count for _start, count in points])
     return charts.chart(labels, intervals.INTERVALS[interval], [series])
 

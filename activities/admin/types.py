@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, DateTimeField, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
@@ -12,9 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.formats import localize
-from django.utils.html import format_html
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -29,6 +25,7 @@ from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.db import citus
 from people.core.errors import RejectedError
 from people.definitions import drafts
+from people.templatetags.moments import moment
 
 SHOWN_DAYS = 30
 
@@ -75,6 +72,8 @@ class ActivityTypeAdmin(PagesAdmin):
     search_help_text = gettext_lazy("Name, API name, filter or trigger")
     list_select_related = ("live", "draft", "folder", "owner")
     list_before_template = "activities/_list_actions.html"
+    nothing_yet = gettext_lazy("An activity type says what can happen: a check deposited, a webinar attended.")
+    empty_icon = "category"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         since = timezone.now().astimezone(installation.zone()).date() - timedelta(days=SHOWN_DAYS - 1)
@@ -115,8 +114,7 @@ class ActivityTypeAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("Last seen"), ordering="last_occurred_at", empty_value="—")
     def last_seen(self, activity_type: Any) -> Any:
-        moment = activity_type.last_occurred_at
-        return moment and format_html('<span title="{}">{}</span>', localize(localtime(moment)), naturaltime(moment))
+        return moment(activity_type.last_occurred_at)
 
     def own_pages(self) -> OwnPages:
         return (

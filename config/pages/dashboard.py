@@ -8,7 +8,7 @@ from django.db import connection
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, get_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from activities.log import intervals, rollup
@@ -93,9 +93,9 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
 
 
 def _chart(daily: dict[Any, int]) -> str:
-    short = get_format("MONTH_DAY_FORMAT").replace("F", "M")
     series = charts.Series(_("Activities"), list(daily.values()))
-    return charts.chart([date_format(day, short) for day in daily], intervals.INTERVALS["day"], [series])
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day in daily]
+    return charts.chart(labels, intervals.INTERVALS["day"], [series])
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from people.admin import duplicates as admin_duplicates
 from people.admin import merge as admin_merge
 from people.admin.forms import ValuesForm, list_choices
 from people.core.admin.base import OwnPages, PagesAdmin, number, require, source_of
+from people.core.admin.object_actions import Action, menu
 from people.core.admin.pagination import UncountedChangeList, UncountedPaginator
 from people.core.errors import ConflictError
 from people.lists import static_lists
@@ -75,6 +76,8 @@ class PersonAdmin(PagesAdmin):
     search_fields = FOUND_BY
     search_help_text = gettext_lazy("Name, e-mail or company")
     list_before_template = "people/_people_links.html"
+    nothing_yet = gettext_lazy("People you import, add by hand or record activities for appear here.")
+    empty_icon = "group"
     list_per_page = 50
     list_max_show_all = 0
     sortable_by = ()  # newest first: another order would read everybody; the members of a smart list have one
@@ -202,6 +205,7 @@ class PersonAdmin(PagesAdmin):
             merge=merge,
             merge_hindrance=person_merge.why_not_undone(merge) if merge else None,
             may_change=self.has_change_permission(request, person),
+            actions=_actions(request, person),
         )
 
     def lists_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -215,3 +219,15 @@ class PersonAdmin(PagesAdmin):
             done = _("Added to “%(list)s”.") if verb is static_lists.add else _("Removed from “%(list)s”.")
             self.tried(request, lambda: verb(static_list, [pk], source_of(request)), done % {"list": static_list.name})
         return redirect("admin:people_person_change", pk)
+
+
+def _actions(request: HttpRequest, person: Person) -> list[Action]:
+    def address(name: str, right: str) -> str:
+        return reverse(f"admin:people_person_{name}", args=[person.pk]) if request.user.has_perm(right) else ""
+
+    return menu(
+        Action(_("Log of edits"), reverse("admin:people_person_history", args=[person.pk])),
+        export=(Action(_("Export everything (JSON)"), address("archive", "people.export_person"), is_posted=True),),
+        dangerous=(Action(_("Erase for good…"), address("erase", "people.erase_person"), is_dangerous=True),),
+        delete=address("remove", "people.delete_person"),
+    )

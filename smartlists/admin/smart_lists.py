@@ -4,13 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
+from people.templatetags.moments import moment
 from smartlists.admin import copies, list_pages, members
 from smartlists.admin.builder.views import LIST_BUILDER, suggest
 from smartlists.models import SmartList
@@ -39,6 +38,8 @@ class SmartListAdmin(PagesAdmin):
     list_display_links = ("shown_name",)
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
     list_before_template = "people/_lists_links.html"
+    nothing_yet = _("A smart list finds the people for whom its filters hold, always up to date.")
+    empty_icon = "filter_alt"
     search_fields = ("name", "description")
     search_help_text = _("Name or description")
     list_select_related = ("current", "folder", "owner")
@@ -64,7 +65,7 @@ class SmartListAdmin(PagesAdmin):
     def shown_as_of(self, smart_list: SmartList) -> Any:
         if smart_list.current is None or smart_list.current.as_of is None:
             return _("not counted yet")
-        return date_format(localtime(smart_list.current.as_of), "SHORT_DATETIME_FORMAT")
+        return moment(smart_list.current.as_of)
 
     def own_pages(self) -> OwnPages:
         return [

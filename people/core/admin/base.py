@@ -78,7 +78,8 @@ def show_page(
     A name that ends with .html is that of a template elsewhere.
     """
     template = name if name.endswith(".html") else f"{model._meta.app_label}/{name}.html"
-    frame = {**admin.site.each_context(request), "title": title, "opts": model._meta}
+    shown = context.get(model._meta.model_name or "") or context.get("static_list")  # the end of the way
+    frame = {**admin.site.each_context(request), "title": title, "opts": model._meta, "original": shown}
     return render(request, template, {**frame, **context}, status=status)
 
 

@@ -23,6 +23,8 @@ BADGES = {"active": "good", "paused": "draft", "draft": "info", "archived": ""}
 class SmartCampaignAdmin(PagesAdmin):
     list_display = ("name", "shown_state", "shown_triggers", "activated_at", "updated_at")
     list_filter = ("state", "folder")
+    nothing_yet = _("A campaign acts when somebody does something: it waits, changes fields, calls webhooks.")
+    empty_icon = "bolt"
     search_fields = ("name", "description")
     search_help_text = _("Name or description")
     ordering = ("name",)
@@ -51,7 +53,8 @@ class SmartCampaignAdmin(PagesAdmin):
             ("<int:pk>/results/", campaign_views.show_results, "results"),
             ("<int:pk>/results.csv", campaign_views.export, "export"),
             ("<int:pk>/try/", campaign_views.try_page, "try"),
-            ("<int:pk>/settings/", campaign_views.settings_page, "settings"),
+            ("<int:pk>/duplicate/", campaign_views.duplicate, "duplicate"),
+            ("<int:pk>/remove/", campaign_views.remove, "remove"),
             ("<int:pk>/do/<slug:verb>/", campaign_views.do, "do"),
         ]
 

@@ -199,12 +199,13 @@ def test_buttons_of_a_campaigns_life(client, marketer):
         client.post(at("do", made.pk, verb))
         made.refresh_from_db()
         assert made.state == state
-    client.post(at("do", made.pk, "copy"), {"name": "Welcome back"})
+    assert "Copy of Welcome" in client.get(at("duplicate", made.pk)).text
+    client.post(at("duplicate", made.pk), {"name": "Welcome back"})
     assert SmartCampaign.objects.filter(name="Welcome back", state="draft").exists()
     client.post(at("do", made.pk, "archive"))
-    client.post(at("do", made.pk, "delete"), {"confirm": "something else"})
+    client.post(at("remove", made.pk), {"confirm": "something else"})
     assert SmartCampaign.objects.filter(pk=made.pk).exists()
-    client.post(at("do", made.pk, "delete"), {"confirm": "Welcome"})
+    client.post(at("remove", made.pk), {"confirm": "Welcome"})
     assert not SmartCampaign.objects.filter(pk=made.pk).exists()
     assert client.get(at("do", made.pk, "pause")).status_code == 405
 
@@ -276,12 +277,15 @@ def test_viewers_look_and_do_not_touch(client, django_user_model):
     viewer = django_user_model.objects.create_user("vic", is_staff=True)
     viewer.groups.add(Group.objects.get(name="Viewer"))
     client.force_login(viewer)
-    for view in ("change", "results", "try", "settings"):
+    for view in ("change", "results", "try"):
         assert client.get(at(view, made.pk)).status_code == 200
     assert client.get(at("add")).status_code == 403
     assert client.post(at("change", made.pk), {"do": "save"}).status_code == 403
-    for verb in ("activate", "archive", "copy", "delete"):
-        assert client.post(at("do", made.pk, verb), {"name": "x", "confirm": made.name}).status_code == 403
+    for verb in ("activate", "archive"):
+        assert client.post(at("do", made.pk, verb)).status_code == 403
+    for view in ("duplicate", "remove"):
+        assert client.get(at(view, made.pk)).status_code == 403
+        assert client.post(at(view, made.pk), {"name": "x", "confirm": made.name}).status_code == 403
     made.refresh_from_db()
     assert made.state == "draft"
 

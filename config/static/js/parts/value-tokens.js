@@ -1,27 +1,38 @@
 // Values one by one: a text area with a value a line becomes tokens and a box that proposes values while somebody
 // types and takes a pasted column. The text area stays what the form sends; without this file it is what people see.
-"use strict";
+import { element } from "./elements.js";
 
-window.pickValues = (root, words) => {
-  const PAUSE = 150;
-  const MANY = 40; // more values than these are shown as lines
-  const lined = (text) => text.split(/[\r\n\t]+/).map((value) => value.trim()).filter(Boolean);
+const PAUSE = 150;
+const MANY = 40; // more values than these are shown as lines
+const lined = (text) =>
+  text
+    .split(/[\r\n\t]+/)
+    .map((value) => value.trim())
+    .filter(Boolean);
 
-  function element(name, attributes, text) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
-  }
-
-  function enhance(area) {
+/** Makes tokens of each `textarea[data-values]` of the root; `words` are the texts they need. */
+export function pickValues(root, words) {
+  const enhance = (area) => {
     const label = root.querySelector(`label[for="${CSS.escape(area.id)}"]`);
     const box = element("span", { class: "ca-tokens ca-input" });
     const entry = element("input", {
-      id: `${area.id}.entry`, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", class: "ca-tokens__entry",
-      "aria-expanded": "false", "aria-autocomplete": "list", "aria-controls": `${area.id}.list`, "aria-label": words.values,
+      id: `${area.id}.entry`,
+      type: "text",
+      role: "combobox",
+      autocomplete: "off",
+      spellcheck: "false",
+      class: "ca-tokens__entry",
+      "aria-expanded": "false",
+      "aria-autocomplete": "list",
+      "aria-controls": `${area.id}.list`,
+      "aria-label": words.values,
     });
-    const list = element("ul", { id: `${area.id}.list`, role: "listbox", class: "ca-options", "aria-label": words.values });
+    const list = element("ul", {
+      id: `${area.id}.list`,
+      role: "listbox",
+      class: "ca-options",
+      "aria-label": words.values,
+    });
     const mode = element("button", { type: "button", class: "ca-plain ca-small", id: `${area.id}.mode` });
     let values = [...new Set(lined(area.value))];
     let timer = 0;
@@ -41,13 +52,17 @@ window.pickValues = (root, words) => {
       entry.removeAttribute("aria-activedescendant");
     };
     const draw = () => {
-      box.querySelectorAll(".ca-token").forEach((token) => token.remove());
+      for (const token of box.querySelectorAll(".ca-token")) token.remove();
       for (const value of values) {
         const token = element("span", { class: "ca-token", title: value });
         token.append(element("span", { class: "ca-token__text", dir: "auto" }, value));
-        const remove = element("button", { type: "button", "aria-label": words.remove.replace("VALUE", () => value.slice(0, 80)) }, "×");
+        const remove = element(
+          "button",
+          { type: "button", "aria-label": words.remove.replace("VALUE", () => value.slice(0, 80)) },
+          "×",
+        );
         remove.addEventListener("click", () => {
-          values = values.filter((one) => one !== value);
+          values = values.filter((other) => other !== value);
           draw();
           tell("change");
           entry.focus();
@@ -71,20 +86,26 @@ window.pickValues = (root, words) => {
       const options = [...list.children];
       if (!options.length) return;
       active = (position + options.length) % options.length;
-      options.forEach((option, number) => option.setAttribute("aria-selected", String(number === active)));
+      for (const [number, option] of options.entries()) option.setAttribute("aria-selected", String(number === active));
       entry.setAttribute("aria-activedescendant", options[active].id);
       options[active].scrollIntoView({ block: "nearest" });
     };
     const show = (found) => {
       const offered = found.filter((value) => !values.includes(value));
-      list.replaceChildren(...offered.map((value, number) => {
-        const option = element("li", { id: `${area.id}.option${number}`, role: "option", "aria-selected": "false", dir: "auto" }, value);
-        option.addEventListener("pointerdown", (event) => {
-          event.preventDefault(); // the box keeps the focus
-          take(value);
-        });
-        return option;
-      }));
+      list.replaceChildren(
+        ...offered.map((value, number) => {
+          const option = element(
+            "li",
+            { id: `${area.id}.option${number}`, role: "option", "aria-selected": "false", dir: "auto" },
+            value,
+          );
+          option.addEventListener("pointerdown", (event) => {
+            event.preventDefault(); // the box keeps the focus
+            take(value);
+          });
+          return option;
+        }),
+      );
       active = -1;
       list.hidden = offered.length === 0 || document.activeElement !== entry;
       entry.setAttribute("aria-expanded", String(!list.hidden));
@@ -159,7 +180,7 @@ window.pickValues = (root, words) => {
     draw();
     close();
     showLines(values.length > MANY);
-  }
+  };
 
   root.querySelectorAll("textarea[data-values]").forEach(enhance);
-};
+}
