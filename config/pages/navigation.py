@@ -47,7 +47,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
     "COMMAND": {"search_callback": "config.pages.command_palette.search"},
-    "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
+    "STYLES": [
+        lambda request: static("css/app.css"),
+        lambda request: static("css/smartlists.css"),
+        lambda request: static("css/people.css"),
+    ],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "SCRIPTS": [
         lambda request: static("js/naming.js"),

@@ -34,8 +34,8 @@ class PagesAdmin(ModelAdmin):
         """What `verb` returns (True for nothing), or None when it refused, which the next page then says."""
         try:
             result = verb()
-        except NotAllowedError:
-            raise PermissionDenied from None
+        except NotAllowedError as refusal:
+            raise PermissionDenied(refusal.problems[0].expected) from None
         except RejectedError as refusal:
             for problem in refusal.problems[:SHOWN_PROBLEMS]:
                 messages.error(request, said(problem))
@@ -62,7 +62,7 @@ def source_of(request: HttpRequest) -> Source:
 def require(request: HttpRequest, right: str) -> None:
     """Raise PermissionDenied unless the reader has the right."""
     if not request.user.has_perm(right):
-        raise PermissionDenied
+        raise PermissionDenied(right)
 
 
 def number(text: str) -> int:
