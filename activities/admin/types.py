@@ -24,6 +24,7 @@ from activities.admin.base import find_type, show
 from activities.admin.forms import TypeForms
 from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
+from activities.templatetags.activity_tags import picture
 from activities.types import drafts
 from activities.types import standard as standard_types
 from people.core import installation
@@ -50,7 +51,9 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         wanted = self.states.get(self.value() or "")
-        return queryset if wanted is None else queryset.filter(wanted)
+        if wanted is not None:
+            return queryset.filter(wanted)
+        return queryset if request.GET.get("q") else queryset.filter(is_standard=False)
 
 
 _LAST_SEEN = Subquery(
@@ -92,6 +95,11 @@ class ActivityTypeAdmin(ModelAdmin):
             )
         )
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """A team's own types; the standard ones in a tab of their own, and where a search or a state asks for them."""
+        self_shown = {"is_standard_tab": request.GET.get("state") == "standard"}
+        return super().changelist_view(request, {**(extra_context or {}), **self_shown})
+
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")
 
@@ -103,7 +111,7 @@ class ActivityTypeAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:
-        return str(activity_type)
+        return format_html("{} {}", picture(activity_type), activity_type)
 
     @admin.display(description=gettext_lazy("State"))
     def state_badge(self, activity_type: ActivityType) -> str:
@@ -136,6 +144,7 @@ class ActivityTypeAdmin(ModelAdmin):
             ("<int:pk>/used-by/", type_detail.uses, "used_by"),
             ("<int:pk>/developers/", type_detail.developers, "developers"),
             ("<int:pk>/place/", organize.place, "place"),
+            ("<int:pk>/picture/", organize.depict, "picture"),
             ("<int:pk>/edit/", edit, "edit"),
             ("<int:pk>/step/<str:step>/", transitions.step, "step"),
         )
@@ -144,6 +153,7 @@ class ActivityTypeAdmin(ModelAdmin):
             *(path(route, wrap(view), name=f"activities_activitytype_{name}") for route, view, name in pages),
             path("timeline/<int:person_id>/", wrap(timeline.timeline), name="activities_timeline"),
             path("timeline/<int:person_id>/export/", wrap(timeline.export), name="activities_timeline_export"),
+            path("timeline/<int:person_id>/numbers/", wrap(timeline.numbers), name="activities_timeline_numbers"),
             path("record/<int:person_id>/", wrap(record.record), name="activities_record"),
             *super().get_urls(),
         ]

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from activities import labels, querysets
+from activities import icons, labels, querysets
 from people import datatypes
 from people.core.models import Folder
 
@@ -42,6 +42,9 @@ class ActivityType(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("owner")
     )
+    # what it looks like, whatever the version; empty: as its names propose
+    icon = models.CharField(_("icon"), max_length=40, blank=True, default="", db_default="")
+    colour = models.PositiveSmallIntegerField(_("colour"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
@@ -69,6 +72,16 @@ class ActivityType(models.Model):
 
     def __str__(self) -> str:
         return labels.shown(self.shown.name, self.is_standard) if self.shown else self.api_name
+
+    @property
+    def shown_icon(self) -> str:
+        """The icon that was chosen, else the one that its names propose."""
+        return self.icon or icons.propose(self.api_name)
+
+    @property
+    def shown_colour(self) -> int:
+        """The palette's colour that was chosen, else one by its id."""
+        return self.colour if self.colour is not None else icons.colour_of(self.pk)
 
     @property
     def shown_filter_name(self) -> str:

@@ -14,13 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities import icons
 from activities.models import ActivityField, ActivityType, ActivityVersion, ApprovedField
 from activities.types import drafts
 from activities.types import notifications as type_notifications
 from activities.types.drafts import FieldSpec, Names
 from people.core import audit, references
 from people.core.db import locks
-from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
+from people.core.errors import ConflictError, Problem, RejectedError, bad_value, refuse_if
 from people.core.models import Folder
 from people.core.permissions import require
 
@@ -203,6 +204,23 @@ def arrange(activity_type: ActivityType, by: Any, folder: Folder | None, owner: 
     activity_type.folder, activity_type.owner = folder, owner
     activity_type.save(update_fields=["folder", "owner", "updated_at"])
     audit.note(by, activity_type, "changed", what="folder, owner")
+
+
+@transaction.atomic
+def depict(activity_type: ActivityType, by: Any, icon: str, colour: int | None) -> None:
+    """Give the type an icon and a colour of the palette; empty and None: those that its name proposes.
+
+    They are of the type, not of a version: they hold at once. Raises `RejectedError` for what is neither.
+    """
+    require(by, EDIT)
+    if icon and not icons.is_icon(icon):
+        raise RejectedError(bad_value("invalid", _("one of the icons on offer"), icon, "icon"))
+    if colour is not None and not 0 <= colour < icons.COLOURS:
+        raise RejectedError(bad_value("invalid", _("a colour of the palette"), colour, "colour"))
+    activity_type = _hold(activity_type)
+    activity_type.icon, activity_type.colour = icon, colour
+    activity_type.save(update_fields=["icon", "colour", "updated_at"])
+    audit.note(by, activity_type, "changed", what="icon, colour")
 
 
 def fields_to_be_removed(activity_type: ActivityType) -> list[ApprovedField]:

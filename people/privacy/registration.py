@@ -10,6 +10,7 @@ from people.core.personal_data import IdArray, PersonalData, RowsOf
 from people.fields import catalog
 from people.lists import memberships
 from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
+from people.notes import notebook
 from people.privacy import erasure
 
 
@@ -35,6 +36,14 @@ def register() -> None:
             merge=memberships.merge,
             undo=memberships.unmerge,
             export=_export_memberships,
+        ),
+        RowsOf(
+            "person_note",
+            ("person_id",),
+            _("notes of colleagues"),
+            merge=notebook.merge,
+            undo=notebook.unmerge,
+            export=notebook.export,
         ),
         # only live people are merged
         RowsOf("person_deletion", ("person_id",), _("notes for restoring"), export=_export_deletions),

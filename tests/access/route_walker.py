@@ -87,6 +87,7 @@ PLACES = (
     ("admin/people/staticlist/", {"pk": "static_list", "object_id": "static_list", "step": "archive"}),
     ("admin/people/person/", {"pk": "ann", "object_id": "ann", "kind": "delete"}),
     ("admin/people/person/bulk/<int:pk>", {"pk": "bulk"}),
+    ("admin/people/person/<int:pk>/about/", {"name": "plan"}),
     ("admin/people/person/merge/", {"pk": "merge"}),
     ("admin/people/person/<int:pk>/restore", {"pk": "gone"}),
     ("admin/people/installation/", {"object_id": 1}),

@@ -2,7 +2,7 @@
 
 from copy import copy
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
@@ -43,12 +43,12 @@ class PasswordOfAnother(AdminPasswordChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(PagesAdmin, DjangoUserAdmin):
+class UserAdmin(PagesAdmin, DjangoUserAdmin):  # type: ignore[misc]
     """Django's admin of users serves the page of another's password and the history; the other pages are ours."""
 
     form = UserChangeForm
     list_filter = ()
-    sortable_by: ClassVar[Any] = ()
+
     search_fields = ("username", "first_name", "last_name", "email")
     change_password_form = AdminPasswordChangeForm
 
