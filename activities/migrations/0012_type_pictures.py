@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0010_channel")]
+    dependencies = [("activities", "0011_removal_reasons")]
 
     operations = [
         migrations.AddField(
