@@ -9,6 +9,7 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (what files can hold)
+        from activities.log import import_traces
         from activities.log import personal_data as log_personal_data
         from activities.recording import import_target as activity_import_target  # noqa: F401 (what files can hold)
         from activities.recording import person_changes, quarantine
@@ -17,5 +18,6 @@ class ActivitiesConfig(AppConfig):
 
         log_personal_data.register()
         quarantine.register()
+        import_traces.register()
         events.subscribe(person_changes.record_announcement)
         post_migrate.connect(standard_types.install_after_migration, sender=self)

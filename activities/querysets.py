@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 
-from people import datatypes
+from people.datatypes.canonical import text_key
 
 if TYPE_CHECKING:
     from activities.models import Activity, ActivityType
@@ -38,7 +39,7 @@ class ActivityQuerySet(models.QuerySet["Activity"]):
 
     def with_value_containing(self, text: str) -> "ActivityQuerySet":
         """Activities with a value that has `text` in it, case aside. For the rows of one person: no index helps."""
-        key = datatypes.text_key(text)
+        key = text_key(text)
         condition = """(strpos(lower(primary_value), %s) > 0 or exists (
             select from jsonb_each_text(attributes) as v where strpos(lower(v.value), %s) > 0))"""
-        return self.extra(where=[condition], params=[key, key])
+        return self.filter(RawSQL(condition, (key, key), models.BooleanField()))

@@ -35,7 +35,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path_info.startswith(marketo_middleware.ROOTS):
         return responses.failure(*responses.OUTAGES.get(found.code if found else "", ("611", "System error")))
     if request.path_info.startswith("/api/"):
-        fault = Problem(found.code, str(found.message)) if found else api_errors.UNFORESEEN
+        fault = Problem(found.code, str(found.message)) if found else api_errors.unforeseen()
         headers = {"Retry-After": str(found.retry_after)} if found else {}
         return api_errors.respond(503 if found else 500, fault, headers=headers)
     page: dict[str, Any] = {"message": found.message} if found else {}

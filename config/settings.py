@@ -5,6 +5,7 @@ import re
 import secrets
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -163,7 +164,9 @@ TEMPLATES = [
 DATABASE_OPTIONS = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=20s -c timezone=UTC"
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", "")
 if DATABASE_IS_EMBEDDED:
-    DATABASES = {"default": {"ENGINE": "config.postgres.backend", "NAME": "custom_activities"}}
+    DATABASES: dict[str, dict[str, Any]] = {
+        "default": {"ENGINE": "config.postgres.backend", "NAME": "custom_activities"}
+    }
 else:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
     if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":

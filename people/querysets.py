@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from people import datatypes
+from people.datatypes.canonical import text_key
 
 if TYPE_CHECKING:
     from people.models import Person, PersonDeletion, PersonField, PersonMerge, StaticList, StaticListMember
@@ -27,7 +27,7 @@ NEAREST, ENOUGH, NAMED = 20_000, 100, 10_000
 
 
 def _beginning_with(rows: Any, text: str, person: str = "") -> Any:
-    words = datatypes.text_key(text.replace("\0", " ")).split()[:MAX_WORDS]
+    words = text_key(text.replace("\0", " ")).split()[:MAX_WORDS]
     if words:
         rows = rows.alias(**{f"lower_{name}": Lower(f"{person}{name}") for name in SEARCHED})
     for word in words:

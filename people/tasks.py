@@ -10,7 +10,7 @@ from people.files import cleanup as file_cleanup
 from people.files.exports import jobs as export_jobs
 from people.files.imports import runner as import_runner
 from people.lists import static_lists
-from people.persons import bulk, deletion, duplicates
+from people.persons import bulk, deletion, duplicates, import_undo
 from people.persons import merge as person_merge
 from people.persons import size as person_size
 
@@ -18,6 +18,11 @@ from people.persons import size as person_size
 @app.task(name="people.run_import", queue="files", pass_context=False)
 def run_import(import_id: int) -> None:
     import_runner.run(import_id)
+
+
+@app.task(name="people.take_back_import", queue="files", pass_context=False)
+def take_back_import(import_id: int) -> None:
+    import_undo.run(import_id)
 
 
 @app.task(name="people.run_export", queue="files", pass_context=False)
@@ -29,7 +34,11 @@ def run_export(export_id: int) -> None:
 @app.task(name="people.go_on", queue="files", queueing_lock="people.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
     """Take up what a killed process left."""
-    _each((import_runner.run, import_runner.interrupted()), (export_jobs.run, export_jobs.interrupted()))
+    _each(
+        (import_runner.run, import_runner.interrupted()),
+        (import_undo.run, import_undo.interrupted()),
+        (export_jobs.run, export_jobs.interrupted()),
+    )
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -6,8 +6,8 @@ from functools import cached_property
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityType, ApprovedField
-from people import datatypes
 from people.core.errors import Problem, RejectedError
+from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.models import StaticList
 from smartlists.models import SmartList
@@ -85,7 +85,7 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
             field.pk,
             field.api_name,
             live.get(field.api_name, field.api_name),
-            datatypes.BY_NAME[field.data_type],
+            BY_NAME[field.data_type],
             "primary_value" if field.is_primary else f"attributes->>'{field.api_name}'",
             field.api_name in live,
             row.is_standard,

@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityVersion
 from activities.recording import parsing, recorder, schema
-from people import datatypes
 from people.core.errors import Problem, located
 from people.core.source import Channel, Source
+from people.datatypes.canonical import ExactDecoder
+from people.datatypes.registry import BY_NAME
 
 LONGEST = 100_000  # characters that the box takes
 SHOWN = 20  # attributes of an example
@@ -81,7 +82,7 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
 def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
     """What recording the payload would answer; nothing is kept. A draft's values are checked against the draft."""
     try:
-        found = json.loads(text[:LONGEST], cls=datatypes.ExactDecoder)
+        found = json.loads(text[:LONGEST], cls=ExactDecoder)
     except (ValueError, RecursionError) as error:
         return Verdict(False, [_("This is not JSON: %(error)s") % {"error": error}])
     if not isinstance(found, dict) or not isinstance(found.get("attributes") or {}, dict):
@@ -112,7 +113,7 @@ def _recorded(version: ActivityVersion, found: dict[str, Any], by: Any) -> list[
 
 def _value(data_type: str) -> Any:
     """The example of a data type as JSON has it."""
-    kind = datatypes.BY_NAME[data_type]
+    kind = BY_NAME[data_type]
     if kind.is_number or data_type == "boolean":
         return json.loads(kind.example)
     return kind.example

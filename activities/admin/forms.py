@@ -13,8 +13,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from activities.models import ActivityVersion
 from activities.types import name_proposals
 from activities.types.drafts import FieldSpec, Names
-from people import datatypes
 from people.core.errors import RejectedError
+from people.datatypes.registry import BY_NAME, CHOICES_FOR_ACTIVITIES
 
 
 def _text(label: Any, help_text: Any = "", required: bool = True) -> forms.CharField:
@@ -67,8 +67,8 @@ class NamesForm(ProposingForm):
 
 
 TYPES_WITH_EXAMPLES = [
-    (name, format_lazy("{label}: {example}", label=label, example=datatypes.BY_NAME[name].example))
-    for name, label in datatypes.CHOICES_FOR_ACTIVITIES
+    (name, format_lazy("{label}: {example}", label=label, example=BY_NAME[name].example))
+    for name, label in CHOICES_FOR_ACTIVITIES
 ]
 
 
@@ -124,7 +124,7 @@ class TypeForms:
     @property
     def errors(self) -> list[str]:
         """What is wrong as a whole; what is wrong with one field stands there."""
-        return list(self.names.non_field_errors()) if self.names.is_bound else []
+        return [str(error) for error in self.names.non_field_errors()] if self.names.is_bound else []
 
     def is_valid(self) -> bool:
         return all([self.names.is_valid(), self.primary.is_valid(), self.fields.is_valid()])

@@ -105,7 +105,9 @@ def export(request: HttpRequest) -> HttpResponse:
 def bring_in(request: HttpRequest) -> HttpResponse:
     """Schemas from a file: first what would happen, then, confirmed, it happens."""
     require(request, "activities.view_activitytype", "activities.add_activitytype", lifecycle.EDIT)
-    text, problems, found = "", [], []
+    text = ""
+    problems: list[str] = []
+    found: list[type_files.Imported] = []
     if request.method == "POST":
         text, problems = _sent(request)
         if not problems:

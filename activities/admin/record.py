@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,8 +16,8 @@ from activities.log import rollup
 from activities.models import ActivityField, ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
-from people import datatypes
 from people.core.source import Channel, Source
+from people.datatypes.registry import BY_NAME
 from people.models import Person
 
 RIGHTS = ("activities.record_activity", "people.view_person")
@@ -43,7 +43,7 @@ class RecordForm(forms.Form):
             widget=moment,
         )
         for field in fields:
-            widget = datatypes.BY_NAME[field.data_type].widget()
+            widget = BY_NAME[field.data_type].widget()
             widget.attrs |= {"class": "ca-input"} | ({"rows": 4} if isinstance(widget, forms.Textarea) else {})
             name = f"{PREFIX}{field.api_name}"
             if field.api_name in self.suggested:
@@ -116,10 +116,11 @@ def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpReque
 def _begin_again(form: RecordForm, number: int | None) -> list[tuple[str, str]]:
     """Show the form of the version that is live now; returns typed values that have no field any more."""
     form.add_error(None, _("The type was changed in the meantime. Check the fields and record again."))
-    form.data = form.data.copy()
-    form.data["version"] = number  # type: ignore[index]
+    assert isinstance(form.data, QueryDict)
+    form.data = data = form.data.copy()
+    data["version"] = str(number)
     return [
         (name.removeprefix(PREFIX), str(value))
-        for name, value in form.data.items()
+        for name, value in data.items()
         if name.startswith(PREFIX) and name not in form.fields and value
     ]

@@ -18,8 +18,8 @@ from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.log.timeline import Entry, entries
 from activities.models import ActivityType
-from people import datatypes
 from people.core import audit
+from people.datatypes.canonical import dump_json, moment_text
 from people.models import Person
 
 PAGE = 50
@@ -94,7 +94,7 @@ def numbers(request: HttpRequest, person_id: int) -> HttpResponse:
     return render(request, "activities/_numbers.html", context)
 
 
-def export(request: HttpRequest, person_id: int) -> HttpResponse:
+def export(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
     """The log of a person, narrowed as the page is, as CSV; cells cannot become formulas."""
     person = find_person(request, person_id, *VIEW, "people.export_person")
     form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
@@ -140,7 +140,7 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
         for entry in entries(found, plain=True):
             activity = entry.activity
             values = "; ".join(f"{value.name}: {value.text}" for value in entry.values)
-            moments = (datatypes.moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
+            moments = (moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
             yield writer.writerow([activity.pk, entry.name, *moments, activity.primary_value or "", values])
         if len(found) < CHUNK:
             return
@@ -153,7 +153,8 @@ def _by_day(shown: list[Entry]) -> list[tuple[date, list[Entry]]]:
 
 def _users(shown: list[Entry]) -> dict[int, str]:
     """Who recorded them: the user, or the API client by its name."""
-    users = get_user_model().objects.filter(pk__in={entry.activity.user_id for entry in shown} - {None})
+    ids = {entry.activity.user_id for entry in shown if entry.activity.user_id is not None}
+    users = get_user_model().objects.filter(pk__in=ids)
     return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
 
 
@@ -161,7 +162,7 @@ def _as_json(shown: list[Entry], external_ids: dict[int, str]) -> dict[int, str]
     """Each activity as the native API would show it, for those who copy it from the page."""
     api_names = {entry.activity.activity_type_id: entry.type_api_name for entry in shown}
     rows = [shown_quickly(entry.activity, api_names, external_ids) for entry in shown]
-    return {row["id"]: datatypes.dump_json(row) for row in rows}
+    return {row["id"]: dump_json(row) for row in rows}
 
 
 def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, shown: list[Entry]) -> bool:

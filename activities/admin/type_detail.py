@@ -17,7 +17,7 @@ from activities.admin.base import find_type, show
 from activities.admin.transitions import next_steps
 from activities.log import reader as log_reader
 from activities.log import rollup
-from activities.models import ActivityType
+from activities.models import ActivityType, ActivityVersion
 from activities.types import diff
 from people.core import installation, references
 from people.models import Person
@@ -88,7 +88,7 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
         .select_related("approved_by", "created_by")
         .prefetch_related("fields")
     )
-    changed = [(approved[0], [])] if approved else []
+    changed: list[tuple[ActivityVersion, list[str]]] = [(approved[0], [])] if approved else []
     changed += [(new, diff.between(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
     return show_tab(

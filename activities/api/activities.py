@@ -104,7 +104,9 @@ class Activities(Listed, Retrieved):
         external_ids = external_ids_of(things)
         return [shown_quickly(thing, api_names, external_ids) for thing in things]
 
-    def page_of_log(self, queryset: Any, position: log_reader.Position, limit: int) -> log_reader.Page:
+    def page_of_log(
+        self, queryset: Any, position: log_reader.Position, limit: int
+    ) -> log_reader.Page[log_reader.ActivityRow] | log_reader.Page[Activity]:
         """What the indexes of the log serve comes in three statements; everything else is looked for."""
         parameters = self.request.query_params
         if narrows_by_more_than_the_log_orders(parameters):

@@ -53,12 +53,12 @@ class RefusedActivityFilters(Filters):
 class RefusedActivityShown(Strict):
     id = serializers.IntegerField()
     state = serializers.ChoiceField([str(state) for state in State])
-    source = serializers.SerializerMethodField(help_text="The channel it came in through.")
+    source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import.")
     activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
     row = serializers.SerializerMethodField(help_text="As it came; null when it was too large or too deep to keep.")
-    errors = serializers.SerializerMethodField()
+    errors = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     times = serializers.IntegerField(help_text="How often it was sent and refused.")
     first_at = Moment()
     last_at = Moment()

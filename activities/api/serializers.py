@@ -14,11 +14,12 @@ from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.types import name_proposals
 from activities.types.drafts import FieldSpec, Names
-from people import datatypes
 from people.core.source import Channel
+from people.datatypes.canonical import moment_text
+from people.datatypes.registry import BY_NAME
 from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
 
-DATA_TYPES = [name for name, data_type in datatypes.BY_NAME.items() if data_type.for_activities]
+DATA_TYPES = [name for name, data_type in BY_NAME.items() if data_type.for_activities]
 MAX_TEXT = 30_000
 
 
@@ -38,7 +39,7 @@ class VersionShown(Strict):
     description = serializers.CharField()
     filter_name = serializers.CharField()
     trigger_name = serializers.CharField()
-    fields = FieldShown(many=True)
+    fields = FieldShown(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     created_at = Moment()
     approved_at = Moment(allow_null=True)
     return_reason = serializers.CharField(help_text="Why an approver sent the draft back.")
@@ -93,7 +94,7 @@ class TypeGiven(Strict):
     filter_name = Text(max_length=255, required=False)
     trigger_name = Text(max_length=255, required=False)
     description = Text(max_length=MAX_TEXT, allow_blank=True, default="")
-    fields = FieldGiven(many=True, help_text="Exactly one is primary.")
+    fields = FieldGiven(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
 def names(given: dict[str, Any]) -> Names:
@@ -108,7 +109,7 @@ def names(given: dict[str, Any]) -> Names:
 
 
 class FieldsGiven(Strict):
-    fields = FieldGiven(many=True, allow_empty=False)
+    fields = FieldGiven(many=True, allow_empty=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
 class ReasonGiven(Strict):
@@ -125,7 +126,7 @@ class ActivityShown(Strict):
     recorded_at = Moment()
     primary_value = serializers.CharField(allow_null=True)
     attributes = serializers.SerializerMethodField()
-    source = serializers.SerializerMethodField(help_text="The channel it came in through.")
+    source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import or campaign.")
     original_person = serializers.IntegerField(source="original_person_id", allow_null=True)
@@ -156,8 +157,8 @@ def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Map
         "activity_type": api_names[activity.activity_type_id],
         "version": activity.version,
         "external_id": external_ids.get(activity.id),
-        "occurred_at": datatypes.moment_text(activity.occurred_at),
-        "recorded_at": datatypes.moment_text(activity.recorded_at),
+        "occurred_at": moment_text(activity.occurred_at),
+        "recorded_at": moment_text(activity.recorded_at),
         "primary_value": activity.primary_value,
         "attributes": activity.attributes,
         "source": _SOURCES[activity.channel],
@@ -203,14 +204,16 @@ class ActivityGiven(Strict):
 
 
 class BatchGiven(Strict):
-    activities = ActivityGiven(many=True, min_length=1, max_length=MAX_BATCH)
+    activities: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
+        child=ActivityGiven(), min_length=1, max_length=MAX_BATCH
+    )
 
 
 class OutcomeShown(Strict):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["added", "repeated", "refused", "valid"])
     id = serializers.IntegerField(required=False)
-    errors = FaultShown(many=True, required=False)
+    errors = FaultShown(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
 class BatchShown(Strict):

@@ -6,9 +6,9 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
-from people import datatypes
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
+from people.datatypes.parsing import BadValueError, parse_moment
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Column, Kind, Statement, moment
 from people.persons.export_kind import TEXTS
@@ -57,8 +57,8 @@ def _types(names: Any) -> list[ActivityType]:
 
 def _moment(value: Any, name: str) -> Any:
     try:
-        return datatypes.parse_moment(value)
-    except datatypes.BadValueError as error:
+        return parse_moment(value)
+    except BadValueError as error:
         raise RejectedError(bad_value(error.code, error.expected, value, name)) from None
 
 

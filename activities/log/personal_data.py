@@ -51,6 +51,9 @@ def register() -> None:
             erase=_erase_activities,
             export=_export_activities,
             texts=_texts,
+            touched=personal_data.touched_by_rows(
+                "activity", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
+            ),
         ),
         RowsOf(
             "activity_key",
@@ -60,6 +63,9 @@ def register() -> None:
             undo=_return_keys,
             export=_export_keys,
             erase=personal_data.delete_rows("activity_key", "person_id"),  # the other column has no index
+            touched=personal_data.touched_by_rows(
+                "activity_key", "person_id", "activity_id between %(first_id)s and %(last_id)s"
+            ),
         ),
         PersonalData(
             "day_to_recount",
@@ -127,7 +133,7 @@ def _correct_following(cursor: Any, parameters: Mapping[str, Any]) -> None:
     rows = [dict(zip((*COLUMNS, "digest", "replacement_digest"), row, strict=True)) for row in cursor.fetchall()]
     if not rows:
         return
-    ids = parameters | {"ids": [row["id"] for row in rows]}
+    ids = {**parameters, "ids": [row["id"] for row in rows]}
     _forget_values(cursor, "a.person_id = %(winner)s and a.id = any(%(ids)s)", ids)
     cursor.executemany(
         """insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest,
@@ -147,7 +153,7 @@ def _remove_changes(cursor: Any, parameters: Mapping[str, Any]) -> None:
     cursor.execute(
         f"""insert into activity_removal
             (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
-        select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest()}, %(user)s
+        select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'undo', {digest()}, %(user)s
         from activity a where {_OF_MERGE}""",
         parameters,
     )

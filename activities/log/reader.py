@@ -5,16 +5,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection, transaction
+from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
 from activities.models import Activity
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
 from people.core.db.locks import KEY_BITS, Space
-from people.datatypes import ExactDecoder
+from people.datatypes.canonical import ExactDecoder
 
 MAX_PAGE = 1_000
 # An activity that occurred later than this after it was recorded is in the index `activity_ahead` (migration).
@@ -71,9 +72,12 @@ class ActivityRow(NamedTuple):
         return self.id
 
 
+Row = TypeVar("Row", ActivityRow, Activity)
+
+
 @dataclass(frozen=True, slots=True)
-class Page:
-    activities: Sequence[ActivityRow | Activity]
+class Page(Generic[Row]):
+    activities: Sequence[Row]
     position: Position  # where to go on
     has_more: bool
 
@@ -149,7 +153,7 @@ def read(
     person_ids: Sequence[int] | None = None,
     limit: int = 300,
     conditions: Sequence[Condition] = (),
-) -> Page:
+) -> Page[ActivityRow]:
     """Up to `limit` activities of the types after `position`, ascending by id; three statements.
 
     `person_ids` narrows to these people (a few hundred at most), `conditions` to what meets all of them.
@@ -183,7 +187,7 @@ def on_list(static_list_id: int) -> Condition:
     )
 
 
-def search(position: Position, rows: ActivityQuerySet, limit: int = 300) -> Page:
+def search(position: Position, rows: ActivityQuerySet, limit: int = 300) -> Page[Activity]:
     """Like `read`, for any filter on the log: up to `limit` of `rows` after `position`, ascending by id.
 
     Looks on for a second at most. A page may so be short, even empty, and still have more after it.
@@ -225,10 +229,11 @@ def _after(
     sql = _of_types(types, wanted) if person_ids is None else _of_people(wanted)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return [ActivityRow(*row[:-1], _decode(row[-1])) for row in cursor.fetchall()]
+        return [ActivityRow._make((*row[:-1], _decode(row[-1]))) for row in cursor.fetchall()]
 
 
-_COLUMNS = ", ".join(f"a.{Activity._meta.get_field(name).column}" for name in ActivityRow._fields)
+_COLUMN_OF = {field.attname: field.column for field in Activity._meta.concrete_fields}
+_COLUMNS = ", ".join(f"a.{_COLUMN_OF[name]}" for name in ActivityRow._fields)
 _ROW = f"select {_COLUMNS} from activity a"
 _decode = ExactDecoder().decode
 
@@ -294,13 +299,13 @@ def _timeline(
     if until is not None:
         activities = activities.filter(occurred_at__lt=until)
     if before is not None:
-        activities = activities.extra(where=["(occurred_at, id) < (%s, %s)"], params=list(before))
+        activities = activities.filter(RawSQL("(occurred_at, id) < (%s, %s)", before, BooleanField()))
     return activities
 
 
 def timeline_with_types(
     person_id: int, *, limit: int = TIMELINE, among: int = 1_000, **narrowed: Any
-) -> tuple[list[Activity], set[int]]:
+) -> tuple[Sequence[Activity], set[int]]:
     """As `timeline`, and the ids of the types of the person's `among` latest activities; one statement, or two where
     nothing is found."""
     newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id")[:among]

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from activities.log import rollup
 from activities.models import ActivityType, ApprovedField
-from people import datatypes
 from people.core import installation
 from people.core.errors import Problem, RejectedError
+from people.datatypes.registry import BY_NAME, DataType
 
 SECONDS = 20
 WORK_MEMORY = "64MB"
@@ -99,7 +99,7 @@ def breakdown(
 ) -> list[Group]:
     """The most frequent values of a field, those without one included; `total_of`: a number to be summed."""
     check(scope)
-    summed = _value(total_of, "%(total)s", datatypes.BY_NAME[total_of.data_type]) if total_of else "null"
+    summed = _value(total_of, "%(total)s", BY_NAME[total_of.data_type]) if total_of else "null"
     # each person's rows are summed first: people are counted without sorting the rows
     sql = f"""select value, sum(rows)::bigint, count(*), sum(total)
         from (select {_value(field, "%(field)s")} as value, count(*) as rows, sum({summed}::numeric) as total
@@ -162,7 +162,7 @@ def fields_of(activity_type: ActivityType) -> list[ApprovedField]:
     return list(activity_type.approved_fields.exclude(data_type="text").order_by("-is_primary", "pk"))
 
 
-def _value(field: ApprovedField, name: str, data_type: datatypes.DataType | None = None) -> str:
+def _value(field: ApprovedField, name: str, data_type: DataType | None = None) -> str:
     value = "a.primary_value" if field.is_primary else f"(a.attributes ->> {name})"
     return data_type.sql.format(value) if data_type else value
 

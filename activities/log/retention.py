@@ -1,4 +1,4 @@
-"""Removes activities from the log, each with a removal entry: retention, undone imports, corrections.
+"""Removes activities from the log, each with a removal entry: retention, corrections; undone imports use it, too.
 
 Small transactions, so that recorders and readers hardly notice. External ids outlive retention; those of an import
 that is taken back are free again, so that the corrected file can be imported.
@@ -15,13 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.log.digest import digest
-from activities.models import ActivityRemoval, ActivityType, RefusedActivity, Retention
+from activities.models import ActivityRemoval, ActivityType, Retention
 from people.core import audit, installation
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
-from people.core.source import Channel
-from people.files.models import Import
 
 BATCH = 2_000
 Reason = ActivityRemoval.Reason
@@ -34,6 +32,7 @@ audit.describe(
         "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
         "retention_ran": (3, gettext_lazy("Removed %(count)s activities that were past their time")),
         "activities_corrected": (3, gettext_lazy("Took %(count)s activities out of the log")),
+        # of entries that a version before left
         "import_taken_back": (3, gettext_lazy("Took back an import: %(count)s activities removed (%(reason)s)")),
     }
 )
@@ -92,42 +91,10 @@ def run_retention(track: Callable[[int], None] = lambda rows: None) -> int:
     for found in due():
         if found.count:
             condition = "activity_type_id = %s and occurred_at < %s"
-            removed = _remove(
-                condition, [found.retention.activity_type_id, found.before], Reason.RETENTION, None, track
-            )
+            removed = remove(condition, [found.retention.activity_type_id, found.before], Reason.RETENTION, None, track)
             audit.note(None, found.retention.activity_type, "retention_ran", count=removed)
             total += removed
     return total
-
-
-def take_back(
-    job: Import, reason: str, by: Any, *, dry_run: bool = False, track: Callable[[int], None] = lambda rows: None
-) -> int:
-    """Remove every activity that import `job` recorded, and free its external ids; return how many.
-
-    Safe to run again after an interruption. People that the import created stay. Raises `RejectedError` for imports of
-    people and for those still running.
-    """
-    if job.kind != "activities":
-        raise RejectedError(Problem("wrong_kind", _("Only imports of activities can be taken back.")))
-    if job.is_running:
-        raise RejectedError(Problem("wrong_state", _("Pause or cancel the import first.")))
-    if not reason.strip():
-        raise RejectedError(Problem("missing_value", _("Say why, for the log of edits.")))
-    # channel and origin are in no index: the ids that the import got bound the rows that are read
-    condition = "id between %s and %s and door = %s and origin_id = %s"
-    values = [job.first_id or 0, job.last_id or 0, int(Channel.IMPORT), job.pk]
-    if dry_run:
-        with connection.cursor() as cursor:
-            cursor.execute(f"select count(*) from activity where {condition}", values)
-            return cursor.fetchone()[0]
-    removed = _remove(condition, values, Reason.CORRECTION, by, track, frees_keys=True)
-    RefusedActivity.objects.filter(
-        channel=Channel.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING
-    ).delete()
-    Import.objects.filter(pk=job.pk).update(state=Import.State.TAKEN_BACK, finished_at=timezone.now())
-    audit.note(by, job, "import_taken_back", count=removed, reason=reason[:200])
-    return removed
 
 
 def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] = lambda rows: None) -> int:
@@ -136,15 +103,19 @@ def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] =
     Those that are not there cost nothing. Raises `NotAllowedError` for all but operators (None) and superusers.
     """
     require(by, CORRECT)
-    removed = _remove("id = any(%s)", [list(activity_ids)], Reason.CORRECTION, by, track, frees_keys=True)
+    removed = remove("id = any(%s)", [list(activity_ids)], Reason.CORRECTION, by, track, frees_keys=True)
     if removed:
         audit.note(by, installation.current(), "activities_corrected", count=removed)
     return removed
 
 
-def _remove(
+def remove(
     condition: str, values: list[Any], reason: str, by: Any, track: Callable[[int], None], frees_keys: bool = False
 ) -> int:
+    """Remove the activities (called `a` in `condition`) in small transactions; return how many there were.
+
+    With `frees_keys` their external ids can be used again. Rights are the caller's to ask for.
+    """
     total = 0
     while removed := _remove_batch(condition, values, reason, by, frees_keys):
         total += removed

@@ -15,8 +15,8 @@ from django.utils import timezone
 from activities.log.reader import high_water_mark
 from activities.models import DailyCount, LogPosition, SeenValue
 from activities.types import standard as standard_types
-from people import datatypes
 from people.core import installation
+from people.datatypes.canonical import text_key
 
 NAME = "rollup"
 CHUNK = 200_000  # ids a transaction: some hundred milliseconds
@@ -123,13 +123,13 @@ def suggest(activity_type_id: int, field: str, beginning: str = "", limit: int =
 
     Values that begin so come first. For text fields only; never complete.
     """
-    wanted = datatypes.text_key(beginning.strip())
+    wanted = text_key(beginning.strip())
     values = (
         SeenValue.objects.filter(activity_type_id=activity_type_id, field=field)
         .order_by("-times", "-last_seen_at", "value")
         .values_list("value", flat=True)
     )
-    keyed = [(datatypes.text_key(value), value) for value in values]
+    keyed = [(text_key(value), value) for value in values]
     first = [value for key, value in keyed if key.startswith(wanted)]
     other = [value for key, value in keyed if wanted in key and not key.startswith(wanted)]
     return [*first, *other][:limit]
@@ -204,7 +204,7 @@ def _recount() -> None:
         if not left:
             return
         touched = sorted({(pk, day + timedelta(days=n)) for pk, day in left for n in (-1, 0, 1)})
-        values = {
+        values: dict[str, list[int] | list[date] | int | str] = {
             "types": [pk for pk, _day in touched],
             "days": [day for _pk, day in touched],
             "last": position.last_id,

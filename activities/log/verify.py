@@ -84,7 +84,8 @@ def _link(previous: str, closed: ActivityDay) -> str:
 
 def head() -> tuple[date, str] | None:
     """The newest closed day and the digest of all days until then: to be kept elsewhere, and compared."""
-    return ActivityDay.objects.filter(chain__isnull=False).order_by("-day").values_list("day", "chain").first()
+    newest = ActivityDay.objects.filter(chain__isnull=False).order_by("-day").first()
+    return None if newest is None or newest.chain is None else (newest.day, newest.chain)
 
 
 def chain_faults() -> list[Finding]:

@@ -5,8 +5,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from activities import querysets
-from people import datatypes
 from people.core.source import Channel
+from people.datatypes.canonical import ExactDecoder
 
 
 class Activity(models.Model):
@@ -23,7 +23,7 @@ class Activity(models.Model):
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
     primary_value = models.TextField(null=True)
-    attributes = models.JSONField(default=dict, decoder=datatypes.ExactDecoder)
+    attributes = models.JSONField(default=dict, decoder=ExactDecoder)
     channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user_id = models.IntegerField(null=True)
     origin_id = models.BigIntegerField(null=True)
@@ -67,6 +67,8 @@ class ActivityRemoval(models.Model):
         MERGE = "merge", _("Moved by a merge")
         RETENTION = "retention", _("Kept long enough")
         CORRECTION = "correction", _("Corrected by an operator")
+        UNDO = "undo", _("Undone")
+        WITHDRAWAL = "withdrawal", _("Withdrawn by its author")
 
     id = models.BigAutoField(primary_key=True)
     activity_id = models.BigIntegerField()

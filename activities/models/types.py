@@ -10,8 +10,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from activities import icons, labels, querysets
-from people import datatypes
 from people.core.models import Folder
+from people.datatypes.registry import CHOICES_FOR_ACTIVITIES
 
 FIRST_CUSTOM_ID = 100_001
 
@@ -168,7 +168,7 @@ class ActivityField(models.Model):
     version = models.ForeignKey(ActivityVersion, models.CASCADE, related_name="fields")
     api_name = models.CharField(_("API name"), max_length=255)
     name = models.CharField(_("name"), max_length=255)
-    data_type = models.CharField(_("data type"), max_length=16, choices=datatypes.CHOICES_FOR_ACTIVITIES)
+    data_type = models.CharField(_("data type"), max_length=16, choices=CHOICES_FOR_ACTIVITIES)
     description = models.TextField(_("description"), blank=True)
     is_primary = models.BooleanField(_("primary"), default=False)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
@@ -199,7 +199,7 @@ class ApprovedField(models.Model):
 
     activity_type = models.ForeignKey(ActivityType, models.PROTECT, related_name="approved_fields")
     api_name = models.CharField(max_length=255)
-    data_type = models.CharField(max_length=16, choices=datatypes.CHOICES_FOR_ACTIVITIES)
+    data_type = models.CharField(max_length=16, choices=CHOICES_FOR_ACTIVITIES)
     is_primary = models.BooleanField()
 
     class Meta:

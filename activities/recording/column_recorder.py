@@ -19,21 +19,26 @@ from activities.recording.recorder import MAX_BATCH, ROWS, Batch
 from activities.recording.rows import NewActivity, Outcome, Status
 from activities.recording.schema import Schema
 from activities.recording.sql import Ready
-from people import datatypes
 from people import lookup as people_lookup
 from people.core.source import Source
 from people.datatypes import fast_columns
 from people.datatypes import keys as datatype_keys
+from people.datatypes.parsing import is_blank
+from people.datatypes.registry import BY_NAME
 
 MANY = 1_000  # rows: worth trying what is quicker, but holds only where all of them are good
 
 
 @dataclass(slots=True)
 class Recorded:
-    """The id of every row that was added; for the others, by their places, what became of them."""
+    """The id of every row that was added; for the others, by their places, what became of them.
+
+    `created` are the people, by field and value, whom the rows brought, or would bring.
+    """
 
     ids: Sequence[int | None]
     others: dict[int, Outcome]
+    created: Sequence[tuple[str, str]] = ()
 
 
 def record(
@@ -144,7 +149,9 @@ class _ColumnBatch(Batch):
         schema = schemas.get(self.columns.activity_type)
         if type(schema) is Schema:
             ready = self._ready(schema, schemas)
-            if self.pending and not dry_run:
+            if self.pending and dry_run:
+                self.created = self._needed({person for person in ready.people if person < 0})
+            elif self.pending:
                 ready = self._with_people(ready)
             if ready.places:
                 ready = self._write(ready, dry_run)
@@ -154,7 +161,7 @@ class _ColumnBatch(Batch):
         if not dry_run and type(schema) is Schema:
             for place, pk in zip(ready.places, ready.ids, strict=True):
                 ids[place] = pk
-        self.recorded = Recorded(ids, self.others)
+        self.recorded = Recorded(ids, self.others, self.created)
 
     def _ready(self, schema: Schema, schemas: dict[Any, Any]) -> _Ready:
         columns = self.columns
@@ -164,7 +171,7 @@ class _ColumnBatch(Batch):
         one_by_one.update(place for place, person in enumerate(people) if person is None)
         external_ids: Any = columns.external_ids
         if external_ids is not None:
-            external_ids = fast_columns.plain_texts(datatypes.BY_NAME["string"], external_ids, self.zone)
+            external_ids = fast_columns.plain_texts(BY_NAME["string"], external_ids, self.zone)
             if None in external_ids:
                 one_by_one.update(place for place, text in enumerate(external_ids) if text is None)
             if "" in external_ids:
@@ -209,7 +216,7 @@ class _ColumnBatch(Batch):
             return self._by_id(named)
         texts = set(named)
         if set(map(type, texts)) != {str} or any(map(str.isspace, texts)) or "" in texts:
-            texts = {text for text in texts if not datatypes.is_blank(text)}
+            texts = {text for text in texts if not is_blank(text)}
         known: dict[Any, Any] = {}
         if field_name == "email":
             keys = datatype_keys.keys_of(texts)
@@ -282,8 +289,10 @@ class _ColumnBatch(Batch):
         return self.columns[row.place]
 
     def _claim_all(self, ready: _Ready) -> bool:
-        external_ids = ready.external_ids
-        if external_ids is None or len(external_ids) < MANY or None in external_ids:
+        if ready.external_ids is None or len(ready.external_ids) < MANY:
+            return False
+        external_ids = [external_id for external_id in ready.external_ids if external_id is not None]
+        if len(external_ids) < len(ready.external_ids):
             return False
         if min(ready.people) < 0:
             return False

@@ -12,8 +12,9 @@ from typing import Any, overload
 
 from activities.recording.rows import Lookup, NewActivity
 from activities.recording.schema import MAX_ATTRIBUTES_BYTES, MAX_PRIMARY, Schema
-from people import datatypes
 from people.datatypes import fast_columns
+from people.datatypes.parsing import is_blank
+from people.datatypes.registry import BY_NAME
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class Columns(Sequence[NewActivity]):
         """What a row names this person by."""
         if self.lookup_field == "id":
             return person
-        return None if datatypes.is_blank(person) else Lookup(person, self.lookup_field, self.create_people)
+        return None if is_blank(person) else Lookup(person, self.lookup_field, self.create_people)
 
     def check(self, schema: Schema, zone: tzinfo) -> Checked:
         """Check every column but the people and the external ids; what is checked already stays so."""
@@ -128,7 +129,7 @@ def _primaries(columns: Columns, schema: Schema, zone: tzinfo, others: set[int])
     if schema.primary is None:
         others.update(range(len(columns)))
         return columns.primary_values
-    data_type = datatypes.BY_NAME[schema.primary.data_type]
+    data_type = BY_NAME[schema.primary.data_type]
     found = fast_columns.plain_texts(data_type, columns.primary_values, zone)
     _note(others, found, None)
     _note(others, found, "")

@@ -6,10 +6,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from activities.recording.rows import Lookup, NewActivity
-from people import datatypes
 from people import lookup as people_lookup
 from people.core.errors import Problem, bad_value, show
 from people.datatypes.exact_json import Repeated
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 
 MEMBERS = ("activity_type", "person", "occurred_at", "primary_value", "attributes", "external_id", "create_person")
 CREATE = "people.add_person"
@@ -75,19 +76,19 @@ class Receiver:
         if field not in self.lookup_fields:
             problems.append(_unknown_lookup(field, self.lookup_fields))
             return None
-        if field == "id":
-            return value if type(value) is int else self._refuse(value, problems, "id")
+        if field == "id" and type(value) is int:
+            return value
         return self._lookup(field, value, create, problems)
 
     def _lookup(self, field: str, value: Any, create: bool, problems: list[Problem]) -> Lookup | None:
         try:
-            text = datatypes.BY_NAME["string"].parse(value, UTC)
-        except datatypes.BadValueError:
-            return self._refuse(value, problems, field)
-        return self._refuse(value, problems, field) if datatypes.is_blank(text) else Lookup(text, field, create)
-
-    def _refuse(self, value: Any, problems: list[Problem], field: str) -> None:
-        problems.append(bad_value("wrong_type", _("a value of this field"), value, "person", field))
+            text = None if field == "id" else BY_NAME["string"].parse(value, UTC)
+        except BadValueError:
+            text = None
+        if text is None or is_blank(text):
+            problems.append(bad_value("wrong_type", _("a value of this field"), value, "person", field))
+            return None
+        return Lookup(text, field, create)
 
 
 def _unknown_members(row: Any) -> list[Problem]:

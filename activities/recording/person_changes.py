@@ -17,9 +17,11 @@ from activities.types.standard import (
     REMOVE_FROM_LIST,
     channel_name,
 )
-from people import datatypes, events
+from people import events
 from people.core import installation
 from people.core.source import Source
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import MAX_TEXT_BYTES
 
 
 def record_announcement(announcement: events.Announcement, source: Source) -> None:
@@ -105,5 +107,5 @@ def _shown(value: Any) -> str | None:
     """A person field's value as text, as Change Data Value keeps it."""
     if value is None:
         return None
-    text = datatypes.canonical_text(value)
-    return text.encode()[: datatypes.MAX_TEXT_BYTES].decode("utf-8", "ignore")
+    text = canonical_text(value)
+    return text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.db import connection
@@ -17,15 +17,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import RefusedActivity
-from people import datatypes
 from people.core import personal_data
 from people.core.errors import Problem, show, stored
 from people.core.source import Channel, Source
 from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import plain_decimal
+from people.datatypes.parsing import is_blank
 
 if TYPE_CHECKING:
-    from activities.recording.rows import NewActivity, Outcome
+    from activities.recording.rows import NewActivity
 
 KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND})  # a form shows its errors itself
 MAX_RAW = 262_144
@@ -45,8 +46,16 @@ _COLUMNS = (
 )
 
 
+class Checked(Protocol):
+    """What became of a row: refused, where there are problems."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Why it was refused."""
+
+
 def keep(
-    rows: Sequence["NewActivity"], outcomes: Sequence["Outcome"], source: Source, zone: tzinfo, types: Mapping[Any, int]
+    rows: Sequence["NewActivity"], outcomes: Sequence[Checked], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> None:
     """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
 
@@ -98,7 +107,7 @@ def _kept(
 def _key(row: "NewActivity", raw: str) -> str:
     if is_key_of_row(row.external_id):
         return _digest(row.external_id)
-    if not datatypes.is_blank(row.external_id):
+    if not is_blank(row.external_id):
         raw = json.dumps([_plain(row.activity_type), _person(row.person), str(row.external_id)], default=_plain)
     return _digest(raw)
 
@@ -165,7 +174,7 @@ def _person(person: Any) -> Any:
 def _plain(value: Any) -> Any:
     """Text that means the same at every channel."""
     if isinstance(value, Decimal):
-        return datatypes.plain_decimal(value) if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
+        return plain_decimal(value) if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
     return value.isoformat() if hasattr(value, "isoformat") else value if isinstance(value, int | str) else str(value)
 
 
@@ -186,7 +195,16 @@ def register() -> None:
     """Tell the registry of what belongs to people about the refused rows; called when the app starts."""
     # a replay follows merges
     personal_data.register(
-        personal_data.RowsOf("refused_activity", ("person_id",), _("refused activities"), erase=_erase, export=_export)
+        personal_data.RowsOf(
+            "refused_activity",
+            ("person_id",),
+            _("refused activities"),
+            erase=_erase,
+            export=_export,
+            touched=personal_data.touched_by_rows(
+                "refused_activity", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
+            ),
+        )
     )
 
 

@@ -18,7 +18,6 @@ from activities.recording import sql as recording_sql
 from activities.recording.rows import Lookup, NewActivity, Outcome, Status
 from activities.recording.sql import Ready
 from activities.types import validation
-from people import datatypes
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.db import locks
@@ -27,6 +26,9 @@ from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 from people.datatypes import fast, formulas
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import moment_text
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
+from people.datatypes.registry import BY_NAME
 from people.fields.catalog import catalogue
 from people.persons import upsert
 
@@ -54,11 +56,18 @@ def record(
     the quarantine unless `keep_refused` is false.
     Raises ValueError when there are more than 10,000 rows; never for bad rows.
     """
-    if len(rows) > MAX_BATCH:
-        raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
     if not rows:
         return []
     batch = Batch(rows, source, zone, standard, follow_merges)
+    record_batch(batch, dry_run=dry_run, keep_refused=keep_refused)
+    return batch.outcomes
+
+
+def record_batch(batch: "Batch", *, dry_run: bool = False, keep_refused: bool = True) -> None:
+    """`record` for callers that want to know more of the batch than its outcomes."""
+    rows, source, zone = batch.rows, batch.source, batch.zone
+    if len(rows) > MAX_BATCH:
+        raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
     with transaction.atomic():
         batch.run(dry_run)
         if dry_run:
@@ -67,7 +76,6 @@ def record(
             quarantine.keep(rows, batch.outcomes, source, zone, batch.type_ids)
         if not dry_run:
             transaction.on_commit(batch.measure)
-    return batch.outcomes
 
 
 def count_refused(named: Sequence[Any], source: Source) -> None:
@@ -91,7 +99,12 @@ class Batch:
     recorded_at: datetime  # by the database's clock, once ids are taken
 
     def __init__(
-        self, rows: Sequence[NewActivity], source: Source, zone: tzinfo, standard: bool, follow_merges: bool
+        self,
+        rows: Sequence[NewActivity],
+        source: Source,
+        zone: tzinfo = UTC,
+        standard: bool = False,
+        follow_merges: bool = True,
     ) -> None:
         self.rows = rows
         self.source = source
@@ -99,7 +112,7 @@ class Batch:
         self.standard = standard
         self.follow_merges = follow_merges
         self.texts: dict[tuple[str, str], str] = {}
-        self.created = 0
+        self.created: list[tuple[str, str]] = []  # (field, value) of those whom the rows brought
         self.uncreated: dict[int, Outcome] = {}
         self.pending: dict[tuple[str, str], int] = {}  # people to create, under negative ids until they are needed
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
@@ -113,7 +126,9 @@ class Batch:
         for place, row in enumerate(checked):
             if type(row) is Ready:
                 row.place = place
-        if self.pending and not dry_run:
+        if self.pending and dry_run:
+            self.created = self._needed({row.person_id for row in ready if row.person_id < 0})
+        elif self.pending:
             made = self._create({row.person_id for row in ready if row.person_id < 0})
             for row in ready:
                 row.person_id = made.get(row.person_id, row.person_id)
@@ -193,7 +208,7 @@ class Batch:
             for lookup in missing:
                 try:
                     info.data_type.parse(lookup.value, self.zone)
-                except datatypes.BadValueError as error:
+                except BadValueError as error:
                     problem = bad_value(
                         error.code, error.expected, lookup.value, field_name, data_type=info.data_type.name
                     )
@@ -223,8 +238,13 @@ class Batch:
                     self.uncreated[self.pending[key]] = Outcome(Status.REFUSED, None, problems)
                     continue
                 found[self.pending[key]] = outcome.person_id
-                self.created += outcome.status is upsert.Status.CREATED
+                if outcome.status is upsert.Status.CREATED:
+                    self.created.append(key)
         return found
+
+    def _needed(self, numbers: Collection[int]) -> list[tuple[str, str]]:
+        """The people whom `_create` would create for the rows that are good."""
+        return [key for key, number in self.pending.items() if number in numbers]
 
     def _created(self, row: Ready) -> "Ready | Outcome":
         """The row, or what became of it where its person could not be created."""
@@ -242,7 +262,7 @@ class Batch:
             problems.append(shape)
             return Outcome(Status.REFUSED, None, problems.told())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
-        if problems or faults:
+        if type(person) is not int or occurred_at is None or problems or faults:
             problems.extend(faults)
             return Outcome(Status.REFUSED, None, problems.told())
         return Ready(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)
@@ -252,17 +272,17 @@ class Batch:
         moment = fast.moment(value)
         if moment is not None and moment <= self.latest:
             return value
-        if datatypes.is_blank(value):
+        if is_blank(value):
             problems.append(Problem("missing_value", _("the moment when it happened is missing"), ("occurred_at",)))
             return None
         try:
-            moment = datatypes.parse_moment(value, self.zone)
-        except datatypes.BadValueError as error:
+            moment = parse_moment(value, self.zone)
+        except BadValueError as error:
             problems.append(bad_value(error.code, error.expected, value, "occurred_at", data_type="datetime"))
             return None
         if moment > self.latest:
             latest = _("a moment no later than %(latest)s") % {
-                "latest": datatypes.moment_text(self.latest.replace(microsecond=0))
+                "latest": moment_text(self.latest.replace(microsecond=0))
             }
             problems.append(bad_value("out_of_range", latest, value, "occurred_at"))
         return moment.isoformat()
@@ -333,8 +353,11 @@ def _get(found: dict[Any, Any], reference: Any) -> Any:
 
 
 def _unknown_person(reference: Any) -> Problem:
-    if datatypes.is_blank(reference):
+    if is_blank(reference):
         return Problem("missing_value", _("the person is missing"), ("person",))
+    if type(reference) is not int and not isinstance(reference, Lookup):
+        # 1.5 and "abc" are nobody's ids, whoever there is
+        return bad_value("wrong_type", _("the id of a person"), reference, "person", data_type="integer")
     value = reference.value if isinstance(reference, Lookup) else reference
     problem = bad_value("unknown_person", _("somebody we know"), value, "person")
     return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})
@@ -350,17 +373,17 @@ def _one_of(ids: list[int], lookup: Lookup) -> int | Problem:
 
 
 def _unknown_type(reference: Any) -> Problem:
-    if datatypes.is_blank(reference):
+    if is_blank(reference):
         return Problem("missing_value", _("the activity type is missing"), ("activity_type",))
     problem = bad_value("unknown_type", _("an approved activity type"), reference, "activity_type")
     return replace(problem, message=_("there is no activity type '%(name)s'") % {"name": problem.got})
 
 
 def _external_id(value: Any, problems: list[Problem]) -> str | None:
-    if datatypes.is_blank(value):
+    if is_blank(value):
         return None
     try:
-        return datatypes.BY_NAME["string"].parse(value, UTC)
-    except datatypes.BadValueError as error:
+        return BY_NAME["string"].parse(value, UTC)
+    except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, value, "external_id"))
         return None

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from activities.models import ActivityField, ActivityVersion
-from people import datatypes
 from people.core.errors import Problem, Problems, bad_value, show
 from people.core.messages import sentence as _
 from people.datatypes import fast
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME, DataType
 
 MAX_PRIMARY = 255
 MAX_ATTRIBUTES_BYTES = 65_536  # Marketo's limit (error 1049): all attribute values of one activity
@@ -36,11 +37,11 @@ class Schema:
     def __init__(self, version: ActivityVersion) -> None:
         fields: list[ActivityField] = sorted(version.fields.all(), key=lambda field: field.api_name)
         self.type_id = version.activity_type_id
-        self.number = version.number
+        self.number = version.number or 0  # 0: a draft, which checks but records nothing
         self.primary = next((field for field in fields if field.is_primary), None)
         secondary = [field for field in fields if not field.is_primary]
         self._names = [field.api_name for field in secondary]
-        self._types = [datatypes.BY_NAME[field.data_type] for field in secondary]
+        self._types = [BY_NAME[field.data_type] for field in secondary]
         prefixes = [f'"{field.api_name}": ' for field in secondary]
         quick = [fast.QUICK[field.data_type] for field in secondary]
         places = list(zip(range(len(secondary)), prefixes, quick, strict=True))
@@ -75,7 +76,7 @@ class Schema:
                 continue
             text = quick(value)
             if text is None:
-                text = "" if datatypes.is_blank(value) else self._text(position, value, zone, problems)
+                text = "" if is_blank(value) else self._text(position, value, zone, problems)
             parts[position] = prefix + text if text else ""
         text = "{" + ", ".join(filter(None, parts)) + "}"
         if len(text) * 4 > MAX_ATTRIBUTES_BYTES and len(text.encode()) > MAX_ATTRIBUTES_BYTES:
@@ -95,25 +96,25 @@ class Schema:
         `written` gives the text of a cell, which was kept as it stood in the file, from what is made of it today.
         """
 
-        def kept(data_type: datatypes.DataType, value: Any) -> str | None:
+        def kept(data_type: DataType, value: Any) -> str | None:
             is_text = data_type.name in _UNTRIMMED and type(value) is str and value and not value.isspace()
             return normalize("NFC", written(value)) if is_text else None
 
         problems = Problems()
         primary = self._check_primary(primary_value, zone, problems)
         if self.primary is not None:
-            primary = kept(datatypes.BY_NAME[self.primary.data_type], primary_value) or primary
+            primary = kept(BY_NAME[self.primary.data_type], primary_value) or primary
         parts = self._empty.copy()
         for name, value in attributes:
             position, prefix, _quick = self._places[name]
             data_type = self._types[position]
             if (text := kept(data_type, value)) is not None:
                 parts[position] = prefix + data_type.to_json(text)
-            elif not datatypes.is_blank(value):
+            elif not is_blank(value):
                 parts[position] = prefix + self._text(position, value, zone, problems)
         return primary, "{" + ", ".join(filter(None, parts)) + "}"
 
-    def type_of(self, name: str) -> datatypes.DataType | None:
+    def type_of(self, name: str) -> DataType | None:
         """The data type of the secondary field with this API name."""
         return self._types[self._names.index(name)] if name in self._names else None
 
@@ -122,24 +123,24 @@ class Schema:
         data_type = self._types[position]
         try:
             return data_type.to_json(data_type.parse(value, zone))
-        except datatypes.BadValueError as error:
+        except BadValueError as error:
             name = self._names[position]
             problems.append(bad_value(error.code, error.expected, value, "attributes", name, data_type=data_type.name))
             return ""
 
     def _check_primary(self, value: Any, zone: tzinfo, problems: list[Problem]) -> str | None:
         if self.primary is None:
-            if not datatypes.is_blank(value):
+            if not is_blank(value):
                 problems.append(Problem("unknown_field", _("this type has no primary field"), ("primary_value",)))
             return None
-        if datatypes.is_blank(value):
+        if is_blank(value):
             message = _("a value for the primary field %(name)s is missing") % {"name": self.primary.name}
             problems.append(Problem("missing_value", message, ("primary_value",)))
             return None
-        data_type = datatypes.BY_NAME[self.primary.data_type]
+        data_type = BY_NAME[self.primary.data_type]
         try:
             text = data_type.to_text(data_type.parse(value, zone))
-        except datatypes.BadValueError as error:
+        except BadValueError as error:
             problems.append(bad_value(error.code, error.expected, value, "primary_value", data_type=data_type.name))
             return None
         if len(text) > MAX_PRIMARY:

@@ -5,18 +5,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 from django.db import connection
 
 from activities.recording import notify
-from people import datatypes
 from people.core.db import locks, prepared
 from people.core.source import Source
+from people.datatypes.canonical import moment_text
 
 Key = tuple[int, int, str]  # person, type, external id
 
 
+@final
 @dataclass(slots=True, eq=False)
 class Ready:
     """A row that will be written, in the form in which it is stored; `occurred_at` as PostgreSQL reads it."""
@@ -39,7 +40,7 @@ class Ready:
     def digest(self) -> bytes:
         """The digest of the content that must not differ when an external id is sent again."""
         at = self.occurred_at  # in UTC; hardly ever with a fraction
-        moment = datatypes.moment_text(datetime.fromisoformat(at)) if at[19] == "." else f"{at[:19]}Z"
+        moment = moment_text(datetime.fromisoformat(at)) if at[19] == "." else f"{at[:19]}Z"
         return blake2b(f"{moment}\0{self.primary_value}\0{self.attributes}".encode(), digest_size=16).digest()
 
 

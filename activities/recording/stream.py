@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity, Status
-from people import datatypes
 from people.core.errors import Problem, fault
 from people.core.source import Source
 from people.datatypes import exact_json
+from people.datatypes.parsing import is_blank
 
 CHUNK_LINES, CHUNK_BYTES = 1_000, 4 * 1024 * 1024
 MAX_LINE = 1024 * 1024
@@ -135,6 +135,7 @@ def _record_chunk(
     for number, row in translated:
         outcome = next(outcomes) if type(row) is NewActivity else None
         if outcome is not None and outcome.status is not Status.REFUSED:
+            assert outcome.activity_id is not None
             counts[outcome.status] += 1
             said.append(refusals.run())
             said.append(b'{"line":%d,"status":"%s","id":%d}\n' % (number, _WORDS[outcome.status], outcome.activity_id))
@@ -168,7 +169,7 @@ def named_type(given: Any) -> Any:
 
 
 def _with_key(row: NewActivity, key: str, number: int) -> NewActivity:
-    return replace(row, external_id=f"{key}:{number}") if key and datatypes.is_blank(row.external_id) else row
+    return replace(row, external_id=f"{key}:{number}") if key and is_blank(row.external_id) else row
 
 
 def shown(outcome: recording_rows.Outcome) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from activities import labels
 from activities.models import ActivityField, ActivityType
-from people import datatypes
+from people.datatypes.canonical import text_key
+from people.datatypes.registry import BY_NAME
 
 register = template.Library()
 
@@ -19,7 +20,7 @@ register = template.Library()
 @register.filter
 def example(field: ActivityField) -> str:
     """A value of the field's data type, as an example: “like 1250.50”."""
-    return _("like %(example)s") % {"example": datatypes.BY_NAME[field.data_type].example}
+    return _("like %(example)s") % {"example": BY_NAME[field.data_type].example}
 
 
 @register.filter
@@ -46,8 +47,8 @@ def described(field: BoundField) -> SafeString:
 @register.filter
 def marked(text: str, wanted: str | None) -> SafeString:
     """`text` with every place marked where `wanted` stands, case aside."""
-    key = datatypes.text_key((wanted or "").strip())
-    folded = datatypes.text_key(text)
+    key = text_key((wanted or "").strip())
+    folded = text_key(text)
     if not key or len(folded) != len(text):
         return conditional_escape(text)
     parts, start = [], 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityField, ActivityVersion
-from people import datatypes
+from people.datatypes.registry import BY_NAME
 
 
 def between(old: ActivityVersion | None, new: ActivityVersion) -> list[str]:
@@ -50,4 +50,4 @@ def _field(old: ActivityField, new: ActivityField) -> Iterator[str]:
 
 
 def _type(field: ActivityField) -> str:
-    return str(datatypes.BY_NAME[field.data_type].label)
+    return str(BY_NAME[field.data_type].label)

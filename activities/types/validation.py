@@ -9,8 +9,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityType, ActivityTypeName, ApprovedField
-from people import datatypes
 from people.core.errors import Problem, bad_value
+from people.datatypes.canonical import text_key
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import BY_NAME
 
 MAX_NAME = 255
 MAX_FIELDS = 500  # a guard against runaway programs; Marketo stops at 20 (setting ACTIVITY_FIELDS_LIMIT)
@@ -45,7 +47,7 @@ def name_key(name: str) -> str:
 
     Clients turn type names into table names that way, so names differing only so would collide there.
     """
-    return re.sub(r"[\s_]+", "_", datatypes.text_key(name.strip()))[:MAX_NAME]
+    return re.sub(r"[\s_]+", "_", text_key(name.strip()))[:MAX_NAME]
 
 
 def api_name_problems(api_name: str, path: tuple[str | int, ...]) -> list[Problem]:
@@ -83,8 +85,8 @@ def _text_problems(text: str, path: tuple[str | int, ...]) -> list[Problem]:
 def _description_problems(text: str, path: tuple[str | int, ...]) -> list[Problem]:
     """Any text that can be stored, line breaks included."""
     try:
-        datatypes.BY_NAME["text"].parse(text, UTC)
-    except datatypes.BadValueError as error:
+        BY_NAME["text"].parse(text, UTC)
+    except BadValueError as error:
         return [bad_value(error.code, error.expected, text, *path)]
     return []
 
@@ -138,7 +140,7 @@ def field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | No
         path = ("fields", field.api_name)
         problems += api_name_problems(field.api_name, path) + _text_problems(field.name, path)
         problems += _description_problems(field.description, path)
-        if field.data_type not in datatypes.BY_NAME or not datatypes.BY_NAME[field.data_type].for_activities:
+        if field.data_type not in BY_NAME or not BY_NAME[field.data_type].for_activities:
             problems.append(_unknown_data_type(field, path))
         for key in {field.api_name, f"name:{name_key(field.name)}"}:
             if key in seen:
@@ -150,7 +152,7 @@ def field_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | No
 
 
 def _unknown_data_type(field: FieldSpec, path: tuple[str | int, ...]) -> Problem:
-    known = ", ".join(name for name, data_type in datatypes.BY_NAME.items() if data_type.for_activities)
+    known = ", ".join(name for name, data_type in BY_NAME.items() if data_type.for_activities)
     message = _("'%(type)s' is not a data type; there are %(known)s.") % {"type": field.data_type, "known": known}
     return Problem("unknown_data_type", message, path, known, field.data_type)
 
@@ -166,7 +168,7 @@ def _locked_problems(fields: Sequence[FieldSpec], activity_type: ActivityType) -
         elif fixed is not None and fixed.data_type != field.data_type:
             message = _("The data type of %(name)s is fixed since its first approval: %(type)s.") % {
                 "name": field.api_name,
-                "type": datatypes.BY_NAME[fixed.data_type].label,
+                "type": BY_NAME[fixed.data_type].label,
             }
             problems.append(
                 Problem("locked_data_type", message, ("fields", field.api_name), fixed.data_type, field.data_type)

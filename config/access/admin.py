@@ -20,6 +20,7 @@ from unfold.forms import AdminOwnPasswordChangeForm
 from config.access.models import ApiClient
 from config.access.sign_in import passwords
 from config.access.sign_in import views as sign_in_views
+from config.access.sign_in.sessions import signed_in
 from config.access.users import limits, rights
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
@@ -41,7 +42,7 @@ class OwnPassword(PasswordChangeView):
     success_url = reverse_lazy("mfa_index")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        user, password = self.request.user, form.cleaned_data["new_password1"]
+        user, password = signed_in(self.request), form.cleaned_data["new_password1"]
         passwords.change(user, password, user, keep=self.request.session.session_key)
         update_session_auth_hash(self.request, user)
         messages.success(self.request, _("Your password is changed; elsewhere you are signed out."))
@@ -52,9 +53,9 @@ class OwnPassword(PasswordChangeView):
 
 
 # one channel: whatever leads to the admin's login page leads to ours
-admin.site.login = sign_in_views.page  # type: ignore[method-assign]
+admin.site.login = sign_in_views.page  # type: ignore[method-assign, assignment]  # one more kind of reply
 admin.site.has_permission = sign_in_views.has_permission  # type: ignore[method-assign]
-admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign]
+admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign, assignment]
 
 
 class RoleRightsField(forms.ModelMultipleChoiceField):
@@ -78,8 +79,10 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         within = obj is None or limits.roles_within(request.user).filter(pk=obj.pk).exists()
         return super().has_delete_permission(request, obj) and within
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **options: Any) -> Any:
         """Rights in plain words, those that somebody would give and those that the role has, within one's own."""
+        if request is None:
+            return super().formfield_for_manytomany(db_field, request, **options)
         found = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
         has = Q(group=int(found)) if str(found).isdecimal() and len(str(found)) < 10 else Q(pk=None)
         shown = Permission.objects.filter(rights.offered_rows() | has).select_related("content_type").distinct()

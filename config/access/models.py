@@ -1,7 +1,7 @@
 """Who may do what: users, and the API clients that act for them."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -54,7 +54,7 @@ class User(AbstractUser):
     scopes: frozenset[str] | None = None
     rights: frozenset[str] | None = None  # in effect, where they were read with the token
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
 
@@ -128,8 +128,9 @@ class SessionStore(DatabaseStore):
     def get_model_class(cls) -> Any:
         return Session
 
-    def create_model_instance(self, data: dict[str, Any]) -> Any:
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
         row = super().create_model_instance(data)
+        assert isinstance(row, Session)
         sign_in = data.get(SIGN_IN) or {}
         row.user_id = data.get(SESSION_KEY)
         row.address, row.agent = sign_in.get("address") or None, sign_in.get("agent", "")
@@ -143,6 +144,8 @@ def _moment(seconds: int | None) -> datetime | None:
 
 class ApiClient(AbstractApplication):
     """A program that may get tokens (OAuth2 client credentials). It acts as its own API-only user."""
+
+    _default_manager: ClassVar["models.Manager[ApiClient]"]  # oauth2_provider has no types
 
     api_user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="api_client", verbose_name=_("acts as")

@@ -110,9 +110,25 @@ _STATUS_BY_CLASS: tuple[tuple[type[RejectedError], int], ...] = (
     (ConflictError, 409),
 )
 
-UNFORESEEN = Problem("error", gettext_lazy("Something went wrong here; it was written down. Try again later."))
 
 logger = logging.getLogger(__name__)
+
+
+class ProblemReply(Response):
+    """The reply of a view that failed."""
+
+    problem_code = "error"  # for the counts of failed calls
+
+
+class ProblemResponse(HttpResponse):
+    """The reply where no view was reached."""
+
+    problem_code = "error"
+
+
+def unforeseen() -> Problem:
+    """What users are told of a fault of ours."""
+    return Problem("error", _("Something went wrong here; it was written down. Try again later."))
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -121,20 +137,22 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     request = context.get("request")
     renderer = getattr(request, "accepted_renderer", None)
     content_type = CONTENT_TYPE if getattr(renderer, "format", "json") == "json" else None
-    reply = Response(body(status, problems), status, headers=headers, content_type=content_type)
-    reply.problem_code = problems[0].code if problems else "error"  # for the counts of failed calls
+    reply = ProblemReply(body(status, problems), status, headers=headers, content_type=content_type)
+    if problems:
+        reply.problem_code = problems[0].code
     return reply
 
 
 def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """A problem from outside any view: middleware, unknown addresses."""
-    reply = HttpResponse(
+    reply = ProblemResponse(
         exact_json.dumps(body(status, problems), str),
         status=status,
         content_type=CONTENT_TYPE,
         headers=dict(headers or {}),
     )
-    reply.problem_code = problems[0].code if problems else "error"  # type: ignore[attr-defined]
+    if problems:
+        reply.problem_code = problems[0].code
     return reply
 
 
@@ -185,7 +203,7 @@ def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[st
     logger.exception("native API request failed", exc_info=error)
     if found := outages.outage(error):
         return 503, [Problem(found.code, str(found.message))], {"Retry-After": str(found.retry_after)}
-    return 500, [UNFORESEEN], {}
+    return 500, [unforeseen()], {}
 
 
 def _of_framework(error: exceptions.APIException) -> Problem:

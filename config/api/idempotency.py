@@ -22,6 +22,7 @@ from people.core.db import locks
 from people.core.errors import ConflictError, Problem
 from people.core.permissions import require
 from people.core.refusals import BadQueryError, GoneError, UnprocessableError
+from people.rest.viewsets import PERSON_IDS
 from smartlists.webhooks import secrets as webhook_secrets
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -121,7 +122,7 @@ def _keep(request: HttpRequest, reply: HttpResponse, caller: str, key: str, dige
             "status": reply.status_code,
             "headers": headers,
             "body": body,
-            "person_ids": sorted(getattr(request, "person_ids", ())),
+            "person_ids": sorted(request.META.get(PERSON_IDS, ())),
             "created_at": timezone.now(),
         },
     )

@@ -108,7 +108,7 @@ IF_MATCH = OpenApiParameter(
 class Operation(AutoSchema):
     """One operation, described from the view's own tables."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular takes less than DRF
         text = super().get_description()
         right = getattr(self.view, "rights", {}).get(self._action())
         return f"{text}\n\nNeeds the right `{right}`." if right else text

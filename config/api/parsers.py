@@ -8,8 +8,8 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 
-from people import datatypes
 from people.datatypes import exact_json
+from people.datatypes.canonical import canonical_text, plain_decimal
 
 
 class ExactJSONParser(BaseParser):
@@ -43,8 +43,8 @@ def _exactly(value: Any) -> Any:
     if isinstance(value, dict | list | tuple):  # subclasses, which orjson does not take
         return dict(value) if isinstance(value, dict) else list(value)
     if hasattr(value, "adjusted"):
-        return orjson.Fragment(datatypes.plain_decimal(value))
-    return datatypes.canonical_text(value)
+        return orjson.Fragment(plain_decimal(value))
+    return canonical_text(value)
 
 
 class PageRenderer(BrowsableAPIRenderer):
@@ -53,7 +53,7 @@ class PageRenderer(BrowsableAPIRenderer):
     def get_default_renderer(self, view: Any) -> Any:
         return ExactJSONRenderer()
 
-    def get_content(self, renderer: Any, data: Any, accepted_media_type: str, renderer_context: Any) -> str:
+    def get_content(self, renderer: Any, data: Any, accepted_media_type: str | None, renderer_context: Any) -> str:
         return "" if data is None else exact_json.dumps(data, _exactly, orjson.OPT_INDENT_2).decode()
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:

@@ -113,16 +113,14 @@ def examine(deep: bool = False) -> Iterator[Finding]:
         try:
             connection.ensure_connection()
         except DatabaseError as error:
-            yield Finding("server", _first_line(error), "start PostgreSQL; DATABASE_URL says which, or DATA_DIR has it")
+            problem = str(error).partition("\n")[0]
+            yield Finding("server", problem, "start PostgreSQL; DATABASE_URL says which, or DATA_DIR has it")
             return
         try:
             yield check()
         except DatabaseError as error:  # a table that lacks: other checks say why
-            yield Finding(check.__name__.replace("_", " "), _first_line(error), "put right what is said of migrations")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+            problem = str(error).partition("\n")[0]
+            yield Finding(check.__name__.replace("_", " "), problem, "put right what is said of migrations")
 
 
 def readiness() -> list[Finding]:

@@ -27,7 +27,7 @@ def _give_back(**_arguments: Any) -> None:
     raise UnknownTaskError
 
 
-_OTHERS = Task(
+_OTHERS: "Task[..., None, Any]" = Task(
     _give_back,
     blueprint=app,
     queue="default",

@@ -12,7 +12,7 @@ from unfold.dataclasses import SearchResult
 
 from activities.models import ActivityType
 from activities.types import standard as standard_types
-from people import datatypes
+from people.datatypes.canonical import text_key
 from people.models import Person, StaticList
 from smartlists.models import SmartList
 
@@ -39,8 +39,8 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
         lists = StaticList.objects.filter(name__icontains=term).order_by("is_archived", "name")
         found += _results(lists, _("Static list"), "list_alt", "admin:people_staticlist_change")
     if request.user.has_perm("smartlists.view_smartlist"):
-        lists = SmartList.objects.filter(name__icontains=term).order_by("is_archived", "name")
-        found += _results(lists, _("Smart list"), "filter_alt", "admin:smartlists_smartlist_change")
+        smart_lists = SmartList.objects.filter(name__icontains=term).order_by("is_archived", "name")
+        found += _results(smart_lists, _("Smart list"), "filter_alt", "admin:smartlists_smartlist_change")
     return [*_pages(request, term), *found]
 
 
@@ -64,9 +64,9 @@ def _pages(request: HttpRequest, term: str) -> list[SearchResult]:
         (_("My tokens"), "vpn_key", "tokens", ""),
         (_("New activity type"), "add", "admin:activities_activitytype_add", "activities.add_activitytype"),
     )
-    key = datatypes.text_key(term)
+    key = text_key(term)
     return [
         SearchResult(title, _("Page"), reverse(name), icon)
         for title, icon, name, right in pages
-        if key in datatypes.text_key(title) and (not right or request.user.has_perm(right))
+        if key in text_key(title) and (not right or request.user.has_perm(right))
     ]

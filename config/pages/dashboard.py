@@ -111,7 +111,7 @@ def _waiting(request: HttpRequest) -> dict[str, Any]:
 
 def _returned(request: HttpRequest) -> dict[str, Any]:
     """Drafts that came back to their editors, this one among them."""
-    returned = ActivityVersion.objects.filter(draft_of__deleted_at=None, number=None, editors=request.user)
+    returned = ActivityVersion.objects.filter(draft_of__deleted_at=None, number=None, editors=request.user.pk)
     return {
         "drafts": returned.exclude(return_reason="").select_related("activity_type").order_by("-updated_at")[:SHOWN]
     }
@@ -144,8 +144,8 @@ def _health(_request: HttpRequest) -> dict[str, Any]:
         cursor.execute(
             """select count(distinct e.job_id) from procrastinate_events e
             join procrastinate_jobs j on j.id = e.job_id and j.status = 'failed'
-            where e.type = 'failed' and e.at > now() - %s""",
-            [FAILED_WITHIN],
+            where e.type = 'failed' and e.at > now() - make_interval(secs => %s)""",
+            [FAILED_WITHIN.total_seconds()],
         )
         (failed,) = cursor.fetchone()
         cursor.execute("select pg_database_size(current_database()), current_setting('server_version')")

@@ -21,9 +21,9 @@ def page(request: HttpRequest) -> HttpResponse:
         else:
             notifications.read(request.user)
         return redirect("notices")
-    kept = {one.kind: one for one in NoticeSwitch.objects.filter(user=request.user)}
+    kept = {one.kind: one for one in NoticeSwitch.objects.filter(user=request.user.pk)}
     switches = [(kind, KINDS[kind], kept.get(kind) or NoticeSwitch(kind=kind)) for kind in KINDS]
-    found = list(Notice.objects.filter(user=request.user, is_shown=True)[:SHOWN])
+    found = list(Notice.objects.filter(user=request.user.pk, is_shown=True)[:SHOWN])
     return render(
         request,
         "config/notices.html",

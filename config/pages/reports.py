@@ -21,9 +21,9 @@ from django.utils.translation import gettext_lazy
 from activities.labels import shown
 from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
-from people import datatypes
 from people.core import installation
 from people.core.errors import RejectedError
+from people.datatypes.registry import BY_NAME
 from people.models import Person, StaticList
 from smartlists.lists import reports as list_reports
 from smartlists.lists.reports import Question, Reply
@@ -54,9 +54,9 @@ class ReportForm(forms.Form):
     """Which report, on what, when, and of whom."""
 
     report = forms.ChoiceField(choices=(), required=False)
-    type = forms.ModelChoiceField(None, required=False, label=gettext_lazy("Activity type"))
-    field = forms.ModelChoiceField(None, required=False, label=gettext_lazy("Broken down by"))
-    total = forms.ModelChoiceField(None, required=False, label=gettext_lazy("Sum of"))
+    type = forms.ModelChoiceField(ActivityType.objects.none(), required=False, label=gettext_lazy("Activity type"))
+    field = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Broken down by"))
+    total = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Sum of"))
     since = forms.DateField(label=gettext_lazy("From"))
     until = forms.DateField(label=gettext_lazy("To"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
@@ -64,15 +64,16 @@ class ReportForm(forms.Form):
     def __init__(self, asked: Any, user: Any) -> None:
         today = timezone.now().astimezone(installation.zone()).date()
         days = {"since": today - timedelta(days=DAYS - 1), "until": today}
-        super().__init__({name: day.isoformat() for name, day in days.items()} | asked.dict())
+        data: dict[str, Any] = {name: day.isoformat() for name, day in days.items()} | asked.dict()
+        super().__init__(data)
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
         fields = log_reports.fields_of(chosen) if chosen else []
-        if fields and "field" in self.asked.asks and not self.data.get("field"):
-            self.data["field"] = fields[0].pk
+        if fields and "field" in self.asked.asks and not data.get("field"):
+            data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
-        numbers = [field.pk for field in fields if datatypes.BY_NAME[field.data_type].is_number]
+        numbers = [field.pk for field in fields if BY_NAME[field.data_type].is_number]
         of_type = (
             ApprovedField.objects.filter(pk__in=[field.pk for field in fields])
             .order_by("-is_primary", "pk")

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from config import demo
 from config.access.sign_in import passwords
+from config.access.sign_in.sessions import signed_in
 from config.demo import manifest as demo_manifest
 from people.core import installation
 from people.core.models import Installation
@@ -114,7 +115,7 @@ def view(request: HttpRequest) -> HttpResponse:
 
 @transaction.atomic
 def _set_up(request: HttpRequest, form: SetupForm) -> None:
-    chosen, user = form.cleaned_data, request.user
+    chosen, user = form.cleaned_data, signed_in(request)
     form.save()
     installation.forget()
     user.username = chosen["username"]

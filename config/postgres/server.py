@@ -18,42 +18,22 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from config.postgres.binaries import MAJOR, SHARED_HOME, DatabaseUnavailableError, reachable_binaries, reaches, say
+from config.postgres.binaries import MAJOR, DatabaseUnavailableError, reachable_binaries
+from config.postgres.location import Location, choose_location, make_folder
 
 ROLE = DATABASE = "custom_activities"
 SUPERUSER = "postgres"
-UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first that exists runs the server when we are root
-MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, PostgreSQL's own part of it included
 WAIT_SECONDS = 60.0
 FLOOR_BYTES = 64 * 1024**2  # free for the server: it writes its log in files of 16 MB, and must write one to start
 FULL_SECONDS = 5.0  # between two looks at a disk that is full
 ATTACH_ONLY = "EMBEDDED_POSTGRES_ATTACH"  # set for processes that leave starting to another
 FOR_TESTS = "EMBEDDED_POSTGRES_FOR_TESTS"  # may create databases, does not wait for the disk
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where one installation's server lives; decided once and kept in DATA_DIR/postgres.json."""
-
-    data: str
-    sockets: str
-    binaries: str
-    user: str  # the OS user that runs it; empty: whoever we are
-
-    @property
-    def os_user(self) -> dict[str, object]:
-        """Arguments for subprocess that make a child run as the server's user."""
-        if not self.user:
-            return {}
-        entry = pwd.getpwnam(self.user)
-        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 class EmbeddedPostgres:
@@ -201,7 +181,7 @@ class EmbeddedPostgres:
             self.move_to(replace(self.location, binaries=str(binaries)))
 
     def _initialise(self) -> None:
-        location = _choose_location(self.data_dir)
+        location = choose_location(self.data_dir)
         if not (Path(location.data) / "PG_VERSION").exists():
             self._initdb(location)
         self.move_to(location)
@@ -210,7 +190,7 @@ class EmbeddedPostgres:
         """Initialise beside the final folder and rename: one that was interrupted is not taken for a database."""
         folder = Path(f"{location.data}.new")
         shutil.rmtree(folder, ignore_errors=True)
-        _make_folder(folder, location)
+        make_folder(folder, location)
         password = self._password("database_superuser_password")
         with tempfile.NamedTemporaryFile("w") as file:
             if location.user:
@@ -243,7 +223,7 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         location = self.location
-        _make_folder(Path(location.sockets), location)
+        make_folder(Path(location.sockets), location)
         options = {
             "listen_addresses": "",
             "unix_socket_directories": location.sockets,
@@ -368,47 +348,6 @@ class EmbeddedPostgres:
         if not file.exists():
             _write_private(file, secrets.token_urlsafe(24))
         return file.read_text()
-
-
-def _choose_location(data_dir: Path) -> Location:
-    """DATA_DIR for everything; for root, whatever the unprivileged user cannot reach goes under /var/lib."""
-    home = data_dir / "postgres"
-    user = _unprivileged_user() if os.geteuid() == 0 else ""
-    if user:
-        data_dir.chmod(data_dir.stat().st_mode | 0o011)  # the user passes through, and reads nothing
-        if not reaches(user, data_dir):
-            home = SHARED_HOME / sha256(str(data_dir).encode()).hexdigest()[:12]
-            say(f"user {user} cannot reach {data_dir}: the database lives in {home}")
-            home.mkdir(parents=True, exist_ok=True)
-    home.mkdir(parents=True, exist_ok=True)
-    sockets = home / "socket"
-    if len(os.fsencode(sockets)) > MAX_SOCKET_FOLDER:
-        digest = sha256(os.fsencode(home)).hexdigest()[:12]
-        sockets = Path(tempfile.gettempdir()) / f"custom-activities-{os.geteuid()}-{digest}"
-    return Location(str(home / "data"), str(sockets), str(reachable_binaries(user)), user)
-
-
-def _unprivileged_user() -> str:
-    for name in UNPRIVILEGED_USERS:
-        try:
-            return pwd.getpwnam(name).pw_name
-        except KeyError:
-            continue
-    raise DatabaseUnavailableError("no unprivileged OS user to run PostgreSQL as; set DATABASE_URL")
-
-
-def _make_folder(folder: Path, location: Location) -> None:
-    """A folder that only the server's user enters; refuse one that somebody else put there."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.is_symlink() or folder.stat().st_uid not in {os.geteuid(), _uid(location)}:
-        raise DatabaseUnavailableError(f"{folder} belongs to somebody else")
-    if location.user:
-        os.chown(folder, _uid(location), pwd.getpwnam(location.user).pw_gid)
-    folder.chmod(0o700)
-
-
-def _uid(location: Location) -> int:
-    return pwd.getpwnam(location.user).pw_uid if location.user else os.geteuid()
 
 
 def _run(command: list[str], location: Location) -> None:

@@ -54,6 +54,8 @@ SLOWEST_STREAM = SLOWEST * 8  # it holds a thread
 class Connection(TConn):
     """A client's connection and the request that is arriving on it."""
 
+    parser: Any  # of gunicorn, which has no types
+
     def __init__(self, cfg: Any, client: socket.socket, address: Any, server: Any) -> None:
         super().__init__(cfg, ClientSocket(client), address, server)
         self.data_ready = True  # nothing is handed to a thread that has to wait

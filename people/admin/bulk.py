@@ -64,7 +64,7 @@ def overview(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     require(request, "people.view_person")
     found = BulkAction.objects.select_related("static_list", "user")
     if not request.user.is_superuser:
-        found = found.filter(user=request.user)
+        found = found.filter(user=request.user.pk)
     actions = [(action, bulk.KINDS[action.kind].label) for action in found[:SHOWN]]
     return pages.page(request, "bulk", _("Bulk actions"), actions=actions)
 

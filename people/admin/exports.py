@@ -124,13 +124,13 @@ class ExportAdmin(TransferAdmin):
                 form.add_error(None, str(refusal))
             else:
                 return redirect("admin:people_export_change", export.pk)
-        return self._page(request, "export_new", _("New export"), form=form)
+        return self.page(request, "export_new", _("New export"), form=form)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         export = self._find(request, whole_number(object_id))
-        return self._page(request, "export_job", str(export), export=export, badge=badge_of(export))
+        return self.page(request, "export_job", str(export), export=export, badge=badge_of(export))
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         export = self._find(request, pk)

@@ -1,21 +1,24 @@
 """Forms of people, lists and fields: they carry what was typed; the verbs decide what is right."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import localize, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import datatypes
 from people.core import owners
 from people.core.errors import Problem, RejectedError
 from people.core.models import Folder
+from people.datatypes.canonical import canonical_text
+from people.datatypes.registry import BY_NAME, CHOICES_FOR_PEOPLE, DataType
 from people.fields.catalog import READ_ONLY, shown_label
 from people.lists import folders
 from people.models import Person, PersonField, StaticList
@@ -60,7 +63,7 @@ class ValueField(forms.CharField):
     """One value as it is typed; line ends as they are stored."""
 
     def to_python(self, value: Any) -> str:
-        return super().to_python(value).replace("\r\n", "\n")
+        return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
 class ValuesForm(forms.Form):
@@ -105,8 +108,8 @@ def label_of(row: PersonField) -> str:
 
 def number_shown(value: float | Decimal) -> str:
     """A number as the reader writes it; parted by thousands only from five digits on, for a year is a number, too."""
-    text = datatypes.canonical_text(value)
-    return text if "e" in text else number_format(text, use_l10n=True, force_grouping=abs(value) >= GROUPED)
+    text = canonical_text(value)
+    return text if "e" in text else number_format(text, use_l10n=True, force_grouping=not -GROUPED < value < GROUPED)
 
 
 def shown(value: Any) -> str | None:
@@ -121,11 +124,11 @@ def shown(value: Any) -> str | None:
         return localize(value)
     if isinstance(value, int | float | Decimal):
         return number_shown(value)
-    return datatypes.canonical_text(value)
+    return canonical_text(value)
 
 
 def _value_field(row: PersonField, person: Person | None) -> ValueField:
-    data_type = datatypes.BY_NAME[row.data_type]
+    data_type = BY_NAME[row.data_type]
     widget = data_type.widget()
     widget.attrs["class"] = "ca-input"
     if row.data_type == "text":
@@ -144,7 +147,7 @@ def _value_field(row: PersonField, person: Person | None) -> ValueField:
     return field
 
 
-def _typed(person: Person | None, row: PersonField, data_type: datatypes.DataType) -> str:
+def _typed(person: Person | None, row: PersonField, data_type: DataType) -> str:
     """The value as the form's input holds it."""
     if person is None:
         return ""
@@ -154,7 +157,7 @@ def _typed(person: Person | None, row: PersonField, data_type: datatypes.DataTyp
     value = value if row.is_standard else data_type.from_json(value)
     if isinstance(value, datetime):
         return timezone.localtime(value).replace(tzinfo=None).isoformat()
-    return datatypes.canonical_text(value)
+    return canonical_text(value)
 
 
 class PlaceForm(forms.Form):
@@ -175,7 +178,7 @@ class PlaceForm(forms.Form):
     )
 
     owner = forms.ModelChoiceField(
-        None,
+        get_user_model().objects.none(),
         label=gettext_lazy("Owner"),
         required=False,
         widget=forms.Select({"class": "ca-input"}),
@@ -245,7 +248,7 @@ class FieldForm(forms.Form):
     )
     data_type = forms.ChoiceField(
         label=gettext_lazy("Data type"),
-        choices=datatypes.CHOICES_FOR_PEOPLE,
+        choices=CHOICES_FOR_PEOPLE,
         initial="string",
         widget=forms.Select({"class": "ca-input"}),
         help_text=gettext_lazy("For ever, too."),
@@ -291,6 +294,6 @@ class FieldForm(forms.Form):
             self.add_error(place if place in self.fields else None, _sentence(problem))
 
 
-def list_choices(**filters: Any) -> Sequence[StaticList]:
+def list_choices(**filters: Any) -> QuerySet[StaticList]:
     """Static lists to choose from, by name."""
     return StaticList.objects.shown().filter(**filters).order_by("name")[:1_000]

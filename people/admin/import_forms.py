@@ -1,11 +1,13 @@
 """Forms of the import pages: they carry what was chosen; `people.files.imports` decides what is right."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,7 +23,6 @@ from people.files.tabular import Line, Shape
 from people.models import StaticList
 
 COLUMN = "column_"
-MAX_HEADER_ROW = 10_000
 SAMPLES = 3
 DATE_ORDERS = {
     DateOrder.YMD: gettext_lazy("Year, month, day: 2026-04-03"),
@@ -58,6 +59,32 @@ DELIMITER_NAMES = {
 }
 
 
+# those that spreadsheets and mail programs write, as their users meet them
+ENCODING_NAMES = {
+    "utf-8": "UTF-8",
+    "utf-16": gettext_lazy("UTF-16 (“Unicode text” of Excel)"),
+    "utf-16-le": "UTF-16 LE",
+    "utf-16-be": "UTF-16 BE",
+    "windows-1252": gettext_lazy("Windows-1252 (Excel, Western Europe)"),
+    "iso-8859-15": "Latin-9 (ISO-8859-15)",
+    "iso-8859-1": "Latin-1 (ISO-8859-1)",
+    "mac_roman": gettext_lazy("Mac Roman (Excel on a Mac)"),
+}
+ASKED_ENCODINGS = ("windows-1252", "mac_roman", "iso-8859-15", "cp850", "windows-1250", "windows-1251", "utf-8")
+MAX_SAMPLE = 40  # characters of a line that show an encoding
+
+
+def encoding_choices(head: bytes) -> list[tuple[str, str]]:
+    """The encodings that a file may have that begins with `head`, each with a word of it that shows the difference."""
+    found = re.search(rb"[^\r\n]{0,30}[\x80-\xff][^\r\n]{0,20}", head)
+    shown = found[0] if found else b""
+    choices = []
+    for name in ASKED_ENCODINGS:
+        text = "".join(one if one.isprintable() else "\ufffd" for one in shown.decode(name, "replace"))
+        choices.append((name, f"{text[:MAX_SAMPLE]} · {ENCODING_NAMES.get(name, name)}"))
+    return choices
+
+
 def _unanswered() -> tuple[str, Any]:
     return "", _("— please choose —")
 
@@ -90,19 +117,18 @@ class ShapeForm(forms.Form):
     """How the file is to be read."""
 
     def __init__(self, *args: Any, shape: Shape, **options: Any) -> None:
-        super().__init__(
-            *args,
-            initial={"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row},
-            **options,
-        )
+        options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
+        super().__init__(*args, **options)
         self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
-        self.fields["encoding"] = _select(_("Encoding"), [(name, name) for name in tabular.ENCODINGS])
+        self.fields["encoding"] = _select(
+            _("Encoding"), [(name, ENCODING_NAMES.get(name, name)) for name in tabular.ENCODINGS]
+        )
         if shape.format != "csv":
             del self.fields["delimiter"], self.fields["encoding"]
         self.fields["header_row"] = forms.IntegerField(
             label=_("Row of the header"),
             min_value=1,
-            max_value=MAX_HEADER_ROW,
+            max_value=tabular.MAX_HEADER_ROW,
             required=False,
             widget=forms.NumberInput(attrs={"class": "ca-input"}),
         )
@@ -112,7 +138,15 @@ class PlanForm(forms.Form):
     """What each column means, and how the file writes what can be written in several ways."""
 
     def __init__(
-        self, data: Any, *, kind: str, shape: Shape, items: Sequence[Mappable], guess: Guess, lines: Sequence[Line]
+        self,
+        data: QueryDict | None,
+        *,
+        kind: str,
+        shape: Shape,
+        items: Sequence[Mappable],
+        guess: Guess,
+        lines: Sequence[Line],
+        encodings: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(data)
         self.kind, self.shape, self.items, self.guess, self.lines = kind, shape, items, guess, lines
@@ -123,6 +157,8 @@ class PlanForm(forms.Form):
             field = _select(column, choices, required=False)
             field.initial = by_column.get(column, "")
             self.fields[f"{COLUMN}{place}"] = field
+        if encodings:
+            self._add("encoding", _select(_("Which of these reads right?"), [_unanswered(), *encodings]), "")
         lookups = [
             ("id", _("Person id")),
             *((name, catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
@@ -136,8 +172,8 @@ class PlanForm(forms.Form):
         self._add_constants(plan)
         is_settled = guess.is_remembered or guess.is_chosen
         answered = ASKED if is_settled else ASKED & guess.questions
-        was_asked = data is not None and "asked" in data
-        self.asked = ASKED.intersection(data["asked"].split()) if was_asked else answered
+        asked = None if data is None else data.get("asked")
+        self.asked = answered if asked is None else ASKED.intersection(str(asked).split())
 
     def _add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
@@ -252,13 +288,15 @@ class PlanForm(forms.Form):
         }
         plan = replace(self.guess.plan, columns=columns)
         questions = ASKED & open_questions(plan, self.items, self.shape, self.lines)
-        self.data = self.data.copy()  # type: ignore[attr-defined]
+        assert isinstance(self.data, QueryDict)
+        data = self.data.copy()
         for name in sorted(questions - self.asked):
-            self.data[name] = ""
+            data[name] = ""
             choices = list(self.fields[name].choices)  # type: ignore[attr-defined]
             self.fields[name].choices = [_unanswered(), *(pair for pair in choices if pair[0] != "")]  # type: ignore[attr-defined]
             cleaned.pop(name, None)
             self.add_error(name, _("The columns that were chosen leave this open. Please choose."))
+        self.data = data
         self.asked |= questions
 
     def plan(self, subject: str) -> Plan:

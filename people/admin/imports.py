@@ -13,12 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from people.admin import import_forms, import_results
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core import installation
 from people.core.errors import RejectedError, located, show
 from people.core.numerals import whole_number
 from people.core.source import Channel, Source
+from people.files import tabular
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -62,6 +64,7 @@ class ImportAdmin(TransferAdmin):
             (job.updated, _("%(count)s updated")),
             (job.repeated, _("%(count)s known before")),
             (job.refused, _("%(count)s refused")),
+            (0 if job.kind == "people" else job.created, _("%(count)s people created")),
         ]
         return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count) or "—"
 
@@ -72,6 +75,9 @@ class ImportAdmin(TransferAdmin):
             path("<int:pk>/progress/", wrap(self.progress_view), name="people_import_progress"),
             path("<int:pk>/report/", wrap(self.report_view), name="people_import_report"),
             path("<int:pk>/columns/", wrap(self.columns_view), name="people_import_columns"),
+            path("<int:pk>/people/", wrap(self.people_view), name="people_import_people"),
+            path("<int:pk>/list/", wrap(require_POST(self.list_view)), name="people_import_list"),
+            path("<int:pk>/take-back/", wrap(self.take_back_view), name="people_import_take_back"),
             *super().get_urls(),
         ]
 
@@ -90,7 +96,7 @@ class ImportAdmin(TransferAdmin):
                 form.add_error("file", str(refusal))
             else:
                 return _to_columns(job, subject)
-        return self._page(request, "import_upload", _("Import a file"), form=form, current=1)
+        return self.page(request, "import_upload", _("Import a file"), form=form, current=1)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -99,7 +105,8 @@ class ImportAdmin(TransferAdmin):
         job = self._find(request, whole_number(object_id))
         if not job.plan:
             return _to_columns(job, request.GET.get("subject", ""))
-        return self._page(request, "import_job", job.name, current=_STEP_OF.get(job.state, 4), **_progress(job))
+        progress = _progress(job, request.user)
+        return self.page(request, "import_job", job.name, current=_STEP_OF.get(State(job.state), 4), **progress)
 
     def columns_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what the columns mean; the same page shows rows as they will be stored."""
@@ -110,14 +117,23 @@ class ImportAdmin(TransferAdmin):
         if "reshape" in request.POST:
             self._reshape(request, job)
             return _to_columns(job, subject)
+        if request.POST.get("encoding") in tabular.ENCODINGS and Shape.from_json(job.shape).is_encoding_open:
+            self._read_as(request, job, request.POST["encoding"])
         lines = import_jobs.sample(job)
         guess = guessing.guess_plan(job, subject, installation.current().time_zone, lines)
         if job.plan and job.plan["subject"] == subject:
             guess = guessing.Guess(Plan.from_json(job.plan), frozenset(), is_chosen=True)
         shape = Shape.from_json(job.shape)
         target = TARGETS[job.kind]
+        encodings = import_forms.encoding_choices(import_jobs.head(job)) if shape.is_encoding_open else ()
         form = PlanForm(
-            request.POST or None, kind=job.kind, shape=shape, items=target.mappable(subject), guess=guess, lines=lines
+            request.POST or None,
+            kind=job.kind,
+            shape=shape,
+            items=target.mappable(subject),
+            guess=guess,
+            lines=lines,
+            encodings=encodings,
         )
         preview = None
         if request.method == "POST" and form.is_valid():
@@ -127,7 +143,7 @@ class ImportAdmin(TransferAdmin):
                 form.show(refusal)
             else:
                 preview = _preview(job, lines[:PREVIEW_ROWS])
-        return self._page(
+        return self.page(
             request,
             "import_columns",
             job.name,
@@ -141,6 +157,14 @@ class ImportAdmin(TransferAdmin):
             label=dict(target.subjects()).get(subject, target.label),
             current=3 if preview else 2,
         )
+
+    def _read_as(self, request: HttpRequest, job: Import, encoding: str) -> None:
+        """Read the file in the encoding that was chosen for it, and all else as before."""
+        known = {name: job.shape[name] for name in ("format", "delimiter", "header_row") if name in job.shape}
+        try:
+            import_jobs.reshape(job, **known, encoding=encoding)
+        except RejectedError as refusal:
+            messages.error(request, str(refusal))
 
     def _reshape(self, request: HttpRequest, job: Import) -> None:
         form = ShapeForm(request.POST, shape=Shape.from_json(job.shape))
@@ -166,7 +190,7 @@ class ImportAdmin(TransferAdmin):
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of the page that changes while the job runs; it is fetched anew until the job has ended."""
-        return render(request, "people/_import_progress.html", _progress(self._find(request, pk)))
+        return render(request, "people/_import_progress.html", _progress(self._find(request, pk), request.user))
 
     def report_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The refused rows as a file."""
@@ -174,6 +198,15 @@ class ImportAdmin(TransferAdmin):
         response = StreamingHttpResponse(import_report.lines(job), content_type="text/plain;charset=UTF-8")
         response["Content-Disposition"] = attachment(import_report.file_name(job))
         return response
+
+    def people_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return import_results.people(self, request, self._find(request, pk))
+
+    def list_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return import_results.make_list(request, self._find(request, pk))
+
+    def take_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return import_results.take_back(self, request, self._find(request, pk))
 
     def _find(self, request: HttpRequest, pk: int) -> Import:
         job = get_object_or_404(Import.objects.select_related("user"), pk=pk)
@@ -193,7 +226,7 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
-    target, plan = TARGETS[job.kind], Plan.from_json(job.plan)
+    target, plan = TARGETS[job.kind], import_jobs.plan_of(job)
     batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
     results = (
         target.record(batch.rows, plan, Source(Channel.IMPORT, job.user_id), dry_run=True) if batch.lines else None
@@ -219,7 +252,7 @@ def _label(job: Import) -> Any:
     return dict(target.subjects()).get(subject) or f"{target.label}: {subject}"
 
 
-def _progress(job: Import) -> dict[str, Any]:
+def _progress(job: Import, user: Any) -> dict[str, Any]:
     labels = {} if job.is_running else TARGETS[job.kind].labels((job.plan or {}).get("subject", ""))
     faults = [] if job.is_running else import_report.faults(job, 20, labels=labels)
     failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
@@ -236,5 +269,7 @@ def _progress(job: Import) -> dict[str, Any]:
             step for step, (states, _to) in {**import_jobs.STEPS, **import_jobs.STOPS}.items() if job.state in states
         },
         "label": _label(job),
-        "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list")).first(),
+        "links": import_results.links(job, user),
+        "undone": import_results.summary(job),
+        "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list") or 0).first(),
     }

@@ -26,7 +26,7 @@ BADGES = {
 
 
 def badge_of(thing: Import | Export) -> str:
-    kind = BADGES.get(thing.state, "")
+    kind = BADGES.get(type(thing).State(thing.state), "")
     return format_html('<span class="ca-badge ca-badge--{}">{}</span>', kind, thing.get_state_display())
 
 
@@ -55,7 +55,7 @@ class TransferAdmin(ModelAdmin):
     def by(self, thing: Import | Export) -> Any:
         return thing.user
 
-    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
+    def page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
         shell = self.admin_site.each_context(request)
         return render(request, f"people/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
 

@@ -7,8 +7,8 @@ import django_filters
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.fields.json import KeyTextTransform
 
-from people import datatypes
 from people.core.source import Channel
+from people.datatypes.registry import BY_NAME
 from people.fields.catalog import STANDARD
 from people.models import Person, PersonField, StaticList, StaticListMember
 from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
@@ -72,7 +72,7 @@ class PersonFieldFilters(Filters):
         model = PersonField
         fields = ()
 
-    data_type = WordsFilter({name: Q(data_type=name) for name in datatypes.BY_NAME})
+    data_type = WordsFilter({name: Q(data_type=name) for name in BY_NAME})
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "api_name": Column("string", is_nullable=False),

@@ -28,7 +28,7 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import Action, Status
 from people.privacy import erasure
-from people.rest.viewsets import LARGEST_ID, Listed, Retrieved, refuse_unknown_members, rows_of
+from people.rest.viewsets import LARGEST_ID, PERSON_IDS, Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
 CONFLICTS = frozenset({"person_exists", "value_taken", "too_late", "not_deleted"})
@@ -68,16 +68,16 @@ class People(Listed, Retrieved):
         person = None if pk is None else self.filter_queryset(self.get_queryset()).filter(pk=pk).first()
         if person is None:
             raise NotFoundError(Problem("not_found", _("there is no such person")))
-        self.request._request.person_ids = {person.pk, self.kwargs.get("pk", person.pk)}
+        self.request._request.META[PERSON_IDS] = {person.pk, self.kwargs.get("pk", person.pk)}
         return person
 
     def shown_quickly(self, things: Iterable[Person]) -> list[dict[str, Any]]:
         return [shown_quickly(person) for person in things]
 
-    def shown(self, person: Person, status: int = 200, **headers: str) -> Response:
-        if self.kwargs.get("pk", person.pk) != person.pk:
-            headers["Content-Location"] = self.request.build_absolute_uri(f"/api/v1/people/{person.pk}")
-        return super().shown(person, status, **headers)
+    def shown(self, thing: Person, status: int = 200, **headers: str) -> Response:
+        if self.kwargs.get("pk", thing.pk) != thing.pk:
+            headers["Content-Location"] = self.request.build_absolute_uri(f"/api/v1/people/{thing.pk}")
+        return super().shown(thing, status, **headers)
 
     @extend_schema(request=PersonGiven, responses={201: PersonShown})
     def create(self, request: Any) -> Response:

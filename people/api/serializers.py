@@ -6,15 +6,16 @@ from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people import datatypes
 from people.core.source import Channel
 from people.datatypes import json_schema
+from people.datatypes.canonical import canonical_text
+from people.datatypes.registry import BY_NAME
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.persons.upsert import Action
 from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Owner, Strict, Text, Whole, YesNo
 
 MAX_TEXT = 2_000
-DATA_TYPES = list(datatypes.BY_NAME)
+DATA_TYPES = list(BY_NAME)
 FREE_FIELDS = {"type": "object", "additionalProperties": True}
 CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
 
@@ -51,7 +52,7 @@ def shown_quickly(person: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | str) or hasattr(value, "adjusted") else datatypes.canonical_text(value)
+    return value if isinstance(value, int | str) or hasattr(value, "adjusted") else canonical_text(value)
 
 
 @extend_schema_field(FREE_FIELDS)
@@ -75,7 +76,9 @@ class PersonRow(PersonGiven):
 
 
 class PeopleGiven(Strict):
-    people = PersonRow(many=True, min_length=1, max_length=MAX_BATCH)
+    people: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
+        child=PersonRow(), min_length=1, max_length=MAX_BATCH
+    )
     lookup_field = Text(default="email", help_text="id, email or a unique person field.")
     action = serializers.ChoiceField([str(action) for action in Action], default=str(Action.UPSERT))
 
@@ -84,7 +87,7 @@ class PersonOutcome(Strict):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["created", "updated", "refused"])
     id = serializers.IntegerField(required=False)
-    errors = FaultShown(many=True, required=False)
+    errors = FaultShown(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
 class PeopleShown(Strict):
@@ -112,7 +115,7 @@ class MergeShown(Strict):
 class PersonFieldShown(Strict):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     data_type = serializers.ChoiceField(DATA_TYPES)
     description = serializers.CharField()
     choices = serializers.ListField(child=serializers.CharField(), help_text="Suggested values.")
@@ -125,7 +128,7 @@ class PersonFieldShown(Strict):
 
 
 class PersonFieldChange(Strict):
-    label = Text(max_length=255)
+    label = Text(max_length=255)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
     choices = serializers.ListField(child=Text(max_length=255), max_length=500, required=False)
     is_hidden = YesNo(required=False)
@@ -159,7 +162,7 @@ class ListGiven(Strict):
 class MemberShown(Strict):
     person = serializers.IntegerField(source="person_id")
     added_at = Moment()
-    source = serializers.SerializerMethodField()
+    source = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
 
     @extend_schema_field(CHANNELS)

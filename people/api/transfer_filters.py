@@ -25,6 +25,7 @@ class ImportFilters(Filters):
         "updated": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "repeated": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "refused": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "created": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "size": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "created_at": Column("datetime", is_nullable=False),
         "started_at": Column("datetime"),
@@ -35,6 +36,7 @@ class ImportFilters(Filters):
         **dict.fromkeys(("stored_as", "shape", "shape_key", "plan", "wish"), "how the file is read, not what it is"),
         **dict.fromkeys(("position", "bytes_done", "progressed_at", "first_id", "last_id"), "how far the work is"),
         "error": "a sentence for people",
+        "undo": "shown as taken_back; found by the state",
     }
 
 

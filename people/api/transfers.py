@@ -12,95 +12,25 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
+from people.api.import_serializers import FailureShown, ImportShown, PlanGiven, TakeBackGiven, TakeBackShown
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
-from people.core.errors import ConflictError, Problem, told
+from people.core.errors import ConflictError, Problem, bad_value, show
+from people.core.numerals import whole_number
 from people.core.refusals import BadQueryError, NotFoundError
 from people.core.source import Channel
-from people.datatypes import exact_json
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
+from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
-from people.files.imports import plan as import_plan
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import Plan
 from people.files.models import Export, Import, ImportFailure
-from people.rest.viewsets import LARGEST_ID, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole, YesNo
+from people.files.tabular import ENCODINGS, MAX_HEADER_ROW, Shape
+from people.persons import import_undo
+from people.rest.viewsets import LARGEST_ID, Listed, Moment, Retrieved, Strict, Text, Whole
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
-CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
-
-
-class ImportShown(Strict):
-    id = serializers.IntegerField()
-    kind = serializers.CharField()
-    name = serializers.CharField(help_text="Of the file.")
-    state = serializers.ChoiceField([str(state) for state in Import.State])
-    percent = serializers.IntegerField()
-    columns = serializers.SerializerMethodField(help_text="The names in the file's heading.")
-    plan = serializers.SerializerMethodField(help_text="How the columns are understood.")
-    added = serializers.IntegerField()
-    updated = serializers.IntegerField()
-    repeated = serializers.IntegerField(help_text="Rows that were there before.")
-    refused = serializers.IntegerField()
-    error = serializers.CharField(source="fault")
-    source = serializers.SerializerMethodField()
-    user = serializers.CharField(source="user.username", allow_null=True, default=None)
-    created_at = Moment()
-    started_at = Moment(allow_null=True)
-    finished_at = Moment(allow_null=True)
-
-    @extend_schema_field({"type": "array", "items": {"type": "string"}})
-    def get_columns(self, job: Import) -> list[str]:
-        return list(job.shape.get("header", ()))
-
-    @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
-    def get_plan(self, job: Import) -> Any:
-        return job.plan
-
-    @extend_schema_field(CHANNELS)
-    def get_source(self, job: Import) -> str:
-        return Channel(job.channel).word
-
-
-class PlanGiven(Strict):
-    """How the columns of a file are understood."""
-
-    columns = serializers.DictField(child=Text(max_length=255), help_text="Field by field, the column's name.")
-    subject = Text(max_length=255, required=False, help_text="The activity type's API name.")
-    person = Text(max_length=255, required=False, help_text='Of activities: a column in braces, like "{email}".')
-    lookup_field = Text(max_length=100, required=False)
-    create_people = YesNo(required=False)
-    action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
-    external_id = serializers.ChoiceField([str(one) for one in import_plan.ExternalId], required=False)
-    zone = Text(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
-    date_order = serializers.ChoiceField([str(one) for one in import_jobs.DateOrder], required=False)
-    decimal = serializers.ChoiceField([".", ","], required=False)
-    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
-    null_text = Text(max_length=64, required=False, allow_blank=True)
-    starts_campaigns = YesNo(
-        required=False, help_text="Of people: whether changes start smart campaigns. By default true."
-    )
-    pivot = serializers.ChoiceField([30, 70], required=False, help_text="Two-digit years from it on are of the 1900s.")
-    keep_apostrophes = YesNo(required=False)
-    constants = serializers.DictField(
-        child=Text(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
-    )
-
-
-class FailureShown(Strict):
-    row = serializers.IntegerField()
-    raw = serializers.SerializerMethodField(help_text="The row as it stood in the file.")
-    errors = serializers.SerializerMethodField()
-
-    @extend_schema_field({})
-    def get_raw(self, failure: ImportFailure) -> Any:
-        came = exact_json.kept(failure.raw)
-        return failure.raw if came is None else came
-
-    @extend_schema_field(FaultShown(many=True))
-    def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:
-        return [told(one) for one in failure.problems]
 
 
 class FileParser(BaseParser):
@@ -121,7 +51,20 @@ class Imports(Listed, Retrieved):
     orderings = ("-id", "id")
     # each kind of file has rights of its own
     rights: ClassVar = dict.fromkeys(
-        ("list", "retrieve", "create", "plan", "check", "start", "resume", "pause", "cancel"), None
+        (
+            "list",
+            "retrieve",
+            "create",
+            "plan",
+            "check",
+            "start",
+            "resume",
+            "pause",
+            "cancel",
+            "take_back",
+            "do_take_back",
+        ),
+        None,
     )
 
     def get_queryset(self) -> Any:
@@ -136,6 +79,12 @@ class Imports(Listed, Retrieved):
         parameters=[
             OpenApiParameter("kind", str, required=True, enum=["people", "activities"]),
             OpenApiParameter("name", str, description="The file's name: .csv, .tsv, .ndjson, also with .gz."),
+            OpenApiParameter("encoding", str, enum=ENCODINGS, description="Of a CSV file; by default UTF-8 or UTF-16."),
+            OpenApiParameter(
+                "header_row",
+                {"type": "integer", "minimum": 1, "maximum": MAX_HEADER_ROW},
+                description="The row with the names of the columns; by default the one that looks like it.",
+            ),
         ],
         request={media_type: {"type": "string", "format": "binary"} for media_type in FILE_TYPES},
         responses={201: ImportShown},
@@ -150,10 +99,10 @@ class Imports(Listed, Retrieved):
             known = ", ".join(import_targets.TARGETS)
             message = _("expected %(expected)s") % {"expected": known}
             raise BadQueryError(Problem("unknown_kind", message, ("kind",), known, kind[:80]))
+        given_shape = _known(request.query_params)
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
-        job = import_jobs.upload(
-            _chunks(raw.META["wsgi.input"] if is_marked else raw), name, kind, request.user, Channel.API
-        )
+        chunks = _chunks(raw.META["wsgi.input"] if is_marked else raw)
+        job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **given_shape)
         return self.shown(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
 
     @extend_schema(request=PlanGiven, responses=ImportShown)
@@ -161,7 +110,11 @@ class Imports(Listed, Retrieved):
     def plan(self, request: Any, pk: int) -> Response:
         """Say what the columns mean."""
         job = self.get_object()
-        import_jobs.set_plan(job, Plan(**self.given(PlanGiven)), request.user)
+        given = self.given(PlanGiven)
+        import_jobs.require_for(job, request.user)
+        lines = import_jobs.sample(job) if job.stored_as else ()
+        plan = guessing.settled(Plan(**given), given, job.kind, Shape.from_json(job.shape), lines)
+        import_jobs.set_plan(job, plan, request.user)
         return self.shown(job)
 
     @extend_schema(request=None, responses={202: ImportShown})
@@ -194,6 +147,20 @@ class Imports(Listed, Retrieved):
         """Stop for good; what was imported stays."""
         return self._stop(Import.Wish.CANCEL)
 
+    @extend_schema(request=None, responses=TakeBackShown)
+    @action(["GET"], detail=True, url_path="take-back")
+    def take_back(self, request: Any, pk: int) -> Response:
+        """What taking the import back would do now. Nothing is changed."""
+        return Response(TakeBackShown(import_undo.preview(self.get_object(), request.user)).data)
+
+    @extend_schema(request=TakeBackGiven, responses={202: ImportShown})
+    @take_back.mapping.post
+    def do_take_back(self, request: Any, pk: int) -> Response:
+        """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
+        job = self.get_object()
+        import_undo.take_back(job, self.given(TakeBackGiven)["reason"], request.user)
+        return self.shown(job, 202)
+
     def _step(self, verb: str) -> Response:
         job = self.get_object()
         import_jobs.step(job, verb, self.request.user)
@@ -210,6 +177,25 @@ def _kinds_of(user: Any) -> list[str]:
     if not kinds:
         import_jobs.require(next(iter(import_targets.TARGETS)), user)
     return kinds
+
+
+def _known(parameters: Any) -> dict[str, Any]:
+    """What the caller says of the file's shape. Raises `BadQueryError`."""
+    known: dict[str, Any] = {}
+    encoding, row = parameters.get("encoding"), parameters.get("header_row")
+    if encoding is not None:
+        if encoding not in ENCODINGS:
+            expected = ", ".join(ENCODINGS)
+            message = _("expected %(expected)s") % {"expected": expected}
+            raise BadQueryError(Problem("unknown_encoding", message, ("encoding",), expected, show(encoding)))
+        known["encoding"] = encoding
+    if row is not None:
+        number = whole_number(row, most_digits=5)
+        if not 1 <= number <= MAX_HEADER_ROW:
+            expected = _("a whole number from 1 to %(limit)s") % {"limit": MAX_HEADER_ROW}
+            raise BadQueryError(bad_value("out_of_range", expected, row, "header_row"))
+        known["header_row"] = number
+    return known
 
 
 def _chunks(body: Any) -> Iterator[bytes]:
@@ -240,7 +226,9 @@ class ParametersGiven(Strict):
     types = serializers.ListField(child=Text(max_length=255), required=False, min_length=1, max_length=100)
     since = Text(max_length=40, required=False)
     until = Text(max_length=40, required=False)
-    fields = serializers.ListField(child=Text(max_length=100), required=False, min_length=1, max_length=500)
+    fields = serializers.ListField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+        child=Text(max_length=100), required=False, min_length=1, max_length=500
+    )
     static_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
     smart_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
 

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -62,10 +62,17 @@ def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
         yield chunk
 
 
+class Writable(Protocol):
+    """All that writing a file asks of it."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write `data`; return how many bytes were written."""
+
+
 class Guarded:
     """A file being written in `folder`; `write` raises `RejectedError` (`no_space`) at the reserve."""
 
-    def __init__(self, file: Any, folder: Path) -> None:
+    def __init__(self, file: Writable, folder: Path) -> None:
         self.file, self.folder = file, folder
         self.left = 0
 
@@ -74,8 +81,7 @@ class Guarded:
         if self.left < 0:
             require_room(self.folder, len(data))
             self.left = LOOK_EVERY
-        written: int = self.file.write(data)
-        return written
+        return self.file.write(data)
 
 
 class BoundedUpload(FileUploadHandler):

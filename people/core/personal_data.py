@@ -7,7 +7,8 @@ not registered here. Functions run inside the verb's transaction, while nobody e
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,23 @@ class Erasing:
     source: Source
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The import that created people: its number, the ids between which the log has what it recorded, and its end."""
+
+    import_id: int
+    first_id: int
+    last_id: int
+    ended_at: datetime
+
+
 def nothing(*_what: Any) -> None:
     """Rows stay as they are."""
+
+
+def nobody(_person_ids: Sequence[int], _arrival: Arrival) -> set[int]:
+    """Rows that say nothing of what somebody did with a person."""
+    return set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,8 @@ class PersonalData:
     them rows stay as they are, and whoever reads them follows merges. `erase` leaves no row of the people, `export`
     gives each row as JSON (none where rows say nothing that is the person's own), `count` says how many rows an
     erase takes. `keeps_ids` names the columns in which an id, and nothing else of the person, outlives an erase.
+    `touched` says who of the people has rows that did not come with the import that created them: these people stay
+    when it is taken back.
     """
 
     table: str
@@ -72,6 +90,7 @@ class PersonalData:
     undo: Callable[[Merging, Any], None] = nothing
     export: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]] = field(default=lambda _person_ids: ())
     texts: Callable[[Sequence[int]], Iterable[str]] = field(default=lambda _person_ids: ())
+    touched: Callable[[Sequence[int], Arrival], set[int]] = field(default=nobody)
     keeps_ids: tuple[str, ...] = ()
 
 
@@ -79,7 +98,11 @@ class RowsOf(PersonalData):
     """A table whose rows each belong to the person in its first column, and go when one of the columns names them."""
 
     def __init__(self, table: str, columns: tuple[str, ...], label: str | Promise, **decided: Any) -> None:
-        ready = {"erase": delete_rows(table, *columns), "count": count_rows(table, columns[0])}
+        ready = {
+            "erase": delete_rows(table, *columns),
+            "count": count_rows(table, columns[0]),
+            "touched": touched_by_rows(table, columns[0]),
+        }
         super().__init__(table, columns, label, **ready | decided)
 
 
@@ -164,6 +187,20 @@ def count_rows(table: str, *columns: str) -> Callable[[Sequence[int]], int]:
             return int(number)
 
     return count
+
+
+def touched_by_rows(table: str, column: str, brought: str = "false") -> Callable[[Sequence[int], Arrival], set[int]]:
+    """A `touched` of those whom rows name in `column`, but for rows that came with the import: `brought` in SQL."""
+
+    def touched(person_ids: Sequence[int], arrival: Arrival) -> set[int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"select distinct {column} from {table} where {column} = any(%(ids)s) and ({brought}) is not true",
+                {"ids": list(person_ids), **asdict(arrival)},
+            )
+            return {pk for (pk,) in cursor.fetchall()}
+
+    return touched
 
 
 def take_out_of(table: str, column: str) -> Callable[[Erasing], None]:

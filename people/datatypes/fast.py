@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 from unicodedata import is_normalized
 
-from people.datatypes import EMAIL, FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_LINK, MAX_STRING
+from people.datatypes.parsing import EMAIL, FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_LINK, MAX_STRING
 
 _CURRENCY = re.compile(r"-?(?:0|[1-9][0-9]{0,13})(?:\.[0-9]{1,4})?")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|\+00:00)")

@@ -15,8 +15,17 @@ from operator import eq
 from typing import Any
 from unicodedata import is_normalized
 
-from people import datatypes
-from people.datatypes import FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_STRING, DataType, fast
+from people.datatypes import fast
+from people.datatypes.parsing import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_INTEGER,
+    MAX_STRING,
+    BadValueError,
+    is_blank,
+    parse_moment,
+)
+from people.datatypes.registry import DataType
 
 Texts = Sequence[str | None]  # "" is no value, None a bad one
 
@@ -141,11 +150,11 @@ def plain_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Text
 
 
 def _parsed(data_type: DataType, show: Callable[[Any], str], cell: Any, zone: tzinfo) -> str | None:
-    if datatypes.is_blank(cell):
+    if is_blank(cell):
         return ""
     try:
         return show(data_type.parse(cell, zone))
-    except datatypes.BadValueError:
+    except BadValueError:
         return None
 
 
@@ -156,8 +165,8 @@ def moments_of(cells: Sequence[Any], zone: tzinfo) -> tuple[Sequence[str | None]
 
     def work(cell: Any) -> tuple[str | None, datetime | None]:
         try:
-            moment = datatypes.parse_moment(cell, zone)
-        except datatypes.BadValueError:
+            moment = parse_moment(cell, zone)
+        except BadValueError:
             return None, None
         return moment.isoformat(), moment
 

@@ -11,7 +11,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from people.datatypes import DataType, formulas, written_dates
+from people.datatypes import formulas, written_dates
+from people.datatypes.registry import DataType
 from people.datatypes.written_dates import PARTED
 
 EXCEL_PIVOT = 30  # Excel reads the two-digit years from 30 to 99 as 1930 to 1999
@@ -19,7 +20,7 @@ LATE_PIVOT = 70  # POSIX reads those before 69 as of this century
 # fields whose dates lie in the past
 _BIRTH = re.compile(r"birth|nacimiento|nacim|(?:^|_)dob(?:_|$)", re.IGNORECASE)
 _GROUPED = {
-    ".": re.compile(r"-?[0-9]{1,3}(?:[, \u00a0\u202f'][0-9]{3})+(?:\.[0-9]+)?"),
+    ".": re.compile(r"-?(?:[0-9]{1,3}(?:[, \u00a0\u202f'][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"),
     ",": re.compile(r"-?(?:[0-9]{1,3}(?:[. \u00a0\u202f'][0-9]{3})+|[0-9]+)(?:,[0-9]+)?"),
 }
 # columns that stay as they are, each cell followed by a line feed
@@ -103,6 +104,8 @@ class Convention:
             return value
         if self.decimal == "." and value.replace(".", "", 1).isdecimal():
             return value
+        # numbers with an exponent are text to a spreadsheet's guard
+        value = value if self.keep_apostrophes else formulas.unguarded(value)
         text = value.strip().removeprefix("+").replace("\N{MINUS SIGN}", "-")
         if not _GROUPED[self.decimal].fullmatch(text):
             return value

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from people.datatypes import CURRENCY_LIMIT, FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_LINK, MAX_STRING
+from people.datatypes.parsing import CURRENCY_LIMIT, FIRST_YEAR, LAST_YEAR, MAX_INTEGER, MAX_LINK, MAX_STRING
 
 _YEARS = rf"(?:{FIRST_YEAR // 100}[0-9]{{2}}|2[01][0-9]{{2}}|{LAST_YEAR})"
 _DAY = rf"{_YEARS}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"

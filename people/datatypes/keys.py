@@ -5,7 +5,8 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from people import datatypes
+from people.datatypes.canonical import text_key
+from people.datatypes.parsing import trimmed
 
 MAX_ID = 2**31 - 1
 
@@ -14,7 +15,7 @@ def key_of(value: Any) -> str:
     """How a lookup value is compared: canonical text, NFC, without case."""
     if not isinstance(value, str):
         value = str(value)
-    return datatypes.text_key(datatypes.trimmed(value))
+    return text_key(trimmed(value))
 
 
 def keys_of(values: Collection[str]) -> dict[str, str]:

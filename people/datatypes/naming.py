@@ -8,15 +8,16 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from people import datatypes
 from people.core.errors import Problem, RejectedError, bad_value
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 
 DESCRIPTION_LIMIT = 2_000
 
 
 def name(raw: Any, path: str = "name") -> str:
     """`raw` as a name, without blanks around it. Raises `RejectedError` (`missing_value`, `wrong_type`, `too_long`)."""
-    if datatypes.is_blank(raw):
+    if is_blank(raw):
         raise RejectedError(Problem("missing_value", _("A name is missing."), (path,)))
     text = _parsed("string", raw, path).strip()
     if not text.isprintable():
@@ -26,7 +27,7 @@ def name(raw: Any, path: str = "name") -> str:
 
 def description(raw: Any, path: str = "description") -> str:
     """`raw` as a description; no value is empty text. Raises `RejectedError` (`wrong_type`, `too_long`)."""
-    if datatypes.is_blank(raw):
+    if is_blank(raw):
         return ""
     text = _parsed("text", raw, path).strip()
     if len(text) > DESCRIPTION_LIMIT:
@@ -48,7 +49,7 @@ def kept_apart(constraint: str, message: str, path: str = "name", got: str = "")
 
 def _parsed(data_type: str, raw: Any, path: str) -> str:
     try:
-        text: str = datatypes.BY_NAME[data_type].parse(raw, UTC)
-    except datatypes.BadValueError as error:
+        text: str = BY_NAME[data_type].parse(raw, UTC)
+    except BadValueError as error:
         raise RejectedError(bad_value(error.code, error.expected, raw, path)) from None
     return text

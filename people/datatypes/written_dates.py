@@ -55,7 +55,7 @@ _NAMED_ZONES = {
 _CLOCK = (
     r"(?:(?:T|[\s,]+(?:at\s+|a\s+las\s+)?)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-    r"(?:\s*(?P<half>[AP])\.?\s?M\.?)?"
+    r"(?:\s*(?P<half>[AP])\.?\s?M\b\.?)?"  # which America/Lima does not begin with
     r"\s*(?P<zone>(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z]+(?:/[A-Z_+-]+[0-9]*)*)?(?:\s+\([^()]{1,60}\))?)?\s*"
 )
 _NUMBERS = r"\s*([0-9]{1,4})[./-]([0-9]{1,2})[./-]([0-9]{1,4})"

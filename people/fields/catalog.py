@@ -7,8 +7,7 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from people import datatypes
-from people.datatypes import DataType
+from people.datatypes.registry import BY_NAME, DataType
 from people.models import Person, PersonField
 
 # API name: (label, data type). The API name is the column of `person`; labels are Marketo's words,
@@ -82,7 +81,7 @@ def catalogue() -> Mapping[str, FieldInfo]:
             row.pk,
             row.api_name,
             row.label,
-            datatypes.BY_NAME[row.data_type],
+            BY_NAME[row.data_type],
             row.is_standard,
             row.is_unique,
             row.is_read_only,

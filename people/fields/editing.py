@@ -5,7 +5,7 @@ under a definition that is gone. Every verb checks the right of the user it acts
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -13,12 +13,14 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import datatypes
 from people.core import audit, jobs, references
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if
 from people.core.permissions import require
 from people.datatypes import naming
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 from people.fields import unique_values
 from people.fields.catalog import STANDARD
 from people.models import Person, PersonField, PersonKey
@@ -65,10 +67,10 @@ def create(
     """
     require(by, "people.add_personfield")
     label = naming.name(label, "label")
-    api_name = proposed_api_name(label) if datatypes.is_blank(api_name) else str(api_name)
+    api_name = proposed_api_name(label) if is_blank(api_name) else str(api_name)
     _check_api_name(api_name)
-    if not isinstance(data_type, str) or data_type not in datatypes.BY_NAME:
-        raise RejectedError(bad_value("unknown_data_type", ", ".join(datatypes.BY_NAME), data_type, "data_type"))
+    if not isinstance(data_type, str) or data_type not in BY_NAME:
+        raise RejectedError(bad_value("unknown_data_type", ", ".join(BY_NAME), data_type, "data_type"))
     field = PersonField(
         api_name=api_name,
         label=label,
@@ -94,7 +96,7 @@ def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
     """
     require(by, "people.change_personfield")
     field = _hold(field)
-    checks = {
+    checks: Mapping[str, Callable[[Any], Any]] = {
         "label": lambda raw: naming.name(raw, "label"),
         "description": naming.description,
         "choices": lambda raw: _choices(raw, field),
@@ -179,15 +181,15 @@ def _check_api_name(api_name: str) -> None:
 
 def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
     """The suggested values as canonical text, each once."""
-    data_type = datatypes.BY_NAME[field.data_type]
+    data_type = BY_NAME[field.data_type]
     found: dict[str, None] = {}
     problems = []
     for number, one in enumerate(raw):
-        if datatypes.is_blank(one):
+        if is_blank(one):
             continue
         try:
-            found[datatypes.canonical_text(data_type.parse(one, UTC))] = None
-        except datatypes.BadValueError as error:
+            found[canonical_text(data_type.parse(one, UTC))] = None
+        except BadValueError as error:
             problems.append(bad_value(error.code, error.expected, one, "choices", number))
     if len(found) > MAX_CHOICES:
         message = _("At most %(limit)s choices can be suggested.") % {"limit": MAX_CHOICES}
@@ -215,7 +217,7 @@ def _alone() -> None:
 
 def _make_unique(field: PersonField) -> None:
     if field.is_standard or field.data_type not in UNIQUE_TYPES:
-        types = ", ".join(str(datatypes.BY_NAME[name].label) for name in sorted(UNIQUE_TYPES))
+        types = ", ".join(str(BY_NAME[name].label) for name in sorted(UNIQUE_TYPES))
         message = _("Only added fields of the data types %(types)s can be unique.") % {"types": types}
         raise RejectedError(Problem("cannot_be_unique", message, ("is_unique",)))
     _alone()

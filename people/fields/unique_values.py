@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
-from people import datatypes
 from people.core.errors import Problem
 from people.core.messages import sentence as _
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text
 from people.fields.catalog import FieldInfo, value_of
 from people.models import Person, PersonField, PersonKey
 
@@ -23,7 +23,7 @@ def release(person_ids: Sequence[int]) -> None:
 def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int, list[Problem]]:
     """Hold the values that `people` have of the unique ones of `fields`; what somebody else holds is a problem."""
     wanted = {
-        (info.id, datatype_keys.key_of(datatypes.canonical_text(value)), person.pk): name
+        (info.id, datatype_keys.key_of(canonical_text(value)), person.pk): name
         for name, info in fields.items()
         if info.is_unique
         for person in people

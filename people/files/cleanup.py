@@ -17,6 +17,7 @@ from people.files import tabular
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs
 from people.files.models import Export, Import, ImportFailure
+from people.files.unzip import unzipped
 
 # an upload under way has a file before it has a row
 GRACE = timedelta(hours=1)
@@ -133,7 +134,7 @@ def _names(path: Path, texts: Sequence[bytes], ids: Sequence[int]) -> bool:
         return False
     tail = b""
     try:
-        with path.open("rb") as file, tabular.unzipped(file) as plain:
+        with path.open("rb") as file, unzipped(file) as plain:
             while chunk := plain.read(1 << 20):
                 if not tail and chunk.startswith(b"PK\x03\x04"):
                     return True

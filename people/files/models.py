@@ -28,6 +28,7 @@ class Import(models.Model):
         NONE = "", ""
         PAUSE = "pause", _("Pause")
         CANCEL = "cancel", _("Cancel")
+        UNDO = "undo", _("Take back")  # of one in the state TAKEN_BACK: there is something left to take back
 
     kind = models.CharField(_("what"), max_length=16)  # a key of imports.targets.TARGETS
     name = models.CharField(_("file"), max_length=255)
@@ -44,8 +45,11 @@ class Import(models.Model):
     updated = models.BigIntegerField(_("updated"), default=0)
     repeated = models.BigIntegerField(_("known before"), default=0)
     refused = models.BigIntegerField(_("refused"), default=0)
-    first_id = models.BigIntegerField(null=True)  # of what was added: where to look when it is taken back
+    created = models.BigIntegerField(_("people created"), default=0, db_default=0)
+    # between these ids the log has what the import left in it; of an import by a version before not all of that
+    first_id = models.BigIntegerField(null=True)
     last_id = models.BigIntegerField(null=True)
+    undo = models.JSONField(null=True)  # how it was taken back: persons.import_undo
     error = models.TextField(_("fault"), blank=True)
     channel = models.PositiveSmallIntegerField(_("through"), choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -63,6 +67,7 @@ class Import(models.Model):
             models.Index(fields=["kind", "shape_key", "-id"], name="import_shape"),
             models.Index(fields=["state"], name="import_state"),
         ]
+        permissions = [("take_back_import", _("Can take imports back"))]
 
     def __str__(self) -> str:
         return self.name

@@ -5,18 +5,12 @@ goes on with the next. Only a file that is not what it claims to be raises `BadF
 """
 
 import csv
-import gzip
 import io
-import re
-import zlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import IO, Any, NamedTuple
-
-from django.conf import settings
 
 from people.core.errors import Problem, show
 from people.core.messages import sentence as _
@@ -31,6 +25,7 @@ MAX_COLUMNS = xlsx.MAX_COLUMN
 MAX_COLUMN_NAME = 1_000  # characters
 BLOCK = 1 << 16  # characters of a CSV file that are read at once
 SAMPLE_BYTES = 1024 * 1024
+MAX_HEADER_ROW = 10_000
 SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
 
 DELIMITERS = {",": "csv", ";": "ssv", "\t": "tsv", "|": "psv"}
@@ -40,6 +35,8 @@ ENCODINGS = (
     "windows-1252",
     "iso-8859-15",
     "utf-16",
+    "utf-16-le",
+    "utf-16-be",
     "windows-1250",
     "windows-1251",
     "windows-1253",
@@ -60,20 +57,7 @@ ENCODINGS = (
     "big5",
     "cp949",
 )
-# the beginnings of files that are no tables, what they are and what to do
-_OTHERS = (
-    (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        sentence_lazy(
-            "this is an old Excel file (.xls) or a protected one: save it as .xlsx without a password, or as CSV"
-        ),
-    ),
-    (b"%PDF-", sentence_lazy("this is a PDF: export the table as CSV or .xlsx")),
-    (b"PAR1", sentence_lazy("this is a Parquet file: export the table as CSV, NDJSON or .xlsx")),
-    (b"7z\xbc\xaf", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
-    (b"Rar!", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
-)
-_MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|meta|table|body|style|script|\?xml|workbook|div)\b", re.IGNORECASE)
+FALLBACK = "windows-1252"  # what a file is taken for that is none of those that can be told
 # of what csv says of a record, ours; "" is everything else
 _UNREADABLE = {
     "unexpected end of data": sentence_lazy("a quotation mark is opened and never closed"),
@@ -81,8 +65,6 @@ _UNREADABLE = {
     "expected after": sentence_lazy("text follows a closing quotation mark"),
     "": sentence_lazy("its quotation marks do not fit"),
 }
-LOOKED_AT = 50  # records among which the header is looked for
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 class Line(NamedTuple):
@@ -106,10 +88,12 @@ class Shape:
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
     header_row: int = 1  # the header is the first row from this one on that is not blank
+    is_encoding_open: bool = False  # it is not UTF-8, and nothing says which of the encodings that take any byte it is
 
     def as_json(self) -> dict[str, Any]:
-        # a version beside this one does not know of headers further down
-        return {name: value for name, value in asdict(self).items() if name != "header_row" or value != 1}
+        # a version beside this one does not know of these two
+        unless = {"header_row": 1, "is_encoding_open": False}
+        return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Shape":
@@ -117,174 +101,11 @@ class Shape:
         return cls(**{**known, "header": tuple(stored.get("header", ()))})
 
 
-@contextmanager
-def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """`file` from its beginning, unzipped if it is gzip, so many bytes as settings allow.
-
-    Raises BadFileError for gzip that is broken, and for a file that is larger than that once it is unzipped.
-    """
-    opened = io.BufferedReader(_Borrowed(file), 1 << 16)
-    if opened.peek(2)[:2] != b"\x1f\x8b":
-        yield opened
-        return
-    try:
-        with gzip.open(opened) as plain:
-            yield io.BufferedReader(_Bounded(plain), 1 << 16)  # type: ignore[arg-type]
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadFileError(_("the gzip file is broken or cut off")) from error
-
-
-class _Borrowed(io.RawIOBase):
-    """A file that stays open when its readers are done with it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self.file.seekable()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self.file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.file.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
-class _Bounded(_Borrowed):
-    """A file that is not read beyond IMPORT_MAX_UNZIPPED_BYTES: a gzip file of 1 MB may hold 1 GB."""
-
-    def readinto(self, buffer: Any) -> int:
-        count = super().readinto(buffer)
-        limit = settings.IMPORT_MAX_UNZIPPED_BYTES
-        if count and self.file.tell() > limit:
-            message = _("the file has more than %(limit)s MB once it is unzipped; split it, or raise %(setting)s")
-            raise BadFileError(message % {"limit": limit // 1024**2, "setting": "IMPORT_MAX_UNZIPPED_BYTES"})
-        return count
-
-
-def guess(head: bytes, name: str = "", **known: Any) -> Shape:
-    """The shape of a file that begins with `head` (already unzipped) and is called `name`; `known` parts win.
-
-    The header is not read: see `with_header`. Raises BadFileError for an empty file.
-    """
-    if not head.strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\0"):
-        raise BadFileError(_("the file is empty: a first line with the names of the columns is needed"))
-    for magic, message in _OTHERS:
-        if head.startswith(magic):
-            raise BadFileError(str(message))
-    if known.get("format") != "ndjson" and _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
-        raise BadFileError(
-            _("this is a web page or XML, not a table: open it in a spreadsheet, and save it as .xlsx or CSV")
-        )
-    format_ = known.get("format") or _format(head, name.removesuffix(".gz").lower())
-    row = known.get("header_row")
-    if format_ != "csv":
-        return Shape(format_, "", "utf-8", header_row=row or 1)
-    encoding = known.get("encoding") or _encoding(head)
-    text = head.decode(_codec(encoding), "replace")
-    delimiter = known.get("delimiter") or _delimiter(text)
-    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter))
-
-
-def _format(head: bytes, name: str) -> str:
-    if head.startswith(b"PK\x03\x04"):
-        return "xlsx"
-    first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return "ndjson" if name.endswith((".ndjson", ".jsonl")) or first == b"{" else "csv"
-
-
-def _encoding(head: bytes) -> str:
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            return encoding
-    if head[1:200:2].count(0) > 90 or (len(head) > 3 and head[1::2].count(0) * 2 > len(head) * 0.9):
+def codec(encoding: str, head: bytes) -> str:
+    """Python's name of the encoding of a file that begins with `head`, whose byte order mark is no part of the text."""
+    if encoding.startswith("utf-16-") and head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
-    try:
-        head.decode()
-    except UnicodeDecodeError as error:
-        is_cut = len(head) >= SAMPLE_BYTES and error.start >= len(head) - 4  # within a character
-        # some bytes of another encoding do not make the whole file one: their rows are refused
-        if not is_cut and len(_MULTIBYTE.findall(head)) <= len(_MULTIBYTE.sub(b"", head).translate(None, _ASCII)):
-            return "windows-1252"
-    return "utf-8"
-
-
-_ASCII = bytes(range(128))
-# characters beyond ASCII as UTF-8 writes them, which no text in another encoding is likely to hold
-_MULTIBYTE = re.compile(
-    rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
-    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
-)
-
-
-def _codec(encoding: str) -> str:
     return "utf-8-sig" if encoding == "utf-8" else encoding
-
-
-def _delimiter(text: str) -> str:
-    """The candidate that cuts the first lines into the same number of cells, and into the most."""
-    lines = text.splitlines()[: SAMPLE_ROWS // 10]
-    if len(lines) > 1:
-        lines = lines[: max(1, len(lines) - 1)] if len(text) >= SAMPLE_BYTES else lines
-    best, score = ",", (0.0, 0)
-    for delimiter in DELIMITERS:
-        try:
-            widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
-        except csv.Error:
-            continue
-        width = widths[0] if widths and widths[0] > 1 else _commonest(widths)
-        if width > 1:
-            found = (sum(number == width for number in widths) / len(widths), width)
-            if found > score:
-                best, score = delimiter, found
-    return best
-
-
-def _commonest(widths: Sequence[int]) -> int:
-    """Of lines above a table says the first nothing of the table's width."""
-    counts = Counter(width for width in widths if width > 1)
-    return max(counts, key=lambda width: (counts[width], width), default=0)
-
-
-def _header_row(text: str, delimiter: str) -> int:
-    """The row that is probably the header: the first, unless a longer table begins below rows of other widths."""
-    try:
-        records = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), LOOKED_AT))
-    except csv.Error:
-        return 1
-    widths = [_width(cells) for cells in records]
-    first = next((place for place, width in enumerate(widths) if width), 0)
-    if _rows_below(records, first) or not any(widths):
-        best = first
-    else:
-        best = max(range(len(records)), key=lambda place: (_rows_below(records, place), widths[place], -place))
-    return 1 if best == first or not _rows_below(records, best) else best + 1
-
-
-def _width(cells: Sequence[str]) -> int:
-    return next((place for place in range(len(cells), 0, -1) if cells[place - 1].strip()), 0)
-
-
-def _rows_below(records: Sequence[Sequence[str]], place: int) -> int:
-    """How many records follow a header at `place` that are as wide; 0 when it does not look like one."""
-    header = records[place][: _width(records[place])]
-    named = [cell.strip() for cell in header]
-    if len(named) < 2 or not all(named) or any(cell[0] in "0123456789" or cell[-1:] == ":" for cell in named):
-        return 0
-    count = 0
-    for cells in records[place + 1 :]:
-        if len(cells) != len(records[place]) or _width(cells) < 2:
-            break
-        count += 1
-    return count
 
 
 def with_header(file: IO[bytes], shape: Shape) -> Shape:
@@ -334,8 +155,8 @@ def _check_names(cells: Sequence[str]) -> None:
             values = {"place": place, "limit": MAX_COLUMN_NAME}
             raise BadFileError(_("the name of column %(place)s has more than %(limit)s characters") % values)
         if not _is_name(name):
-            values = {"place": place, "name": show(name)}
-            raise BadFileError(_("the name of column %(place)s, '%(name)s', has characters that are no text") % values)
+            message = _("the name of column %(place)s, '%(name)s', has characters that are no text")
+            raise BadFileError(message % {"place": place, "name": show(name)})
 
 
 def _names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -413,8 +234,9 @@ class _Records:
         csv.field_size_limit(MAX_CELL)
         self.encoding = shape.encoding
         # a byte that is not of the encoding becomes a lone surrogate, which the checks of its row refuse
-        errors = "strict" if shape.encoding == "utf-16" else "surrogateescape"
-        self.text = io.TextIOWrapper(file, _codec(shape.encoding), errors, newline="")
+        errors = "strict" if shape.encoding.startswith("utf-16") else "surrogateescape"
+        head = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
+        self.text = io.TextIOWrapper(file, codec(shape.encoding, head), errors, newline="")
         self.again: deque[str] = deque()
         self.taken: list[str] = []
         self.reader = csv.reader(self._lines(), delimiter=shape.delimiter, strict=True)

@@ -7,8 +7,9 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from people import datatypes, querysets
+from people import querysets
 from people.core.source import Channel
+from people.datatypes.canonical import ExactDecoder, ExactEncoder
 from people.models.person import Person
 
 
@@ -41,7 +42,7 @@ class PersonMerge(models.Model):
     channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     # field: [value of the winner before, value it got], JSON-typed
-    changes = models.JSONField(default=dict, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)
+    changes = models.JSONField(default=dict, encoder=ExactEncoder, decoder=ExactDecoder)
     # table: what its owner needs to put things back (people/core/personal_data.py)
     kept = models.JSONField(default=dict)
     undone_at = models.DateTimeField(null=True)

@@ -6,7 +6,9 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
-from people import datatypes, querysets
+from people import querysets
+from people.datatypes.canonical import ExactDecoder, ExactEncoder
+from people.datatypes.registry import CHOICES_FOR_PEOPLE
 
 
 class Person(models.Model):
@@ -49,9 +51,7 @@ class Person(models.Model):
     do_not_call = models.BooleanField(_("Do Not Call"), null=True, blank=True)
     do_not_call_reason = models.CharField(_("Do Not Call Reason"), max_length=255, null=True, blank=True)
     # custom person fields by api_name, JSON-typed; an absent key is no value
-    fields = models.JSONField(
-        default=dict, db_default={}, editable=False, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder
-    )
+    fields = models.JSONField(default=dict, db_default={}, editable=False, encoder=ExactEncoder, decoder=ExactDecoder)
     created_at = models.DateTimeField(_("Created At"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("Updated At"), db_default=Now(), editable=False)
     # grows with every change, so that the second of two editors is told
@@ -128,7 +128,7 @@ class PersonField(models.Model):
 
     api_name = models.CharField(_("API name"), max_length=100, unique=True)
     label = models.CharField(_("label"), max_length=255)
-    data_type = models.CharField(_("data type"), max_length=16, choices=datatypes.CHOICES_FOR_PEOPLE)
+    data_type = models.CharField(_("data type"), max_length=16, choices=CHOICES_FOR_PEOPLE)
     description = models.TextField(_("description"), blank=True)
     choices = models.JSONField(
         _("choices"), default=list, blank=True, help_text=_("Suggested values; others are accepted too.")

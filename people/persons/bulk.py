@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -128,7 +127,7 @@ def _step(action_id: int) -> bool:
         _finish(action, State.DONE)
         return False
     source = Source(Channel.ADMIN, action.user_id, action.pk)
-    by = get_user_model().objects.filter(pk=action.user_id).first()
+    by = action.user
     try:
         with transaction.atomic():
             action.done += kind.run(action, part.person_ids, by, source)

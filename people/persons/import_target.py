@@ -5,12 +5,14 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from people import datatypes
 from people import lookup as people_lookup
 from people.core.errors import Problem
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import Hit, Mappable, Plan, Result, Results, Status
@@ -44,6 +46,7 @@ class PeopleTarget(Target):
     label = gettext_lazy("People")
     rights = ("people.add_person", "people.change_person")
     batch = 2_000
+    rows_are_people = True
 
     def mappable(self, subject: str) -> list[Mappable]:
         writable = [
@@ -84,7 +87,7 @@ class PeopleTarget(Target):
         places = []
         for name, column in plan.columns.items():
             if name != "id" or plan.lookup_field == "id":
-                data_type = catalogue[name].data_type if name != "id" else datatypes.BY_NAME["integer"]
+                data_type = catalogue[name].data_type if name != "id" else BY_NAME["integer"]
                 places.append((name, shape.header.index(column), plan.convention.reader(data_type, name)))
         null = plan.null_text
 
@@ -113,9 +116,7 @@ class PeopleTarget(Target):
         if plan.action not in (Action.UPSERT, Action.UPDATE):
             return {}
         wanted = {place: row.get(plan.lookup_field) for place, row in enumerate(rows)}
-        ids = _ids(
-            plan.lookup_field, {place: value for place, value in wanted.items() if not datatypes.is_blank(value)}
-        )
+        ids = _ids(plan.lookup_field, {place: value for place, value in wanted.items() if not is_blank(value)})
         people = Person.objects.in_bulk(ids.values())
         return {place: Hit(pk, str(people[pk]), _changes(people[pk], rows[place], plan)) for place, pk in ids.items()}
 
@@ -156,22 +157,25 @@ def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[s
         if info is None:
             continue
         try:
-            new = None if datatypes.is_blank(raw) else info.data_type.parse(raw, plan.time_zone)
-        except datatypes.BadValueError:
+            new = None if is_blank(raw) else info.data_type.parse(raw, plan.time_zone)
+        except BadValueError:
             continue
         old = catalog.value_of(person, info)
         if old != new:
-            texts = ["" if value is None else datatypes.canonical_text(value) for value in (old, new)]
-            found.append((str(info.shown_label), *texts))
+            found.append((str(info.shown_label), _text_of(old), _text_of(new)))
     return found
 
 
+def _text_of(value: Any) -> str:
+    return "" if value is None else canonical_text(value)
+
+
 def _canonical(value: Any, info: catalog.FieldInfo, plan: Plan) -> str:
-    if datatypes.is_blank(value):
+    if is_blank(value):
         return ""
     try:
         return info.data_type.to_text(info.data_type.parse(value, plan.time_zone))
-    except datatypes.BadValueError:
+    except BadValueError:
         return str(value)
 
 

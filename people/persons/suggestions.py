@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from people import datatypes
+from people.datatypes.canonical import text_key
 from people.fields.catalog import FieldInfo
 from people.models import PersonField
 from people.querysets import SEARCHED
@@ -19,13 +19,13 @@ def suggest(field: FieldInfo, beginning: str = "", limit: int = 10) -> list[str]
     """
     if field.data_type.name not in SUGGESTED:
         return []
-    wanted = datatypes.text_key(beginning.replace("\0", "").strip())
+    wanted = text_key(beginning.replace("\0", "").strip())
     choices = PersonField.objects.filter(pk=field.id).values_list("choices", flat=True).first() or []
     is_indexed = field.api_name in SEARCHED and wanted
     found = _by_index(field.api_name, wanted, limit) if is_indexed else _of_latest(field)
     keyed: dict[str, str] = {}
     for value in (*map(str, choices), *found):
-        keyed.setdefault(datatypes.text_key(value), value)
+        keyed.setdefault(text_key(value), value)
     first = [value for key, value in keyed.items() if key.startswith(wanted)]
     other = [value for key, value in keyed.items() if wanted in key and not key.startswith(wanted)]
     return [*first, *other][:limit]

@@ -6,18 +6,20 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
-from people import datatypes, events
+from people import events
 from people import lookup as people_lookup
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, Problems, RejectedError, bad_value, show
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import BadValueError, is_blank
 from people.fields.catalog import FieldInfo, catalogue, value_of
 from people.models import Person, PersonKey
+from people.persons import person_sql
 
 MAX_BATCH = 10_000
 MAX_NAME = 100  # characters of an unknown field's name that are quoted back
@@ -75,7 +77,8 @@ def upsert(
     A row maps API names of person fields to raw values; blank is no value. `lookup_field` is "id" (update
     only), "email" or a unique field. Several matches are an error, never the first. Concurrent calls with
     one new e-mail create one person. Each value that changes leaves an entry in the log, so give no more rows at
-    once than `parts` does; no entry unless `announces`, which is for the undo of a merge alone.
+    once than `parts` does; no entry unless `announces`, which is for the undo of a merge alone. With `dry_run`
+    everything is checked and nothing kept: no id is used up, and whoever would be created has none.
     Raises `RejectedError` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
@@ -85,10 +88,7 @@ def upsert(
         locks.share([locks.key(locks.Space.PEOPLE)])
         fields = catalogue()
         _check_lookup(lookup_field, fields)
-        outcomes = _Batch(rows, source, fields, lookup_field, action, zone, announces).run()
-        if dry_run:
-            transaction.set_rollback(True)
-    return outcomes
+        return _Batch(rows, source, fields, lookup_field, action, zone, announces).run(dry_run)
 
 
 def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -141,7 +141,7 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
         for pk, amount in amounts.items():
             try:
                 rows.append({"id": pk, field: known.get(pk, 0) + info.data_type.parse(amount, UTC)})
-            except datatypes.BadValueError as error:
+            except BadValueError as error:
                 problem = bad_value(error.code, error.expected, amount, field, data_type=info.data_type.name)
                 refused[pk] = Outcome(Status.REFUSED, None, (problem,))
         outcomes = upsert(rows, source, "id", Action.UPDATE) if rows else []
@@ -177,13 +177,15 @@ class _Batch:
         self.announces = announces
         self.outcomes: list[Outcome | None] = [None] * len(rows)
 
-    def run(self) -> list[Outcome]:
+    def run(self, dry_run: bool = False) -> list[Outcome]:
         parsed = {index: values for index in range(len(self.rows)) if (values := self._parse(index)) is not None}
         self._hold(parsed)
         targets = self._targets(parsed)
         targets = self._without_shared_keys(targets)
-        changes = self._write(targets)
-        if self.announces:
+        new = [target for target in targets if target.is_new]
+        changes = [] if dry_run else self._write(targets)
+        self._settle(targets, new)
+        if self.announces and not dry_run:
             self._announce(targets, changes)
         return [outcome for outcome in self.outcomes if outcome is not None]
 
@@ -203,12 +205,12 @@ class _Batch:
                 problems.append(Problem("unknown_field", message, (show(name, MAX_NAME),)))
             elif info.is_read_only:
                 problems.append(Problem("read_only_field", _("is kept by the product itself"), (name,)))
-            elif datatypes.is_blank(raw):
+            elif is_blank(raw):
                 values[name] = None
             else:
                 try:
                     values[name] = info.data_type.parse(raw, self.zone)
-                except datatypes.BadValueError as error:
+                except BadValueError as error:
                     problems.append(bad_value(error.code, error.expected, raw, name, data_type=info.data_type.name))
         problems.extend(self._lookup_problems(self.rows[index], values, bool(problems)))
         if problems:
@@ -219,7 +221,7 @@ class _Batch:
     def _lookup_problems(self, row: Mapping[str, Any], values: Mapping[str, Any], has_problems: bool) -> list[Problem]:
         if self.lookup_field == "id":
             number = row.get("id")
-            if datatypes.is_blank(number):
+            if is_blank(number):
                 return [Problem("missing_value", _("the id is missing"), ("id",))]
             if not datatype_keys.is_id(number):
                 return [bad_value("wrong_type", _("the id of a person"), number, "id")]
@@ -327,7 +329,7 @@ class _Batch:
         known = [target for target in targets if not target.is_new]
         for target in new:
             for name, value in target.values.items():
-                _set(target.person, self.fields[name], value)
+                person_sql.set_value(target.person, self.fields[name], value)
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
             events.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
@@ -337,13 +339,15 @@ class _Batch:
         ]
         _update(targets, changes, self.fields)
         self._keep_keys(targets)
-        status = {id(target): Status.CREATED for target in new}
+        return changes
+
+    def _settle(self, targets: list[_Target], new: list[_Target]) -> None:
+        """Note what became of the rows that are good: the first about somebody new created that person."""
+        created = {id(target) for target in new}
         for target in targets:
             for index in target.rows:
-                first = index == target.rows[0]
-                found = status.get(id(target), Status.UPDATED) if first else Status.UPDATED
-                self.outcomes[index] = Outcome(found, target.person.pk)
-        return changes
+                is_created = id(target) in created and index == target.rows[0]
+                self.outcomes[index] = Outcome(Status.CREATED if is_created else Status.UPDATED, target.person.pk)
 
     def _keep_keys(self, targets: list[_Target]) -> None:
         unique = {name: info for name, info in self.fields.items() if info.is_unique}
@@ -357,7 +361,7 @@ class _Batch:
             people = [pk for pk, touched_id, _value in touched if touched_id == field_id]
             PersonKey.objects.filter(field=field_id, person__in=people).delete()
         PersonKey.objects.bulk_create(
-            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(datatypes.canonical_text(value)))
+            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(canonical_text(value)))
             for pk, field_id, value in touched
             if value is not None
         )
@@ -374,15 +378,6 @@ class _Batch:
             events.announce(events.Changed(changes), self.source)
 
 
-def _set(person: Person, info: FieldInfo, value: Any) -> None:
-    if info.is_standard:
-        setattr(person, info.api_name, value)
-    elif value is None:
-        person.fields.pop(info.api_name, None)
-    else:
-        person.fields[info.api_name] = info.data_type.as_json(value)
-
-
 def _update(targets: list[_Target], changes: list[events.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
     """Write the changed values of people who were there, all in one statement."""
     changed = {change.person_id for change in changes}
@@ -390,25 +385,8 @@ def _update(targets: list[_Target], changes: list[events.FieldChange], fields: M
     for target in targets:
         if target.person.pk in changed:
             for name, value in target.values.items():
-                _set(target.person, fields[name], value)
+                person_sql.set_value(target.person, fields[name], value)
             people.append(target.person)
     if not people:
         return
-    names = sorted({change.field for change in changes if fields[change.field].is_standard})
-    columns = [(name, _array_type(name), [getattr(person, name) for person in people]) for name in names]
-    columns.append(("fields", "text[]", [datatypes.dump_json(person.fields) for person in people]))
-    assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name, _t, _v in columns)
-    arrays = ", ".join(f"%s::{array_type}" for _name, array_type, _values in columns)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""update person p set {assignments}, updated_at = %s, revision = p.revision + 1
-            from unnest(%s::int[], {arrays}) as v (id, {", ".join(name for name, _t, _v in columns)})
-            where p.id = v.id""",
-            [timezone.now(), [person.pk for person in people], *(values for _name, _type, values in columns)],
-        )
-
-
-def _array_type(name: str) -> str:
-    db_type = Person._meta.get_field(name).db_type(connection)
-    assert db_type is not None
-    return "text[]" if db_type.startswith("varchar") else f"{db_type}[]"
+    person_sql.update(people, sorted({change.field for change in changes if fields[change.field].is_standard}))

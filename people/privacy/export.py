@@ -8,11 +8,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import datatypes
 from people.core import audit, personal_data
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text, dump_json
 from people.models import Person
 from people.persons import deletion
 
@@ -57,7 +57,7 @@ def _document(person: Person) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    return datatypes.dump_json(_plain(value))
+    return dump_json(_plain(value))
 
 
 def _plain(value: Any) -> Any:
@@ -65,4 +65,4 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return datatypes.canonical_text(value) if isinstance(value, date | datetime) else value
+    return canonical_text(value) if isinstance(value, date | datetime) else value

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
 from people.core.personal_data import IdArray, PersonalData, RowsOf
+from people.core.source import Channel
 from people.fields import catalog
 from people.lists import memberships
 from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
@@ -26,9 +27,10 @@ def register() -> None:
             export=_export_people,
             count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
             keeps_ids=("id",),
+            touched=_changed_since,
         ),
         # released and claimed by a merge; the values are the person's fields
-        RowsOf("person_key", ("person_id",), _("values of unique fields")),
+        RowsOf("person_key", ("person_id",), _("values of unique fields"), touched=personal_data.nobody),
         RowsOf(
             "static_list_member",
             ("person_id",),
@@ -36,6 +38,9 @@ def register() -> None:
             merge=memberships.merge,
             undo=memberships.unmerge,
             export=_export_memberships,
+            touched=personal_data.touched_by_rows(
+                "static_list_member", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
+            ),
         ),
         RowsOf(
             "person_note",
@@ -46,7 +51,13 @@ def register() -> None:
             export=notebook.export,
         ),
         # only live people are merged
-        RowsOf("person_deletion", ("person_id",), _("notes for restoring"), export=_export_deletions),
+        RowsOf(
+            "person_deletion",
+            ("person_id",),
+            _("notes for restoring"),
+            export=_export_deletions,
+            touched=personal_data.nobody,
+        ),
         # a loser's own merges stay, and can be undone once it is a person again
         PersonalData(
             "person_merge",
@@ -55,11 +66,24 @@ def register() -> None:
             erase=_erase_merges,
             export=_export_merges,
             count=_count_merges,
+            touched=_merged_before,
         ),
         # who is gone when it is looked at again is passed over
         IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
         IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
     )
+
+
+def _changed_since(person_ids: Sequence[int], arrival: personal_data.Arrival) -> set[int]:
+    """Who was changed after the import."""
+    changed = Person.objects.filter(pk__in=person_ids, updated_at__gt=arrival.ended_at)
+    return set(changed.values_list("pk", flat=True))
+
+
+def _merged_before(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
+    merges = PersonMerge.objects.of_people(person_ids).values_list("winner_id", "loser_ids")
+    named = {pk for winner_id, loser_ids in merges for pk in (winner_id, *loser_ids)}
+    return named.intersection(person_ids)
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from django.db import connection
 
 from people.core import personal_data
-from people.datatypes import canonical_text
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text
 from people.fields import catalog
 from people.models import Person
 

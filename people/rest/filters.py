@@ -29,9 +29,11 @@ from django.db.models.lookups import (
 )
 from django.utils.translation import gettext as _
 
-from people import datatypes
 from people.core.errors import Problem, show
 from people.datatypes import json_schema
+from people.datatypes.canonical import text_key
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME, TEXT_OPERATORS, DataType
 
 MAX_VALUES = 300
 NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})  # parameters of every list
@@ -70,7 +72,7 @@ _TEXT = (
 )
 
 
-def _operators(data_type: datatypes.DataType) -> tuple[Operator, ...]:
+def _operators(data_type: DataType) -> tuple[Operator, ...]:
     if data_type.is_number:
         return (_IS, _IS_NOT, _IN, *_ORDER)
     if data_type.is_moment:
@@ -95,7 +97,7 @@ class Column:
     operators: Sequence[str] | None = None  # fewer than those of the type
 
     def taken(self) -> tuple[Operator, ...]:
-        operators = (*_operators(datatypes.BY_NAME[self.data_type]), *((_IS_EMPTY,) if self.is_nullable else ()))
+        operators = (*_operators(BY_NAME[self.data_type]), *((_IS_EMPTY,) if self.is_nullable else ()))
         return tuple(one for one in operators if self.operators is None or one.suffix in self.operators)
 
     def left(self, name: str) -> Any:
@@ -107,12 +109,12 @@ NUMBER_KEY = ("", "in", "gt", "gte", "lt", "lte")
 
 
 def is_text(data_type: str) -> bool:
-    return datatypes.BY_NAME[data_type].operators is datatypes.TEXT_OPERATORS
+    return BY_NAME[data_type].operators is TEXT_OPERATORS
 
 
 def cast(data_type: str, text: Any) -> Func:
     """The SQL that compares values of `data_type` whose text is the expression `text`."""
-    kind = datatypes.BY_NAME[data_type]
+    kind = BY_NAME[data_type]
     output = models.DecimalField() if kind.is_number else _OUTPUT.get(data_type, models.TextField)()
     return Func(text, template=kind.sql.format("%(expressions)s"), output_field=output)
 
@@ -131,7 +133,7 @@ class ValueField(forms.Field):
 
     def __init__(self, *, data_type: str, operator: Operator, **options: Any) -> None:
         super().__init__(**options)
-        self.data_type = datatypes.BY_NAME[data_type]
+        self.data_type = BY_NAME[data_type]
         self.operator = operator
 
     def clean(self, value: Any) -> Any:
@@ -145,17 +147,17 @@ class ValueField(forms.Field):
         return [self._value(part) for part in parts]
 
     def _value(self, raw: str) -> Any:
-        if datatypes.is_blank(raw):
+        if is_blank(raw):
             raise forms.ValidationError(_("a value is needed; __isempty=true finds what has none"), "missing_value")
         try:
             value = self.data_type.parse(raw, UTC)
-        except datatypes.BadValueError as error:
+        except BadValueError as error:
             message = _("expected %(expected)s, got '%(got)s'")
             parameters = {"expected": str(error.expected), "got": show(raw)}
             raise forms.ValidationError(message, error.code, parameters) from None
         if isinstance(value, float):
             return Decimal(repr(value))
-        return datatypes.text_key(value) if isinstance(value, str) else value
+        return text_key(value) if isinstance(value, str) else value
 
 
 # text with something but white space, as Python sees it; in a list, without commas
@@ -233,12 +235,13 @@ class Filters(django_filters.FilterSet):
     `unfiltered` names the model's fields that have no filter, each with the reason.
     """
 
+    base_filters: dict[str, django_filters.Filter]  # of the class: all; of an instance: those that are asked for
     typed: ClassVar[Mapping[str, Column]] = {}
     unfiltered: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
-    def get_filters(cls) -> Any:
-        filters = super().get_filters()
+    def get_filters(cls) -> dict[str, django_filters.Filter]:
+        filters: dict[str, django_filters.Filter] = super().get_filters()
         for name, column in cls.typed.items():
             filters.update(typed_filters(name, column.left(name), column))
         return filters

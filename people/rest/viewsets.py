@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from psycopg.errors import QueryCanceled
 from rest_framework import serializers, viewsets
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.response import Response
 
 from people.core.errors import ConflictError, Problem, bad_value, show
@@ -33,6 +33,7 @@ from people.datatypes.exact_json import Repeated
 from people.rest.filters import NOT_FILTERS
 
 MAX_BATCH = 1_000
+PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people whom its reply is about
 LARGEST_ID = 2**63 - 1  # that the database takes; what lies beyond is nobody's
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
@@ -109,13 +110,13 @@ class FaultShown(Strict):
     got = serializers.CharField(required=False)
 
 
-def _repeated() -> ValidationError:
-    return serializers.ErrorDetail(_("A name is given twice."), "given_twice")  # type: ignore[return-value]
+def _repeated() -> ErrorDetail:
+    return ErrorDetail(_("A name is given twice."), "given_twice")
 
 
-def _unknown_member(known: Iterable[str]) -> Any:
+def _unknown_member(known: Iterable[str]) -> ErrorDetail:
     message = _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}
-    return serializers.ErrorDetail(message, "unknown_member")
+    return ErrorDetail(message, "unknown_member")
 
 
 def _is_storable(text: str) -> bool:
@@ -177,12 +178,14 @@ class Resource(viewsets.GenericViewSet):
     def show_all(self, things: Iterable[Any]) -> Any:
         rows = self.shown_quickly(things)
         if rows is None:
-            serializer = self.get_serializer(things, many=True)
-            self._keep_wanted(serializer.child)
-            return serializer.data
+            many = self.get_serializer(things, many=True)
+            assert isinstance(many, serializers.ListSerializer)
+            self._keep_wanted(many.child)
+            return many.data
         if "fields" not in self.request.query_params:
             return rows
         serializer = self.get_serializer()
+        assert isinstance(serializer, serializers.Serializer)
         self._keep_wanted(serializer)
         wanted = list(serializer.fields)
         return [{name: row[name] for name in wanted} for row in rows]
@@ -254,6 +257,8 @@ class Listed(Resource):
     def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
         with _in_time(bool(set(request.query_params) - NOT_FILTERS - self.served)):
             page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+            if page is None:
+                raise TypeError(f"{type(self).__name__} has no paginator.")
             return self.get_paginated_response(self.show_all(page))
 
 

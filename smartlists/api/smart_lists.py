@@ -9,13 +9,13 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from people import datatypes
 from people.core import owners
 from people.core.errors import Problem, bad_value
 from people.core.models import Folder
 from people.core.permissions import MAKER
 from people.core.refusals import NotFoundError, UnprocessableError
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import moment_text
 from people.lists import static_lists
 from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
 from smartlists.api.copies import static_list_of
@@ -267,6 +267,7 @@ class SmartListMembers(Listed):
         if found is None:
             raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())
+        assert isinstance(self.paginator, MemberPagination)
         page = self.paginator.paginate_evaluation(found, request, self)
         return self.get_paginated_response(self.show_all(page))
 
@@ -298,7 +299,7 @@ def _explained(found: explanation.Explanation) -> dict[str, Any]:
         "person": found.person_id,
         "is_live": found.is_live,
         "is_member": found.is_member,
-        "as_of": datatypes.moment_text(found.as_of),
+        "as_of": moment_text(found.as_of),
         "deciding": list(found.deciding),
         "verdicts": [_verdict(one) for one in found.verdicts],
     }
@@ -311,9 +312,9 @@ def _verdict(one: explanation.Verdict) -> dict[str, Any]:
         "holds": one.holds,
         "value": one.value,
         "times": one.times,
-        "since": None if one.since is None else datatypes.moment_text(one.since),
+        "since": None if one.since is None else moment_text(one.since),
         "activities": [
-            {"id": shown.activity_id, "occurred_at": datatypes.moment_text(shown.occurred_at), "step": shown.step}
+            {"id": shown.activity_id, "occurred_at": moment_text(shown.occurred_at), "step": shown.step}
             for shown in one.activities
         ],
         "miss": None if one.miss is None else {"code": one.miss.code, "text": one.miss.text},

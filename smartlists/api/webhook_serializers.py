@@ -39,7 +39,7 @@ class WebhookShown(serializers.ModelSerializer):
 
     class Meta:
         model = Webhook
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "name",
             "method",

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from activities.models import ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
-from people import datatypes
 from people.core import installation
 from people.core.kinds import Facet
 from people.core.source import Source
+from people.datatypes.canonical import moment_text
+from people.datatypes.parsing import BadValueError, parse_moment
 from people.lists import static_lists
 from people.models import StaticList
 from people.persons import upsert
@@ -165,7 +166,7 @@ def _recorded(outcome: recording_rows.Outcome) -> Done:
 def _wait(step: campaign_definition.Wait, entries: Sequence[Entry], situation: Situation) -> Dones:
     if step.period:
         until = _after(situation.now.replace(microsecond=0), step.period)
-        return {entry.id: Done(Outcome.DONE, datatypes.moment_text(until), until) for entry in entries}
+        return {entry.id: Done(Outcome.DONE, moment_text(until), until) for entry in entries}
     texts = token_values.texts(step.until, entries, situation)
     return {entry.id: _waiting(texts[entry.id], situation.now) for entry in entries}
 
@@ -178,12 +179,12 @@ def _after(now: datetime, period: str) -> datetime:
 
 def _waiting(text: str, now: datetime) -> Done:
     try:
-        until = datatypes.parse_moment(text, installation.zone()) if text else now
-    except datatypes.BadValueError:
+        until = parse_moment(text, installation.zone()) if text else now
+    except BadValueError:
         return Done(Outcome.FAILED, _("“%(text)s” is no date") % {"text": text})
     if until <= now:
         return Done(Outcome.NOTHING, text)
-    return Done(Outcome.DONE, datatypes.moment_text(until.astimezone(UTC)), until)
+    return Done(Outcome.DONE, moment_text(until.astimezone(UTC)), until)
 
 
 def _choose(step: campaign_definition.Choose, entries: Sequence[Entry], _situation: Situation) -> Dones:

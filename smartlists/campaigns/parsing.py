@@ -9,9 +9,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
-from people import datatypes
 from people.core.errors import Path, Problem, RejectedError, bad_value
-from people.datatypes import BadValueError, is_blank
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import MAX_TEXT_BYTES, BadValueError, is_blank
+from people.datatypes.registry import BY_NAME, DataType
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import Audience, Definition, Qualification, Step
 from smartlists.catalog import Catalogue
@@ -171,12 +172,12 @@ class DefinitionReader(Reader):
             return None
         if "by" in form and not is_blank(form["by"]):
             return self._increment(name, info.data_type, form, path)
-        text = self._text(form.get("to", ""), (*path, "to"), datatypes.MAX_TEXT_BYTES, is_needed=False)
+        text = self._text(form.get("to", ""), (*path, "to"), MAX_TEXT_BYTES, is_needed=False)
         if text and not self._has_tokens(text):
             self._fits(text, info.data_type, (*path, "to"))
         return campaign_definition.ChangeField(name, to=text)
 
-    def _increment(self, name: str, data_type: datatypes.DataType, form: Mapping[str, Any], path: Path) -> Step | None:
+    def _increment(self, name: str, data_type: DataType, form: Mapping[str, Any], path: Path) -> Step | None:
         if not data_type.is_number:
             shown = {"field": name, "type": data_type.label}
             self._add("wrong_type", _("%(field)s is %(type)s: nothing can be added to it") % shown, (*path, "by"))
@@ -210,7 +211,7 @@ class DefinitionReader(Reader):
             if name not in fields or fields[name] is primary:
                 self._unknown("unknown_field", _("field of %(type)s") % {"type": found.api_name}, name, fields, at)
                 continue
-            value = self._text(raw, at, datatypes.MAX_TEXT_BYTES, is_needed=False)
+            value = self._text(raw, at, MAX_TEXT_BYTES, is_needed=False)
             if value and not self._has_tokens(value):
                 self._fits(value, fields[name].data_type, at)
             if value:
@@ -233,7 +234,7 @@ class DefinitionReader(Reader):
         if self._has_tokens(text):
             self._check_date_token(text, (*path, "until"))
         elif text:
-            self._fits(text, datatypes.BY_NAME["datetime"], (*path, "until"))
+            self._fits(text, BY_NAME["datetime"], (*path, "until"))
         return campaign_definition.Wait(until=text)
 
     def _check_date_token(self, text: str, path: Path) -> None:
@@ -257,12 +258,12 @@ class DefinitionReader(Reader):
         subject = self._text(form.get("subject", ""), (*path, "subject"), MAX_SUBJECT)
         if subject and not subject.isprintable():
             self._append(bad_value("wrong_type", _("text on one line"), subject, *path, "subject"))
-        body = self._text(form.get("body", ""), (*path, "body"), datatypes.MAX_TEXT_BYTES, is_needed=False)
+        body = self._text(form.get("body", ""), (*path, "body"), MAX_TEXT_BYTES, is_needed=False)
         return campaign_definition.Alert(to, subject, body)
 
     def _recipient(self, value: Any, path: Path) -> str:
         try:
-            address = datatypes.BY_NAME["email"].parse("" if is_blank(value) else value, UTC)
+            address = BY_NAME["email"].parse("" if is_blank(value) else value, UTC)
         except BadValueError as error:
             self._append(bad_value(error.code, error.expected, value, *path, data_type="email"))
             return ""
@@ -314,8 +315,8 @@ class DefinitionReader(Reader):
                 self._add("missing_value", _("a text is missing"), path)
             return ""
         try:
-            plain = datatypes.canonical_text(value) if isinstance(value, bool) else value
-            text = datatypes.BY_NAME["text"].parse(plain, UTC)
+            plain = canonical_text(value) if isinstance(value, bool) else value
+            text = BY_NAME["text"].parse(plain, UTC)
         except BadValueError as error:
             self._append(bad_value(error.code, error.expected, value, *path))
             return ""
@@ -330,7 +331,7 @@ class DefinitionReader(Reader):
     def _has_tokens(self, text: str) -> bool:
         return bool(text) and bool(webhook_tokens.tokens_of(text))
 
-    def _fits(self, text: str, data_type: datatypes.DataType, path: Path) -> None:
+    def _fits(self, text: str, data_type: DataType, path: Path) -> None:
         try:
             data_type.parse(text, UTC)
         except BadValueError as error:

@@ -89,7 +89,7 @@ def forget_old() -> int:
 
 def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     """A row for every step of everybody; `campaign`: the id, `state`: only entries in it."""
-    campaign = SmartCampaign.objects.filter(pk=parameters.get("campaign")).first()
+    campaign = SmartCampaign.objects.filter(pk=parameters.get("campaign", 0)).first()
     if campaign is None:
         message = _("There is no smart campaign %(id)s.") % {"id": parameters.get("campaign")}
         raise RejectedError(Problem("unknown_campaign", message, ("campaign",)))

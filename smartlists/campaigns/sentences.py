@@ -14,6 +14,7 @@ from smartlists.catalog import Catalogue
 from smartlists.rules import sentences
 from smartlists.rules.names import Naming
 from smartlists.rules.sentence_values import joined
+from smartlists.rules.vocabulary import Vocabulary
 
 STEP_TITLES = campaign_definition.STEPS.facet(
     "title",
@@ -30,7 +31,7 @@ STEP_TITLES = campaign_definition.STEPS.facet(
 )
 
 
-def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger, names: Catalogue) -> str:
+def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger, names: Vocabulary) -> str:
     """One trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
     if isinstance(item, campaign_definition.ListTrigger):
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
@@ -48,7 +49,7 @@ def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger,
     return _("%(card)s where %(constraints)s") % {"card": told, "constraints": joined(parts, "and")}
 
 
-def audience(item: Audience, names: Catalogue) -> str:
+def audience(item: Audience, names: Vocabulary) -> str:
     """For whom."""
     if item.smart_list is not None:
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))

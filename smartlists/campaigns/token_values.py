@@ -5,7 +5,7 @@ from datetime import UTC
 from typing import Any
 
 from activities.models import Activity
-from people import datatypes
+from people.datatypes.canonical import canonical_text, moment_text
 from people.fields import catalog
 from people.models import Person
 from smartlists.catalog import Catalogue
@@ -41,7 +41,7 @@ def values_of(entries: Sequence[Any], situation: Any, wanted: set[str] | None = 
 
 def _people(person_ids: Sequence[int]) -> dict[int, Values]:
     catalogue = catalog.catalogue()
-    found = {}
+    found: dict[int, Values] = {}
     for person in Person.objects.filter(pk__in=person_ids):
         values = {
             f"person.{name}": webhook_tokens.as_text(catalog.value_of(person, info)) for name, info in catalogue.items()
@@ -64,8 +64,8 @@ def _as_json(row: Any, of: Type) -> dict[str, Any]:
         "id": row.pk,
         "type": of.api_name,
         "name": of.name,
-        "occurred_at": datatypes.moment_text(row.occurred_at),
-        "recorded_at": datatypes.moment_text(row.recorded_at),
+        "occurred_at": moment_text(row.occurred_at),
+        "recorded_at": moment_text(row.recorded_at),
         "attributes": attributes,
     }
 
@@ -92,13 +92,13 @@ def activity_values(row: Any, of: Type) -> Values:
     values: dict[str, str | None] = {
         "trigger.name": of.name,
         "trigger.id": str(row.pk),
-        "trigger.occurred_at": datatypes.moment_text(row.occurred_at),
-        "trigger.recorded_at": datatypes.moment_text(row.recorded_at),
+        "trigger.occurred_at": moment_text(row.occurred_at),
+        "trigger.recorded_at": moment_text(row.recorded_at),
     }
     for name, field in of.fields.items():
         if field.expression == "primary_value":
             values.setdefault(f"trigger.{name}", row.primary_value)
         elif field.id and row.attributes.get(name) is not None:
             value = field.data_type.from_json(row.attributes[name])
-            values.setdefault(f"trigger.{name}", datatypes.canonical_text(value))
+            values.setdefault(f"trigger.{name}", canonical_text(value))
     return values

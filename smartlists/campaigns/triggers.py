@@ -129,11 +129,10 @@ def advance(limit: int = BATCH) -> Batch:
         _move(position, max(mark, position.last_id))
         return Batch()
     page = log_reader.read(log_reader.Position(None, 0, position.last_id), wanted, limit=limit)
-    rows: Sequence[ActivityRow] = page.activities  # type: ignore[assignment]
-    loud = _without_quiet(rows)
+    loud = _without_quiet(page.activities)
     made = _enter(_candidates(loud, listening, names), names) if loud else Batch()
     _move(position, page.position.last_id)
-    made.read, made.has_more = len(rows), page.has_more
+    made.read, made.has_more = len(page.activities), page.has_more
     return made
 
 
@@ -149,7 +148,9 @@ def _move(position: LogPosition, last_id: int) -> None:
 def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
     """The activities but those that start no campaign: changes by a merge, and of imports that were to start none."""
     imports = {
-        row.origin_id for row in rows if row.channel == Channel.IMPORT and row.activity_type_id in standard_types.TYPES
+        row.origin_id
+        for row in rows
+        if row.channel == Channel.IMPORT and row.origin_id is not None and row.activity_type_id in standard_types.TYPES
     }
     quiet: set[int | None] = set()
     if imports:

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from people import datatypes
 from people.core.errors import Problem, RejectedError
+from people.datatypes.canonical import dump_json, moment_text
 from smartlists.campaigns import token_values
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
@@ -81,7 +81,7 @@ def _delivery(
 
 def _event(delivery: WebhookDelivery, data: Any, entry: Any, situation: Any, values: token_values.Values) -> str:
     """A CloudEvents 1.0 event in its JSON form."""
-    occurred_at = values.get("trigger.occurred_at") or datatypes.moment_text(situation.now)
+    occurred_at = values.get("trigger.occurred_at") or moment_text(situation.now)
     event = {
         "specversion": "1.0",
         "id": str(delivery.key),
@@ -92,7 +92,7 @@ def _event(delivery: WebhookDelivery, data: Any, entry: Any, situation: Any, val
         "datacontenttype": "application/json",
         "data": data,
     }
-    return datatypes.dump_json(event)
+    return dump_json(event)
 
 
 def _data(

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.datatypes import DataType
+from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import near_misses
 from smartlists.evaluation.near_misses import Miss

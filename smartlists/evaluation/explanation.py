@@ -11,8 +11,8 @@ from typing import Any
 from pyroaring import BitMap
 
 from people.core.kinds import Facet
-from people.datatypes import canonical_text
 from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import canonical_text
 from people.fields import catalog
 from people.models import Person, StaticListMember
 from smartlists import models

@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from people.datatypes import DataType, canonical_text
+from people.datatypes.canonical import canonical_text
+from people.datatypes.registry import DataType
 from smartlists.rules import operators
 from smartlists.rules.periods import Clock
 from smartlists.rules.sentence_values import spoken, spoken_period

@@ -125,7 +125,7 @@ def due(now: datetime | None = None) -> Sequence[SmartList]:
     now = now or timezone.now()
     scheduled = SmartList.objects.filter(evaluate_every_minutes__isnull=False, is_archived=False)
     recent = StoredEvaluation.objects.filter(
-        requested_at__gt=now - timedelta(minutes=1) * F("smart_list__evaluate_every_minutes")
+        requested_at__gt=now - F("smart_list__evaluate_every_minutes") * timedelta(minutes=1)
     )
     return list(scheduled.exclude(pk__in=recent.values("smart_list")))
 

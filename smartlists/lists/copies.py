@@ -146,7 +146,7 @@ def ask_due(now: datetime | None = None) -> Sequence[int]:
         progressed_at__lt=now - timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) - QUIET
     )
     due = Q(state__in=(State.DONE, State.FAILED), smart_list__is_archived=False) & Q(
-        asked_at__lte=now - timedelta(minutes=1) * F("every_minutes")
+        asked_at__lte=now - F("every_minutes") * timedelta(minutes=1)
     )
     asked = []
     for copy in ListCopy.objects.filter(dead | due).order_by("pk"):

@@ -13,10 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from people import datatypes
 from people.core.errors import Path, Problem
 from people.core.kinds import Facet
-from people.datatypes import DataType, text_key
+from people.datatypes.canonical import text_key
+from people.datatypes.registry import BOOLEAN_OPERATORS, MOMENT_OPERATORS, NUMBER_OPERATORS, TEXT_OPERATORS, DataType
 from people.models import PersonField, StaticList
 from smartlists import models
 from smartlists.catalog import Catalogue
@@ -260,10 +260,10 @@ _TESTS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": str.__contains__,
 }
 _FAMILIES: Mapping[tuple[str, ...], Callable[..., bool]] = {
-    datatypes.TEXT_OPERATORS: _Doctor.texts,
-    datatypes.NUMBER_OPERATORS: _Doctor.numbers,
-    datatypes.BOOLEAN_OPERATORS: _Doctor.booleans,
-    datatypes.MOMENT_OPERATORS: _Doctor.moments,
+    TEXT_OPERATORS: _Doctor.texts,
+    NUMBER_OPERATORS: _Doctor.numbers,
+    BOOLEAN_OPERATORS: _Doctor.booleans,
+    MOMENT_OPERATORS: _Doctor.moments,
 }
 FILTER_DIAGNOSTICS: Facet[Callable[[_Doctor, Any, Path], Iterable[Problem]]] = FILTERS.facet(
     "what can be wrong with it",

@@ -18,8 +18,9 @@ from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.models import Folder
 from people.core.permissions import MAKER, owner_of, require
-from people.datatypes import BY_NAME, BadValueError, is_blank
 from people.datatypes.naming import kept_apart
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
 from smartlists.models import SmartList, SmartListUse
@@ -207,7 +208,7 @@ def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> s
     except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, name, "name"))
         return ""
-    others = SmartList.objects.exclude(pk=of.pk if of else None)
+    others = SmartList.objects.exclude(pk=of.pk) if of else SmartList.objects.all()
     if others.filter(name__iexact=text).exists():
         problems.append(_name_taken(text))
     return text

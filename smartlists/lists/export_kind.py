@@ -1,10 +1,11 @@
 """The members of a smart list as a file: those whom everybody sees now, in pieces, so that memory stays flat."""
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from django.utils.translation import gettext_lazy
 
+from people.core.disk import Writable
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.files.exports import jobs as export_jobs
@@ -18,7 +19,7 @@ PIECE = 50_000  # people named to the database at once
 
 def write_members(
     stored: StoredEvaluation,
-    out: IO[bytes],
+    out: Writable,
     names: Sequence[str] | None = None,
     format: str = "csv",
     *,
@@ -42,7 +43,7 @@ def write_members(
 class _WithoutHeading:
     """A file that leaves the first line out."""
 
-    def __init__(self, out: IO[bytes]) -> None:
+    def __init__(self, out: Writable) -> None:
         self.out = out
         self.is_past = False
 
@@ -56,7 +57,7 @@ class _WithoutHeading:
 
 def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     """`smart_list`: the id of the list; `fields`: API names of person fields."""
-    smart_list = SmartList.objects.filter(pk=parameters.get("smart_list")).first()
+    smart_list = SmartList.objects.filter(pk=parameters.get("smart_list", 0)).first()
     if smart_list is None:
         message = _("There is no smart list %(id)s.") % {"id": parameters.get("smart_list")}
         raise RejectedError(Problem("unknown_list", message, ("smart_list",)))

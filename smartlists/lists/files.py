@@ -8,7 +8,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from people.core.errors import Problem, RejectedError
-from people.datatypes import exact_json, is_blank
+from people.datatypes import exact_json
+from people.datatypes.parsing import is_blank
 from smartlists.catalog import Catalogue
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList

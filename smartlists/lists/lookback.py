@@ -7,14 +7,14 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from people import datatypes
 from people.core.errors import Path, Problem
+from people.datatypes.registry import BY_NAME
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.periods import Clock
 from smartlists.rules.vocabulary import Type
 
-MOMENT = datatypes.BY_NAME["datetime"]
+MOMENT = BY_NAME["datetime"]
 
 
 def start_of(constraints: Sequence[rules.Constraint], clock: Clock) -> datetime | None:

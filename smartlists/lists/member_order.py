@@ -138,8 +138,8 @@ def search(members: BitMap, query: str, size: int) -> Found:
     """Members of whom every word of `query` begins the e-mail, a name or the company, by id."""
     people = Person.objects.live().beginning_with(query)
     if len(members) <= SORTED_WHOLE:
-        people = people.extra(where=["person.id = any(%s)"], params=[list(members)])
-        return Found(list(people.order_by("pk").values_list("pk", flat=True)[:size]))
+        among = people.extra(where=["person.id = any(%s)"], params=[list(members)])
+        return Found(list(among.order_by("pk").values_list("pk", flat=True)[:size]))
     ids = list(people.order_by().values_list("pk", flat=True)[:MOST_READ])
     found = sorted(BitMap(ids) & members)[:size]
     return Found(found, is_whole=len(ids) < MOST_READ or len(found) == size)

@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from activities.log import reports as log_reports
 from activities.log.reports import Scope
 from activities.models import ActivityType, ApprovedField
-from people import datatypes
 from people.core import installation, jobs
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
+from people.datatypes.canonical import ExactDecoder, dump_json, moment_text
 from people.models import StaticListMember
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList, StoredReport
@@ -67,9 +67,9 @@ class Question:
 
     @staticmethod
     def load(stored: Mapping[str, Any]) -> "Question":
-        days = {name: date.fromisoformat(stored[name]) for name in ("since", "until")}
+        since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
         rest = {name: stored[name] for name in ("report", "field", "total", "people")}
-        return Question(types=tuple(stored["types"]), **days, **rest)
+        return Question(types=tuple(stored["types"]), since=since, until=until, **rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _answer(question: Question, seconds: float, most: int | None = None) -> Answ
     people, people_as_of = _people(question.people, most)
     rows = ANSWERS[question.report](question, Scope(question.since, question.until, people, seconds))
     # as storing and reading would leave them, so that a page shows the same of either
-    plain = json.loads(datatypes.dump_json(rows), cls=datatypes.ExactDecoder)
+    plain = json.loads(dump_json(rows), cls=ExactDecoder)
     return Answer(plain, as_of, people_as_of, time.monotonic() - started)
 
 
@@ -243,7 +243,7 @@ def _breakdown(question: Question, scope: Scope) -> list[list[Any]]:
 
 def _top_people(question: Question, scope: Scope) -> list[list[Any]]:
     found = log_reports.top_people(_types(question)[0], scope)
-    return [[person_id, count, datatypes.moment_text(latest)] for person_id, count, latest in found]
+    return [[person_id, count, moment_text(latest)] for person_id, count, latest in found]
 
 
 def _funnel(question: Question, scope: Scope) -> list[list[Any]]:

@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from people import datatypes
+from people.datatypes.canonical import ExactDecoder, ExactEncoder
 
 
 class StoredReport(models.Model):
@@ -19,7 +19,7 @@ class StoredReport(models.Model):
     asked_at = models.DateTimeField()  # when the work that runs, or the last one, was asked for
     problem = models.TextField(blank=True)
     # the last answer there was
-    rows = models.JSONField(null=True, encoder=datatypes.ExactEncoder, decoder=datatypes.ExactDecoder)
+    rows = models.JSONField(null=True, encoder=ExactEncoder, decoder=ExactDecoder)
     as_of = models.DateTimeField(null=True)
     people_as_of = models.DateTimeField(null=True)  # of the smart list whose people it looks at
     seconds = models.FloatField(null=True)

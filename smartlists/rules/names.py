@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from activities.types.validation import name_key
-from people import datatypes
+from people.datatypes.canonical import text_key
 from smartlists.rules.vocabulary import MOMENTS, Vocabulary
 
 
 def plain_key(name: str) -> str:
     """How names of fields and lists are compared: without case, blanks around them do not count."""
-    return datatypes.text_key(name.strip())
+    return text_key(name.strip())
 
 
 class Index:

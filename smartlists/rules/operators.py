@@ -13,8 +13,9 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from people import datatypes
-from people.datatypes import BadValueError, DataType
+from people.datatypes.canonical import canonical_text, is_bounded
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME, TEXT_OPERATORS, DataType
 from smartlists.rules import periods
 from smartlists.rules.periods import SMALLEST, Clock
 
@@ -97,31 +98,26 @@ COUNT_OPERATORS: Mapping[str, Shape] = {
 
 def _any_number(value: Any, _zone: tzinfo) -> Decimal:
     """Any decimal number, as sums and averages give them."""
-    text = value if isinstance(value, str) else datatypes.BY_NAME["string"].parse(value, UTC)
+    text = value if isinstance(value, str) else BY_NAME["string"].parse(value, UTC)
     if len(text) > 60:
         raise BadValueError("out_of_range", _("a number of at most 60 characters"))
-    number = datatypes.BY_NAME["float"].parse(text, UTC)
+    number = BY_NAME["float"].parse(text, UTC)
     if abs(number) > 1e40 or (number and abs(number) < 1e-40):
         raise BadValueError("out_of_range", _("a number"))
     try:
         exact = Decimal(text.strip())
     except InvalidOperation:  # the exponent alone is too long
         exact = Decimal("Infinity")
-    if not datatypes.is_bounded(exact):  # a zero with a billion places, or what a double takes for zero
+    if not is_bounded(exact):  # a zero with a billion places, or what a double takes for zero
         raise BadValueError("out_of_range", _("a number"))
     return exact
 
 
 # what sums and averages are, whatever the field's own type
 NUMBER = replace(
-    datatypes.BY_NAME["currency"],
-    name="number",
-    label=_("Number"),
-    expects=_("a number"),
-    example="3.5",
-    parse=_any_number,
+    BY_NAME["currency"], name="number", label=_("Number"), expects=_("a number"), example="3.5", parse=_any_number
 )
-MOMENT = datatypes.BY_NAME["datetime"]
+MOMENT = BY_NAME["datetime"]
 
 
 def shape_of(data_type: DataType, operator: str) -> Shape:
@@ -132,19 +128,19 @@ def shape_of(data_type: DataType, operator: str) -> Shape:
 
 def canonical(data_type: DataType, operator: str, raw: Any) -> str:
     """One value of an operator as rules keep it. Raises `BadValueError`."""
-    if datatypes.is_blank(raw):
+    if is_blank(raw):
         raise BadValueError("missing_value", _("a value"))
     return _READERS.get(shape_of(data_type, operator), _field_value)(data_type, raw)
 
 
 def _field_value(data_type: DataType, raw: Any) -> str:
-    if data_type.operators is datatypes.TEXT_OPERATORS:  # a part of an address is no address
-        text: str = datatypes.BY_NAME["text"].parse(raw, UTC)
+    if data_type.operators is TEXT_OPERATORS:  # a part of an address is no address
+        text: str = BY_NAME["text"].parse(raw, UTC)
         return text
     if data_type.name == "datetime" and isinstance(raw, str) and len(raw.strip()) == len("2026-11-20"):
-        day: date = datatypes.BY_NAME["date"].parse(raw, UTC)
+        day: date = BY_NAME["date"].parse(raw, UTC)
         return day.isoformat()
-    return datatypes.canonical_text(data_type.parse(raw.strip() if isinstance(raw, str) else raw, UTC))
+    return canonical_text(data_type.parse(raw.strip() if isinstance(raw, str) else raw, UTC))
 
 
 def _period(_data_type: DataType, raw: Any) -> str:

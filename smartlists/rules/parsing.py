@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from people.core.errors import Path, Problem, RejectedError, bad_value, show
-from people.datatypes import BadValueError, DataType
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import DataType
 from smartlists.rules import logic, operators
 from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from people.core import installation
-from people.datatypes import DataType, parse_moment
+from people.datatypes.parsing import parse_moment
+from people.datatypes.registry import DataType
 from smartlists.rules import periods
 from smartlists.rules.operators import Shape
 

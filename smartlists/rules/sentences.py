@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from people.core import installation
 from people.core.kinds import Facet
-from people.datatypes import BY_NAME, DataType
+from people.datatypes.registry import BY_NAME, DataType
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.model import FILTERS

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from activities.labels import shown
-from people import datatypes
-from people.datatypes import DataType
+from people.datatypes.registry import BY_NAME, DataType
 
 # moments that every activity has, whatever its type; API names cannot begin so
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
@@ -58,9 +57,7 @@ class Type:
         return shown(self.trigger_name, self.is_standard)
 
 
-MOMENT_FIELDS = {
-    name: Field(0, name, name, datatypes.BY_NAME["datetime"], column, True) for name, column in MOMENTS.items()
-}
+MOMENT_FIELDS = {name: Field(0, name, name, BY_NAME["datetime"], column, True) for name, column in MOMENTS.items()}
 
 
 class Vocabulary(Protocol):

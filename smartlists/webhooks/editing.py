@@ -17,11 +17,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people import datatypes
 from people.core import audit, references
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require
 from people.datatypes import naming
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import BY_NAME
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
@@ -158,6 +159,7 @@ def reseal() -> int:
     """Seal every secret that lies under another key under the present one; return how many."""
     done = 0
     for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()):
+        assert webhook.secret is not None
         secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
         name, sealed = webhook_secrets.seal(secret)
         done += Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(secret=sealed, secret_key_name=name)
@@ -232,8 +234,8 @@ def _number(value: Any, most: int, name: str) -> list[Problem]:
 
 def _text(value: Any, most: int, name: str) -> list[Problem]:
     try:
-        text = "" if value == "" else datatypes.BY_NAME["text"].parse(value, timezone.get_default_timezone())
-    except datatypes.BadValueError as error:
+        text = "" if value == "" else BY_NAME["text"].parse(value, timezone.get_default_timezone())
+    except BadValueError as error:
         return [bad_value(error.code, error.expected, value, name)]
     if not isinstance(value, str) or len(text) > most:
         return [bad_value("too_long", _("at most %(most)s characters") % {"most": most}, value, name)]

@@ -22,7 +22,7 @@ def seal(secret: bytes) -> tuple[str, bytes]:
     return name, Fernet(key).encrypt(secret)
 
 
-def unseal(name: str, sealed: bytes) -> bytes:
+def unseal(name: str, sealed: bytes | memoryview) -> bytes:
     """The secret. Raises `RejectedError` (`key_missing`) when none of the keys opens it."""
     keys = _keys()
     first = [keys[name]] if name in keys else []

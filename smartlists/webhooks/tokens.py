@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 from django.utils.translation import gettext as _
 
 from people.core.errors import Path, Problem, show
-from people.datatypes import canonical_text
+from people.datatypes.canonical import canonical_text
 from smartlists.rules.vocabulary import Vocabulary
 
 MAX_DEFAULT = 255

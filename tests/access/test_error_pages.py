@@ -61,3 +61,10 @@ def test_the_first_link_of_a_page_leads_past_the_menu(viewer):
     text = browser.get("/admin/people/person/", headers={"Accept-Language": "es"}).text
     first = text[text.index("<a ", text.index("<body")) :].split("</a>")[0]
     assert 'href="#content"' in first and "Saltar al contenido" in first and 'id="content"' in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/", "/admin/", "/admin/login/", "/account/", "/api/v1/me", "/rest/v1/leads.json"])
+def test_a_request_for_another_host_is_refused_before_anything_is_known_of_it(path):
+    client = Client(raise_request_exception=False)
+    assert client.get(path, HTTP_HOST="elsewhere.example.org").status_code == 400

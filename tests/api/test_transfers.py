@@ -8,6 +8,7 @@ from config.access.clients import tokens
 from people.files.exports import jobs as export_jobs
 from people.files.imports import runner as import_runner
 from people.models import Person
+from people.persons import import_undo
 from tests.api.conftest import Api
 from tests.factories import person
 
@@ -38,6 +39,15 @@ def test_a_file_is_uploaded_understood_and_imported(api):
     assert failure["errors"][0]["got"] == "nonsense"
     assert api.post(f"{address}/start").status_code == 409
     assert [row["id"] for row in api.get("imports?state=complete&refused__gte=1").json()["results"]] == [done["id"]]
+    assert done["created"] == 1 and done["taken_back"] is None
+    would = api.get(f"{address}/take-back").json()
+    assert would == {"activities": 0, "people": 1, "kept": {}, "changed": 0, "changes": []}
+    assert api.post(f"{address}/take-back", {"reason": " "}).status_code == 422
+    assert api.post(f"{address}/take-back", {"reason": "wrong file"}).status_code == 202
+    import_undo.run(made.json()["id"])
+    undone = api.get(address).json()
+    assert undone["state"] == "taken_back" and undone["taken_back"]["is_done"]
+    assert undone["taken_back"]["people"] == 1 and not Person.objects.live().filter(email="ann@example.com").exists()
 
 
 def test_what_is_no_file_is_refused(api):

@@ -13,6 +13,7 @@ from django.db import connection
 
 from config.operations import backups, postgres_upgrade
 from config.operations.backups import BackupError
+from config.postgres import location as postgres_location
 from config.postgres import server as postgres_server
 from config.postgres.binaries import DatabaseUnavailableError, binaries_of, wheel_binaries
 from config.postgres.server import EmbeddedPostgres
@@ -29,7 +30,7 @@ def data_dir(tmp_path, monkeypatch):
     Path(home.name).chmod(0o711)
     found = Path(home.name) / "var"
     found.mkdir()
-    location = postgres_server._choose_location(found)
+    location = postgres_location.choose_location(found)
     old = replace(location, binaries=str(binaries_of(OLD, location.user)))
     with monkeypatch.context() as patch:  # the old server knows no locale of its own
         builtin = ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]

@@ -1,8 +1,11 @@
 """Slow clients hold no thread, and a request has bounds before anything of it is believed."""
 
 import contextlib
+import os
+import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +55,29 @@ def test_forty_slow_clients_keep_two_threads_from_nobody():
                 assert [server.get("/healthz")[0] for _request in range(5)] == [200] * 5, sent
         with connections(server.port, 40, large, received=4_096):
             assert [server.get("/healthz")[0] for _request in range(5)] == [200] * 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beside_slow_clients_a_killed_process_is_replaced_and_a_reload_keeps_nobody_waiting():
+    with served(WEB_WORKERS="1", WEB_THREADS="2", WEB_HEAD_SECONDS="60", WEB_BODY_SECONDS="60") as server:
+        for number in (signal.SIGKILL, signal.SIGHUP):
+            with connections(server.port, 20, HEAD), connections(server.port, 20, BODY):
+                (before,) = processes(server)
+                if number == signal.SIGKILL:
+                    os.kill(before, number)
+                else:
+                    server.signal(number)
+                deadline = time.monotonic() + 30
+                while before in processes(server) or not processes(server):
+                    assert time.monotonic() < deadline, "the process is still there, or none took its place"
+                    time.sleep(0.1)
+                assert [server.get("/healthz")[0] for _request in range(5)] == [200] * 5
+
+
+def processes(server):
+    """The ids of the server's processes that answer requests."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if "gunicorn" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 @pytest.mark.django_db(transaction=True)

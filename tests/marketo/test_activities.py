@@ -37,6 +37,30 @@ def row(lead, check, **changes):
     } | changes
 
 
+def test_misnamed_attributes_skip_their_row_and_other_unknown_members_are_warned_of(dialect, check):
+    ann = person()
+    attributes = [{"apiName": "amount", "value": 5}]
+    misnamed = {name: value for name, value in row(ann, check).items() if name != "attributes"}
+    rows = [
+        row(ann, check),
+        misnamed | {"attribute": attributes},
+        row(ann, check, Attributes=attributes),
+        row(ann, check, colour="red", tags=["a"]),
+        row(ann, check, id=1, marketoGUID="1", status="added", errors=[], apiName="x"),
+    ]
+    body = dialect.post(EXTERNAL, {"input": rows}).json()
+    assert [entry["status"] for entry in body["result"]] == ["added", "skipped", "skipped", "added", "added"]
+    assert [entry["errors"][0]["code"] for entry in body["result"] if "errors" in entry] == ["1006", "1006"]
+    assert "attribute" in body["result"][1]["errors"][0]["message"]
+    assert [warning["message"].partition(";")[0] for warning in body["warnings"]] == [
+        "Row 4: field 'colour' not found",
+        "Row 4: field 'tags' not found",
+    ]
+    assert "warnings" not in dialect.post(EXTERNAL, {"input": [rows[0], rows[4]]}).json()
+    many = dialect.post(EXTERNAL, {"input": [row(ann, check, **{"x" * 5_000: n}) for n in range(100)]})
+    assert len(many.json()["warnings"]) == 20 and len(many.content) < 60_000
+
+
 def test_good_rows_are_added_and_bad_ones_skipped_in_order(dialect, check):
     ann = person()
     reply = dialect.post(

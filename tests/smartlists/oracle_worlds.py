@@ -9,10 +9,10 @@ from django.db import connection
 from activities.models import ActivityType
 from activities.types import drafts, lifecycle
 from activities.types.drafts import FieldSpec, Names
-from people import datatypes
 from people.core import installation
 from people.core.models import Installation
 from people.core.source import Channel
+from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.models import Person, PersonField, StaticList, StaticListMember
 from smartlists.models import SmartList
@@ -32,7 +32,7 @@ STANDARD_PERSON_FIELDS = (
 )
 PERSON_FIELDS: Mapping[str, str] = {
     **{name: catalog.STANDARD[name][1] for name in STANDARD_PERSON_FIELDS},
-    **{f"my_{data_type}": data_type for data_type in datatypes.BY_NAME},
+    **{f"my_{data_type}": data_type for data_type in BY_NAME},
 }
 
 Shape = dict[str, str]  # field: data type; the first is the primary one
@@ -105,7 +105,7 @@ def insert_people(people: Sequence[Mapping[str, Any]], states: Sequence[str]) ->
     rows = []
     for values, state in zip(people, states, strict=True):
         custom = {
-            name: datatypes.BY_NAME[PERSON_FIELDS[name]].as_json(value)
+            name: BY_NAME[PERSON_FIELDS[name]].as_json(value)
             for name, value in values.items()
             if name not in catalog.STANDARD
         }
@@ -129,11 +129,9 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
                 shape = VERSIONS[name][version - 1]
                 primary, *rest = shape
                 attributes = ", ".join(
-                    f'"{field}": {datatypes.BY_NAME[shape[field]].to_json(values[field])}'
-                    for field in rest
-                    if field in values
+                    f'"{field}": {BY_NAME[shape[field]].to_json(values[field])}' for field in rest if field in values
                 )
-                text = datatypes.BY_NAME[shape[primary]].to_text(values[primary])
+                text = BY_NAME[shape[primary]].to_text(values[primary])
                 copy.write_row(
                     (
                         pk,

@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from people import datatypes
+from people.datatypes.canonical import canonical_text
+from people.datatypes.parsing import is_blank
+from people.datatypes.registry import BY_NAME
 from tests.smartlists import oracle
 from tests.smartlists.oracle import World
 from tests.smartlists.oracle_worlds import ACTIVITY_FIELDS, PERSON_FIELDS, VERSIONS
@@ -167,7 +169,7 @@ class Scene:
     @cached_property
     def pools(self) -> Mapping[str, Sequence[Any]]:
         """Canonical values by data type: few of each, so that people, activities and rules often share one."""
-        texts = self._some([datatypes.BY_NAME["text"].parse(text, UTC) for text in TEXTS], 8)
+        texts = self._some([BY_NAME["text"].parse(text, UTC) for text in TEXTS], 8)
         integers = self._some(INTEGERS, 5)
         return {
             "string": texts,
@@ -271,7 +273,7 @@ RELATIVE = ("in past", "in past before", "in future", "in future after")
 
 
 def canonical(value: Any) -> str:
-    return datatypes.canonical_text(value)
+    return canonical_text(value)
 
 
 @st.composite
@@ -299,7 +301,7 @@ def _comparison(draw: Any, scene: Scene, data_type: str) -> Json:
     if kind == "between":
         return {"operator": kind, "values": _bounds(draw, scene, data_type, pool)}
     if data_type in oracle.TEXTS and "is" not in kind.split():
-        pool = (*pool, *(datatypes.BY_NAME["text"].parse(piece, UTC) for piece in PIECES if piece.strip()))
+        pool = (*pool, *(BY_NAME["text"].parse(piece, UTC) for piece in PIECES if piece.strip()))
     if data_type == "datetime":
         pool = (*pool[::2], *scene.pools["date"])
     is_single = data_type == "boolean" or kind in SINGLE_NUMBER or kind in SINGLE_MOMENT
@@ -351,7 +353,7 @@ def any_text() -> st.SearchStrategy[str]:
         st.characters(exclude_categories=("Cs", "Cn", "Co"), exclude_characters="\0"),
     )
     composed = st.text(letters, min_size=1, max_size=12).map(lambda text: normalize("NFC", text))
-    return composed.filter(lambda text: not datatypes.is_blank(text))
+    return composed.filter(lambda text: not is_blank(text))
 
 
 @st.composite
@@ -362,7 +364,7 @@ def parts(draw: Any, texts: Sequence[str]) -> str:
     piece = text[start : draw(st.integers(start + 1, len(text)))]
     change = draw(st.sampled_from((str, str.lower, str.upper, str.swapcase, str.casefold)))
     found = normalize("NFC", change(piece))
-    return draw(any_text()) if datatypes.is_blank(found) else found
+    return draw(any_text()) if is_blank(found) else found
 
 
 @st.composite

@@ -4,7 +4,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from activities.models import ActivityType
 from activities.recording import import_target as activities_importing
-from activities.recording.import_target import FIELD, MARKETO, ActivitiesTarget
+from activities.recording.file_rows import FIELD
+from activities.recording.import_target import MARKETO, ActivitiesTarget
 from people.files.imports import guessing
 from people.files.imports.command import ImportCommand
 from people.files.imports.plan import ExternalId, Plan
@@ -47,8 +48,6 @@ class Command(ImportCommand):
             "lookup_field": options["person_field"],
             "create_people": options["create_people"],
             "zone": options["zone"],
-            "date_order": options["dates"],
-            "decimal": options["decimal"],
         }
         more = {name: value for name, value in more.items() if value is not None}
         if activities_importing.is_marketo(shape) and not options["occurred_at"]:
@@ -92,7 +91,7 @@ class Command(ImportCommand):
         if not options["type"]:
             return {}
         activity_type = ActivityType.objects.recordable().filter(api_name=options["type"]).first()
-        if activity_type is None:
+        if activity_type is None or activity_type.live is None:
             raise CommandError(f"There is no approved activity type '{options['type']}'.")
         names = [field.api_name for field in activity_type.live.fields.all() if not field.is_primary]
         pairs = [pair.partition("=")[::2] for pair in options["field"]]

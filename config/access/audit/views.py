@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from config.access.audit import search as audit_search
 from config.access.audit.search import Wanted
+from config.access.sign_in.sessions import signed_in
 from people.core import audit
 
 RIGHT = "admin.view_logentry"
@@ -45,9 +46,11 @@ class SearchForm(forms.Form):
         for action, said in audit.actions().items():
             by_sentence.setdefault(said, []).append(action)
         actions = sorted((said, ",".join(names)) for said, names in by_sentence.items())
-        self.fields["what"].choices = [("", _("everything")), *((names, said) for said, names in actions)]
+        what, kind_field = self.fields["what"], self.fields["kind"]
+        assert isinstance(what, forms.ChoiceField) and isinstance(kind_field, forms.ChoiceField)
+        what.choices = [("", _("everything")), *((names, said) for said, names in actions)]
         kinds = sorted((str(model._meta.verbose_name).capitalize(), kind) for model, kind in _kinds())
-        self.fields["kind"].choices = [("", _("everything")), *((kind, name) for name, kind in kinds)]
+        kind_field.choices = [("", _("everything")), *((kind, name) for name, kind in kinds)]
 
     def wanted(self) -> Wanted:
         given = self.cleaned_data
@@ -87,7 +90,7 @@ def export(request: HttpRequest) -> Any:
     if not form.is_valid() or chosen not in FORMATS:
         return HttpResponseBadRequest(_("That cannot be searched for."), content_type="text/plain; charset=utf-8")
     write, content_type = FORMATS[chosen]
-    audit.note(request.user, request.user, "audit_exported", format=chosen)
+    audit.note(request.user, signed_in(request), "audit_exported", format=chosen)
     reply = StreamingHttpResponse(write(audit_search.find(form.wanted())), content_type=content_type)
     reply["Content-Disposition"] = f'attachment; filename="audit.{chosen}"'
     return reply

@@ -51,7 +51,7 @@ def token(request: HttpRequest) -> HttpResponse:
         return _oauth_fault(400, "invalid_scope", str(refusal))
     client_editing.note_use(client)
     log_formats.name(user=client.api_user_id, client=client.pk)
-    scope = issued.token.scopes if scopes is not None else client_editing.rights_of(client)
+    scope = issued.token.scopes or () if scopes is not None else client_editing.rights_of(client)
     body = {
         "access_token": issued.text,
         "token_type": "Bearer",
@@ -242,4 +242,4 @@ class Me(Resource):
         return Response(status=204)
 
     def _tokens(self) -> Any:
-        return ApiToken.objects.filter(user=self.request.user, client=None).order_by("pk")
+        return ApiToken.objects.filter(user=self.request.user.pk, client=None).order_by("pk")

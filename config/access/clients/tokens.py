@@ -112,7 +112,8 @@ def holder_of(text: str) -> Holder | None:
         return None if client is None or has_expired else Holder(client.api_user, client, None)
     if token.expires_at <= timezone.now():
         return None
-    if token.client is not None and (token.client.is_revoked or not token.user.owner.is_active):
+    owner = token.user.owner
+    if token.client is not None and (token.client.is_revoked or owner is None or not owner.is_active):
         return None
     token.user.has_token = True
     token.user.scopes = None if token.scopes is None else frozenset(token.scopes)

@@ -93,9 +93,12 @@ def _end(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:
 
 
 def theme(request: HttpRequest) -> dict[str, Any]:
-    """What the admin's frame needs, on pages that allauth renders (a context processor)."""
-    is_ours = request.path.startswith(("/account/", "/admin/login/"))
-    return {**admin.site.each_context(request), "title": _("Your account")} if is_ours else {}
+    """What the admin's frame needs, on pages that allauth renders (a context processor).
+
+    A request that was refused before there is a user, for its host say, gets an error page without the frame.
+    """
+    is_framed = hasattr(request, "user") and request.path.startswith(("/account/", "/admin/login/"))
+    return {**admin.site.each_context(request), "title": _("Your account")} if is_framed else {}
 
 
 # The names are those by which allauth calls its pages. Nothing else of it is mounted: nobody signs up here.

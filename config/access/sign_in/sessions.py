@@ -14,18 +14,27 @@ from typing import Any
 from allauth.account.internal.flows import reauthentication
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
 
-from config.access.models import SIGN_IN, Session, SessionStore  # noqa: F401 (the store of SESSION_ENGINE)
+from config.access.models import SIGN_IN, Session, SessionStore, User  # noqa: F401 (the store of SESSION_ENGINE)
 from config.client_address import address_of
 from people.core import audit
 
 SEEN_EVERY = 300  # seconds
 AGENT_LENGTH = 200
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The user of a request. Raises `PermissionDenied` where nobody is signed in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
 
 audit.describe(
     {

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from unfold.forms import AuthenticationForm
@@ -36,7 +37,7 @@ class Login(LoginView):
     template_name = "admin/login.html"
     authentication_form = SignInForm
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and (seconds := throttling.seconds_to_wait(request)):
             return too_often(request, 1, seconds, by_address=True)
         self.redirect_authenticated_user = admin.site.has_permission(request)

@@ -77,4 +77,4 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) ->
     if kind == "object" or "properties" in schema:
         wanted = schema.get("required") or list(schema.get("properties", {}))[:3]
         return {name: _example(schema["properties"][name], schemas, depth + 1) for name in wanted}
-    return {"integer": 1, "number": 1.5, "boolean": True, "string": "text"}.get(kind)
+    return {"integer": 1, "number": 1.5, "boolean": True, "string": "text"}.get(str(kind))

@@ -10,8 +10,8 @@ from activities.models import ActivityType, ActivityVersion
 from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from config.marketo.resources.lead_names import Names
 from config.marketo.wire.responses import MarketoError, invalid
-from people import datatypes
 from people.core.errors import show
+from people.datatypes.parsing import BadValueError, parse_moment
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Column, Kind, Statement
 from people.models import StaticList
@@ -205,8 +205,8 @@ def _range(filters: Mapping[str, Any], name: str) -> tuple[datetime, datetime]:
 
 def _moment(value: Any, name: str) -> datetime:
     try:
-        return datatypes.parse_moment(re.sub(r"\s", "", value) if isinstance(value, str) else value, UTC)
-    except datatypes.BadValueError:
+        return parse_moment(re.sub(r"\s", "", value) if isinstance(value, str) else value, UTC)
+    except BadValueError:
         raise MarketoError("1003", f"Invalid data: {name} must be a date and time") from None
 
 

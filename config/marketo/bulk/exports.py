@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Sum
 from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from config.marketo.bulk import endpoints as bulk_endpoints
@@ -101,11 +102,11 @@ def listed(call: Call, kind: str) -> HttpResponse:
     return success([_row(export) for export in found[:size]], nextPageToken=token)
 
 
-def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponseBase:
     """The file; [D] plain 404 where there is none, and 206 for a range."""
     export = _own(call, kind).filter(key=key, state=Export.State.COMPLETED).first()
     path = export_jobs.path_of(export) if export else None
-    if path is None or not path.exists():
+    if export is None or path is None or not path.exists():
         return HttpResponse("Not Found\n", status=404, content_type="text/plain")
     opened = path.open("rb")
     size = path.stat().st_size

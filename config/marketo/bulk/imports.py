@@ -8,10 +8,11 @@ from django.core.exceptions import BadRequest
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from activities.models import ActivityType
-from activities.recording.import_target import FIELD
+from activities.recording.file_rows import FIELD
 from config.marketo.bulk import endpoints as bulk_endpoints
 from config.marketo.resources.lead_names import Names
 from config.marketo.resources.leads import check_partition
@@ -63,7 +64,7 @@ def import_leads(call: Call) -> HttpResponse:
         job.delete()
         raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
     columns = {"id" if column == "id" else names.ours[column]: column for column in header}
-    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list and static_list.pk)
+    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list.pk if static_list else None)
     return success([_queued(call, job, plan)])
 
 
@@ -189,14 +190,14 @@ def _message(job: Import, done: int) -> str:
     return f"Import succeeded, {done} records imported{members}"
 
 
-def failures(call: Call, kind: str, batch_id: int) -> HttpResponse:
+def failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:
     """The failed rows in the file's own format, with the reason in a column more; [I] nothing when none failed."""
     job = _find(call, kind, batch_id)
     format = {mark: name for name, mark in bulk_endpoints.FORMATS.items()}[job.shape["delimiter"]]
     content_type = export_kinds.CONTENT_TYPES[format]
     if not job.failures.exists():
         return HttpResponse(b"", content_type=content_type)
-    return StreamingHttpResponse(import_report.with_reasons(job, REASON), content_type=content_type)  # type: ignore[return-value]
+    return StreamingHttpResponse(import_report.with_reasons(job, REASON), content_type=content_type)
 
 
 def warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:

@@ -20,9 +20,10 @@ from config.marketo.resources.lead_names import Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import person_id
-from config.marketo.wire.responses import MarketoError, invalid, row_errors, success, timestamp
-from people import datatypes
+from config.marketo.wire.responses import MarketoError, invalid, printable, row_errors, success, timestamp
+from people.core.errors import show
 from people.core.source import Channel
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.models import StaticList, StaticListMember
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
@@ -34,14 +35,50 @@ def record(call: Call) -> HttpResponse:
     """§2.6: add custom activities; each row is added or skipped on its own."""
     call.require("activities.record_activity")
     rows = call.parameters.rows("activities")
-    columns = _columns(rows)
+    warnings = _warnings(rows)
+    columns = _columns(rows) if warnings is None else None
     if columns is None:
         outcomes = recorder.record([_new(row) for row in rows], call.source, follow_merges=False)
-        return success([_outcome(outcome) for outcome in outcomes])
+        return success([_outcome(outcome) for outcome in outcomes], warnings=warnings or None)
     recorded = column_recorder.record(columns, call.source, follow_merges=False, keep_refused=True)
     return success(
         [_outcome(recorded.others[place]) if pk is None else _added(pk) for place, pk in enumerate(recorded.ids)]
     )
+
+
+# [I] §2.6: what a row may have; the last five stand in the published model of the request, and mean nothing here
+_KNOWN = frozenset(
+    {
+        "leadId",
+        "activityDate",
+        "activityTypeId",
+        "primaryAttributeValue",
+        "attributes",
+        "externalId",
+        *("id", "marketoGUID", "status", "errors", "apiName"),
+    }
+)
+MAX_WARNINGS = 20
+
+
+def _warnings(rows: Sequence[Any]) -> list[dict[str, str]] | None:
+    """[I] §2.6: of members that no row has; None where every row has known ones only."""
+    known = [row for row in rows if isinstance(row, dict)]
+    if set().union(*known) <= _KNOWN:
+        return None
+    found = [
+        {"code": "1006", "message": printable(f"Row {place}: field '{show(name)}' not found; its value is left out")}
+        for place, row in enumerate(rows, 1)
+        if isinstance(row, dict)
+        for name in row
+        if name not in _KNOWN and not _are_attributes(row[name])
+    ]
+    return found[:MAX_WARNINGS]
+
+
+def _are_attributes(value: Any) -> bool:
+    """Whether the value of an unknown member can only be what `attributes` should have been."""
+    return isinstance(value, list) and any(isinstance(entry, dict) and "value" in entry for entry in value)
 
 
 _MEMBERS = itemgetter("leadId", "activityTypeId", "activityDate", "primaryAttributeValue", "attributes")
@@ -72,9 +109,9 @@ def _columns(rows: Sequence[Any]) -> Columns | None:
     values = [value for _name, value in pairs]
     fields = [(name, values[at :: len(names)]) for name, at in sorted(zip(names, range(len(names)), strict=True))]
     external_ids = [row.get("externalId") for row in rows] if any("externalId" in row for row in rows) else None
-    if set(map(type, people)) != {int}:
-        people = [person_id(person) or person for person in people]
-    return Columns(types[0], people, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
+    is_plain = set(map(type, people)) == {int}
+    ids = people if is_plain else [person_id(person) or person for person in people]
+    return Columns(types[0], ids, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
 
 
 def _new(row: Any) -> NewActivity:
@@ -82,12 +119,14 @@ def _new(row: Any) -> NewActivity:
         return NewActivity(None, None, None)
     get = row.get
     lead_id = get("leadId")
+    # an activity is written once: what is left out of it is lost, so the row is refused as one with an unknown field
+    misnamed = [(name, value) for name, value in row.items() if name not in _KNOWN and _are_attributes(value)]
     return NewActivity(
         person_id(lead_id) or lead_id,
         _type_id(get("activityTypeId")),
         get("activityDate"),
         get("primaryAttributeValue"),
-        _pairs(get("attributes")),
+        [*_pairs(get("attributes")), *misnamed],
         get("externalId"),
     )
 
@@ -95,7 +134,7 @@ def _new(row: Any) -> NewActivity:
 def _type_id(value: Any) -> Any:
     """[I] §2.6: ids may come as text. A blank before other text keeps it from being taken for an API name."""
     found = person_id(value)
-    return f" {value}" if found is None and isinstance(value, str) and not datatypes.is_blank(value) else found or value
+    return f" {value}" if found is None and isinstance(value, str) and not is_blank(value) else found or value
 
 
 def _pairs(attributes: Any) -> list[tuple[str, Any]]:
@@ -151,8 +190,8 @@ def paging_token(call: Call) -> HttpResponse:
     call.require("activities.view_activity")
     text = call.parameters.needed("sinceDatetime")
     try:
-        since = datatypes.parse_moment(text)
-    except datatypes.BadValueError:
+        since = parse_moment(text)
+    except BadValueError:
         raise invalid(text, "Datetime") from None  # [I] §2.2
     return success(nextPageToken=paging.encode(log_reader.start(since)))
 
@@ -173,7 +212,7 @@ def read(call: Call) -> HttpResponse:
     return reply(page, map(shown.row, page.activities))
 
 
-def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page:
+def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page[ActivityRow]:
     """The next page of the types, narrowed by `leadIds` or `listId`, from the request's token on."""
     position = paging.position(call)
     people = call.parameters.numbers("leadIds") or None
@@ -186,7 +225,7 @@ def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]
     return log_reader.read(position, type_ids, people, call.parameters.batch_size(), conditions)
 
 
-def reply(page: Page, rows: Iterable[dict[str, Any]]) -> HttpResponse:
+def reply(page: Page[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
     """§2.3: always with a token and `moreResult`, on the last and on an empty page, too."""
     return success(list(rows), nextPageToken=paging.encode(page.position), moreResult=page.has_more)
 

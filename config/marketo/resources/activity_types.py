@@ -51,7 +51,7 @@ def update(call: Call, api_name: str) -> HttpResponse:
     """Change what is given, a partial primaryAttribute included: all of it or nothing."""
     body, activity_type = _object(call), _find(api_name)
     changes = {ours: _text(body, theirs) for theirs, ours in NAMES.items() if theirs in body}
-    drafts.edit(activity_type, call.user, **changes)
+    drafts.edit(activity_type, call.user, None, **changes)
     primary = body.get("primaryAttribute")
     if isinstance(primary, dict):
         _update_primary(_find(api_name), primary, call.user)

@@ -11,10 +11,10 @@ from django.http import HttpResponse
 
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError, asset_timestamp, assets, invalid
-from people import datatypes
 from people.core.errors import RejectedError, show
 from people.core.models import Folder
 from people.datatypes import keys as datatype_keys
+from people.datatypes.parsing import BadValueError, parse_moment
 
 WORKSPACE = "Default"
 ROOT = {"id": 1, "type": "Folder", "name": "Default"}  # [I] where things without a folder are
@@ -104,8 +104,8 @@ def named(verb: Callable[[], M], kind: str) -> M:
 def _moment(call: Call, name: str) -> datetime | None:
     text = call.parameters.text(name)
     try:
-        return datatypes.parse_moment(text) if text else None
-    except datatypes.BadValueError:
+        return parse_moment(text) if text else None
+    except BadValueError:
         raise invalid(text, "Datetime") from None
 
 

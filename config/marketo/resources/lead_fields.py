@@ -9,21 +9,15 @@ from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import MAX_BATCH
 from config.marketo.wire.responses import MarketoError, printable, row_errors, success
-from people import datatypes
 from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value, show
+from people.datatypes.parsing import MAX_LINK, MAX_STRING, MAX_TEXT_BYTES, is_blank
 from people.fields import editing as field_editing
 from people.fields.catalog import FieldInfo
 from people.models import PersonField
 
 # §3: words of describe.json for our data types, where they differ
 DATA_TYPES = {"link": "url"}
-LENGTHS = {
-    "string": datatypes.MAX_STRING,
-    "email": datatypes.MAX_STRING,
-    "phone": datatypes.MAX_STRING,
-    "link": datatypes.MAX_LINK,
-    "text": datatypes.MAX_TEXT_BYTES,
-}
+LENGTHS = {"string": MAX_STRING, "email": MAX_STRING, "phone": MAX_STRING, "link": MAX_LINK, "text": MAX_TEXT_BYTES}
 # §3: what a program can create, by Marketo's word
 CREATABLE = {
     word: {"url": "link"}.get(word, word)
@@ -114,7 +108,7 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
     given = row if isinstance(row, dict) else {}
     name, data_type = given.get("name"), given.get("dataType")
     try:
-        if datatypes.is_blank(name):
+        if is_blank(name):
             raise RejectedError(Problem("missing_value", "", ("api_name",)))
         if not isinstance(name, str):
             raise RejectedError(bad_value("bad_name", "a name", name, "api_name"))

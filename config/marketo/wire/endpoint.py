@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
@@ -63,7 +64,7 @@ class Call:
             raise MarketoError("603", "Access denied")
 
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def endpoint(**views: View) -> View:
@@ -78,7 +79,7 @@ def asset_endpoint(**views: View) -> View:
 
 def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
     @csrf_exempt
-    def dispatch(request: HttpRequest, **arguments: Any) -> HttpResponse:
+    def dispatch(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
         with translation.override("en"):  # the Marketo API's words are Marketo's
             reply, user_id = _answer(request, views, arguments, is_asset)
         code = getattr(reply, "marketo_code", "")
@@ -102,7 +103,7 @@ not_found.csrf_exempt = True  # type: ignore[attr-defined]
 
 def _answer(
     request: HttpRequest, views: dict[str, View], arguments: dict[str, Any], is_asset: bool
-) -> tuple[HttpResponse, int]:
+) -> tuple[HttpResponseBase, int]:
     """The reply, and the id of the user who called (0 while nobody is known)."""
     user_id = 0
     try:

@@ -32,10 +32,10 @@ class Parameters:
     def form(self) -> QueryDict:
         """Fields of the query string and of a form body together; also of a GET's or a DELETE's body."""
         found = self.request.GET.copy()
-        if self.request.content_type == FORM:
-            found.update(QueryDict(self.body))
-        elif self.request.content_type == MULTIPART:
-            found.update(self._multipart())
+        if self.request.content_type in (FORM, MULTIPART):
+            fields = QueryDict(self.body) if self.request.content_type == FORM else self._multipart()
+            for name, texts in fields.lists():
+                found.setlist(name, [*found.getlist(name), *texts])
         if any("\0" in text for texts in found.lists() for text in texts[1]):
             raise MarketoError("1003", "Invalid data: the character NUL")  # nothing stored has it
         return found

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 
-from people import datatypes
 from people.core.errors import Problem, show
 from people.datatypes import exact_json
+from people.datatypes.canonical import canonical_text, plain_decimal
 
 CONTENT_TYPE = "application/json;charset=UTF-8"
 NO_ASSETS = "No assets found for the given search criteria."
@@ -48,7 +48,7 @@ def invalid(value: Any, word: str) -> MarketoError:
 
 def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
     """A reply; members that are None are left out, never sent as null (§A2)."""
-    body = {"requestId": _request_id()}
+    body: dict[str, Any] = {"requestId": _request_id()}
     if result is not None:
         body["result"] = result
     body.update({name: value for name, value in more.items() if value is not None})
@@ -77,8 +77,8 @@ def _reply(body: dict[str, Any]) -> HttpResponse:
 def _exactly(value: Any) -> Any:
     """Amounts as JSON numbers with all their digits; dates as their text."""
     if isinstance(value, Decimal):
-        return orjson.Fragment(datatypes.plain_decimal(value))
-    return datatypes.canonical_text(value)
+        return orjson.Fragment(plain_decimal(value))
+    return canonical_text(value)
 
 
 def _request_id() -> str:

@@ -12,7 +12,7 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 State = Export.State
 
 
-def write(statement: Statement, format: str, out: IO[bytes], *, excel_safe: bool = False, null: str = "") -> int:
+def write(statement: Statement, format: str, out: disk.Writable, *, excel_safe: bool = False, null: str = "") -> int:
     """Write what `statement` gives to `out`, in UTF-8; return the number of rows.
 
     With `excel_safe` no text is a formula to a spreadsheet: a ' before it says that it is text.
@@ -57,7 +57,7 @@ def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
     return line.getvalue().encode("utf-8", "replace")
 
 
-def _copy(select: str, statement: Statement, options: str, out: IO[bytes]) -> int:
+def _copy(select: str, statement: Statement, options: str, out: disk.Writable) -> int:
     # the driver's errors are raised while rows are read, where Django does not translate them
     with connection.wrap_database_errors, connection.cursor() as cursor:
         with cursor.copy(f"copy ({select}) to stdout with {options}", dict(statement.parameters)) as copy:
@@ -183,7 +183,7 @@ def _finish(export: Export, part: Path) -> None:
         rows = write(
             kind.statement(export.parameters),
             export.format,
-            _Hashing(disk.Guarded(file, folder()), digest),  # type: ignore[arg-type]
+            _Hashing(disk.Guarded(file, folder()), digest),
             excel_safe=safe,
             null=kind.null,
         )
@@ -203,7 +203,7 @@ def _finish(export: Export, part: Path) -> None:
 class _Hashing:
     """A file whose content is hashed on its way."""
 
-    def __init__(self, file: IO[bytes], digest: Any) -> None:
+    def __init__(self, file: disk.Writable, digest: Any) -> None:
         self.file = file
         self.digest = digest
 

@@ -1,16 +1,18 @@
 """Parquet, where pyarrow is installed: columns as text, integers as integers, in groups of rows."""
 
 from itertools import islice
-from typing import IO, Any
+from typing import Any
 
 from django.db import connection, transaction
+from psycopg import ServerCursor
 
+from people.core.disk import Writable
 from people.files.exports.kinds import Statement, select
 
 GROUP = 50_000
 
 
-def write_parquet(statement: Statement, out: IO[bytes]) -> int:
+def write_parquet(statement: Statement, out: Writable) -> int:
     """Write the rows of `statement`; return their number."""
     import pyarrow
     import pyarrow.parquet
@@ -19,7 +21,8 @@ def write_parquet(statement: Statement, out: IO[bytes]) -> int:
     schema = pyarrow.schema([(column.name, _type(pyarrow, column.sql)) for column in statement.columns])
     rows = 0
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.itersize = GROUP
+        assert isinstance(cursor.cursor, ServerCursor)
+        cursor.cursor.itersize = GROUP
         cursor.execute(select(statement), dict(statement.parameters))
         with pyarrow.parquet.ParquetWriter(out, schema) as writer:
             found = iter(cursor)

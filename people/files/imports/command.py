@@ -10,9 +10,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from people.core.errors import RejectedError, located
+from people.core.errors import Problem, RejectedError, located
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
+from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
@@ -20,6 +21,8 @@ from people.files.imports.plan import Plan
 from people.files.models import Import
 from people.files.tabular import DELIMITERS, ENCODINGS, Shape
 
+# the option of each part of a plan that a file may leave open
+NOTATIONS = {"date_order": "dates", "decimal": "decimal", "pivot": "pivot"}
 FORMATS = ("csv", "tsv", "ssv", "psv", "ndjson", "xlsx")
 SHOWN_FAILURES = 20
 
@@ -47,8 +50,7 @@ class ImportCommand(BaseCommand):
             "--pivot",
             type=int,
             choices=(EXCEL_PIVOT, LATE_PIVOT),
-            default=EXCEL_PIVOT,
-            help="two-digit years from this on are of the 1900s (30, as in Excel)",
+            help="two-digit years from this on are of the 1900s (Excel: 30); needed where it matters",
         )
         parser.add_argument(
             "--keep-apostrophes",
@@ -56,8 +58,10 @@ class ImportCommand(BaseCommand):
             help="an apostrophe before =, +, - or @ is part of the text, not the mark of an export",
         )
         parser.add_argument("--zone", default="UTC", help="of moments without a zone (UTC)")
-        parser.add_argument("--dates", choices=list(DateOrder), default="ymd", help="the order in dates like 3/4/2026")
-        parser.add_argument("--decimal", choices=[".", ","], default=".", help="the decimal mark")
+        order = "the order in dates like 3/4/2026; needed where the file leaves it open"
+        parser.add_argument("--dates", choices=list(DateOrder), help=order)
+        mark = "the decimal mark; needed where the file leaves it open"
+        parser.add_argument("--decimal", choices=[".", ","], help=mark)
         parser.add_argument("--failures", metavar="FILE", help="write refused rows here, with their reasons")
         parser.add_argument(
             "--resume",
@@ -76,7 +80,7 @@ class ImportCommand(BaseCommand):
         try:
             self._handle(options)
         except RejectedError as refusal:
-            raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
+            raise CommandError("\n".join(map(_said, refusal.problems))) from None
 
     def _handle(self, options: dict[str, Any]) -> None:
         with _file(options["file"]) as file:
@@ -107,16 +111,24 @@ class ImportCommand(BaseCommand):
             job = _unkept(file, options["file"], self.kind, known)
         shape = Shape.from_json(job.shape)
         constants = dict(pair.partition("=")[::2] for pair in options["set"])
-        plan = replace(
-            self.plan(shape, options),
-            constants=constants,
-            pivot=options["pivot"],
-            keep_apostrophes=options["keep_apostrophes"],
-        )
-        import_jobs.set_plan(job, plan, None)
+        plan = replace(self.plan(shape, options), constants=constants, keep_apostrophes=options["keep_apostrophes"])
+        given = {name: options[option] for name, option in NOTATIONS.items() if options[option]}
+        lines = import_jobs.sample(job) if file is None else import_jobs.sample_of(file, shape)
+        try:
+            plan = guessing.settled(replace(plan, **given), given, self.kind, shape, lines)
+            import_jobs.set_plan(job, plan, None)
+        except RejectedError:
+            self._forget(job)
+            raise
         self._name_left_out(plan, shape)
         import_jobs.step(job, "check" if options["dry_run"] else "start", None, queue=False)
         return job
+
+    def _forget(self, job: Import) -> None:
+        """Nothing is left of an import whose file the operator has to say more about."""
+        if job.stored_as:
+            (import_jobs.folder() / job.stored_as).unlink(missing_ok=True)
+        job.delete()
 
     def _name_left_out(self, plan: Plan, shape: Shape) -> None:
         used = {*plan.columns.values(), *import_jobs.OWN_COLUMNS}
@@ -140,8 +152,11 @@ class ImportCommand(BaseCommand):
 
     def summary(self, job: Import, is_check: bool) -> str:
         prefix = "Dry run, nothing was recorded: " if is_check else ""
-        updated = f"{job.updated:,} updated" if self.kind == "people" else f"{job.repeated:,} known before"
-        return f"{prefix}{job.rows:,} rows: {job.added:,} added, {updated}, {job.refused:,} refused."
+        if self.kind == "people":
+            return f"{prefix}{job.rows:,} rows: {job.added:,} added, {job.updated:,} updated, {job.refused:,} refused."
+        rows = f"{job.rows:,} rows: {job.added:,} added, {job.repeated:,} known before, {job.refused:,} refused"
+        created = f", {job.created:,} people {'would be ' if is_check else ''}created" if job.created else ""
+        return f"{prefix}{rows}{created}."
 
     def _progress(self, options: dict[str, Any]) -> Progress:
         return Progress(
@@ -152,6 +167,14 @@ class ImportCommand(BaseCommand):
             console=Console(stderr=True),
             disable=options["no_progress"],
         )
+
+
+def _said(problem: Problem) -> str:
+    """The problem, and the option that answers it."""
+    option = {**NOTATIONS, "encoding": "encoding"}.get(str(problem.path[0])) if problem.path else None
+    if problem.code != "notation_open" or option is None:
+        return located(problem)
+    return f"{problem.message[:1].upper()}{problem.message[1:]}, with --{option} ({problem.expected})."
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """What the columns of a file probably mean, and what only the team can say."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from people import datatypes
+from people.core.errors import Problem, refuse_if
+from people.core.messages import sentence_lazy
 from people.datatypes import file_formats, written_dates
+from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
+from people.datatypes.parsing import EMAIL
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ExternalId, Mappable, Plan
 from people.files.imports.targets import TARGETS
@@ -80,6 +83,40 @@ def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: S
     return frozenset(questions)
 
 
+def settled(plan: Plan, given: Collection[str], kind: str, shape: Shape, lines: Sequence[Line]) -> Plan:
+    """`plan` with those notations that were not `given` as the first rows say them.
+
+    For channels that cannot ask: what the rows leave open raises `RejectedError` (`notation_open`), each path naming
+    the part of the plan to give.
+    """
+    items = TARGETS[kind].mappable(plan.subject)
+    moments = _dates(plan.columns, items, shape, lines)
+    amounts = _amounts(plan.columns, items, shape, lines)
+    left_open = open_questions(plan, items, shape, lines)
+    refuse_if(
+        Problem("notation_open", message, (name,), ", ".join(choices))
+        for name, (message, choices) in _NOTATIONS.items()
+        if name in left_open and name not in given
+    )
+    order, decimal = file_formats.possible_orders(moments)[0], file_formats.likely_decimal(amounts)
+    return replace(
+        plan,
+        date_order=plan.date_order if "date_order" in given else order,
+        decimal=plan.decimal if "decimal" in given else decimal or plan.decimal,
+    )
+
+
+# what only the team can say of a file's notations, as a refusal says it, and what can be said
+_NOTATIONS: dict[str, tuple[Any, Sequence[str]]] = {
+    "date_order": (sentence_lazy("the dates can be read in more than one order: say which"), [*DateOrder]),
+    "decimal": (sentence_lazy("the numbers leave open which mark is the decimal mark: say which"), [".", ","]),
+    "pivot": (
+        sentence_lazy("years of two digits may be of either century: say from which on they are of the 1900s"),
+        [str(EXCEL_PIVOT), str(LATE_PIVOT)],
+    ),
+}
+
+
 def columns_for(items: Sequence[Mappable], shape: Shape) -> dict[str, str]:
     """Each item's column: the one called like it; no column twice."""
     by_key = {_key(column): column for column in reversed(shape.header)}
@@ -123,7 +160,7 @@ def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
     found = []
     for column, values in _by_column(shape, lines):
         texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
-        if texts and all(map(datatypes.EMAIL.fullmatch, texts)):
+        if texts and all(map(EMAIL.fullmatch, texts)):
             found.append(column)
     return found
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import available_timezones
@@ -26,7 +27,9 @@ from people.files import tabular
 from people.files.imports.plan import KEY_COLUMN, Plan
 from people.files.imports.targets import TARGETS
 from people.files.models import Import
+from people.files.shape_guess import guess_shape
 from people.files.tabular import Shape
+from people.files.unzip import unzipped
 
 MAX_NAME = 255
 OTHERS = "people.change_import"  # the right to see and steer imports of other users
@@ -92,11 +95,11 @@ def _shown_name(name: str) -> str:
 def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
     """The shape of a file with its header. Raises `RejectedError` (`bad_file`)."""
     try:
-        with tabular.unzipped(file) as plain:
+        with unzipped(file) as plain:
             head = plain.read(tabular.SAMPLE_BYTES)
-        shape = tabular.guess(head, name, **known)
+        shape = guess_shape(head, name, **known)
         file.seek(0)
-        with tabular.unzipped(file) as plain:
+        with unzipped(file) as plain:
             return tabular.with_header(plain, shape)
     except tabular.BadFileError as error:
         raise RejectedError(Problem("bad_file", str(error)[:1].upper() + str(error)[1:] + ".")) from None
@@ -124,15 +127,25 @@ def opened(job: Import) -> Iterator[IO[bytes]]:
         yield file
 
 
+def head(job: Import) -> bytes:
+    """The first bytes of the file, unzipped."""
+    with opened(job) as file, unzipped(file) as plain:
+        return plain.read(tabular.SAMPLE_BYTES)
+
+
 def sample(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
     """The first rows of the file."""
-    found = []
-    with opened(job) as file, tabular.unzipped(file) as plain:
-        for line in tabular.rows(plain, Shape.from_json(job.shape)):
-            found.append(line)
-            if len(found) >= limit:
-                break
-    return found
+    with opened(job) as file:
+        return sample_of(file, Shape.from_json(job.shape), limit)
+
+
+def sample_of(file: IO[bytes], shape: Shape, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
+    """The first rows of `file`, which is at its beginning before and after."""
+    try:
+        with unzipped(file) as plain:
+            return list(islice(tabular.rows(plain, shape), limit))
+    finally:
+        file.seek(0)
 
 
 def visible_to(by: Any) -> Any:
@@ -160,7 +173,11 @@ def require(kind: str, by: Any) -> None:
 def set_plan(job: Import, plan: Plan, by: Any) -> None:
     """Keep how the columns are understood. Raises `RejectedError`, each path naming the part of the plan."""
     require_for(job, by, plan)
-    refuse_if(plan_problems(job.kind, plan, Shape.from_json(job.shape)))
+    shape = Shape.from_json(job.shape)
+    if shape.is_encoding_open and job.channel != Channel.MARKETO:  # whose API has no word for it
+        message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
+        raise RejectedError(Problem("notation_open", message, ("encoding",), ", ".join(tabular.ENCODINGS)))
+    refuse_if(plan_problems(job.kind, plan, shape))
     # a plan that changes after the first row would make two files of one
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(
         state__in=(Import.State.CHECKING, Import.State.IMPORTING)
@@ -209,6 +226,7 @@ def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
 
 
 State = Import.State
+COUNTS = ("position", "bytes_done", "added", "updated", "repeated", "refused", "created")  # of one run over the file
 # verb: the states it can be said in, and the state that follows
 STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "check": ((State.UPLOADED, State.CHECKED), State.CHECKING),
@@ -232,11 +250,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
         raise RejectedError(Problem("no_plan", _("Say first what the columns mean.")))
     states, following = STEPS[verb]
     now = timezone.now()
-    fresh = (
-        {}
-        if verb == "resume"
-        else {"position": 0, "bytes_done": 0, "added": 0, "updated": 0, "repeated": 0, "refused": 0, "started_at": now}
-    )
+    fresh = {} if verb == "resume" else {**dict.fromkeys(COUNTS, 0), "started_at": now}
     changed = Import.objects.filter(pk=job.pk, state__in=states).update(
         state=following, wish="", error="", finished_at=None, progressed_at=now, **fresh
     )
@@ -266,7 +280,14 @@ def _refuse_step(job: Import) -> None:
     raise RejectedError(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
 
 
+def plan_of(job: Import) -> Plan:
+    """The plan of an import whose columns have been mapped."""
+    if job.plan is None:
+        raise ValueError(f"Import {job.pk} has no plan.")
+    return Plan.from_json(job.plan)
+
+
 def remembered(job: Import) -> Plan | None:
     """How the last file with these columns was understood."""
     last = Import.objects.filter(kind=job.kind, shape_key=job.shape_key, plan__isnull=False).exclude(pk=job.pk).first()
-    return Plan.from_json(last.plan) if last else None
+    return plan_of(last) if last else None

@@ -40,15 +40,19 @@ class Hit(NamedTuple):
 
 @dataclass(slots=True)
 class Results:
-    """What became of a batch: rows were added, under `ids` where they have any, but for `others` by their places."""
+    """What became of a batch: rows were added, under `ids` where they have any, but for `others` by their places.
+
+    `created` names people whom the rows brought besides: each by field and value, also those of a dry run.
+    """
 
     ids: Sequence[int | None]
     others: dict[int, Result]
+    created: Sequence[tuple[str, str]] = ()
 
     @classmethod
-    def of(cls, results: Sequence[Result]) -> "Results":
+    def of(cls, results: Sequence[Result], created: Sequence[tuple[str, str]] = ()) -> "Results":
         others = {place: result for place, result in enumerate(results) if result.status is not Status.ADDED}
-        return cls([result.new_id for result in results], others)
+        return cls([result.new_id for result in results], others, created)
 
     def __getitem__(self, place: int) -> Result:
         return self.others.get(place) or Result(Status.ADDED, (), self.ids[place])

@@ -16,6 +16,7 @@ from people.files import tabular
 from people.files.imports.plan import KEY_COLUMN, ExternalId, Plan
 from people.files.imports.targets import Target
 from people.files.tabular import Line, Shape
+from people.files.unzip import unzipped
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
 LOOK = 50  # rows after which it is looked how much was read
@@ -77,7 +78,7 @@ class Reading:
         self.key_at = shape.header.index(KEY_COLUMN) if is_keyed else None
 
     def batches(self, file: IO[bytes]) -> Generator[Batch]:
-        with tabular.unzipped(file) as plain:
+        with unzipped(file) as plain:
             for lines in _batches(tabular.rows(plain, self.shape), plain, self.limit):
                 yield self.batch(lines, file.tell() if file.seekable() else 0)
 

@@ -28,7 +28,8 @@ from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import reader as import_reader
-from people.files.imports.plan import ExternalId, Plan, Result, Results, Status
+from people.files.imports import traces
+from people.files.imports.plan import ExternalId, Result, Results, Status
 from people.files.imports.reader import Batch, Reading
 from people.files.imports.repeats import Seen
 from people.files.imports.targets import TARGETS, Target
@@ -67,7 +68,7 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
         try:
             with translation.override(_language(job)), _in_step():
                 # the rights may have been taken away since the file was planned or put in the queue
-                import_jobs.require_for(job, job.user, Plan.from_json(job.plan))
+                import_jobs.require_for(job, job.user, import_jobs.plan_of(job))
                 if file is not None:
                     _Run(job, track).through(file)
                 else:
@@ -131,9 +132,9 @@ class _Run:
     def __init__(self, job: Import, track: Callable[[int], None]) -> None:
         self.job = job
         self.track = track
-        self.state = job.state
+        self.state = State(job.state)
         self.is_check = job.state == State.CHECKING
-        plan = Plan.from_json(job.plan)
+        plan = import_jobs.plan_of(job)
         # files of Marketo's clients never passed a spreadsheet's guard; not part of the stored plan, which the version
         # before could not read
         is_plain = job.channel == Channel.MARKETO
@@ -147,6 +148,9 @@ class _Run:
 
     def through(self, file: IO[bytes]) -> None:
         done = 0
+        if not self.is_check:
+            mark = traces.of_log().mark()
+            Import.objects.filter(pk=self.job.pk).update(first_id=Least("first_id", mark + 1))
         with import_reader.ahead(self.reading.batches(file)) as batches:
             for batch in batches:
                 # batches need not be cut where they were cut in the run before
@@ -224,7 +228,7 @@ class _Run:
         for place, new_id in zip(places, found.ids, strict=True):
             ids[place] = new_id
         others = {places[place]: result for place, result in found.others.items()}
-        return Results(ids, others | dict.fromkeys(settled, Result(Status.REPEATED)))
+        return Results(ids, others | dict.fromkeys(settled, Result(Status.REPEATED)), found.created)
 
     def _find_repeats(self, rows: Sequence[Any], results: Results) -> None:
         """A check keeps nothing, so what came earlier in the file must be remembered here."""
@@ -280,14 +284,25 @@ class _Run:
         counts[Status.ADDED] += len(batch.lines) - len(results.others)
         counts[Status.REFUSED] += len(batch.faults)
         changes: dict[str, Any] = {str(status): F(str(status)) + number for status, number in counts.items() if number}
-        ids = [] if self.is_check else [new_id for new_id in results.ids if new_id is not None]
-        if ids:
-            changes |= {"first_id": Least("first_id", min(ids)), "last_id": Greatest("last_id", max(ids))}
+        new = counts[Status.ADDED] if self.target.rows_are_people else self._new(results)
+        if new:
+            changes["created"] = F("created") + new
+        if not self.is_check:
+            # no lower than the ids of what this transaction has recorded
+            changes["last_id"] = Greatest("last_id", traces.of_log().mark())
         changed = Import.objects.filter(pk=self.job.pk, state=self.state, wish="").update(
             position=F("position") + batch.size, bytes_done=batch.bytes_done, progressed_at=timezone.now(), **changes
         )
         if not changed:
             raise _StoppedError
+
+    def _new(self, results: Results) -> int:
+        """How many people the rows brought besides. A check creates nobody: it would count again who came before."""
+        if not self.is_check or not results.created:
+            return len(results.created)
+        assert self.seen is not None
+        named = {place: (f"person\0{field}\0{value}", "") for place, (field, value) in enumerate(results.created)}
+        return len(named) - len(self.seen.before(named))
 
 
 def _settle(pk: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from people.core.errors import Problem
 from people.core.source import Source
 from people.files.imports.plan import Hit, Mappable, Plan, Result, Results
+from people.files.models import Import
 from people.files.tabular import Shape
 
 
@@ -17,6 +18,7 @@ class Target:
     rights: tuple[str, ...]
     batch = 5_000
     has_external_ids = False
+    rows_are_people = False  # a row that is added is a person who was created
 
     def subjects(self) -> list[tuple[str, Any]]:
         """(subject, label) of each thing that the rows of one file can be about."""
@@ -66,6 +68,10 @@ class Target:
     def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
         """By their places, whom the rows of a preview would change or be about, of the people who are known."""
         return {}
+
+    def links(self, job: Import, user: Any) -> list[tuple[str, str]]:
+        """(label, address) of pages where `user` may look at what came in, or what was refused."""
+        return []
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
         """The rows with these external ids."""

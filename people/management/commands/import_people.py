@@ -37,8 +37,6 @@ class Command(ImportCommand):
             lookup_field=options["lookup"],
             action=options["action"],
             zone=options["zone"],
-            date_order=options["dates"],
-            decimal=options["decimal"],
             null_text=options["null"],
             static_list=options["list"],
             starts_campaigns=not options["no_campaigns"],

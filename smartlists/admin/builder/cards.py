@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import rollup
 from people.core.errors import Path, Problem
-from people.datatypes import DataType
+from people.datatypes.registry import DataType
 from people.persons import suggestions as person_suggestions
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices, FieldChoice, offered

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from activities.models import FIRST_CUSTOM_ID
-from people.datatypes import DataType
+from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
 from smartlists.rules.model import FILTERS

@@ -30,8 +30,8 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from smartlists.rules import model as rules
 from smartlists.rules import sentences
+from smartlists.rules.model import Rules
 from smartlists.rules.parsing import parse_rules
 
 SAMPLE = 5
@@ -48,7 +48,7 @@ class Form:
     rules: builder_form.Json
     choices: Choices
     problems: Sequence[Problem] = ()
-    parsed: rules.Rules | None = None
+    parsed: Rules | None = None
     other: SmartList | None = None  # the list as somebody else saved it while this was typed
     is_gone: bool = False  # the list was deleted while this was typed
 
@@ -116,7 +116,7 @@ class Form:
             **_WORDS,
         }
 
-    def countable(self) -> tuple[rules.Rules, list[int]] | None:
+    def countable(self) -> tuple[Rules, list[int]] | None:
         """What can be counted: the finished cards, with the number of each; None where there is none to count."""
         everything = len(self.rules["filters"])
         if self.parsed is not None:
@@ -297,7 +297,7 @@ def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> di
     return context | (_tested(form, tested) if tested else {})
 
 
-def _notes(parsed: rules.Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
+def _notes(parsed: Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
     """What is wrong with the rules that are typed, besides what the head of the page says of those that are saved."""
     said = list_diagnostics.sentences(list_diagnostics.of_list(smart_list, names)) if smart_list else []
     return [one for one in list_diagnostics.sentences(list_diagnostics.of_rules(parsed, names)) if one not in said]

@@ -153,7 +153,7 @@ def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     require(request, campaign_lifecycle.VIEW)
     if request.method != "POST":
         raise PermissionDenied
-    campaign = SmartCampaign.objects.filter(pk=pk).first()
+    campaign = SmartCampaign.objects.filter(pk=pk).first() if pk else None
     return render(request, "smartlists/_campaign_panel.html", _panel(Form.posted(request).check(), campaign))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import QueryDict
 
 from people.core.errors import Problem, RejectedError
+from people.core.kinds import Facet
 from smartlists.admin.builder import form as builder_form
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
@@ -51,7 +52,7 @@ def _steps(nodes: Any) -> list[Json]:
 
 
 def _step(node: Json) -> Json:
-    found = {name: value for name, value in node.items() if isinstance(value, str)}
+    found: Json = {name: value for name, value in node.items() if isinstance(value, str)}
     if isinstance(node.get("attributes"), dict):
         found["attributes"] = {name: str(value) for name, value in node["attributes"].items()}
     if found.get("do") == "choose":
@@ -235,7 +236,7 @@ STEP_FORMS = campaign_definition.STEPS.facet(
 # --- What the buttons do ------------------------------------------------------------------------------------------
 
 
-NEW_STEPS = campaign_definition.STEPS.facet(
+NEW_STEPS: Facet[Json] = campaign_definition.STEPS.facet(
     "what a new card begins with",
     {
         "add_to_list": {},

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from people import datatypes
-from people.datatypes import DataType
+from people.datatypes.canonical import text_key
+from people.datatypes.registry import BOOLEAN_OPERATORS, MOMENT_OPERATORS, NUMBER_OPERATORS, TEXT_OPERATORS, DataType
 from smartlists.rules.operators import EMPTINESS, EXCLUDE, INCLUDE, MANY_RANGES, OPERATORS, Range, ranges
 from smartlists.rules.periods import Clock
 
@@ -52,7 +52,7 @@ _PATTERNS = {"starts with": "{}%", "ends with": "%{}", "contains": "%{}%"}
 
 
 def _text_sql(compared: str, _data_type: DataType, operator: str, values: Sequence[str], _clock: Clock) -> Sql:
-    keys = [datatypes.text_key(value) for value in values]
+    keys = [text_key(value) for value in values]
     comparison = "="
     if operator in _PATTERNS:
         keys = [_PATTERNS[operator].format(like_pattern(key)) for key in keys]
@@ -100,8 +100,8 @@ def within(compared: str, data_type: DataType, stretches: Sequence[Range]) -> Sq
 
 
 _FAMILIES: Mapping[tuple[str, ...], Callable[[str, DataType, str, Sequence[str], Clock], Sql]] = {
-    datatypes.TEXT_OPERATORS: _text_sql,
-    datatypes.NUMBER_OPERATORS: _number_sql,
-    datatypes.BOOLEAN_OPERATORS: _boolean_sql,
-    datatypes.MOMENT_OPERATORS: _moment_sql,
+    TEXT_OPERATORS: _text_sql,
+    NUMBER_OPERATORS: _number_sql,
+    BOOLEAN_OPERATORS: _boolean_sql,
+    MOMENT_OPERATORS: _moment_sql,
 }

@@ -4,12 +4,12 @@ from functools import cached_property
 
 from pyroaring import BitMap
 
+from smartlists.catalog import Catalogue
 from smartlists.evaluation.postgres import statements
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules.model import Filter
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import Vocabulary
 
 FEW = 5_000  # people that are named to the database rather than picked out of its answer
 
@@ -20,7 +20,7 @@ NOT_LIVE = Sql("(select id as person from person where state <> 'live') found")
 class PostgresEngine:
     """The engine of one evaluation over `view`; `among` limits it to some people."""
 
-    def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Vocabulary) -> None:
+    def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
         self.view = view
         self.among = among
         is_small = among is not None and len(among) <= FEW

@@ -8,8 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from lark import Token, Tree
 
-from people import datatypes
 from people.core.errors import Path, Problem, RejectedError, show
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import BY_NAME
 from smartlists.rules.logic import MAX_DEPTH
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
@@ -87,9 +88,9 @@ class Reader:
 
     def _text(self, token: Token, data_type: str) -> str:
         try:
-            text: str = datatypes.BY_NAME[data_type].parse(self._unquoted(token), UTC)
+            text: str = BY_NAME[data_type].parse(self._unquoted(token), UTC)
             return text
-        except datatypes.BadValueError as error:
+        except BadValueError as error:
             self._problem(token, error.code, _("expected %(expected)s") % {"expected": error.expected})
             return ""
 

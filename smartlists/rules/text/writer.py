@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from people import datatypes
+from people.datatypes.registry import TEXT_OPERATORS
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
 from smartlists.rules.vocabulary import MOMENTS
@@ -141,7 +141,7 @@ class Writer:
 
 def _is_text(field: Any) -> bool:
     """Whether the values of a field (None: an unknown one) are written in quotes."""
-    return field is None or field.data_type.operators is datatypes.TEXT_OPERATORS
+    return field is None or field.data_type.operators is TEXT_OPERATORS
 
 
 def _split(constraints: Sequence[Json]) -> tuple[Sequence[Json], list[str]]:

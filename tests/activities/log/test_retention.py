@@ -16,8 +16,8 @@ from people.core.source import SYSTEM
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.models import Import
+from people.persons import import_undo, upsert
 from people.persons import merge as person_merge
-from people.persons import upsert
 from tests.activities.recording.test_import_jobs import HEADER, done, plan, rows, uploaded
 from tests.factories import MARKETO, activity, approved_type, person, record_by_our_clock, recorded
 
@@ -94,11 +94,12 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
     job = done(uploaded(HEADER + rows(10) + "p1@example.com,x,y,z,1\n"))
     assert RefusedActivity.objects.filter(origin_id=job.pk).count() == 1
     assert run("take_back_import", str(job.pk), "--reason", "wrong amounts", "--dry-run").startswith(
-        "Dry run, nothing was removed: 10 activities"
+        "Dry run, nothing was removed: 10 activities and 7 people"
     )
-    assert run("take_back_import", str(job.pk), "--reason", "wrong amounts").startswith("10 activities of import")
+    said = run("take_back_import", str(job.pk), "--reason", "wrong amounts")
+    assert said.startswith("10 activities and 7 people of import")
     assert [row.pk for row in stored(check)] == [kept[0].activity_id]
-    assert ActivityRemoval.objects.filter(reason="correction").count() == 10
+    assert ActivityRemoval.objects.filter(reason="undo").count() == 10
     assert not ActivityKey.objects.exists() and not RefusedActivity.objects.exists()
     job.refresh_from_db()
     assert job.state == Import.State.TAKEN_BACK
@@ -111,7 +112,7 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
 
 def test_what_cannot_be_taken_back(check):
     people = import_jobs.upload([b"email\na@example.com\n"], "p.csv", "people", None)
-    with pytest.raises(CommandError, match="Only imports of activities"):
+    with pytest.raises(CommandError, match="recorded nothing"):
         run("take_back_import", str(people.pk), "--reason", "x")
     job = uploaded(HEADER + rows(1))
     import_jobs.step(job, "start", None, queue=False)
@@ -226,7 +227,10 @@ def test_removals_and_merges_with_their_entries_add_up(check, monkeypatch):
         before = ActivityDay.objects.get().count
         retention.set_retention(check, 3, None)
         assert retention.run_retention() == 5
-        assert retention.take_back(job, "wrong", None) == 10
+        import_undo.take_back(job, "wrong", None, queue=False)
+        import_undo.run(job.pk)
+        job.refresh_from_db()
+        assert job.undo["activities"] == 10
         person_merge.merge(bob.pk, [ann.pk], None, SYSTEM)
     assert ActivityDay.objects.get().count == before
     assert verify.verify() == []

@@ -4,14 +4,15 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from people import datatypes
 from people.core.errors import Problem, bad_value, restored, stored, told
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import BY_NAME
 
 
 def refusal(value):
     try:
-        datatypes.BY_NAME["integer"].parse(value, None)
-    except datatypes.BadValueError as error:
+        BY_NAME["integer"].parse(value, None)
+    except BadValueError as error:
         return bad_value(error.code, error.expected, value, "attributes", "pages")
     raise AssertionError(value)
 

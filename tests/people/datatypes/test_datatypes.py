@@ -11,8 +11,9 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from people import datatypes
-from people.datatypes import BY_NAME, BadValueError, parse_moment
+from people.datatypes.canonical import ExactDecoder, text_key
+from people.datatypes.parsing import BadValueError, parse_moment
+from people.datatypes.registry import BY_NAME
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_value_has_one_text_and_one_json_form(name, raw, text, stored):
     data_type = BY_NAME[name]
     value = data_type.parse(raw, UTC)
     assert data_type.to_text(value) == text
-    assert json.loads(data_type.to_json(value), cls=datatypes.ExactDecoder) == stored
+    assert json.loads(data_type.to_json(value), cls=ExactDecoder) == stored
     assert data_type.from_json(stored) == value
 
 
@@ -107,7 +108,7 @@ def test_parsing_gives_a_value_or_says_what_was_expected(name, raw):
         assert str(refusal.expected)  # noqa: PT017 (either outcome is fine, but it has to say something)
     else:
         assert data_type.parse(data_type.to_text(value), UTC) == value
-        assert data_type.from_json(json.loads(data_type.to_json(value), cls=datatypes.ExactDecoder)) == value
+        assert data_type.from_json(json.loads(data_type.to_json(value), cls=ExactDecoder)) == value
 
 
 ASSIGNED = st.characters(blacklist_characters="\0", blacklist_categories=("Cs", "Cn"))  # as Python's Unicode knows them
@@ -118,4 +119,4 @@ ASSIGNED = st.characters(blacklist_characters="\0", blacklist_categories=("Cs", 
 def test_lower_case_is_what_the_database_says(text):
     with connection.cursor() as cursor:
         cursor.execute("select lower(%s::text)", [normalize("NFC", text)])
-        assert cursor.fetchone() == (datatypes.text_key(text),)
+        assert cursor.fetchone() == (text_key(text),)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from people import datatypes
 from people.datatypes import fast
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
+from people.datatypes.registry import BY_NAME
 
 WORDS = st.sampled_from(
     [
@@ -99,11 +100,11 @@ VALUES = (
 
 def general(data_type, value):
     """What the parser says: the JSON text, or None for a value that is blank or bad."""
-    if datatypes.is_blank(value):
+    if is_blank(value):
         return None
     try:
         return data_type.to_json(data_type.parse(value, UTC))
-    except datatypes.BadValueError:
+    except BadValueError:
         return None
 
 
@@ -111,19 +112,19 @@ def general(data_type, value):
 @given(value=VALUES)
 def test_what_is_quick_is_what_the_parser_says(name, value):
     found = fast.QUICK[name](value)
-    assert found is None or found == general(datatypes.BY_NAME[name], value)
+    assert found is None or found == general(BY_NAME[name], value)
 
 
 @given(value=VALUES)
 def test_a_quick_moment_is_the_parsers(value):
     found = fast.moment(value)
-    assert found is None or (found == datatypes.parse_moment(value) and datetime.fromisoformat(value) == found)
+    assert found is None or (found == parse_moment(value) and datetime.fromisoformat(value) == found)
 
 
 @given(value=VALUES)
 def test_plain_text_is_stored_as_it_is(value):
     if fast.is_plain(value):
-        assert not datatypes.is_blank(value) and datatypes.BY_NAME["string"].parse(value, UTC) == value
+        assert not is_blank(value) and BY_NAME["string"].parse(value, UTC) == value
 
 
 @pytest.mark.parametrize(
@@ -150,4 +151,4 @@ def test_the_commonest_forms_are_quick(name, value, text):
 
 
 def test_every_type_of_activity_fields_has_a_quick_way():
-    assert {name for name, kind in datatypes.BY_NAME.items() if kind.for_activities} == set(fast.QUICK)
+    assert {name for name, kind in BY_NAME.items() if kind.for_activities} == set(fast.QUICK)

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from people import datatypes
 from people.datatypes import fast_columns
 from people.datatypes.fast import QUICK
 from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
+from people.datatypes.registry import BY_NAME
 
 MADRID = ZoneInfo("Europe/Madrid")
 COMMON = {
@@ -55,11 +56,11 @@ ODD = st.sampled_from(
 
 
 def one_by_one(kind, show, cell, zone):
-    if datatypes.is_blank(cell):
+    if is_blank(cell):
         return ""
     try:
         return show(kind.parse(cell, zone))
-    except datatypes.BadValueError:
+    except BadValueError:
         return None
 
 
@@ -67,7 +68,7 @@ def one_by_one(kind, show, cell, zone):
 @settings(max_examples=60)
 @given(data=st.data())
 def test_a_column_is_what_its_cells_are(name, data):
-    kind, zone = datatypes.BY_NAME[name], data.draw(st.sampled_from([UTC, MADRID]))
+    kind, zone = BY_NAME[name], data.draw(st.sampled_from([UTC, MADRID]))
     common = st.lists(COMMON.get(name, COMMON["string"]), min_size=1, max_size=5)
     cells = data.draw(common | st.lists(COMMON.get(name, ODD) | ODD, min_size=1, max_size=5))
     found = fast_columns.json_texts(kind, cells, zone)
@@ -80,20 +81,20 @@ def test_a_column_is_what_its_cells_are(name, data):
 def test_moments_are_what_one_by_one_gives(cells, zone):
     def moment(cell):
         try:
-            return datatypes.parse_moment(cell, zone)
-        except datatypes.BadValueError:
+            return parse_moment(cell, zone)
+        except BadValueError:
             return None
 
     texts, moments = fast_columns.moments_of(cells, zone)
     assert list(moments) == [moment(cell) for cell in cells]
-    assert [text and datatypes.parse_moment(text) for text in texts] == list(moments)
+    assert [text and parse_moment(text) for text in texts] == list(moments)
 
 
 @pytest.mark.parametrize("name", QUICK)
 @settings(max_examples=40)
 @given(data=st.data(), order=st.sampled_from(DateOrder), decimal=st.sampled_from([".", ","]))
 def test_a_convention_reads_a_column_as_it_reads_its_cells(name, data, order, decimal):
-    kind, convention = datatypes.BY_NAME[name], Convention(order, decimal)
+    kind, convention = BY_NAME[name], Convention(order, decimal)
     written = st.sampled_from(
         ["1.234", "1,234", "1.234,5", "-1.5", "3/4/2026", "2026-11-01", "no", "true", "", None, 1]
     )

@@ -2,9 +2,10 @@
 
 import pytest
 
-from people import datatypes
 from people.datatypes import file_formats
 from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import BY_NAME
 
 DMY, MDY = Convention(DateOrder.DMY, ","), Convention(DateOrder.MDY)
 
@@ -33,7 +34,7 @@ DMY, MDY = Convention(DateOrder.DMY, ","), Convention(DateOrder.MDY)
     ],
 )
 def test_cells_become_canonical(convention, data_type, written, canonical):
-    kind = datatypes.BY_NAME[data_type]
+    kind = BY_NAME[data_type]
     assert kind.to_text(kind.parse(convention.reader(kind)(written), conventions_zone())) == canonical
 
 
@@ -46,8 +47,8 @@ def conventions_zone():
 @pytest.mark.parametrize("written", ["31/31/2026", "3/4/5/6", "1,2,3", "12,34.5", "3/4/202", "yesterday", ""])
 @pytest.mark.parametrize("data_type", ["date", "currency"])
 def test_what_is_neither_stays_for_the_check_to_refuse(written, data_type):
-    kind = datatypes.BY_NAME[data_type]
-    with pytest.raises(datatypes.BadValueError):
+    kind = BY_NAME[data_type]
+    with pytest.raises(BadValueError):
         kind.parse(MDY.reader(kind)(written), conventions_zone())
 
 

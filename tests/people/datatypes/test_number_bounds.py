@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from people import datatypes
-from people.datatypes import BY_NAME, BadValueError, exact_json, fast, fast_columns
+from people.datatypes import exact_json, fast, fast_columns
+from people.datatypes.canonical import canonical_text, dump_json, plain_decimal
+from people.datatypes.parsing import MAX_TEXT_BYTES, BadValueError
+from people.datatypes.registry import BY_NAME
 from smartlists.rules import operators
 
 LONGEST = 1_400  # characters of anything that is made of a number
@@ -42,7 +44,7 @@ def test_a_number_without_bounds_is_refused_or_short(name, text):
             expected = None
         else:
             expected = BY_NAME[name].to_json(parsed)
-            assert len(expected) < (LONGEST if name != "text" else datatypes.MAX_TEXT_BYTES + 2) or value is text
+            assert len(expected) < (LONGEST if name != "text" else MAX_TEXT_BYTES + 2) or value is text
         # the quick ways say the same, or leave it to the slow one
         if quick := fast.QUICK.get(name):
             assert quick(value) in (None, expected)
@@ -60,9 +62,9 @@ def test_a_rule_compares_with_no_such_number(text):
 def test_a_number_is_never_written_out_longer_than_it_came(text):
     number = exact_json.loads(text.encode())
     if isinstance(number, Decimal):
-        assert len(datatypes.plain_decimal(number)) <= max(len(text), LONGEST) + 10
-        assert len(datatypes.canonical_text(number)) <= max(len(text), LONGEST) + 10
-        assert len(datatypes.dump_json({"a": number})) <= max(len(text), LONGEST) + 20
+        assert len(plain_decimal(number)) <= max(len(text), LONGEST) + 10
+        assert len(canonical_text(number)) <= max(len(text), LONGEST) + 10
+        assert len(dump_json({"a": number})) <= max(len(text), LONGEST) + 20
 
 
 def test_amounts_are_refused_where_a_place_beyond_the_fourth_says_something_and_never_rounded():
@@ -79,7 +81,7 @@ def test_amounts_are_refused_where_a_place_beyond_the_fourth_says_something_and_
     "value", [2**64, -(2**70), 10**3_999, {"a": [10**30]}, "\ud800", {"\ud800": 1}, {"a": Decimal("1e-999999999")}]
 )
 def test_an_answer_carries_whatever_was_kept(value):
-    text = exact_json.dumps({"kept": value, "other": 1}, datatypes.canonical_text)
+    text = exact_json.dumps({"kept": value, "other": 1}, canonical_text)
     read = exact_json.loads(text)
     assert read["other"] == 1 and len(text) < 5_000
     if isinstance(value, int):

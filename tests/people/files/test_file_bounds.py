@@ -3,7 +3,7 @@
 import gzip
 import io
 import json
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import openpyxl
 import pytest
@@ -16,7 +16,9 @@ from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import Plan
 from people.files.tabular import BadFileError
+from people.files.unzip import unzipped
 from people.models import Import
+from tests.factories import approved_type
 
 ROW = '<row r="1"><c r="A1" t="inlineStr"><is><t>email</t></is></c></row>'
 CELL = '<c r="{}2" t="inlineStr"><is><t>a@example.com</t></is></c>'
@@ -90,7 +92,7 @@ def test_a_gzip_file_is_read_no_further_than_settings_allow(settings):
     settings.IMPORT_MAX_UNZIPPED_BYTES = 3 * 1024 * 1024
     packed = io.BytesIO(gzip.compress(b"email\n" + b"a@example.com\n" * 2_000_000))
     read = 0
-    with pytest.raises(BadFileError, match="3 MB once it is unzipped"), tabular.unzipped(packed) as plain:
+    with pytest.raises(BadFileError, match="3 MB once it is unzipped"), unzipped(packed) as plain:
         while block := plain.read(1 << 16):
             read += len(block)
     assert read <= settings.IMPORT_MAX_UNZIPPED_BYTES
@@ -176,3 +178,70 @@ def test_a_line_of_an_import_that_is_nested_deeply_or_has_huge_numbers_is_one_re
 def api_of(client, django_user_model):
     client.force_login(django_user_model.objects.create_superuser("olga", password="x"))
     return client.get
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        ROW + f'<row r="2000000000">{CELL.format("A")}</row>',
+        ROW + f'<row r="2">{CELL.format("XFD")}</row>',
+        ROW
+        + f'<row r="2">{CELL.format("A")}</row>'
+        + f'<row r="2000000000">{CELL.format("A").replace("2", "3")}</row>',
+    ],
+)
+def test_a_small_workbook_of_many_rows_is_refused_with_the_rows_before(files, sheet, monkeypatch):
+    """Whatever a row's number or a cell's column says, no more rows are made than the file has."""
+    content = workbook(sheet).getvalue()
+    assert len(content) < 10_000
+    made = []
+    of_rows = tabular.READERS["xlsx"]
+    monkeypatch.setitem(
+        tabular.READERS, "xlsx", lambda file, shape: (made.append(line) or line for line in of_rows(file, shape))
+    )
+    job = import_jobs.upload([content], "f.xlsx", "people", None)
+    import_jobs.set_plan(job, Plan(columns={"email": "email"}), None)
+    import_jobs.step(job, "start", None, queue=False)
+    import_runner.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == Import.State.FAILED and job.fault and len(made) <= 1 and job.rows <= 1
+
+
+def test_a_part_that_says_less_of_itself_than_it_unpacks_to_is_read_no_further():
+    """260 MB of shared strings whose directory says 1 KB."""
+    made = io.BytesIO()
+    with ZipFile(made, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", b"<Types/>")
+        archive.writestr("xl/sharedStrings.xml", b"<si><t>x</t></si>" * 1_000_000)
+    lied = made.getvalue().replace((17_000_000).to_bytes(4, "little"), (1_000).to_bytes(4, "little"))
+    assert lied != made.getvalue()
+    with ZipFile(io.BytesIO(lied)) as archive, pytest.raises(BadZipFile, match="CRC"):
+        archive.read("xl/sharedStrings.xml")
+    with pytest.raises(BadFileError):
+        list(xlsx.rows(io.BytesIO(lied)))
+
+
+@pytest.mark.django_db
+def test_refused_activities_grow_no_table_beyond_the_limit(files, settings):
+    settings.IMPORT_REFUSED_BYTES_KEPT = 100_000
+    approved_type()
+    lines = b"email,when,check\n" + b"".join(b"ghost%d@example.com,soon,No. 1\n" % number for number in range(3_000))
+    job = import_jobs.upload([gzip.compress(lines)], "f.csv.gz", "activities", None)
+    plan = Plan(
+        columns={"occurred_at": "when", "primary_value": "check"},
+        subject="depositCheck",
+        person="{email}",
+        create_people=True,
+    )
+    import_jobs.set_plan(job, plan, None)
+    import_jobs.step(job, "start", None, queue=False)
+    import_runner.run(job.pk)
+    job.refresh_from_db()
+    assert (job.refused, job.created) == (3_000, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("select coalesce(sum(pg_column_size(f.*)), 0) from file_import_failure f")
+        (failures,) = cursor.fetchone()
+        cursor.execute("select coalesce(sum(pg_column_size(r.*)), 0) from refused_activity r")
+        (waiting,) = cursor.fetchone()
+    assert failures <= settings.IMPORT_REFUSED_BYTES_KEPT and waiting <= 2 * settings.IMPORT_REFUSED_BYTES_KEPT

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from activities.models import Activity
 from activities.types.drafts import FieldSpec
-from people import datatypes
 from people.core.errors import RejectedError
 from people.datatypes import file_formats, formulas
 from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME
 from people.files.exports import jobs as export_jobs
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
@@ -195,10 +196,10 @@ def test_blanks_around_text_are_no_part_of_it():
 @pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "\u3000", "\u200b", "\ufeff", "\u2060", "\t"])
 @pytest.mark.parametrize("data_type", ["string", "phone", "email", "link"])
 def test_invisible_characters(blank, data_type):
-    kind = datatypes.BY_NAME[data_type]
+    kind = BY_NAME[data_type]
     text = kind.example.strip()
     assert kind.parse(f"{blank}{text}{blank}", UTC) == text
-    assert datatypes.is_blank(blank * 2)
+    assert is_blank(blank * 2)
 
 
 @pytest.mark.django_db
@@ -259,14 +260,14 @@ def test_what_is_no_table_is_called_what_it_is(name, said):
     ],
 )
 def test_moments_in_words(written, iso):
-    kind = datatypes.BY_NAME["datetime"]
+    kind = BY_NAME["datetime"]
     assert kind.to_text(kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)) == iso
 
 
 @pytest.mark.parametrize("written", ["26 foo 2026", "31 feb 2026", "2026-11-05 14:03 CST", "Sep 26", "25:10 PM"])
 def test_what_means_nothing_for_certain_is_refused(written):
-    kind = datatypes.BY_NAME["datetime"]
-    with pytest.raises(datatypes.BadValueError):
+    kind = BY_NAME["datetime"]
+    with pytest.raises(BadValueError):
         kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)
 
 
@@ -304,7 +305,7 @@ MONTHS = (
 
 @given(st.dates(date(1970, 1, 1), date(2069, 12, 31)))
 def test_every_notation_of_a_date_is_read_back(day):
-    kind = datatypes.BY_NAME["date"]
+    kind = BY_NAME["date"]
     spanish, english = (names[day.month - 1] for names in MONTHS)
     notations = {
         "dmy": (f"{day.day}/{day.month}/{day.year}", f"{day:%d.%m.%Y}", f"{day:%d-%m-%Y}"),

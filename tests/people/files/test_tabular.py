@@ -13,19 +13,21 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from people.files import tabular
+from people.files.shape_guess import guess_shape
 from people.files.tabular import BadFileError
+from people.files.unzip import unzipped
 
 
 def read(content, name="f.csv", **known):
     """(shape, rows as lists of cells, (number, code) of the problems)."""
     file = io.BytesIO(content)
-    with tabular.unzipped(file) as plain:
-        shape = tabular.guess(plain.read(tabular.SAMPLE_BYTES), name, **known)
+    with unzipped(file) as plain:
+        shape = guess_shape(plain.read(tabular.SAMPLE_BYTES), name, **known)
     file.seek(0)
-    with tabular.unzipped(file) as plain:
+    with unzipped(file) as plain:
         shape = tabular.with_header(plain, shape)
     file.seek(0)
-    with tabular.unzipped(file) as plain:
+    with unzipped(file) as plain:
         lines = list(tabular.rows(plain, shape))
     good = [list(line.cells) for line in lines if not line.problem]
     return shape, good, [(line.number, line.problem.code) for line in lines if line.problem]

@@ -41,7 +41,7 @@ def refusal(verb, *args, **options):
 
 def test_people_join_and_leave_once_and_the_log_says_so():
     seeds, ann, bob = make(), person(), person()
-    assert static_lists.add(seeds, [ann.pk, bob.pk, ann.pk, 999_999], MARKETO) == [ADDED, ADDED, ALREADY, UNKNOWN]
+    assert static_lists.add(seeds, [ann.pk, bob.pk, ann.pk, 2_000_000_000], MARKETO) == [ADDED, ADDED, ALREADY, UNKNOWN]
     assert static_lists.add(seeds, [ann.pk], MARKETO) == [ALREADY]
     assert static_lists.remove(seeds, [bob.pk, 0, bob.pk], MARKETO) == [REMOVED, UNKNOWN, ABSENT]
     assert members(seeds) == [ann.pk]
@@ -69,7 +69,7 @@ def test_what_is_no_id_is_nobody(nobody):
 
 def test_ten_thousand_ids_in_one_call_cost_a_few_statements():
     seeds = make()
-    ids = [person().pk, *range(1_000_000, 1_009_999)]
+    ids = [person().pk, *range(2_000_000_000, 2_000_009_999)]
     with CaptureQueriesContext(connection) as queries:
         outcomes = static_lists.add(seeds, ids, MARKETO)
     assert outcomes == [ADDED] + [UNKNOWN] * 9_999

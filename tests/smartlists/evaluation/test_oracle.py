@@ -14,7 +14,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
-from people.datatypes import canonical_text
+from people.datatypes.canonical import canonical_text
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator, explanation
 from smartlists.evaluation.postgres import engine, snapshot

@@ -1,6 +1,8 @@
 """Fill an installation, serve it, have clients at it, and tell what they waited for and what memory it took.
 
-SCALE=10 CLIENTS=8 LOAD_SECONDS=120 python -m tests.system.load --json load.json
+In the second half of the time slow clients hold connections, too: the others must not notice.
+
+SCALE=10 CLIENTS=8 SLOW_CLIENTS=200 LOAD_SECONDS=120 python -m tests.system.load --json load.json
 """
 
 import argparse
@@ -16,15 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.server import new_server
-from tests.system.load.clients import CALLS, Client, Login, Target, Times
+from tests.system.load.clients import BESIDE_SLOW_CLIENTS, CALLS, UNDISTURBED, WARMING, Client, Login, Target, Times
+from tests.system.load.slow_clients import SlowClients, percentile, undisturbed
 
 ROOT = Path(__file__).resolve().parents[3]
 SCALE = float(os.environ.get("SCALE", "1"))
 CLIENTS = int(os.environ.get("CLIENTS", "8"))
+SLOW_CLIENTS = int(os.environ.get("SLOW_CLIENTS", "200"))
 SECONDS = float(os.environ.get("LOAD_SECONDS", "60"))
 PAUSE = float(os.environ.get("LOAD_PAUSE", "0.2"))  # seconds between two calls of a client, on average
 SAMPLE_EVERY = 2.0
 FLAT = 1.2  # the last quarter's memory, over the second's
+# how much longer than before 95 % of all calls may take beside slow clients: times, or seconds
+DISTURBED, DISTURBED_SECONDS = 1.3, 0.1
 
 
 def main() -> int:
@@ -40,7 +46,7 @@ def main() -> int:
         host, port = address.removeprefix("http://").split(":")
         target = Target((host, int(port)), *target)
         clients = [Client(target, login, times, PAUSE, seed) for seed, login in enumerate(logins)]
-        memory = _loaded(clients, worker)
+        memory = _loaded(clients, times, worker)
     report = _report(times, memory, target)
     _show(report)
     if options.json:
@@ -96,19 +102,28 @@ def _worker() -> Iterator["subprocess.Popen[bytes]"]:
         process.wait(30)
 
 
-def _loaded(clients: Sequence[Client], worker: "subprocess.Popen[bytes]") -> list[dict[str, float]]:
+def _loaded(clients: Sequence[Client], times: Times, worker: "subprocess.Popen[bytes]") -> list[dict[str, float]]:
     """Have the clients at it; megabytes of each kind of process, again and again."""
     samples = []
+    slow = SlowClients(clients[0].target.address, SLOW_CLIENTS)
     for client in clients:
         client.start()
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
+    started = time.monotonic()
+    while time.monotonic() < started + SECONDS:
         time.sleep(SAMPLE_EVERY)
         samples.append(_memory(worker.pid))
+        elapsed = time.monotonic() - started
+        if times.phase == WARMING and elapsed > SECONDS / 4:
+            times.phase = UNDISTURBED
+        if times.phase == UNDISTURBED and elapsed > SECONDS / 2:
+            times.phase = BESIDE_SLOW_CLIENTS
+            slow.start()
     for client in clients:
         client.ending.set()
     for client in clients:
         client.join(90)
+    slow.ending.set()
+    slow.join(90)
     return samples
 
 
@@ -167,6 +182,7 @@ def _report(times: Times, memory: list[dict[str, float]], target: Target) -> dic
     lines = [_line(name, times) for name in CALLS]
     grown = {name: _grown([sample[name] for sample in memory]) for name in memory[-1]}
     errors = sum(line["errors"] for line in lines)
+    alone, beside = times.phases[UNDISTURBED], times.phases[BESIDE_SLOW_CLIENTS]
     return {
         "scale": SCALE,
         "clients": CLIENTS,
@@ -180,8 +196,13 @@ def _report(times: Times, memory: list[dict[str, float]], target: Target) -> dic
         "rows recorded": times.recorded,
         "rows recorded a second": times.recorded / SECONDS,
         "rows kept": kept,
+        "slow clients": SLOW_CLIENTS,
+        "all calls, p95 ms": [percentile(part, 95) * 1000 for part in (alone, beside) if part],
         "memory": grown,
-        "held": errors == 0 and kept == times.recorded and all(one["flat"] for one in grown.values()),
+        "held": errors == 0
+        and kept == times.recorded
+        and all(process["flat"] for process in grown.values())
+        and undisturbed(alone, beside, DISTURBED, DISTURBED_SECONDS),
         "samples of errors": {name: found[:3] for name, found in times.errors.items() if found},
     }
 
@@ -219,6 +240,11 @@ def _show(report: dict[str, Any]) -> None:
     console.print(
         f"{report['calls a second']:.1f} calls a second; {report['rows recorded']:,} activities recorded "
         f"({report['rows recorded a second']:,.0f} a second), {report['rows kept']:,} kept"
+    )
+    console.print(
+        "95 % of all calls: "
+        + f" ms, beside {report['slow clients']} slow clients ".join(f"{at:,.0f}" for at in report["all calls, p95 ms"])
+        + " ms"
     )
     for name, memory in report["memory"].items():
         word = "flat" if memory["flat"] else "GROWS"

@@ -13,6 +13,7 @@ from typing import Any
 
 BATCH = 300
 PATIENCE = 60
+WARMING, UNDISTURBED, BESIDE_SLOW_CLIENTS = "warming", "undisturbed", "beside slow clients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Times:
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    phases: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # seconds of calls of all kinds
+    phase: str = WARMING
     recorded: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,11 +63,13 @@ class Client(threading.Thread):
         kinds: Sequence[str] = [name for name, (weight, _call) in CALLS.items() for _share in range(weight)]
         while not self.ending.wait(self.pause * self.chance.uniform(0.5, 1.5)):
             name = self.chance.choice(kinds)
+            phase = self.times.phase
             started = time.perf_counter()
             error = self._try(CALLS[name][1])
             taken = time.perf_counter() - started
             with self.times.lock:
                 self.times.seconds[name].append(taken)
+                self.times.phases[phase].append(taken)
                 if error:
                     self.times.errors[name].append(error)
 

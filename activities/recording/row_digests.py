@@ -1,0 +1,54 @@
+"""Digests of the rows of a file: the keys that keep a row from being recorded twice."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from people.datatypes import fast_columns
+from people.datatypes import keys as datatype_keys
+from people.datatypes.canonical import moment_text
+from people.datatypes.parsing import trimmed
+
+
+def numbered_key(former: str, key: str) -> str:
+    """The key of a row with a digest as version 0.1 made it, as often as `key` says that its content came."""
+    return f"row:{former}:{key.rpartition(':')[2]}"
+
+
+def person_keys(people: Sequence[str]) -> Sequence[str]:
+    known = datatype_keys.keys_of(set(people))
+    return [known[person] for person in people]
+
+
+def without_blanks(cell: Any) -> Any:
+    return trimmed(cell) if type(cell) is str else cell
+
+
+def stored_values(texts: Sequence[str | None], cells: Sequence[Any]) -> list[Any]:
+    """The values as they are stored, without the quotes of JSON; cells that are no values as they are."""
+    return [
+        cell if text is None else text[1:-1] if text[:1] == '"' and text[-1:] == '"' and len(text) > 1 else text
+        for text, cell in zip(texts, cells, strict=True)
+    ]
+
+
+def moments_in_utc(cells: Sequence[Any], zone: Any) -> list[Any]:
+    """The moments in UTC, in one notation; cells that are no moments as they are."""
+    texts, _moments = fast_columns.moments_of(cells, zone)
+    return [
+        cell if text is None else f"{text[:19]}Z" if text[19] != "." else moment_text(datetime.fromisoformat(text))
+        for text, cell in zip(texts, cells, strict=True)
+    ]
+
+
+def row_digests(*columns: Sequence[Any]) -> list[str]:
+    """Of the rows that these columns make."""
+    found = []
+    for cells in zip(*[column for column in columns if column], strict=True):
+        try:
+            content = "\0".join(cells)
+        except TypeError:
+            content = repr(cells)
+        found.append(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest())
+    return found

@@ -1,0 +1,139 @@
+"""Imports in the native API's words: what is shown of them, and what is given."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from people.api.serializers import CHANNELS
+from people.core.errors import told
+from people.core.source import Channel
+from people.datatypes import exact_json
+from people.files.imports import jobs as import_jobs
+from people.files.imports import plan as import_plan
+from people.files.models import Import, ImportFailure
+from people.persons import import_undo
+from people.rest.viewsets import FaultShown, Moment, Strict, Text, Whole, YesNo
+
+TAKEN_BACK = {
+    "type": ["object", "null"],
+    "properties": {
+        "reason": {"type": "string"},
+        "at": {"type": "string", "format": "date-time"},
+        "activities": {"type": "integer", "description": "Removed."},
+        "people": {"type": "integer", "description": "Deleted."},
+        "kept": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "is_done": {"type": "boolean"},
+    },
+    "required": ["reason", "at", "activities", "people", "kept", "is_done"],
+}
+
+
+class ImportShown(Strict):
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    name = serializers.CharField(help_text="Of the file.")
+    state = serializers.ChoiceField([str(state) for state in Import.State])
+    percent = serializers.IntegerField()
+    columns = serializers.SerializerMethodField(help_text="The names in the file's heading.")
+    plan = serializers.SerializerMethodField(help_text="How the columns are understood.")
+    added = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    repeated = serializers.IntegerField(help_text="Rows that were there before.")
+    refused = serializers.IntegerField()
+    created = serializers.IntegerField(help_text="People whom it created; after a check, would create.")
+    taken_back = serializers.SerializerMethodField(help_text="How it was taken back; null where it was not.")
+    error = serializers.CharField(source="fault")
+    source = serializers.SerializerMethodField()  # type: ignore[assignment]
+    user = serializers.CharField(source="user.username", allow_null=True, default=None)
+    created_at = Moment()
+    started_at = Moment(allow_null=True)
+    finished_at = Moment(allow_null=True)
+
+    @extend_schema_field({"type": "array", "items": {"type": "string"}})
+    def get_columns(self, job: Import) -> list[str]:
+        return list(job.shape.get("header", ()))
+
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+    def get_plan(self, job: Import) -> Any:
+        return job.plan
+
+    @extend_schema_field(CHANNELS)
+    def get_source(self, job: Import) -> str:
+        return Channel(job.channel).word
+
+    @extend_schema_field(TAKEN_BACK)
+    def get_taken_back(self, job: Import) -> Any:
+        if not job.undo:
+            return None
+        counted = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
+        return {**counted, "is_done": job.wish != Import.Wish.UNDO}
+
+
+class TakeBackGiven(Strict):
+    """Why an import is taken back."""
+
+    reason = Text(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
+
+
+class ChangeShown(Strict):
+    person_id = serializers.IntegerField()
+    field = serializers.CharField()
+    old = serializers.CharField(allow_blank=True)
+    new = serializers.CharField(allow_blank=True)
+
+
+class TakeBackShown(Strict):
+    """What taking an import back would do now."""
+
+    activities = serializers.IntegerField(help_text="That would be removed.")
+    people = serializers.IntegerField(help_text="Whom it created and who would be deleted; they can be restored.")
+    kept = serializers.DictField(
+        child=serializers.IntegerField(), help_text="People whom it created and who stay, by the table that is why."
+    )
+    changed = serializers.IntegerField(help_text="Values that it changed of people known before: they stay.")
+    changes = ChangeShown(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
+
+
+class PlanGiven(Strict):
+    """How the columns of a file are understood."""
+
+    columns = serializers.DictField(child=Text(max_length=255), help_text="Field by field, the column's name.")
+    subject = Text(max_length=255, required=False, help_text="The activity type's API name.")
+    person = Text(max_length=255, required=False, help_text='Of activities: a column in braces, like "{email}".')
+    lookup_field = Text(max_length=100, required=False)
+    create_people = YesNo(required=False)
+    action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
+    external_id = serializers.ChoiceField([str(one) for one in import_plan.ExternalId], required=False)
+    zone = Text(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
+    date_order = serializers.ChoiceField(
+        [str(one) for one in import_jobs.DateOrder],
+        required=False,
+        help_text="Of dates like 3/4/2026. Needed where the file leaves it open; so are decimal and pivot.",
+    )
+    decimal = serializers.ChoiceField([".", ","], required=False)
+    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
+    null_text = Text(max_length=64, required=False, allow_blank=True)
+    starts_campaigns = YesNo(
+        required=False, help_text="Of people: whether changes start smart campaigns. By default true."
+    )
+    pivot = serializers.ChoiceField([30, 70], required=False, help_text="Two-digit years from it on are of the 1900s.")
+    keep_apostrophes = YesNo(required=False)
+    constants = serializers.DictField(
+        child=Text(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
+    )
+
+
+class FailureShown(Strict):
+    row = serializers.IntegerField()
+    raw = serializers.SerializerMethodField(help_text="The row as it stood in the file.")
+    errors = serializers.SerializerMethodField()  # type: ignore[assignment]
+
+    @extend_schema_field({})
+    def get_raw(self, failure: ImportFailure) -> Any:
+        came = exact_json.kept(failure.raw)
+        return failure.raw if came is None else came
+
+    @extend_schema_field(FaultShown(many=True))
+    def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:
+        return [told(one) for one in failure.problems]

@@ -1,0 +1,85 @@
+"""The one text and the one JSON text of each canonical value, and how texts are compared."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import Any
+from unicodedata import is_normalized, normalize
+
+MAX_NUMBER_LENGTH = 1_200  # characters of a decimal number: a double written out in full has no more
+MAX_EXPONENT = 400  # beyond that of any double
+
+
+def is_bounded(number: Decimal) -> bool:
+    """Whether arithmetic with `number`, and its plain digits, take next to no time and memory.
+
+    1e-999999999 has twelve characters and a billion digits. Its own text is short, and costs what its characters do.
+    """
+    return number.is_finite() and abs(number.adjusted()) <= MAX_EXPONENT and len(str(number)) <= MAX_NUMBER_LENGTH
+
+
+def moment_text(value: datetime) -> str:
+    """ISO 8601 in UTC with `Z`; a fraction only where there is one."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def plain_decimal(value: Decimal) -> str:
+    """Digits without exponent or superfluous zeros: 12.00 is "12", 1E+3 is "1000".
+
+    A number that no data type takes keeps its own notation: written out it might have a billion digits.
+    """
+    if not is_bounded(value):
+        return str(value)
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+class ExactDecoder(json.JSONDecoder):
+    """Reads stored JSON without turning amounts into binary fractions."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "parse_float": Decimal})
+
+
+def text_key(text: str) -> str:
+    """`text` as comparisons see it: NFC, lower case per code point, as PostgreSQL's C.UTF-8 does it.
+
+    str.lower() of a whole text maps 'Σ' by context and 'İ' to two characters; simple mapping does neither.
+    """
+    if text.isascii():
+        return text.lower()
+    composed = text if is_normalized("NFC", text) else normalize("NFC", text)
+    return "".join(["i" if character == "İ" else character.lower() for character in composed])
+
+
+def canonical_text(value: Any) -> str:
+    """The plain text of a canonical value, whatever its type."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, datetime):
+        return moment_text(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def dump_json(value: Any) -> str:
+    """JSON text of nested values as `as_json` gives them; amounts keep all their digits."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{encode_basestring(name)}: {dump_json(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(dump_json(item) for item in value) + "]"
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+class ExactEncoder(json.JSONEncoder):
+    """Writes amounts as JSON numbers with all their digits."""
+
+    def encode(self, o: Any) -> str:
+        return dump_json(o)

@@ -1,0 +1,146 @@
+"""Guesses of what kind of file one is: its format, its encoding, its delimiter and the row of its header."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from people.core.messages import sentence as _
+from people.core.messages import sentence_lazy
+from people.files.tabular import DELIMITERS, FALLBACK, SAMPLE_BYTES, SAMPLE_ROWS, Shape, codec
+from people.files.xlsx import BadFileError
+
+# the beginnings of files that are no tables, what they are and what to do
+_OTHERS = (
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        sentence_lazy(
+            "this is an old Excel file (.xls) or a protected one: save it as .xlsx without a password, or as CSV"
+        ),
+    ),
+    (b"%PDF-", sentence_lazy("this is a PDF: export the table as CSV or .xlsx")),
+    (b"PAR1", sentence_lazy("this is a Parquet file: export the table as CSV, NDJSON or .xlsx")),
+    (b"7z\xbc\xaf", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
+    (b"Rar!", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
+)
+_MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|meta|table|body|style|script|\?xml|workbook|div)\b", re.IGNORECASE)
+LOOKED_AT = 50  # records among which the header is looked for
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+def guess_shape(head: bytes, name: str = "", **known: Any) -> Shape:
+    """The shape of a file that begins with `head` (already unzipped) and is called `name`; `known` parts win.
+
+    The header is not read: see `with_header`. Raises BadFileError for an empty file.
+    """
+    if not head.strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\0"):
+        raise BadFileError(_("the file is empty: a first line with the names of the columns is needed"))
+    for magic, message in _OTHERS:
+        if head.startswith(magic):
+            raise BadFileError(str(message))
+    if known.get("format") != "ndjson" and _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
+        raise BadFileError(
+            _("this is a web page or XML, not a table: open it in a spreadsheet, and save it as .xlsx or CSV")
+        )
+    format_ = known.get("format") or _format(head, name.removesuffix(".gz").lower())
+    row = known.get("header_row")
+    if format_ != "csv":
+        return Shape(format_, "", "utf-8", header_row=row or 1)
+    encoding = known.get("encoding") or _encoding(head)
+    text = head.decode(codec(encoding, head), "replace")
+    delimiter = known.get("delimiter") or _delimiter(text)
+    is_open = encoding == FALLBACK and not known.get("encoding")
+    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter), is_encoding_open=is_open)
+
+
+def _format(head: bytes, name: str) -> str:
+    if head.startswith(b"PK\x03\x04"):
+        return "xlsx"
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    return "ndjson" if name.endswith((".ndjson", ".jsonl")) or first == b"{" else "csv"
+
+
+def _encoding(head: bytes) -> str:
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return encoding
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # of ASCII every second byte is NUL
+        if head[first:200:2].count(0) > 90 or (len(head) > 3 and head[first::2].count(0) * 2 > len(head) * 0.9):
+            return encoding
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        is_cut = len(head) >= SAMPLE_BYTES and error.start >= len(head) - 4  # within a character
+        # some bytes of another encoding do not make the whole file one: their rows are refused
+        if not is_cut and len(_MULTIBYTE.findall(head)) <= len(_MULTIBYTE.sub(b"", head).translate(None, _ASCII)):
+            return FALLBACK
+    return "utf-8"
+
+
+_ASCII = bytes(range(128))
+# characters beyond ASCII as UTF-8 writes them, which no text in another encoding is likely to hold
+_MULTIBYTE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+
+
+def _delimiter(text: str) -> str:
+    """The candidate that cuts the first lines into the same number of cells, and into the most."""
+    lines = text.splitlines()[: SAMPLE_ROWS // 10]
+    if len(lines) > 1:
+        lines = lines[: max(1, len(lines) - 1)] if len(text) >= SAMPLE_BYTES else lines
+    best, score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        try:
+            widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
+        except csv.Error:
+            continue
+        width = widths[0] if widths and widths[0] > 1 else _commonest(widths)
+        if width > 1:
+            found = (sum(number == width for number in widths) / len(widths), width)
+            if found > score:
+                best, score = delimiter, found
+    return best
+
+
+def _commonest(widths: Sequence[int]) -> int:
+    """Of lines above a table says the first nothing of the table's width."""
+    counts = Counter(width for width in widths if width > 1)
+    return max(counts, key=lambda width: (counts[width], width), default=0)
+
+
+def _header_row(text: str, delimiter: str) -> int:
+    """The row that is probably the header: the first, unless a longer table begins below rows of other widths."""
+    try:
+        records = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), LOOKED_AT))
+    except csv.Error:
+        return 1
+    widths = [_width(cells) for cells in records]
+    first = next((place for place, width in enumerate(widths) if width), 0)
+    if _rows_below(records, first) or not any(widths):
+        best = first
+    else:
+        best = max(range(len(records)), key=lambda place: (_rows_below(records, place), widths[place], -place))
+    return 1 if best == first or not _rows_below(records, best) else best + 1
+
+
+def _width(cells: Sequence[str]) -> int:
+    return next((place for place in range(len(cells), 0, -1) if cells[place - 1].strip()), 0)
+
+
+def _rows_below(records: Sequence[Sequence[str]], place: int) -> int:
+    """How many records follow a header at `place` that are as wide; 0 when it does not look like one."""
+    header = records[place][: _width(records[place])]
+    named = [cell.strip() for cell in header]
+    if len(named) < 2 or not all(named) or any(cell[0] in "0123456789" or cell[-1:] == ":" for cell in named):
+        return 0
+    count = 0
+    for cells in records[place + 1 :]:
+        if len(cells) != len(records[place]) or _width(cells) < 2:
+            break
+        count += 1
+    return count

@@ -1,0 +1,53 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from people.core.errors import RejectedError
+from people.files.models import Import
+from people.persons import import_undo
+
+SHOWN_CHANGES = 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Take an import back: every activity that it recorded is removed, each with a removal entry, and its external "
+        "ids are free, so that the corrected file can be imported; people whom it created and nothing else has touched "
+        "since are deleted, and can be restored. Values that it changed of other people stay. Safe to run again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("import_id", type=int, help="the number in the address of the import's page")
+        parser.add_argument("--reason", required=True, help="kept in the log of edits")
+        parser.add_argument("--dry-run", action="store_true", help="only count")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        job = Import.objects.filter(pk=options["import_id"]).first()
+        if job is None:
+            raise CommandError(f"There is no import {options['import_id']}.")
+        try:
+            preview = import_undo.preview(job, None)
+            if not options["dry_run"]:
+                import_undo.take_back(job, options["reason"], None, queue=False)
+                import_undo.run(job.pk)
+                job.refresh_from_db()
+        except RejectedError as refusal:
+            raise CommandError(str(refusal)) from None
+        done = job.undo if not options["dry_run"] else None
+        if done:
+            activities, people, kept = done["activities"], done["people"], done["kept"]
+        else:
+            activities, people, kept = preview.activities, preview.people, preview.kept
+        for reason, number in import_undo.reasons(kept):
+            self.stderr.write(f"{number:,} people stay whom it created: {reason}")
+        self._show_changes(preview)
+        prefix = "Dry run, nothing was removed: " if options["dry_run"] else ""
+        self.stdout.write(
+            f"{prefix}{activities:,} activities and {people:,} people of import {job.pk} ({job.name}) removed."
+        )
+
+    def _show_changes(self, preview: import_undo.Preview) -> None:
+        if preview.changed:
+            self.stderr.write(f"{preview.changed:,} values of people known before were changed and stay:")
+        for change in preview.changes[:SHOWN_CHANGES]:
+            self.stderr.write(f"person {change.person_id}, {change.field}: '{change.old}' -> '{change.new}'")

@@ -1,0 +1,101 @@
+"""What a campaign's definition names: types, fields, lists and webhooks, kept as reference rows that protect them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.definition import Definition
+from smartlists.catalog import Catalogue
+from smartlists.models import CampaignUse, SmartCampaign
+from smartlists.rules import model as rules
+from smartlists.rules import references
+from smartlists.webhooks import tokens as webhook_tokens
+
+
+def filters_in(parsed: Definition) -> Iterator[rules.Filter]:
+    """The filters of its audience and of every choice."""
+    audiences = [parsed.audience]
+    for _path, step in campaign_definition.walk(parsed.steps):
+        if isinstance(step, campaign_definition.Choose):
+            audiences += [choice.when for choice in step.choices]
+    for audience in audiences:
+        yield from audience.wanted.filters
+
+
+def own_types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
+    """(activity type, field) for what its triggers and steps name of activities; the field may be empty."""
+    for _at, trigger in parsed.activity_triggers:
+        yield trigger.type, ""
+        yield from ((trigger.type, constraint.field) for constraint in trigger.constraints)
+    for _path, step in campaign_definition.walk(parsed.steps):
+        if isinstance(step, campaign_definition.Record):
+            yield step.type, ""
+            yield from ((step.type, name) for name, _value in step.attributes)
+
+
+def uses_of(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
+    """What a definition names, as columns of the reference rows."""
+    for item in filters_in(parsed):
+        yield from references.uses_of(item, known)
+    for api_name, field in own_types_in(parsed):
+        yield "activity_type_id", known.types[api_name].id
+        if field and (field_id := known.types[api_name].fields[field].id):
+            yield "approved_field_id", field_id
+    for _at, one in parsed.list_triggers:
+        yield "used_list_id", one.smart_list
+    for _path, step in campaign_definition.walk(parsed.steps):
+        yield from STEP_REFERENCES.of(step)(step, known)
+    yield from _token_uses(parsed, known)
+
+
+def _token_uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
+    """The fields whose values the campaign's texts show."""
+    for token in tokens_in(parsed):
+        if token.source == "person" and token.name in known.person_fields:
+            yield "person_field_id", known.person_fields[token.name].id
+        if token.source == "trigger":
+            for _at, trigger in parsed.activity_triggers:
+                field = known.types[trigger.type].fields.get(token.name)
+                if field is not None and field.id:
+                    yield "approved_field_id", field.id
+
+
+def tokens_in(parsed: Definition) -> list[Any]:
+    """Every token in the texts of its steps."""
+    texts: list[str] = []
+    for _path, step in campaign_definition.walk(parsed.steps):
+        texts += STEP_TEXTS.of(step)(step)
+    return [token for text in texts for token in webhook_tokens.tokens_of(text)]
+
+
+STEP_REFERENCES = campaign_definition.STEPS.facet(
+    "columns of the reference rows, besides types and their fields",
+    {
+        "add_to_list": lambda step, _known: (("static_list_id", step.list),),
+        "remove_from_list": lambda step, _known: (("static_list_id", step.list),),
+        "change_field": lambda step, known: (("person_field_id", known.person_fields[step.field].id),),
+        "record": lambda _step, _known: (),
+        "wait": lambda _step, _known: (),
+        "alert": lambda _step, _known: (),
+        "webhook": lambda step, _known: (("webhook_id", step.webhook),),
+        "choose": lambda _step, _known: (),
+    },
+)
+STEP_TEXTS = campaign_definition.STEPS.facet(
+    "texts that can hold tokens",
+    {
+        "add_to_list": lambda _step: (),
+        "remove_from_list": lambda _step: (),
+        "change_field": lambda step: (step.to, step.by),
+        "record": lambda step: (step.primary, *(value for _name, value in step.attributes)),
+        "wait": lambda step: (step.until,),
+        "alert": lambda step: (step.subject, step.body),
+        "webhook": lambda _step: (),
+        "choose": lambda _step: (),
+    },
+)
+
+
+def write_uses(campaign: SmartCampaign, parsed: Definition, known: Catalogue) -> None:
+    uses = sorted(set(uses_of(parsed, known)))
+    CampaignUse.objects.bulk_create(CampaignUse(campaign=campaign, **{name: pk}) for name, pk in uses)

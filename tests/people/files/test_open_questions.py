@@ -1,0 +1,142 @@
+"""What a file leaves open is asked, or refused with what to give: never taken by default."""
+
+from contextlib import suppress
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from people.core.errors import RejectedError
+from people.files import tabular
+from people.files.imports import jobs as import_jobs
+from people.files.imports.plan import Plan
+from people.models import Import, Person
+
+pytestmark = pytest.mark.django_db
+LATIN = "email,first_name,city\na@example.com,José,Málaga\nb@example.com,Zoë,León\n"
+PEOPLE = Plan(columns={"email": "email", "first_name": "first_name", "city": "city"})
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+
+
+def imported(tmp_path, content, *arguments):
+    (tmp_path / "f.csv").write_bytes(content.encode() if isinstance(content, str) else content)
+    out, err = StringIO(), StringIO()
+    with suppress(SystemExit):
+        call_command("import_people", str(tmp_path / "f.csv"), "--no-progress", *arguments, stdout=out, stderr=err)
+    return out.getvalue() + err.getvalue()
+
+
+def born(*texts):
+    return "email,date_of_birth\n" + "".join(f"p{n}@example.com,{text}\n" for n, text in enumerate(texts))
+
+
+@pytest.mark.parametrize(
+    ("content", "option", "answer"),
+    [
+        (born("05/11/1980", "06/11/1980"), "--dates", "dmy"),
+        (born("05.11.80"), "--dates", "mdy"),
+        ('email,annual_revenue\na@example.com,"1.234"\n', "--decimal", ","),
+        ('email,annual_revenue\na@example.com,"1,234"\n', "--decimal", "."),
+        (LATIN.encode("windows-1252"), "--encoding", "windows-1252"),
+        (LATIN.encode("mac_roman"), "--encoding", "mac_roman"),
+    ],
+)
+def test_the_command_refuses_what_is_open_and_names_the_option(tmp_path, content, option, answer):
+    with pytest.raises(CommandError, match=option):
+        imported(tmp_path, content)
+    assert not Import.objects.exists() and not Person.objects.exists()
+    assert " 0 refused" in imported(tmp_path, content, option, answer)
+    assert Person.objects.exists()
+
+
+def test_what_the_file_says_is_not_asked(tmp_path):
+    assert "2 added" in imported(tmp_path, born("25/12/1980", "05/11/1980"))
+    assert sorted(str(one) for one in Person.objects.values_list("date_of_birth", flat=True)) == [
+        "1980-11-05",
+        "1980-12-25",
+    ]
+    assert "1 added" in imported(tmp_path, 'email,annual_revenue\nc@example.com,"1.234,50"\n')
+    assert str(Person.objects.get(email="c@example.com").annual_revenue) == "1234.5000"
+
+
+def test_the_api_refuses_what_is_open_and_takes_encoding_and_header_row(client, django_user_model):
+    client.force_login(django_user_model.objects.create_superuser("olga", password="x"))
+
+    def sent(content, query="", method="post", path="/api/v1/imports?kind=people&name=f.csv"):
+        kind = "text/csv" if method == "post" else "application/json"
+        return getattr(client, method)(path + query, content, content_type=kind)
+
+    made = sent(born("05/11/1980").encode()).json()
+    address = f"/api/v1/imports/{made['id']}/plan"
+    plan = {"columns": {"email": "email", "date_of_birth": "date_of_birth"}}
+    refused = client.put(address, plan, content_type="application/json")
+    assert refused.status_code == 422 and refused.json()["errors"][0]["path"] == "/date_order"
+    assert client.put(address, plan | {"date_order": "dmy"}, content_type="application/json").status_code == 200
+    latin = ("Report of today\n\n" + LATIN).encode("windows-1252")
+    made = sent(latin).json()
+    plan = {"columns": dict(PEOPLE.columns)}
+    refused = client.put(f"/api/v1/imports/{made['id']}/plan", plan, content_type="application/json")
+    assert refused.status_code == 422 and refused.json()["errors"][0]["path"] == "/encoding"
+    made = sent(latin, "&encoding=windows-1252&header_row=3").json()
+    assert made["columns"] == ["email", "first_name", "city"]
+    assert client.put(f"/api/v1/imports/{made['id']}/plan", plan, content_type="application/json").status_code == 200
+    for query in ("&encoding=klingon", "&header_row=0", "&header_row=x", "&header_row=99999", "&encoding=%00"):
+        assert sent(latin, query).status_code == 400, query
+
+
+def test_the_wizard_asks_for_the_encoding_and_shows_what_each_makes_of_the_file(client, admin_user):
+    client.force_login(admin_user)
+    job = import_jobs.upload([LATIN.encode("mac_roman")], "f.csv", "people", admin_user)
+    address = f"/admin/people/import/{job.pk}/columns/"
+    page = client.get(address).content.decode()
+    assert "Which of these reads right?" in page and "José,Málaga" in page
+    answers = {
+        "subject": "",
+        "asked": "",
+        "column_0": "email",
+        "column_1": "first_name",
+        "column_2": "city",
+        "lookup_field": "email",
+        "action": "upsert",
+        "starts_campaigns": "no",
+        "date_order": "ymd",
+        "decimal": ".",
+        "zone": "UTC",
+    }
+    page = client.post(address, answers).content.decode()
+    job.refresh_from_db()
+    assert job.plan is None and "Which of these reads right?" in page
+    page = client.post(address, answers | {"encoding": "mac_roman"}).content.decode()
+    job.refresh_from_db()
+    assert job.plan and job.shape["encoding"] == "mac_roman" and "Málaga" in page
+    assert "Which of these reads right?" not in page
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_encodings_that_say_what_they_are_are_not_asked(encoding):
+    job = import_jobs.upload([LATIN.encode(encoding)], "f.csv", "people", None)
+    import_jobs.set_plan(job, PEOPLE, None)
+    first, second = import_jobs.sample(job)
+    assert list(first.cells) == ["a@example.com", "José", "Málaga"] and second.cells[2] == "León"
+
+
+@pytest.mark.parametrize("encoding", [name for name in tabular.ENCODINGS if name not in ("utf-8",)])
+def test_every_encoding_offered_is_read(encoding):
+    """Also with a byte order mark where the name leaves none to be expected."""
+    content = "email,city\na@example.com,Lima\n"
+    marks = ("", "\ufeff") if encoding.startswith("utf-16-") else ("",)
+    for mark in marks:
+        job = import_jobs.upload([(mark + content).encode(encoding)], "f.csv", "people", None, encoding=encoding)
+        assert list(job.shape["header"]) == ["email", "city"]
+        assert [list(line.cells) for line in import_jobs.sample(job)] == [["a@example.com", "Lima"]]
+
+
+def test_no_file_of_another_encoding_is_taken_for_one_unasked():
+    for encoding in ("windows-1252", "mac_roman", "iso-8859-15", "cp850"):
+        job = import_jobs.upload([LATIN.encode(encoding)], "f.csv", "people", None)
+        with pytest.raises(RejectedError, match="UTF-8"):
+            import_jobs.set_plan(job, PEOPLE, None)

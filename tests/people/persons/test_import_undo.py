@@ -1,0 +1,288 @@
+"""An import taken back: what goes, what stays and why; one function for page, API and command."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from activities.models import Activity
+from people.core.errors import NotAllowedError, RejectedError
+from people.core.source import SYSTEM
+from people.files.imports import jobs as import_jobs
+from people.files.imports import runner as import_runner
+from people.files.imports.plan import Plan
+from people.lists import static_lists
+from people.models import Import, Person
+from people.persons import deletion, import_undo, upsert
+from people.persons import merge as person_merge
+from tests.factories import activity, approved_type, person, recorded
+
+pytestmark = pytest.mark.django_db
+State = Import.State
+CHECKS = Plan(
+    columns={"occurred_at": "when", "primary_value": "check"},
+    subject="depositCheck",
+    person="{email}",
+    create_people=True,
+)
+PEOPLE = Plan(columns={"email": "email", "city": "city"})
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+
+
+@pytest.fixture(autouse=True)
+def check_type(db):
+    return approved_type()
+
+
+def imported(text, kind="activities", plan=CHECKS, verb="start", by=None):
+    job = import_jobs.upload([text.encode()], "file.csv", kind, by)
+    import_jobs.set_plan(job, plan, by)
+    import_jobs.step(job, verb, by, queue=False)
+    import_runner.run(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def checks(*emails):
+    return "email,when,check\n" + "".join(f"{email}@example.com,2026-11-02,No. {email}\n" for email in emails)
+
+
+def undone(job, by=None):
+    import_undo.take_back(job, "wrong file", by, queue=False)
+    import_undo.run(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def live():
+    return set(Person.objects.live().values_list("email", flat=True))
+
+
+def named(email):
+    return Person.objects.get(email=f"{email}@example.com")
+
+
+def test_people_whom_an_import_created_are_counted_and_go_with_it():
+    person(email="ann@example.com")
+    job = imported(checks("ann", "bob", "cy", "bob"))
+    assert (job.added, job.created) == (4, 2)
+    preview = import_undo.preview(job, None)
+    assert (preview.activities, preview.people, preview.kept, preview.changed) == (4, 2, {}, 0)
+    undone(job)
+    assert (job.state, job.wish, live()) == (State.TAKEN_BACK, "", {"ann@example.com"})
+    assert (job.undo["activities"], job.undo["people"], job.undo["kept"]) == (4, 2, {})
+    assert not Activity.objects.filter(activity_type_id__gt=100_000).exists()
+    # they can be restored
+    (outcome,) = deletion.restore([named("bob").pk], None, SYSTEM)
+    assert outcome.status is deletion.Status.RESTORED
+    assert imported(checks("ann", "bob", "cy", "bob")).added == 4
+
+
+def test_a_check_says_how_many_people_would_be_created_and_uses_no_ids(monkeypatch):
+    from people.files.imports import targets
+
+    monkeypatch.setattr(targets.TARGETS["activities"], "batch", 2)
+    before = sequence()
+    job = imported(checks("bob", "cy", "bob", "di", "bob"), verb="check")
+    assert (job.added, job.created) == (5, 3)
+    checked = imported("email,city\na@example.com,Rome\nb@example.com,Oslo\n", "people", PEOPLE, "check")
+    assert (checked.added, checked.created) == (2, 2)
+    assert sequence() == before and not Person.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "plan"),
+    [
+        ("email,when,check\nghost@example.com,soon,No. 1\n", "activities", CHECKS),
+        ("email,when,check\nghost@example.com,2026-11-02,\n", "activities", CHECKS),
+        ("email,when,check\nno address,2026-11-02,No. 1\n", "activities", CHECKS),
+        ("email,score\nghost@example.com,many\n", "people", Plan(columns={"email": "email", "person_score": "score"})),
+        ("email,city\n,Rome\n", "people", PEOPLE),
+        ("email,city\nghost@example.com,Rome\n", "people", Plan(columns=PEOPLE.columns, action="update")),
+    ],
+)
+def test_a_refused_row_leaves_nothing(text, kind, plan):
+    before = sequence()
+    job = imported(text, kind, plan)
+    assert (job.refused, job.created, job.rows) == (1, 0, 1)
+    assert sequence() == before and not Person.objects.exists() and not Activity.objects.exists()
+
+
+def sequence():
+    with connection.cursor() as cursor:
+        cursor.execute("select last_value, is_called from person_id_seq")
+        return cursor.fetchone()
+
+
+def recorded_since(pk):
+    recorded(activity(pk))
+
+
+def edited(pk):
+    upsert.update(Person.objects.get(pk=pk), {"city": "Rome"}, SYSTEM)
+
+
+def listed(pk):
+    static_lists.add(static_lists.create("Friends", None), [pk], SYSTEM)
+
+
+def listed_and_taken_off(pk):
+    kept = static_lists.create("Friends", None)
+    static_lists.add(kept, [pk], SYSTEM)
+    static_lists.remove(kept, [pk], SYSTEM)
+
+
+def merged(pk):
+    person_merge.merge(pk, [person(email="twin@example.com").pk], None, SYSTEM)
+
+
+def restored(pk):
+    deletion.delete([pk], None, SYSTEM)
+    deletion.restore([pk], None, SYSTEM)
+
+
+def imported_again(pk):
+    imported("email,city\nbob@example.com,Rome\n", "people", PEOPLE)
+
+
+@pytest.mark.parametrize(
+    "touch", [recorded_since, edited, listed, listed_and_taken_off, merged, restored, imported_again]
+)
+def test_whoever_was_touched_since_stays(touch):
+    job = imported(checks("bob", "cy"))
+    touch(named("bob").pk)
+    preview = import_undo.preview(job, None)
+    assert (preview.people, sum(preview.kept.values())) == (1, 1)
+    assert [one.email for one, _table in preview.kept_people] == ["bob@example.com"]
+    ((why, _number),) = import_undo.reasons(preview.kept)
+    assert str(why) not in preview.kept
+    undone(job)
+    assert "bob@example.com" in live() and "cy@example.com" not in live()
+    assert sum(job.undo["kept"].values()) == 1
+
+
+def test_whoever_left_already_is_neither_kept_nor_counted():
+    job = imported(checks("bob", "cy", "di"))
+    person_merge.merge(person(email="eve@example.com").pk, [named("bob").pk], None, SYSTEM)
+    deletion.delete([named("cy").pk], None, SYSTEM)
+    preview = import_undo.preview(job, None)
+    assert (preview.people, preview.kept) == (1, {})
+    undone(job)
+    assert live() == {"eve@example.com"}
+
+
+def test_an_import_of_people_lists_what_it_changed_and_sets_nothing_back():
+    ann = person(email="ann@example.com", city="Lima")
+    friends = static_lists.create("Friends", None)
+    text = "email,city\nann@example.com,Quito\nbob@example.com,Rome\nbob@example.com,Oslo\n"
+    job = imported(text, "people", Plan(columns=PEOPLE.columns, static_list=friends.pk))
+    assert (job.added, job.updated, job.created) == (1, 2, 1)
+    preview = import_undo.preview(job, None)
+    assert (preview.activities, preview.people, preview.changed) == (0, 1, 1)
+    assert [tuple(change) for change in preview.changes] == [(ann.pk, "city", "Lima", "Quito")]
+    undone(job)
+    ann.refresh_from_db()
+    assert ann.city == "Quito" and live() == {"ann@example.com"}
+
+
+def test_what_cannot_be_taken_back():
+    checked = imported(checks("bob"), verb="check")
+    with pytest.raises(RejectedError, match="recorded nothing"):
+        import_undo.preview(checked, None)
+    job = imported(checks("bob"))
+    Import.objects.filter(pk=job.pk).update(first_id=None)
+    job.refresh_from_db()
+    with pytest.raises(RejectedError, match="long ago"):
+        import_undo.take_back(job, "x", None)
+
+
+def test_the_right_is_asked_for_and_another_mans_import_stays(django_user_model):
+    maker, other = (django_user_model.objects.create_user(name) for name in ("maker", "other"))
+    maker.groups.add(Group.objects.get(name="Developer"))
+    other.groups.add(Group.objects.get(name="Marketer"))
+    job = imported("email,city\nbob@example.com,Rome\n", "people", PEOPLE, by=maker)
+    for by in (maker, other):
+        with pytest.raises(NotAllowedError):
+            import_undo.preview(job, by)
+        with pytest.raises(NotAllowedError):
+            import_undo.take_back(job, "x", by)
+    maker.groups.add(Group.objects.get(name="Marketer"))
+    maker = django_user_model.objects.get(pk=maker.pk)
+    import_undo.take_back(job, "x", maker, queue=False)
+    # the right is gone when the work begins
+    maker.groups.clear()
+    import_undo.run(job.pk)
+    job.refresh_from_db()
+    assert job.fault and job.wish == "" and live() == {"bob@example.com"}
+
+
+def test_work_that_was_killed_is_taken_up():
+    job = imported(checks("bob", "cy"))
+    import_undo.take_back(job, "wrong file", None, queue=False)
+    with pytest.raises(RejectedError):
+        import_jobs.step(job, "resume", None, queue=False)
+    assert import_undo.interrupted() == [job.pk]
+    import_undo.run(job.pk)
+    assert import_undo.interrupted() == [] and live() == set()
+
+
+def run(*arguments):
+    out, err = StringIO(), StringIO()
+    call_command(*arguments, stdout=out, stderr=err)
+    return out.getvalue() + err.getvalue()
+
+
+def test_the_command_says_what_goes_and_what_stays():
+    person(email="ann@example.com", city="Lima")
+    job = imported("email,city\nann@example.com,Quito\nbob@example.com,Rome\ncy@example.com,Bonn\n", "people", PEOPLE)
+    recorded_since(named("cy").pk)
+    said = run("take_back_import", str(job.pk), "--reason", "x", "--dry-run")
+    assert said.startswith("Dry run, nothing was removed: 0 activities and 1 people")
+    assert "1 people stay whom it created: activities" in said and "'Lima' -> 'Quito'" in said
+    assert "bob@example.com" in live()
+    assert run("take_back_import", str(job.pk), "--reason", "x").startswith("0 activities and 1 people")
+    assert live() == {"ann@example.com", "cy@example.com"}
+    with pytest.raises(CommandError, match="Say why"):
+        run("take_back_import", str(job.pk), "--reason", " ")
+
+
+def test_the_page_shows_it_and_does_it(client, admin_user, monkeypatch):
+    client.force_login(admin_user)
+    person(email="ann@example.com", city="Lima")
+    text = "email,city\nann@example.com,Quito\nbob@example.com,Rome\ncy@example.com,Bonn\n"
+    job = imported(text, "people", PEOPLE, by=admin_user)
+    recorded_since(named("cy").pk)
+    page = client.get(f"/admin/people/import/{job.pk}/change/").content.decode()
+    address = f"/admin/people/import/{job.pk}/take-back/"
+    assert address in page and f"/admin/people/import/{job.pk}/people/" in page
+    shown = client.get(address).content.decode()
+    assert "Lima" in shown and "Quito" in shown and "cy@example.com" in shown
+    assert client.post(address, {"reason": ""}).status_code == 200 and live() >= {"bob@example.com"}
+    client.post(address, {"reason": "wrong file"})
+    job.refresh_from_db()
+    assert job.wish == Import.Wish.UNDO
+    assert "being taken back" in client.get(f"/admin/people/import/{job.pk}/progress/").content.decode()
+    import_undo.run(job.pk)
+    page = client.get(f"/admin/people/import/{job.pk}/change/").content.decode()
+    assert "wrong file" in page and "1 person was" in " ".join(page.split()) and address not in page
+    assert live() == {"ann@example.com", "cy@example.com"}
+
+
+def test_a_list_is_made_of_the_people_created(client, admin_user):
+    client.force_login(admin_user)
+    job = imported("email,city\nbob@example.com,Rome\ncy@example.com,Bonn\n", "people", PEOPLE, by=admin_user)
+    page = client.get(f"/admin/people/import/{job.pk}/people/").content.decode()
+    assert "bob@example.com" in page and "Make a static list" in page
+    reply = client.post(f"/admin/people/import/{job.pk}/list/")
+    assert "/bulk/" in reply["Location"]
+    from people.models import BulkAction, StaticList
+    from people.persons import bulk
+
+    bulk.run(BulkAction.objects.get().pk)
+    assert static_lists.size(StaticList.objects.get()) == 2
