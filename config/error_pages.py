@@ -17,9 +17,10 @@ from people.core.errors import Problem
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403 for pages: says what is missing, who has it, and lets the reader ask them."""
     context: dict[str, Any] = {}
-    if request.user.is_authenticated and request.path.startswith("/admin/"):
+    user = getattr(request, "user", None)  # none where a request is refused before it is known whose it is
+    if user is not None and user.is_authenticated and request.path.startswith("/admin/"):
         right = asking.right_of(request.path, exception.args[0] if exception.args else "")
-        holders = asking.holders(right, request.user)
+        holders = asking.holders(right, user)
         context = {
             "right": right,
             "what": rights.names([right]).get(right, ""),
