@@ -9,9 +9,9 @@ from activities import icons
 from activities.models import ActivityType
 from activities.types import lifecycle
 from activities.types.templates import TEMPLATES
-from people import datatypes
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Installation
+from people.datatypes.registry import BY_NAME
 from tests.factories import activity, approved_type, draft_type, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +98,7 @@ def test_templates_explain_themselves_and_use_types_of_values_that_exist(client,
     page = client.get(f"{TYPES}add/").text
     assert all(f"?template={key}" in page and str(template.description) in page for key, template in TEMPLATES.items())
     assert all(icons.is_icon(template.icon) for template in TEMPLATES.values())
-    assert {field.data_type for template in TEMPLATES.values() for field in template.fields} <= {*datatypes.BY_NAME}
+    assert {field.data_type for template in TEMPLATES.values() for field in template.fields} <= {*BY_NAME}
 
 
 def test_standard_types_have_a_tab_of_their_own_and_are_found_by_a_search(client, boss):
