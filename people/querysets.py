@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import connections, models
@@ -14,9 +14,7 @@ from django.utils import timezone
 
 from people.datatypes.canonical import text_key
 
-if TYPE_CHECKING:
-    from people.models import Person, PersonDeletion, PersonField, PersonMerge, StaticList, StaticListMember
-
+M = TypeVar("M", bound=models.Model)
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
 MAX_WORDS = 5
@@ -51,52 +49,52 @@ def _few(found: Any, nearest: Any, column: str) -> list[int] | None:
     return None if len(ids) > NAMED else ids
 
 
-class PersonQuerySet(models.QuerySet["Person"]):
-    def live(self) -> "PersonQuerySet":
+class PersonQuerySet(models.QuerySet[M]):
+    def live(self) -> Self:
         """People who are on lists and pages: neither deleted, merged nor erased."""
         return self.filter(state="live")
 
-    def beginning_with(self, text: str) -> "PersonQuerySet":
+    def beginning_with(self, text: str) -> Self:
         """People of whom every word of `text` begins the e-mail, a name or the company; on the lower-case indexes."""
         return _beginning_with(self, text)
 
-    def newest_beginning_with(self, text: str) -> "PersonQuerySet":
+    def newest_beginning_with(self, text: str) -> Self:
         """The same people as `beginning_with`, for a page that begins with the newest."""
         found = self.beginning_with(text)
         if len(text.split()) < 2:
             return found
-        newest = self.model.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
         ids = _few(found, found.filter(pk__gt=newest - NEAREST), "pk")
         return found if ids is None else self.filter(pk__in=ids)
 
-    def with_email(self, emails: Iterable[str]) -> "PersonQuerySet":
+    def with_email(self, emails: Iterable[str]) -> Self:
         """People whose e-mail is one of `emails`, compared without case."""
         return self.alias(email_lower=Lower("email")).filter(email_lower__in=[email.lower() for email in emails])
 
 
-class PersonFieldQuerySet(models.QuerySet["PersonField"]):
-    def custom(self) -> "PersonFieldQuerySet":
+class PersonFieldQuerySet(models.QuerySet[M]):
+    def custom(self) -> Self:
         return self.filter(is_standard=False)
 
-    def shown(self) -> "PersonFieldQuerySet":
+    def shown(self) -> Self:
         return self.filter(is_hidden=False)
 
 
-class StaticListQuerySet(models.QuerySet["StaticList"]):
-    def shown(self) -> "StaticListQuerySet":
+class StaticListQuerySet(models.QuerySet[M]):
+    def shown(self) -> Self:
         """Lists that are not put away."""
         return self.filter(is_archived=False)
 
-    def of_person(self, person_id: int) -> "StaticListQuerySet":
+    def of_person(self, person_id: int) -> Self:
         return self.filter(members__person_id=person_id)
 
 
-class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
-    def of_list(self, static_list_id: int) -> "StaticListMemberQuerySet":
+class StaticListMemberQuerySet(models.QuerySet[M]):
+    def of_list(self, static_list_id: int) -> Self:
         """Who is on the list, by person id: never somebody deleted, merged or erased."""
         return self.filter(static_list_id=static_list_id).order_by("person_id")
 
-    def beginning_with(self, text: str) -> "StaticListMemberQuerySet":
+    def beginning_with(self, text: str) -> Self:
         """Members whom `PersonQuerySet.beginning_with` would find, for a page of one list by person id."""
         found = _beginning_with(self, text, "person__")
         if len(text.split()) < 2:
@@ -108,19 +106,19 @@ class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
         return found if ids is None else self.filter(person_id__in=ids)
 
 
-class PersonDeletionQuerySet(models.QuerySet["PersonDeletion"]):
-    def restorable(self) -> "PersonDeletionQuerySet":
+class PersonDeletionQuerySet(models.QuerySet[M]):
+    def restorable(self) -> Self:
         """Deletions that can still be taken back, the latest first."""
         since = timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
         return self.filter(deleted_at__gt=since).order_by("-deleted_at", "-person_id")
 
 
-class PersonMergeQuerySet(models.QuerySet["PersonMerge"]):
-    def of_people(self, person_ids: Iterable[int]) -> "PersonMergeQuerySet":
+class PersonMergeQuerySet(models.QuerySet[M]):
+    def of_people(self, person_ids: Iterable[int]) -> Self:
         """Merges, undone ones included, in which one of the people took part."""
         ids = list(person_ids)
         return self.filter(Q(winner__in=ids) | Q(loser_ids__overlap=ids))
 
-    def standing(self) -> "PersonMergeQuerySet":
+    def standing(self) -> Self:
         """Merges that were not undone, the latest first."""
         return self.filter(undone_at__isnull=True).order_by("-merged_at", "-pk")

@@ -27,8 +27,7 @@ def run_evaluation(evaluation_id: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="smartlists.go_on", queue="lists", queueing_lock="smartlists.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
-    """Evaluate the lists whose time has come; give up what a killed process left."""
-    stored_evaluations.give_up_dead()
+    """Evaluate the lists whose time has come."""
     for smart_list in stored_evaluations.due():
         stored_evaluations.request(smart_list, None)
 

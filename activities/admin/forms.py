@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from activities.models import ActivityVersion
 from activities.types import name_proposals
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import FieldSpec, Names
 from people.core.errors import RejectedError
 from people.datatypes.registry import BY_NAME, CHOICES_FOR_ACTIVITIES
 

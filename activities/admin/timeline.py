@@ -11,14 +11,16 @@ from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
-from activities.admin.base import require, show
+from activities.admin.base import show
 from activities.api.serializers import shown_quickly
 from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.log.timeline import Entry, entries
 from activities.models import ActivityType
 from people.core import audit
+from people.core.admin.base import require
 from people.datatypes.canonical import dump_json, moment_text
 from people.models import Person
 
@@ -26,6 +28,8 @@ PAGE = 50
 AMONG = 10_000  # latest activities that the numbers are of
 CHUNK = 1_000  # activities of an export held at once
 VIEW = ("activities.view_activity", "people.view_person")
+audit.describe({"log_exported": (2, gettext_lazy("Exported the activities of this person"))})
+
 COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value", "values")
 
 

@@ -18,19 +18,20 @@ from activities.admin.transitions import next_steps
 from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.models import ActivityType, ActivityVersion
-from activities.types import diff
 from people.core import installation, references
+from people.core.admin.base import tabs_of
+from people.definitions import differences
 from people.models import Person
 
 RANGES = (30, 90, 365)
 LATEST = 10
 SAMPLE = 1_000  # activities that the top values are of
 TABS: tuple[tuple[str, Any, str], ...] = (
-    ("overview", gettext_lazy("Overview"), "admin:activities_activitytype_change"),
-    ("fields", gettext_lazy("Fields"), "admin:activities_activitytype_fields"),
-    ("versions", gettext_lazy("Versions"), "admin:activities_activitytype_versions"),
-    ("used_by", gettext_lazy("Used by"), "admin:activities_activitytype_used_by"),
-    ("developers", gettext_lazy("Developers"), "admin:activities_activitytype_developers"),
+    ("overview", gettext_lazy("Overview"), "change"),
+    ("fields", gettext_lazy("Fields"), "fields"),
+    ("versions", gettext_lazy("Versions"), "versions"),
+    ("used_by", gettext_lazy("Used by"), "used_by"),
+    ("developers", gettext_lazy("Developers"), "developers"),
 )
 
 
@@ -43,7 +44,7 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
         str(activity_type),
         activity_type=activity_type,
         version=activity_type.shown,
-        tabs=TABS,
+        tabs=tabs_of(activity_type, TABS),
         tab=tab,
         primary=steps[0] if steps else None,
         more=steps[1:],
@@ -73,7 +74,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         last_seen=latest[0].occurred_at if latest else None,
         top=_shares(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
         sample=SAMPLE,
-        changes=diff.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        changes=differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
         zone=timezone.get_current_timezone_name(),
     )
@@ -89,14 +90,14 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
         .prefetch_related("fields")
     )
     changed: list[tuple[ActivityVersion, list[str]]] = [(approved[0], [])] if approved else []
-    changed += [(new, diff.between(old, new)) for old, new in pairwise(approved)]
+    changed += [(new, differences.between(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
     return show_tab(
         request,
         activity_type,
         "versions",
         history=changed[::-1],
-        changes=diff.between(activity_type.live, draft) if draft else [],
+        changes=differences.between(activity_type.live, draft) if draft else [],
         editors=list(draft.editors.all()) if draft else [],
     )
 

@@ -14,12 +14,16 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from activities import icons
-from activities.admin.base import find_type, number, require, show
+from activities.admin.base import find_type, show
 from activities.admin.forms import FieldFormSet, TypeForms
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle, name_proposals, validation
+from activities.types import name_proposals, pictures
+from activities.types.definition import ACTIVITY_TYPES, Names
 from activities.types.templates import TEMPLATES, Template
+from people.core.admin.base import number, require
 from people.core.errors import Problem, RejectedError
+from people.datatypes.naming import MAX_NAME
+from people.definitions import drafts, lifecycle
 
 ADD = "activities.add_activitytype"
 # number: (title, the names it asks for)
@@ -39,12 +43,12 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, 1, _begin(request))
     data = _with_proposals(request.POST)
-    here, go = number(data.get("step"), LAST) or LAST, data.get("go", "save")
+    here, go = number(data.get("step")) or LAST, data.get("go", "save")
     if go == "save":
         return _create(request, TypeForms(data))
     if go == "more":
         return _page(request, here, TypeForms.again(data, MORE_ROWS))
-    there = min(number(go, here) or here, LAST)
+    there = min(number(go) or here, LAST)
     if there > here:
         forms = TypeForms(data)
         if not _is_right(forms, here):
@@ -72,7 +76,7 @@ def _begin(request: HttpRequest) -> TypeForms:
     if template is not None:
         return _of_template(template)
     like = number(request.GET.get("like"))
-    if like is None:
+    if not like:
         return TypeForms()
     activity_type = find_type(request, like)
     name = _("%(name)s copy") % {"name": activity_type}
@@ -93,10 +97,10 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
         return _page(request, 1 if forms.names.errors else LAST, forms)
     try:
         with transaction.atomic():
-            created = lifecycle.create(forms.names.names, forms.specs, request.user)
+            created = lifecycle.create(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
             picture = chosen_picture(request.POST)
             if picture != ("", None):
-                lifecycle.depict(created, request.user, *picture)
+                pictures.depict(created, request.user, *picture)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
@@ -152,7 +156,7 @@ def _is_right(forms: TypeForms, step: int) -> bool:
 
 def _name_problems(data: Any) -> list[Problem]:
     asked = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
-    return [problem for problem in drafts.faults_of_names(drafts.Names(**asked)) if problem.path]
+    return [problem for problem in drafts.faults_of_names(ACTIVITY_TYPES, Names(**asked)) if problem.path]
 
 
 def _with_proposals(posted: QueryDict) -> QueryDict:
@@ -168,7 +172,7 @@ def _with_proposals(posted: QueryDict) -> QueryDict:
 
 
 def _proposal(name: str) -> name_proposals.Proposal:
-    return name_proposals.propose(name[: validation.MAX_NAME], get_language() or "en")
+    return name_proposals.propose(name[:MAX_NAME], get_language() or "en")
 
 
 def _similar(name: str) -> list[ActivityType]:

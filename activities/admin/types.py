@@ -17,7 +17,6 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 
 from activities.admin import organize, record, timeline, transitions, type_detail, type_fields, type_wizard
 from activities.admin.base import find_type, show
@@ -25,11 +24,12 @@ from activities.admin.forms import TypeForms
 from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
 from activities.templatetags.activity_tags import picture
-from activities.types import drafts
 from activities.types import standard as standard_types
 from people.core import installation
+from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.db import citus
 from people.core.errors import RejectedError
+from people.definitions import drafts
 
 SHOWN_DAYS = 30
 
@@ -69,7 +69,7 @@ def _last_seen_on_cluster() -> Case:
 
 
 @admin.register(ActivityType)
-class ActivityTypeAdmin(ModelAdmin):
+class ActivityTypeAdmin(PagesAdmin):
     list_display = ("shown_name", "state_badge", "in_past_days", "last_seen", "folder", "owner", "api_name", "id")
     list_display_links = ("shown_name",)
     list_filter = (StateFilter, "folder", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -78,8 +78,6 @@ class ActivityTypeAdmin(ModelAdmin):
     search_help_text = gettext_lazy("Name, API name, filter or trigger")
     list_select_related = ("live", "draft", "folder", "owner")
     list_before_template = "activities/_list_actions.html"
-    show_full_result_count = False
-    actions = None
 
     def get_queryset(self, request: HttpRequest) -> Any:
         since = timezone.now().astimezone(installation.zone()).date() - timedelta(days=SHOWN_DAYS - 1)
@@ -117,7 +115,7 @@ class ActivityTypeAdmin(ModelAdmin):
     def state_badge(self, activity_type: ActivityType) -> str:
         state = "standard" if activity_type.is_standard else activity_type.state
         label = _("Standard") if activity_type.is_standard else activity_type.state.label
-        return format_html('<span class="ca-badge ca-badge--{}">{}</span>', state, label)
+        return state_badge(label, state)
 
     @admin.display(description=gettext_lazy("Past 30 days"), ordering="recent")
     def in_past_days(self, activity_type: Any) -> str:
@@ -128,8 +126,8 @@ class ActivityTypeAdmin(ModelAdmin):
         moment = activity_type.last_occurred_at
         return moment and format_html('<span title="{}">{}</span>', localize(localtime(moment)), naturaltime(moment))
 
-    def get_urls(self) -> list[URLPattern]:
-        pages = (
+    def own_pages(self) -> OwnPages:
+        return (
             ("add/", type_wizard.add, "add"),
             ("check/", type_wizard.check, "check"),
             ("names/", type_wizard.names, "names"),
@@ -148,18 +146,16 @@ class ActivityTypeAdmin(ModelAdmin):
             ("<int:pk>/edit/", edit, "edit"),
             ("<int:pk>/step/<str:step>/", transitions.step, "step"),
         )
+
+    def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            *(path(route, wrap(view), name=f"activities_activitytype_{name}") for route, view, name in pages),
             path("timeline/<int:person_id>/", wrap(timeline.timeline), name="activities_timeline"),
             path("timeline/<int:person_id>/export/", wrap(timeline.export), name="activities_timeline_export"),
             path("timeline/<int:person_id>/numbers/", wrap(timeline.numbers), name="activities_timeline_numbers"),
             path("record/<int:person_id>/", wrap(record.record), name="activities_record"),
             *super().get_urls(),
         ]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # deleting is a step of the type page, not Django's own page
 
 
 def edit(request: HttpRequest, pk: int) -> HttpResponse:

@@ -288,7 +288,7 @@ def _timeline(
     since: datetime | None = None,
     until: datetime | None = None,
     before: tuple[datetime, int] | None = None,
-) -> ActivityQuerySet:
+) -> ActivityQuerySet[Activity]:
     activities = Activity.objects.of_person(person_id).newest_first()
     if type_ids is not None:
         activities = activities.filter(activity_type_id__in=type_ids)
@@ -311,7 +311,9 @@ def timeline_with_types(
     newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id")[:among]
     sql, parameters = newest.query.sql_with_params()
     types = f"(select array_agg(distinct activity_type_id) from ({sql}) latest)"
-    found = _timeline(person_id, **narrowed).annotate(types_there=RawSQL(types, parameters))  # one look for all rows
+    found: Any = _timeline(person_id, **narrowed).annotate(
+        types_there=RawSQL(types, parameters)
+    )  # one look for all rows
     activities = list(found[:limit])
     if activities:
         return activities, set(activities[0].types_there)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from activities.log import rollup
 from activities.models import ActivityType, ApprovedField
 from people.core import installation
+from people.core.db import value_sql
 from people.core.errors import Problem, RejectedError
 from people.datatypes.registry import BY_NAME, DataType
 
@@ -164,7 +165,7 @@ def fields_of(activity_type: ActivityType) -> list[ApprovedField]:
 
 def _value(field: ApprovedField, name: str, data_type: DataType | None = None) -> str:
     value = "a.primary_value" if field.is_primary else f"(a.attributes ->> {name})"
-    return data_type.sql.format(value) if data_type else value
+    return value_sql.cast(data_type.name, value) if data_type else value
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_noop as _
 
 from activities import labels
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
-from activities.types.validation import name_key
 from people.core.source import Channel, Source
+from people.datatypes.naming import name_key
 from people.persons import merge as person_merge
 
 VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22

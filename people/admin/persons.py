@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from people.admin import bulk, delete, profile
 from people.admin import duplicates as admin_duplicates
 from people.admin import merge as admin_merge
 from people.admin.forms import ValuesForm, list_choices
-from people.core.admin.base import PagesAdmin, number, require, source_of
+from people.core.admin.base import OwnPages, PagesAdmin, number, require, source_of
 from people.core.admin.pagination import UncountedChangeList, UncountedPaginator
 from people.core.errors import ConflictError
 from people.lists import static_lists
@@ -70,6 +70,7 @@ class ListFilter(admin.SimpleListFilter):
 
 @admin.register(Person)
 class PersonAdmin(PagesAdmin):
+    sortable_by = ()
     list_display = ("shown_name", "email", "company", "country")
     list_display_links = ("shown_name",)
     list_filter = (UnsubscribedFilter, InvalidFilter, ListFilter)
@@ -144,9 +145,8 @@ class PersonAdmin(PagesAdmin):
         found = super().get_actions(request)
         return {name: what for name, what in found.items() if name in rights and request.user.has_perm(rights[name])}
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        own = [
+    def own_pages(self) -> OwnPages:
+        return [
             ("<int:pk>/lists/", self.lists_view, "lists"),
             *profile.urls(self),
             *delete.urls(self),
@@ -154,7 +154,6 @@ class PersonAdmin(PagesAdmin):
             *admin_duplicates.urls(self),
             *bulk.urls(self),
         ]
-        return [*(path(at, wrap(view), name=f"people_person_{name}") for at, view, name in own), *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -170,12 +169,10 @@ class PersonAdmin(PagesAdmin):
             form.show(outcome.problems)
         return self.page(request, "new_person", _("New person"), form=form)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        person = Person.objects.filter(pk=number(object_id)).select_related("merged_into").first()
+        person = Person.objects.filter(pk=pk).select_related("merged_into").first()
         if person is None or person.state == Person.State.ERASED:
             raise Http404
         if person.state == Person.State.MERGED:

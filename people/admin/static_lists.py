@@ -8,12 +8,11 @@ from django.db import transaction
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
 from people.admin.forms import ListForm, PasteForm
 from people.core import references
-from people.core.admin.base import PagesAdmin, ids_of, number, require, said, source_of
+from people.core.admin.base import OwnPages, PagesAdmin, ids_of, number, require, said, source_of
 from people.core.errors import RejectedError
 from people.core.models import Folder
 from people.lists import folders, static_lists
@@ -26,6 +25,7 @@ STEPS = {"archive": static_lists.archive, "unarchive": static_lists.unarchive}
 
 @admin.register(StaticList)
 class StaticListAdmin(PagesAdmin):
+    sortable_by = ()
     list_display = ("name", "folder", "owner", "is_archived", "created_by", "created_at")
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("folder", "owner", "created_by")
@@ -35,18 +35,13 @@ class StaticListAdmin(PagesAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).order_by("is_archived", Lower("name"))
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        own = [
+    def own_pages(self) -> OwnPages:
+        return [
             ("<int:pk>/edit/", self.edit_view, "edit"),
             ("<int:pk>/members/", self.members_view, "members"),
             ("<int:pk>/step/<str:step>/", self.step_view, "step"),
             ("<int:pk>/remove/", self.remove_view, "remove"),
             ("folders/", self.folders_view, "folders"),
-        ]
-        return [
-            *(path(at, wrap(view), name=f"people_staticlist_{name}") for at, view, name in own),
-            *super().get_urls(),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -90,11 +85,9 @@ class StaticListAdmin(PagesAdmin):
         title = _("Change %(name)s") % {"name": static_list}
         return self.page(request, "list_form", title, form=form, static_list=static_list)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The list with a page of its members, by person id; search by the beginning of names and addresses."""
-        static_list = self._find(request, number(object_id))
+        static_list = self._find(request, pk)
         search = request.GET.get("q", "").replace("\0", " ")
         found = _members(static_list, search)
         after = number(request.GET.get("after", ""))

@@ -1,10 +1,13 @@
 """Work on many people at once, and what a search for duplicates found."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from people.core.job_model import End, Job, LifeCycle, RowClaim
 from people.models.lists import StaticList
 
 
@@ -25,7 +28,7 @@ class DuplicateGroup(models.Model):
         return f"{self.kind}: {self.people}"
 
 
-class BulkAction(models.Model):
+class BulkAction(Job):
     """One thing being done to many people by a job, and how far it has come (people/persons/bulk.py)."""
 
     class State(models.TextChoices):
@@ -40,11 +43,19 @@ class BulkAction(models.Model):
     progress = models.PositiveIntegerField(default=0)  # people gone through
     done = models.PositiveIntegerField(default=0)  # people to whom it was done: others were so before, or are gone
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RUNNING)
-    problem = models.TextField(blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     progressed_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
+
+    life = LifeCycle(
+        claim=RowClaim(quiet=timedelta(minutes=5)),
+        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        cancelled={State.RUNNING: State.CANCELLED},
+        task="people.run_bulk_action",
+        argument="action_id",
+        progress=("progress", "total"),
+    )
 
     class Meta:
         db_table = "bulk_action"
@@ -55,10 +66,6 @@ class BulkAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
-
-    @property
-    def percent(self) -> int:
-        return 100 if self.state == self.State.DONE else self.progress * 100 // max(1, self.total)
 
 
 class BulkPart(models.Model):

@@ -29,6 +29,7 @@ from django.db.models.lookups import (
 )
 from django.utils.translation import gettext as _
 
+from people.core.db import value_sql
 from people.core.errors import Problem, show
 from people.datatypes import json_schema
 from people.datatypes.canonical import text_key
@@ -114,9 +115,9 @@ def is_text(data_type: str) -> bool:
 
 def cast(data_type: str, text: Any) -> Func:
     """The SQL that compares values of `data_type` whose text is the expression `text`."""
-    kind = BY_NAME[data_type]
-    output = models.DecimalField() if kind.is_number else _OUTPUT.get(data_type, models.TextField)()
-    return Func(text, template=kind.sql.format("%(expressions)s"), output_field=output)
+    is_number = BY_NAME[data_type].is_number
+    output = models.DecimalField() if is_number else _OUTPUT.get(data_type, models.TextField)()
+    return Func(text, template=value_sql.cast(data_type, "%(expressions)s"), output_field=output)
 
 
 def _read_as(data_type: str, operator: Operator) -> str:

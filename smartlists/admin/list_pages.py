@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,10 +13,11 @@ from django.views.decorators.http import require_POST
 
 from people.admin.forms import PlaceForm
 from people.core import references
+from people.core.admin.base import require, show_page
 from people.core.errors import RejectedError
 from people.datatypes import keys as datatype_keys
 from people.models import Person
-from smartlists.admin.base import NAME, find, page, require
+from smartlists.admin.base import NAME, find, page
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import lists_of_person
 from smartlists.evaluation import stored as stored_evaluations
@@ -47,18 +48,13 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
 
 def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
     """The smart lists that a person is on now; for the person's page, or a page of its own without scripts."""
-    require(request, "people.view_person")
-    require(request, lists_of_person.VIEW)
+    require(request, "people.view_person", lists_of_person.VIEW)
     person = get_object_or_404(Person.objects.live(), pk=min(person_id, datatype_keys.MAX_ID))
-    context = {"person": person, "found": lists_of_person.lists_of(person.pk, request.user)}
+    context: dict[str, Any] = {"person": person, "found": lists_of_person.lists_of(person.pk, request.user)}
     if "HX-Request" in request.headers:
         return render(request, "smartlists/_of_person.html", context)
     title = _("Smart lists of %(person)s") % {"person": person}
-    return render(
-        request,
-        "smartlists/of_person.html",
-        {**admin.site.each_context(request), "title": title, "opts": SmartList._meta, **context},
-    )
+    return show_page(request, SmartList, "of_person", title, **context)
 
 
 def text(request: HttpRequest, pk: int) -> HttpResponse:
@@ -145,15 +141,8 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.place(request.user, partial(list_editing.arrange, smart_list, request.user)):
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_used_by", pk)
-    context = {
-        **admin.site.each_context(request),
-        "title": _("Folder and owner: %(name)s") % {"name": smart_list},
-        "opts": SmartList._meta,
-        "original": smart_list,
-        "form": form,
-        "back": reverse(f"{NAME}_used_by", args=[pk]),
-    }
-    return render(request, "people/place.html", context)
+    title, back = _("Folder and owner: %(name)s") % {"name": smart_list}, reverse(f"{NAME}_used_by", args=[pk])
+    return show_page(request, SmartList, "people/place.html", title, original=smart_list, form=form, back=back)
 
 
 @require_POST

@@ -95,7 +95,7 @@ def _who(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMa
 def enter_runs() -> int:
     """Let the next people of every run under way enter; return how many were looked at."""
     seen = 0
-    for pk in CampaignRun.objects.filter(state=CampaignRun.State.RUNNING).order_by("pk").values_list("pk", flat=True):
+    for pk in CampaignRun.objects.filter(CampaignRun.life.unended).order_by("pk").values_list("pk", flat=True):
         seen += _enter_some(pk)
     return seen
 
@@ -103,21 +103,18 @@ def enter_runs() -> int:
 @transaction.atomic
 def _enter_some(run_id: int) -> int:
     campaign_lifecycle.hold_position()
-    run = CampaignRun.objects.select_related("campaign").filter(pk=run_id).first()
-    if run is None or run.state != CampaignRun.State.RUNNING:
-        return 0
-    waiting = bitmap(run.members)
-    some = list(waiting[:BATCH])
-    campaign = run.campaign
-    campaign.version_id = run.version_id
-    listener = Listener(campaign, definition_of(run.version_id))
-    triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
-    run.members = BitMap(waiting - BitMap(some)).serialize()
-    run.entered += len(some)
-    if not waiting - BitMap(some):
-        run.state = CampaignRun.State.DONE
-    run.save(update_fields=["members", "entered", "state"])
-    return len(some)
+    with CampaignRun.claimed(run_id) as run:
+        if run is None:
+            return 0
+        waiting = bitmap(run.members)
+        some = list(waiting[:BATCH])
+        campaign = run.campaign
+        campaign.version_id = run.version_id
+        listener = Listener(campaign, definition_of(run.version_id))
+        triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
+        rest = BitMap(waiting - BitMap(some))
+        (run.beat if rest else run.finish)(members=rest.serialize(), entered=F("entered") + len(some))
+        return len(some)
 
 
 def enter_list_changes() -> int:

@@ -5,13 +5,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from activities.types import lifecycle
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.users import asking, deactivation
 from people.core import audit
 from people.core.models import Installation
 from people.core.notifications import Notice
+from people.definitions import lifecycle
 from people.lists import static_lists
 from smartlists.lists import editing as list_editing
 from tests.access.test_sign_in_audit import entries

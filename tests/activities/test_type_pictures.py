@@ -7,11 +7,12 @@ from django.test import Client
 
 from activities import icons
 from activities.models import ActivityType
-from activities.types import lifecycle
+from activities.types import pictures
 from activities.types.templates import TEMPLATES
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Installation
 from people.datatypes.registry import BY_NAME
+from people.definitions import lifecycle
 from tests.factories import activity, approved_type, draft_type, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -48,18 +49,18 @@ def test_a_name_proposes_an_icon_in_both_languages(name, icon):
 def test_a_picture_is_chosen_without_a_new_version_and_kept_within_the_offer(boss):
     check = approved_type()
     assert check.shown_icon == "payments" and 0 <= check.shown_colour < icons.COLOURS
-    lifecycle.depict(check, boss, "star", 3)
+    pictures.depict(check, boss, "star", 3)
     check.refresh_from_db()
     assert (check.shown_icon, check.shown_colour, check.draft) == ("star", 3, None)
     for icon, colour in (("<script>", None), ("star", icons.COLOURS), ("star", -1)):
         with pytest.raises(RejectedError):
-            lifecycle.depict(check, boss, icon, colour)
+            pictures.depict(check, boss, icon, colour)
     viewer = get_user_model().objects.create_user("quimby")
     viewer.groups.add(Group.objects.get(name="Viewer"))
     with pytest.raises(NotAllowedError):
-        lifecycle.depict(check, viewer, "star", 1)
+        pictures.depict(check, viewer, "star", 1)
     with pytest.raises(RejectedError):
-        lifecycle.depict(ActivityType.objects.get(pk=1), boss, "star", 1)
+        pictures.depict(ActivityType.objects.get(pk=1), boss, "star", 1)
 
 
 def test_the_page_keeps_icon_and_colour(client, boss):

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from activities.models import ActivityType
-from activities.types import drafts
 from config.access.clients import editing as client_editing
+from people.definitions import drafts
 from people.lists import static_lists
 from people.models import PersonField
 from tests.factories import MARKETO, activity, approved_type, draft_type, person, recorded

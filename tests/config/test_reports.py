@@ -18,6 +18,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from activities.log import reports as log_reports
 from activities.log import rollup
 from activities.models import Activity, ActivityType, ApprovedField
+from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 from people.lists import static_lists
@@ -245,9 +246,11 @@ def test_old_figures_are_shown_until_newer_ones_are_there(admin, many):
 
 def test_a_report_whose_job_was_killed_is_begun_again(admin, many):
     admin.get(URL, many)
-    StoredReport.objects.update(asked_at=timezone.now() - list_reports.GRACE)
+    StoredReport.objects.update(progressed_at=timezone.now() - timedelta(minutes=8))
+    assert work() == 1 and StoredReport.objects.get().state == "running"
+    job_model.reclaim()
     assert admin.get(URL, many).context["reply"].asked_at
-    assert ProcrastinateJob.objects.filter(task_name="smartlists.work_out_report").count() == 2
+    assert work() == 2 and StoredReport.objects.get().state == "done"
 
 
 def test_what_went_wrong_is_said_and_can_be_tried_again(admin, many, monkeypatch):

@@ -8,13 +8,13 @@ from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityType
-from activities.types import lifecycle
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, User
 from config.access.sign_in import sessions
 from config.access.users import limits, role_audit
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require
+from people.definitions import lifecycle
 from people.lists import static_lists
 from people.models import StaticList
 from smartlists.lists import editing as list_editing

@@ -142,7 +142,7 @@ class ImportCommand(BaseCommand):
                 report.writelines(import_report.lines(job))
         for failure in job.failures.order_by("row")[:SHOWN_FAILURES]:
             self.stderr.write(f"row {failure.row}, {import_report.sentences(failure)}")
-        if job.error:
+        if job.problem:
             raise CommandError(
                 f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
             )

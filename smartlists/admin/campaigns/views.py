@@ -3,22 +3,20 @@
 import tempfile
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people.core.admin.base import number
+from people.core.admin.base import number, require, show_page, tabs_of
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
-from smartlists.admin.base import require
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
@@ -49,28 +47,18 @@ def find(request: HttpRequest, pk: int) -> SmartCampaign:
 def page(
     request: HttpRequest, tab: str, campaign: SmartCampaign | None, title: str = "", **context: Any
 ) -> HttpResponse:
-    tabs = (
-        [(name, label, reverse(f"{NAME}_{view}", args=[campaign.pk])) for name, label, view in TABS] if campaign else ()
-    )
     may_run = request.user.has_perm(campaign_lifecycle.ACTIVATE)
-    return render(
-        request,
-        f"smartlists/campaign_{tab}.html",
-        {
-            **admin.site.each_context(request),
-            "title": str(campaign or title),
-            "opts": SmartCampaign._meta,
-            "health": health_of(campaign, Catalogue()) if campaign else (),
-            "campaign": campaign,
-            "tab": tab,
-            "tabs": tabs,
-            "may_run": may_run,
-            "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
-            "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
-            "zone": timezone.get_current_timezone_name(),
-            **context,
-        },
-    )
+    head = {
+        "health": health_of(campaign, Catalogue()) if campaign else (),
+        "campaign": campaign,
+        "tab": tab,
+        "tabs": tabs_of(campaign, TABS),
+        "may_run": may_run,
+        "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
+        "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
+        "zone": timezone.get_current_timezone_name(),
+    }
+    return show_page(request, SmartCampaign, f"campaign_{tab}", str(campaign or title), **{**head, **context})
 
 
 def health_of(campaign: SmartCampaign, names: Catalogue) -> list[str]:

@@ -277,7 +277,7 @@ def test_an_activity_is_recorded_by_hand(admin):
 
 
 def test_a_type_approved_while_somebody_fills_the_form(admin):
-    from activities.types import lifecycle
+    from people.definitions import lifecycle
 
     check, ann = approved_type(), person()
     edit_description(check, "two")

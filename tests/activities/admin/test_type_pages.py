@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from activities.log import rollup
 from activities.models import Activity, ActivityType
-from activities.types import lifecycle
 from people.core.models import Folder
+from people.definitions import lifecycle
 from tests.factories import CHECK_FIELDS, activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from smartlists.campaigns import dispatcher
+from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
@@ -87,6 +88,20 @@ def test_a_step_offers_no_field_that_the_product_keeps_itself(client, marketer):
     offered = page[page.index('name="steps.0.field"') :].split("</select>")[0]
     assert 'value="person_score"' in offered
     assert 'value="created_at"' not in offered and 'value="updated_at"' not in offered
+
+
+def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client, marketer):
+    approved_type()
+    saved = draft(add_to(a_list()), name="Big cheques")
+    form = form_of(client.get(at("change", saved.pk)))
+    campaign_lifecycle.delete(saved, None)
+    assert client.post(at("panel", saved.pk), form).status_code == 200
+    form = pressed(client, at("change", saved.pk), form, "step_add:", **{"choice:step_add:": "wait"})
+    page = client.post(at("change", saved.pk), {**form, "do": "save", "description": "kept"})
+    assert "deleted while you were editing" in page.text and f'action="{at("add")}"' in page.text
+    assert client.post(at("add"), {**form_of(page), "do": "save"}).status_code == 302
+    made = SmartCampaign.objects.get()
+    assert made.description == "kept" and [step["do"] for step in made.definition["steps"]] == ["add_to_list", "wait"]
 
 
 def test_what_was_saved_comes_back_into_the_form(client, marketer):

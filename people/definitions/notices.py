@@ -6,11 +6,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.translation import gettext_lazy
 
-from activities.models import ActivityType, ActivityVersion
 from people.core import notifications
 from people.core.notifications import Kind
-
-PAGE = "admin:activities_activitytype_change"
+from people.definitions.kinds import kind_of
+from people.definitions.models import Definition, Version
 
 notifications.describe(
     {
@@ -28,27 +27,34 @@ notifications.describe(
 )
 
 
-def draft_waits(activity_type: ActivityType, draft: ActivityVersion, by: Any) -> None:
+def draft_waits(definition: Definition, draft: Version, by: Any) -> None:
     """Tell those who may approve, but not who made the draft."""
-    notifications.tell(_approvers() - _hands(by), "draft_waits", PAGE, activity_type.pk, name=draft.name)
+    _tell(_approvers(definition) - _hands(by), "draft_waits", definition, name=draft.name)
 
 
-def draft_approved(activity_type: ActivityType, draft: ActivityVersion, by: Any) -> None:
-    editors = set(draft.editors.values_list("pk", flat=True)) - _hands(by)
-    notifications.tell(editors, "draft_approved", PAGE, activity_type.pk, name=draft.name, version=draft.number)
+def draft_approved(definition: Definition, draft: Version, by: Any) -> None:
+    _tell(_editors(draft) - _hands(by), "draft_approved", definition, name=draft.name, version=draft.number)
 
 
-def draft_returned(activity_type: ActivityType, draft: ActivityVersion, by: Any) -> None:
-    editors = set(draft.editors.values_list("pk", flat=True)) - _hands(by)
-    notifications.tell(editors, "draft_returned", PAGE, activity_type.pk, name=draft.name, reason=draft.return_reason)
+def draft_returned(definition: Definition, draft: Version, by: Any) -> None:
+    _tell(_editors(draft) - _hands(by), "draft_returned", definition, name=draft.name, reason=draft.return_reason)
+
+
+def _tell(users: set[int], kind: str, definition: Definition, **parameters: Any) -> None:
+    notifications.tell(users, kind, kind_of(definition).page, definition.pk, **parameters)
+
+
+def _editors(draft: Version) -> set[int]:
+    return set(draft.editors.values_list("pk", flat=True))
 
 
 def _hands(by: Any) -> set[int]:
     return set() if by is None else {by.pk, getattr(by, "owner_id", None) or by.pk}
 
 
-def _approvers() -> set[int]:
-    right = {"codename": "approve_activitytype", "content_type__app_label": "activities"}
+def _approvers(definition: Definition) -> set[int]:
+    app_label, codename = kind_of(definition).right("approve").split(".")
+    right = {"codename": codename, "content_type__app_label": app_label}
     by_group = Q(**{f"groups__permissions__{name}": value for name, value in right.items()})
     directly = Q(**{f"user_permissions__{name}": value for name, value in right.items()})
     users = get_user_model().objects.filter(Q(is_superuser=True) | by_group | directly, is_active=True)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0014_import_undo"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("people", "0015_jobs"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(

@@ -27,7 +27,7 @@ UNCOUNTED = "drop function count_people() cascade; drop function count_state_of_
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0015_notes")]
+    dependencies = [("people", "0016_notes")]
 
     operations = [
         migrations.CreateModel(
