@@ -10,6 +10,7 @@ from people.files.imports import runner as import_runner
 from people.lists import static_lists
 from people.persons import bulk, deletion, duplicates, import_undo
 from people.persons import merge as person_merge
+from people.persons import size as person_size
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
@@ -52,6 +53,7 @@ def remove_old_files(timestamp: int) -> None:
 @app.task(name="people.add_up_lists", queue="people", queueing_lock="people.add_up_lists", pass_context=False)
 def add_up_lists(timestamp: int) -> None:
     static_lists.add_up()
+    person_size.add_up()
 
 
 @app.task(name="people.clear_field", queue="people", pass_context=False)

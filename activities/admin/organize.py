@@ -10,9 +10,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from activities import icons
 from activities.admin.base import find_type, show
+from activities.admin.type_wizard import chosen_picture
 from activities.models import ActivityType
 from activities.types import files as type_files
+from activities.types import pictures
 from activities.types.definition import DELETE, EDIT
 from people.admin.forms import PlaceForm
 from people.core import words
@@ -36,6 +39,28 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(back)
     title = _("Folder and owner: %(name)s") % {"name": activity_type}
     return show(request, "people/place.html", title, activity_type=activity_type, form=form, back=back)
+
+
+def depict(request: HttpRequest, pk: int) -> HttpResponse:
+    """Choose the icon and the colour of a type; they hold at once, whatever the version."""
+    activity_type = find_type(request, pk, pictures.EDIT)
+    if activity_type.is_standard:
+        raise PermissionDenied
+    if request.method == "POST":
+        pictures.depict(activity_type, request.user, *chosen_picture(request.POST))
+        messages.success(request, _("Saved."))
+        return redirect("admin:activities_activitytype_change", pk)
+    return show(
+        request,
+        "picture",
+        _("Icon and colour: %(name)s") % {"name": activity_type},
+        activity_type=activity_type,
+        icons=icons.WORDS,
+        colours=range(icons.COLOURS),
+        icon=activity_type.icon,
+        colour=activity_type.colour,
+        proposed_icon=icons.propose(str(activity_type), activity_type.api_name),
+    )
 
 
 def deleted(request: HttpRequest) -> HttpResponse:

@@ -75,6 +75,7 @@ def _actions(request: HttpRequest, activity_type: ActivityType, steps: list[tupl
     may_delete = any(name == "delete" for name, _step in steps)
     return menu(
         *(entry for entry, step in others if not step.is_dangerous),
+        *((Action(_("Icon and colour"), picture),) if (picture := address("picture", EDIT, activity_type.pk)) else ()),
         duplicate=f"{copy}?like={activity_type.pk}" if copy else "",
         place=address("place", EDIT, activity_type.pk),
         export=(Action(_("Export the schema"), f"{export}?type={activity_type.pk}"),),

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,6 +20,7 @@ from activities.admin.base import find_type, show
 from activities.admin.forms import TypeForms
 from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
+from activities.templatetags.activity_tags import picture
 from activities.types import standard as standard_types
 from people.core import installation
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
@@ -47,7 +49,9 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         wanted = self.states.get(self.value() or "")
-        return queryset if wanted is None else queryset.filter(wanted)
+        if wanted is not None:
+            return queryset.filter(wanted)
+        return queryset if request.GET.get("q") else queryset.filter(is_standard=False)
 
 
 _LAST_SEEN = Subquery(
@@ -89,6 +93,11 @@ class ActivityTypeAdmin(PagesAdmin):
             )
         )
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """A team's own types; the standard ones in a tab of their own, and where a search or a state asks for them."""
+        self_shown = {"is_standard_tab": request.GET.get("state") == "standard"}
+        return super().changelist_view(request, {**(extra_context or {}), **self_shown})
+
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")
 
@@ -100,7 +109,7 @@ class ActivityTypeAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:
-        return str(activity_type)
+        return format_html("{} {}", picture(activity_type), activity_type)
 
     @admin.display(description=gettext_lazy("State"))
     def state_badge(self, activity_type: ActivityType) -> str:
@@ -132,6 +141,7 @@ class ActivityTypeAdmin(PagesAdmin):
             ("<int:pk>/used-by/", type_detail.uses, "used_by"),
             ("<int:pk>/developers/", type_detail.developers, "developers"),
             ("<int:pk>/place/", organize.place, "place"),
+            ("<int:pk>/picture/", organize.depict, "picture"),
             ("<int:pk>/edit/", edit, "edit"),
             ("<int:pk>/step/<str:step>/", transitions.step, "step"),
         )
@@ -141,6 +151,7 @@ class ActivityTypeAdmin(PagesAdmin):
         return [
             path("timeline/<int:person_id>/", wrap(timeline.timeline), name="activities_timeline"),
             path("timeline/<int:person_id>/export/", wrap(timeline.export), name="activities_timeline_export"),
+            path("timeline/<int:person_id>/numbers/", wrap(timeline.numbers), name="activities_timeline_numbers"),
             path("record/<int:person_id>/", wrap(record.record), name="activities_record"),
             *super().get_urls(),
         ]

@@ -322,6 +322,28 @@ def timeline_with_types(
         return [], set(cursor.fetchone()[0] or ())
 
 
+@dataclass(frozen=True, slots=True)
+class TypeCount:
+    """How often somebody did something, and when last."""
+
+    type_id: int
+    count: int
+    last: datetime
+
+
+def count_by_type(person_id: int, among: int) -> list[TypeCount]:
+    """What the person's `among` latest activities were, the most frequent first; one look into their index."""
+    newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id", "occurred_at")[:among]
+    sql, parameters = newest.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select activity_type_id, count(*), max(occurred_at) from ({sql}) latest
+            group by activity_type_id order by 2 desc, 1""",
+            parameters,
+        )
+        return [TypeCount(*row) for row in cursor.fetchall()]
+
+
 def latest(type_id: int, limit: int) -> list[Activity]:
     """The activities of a type that occurred last, the newest first; one look into its index."""
     return list(Activity.objects.filter(activity_type_id=type_id).order_by("-occurred_at")[:limit])

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from activities import labels, querysets
+from activities import icons, labels, querysets
 from people.datatypes.registry import CHOICES_FOR_ACTIVITIES
 from people.definitions.models import (
     DefinedField,
@@ -34,6 +34,9 @@ class ActivityType(Definition):
     draft = models.OneToOneField(
         "ActivityVersion", models.SET_NULL, null=True, blank=True, editable=False, related_name="draft_of"
     )
+    # what it looks like, whatever the version; empty: as its names propose
+    icon = models.CharField(_("icon"), max_length=40, blank=True, default="", db_default="")
+    colour = models.PositiveSmallIntegerField(_("colour"), null=True, blank=True)
 
     objects = querysets.ActivityTypeQuerySet.as_manager()
 
@@ -56,6 +59,16 @@ class ActivityType(Definition):
 
     def __str__(self) -> str:
         return labels.shown(self.shown.name, self.is_standard) if self.shown else self.api_name
+
+    @property
+    def shown_icon(self) -> str:
+        """The icon that was chosen, else the one that its names propose."""
+        return self.icon or icons.propose(self.api_name)
+
+    @property
+    def shown_colour(self) -> int:
+        """The palette's colour that was chosen, else one by its id."""
+        return self.colour if self.colour is not None else icons.colour_of(self.pk)
 
     @property
     def shown_filter_name(self) -> str:

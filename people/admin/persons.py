@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action
 
-from people.admin import bulk, delete
+from people.admin import bulk, delete, profile
 from people.admin import duplicates as admin_duplicates
 from people.admin import merge as admin_merge
 from people.admin.forms import ValuesForm, list_choices
@@ -26,7 +26,9 @@ from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticList, StaticListMember
 from people.persons import duplicates, upsert
 from people.persons import merge as person_merge
+from people.persons import size as person_size
 from people.querysets import FOUND_BY
+from people.templatetags.people_tags import avatar
 
 LISTS_SHOWN = 100
 
@@ -70,7 +72,7 @@ class ListFilter(admin.SimpleListFilter):
 @admin.register(Person)
 class PersonAdmin(PagesAdmin):
     sortable_by = ()
-    list_display = ("shown_name", "email", "company", "country", "timeline")
+    list_display = ("shown_name", "email", "company", "country")
     list_display_links = ("shown_name",)
     list_filter = (UnsubscribedFilter, InvalidFilter, ListFilter)
     search_fields = FOUND_BY
@@ -99,13 +101,25 @@ class PersonAdmin(PagesAdmin):
         """On the index of people's words; the words of a name may come in any order."""
         return queryset.newest_beginning_with(search_term), False
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "people_count": person_size.size()})
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Names lead to the timeline, which a profile starts with, as far as the reader may see activities."""
+        name = "profile_link" if request.user.has_perm("activities.view_activity") else "shown_name"
+        return (name, *self.list_display[1:])
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        return ("shown_name",) if "shown_name" in list_display else None
+
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, person: Person) -> str:
-        return str(person)
+        return format_html('<span class="ca-who">{} <bdi>{}</bdi></span>', avatar(str(person), person.pk), person)
 
-    @admin.display(description=gettext_lazy("Activities"))
-    def timeline(self, person: Person) -> str:
-        return format_html('<a href="{}">{}</a>', reverse("admin:activities_timeline", args=[person.pk]), _("Timeline"))
+    @admin.display(description=gettext_lazy("Name"))
+    def profile_link(self, person: Person) -> str:
+        timeline = reverse("admin:activities_timeline", args=[person.pk])
+        return format_html('<a class="ca-link" href="{}">{}</a>', timeline, self.shown_name(person))
 
     @action(description=gettext_lazy("Merge…"))
     def merge_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
@@ -137,6 +151,7 @@ class PersonAdmin(PagesAdmin):
     def own_pages(self) -> OwnPages:
         return [
             ("<int:pk>/lists/", self.lists_view, "lists"),
+            *profile.urls(self),
             *delete.urls(self),
             *admin_merge.urls(self),
             *admin_duplicates.urls(self),

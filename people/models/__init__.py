@@ -5,10 +5,10 @@ from people.core.metrics import Measurement
 from people.core.models import Folder, Installation
 from people.core.notifications import Notice, NoticeSwitch
 from people.files.models import Export, Import, ImportFailure
-from people.models.history import PersonDeletion, PersonMerge
+from people.models.history import PersonDeletion, PersonMerge, PersonNote
 from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch
 from people.models.lists import StaticList, StaticListCount, StaticListMember
-from people.models.person import Person, PersonField, PersonKey
+from people.models.person import Person, PersonCount, PersonField, PersonKey
 
 __all__ = [
     "BulkAction",
@@ -25,10 +25,12 @@ __all__ = [
     "Notice",
     "NoticeSwitch",
     "Person",
+    "PersonCount",
     "PersonDeletion",
     "PersonField",
     "PersonKey",
     "PersonMerge",
+    "PersonNote",
     "StaticList",
     "StaticListCount",
     "StaticListMember",

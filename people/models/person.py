@@ -108,6 +108,22 @@ class Person(models.Model):
         return self.state == self.State.LIVE
 
 
+class PersonCount(models.Model):
+    """How many people came to be live, or ceased to be, by some statements; their sum is how many are now.
+
+    Written by triggers, a row a statement, so that nobody waits for anybody; added up by `people.persons.size`.
+    """
+
+    people = models.BigIntegerField()
+
+    class Meta:
+        db_table = "person_count"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.people:+}"
+
+
 class PersonField(models.Model):
     """One field that describes people: a standard one (a column) or one that the team added (in `fields`)."""
 

@@ -11,6 +11,7 @@ from people.core.source import Channel
 from people.fields import catalog
 from people.lists import memberships
 from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
+from people.notes import notebook
 from people.privacy import erasure
 
 
@@ -40,6 +41,14 @@ def register() -> None:
             touched=personal_data.touched_by_rows(
                 "static_list_member", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
             ),
+        ),
+        RowsOf(
+            "person_note",
+            ("person_id",),
+            _("notes of colleagues"),
+            merge=notebook.merge,
+            undo=notebook.unmerge,
+            export=notebook.export,
         ),
         # only live people are merged
         RowsOf(

@@ -59,8 +59,8 @@ class PagesAdmin(WordSearch, ModelAdmin):
         """What `verb` returns (True for nothing), or None when it refused, which the next page then says."""
         try:
             result = verb()
-        except NotAllowedError:
-            raise PermissionDenied from None
+        except NotAllowedError as refusal:
+            raise PermissionDenied(refusal.problems[0].expected) from None
         except RejectedError as refusal:
             for problem in refusal.problems[:SHOWN_PROBLEMS]:
                 messages.error(request, said(problem))
@@ -116,9 +116,10 @@ def source_of(request: HttpRequest) -> Source:
 
 
 def require(request: HttpRequest, *rights: str) -> None:
-    """Raise PermissionDenied unless the reader has all of `rights`."""
-    if not request.user.has_perms(rights):
-        raise PermissionDenied
+    """Raise PermissionDenied, naming the first that lacks, unless the reader has all of `rights`."""
+    for right in rights:
+        if not request.user.has_perm(right):
+            raise PermissionDenied(right)
 
 
 def number(text: str | None, otherwise: T | int = 0) -> T | int:

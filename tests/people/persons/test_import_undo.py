@@ -309,4 +309,4 @@ def test_links_lead_to_what_came_in_and_what_was_refused(client, admin_user):
     assert client.get(refused).status_code == 200
     assert "No. 2" not in client.get(refused.replace(f"={job.pk}", f"={job.pk + 1}")).content.decode()
     upload = client.get("/admin/people/import/add/").content.decode()
-    assert "dropping.js" in upload and "data-drop" in upload
+    assert "drop-zone.js" in upload and "data-drop" in upload

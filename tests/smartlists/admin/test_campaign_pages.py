@@ -82,6 +82,15 @@ def test_a_campaign_is_built_without_javascript(client, marketer):
     assert "Ann Lee" in results and "Add to the static list “VIPs”" in results and "Add 5 to Person Score" in results
 
 
+def test_a_step_offers_no_field_that_the_product_keeps_itself(client, marketer):
+    url = at("add")
+    form = form_of(client.get(url))
+    page = client.post(url, {**form, "do": "step_add:", "choice:step_add:": "change_field"}).content.decode()
+    offered = page[page.index('name="steps.0.field"') :].split("</select>")[0]
+    assert 'value="person_score"' in offered
+    assert 'value="created_at"' not in offered and 'value="updated_at"' not in offered
+
+
 def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client, marketer):
     approved_type()
     saved = draft(add_to(a_list()), name="Big cheques")

@@ -23,7 +23,13 @@ function lineOf(series, number, all, format) {
   };
   if (series.isBefore) return { ...line, dash: [5, 4], width: 1.5, points: { show: false } };
   if (all.length > 1) return line;
-  return { ...line, width: 0, fill: colour, paths: uPlot.paths.bars({ size: [0.75, 48, 2], radius: 0.15 }), points: { show: false } };
+  return {
+    ...line,
+    width: 0,
+    fill: colour,
+    paths: uPlot.paths.bars({ size: [0.75, 48, 2], radius: 0.15 }),
+    points: { show: false },
+  };
 }
 
 function options(place, chart, width, height) {
@@ -36,7 +42,10 @@ function options(place, chart, width, height) {
   return {
     width,
     height,
-    scales: { x: { time: false, range: () => [-0.5, last + 0.5] }, y: { range: (_plot, _least, most) => [0, Math.max(most, 1) * 1.08] } },
+    scales: {
+      x: { time: false, range: () => [-0.5, last + 0.5] },
+      y: { range: (_plot, _least, most) => [0, Math.max(most, 1) * 1.08] },
+    },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     legend: { live: true },
     axes: [
@@ -51,7 +60,9 @@ function options(place, chart, width, height) {
         ...common,
         grid: { stroke: style("--ca-grid"), width: 1 },
         size: 56,
-        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500].flatMap((step) => [1, 1e3, 1e6, 1e9].map((factor) => step * factor)).sort((a, b) => a - b),
+        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500]
+          .flatMap((step) => [1, 1e3, 1e6, 1e9].map((factor) => step * factor))
+          .sort((a, b) => a - b),
         values: (_plot, splits) => splits.map((split) => short.format(split)),
       },
     ],

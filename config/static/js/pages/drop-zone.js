@@ -1,5 +1,4 @@
 // What has `data-drop` takes a file that is dropped on it into its file input, as if it had been chosen.
-"use strict";
 
 for (const zone of document.querySelectorAll("[data-drop]")) {
   const input = zone.querySelector("input[type=file]");
