@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
+TEMPLATES = $(shell find templates -name '*.html')
+BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 
 .PHONY: help run test test-fast format lint bench load neighbours sbom pins clean install install-test browser
 
@@ -16,23 +18,27 @@ run: install  ## run the product on PORT (8000)
 	@python manage.py first_start
 	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
 
-test: install-test lint browser node_modules/axe-core/axe.min.js  ## everything: lint, migrations, all tests
+test: install-test lint browser  ## everything: lint, migrations, all tests
 	@python manage.py makemigrations --check --dry-run
 	@pytest -n 2 -rsR
 
 test-fast: install-test  ## the tests for the inner loop: neither slow ones nor the browser's
 	@pytest -n 2 -m "not slow and not e2e"
 
-format: install-test  ## format the Python code and sort its imports
+format: install-test node_modules/.installed  ## format Python code, templates and scripts
 	@ruff check --fix-only --select I .
 	@ruff format .
+	@djade --target-version 5.2 $(TEMPLATES) || true
+	@$(BIOME) format --write .
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-lint: install-test  ## check style, formatting, layers and types
+lint: install-test node_modules/.installed  ## check style, formatting, layers and types
 	@ruff check .
 	@ruff format --check .
+	@djade --target-version 5.2 --check $(TEMPLATES)
+	@$(BIOME) check .
 	@lint-imports
 	@mypy people activities smartlists config
 
@@ -46,11 +52,11 @@ browser:
 			>/dev/null 2>&1 || echo "Chromium could not be installed: browser tests are skipped."; \
 	else echo "There is no Chromium, and installing it needs root and apt-get: browser tests are skipped."; fi
 
-# The rules of accessibility that the browser tests apply, where npm is there; else those tests are skipped.
-node_modules/axe-core/axe.min.js: package.json
+# The linter of scripts, and the rules of accessibility that browser tests apply: where npm is there.
+node_modules/.installed: package.json
 	@if command -v npm >/dev/null; then npm install --no-audit --no-fund --ignore-scripts --no-package-lock --silent \
-		&& touch $@ || echo "axe-core could not be installed: tests of accessibility are skipped."; \
-	else echo "There is no npm: tests of accessibility are skipped."; fi
+		&& touch $@ || echo "npm could not install: scripts are not checked, tests of accessibility are skipped."; \
+	else echo "There is no npm: scripts are not checked, tests of accessibility are skipped."; fi
 
 pins:  ## renew the pinned requirements
 	@for set in base test; do uv pip compile --python-version 3.11 --universal --generate-hashes \

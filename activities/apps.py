@@ -13,6 +13,7 @@ class ActivitiesConfig(AppConfig):
         from activities.log import personal_data as log_personal_data
         from activities.recording import import_target as activity_import_target  # noqa: F401 (what files can hold)
         from activities.recording import person_changes, quarantine
+        from activities.types import definition  # noqa: F401 (what people define)
         from activities.types import standard as standard_types
         from people import events
 

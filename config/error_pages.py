@@ -6,11 +6,28 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from config.access.users import asking, rights
 from config.api import errors as api_errors
 from config.marketo.wire import middleware as marketo_middleware
 from config.marketo.wire import responses
 from config.observability import outages
 from people.core.errors import Problem
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403 for pages: says what is missing, who has it, and lets the reader ask them."""
+    context: dict[str, Any] = {}
+    user = getattr(request, "user", None)  # none where a request is refused before it is known whose it is
+    if user is not None and user.is_authenticated and request.path.startswith("/admin/"):
+        right = asking.right_of(request.path, exception.args[0] if exception.args else "")
+        holders = asking.holders(right, user)
+        context = {
+            "right": right,
+            "what": rights.names([right]).get(right, ""),
+            "path": request.path,
+            "holders": asking.in_words(holders),
+        }
+    return render(request, "403.html", context, status=403)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -62,17 +62,14 @@ give_memory_back()  # before the processes are forked, which inherit it
 
 
 def post_worker_init(worker):
-    """Django is loaded: have it collected no more, and this process write its usage statistics while it serves."""
-    from config.marketo.wire.usage import Flusher
-
+    """Django is loaded: have it collected no more."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    worker.usage_flusher = Flusher()
-    worker.usage_flusher.start()
 
 
-def worker_exit(_server, worker):
-    if hasattr(worker, "usage_flusher"):
-        worker.usage_flusher.stopping.set()
-        worker.usage_flusher.flush()
+def worker_exit(_server, _worker):
+    """Have it written what this process has counted."""
+    from people.core import counters
+
+    counters.end()

@@ -20,7 +20,7 @@ from people.core.errors import Problem
 
 API = "/api/v1/"
 # where everybody who is signed in gets to, whatever they still have to do
-OPEN = ("/admin/login/", "/admin/logout/", "/account/", "/i18n/", "/healthz", "/readyz", "/static/")
+OPEN = ("/admin/login/", "/admin/logout/", "/account/", "/join/", "/i18n/", "/healthz", "/readyz", "/static/")
 
 
 class SignInMiddleware:

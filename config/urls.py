@@ -4,14 +4,16 @@ from django.views.generic import RedirectView
 
 from config.access.audit import views as audit_views
 from config.access.clients import token_views
+from config.access.sign_in import joining
 from config.access.sign_in.account import ACCOUNT, ENTRANCE
 from config.observability import metrics
 from config.operations import status
 from config.operations.health import healthz, readyz
+from config.pages import asking, components, setup
 from config.pages import notifications as notification_pages
 from config.pages import reports as report_pages
-from config.pages import setup
 
+handler403 = "config.error_pages.forbidden"
 handler500 = "config.error_pages.server_error"
 
 urlpatterns = [
@@ -23,10 +25,13 @@ urlpatterns = [
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(report_pages.page), name="reports"),
     path("admin/notices/", admin.site.admin_view(notification_pages.page), name="notices"),
+    path("admin/components/", admin.site.admin_view(components.page), name="components"),
     path("admin/status/", admin.site.admin_view(status.page), name="status"),
     path("admin/tokens/", admin.site.admin_view(token_views.page), name="tokens"),
     path("admin/audit/", admin.site.admin_view(audit_views.page), name="audit"),
     path("admin/audit/export/", admin.site.admin_view(audit_views.export), name="audit-export"),
+    path("admin/ask/", admin.site.admin_view(asking.page), name="ask"),
+    path("join/", joining.join, name="join"),
     path("setup/", admin.site.admin_view(setup.view), name="setup"),
     path("api/", include("config.api.urls")),
     path("admin/login/", include(ENTRANCE)),

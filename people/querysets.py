@@ -2,125 +2,124 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
+from django.contrib.postgres.search import SearchVectorField
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
-from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models import F, Func, Q, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
-from people.datatypes.canonical import text_key
+from people.core import words
 from people.datatypes.keys import MAX_ID
 
-if TYPE_CHECKING:
-    from people.models import Person, PersonDeletion, PersonField, PersonMerge, StaticList, StaticListMember
-
+M = TypeVar("M", bound=models.Model)
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
-MAX_WORDS = 5
-# people looked at first where several words are searched for; how many of them have to be found for that to do; and
-# how many are named at most otherwise
-NEAREST, ENOUGH, NAMED = 20_000, 100, 10_000
+FOUND_BY = ("email", "first_name", "middle_name", "last_name", "company")  # together they have an index of their words
+# people looked at first where words are searched for; how many of them have to be found for that to do; and how many
+# are named at most otherwise
+NEAREST, ENOUGH, NAMED = 500, 10, 1_000
 
 
-def _beginning_with(rows: Any, text: str, person: str = "") -> Any:
-    words = text_key(text.replace("\0", " ")).split()[:MAX_WORDS]
-    if words:
-        rows = rows.alias(**{f"lower_{name}": Lower(f"{person}{name}") for name in SEARCHED})
-    for word in words:
-        rows = rows.filter(reduce(or_, (Q(**{f"lower_{name}__startswith": word}) for name in SEARCHED)))
-    return rows
+def person_words(person: str = "", *, is_indexed: bool = True) -> Any:
+    """The words of a person's names, e-mail and company: as the index `person_words` has them, or cut from each row."""
+    columns = (F(f"{person}{name}") for name in FOUND_BY)
+    found = Func(*columns, function="person_words", output_field=SearchVectorField())
+    return found if is_indexed else Coalesce(found, Value("", output_field=SearchVectorField()))
 
 
-def _few(found: Any, nearest: Any, column: str) -> list[int] | None:
-    """The ids of all who are `found`, or None where the page finds its rows by walking to them.
+def _quickly(rows: Any, text: str, person: str, nearest: Q, column: str) -> Any:
+    """Those of `rows` whose `person` is found by `text`, in the form in which a page of them is read quickly.
 
-    Where several words are each frequent but seldom together, PostgreSQL would walk through everybody. So the `nearest`
-    are looked at first; when too few of them are found, all are named, unless they are many. Where the nearest end is a
-    value, not a subquery: of that PostgreSQL would guess that a third of all are near, and read the table whole.
+    Where a search finds many, a page is full after a walk past a few people; elsewhere the walk would cut the words of
+    everybody, so that all who are found are read off the index first. Which it is, the `nearest` people say:
+    PostgreSQL's own guess of how many have two words, or begin so, is worth little.
     """
-    if len(nearest.order_by()[:ENOUGH].values_list(column)) == ENOUGH:
-        return None
-    sql, parameters = found.order_by().values(column).query.sql_with_params()
+    walked = words.with_words(rows, text, person_words(person, is_indexed=False))
+    if len(walked.filter(nearest).order_by()[:ENOUGH].values_list(column)) == ENOUGH:
+        return walked
+    found = words.with_words(rows, text, person_words(person)).order_by().values(column)
+    try:
+        sql, parameters = found.query.sql_with_params()
+    except EmptyResultSet:
+        return walked
+    indexed = f"with found as materialized ({sql}) select * from found"
     with connections[found.db].cursor() as cursor:
-        cursor.execute(f"with found as materialized ({sql}) select * from found limit {NAMED + 1}", parameters)
+        cursor.execute(f"{indexed} limit {NAMED + 1}", parameters)
         ids = [person_id for (person_id,) in cursor.fetchall()]
-    return None if len(ids) > NAMED else ids
+    return rows.filter(**{f"{column}__in": ids if len(ids) <= NAMED else RawSQL(indexed, parameters)})
 
 
-class PersonQuerySet(models.QuerySet["Person"]):
-    def live(self) -> "PersonQuerySet":
+class PersonQuerySet(models.QuerySet[M]):
+    def live(self) -> Self:
         """People who are on lists and pages: neither deleted, merged nor erased."""
         return self.filter(state="live")
 
-    def beginning_with(self, text: str) -> "PersonQuerySet":
-        """People of whom every word of `text` begins the e-mail, a name or the company; on the lower-case indexes."""
-        return _beginning_with(self, text)
+    def beginning_with(self, text: str) -> Self:
+        """People of whom every word of `text` begins a word of the e-mail, a name or the company."""
+        return words.with_words(self, text, person_words())
 
-    def newest_beginning_with(self, text: str) -> "PersonQuerySet":
+    def newest_beginning_with(self, text: str) -> Self:
         """The same people as `beginning_with`, for a page that begins with the newest."""
-        found = self.beginning_with(text)
-        if len(text.split()) < 2:
-            return found
-        newest = self.model.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        ids = _few(found, found.filter(pk__gt=newest - NEAREST), "pk")
-        return found if ids is None else self.filter(pk__in=ids)
+        if not text.strip():
+            return self
+        newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
+        return _quickly(self, text, "", Q(pk__gt=newest - NEAREST), "pk")
 
-    def with_email(self, emails: Iterable[str]) -> "PersonQuerySet":
+    def with_email(self, emails: Iterable[str]) -> Self:
         """People whose e-mail is one of `emails`, compared without case."""
         return self.alias(email_lower=Lower("email")).filter(email_lower__in=[email.lower() for email in emails])
 
 
-class PersonFieldQuerySet(models.QuerySet["PersonField"]):
-    def custom(self) -> "PersonFieldQuerySet":
+class PersonFieldQuerySet(models.QuerySet[M]):
+    def custom(self) -> Self:
         return self.filter(is_standard=False)
 
-    def shown(self) -> "PersonFieldQuerySet":
+    def shown(self) -> Self:
         return self.filter(is_hidden=False)
 
 
-class StaticListQuerySet(models.QuerySet["StaticList"]):
-    def shown(self) -> "StaticListQuerySet":
+class StaticListQuerySet(models.QuerySet[M]):
+    def shown(self) -> Self:
         """Lists that are not put away."""
         return self.filter(is_archived=False)
 
-    def of_person(self, person_id: int) -> "StaticListQuerySet":
+    def of_person(self, person_id: int) -> Self:
         return self.filter(members__person_id=person_id)
 
 
-class StaticListMemberQuerySet(models.QuerySet["StaticListMember"]):
-    def of_list(self, static_list_id: int) -> "StaticListMemberQuerySet":
+class StaticListMemberQuerySet(models.QuerySet[M]):
+    def of_list(self, static_list_id: int) -> Self:
         """Who is on the list, by person id: never somebody deleted, merged or erased."""
         return self.filter(static_list_id=static_list_id).order_by("person_id")
 
-    def beginning_with(self, text: str) -> "StaticListMemberQuerySet":
+    def beginning_with(self, text: str) -> Self:
         """Members whom `PersonQuerySet.beginning_with` would find, for a page of one list by person id."""
-        found = _beginning_with(self, text, "person__")
-        if len(text.split()) < 2:
-            return found
+        if not text.strip():
+            return self
         ids_in_order = self.order_by("person_id").values_list("person_id", flat=True)
         last = next(iter(ids_in_order[NEAREST : NEAREST + 1]), MAX_ID)
         # said of the person, too: the planner does not conclude it from what joins the two
-        ids = _few(found, found.filter(person_id__lt=last, person__id__lt=last), "person_id")
-        return found if ids is None else self.filter(person_id__in=ids)
+        return _quickly(self, text, "person__", Q(person_id__lt=last, person__id__lt=last), "person_id")
 
 
-class PersonDeletionQuerySet(models.QuerySet["PersonDeletion"]):
-    def restorable(self) -> "PersonDeletionQuerySet":
+class PersonDeletionQuerySet(models.QuerySet[M]):
+    def restorable(self) -> Self:
         """Deletions that can still be taken back, the latest first."""
         since = timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
         return self.filter(deleted_at__gt=since).order_by("-deleted_at", "-person_id")
 
 
-class PersonMergeQuerySet(models.QuerySet["PersonMerge"]):
-    def of_people(self, person_ids: Iterable[int]) -> "PersonMergeQuerySet":
+class PersonMergeQuerySet(models.QuerySet[M]):
+    def of_people(self, person_ids: Iterable[int]) -> Self:
         """Merges, undone ones included, in which one of the people took part."""
         ids = list(person_ids)
         return self.filter(Q(winner__in=ids) | Q(loser_ids__overlap=ids))
 
-    def standing(self) -> "PersonMergeQuerySet":
+    def standing(self) -> Self:
         """Merges that were not undone, the latest first."""
         return self.filter(undone_at__isnull=True).order_by("-merged_at", "-pk")

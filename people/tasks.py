@@ -1,10 +1,8 @@
 """Background jobs: they take ids, may run twice, and go on where a killed worker stopped."""
 
-from collections.abc import Callable, Iterable
-
 from procrastinate.contrib.django import app
 
-from people.core import notifications
+from people.core import job_model, jobs, notifications
 from people.fields import editing as field_editing
 from people.files import cleanup as file_cleanup
 from people.files.exports import jobs as export_jobs
@@ -12,6 +10,7 @@ from people.files.imports import runner as import_runner
 from people.lists import static_lists
 from people.persons import bulk, deletion, duplicates, import_undo
 from people.persons import merge as person_merge
+from people.persons import size as person_size
 
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
@@ -30,34 +29,18 @@ def run_export(export_id: int) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(name="people.go_on", queue="files", queueing_lock="people.go_on", pass_context=False)
+@app.task(
+    name="people.go_on",
+    aliases=["people.go_on_in_bulk"],  # queued by 0.2.0
+    queue="files",
+    queueing_lock="people.go_on",
+    pass_context=False,
+)
 def go_on(timestamp: int) -> None:
-    """Take up what a killed process left."""
-    _each(
-        (import_runner.run, import_runner.interrupted()),
-        (import_undo.run, import_undo.interrupted()),
-        (export_jobs.run, export_jobs.interrupted()),
-    )
-
-
-@app.periodic(cron="*/5 * * * *")
-@app.task(name="people.go_on_in_bulk", queue="people", queueing_lock="people.go_on_in_bulk", pass_context=False)
-def go_on_in_bulk(timestamp: int) -> None:
-    """Take up the bulk actions that a killed process left."""
-    _each((bulk.run, bulk.interrupted()))
-
-
-def _each(*works: tuple[Callable[[int], None], Iterable[int]]) -> None:
-    """Do each of them, whatever becomes of the others; raise an `ExceptionGroup` of what they raised at the end."""
-    raised: list[Exception] = []
-    for run, ids in works:
-        for pk in ids:
-            try:
-                run(pk)
-            except Exception as error:
-                raised.append(error)
-    if raised:
-        raise ExceptionGroup("interrupted work failed again", raised)
+    """Take up the jobs of every kind that a killed worker left."""
+    for pk in import_undo.interrupted():  # taking back is no state of an import, but a wish: the reclaim sees states
+        jobs.defer_once("people.take_back_import", f"people.take_back_import {pk}", import_id=pk)
+    job_model.reclaim()
 
 
 @app.periodic(cron="17 3 * * *")
@@ -70,6 +53,7 @@ def remove_old_files(timestamp: int) -> None:
 @app.task(name="people.add_up_lists", queue="people", queueing_lock="people.add_up_lists", pass_context=False)
 def add_up_lists(timestamp: int) -> None:
     static_lists.add_up()
+    person_size.add_up()
 
 
 @app.task(name="people.clear_field", queue="people", pass_context=False)

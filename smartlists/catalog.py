@@ -87,7 +87,7 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
             field.api_name,
             live.get(field.api_name, field.api_name),
             BY_NAME[field.data_type],
-            "primary_value" if field.is_primary else f"attributes->>'{field.api_name}'",
+            field.is_primary,
             field.api_name in live,
             row.is_standard,
         )
@@ -105,8 +105,3 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
         {**known, **MOMENT_FIELDS},
         row.is_standard,
     )
-
-
-def expression_of(field: catalog.FieldInfo) -> str:
-    """The SQL of a person field over a row of `person`."""
-    return field.api_name if field.is_standard else f"fields->>'{field.api_name}'"

@@ -1,17 +1,21 @@
 """Background work of smart lists: jobs take ids and can run twice without harm."""
 
 import logging
+from datetime import datetime
 
 from procrastinate.contrib.django import app
 
 from people.core import jobs
 from people.core.errors import RejectedError
 from smartlists.campaigns import emails as campaign_emails
+from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns import runs as campaign_runs
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import reports as list_reports
 from smartlists.webhooks import delivery as webhook_delivery
+from smartlists.webhooks import headers as webhook_headers
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +31,7 @@ def run_evaluation(evaluation_id: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="smartlists.go_on", queue="lists", queueing_lock="smartlists.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
-    """Evaluate the lists whose time has come; give up what a killed process left."""
-    stored_evaluations.give_up_dead()
+    """Evaluate the lists whose time has come."""
     for smart_list in stored_evaluations.due():
         stored_evaluations.request(smart_list, None)
 
@@ -83,6 +86,25 @@ def go_on_sending(timestamp: int) -> None:
     for webhook_id, lane in webhook_delivery.due_lanes():
         jobs.defer_once("smartlists.deliver", f"webhook {webhook_id} {lane}", webhook_id=webhook_id, lane=lane)
     campaign_emails.send()
+
+
+@app.task(name="smartlists.run_campaign", queue="campaigns", pass_context=False)
+def run_campaign(campaign_id: int, user_id: int | None, at: str) -> None:
+    """Run a campaign for its audience at the moment that somebody scheduled; who asked is told if it cannot be."""
+    try:
+        campaign_runs.run_scheduled(campaign_id, user_id, datetime.fromisoformat(at))
+    except RejectedError as refused:
+        logger.warning("campaign %s: %s", campaign_id, refused)
+        campaign_notifications.tell_not_run(campaign_id, user_id)
+
+
+@app.periodic(cron="7 4 * * *")
+@app.task(
+    name="smartlists.seal_headers", queue="campaigns", queueing_lock="smartlists.seal_headers", pass_context=False
+)
+def seal_headers(timestamp: int) -> None:
+    """Seal headers that a version from before wrote."""
+    webhook_headers.seal_all()
 
 
 @app.periodic(cron="52 3 * * *")

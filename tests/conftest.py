@@ -99,11 +99,9 @@ def _forget_installation():
 @pytest.fixture(autouse=True)
 def _no_counts_of_other_tests():
     """What calls are counted in lies in memory until it is written."""
-    from config.access.clients import failures as client_failures
-    from config.marketo.wire import usage
+    from people.core import counters
 
-    usage._counts.clear()
-    client_failures._counts.clear()
+    counters.clear()
 
 
 @pytest.fixture

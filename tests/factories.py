@@ -9,9 +9,9 @@ from activities.models import ActivityType
 from activities.recording import sql as recording_sql
 from activities.recording.recorder import record
 from activities.recording.rows import NewActivity, Outcome
-from activities.types import drafts, lifecycle
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
 from people.core.source import Channel, Source
+from people.definitions import drafts, lifecycle
 from people.models import Person
 from people.persons import upsert
 
@@ -36,7 +36,7 @@ def names(name: str = "Deposit Check", api_name: str = "depositCheck") -> Names:
 def draft_type(
     name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS
 ) -> ActivityType:
-    return lifecycle.create(names(name, api_name), fields, None)
+    return lifecycle.create(ACTIVITY_TYPES, names(name, api_name), fields, None)
 
 
 def approved_type(

@@ -1,31 +1,18 @@
-"""The pages of activity types, one module a task of the people who use them."""
+"""What the pages of activity types have in common: the type that one is about, and its place among the others."""
 
 from typing import Any
 
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 
 from activities.models import ActivityType
-from people.core.errors import RejectedError
+from people.core.admin.base import require, show_page
 from people.datatypes.keys import MAX_ID
 
 
-def show(request: HttpRequest, name: str, title: Any, **context: Any) -> HttpResponse:
-    """The template `activities/<name>.html` inside the admin's frame, the way to it shown above.
-
-    A name that ends with .html is that of a template elsewhere.
-    """
-    frame = {**admin.site.each_context(request), "title": title, "opts": ActivityType._meta}
-    template = name if name.endswith(".html") else f"activities/{name}.html"
-    return render(request, template, {**frame, "original": context.get("activity_type"), **context})
-
-
-def require(request: HttpRequest, *rights: str) -> None:
-    """Raise PermissionDenied unless the user has all of `rights`."""
-    if not request.user.has_perms(rights):
-        raise PermissionDenied
+def show(request: HttpRequest, name: str, title: Any, /, **context: Any) -> HttpResponse:
+    """A page of activity types, as `show_page` shows it, with the way to the type above where there is one."""
+    return show_page(request, ActivityType, name, title, **{"original": context.get("activity_type"), **context})
 
 
 def find_type(request: HttpRequest, pk: int, right: str = "activities.view_activitytype") -> ActivityType:
@@ -33,17 +20,3 @@ def find_type(request: HttpRequest, pk: int, right: str = "activities.view_activ
     require(request, "activities.view_activitytype", right)
     types = ActivityType.objects.existing().with_versions().select_related("folder", "owner")
     return get_object_or_404(types, pk=min(pk, MAX_ID))
-
-
-def number(text: str | None, otherwise: int | None = None) -> int | None:
-    """The whole number that a request's text says, if it says one a column can hold."""
-    found = int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
-    return otherwise if found is None or found > MAX_ID else found
-
-
-def put_problems(form: Any, refusal: RejectedError, places: dict[str, str] | None = None) -> None:
-    """Put each problem at the field of `form` that its path names (or `places` says), else above the form."""
-    for problem in refusal.problems:
-        place = str(problem.path[-1]) if problem.path else ""
-        field = (places or {}).get(place, place)
-        form.add_error(field if field in form.fields else None, str(problem.message))

@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from activities.models import ActivityVersion
 from activities.types import name_proposals
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import FieldSpec, Names
 from people.core.errors import RejectedError
 from people.datatypes.registry import BY_NAME, CHOICES_FOR_ACTIVITIES
 
@@ -24,7 +24,7 @@ def _text(label: Any, help_text: Any = "", required: bool = True) -> forms.CharF
 
 
 class ProposingForm(forms.Form):
-    """A form whose name proposes other names while it is typed (static/js/naming.js); they stay editable."""
+    """A form whose name proposes others while it is typed (static/js/parts/proposed-names.js); they stay editable."""
 
     proposed: tuple[str, ...] = ("api_name",)
 

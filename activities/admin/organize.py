@@ -5,18 +5,23 @@ from functools import partial
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from activities.admin.base import find_type, number, require, show
+from activities import icons
+from activities.admin.base import find_type, show
+from activities.admin.type_wizard import chosen_picture
 from activities.models import ActivityType
 from activities.types import files as type_files
-from activities.types import lifecycle
+from activities.types import pictures
+from activities.types.definition import DELETE, EDIT
 from people.admin.forms import PlaceForm
+from people.core import words
+from people.core.admin.base import number, require
 from people.core.errors import RejectedError, located
+from people.definitions import lifecycle
 
 DELETED_SHOWN = 100
 LARGEST_FILE = 5_000_000  # bytes of a file with schemas
@@ -24,7 +29,7 @@ LARGEST_FILE = 5_000_000  # bytes of a file with schemas
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
     """Put the type into a folder, and say whose it is."""
-    activity_type = find_type(request, pk, lifecycle.EDIT)
+    activity_type = find_type(request, pk, EDIT)
     if activity_type.is_standard:
         raise PermissionDenied
     back = reverse("admin:activities_activitytype_change", args=[pk])
@@ -36,13 +41,35 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     return show(request, "people/place.html", title, activity_type=activity_type, form=form, back=back)
 
 
+def depict(request: HttpRequest, pk: int) -> HttpResponse:
+    """Choose the icon and the colour of a type; they hold at once, whatever the version."""
+    activity_type = find_type(request, pk, pictures.EDIT)
+    if activity_type.is_standard:
+        raise PermissionDenied
+    if request.method == "POST":
+        pictures.depict(activity_type, request.user, *chosen_picture(request.POST))
+        messages.success(request, _("Saved."))
+        return redirect("admin:activities_activitytype_change", pk)
+    return show(
+        request,
+        "picture",
+        _("Icon and colour: %(name)s") % {"name": activity_type},
+        activity_type=activity_type,
+        icons=icons.WORDS,
+        colours=range(icons.COLOURS),
+        icon=activity_type.icon,
+        colour=activity_type.colour,
+        proposed_icon=icons.propose(str(activity_type), activity_type.api_name),
+    )
+
+
 def deleted(request: HttpRequest) -> HttpResponse:
     """Types that were deleted after an approval, the latest first; a button brings one back."""
-    require(request, "activities.view_activitytype", lifecycle.DELETE)
+    require(request, "activities.view_activitytype", DELETE)
     gone = ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
     problem = ""
     if request.method == "POST":
-        activity_type = get_object_or_404(gone, pk=number(request.POST.get("type"), 0))
+        activity_type = get_object_or_404(gone, pk=number(request.POST.get("type")))
         try:
             lifecycle.undelete(activity_type, request.user)
         except RejectedError as refusal:
@@ -52,7 +79,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
             return redirect("admin:activities_activitytype_change", activity_type.pk)
     wanted = request.GET.get("q", "").replace("\0", " ").strip()
     if wanted:
-        gone = gone.filter(Q(live__name__icontains=wanted) | Q(api_name__icontains=wanted))
+        gone = words.search(gone, wanted, "live__name", "api_name")
     shown = list(gone[: DELETED_SHOWN + 1])
     return show(
         request,
@@ -68,7 +95,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponse:
     """The schemas of the types that `type` names, or of all custom types, as one JSON file."""
     require(request, "activities.view_activitytype")
-    wanted = [found for text in request.GET.getlist("type") if (found := number(text)) is not None]
+    wanted = [found for text in request.GET.getlist("type") if (found := number(text))]
     types = ActivityType.objects.existing().with_versions().order_by("pk")
     types = types.filter(pk__in=wanted) if wanted else types.custom()
     name = types[0].api_name if len(wanted) == 1 and types else "activity-types"
@@ -80,7 +107,7 @@ def export(request: HttpRequest) -> HttpResponse:
 
 def bring_in(request: HttpRequest) -> HttpResponse:
     """Schemas from a file: first what would happen, then, confirmed, it happens."""
-    require(request, "activities.view_activitytype", "activities.add_activitytype", lifecycle.EDIT)
+    require(request, "activities.view_activitytype", "activities.add_activitytype", EDIT)
     text = ""
     problems: list[str] = []
     found: list[type_files.Imported] = []

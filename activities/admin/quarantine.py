@@ -7,21 +7,18 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.admin import ModelAdmin
 
 from activities.models import ActivityType, RefusedActivity
 from activities.recording import quarantine
 from activities.recording import replay as recording_replay
+from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located, restored, show
-from people.core.numerals import whole_number
 
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
@@ -64,13 +61,12 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(RefusedActivity)
-class RefusedActivityAdmin(ModelAdmin):
+class RefusedActivityAdmin(PagesAdmin):
     nothing_yet = gettext_lazy("Rows that an import or a program sends and that do not fit wait here to be corrected.")
     list_display = ("what", "problem", "times", "channel", "user", "last_time", "badge")
     list_filter = (StateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
     paginator = UncountedPaginator
-    show_full_result_count = False
     actions = ("replay_selected", "correct_selected", "dismiss_selected")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -84,8 +80,6 @@ class RefusedActivityAdmin(ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    has_delete_permission = has_change_permission
 
     def get_queryset(self, request: HttpRequest) -> Any:
         # for their labels, which the sentences of every row name
@@ -105,7 +99,7 @@ class RefusedActivityAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("State"))
     def badge(self, row: RefusedActivity) -> str:
-        return format_html('<span class="ca-badge ca-badge--{}">{}</span>', BADGES[row.state], row.get_state_display())  # type: ignore[index]
+        return state_badge(row.get_state_display(), BADGES[State(row.state)])
 
     @admin.action(description=gettext_lazy("Replay: record what is right by now"))
     def replay_selected(self, request: HttpRequest, queryset: Any) -> None:
@@ -128,7 +122,7 @@ class RefusedActivityAdmin(ModelAdmin):
             if form.cleaned_data["replay"]:
                 self._replay(request, [row.pk for row in rows])
             return redirect("admin:activities_refusedactivity_changelist")
-        return self._page(
+        return self.page(
             request,
             "refused_correct",
             _("Correct refused activities"),
@@ -148,14 +142,11 @@ class RefusedActivityAdmin(ModelAdmin):
             text = ngettext("%(count)s row is still refused.", "%(count)s rows are still refused.", done.refused)
             messages.warning(request, text % {"count": done.refused})
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        return [path("<int:pk>/", wrap(self.row_view), name="activities_refusedactivity_row"), *super().get_urls()]
+    def own_pages(self) -> OwnPages:
+        return [("<int:pk>/", self.row_view, "row")]
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        return redirect("admin:activities_refusedactivity_row", whole_number(object_id))
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return redirect("admin:activities_refusedactivity_row", pk)
 
     def row_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One row: what came, what was wrong, and each value to correct."""
@@ -169,7 +160,7 @@ class RefusedActivityAdmin(ModelAdmin):
             form.apply(request.user)
             self._replay(request, [pk])
             return redirect("admin:activities_refusedactivity_row", pk)
-        return self._page(
+        return self.page(
             request,
             "refused_row",
             str(row),
@@ -179,10 +170,6 @@ class RefusedActivityAdmin(ModelAdmin):
             badge=self.badge(row),
             raw=json.dumps(came, indent=2) if came else "",
         )
-
-    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
-        shell = self.admin_site.each_context(request)
-        return render(request, f"activities/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
 
 
 def _attribute_names(rows: list[RefusedActivity]) -> list[str]:

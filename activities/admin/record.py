@@ -10,12 +10,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.admin.base import number, show
+from activities.admin.base import show
 from activities.admin.timeline import find_person
 from activities.log import rollup
 from activities.models import ActivityField, ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
+from people.core.admin.base import number
 from people.core.source import Channel, Source
 from people.datatypes.registry import BY_NAME
 from people.models import Person
@@ -83,7 +84,7 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
             original=person,
             types=sorted(types, key=lambda found: str(found).lower()),
         )
-    activity_type = get_object_or_404(types, pk=number(request.GET["type"], 0))
+    activity_type = get_object_or_404(types, pk=number(request.GET["type"]))
     live = activity_type.live
     assert live is not None  # recordable types have one
     fields = list(live.fields.all())

@@ -9,22 +9,28 @@ from defusedcsv import csv
 from django import forms
 from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
-from activities.admin.base import require, show
+from activities.admin.base import show
 from activities.api.serializers import shown_quickly
 from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.log.timeline import Entry, entries
 from activities.models import ActivityType
 from people.core import audit
+from people.core.admin.base import require
 from people.datatypes.canonical import dump_json, moment_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
 
 PAGE = 50
+AMONG = 10_000  # latest activities that the numbers are of
 CHUNK = 1_000  # activities of an export held at once
 VIEW = ("activities.view_activity", "people.view_person")
+audit.describe({"log_exported": (2, gettext_lazy("Exported the activities of this person"))})
+
 COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value", "values")
 
 
@@ -66,6 +72,7 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
         older=older.urlencode() if len(found) > PAGE else "",
         filtered=any(chosen.values()),
+        is_newest=before is None and not chosen.get("until"),
         goes_on=_goes_on(request, before, shown),
         users=_users(shown),
         query=_without(request, "before", "at"),
@@ -76,6 +83,20 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         as_json=_as_json(shown, external_ids),
         recordable=[found for found in types.values() if not found.is_standard and found.is_recordable],
     )
+
+
+def numbers(request: HttpRequest, person_id: int) -> HttpResponse:
+    """What the person did, type by type: the second request of the page, over their latest AMONG activities."""
+    person = find_person(request, person_id, *VIEW)
+    counted = log_reader.count_by_type(person.pk, AMONG)
+    types = ActivityType.objects.select_related("live", "draft").in_bulk([one.type_id for one in counted])
+    context = {
+        "numbers": [(types[one.type_id], one) for one in counted if one.type_id in types],
+        "person": person,
+        "is_bounded": sum(one.count for one in counted) >= AMONG,
+        "among": AMONG,
+    }
+    return render(request, "activities/_numbers.html", context)
 
 
 def export(request: HttpRequest, person_id: int) -> StreamingHttpResponse:

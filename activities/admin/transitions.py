@@ -1,6 +1,6 @@
 """The steps of a type's life: each shows what it will do before it does it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,13 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import find_type, number, show
-from activities.models import ActivityField, ActivityType, ApprovedField
-from activities.types import diff, lifecycle
+from activities.admin.base import find_type, show
+from activities.models import ActivityType
+from activities.types.definition import APPROVE, DELETE, EDIT
 from people.core import references
+from people.core.admin.base import number
 from people.core.errors import RejectedError
+from people.definitions import differences, lifecycle
 
 State = ActivityType.State
 
@@ -33,7 +35,7 @@ class Step:
 
 
 def _approve(activity_type: ActivityType, request: HttpRequest) -> None:
-    lifecycle.approve(activity_type, request.user, number(request.POST.get("revision")))
+    lifecycle.approve(activity_type, request.user, number(request.POST.get("revision"), None))
 
 
 def _return(activity_type: ActivityType, request: HttpRequest) -> None:
@@ -47,41 +49,38 @@ def _plain(verb: Callable[..., Any]) -> Callable[[ActivityType, HttpRequest], No
 STEPS: dict[str, Step] = {
     "approve": Step(
         gettext_lazy("Approve"),
-        lifecycle.APPROVE,
+        APPROVE,
         _approve,
         gettext_lazy("Approved: the filter and the trigger exist now."),
         gettext_lazy("In Marketo: publish"),
     ),
     "return": Step(
-        gettext_lazy("Return with a reason"),
-        lifecycle.APPROVE,
-        _return,
-        gettext_lazy("Returned: its editors see your reason."),
+        gettext_lazy("Return with a reason"), APPROVE, _return, gettext_lazy("Returned: its editors see your reason.")
     ),
-    "edit": Step(gettext_lazy("Change"), lifecycle.EDIT),
+    "edit": Step(gettext_lazy("Change"), EDIT),
     "discard": Step(
         gettext_lazy("Discard draft"),
-        lifecycle.EDIT,
+        EDIT,
         _plain(lifecycle.discard_draft),
         gettext_lazy("The draft is gone; the live version is unchanged."),
         is_dangerous=True,
     ),
     "retire": Step(
         gettext_lazy("Retire"),
-        lifecycle.APPROVE,
+        APPROVE,
         _plain(lifecycle.retire),
         gettext_lazy("Retired: no new activities; what was recorded stays."),
         is_dangerous=True,
     ),
     "restore": Step(
         gettext_lazy("Restore"),
-        lifecycle.APPROVE,
+        APPROVE,
         _plain(lifecycle.restore),
         gettext_lazy("Restored: activities can be recorded again."),
     ),
     "delete": Step(
         gettext_lazy("Delete"),
-        lifecycle.DELETE,
+        DELETE,
         _plain(lifecycle.delete),
         gettext_lazy("Deleted. What was approved once can be brought back: “Deleted types”."),
         is_dangerous=True,
@@ -145,25 +144,17 @@ def _name_problem(activity_type: ActivityType, request: HttpRequest) -> str:
 
 def _consequences(activity_type: ActivityType, request: HttpRequest, step: str) -> dict[str, Any]:
     version = activity_type.draft or activity_type.live
-    removed = lifecycle.fields_to_be_removed(activity_type)
-    uses = references.users_of(activity_type, *activity_type.approved_fields.all())
+    removed = differences.removed_fields(activity_type)
+    uses = references.users_of(*lifecycle.used_with(activity_type))
     blockers = references.users_of(*removed) if step == "approve" else uses if step == "delete" else []
     needs_other = step == "approve" and not lifecycle.may_approve(activity_type, request.user)
     return {
         "version": version,
-        "changes": diff.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        "changes": differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         "removed": removed,
-        "fixed": newly_fixed(activity_type),
+        "fixed": differences.newly_fixed_fields(activity_type),
         "uses": uses,
         "blockers": blockers,
         "needs_other": needs_other,
         "is_blocked": bool(blockers) or needs_other,
     }
-
-
-def newly_fixed(activity_type: ActivityType) -> Sequence[ActivityField]:
-    """The draft's fields that no version had before: approval fixes their API names and data types."""
-    if activity_type.draft is None:
-        return []
-    known: set[str] = set(ApprovedField.objects.filter(activity_type=activity_type).values_list("api_name", flat=True))
-    return [field for field in activity_type.draft.fields.all() if field.api_name not in known]

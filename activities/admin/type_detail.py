@@ -1,36 +1,41 @@
 """The page of one activity type: overview, fields, versions, what uses it, and how programs record it."""
 
-import json
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, get_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities import labels
 from activities.admin import api_examples
 from activities.admin.base import find_type, show
-from activities.admin.transitions import next_steps
+from activities.admin.transitions import Step, next_steps
+from activities.log import intervals, rollup
 from activities.log import reader as log_reader
-from activities.log import rollup
 from activities.models import ActivityType, ActivityVersion
-from activities.types import diff
+from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
+from people.core.admin import charts
+from people.core.admin.base import tabs_of
+from people.core.admin.object_actions import Action, menu
+from people.definitions import differences
 from people.models import Person
 
 RANGES = (30, 90, 365)
+ALL = "all"  # the period from the first activity to the last
 LATEST = 10
 SAMPLE = 1_000  # activities that the top values are of
 TABS: tuple[tuple[str, Any, str], ...] = (
-    ("overview", gettext_lazy("Overview"), "admin:activities_activitytype_change"),
-    ("fields", gettext_lazy("Fields"), "admin:activities_activitytype_fields"),
-    ("versions", gettext_lazy("Versions"), "admin:activities_activitytype_versions"),
-    ("used_by", gettext_lazy("Used by"), "admin:activities_activitytype_used_by"),
-    ("developers", gettext_lazy("Developers"), "admin:activities_activitytype_developers"),
+    ("overview", gettext_lazy("Overview"), "change"),
+    ("fields", gettext_lazy("Fields"), "fields"),
+    ("versions", gettext_lazy("Versions"), "versions"),
+    ("used_by", gettext_lazy("Used by"), "used_by"),
+    ("developers", gettext_lazy("Developers"), "developers"),
 )
 
 
@@ -43,21 +48,54 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
         str(activity_type),
         activity_type=activity_type,
         version=activity_type.shown,
-        tabs=TABS,
+        tabs=tabs_of(activity_type, TABS),
         tab=tab,
         primary=steps[0] if steps else None,
-        more=steps[1:],
+        actions=_actions(request, activity_type, steps[1:]),
         **context,
+    )
+
+
+def _actions(request: HttpRequest, activity_type: ActivityType, steps: list[tuple[str, Step]]) -> list[Action]:
+    """The menu of the type: the steps of its life that are not the next one, and what every object knows."""
+
+    def address(name: str, right: str, *args: int | str) -> str:
+        may = request.user.has_perm(right) and not activity_type.is_standard
+        return reverse(f"admin:activities_activitytype_{name}", args=args) if may else ""
+
+    def action(name: str, step: Step) -> Action:
+        url = address("edit", step.right, activity_type.pk)
+        if name != "edit":
+            url = address("step", step.right, activity_type.pk, name)
+        return Action(step.label, url, hint=step.hint, is_dangerous=step.is_dangerous)
+
+    copy = address("add", "activities.add_activitytype")
+    export = reverse("admin:activities_activitytype_export")
+    others = [(action(name, step), step) for name, step in steps if name != "delete"]
+    may_delete = any(name == "delete" for name, _step in steps)
+    return menu(
+        *(entry for entry, step in others if not step.is_dangerous),
+        *((Action(_("Icon and colour"), picture),) if (picture := address("picture", EDIT, activity_type.pk)) else ()),
+        duplicate=f"{copy}?like={activity_type.pk}" if copy else "",
+        place=address("place", EDIT, activity_type.pk),
+        export=(Action(_("Export the schema"), f"{export}?type={activity_type.pk}"),),
+        dangerous=tuple(entry for entry, step in others if step.is_dangerous),
+        delete=address("step", DELETE, activity_type.pk, "delete") if may_delete else "",
     )
 
 
 def overview(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
-    asked = request.GET.get("days", "")
-    days = int(asked) if asked in {str(length) for length in RANGES} else RANGES[0]
-    last = timezone.now().astimezone(installation.zone()).date()
-    counts = rollup.daily([activity_type.pk], last - timedelta(days=days - 1), last)
-    points = _weekly(counts) if days > 90 else list(counts.items())
+    span = rollup.span([activity_type.pk])
+    today = timezone.now().astimezone(installation.zone()).date()
+    days, first, last = _period(request.GET.get("days", ""), today, span)
+    counts = rollup.daily([activity_type.pk], first, last)
+    total = sum(counts.values())
+    if not total and span.total and "days" not in request.GET:  # a short period is not taken for everything
+        days, first, last = _period(ALL, today, span)
+        counts, total = rollup.daily([activity_type.pk], first, last), span.total
+    interval = intervals.fitting(first, last) if days == ALL else "week" if days > 90 else "day"
+    points = intervals.grouped(counts.items(), interval)
     latest = log_reader.latest(activity_type.pk, LATEST)
     return show_tab(
         request,
@@ -66,14 +104,17 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         days=days,
         ranges=RANGES,
         points=points,
-        by_week=days > 90,
-        chart=_chart(points, str(activity_type)),
-        total=sum(counts.values()),
+        all_time=ALL,
+        span=span,
+        interval=intervals.INTERVALS[interval],
+        rows=[(intervals.label(start, interval), count) for start, count in points],
+        chart=_chart(points, interval, str(activity_type)),
+        total=total,
         counted_at=rollup.read_at(),
         last_seen=latest[0].occurred_at if latest else None,
-        top=_shares(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
+        top=_repeated(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
         sample=SAMPLE,
-        changes=diff.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        changes=differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
         zone=timezone.get_current_timezone_name(),
     )
@@ -89,14 +130,14 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
         .prefetch_related("fields")
     )
     changed: list[tuple[ActivityVersion, list[str]]] = [(approved[0], [])] if approved else []
-    changed += [(new, diff.between(old, new)) for old, new in pairwise(approved)]
+    changed += [(new, differences.between(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
     return show_tab(
         request,
         activity_type,
         "versions",
         history=changed[::-1],
-        changes=diff.between(activity_type.live, draft) if draft else [],
+        changes=differences.between(activity_type.live, draft) if draft else [],
         editors=list(draft.editors.all()) if draft else [],
     )
 
@@ -133,35 +174,29 @@ def developers(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def _weekly(counts: dict[date, int]) -> list[tuple[date, int]]:
-    """Sums of seven days each, counted back from the last; the first may have fewer."""
-    items = list(counts.items())
-    start = len(items) % 7
-    weeks = [items[:start], *(items[i : i + 7] for i in range(start, len(items), 7))]
-    return [(week[0][0], sum(count for _day, count in week)) for week in weeks if week]
+def _period(asked: str, today: date, span: rollup.Span) -> tuple[Any, date, date]:
+    """The period that the address asks for, as its name, first and last day; all of it where it asks for `ALL`."""
+    if asked == ALL and span.first and span.last:
+        return ALL, span.first, span.last
+    days = int(asked) if asked in {str(length) for length in RANGES} else RANGES[0]
+    return days, today - timedelta(days=days - 1), today
 
 
-def _chart(points: list[tuple[date, int]], label: str) -> str:
-    """Bars as Chart.js takes them, days without their year."""
-    short = get_format("MONTH_DAY_FORMAT").replace("F", "M")
-    return json.dumps(
-        {
-            "labels": [date_format(day, short) for day, _count in points],
-            "datasets": [
-                {
-                    "label": label,
-                    "data": [count for _day, count in points],
-                    "backgroundColor": "var(--color-primary-500)",
-                }
-            ],
-        }
-    )
+def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
+    """What the script of charts draws, days and weeks of one year without it."""
+    is_short = interval in ("day", "week") and len({start.year for start, _count in points}) < 3
+    labels = [
+        date_format(start, "MONTH_DAY_FORMAT") if is_short else intervals.label(start, interval)
+        for start, _count in points
+    ]
+    series = charts.Series(label, [count for _start, count in points])
+    return charts.chart(labels, intervals.INTERVALS[interval], [series])
 
 
-def _shares(values: list[tuple[str, int]]) -> list[tuple[str, int, int]]:
-    """With each count's share of the greatest, in percent: how long its bar is."""
-    most = max((count for _value, count in values), default=1)
-    return [(value, count, round(100 * count / most)) for value, count in values]
+def _repeated(values: list[tuple[str, int]]) -> list[tuple[str, int, int]]:
+    """Each value with its count and the bar's length, in percent of the greatest; none where no value repeats."""
+    most = max((count for _value, count in values), default=0)
+    return [(value, count, round(100 * count / most)) for value, count in values] if most > 1 else []
 
 
 def _with_people(activities: list[Any]) -> list[tuple[Any, str, bool]]:

@@ -11,14 +11,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import find_type, number, put_problems, show
+from activities.admin.base import find_type, show
 from activities.admin.forms import FieldForm
 from activities.admin.type_detail import show_tab
 from activities.models import ActivityType, ActivityVersion
-from activities.types import drafts, lifecycle, name_proposals
-from activities.types.drafts import FieldSpec
+from activities.types import name_proposals
+from activities.types.definition import EDIT, FieldSpec
 from people.core import references
+from people.core.admin.base import number, put_problems
 from people.core.errors import RejectedError
+from people.definitions import drafts
 
 FIXED = gettext_lazy("Fixed since this field was approved: programs and stored activities rely on it.")
 
@@ -54,10 +56,10 @@ class OneFieldForm(FieldForm):
 def fields(request: HttpRequest, pk: int) -> HttpResponse:
     """The fields in their order; buttons move and remove them."""
     activity_type = find_type(request, pk)
-    may_edit = request.user.has_perm(lifecycle.EDIT) and not activity_type.is_standard and not activity_type.retired_at
+    may_edit = request.user.has_perm(EDIT) and not activity_type.is_standard and not activity_type.retired_at
     problem = ""
     if request.method == "POST":
-        find_type(request, pk, lifecycle.EDIT)
+        find_type(request, pk, EDIT)
         try:
             return _changed(activity_type, request)
         except RejectedError as refusal:
@@ -87,7 +89,7 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
 
 def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
     """A form for one field: a new one, or the one called `api_name`."""
-    activity_type = find_type(request, pk, lifecycle.EDIT)
+    activity_type = find_type(request, pk, EDIT)
     version = activity_type.draft or activity_type.live
     assert version is not None
     current = next((spec for spec in drafts.fields_of(version) if spec.api_name == api_name), None)
@@ -137,7 +139,7 @@ def _save(
 
 def _changed(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
     """Do what the pressed button says: move a field up or down, or remove it; or keep the order that was dragged."""
-    revision = number(request.POST.get("revision"))
+    revision = number(request.POST.get("revision"), None)
     page = reverse("admin:activities_activitytype_fields", args=[activity_type.pk])
     if name := request.POST.get("remove"):
         drafts.remove_fields(activity_type, [name], request.user, revision)

@@ -7,16 +7,23 @@ from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from activities.admin.base import find_type, number, require, show
-from activities.admin.forms import TypeForms
+from activities import icons
+from activities.admin.base import find_type, show
+from activities.admin.forms import FieldFormSet, TypeForms
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle, name_proposals, validation
+from activities.types import name_proposals, pictures
+from activities.types.definition import ACTIVITY_TYPES, Names
+from activities.types.templates import TEMPLATES, Template
+from people.core.admin.base import number, require
 from people.core.errors import Problem, RejectedError
+from people.datatypes.naming import MAX_NAME
+from people.definitions import drafts, lifecycle
 
 ADD = "activities.add_activitytype"
 # number: (title, the names it asks for)
@@ -36,12 +43,12 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, 1, _begin(request))
     data = _with_proposals(request.POST)
-    here, go = number(data.get("step"), LAST) or LAST, data.get("go", "save")
+    here, go = number(data.get("step")) or LAST, data.get("go", "save")
     if go == "save":
         return _create(request, TypeForms(data))
     if go == "more":
         return _page(request, here, TypeForms.again(data, MORE_ROWS))
-    there = min(number(go, here) or here, LAST)
+    there = min(number(go) or here, LAST)
     if there > here:
         forms = TypeForms(data)
         if not _is_right(forms, here):
@@ -64,20 +71,36 @@ def check(request: HttpRequest) -> HttpResponse:
 
 
 def _begin(request: HttpRequest) -> TypeForms:
-    """Empty forms, or those of the type that is to be duplicated."""
+    """Empty forms, or those of the template that was chosen or of the type that is to be duplicated."""
+    template = TEMPLATES.get(request.GET.get("template", ""))
+    if template is not None:
+        return _of_template(template)
     like = number(request.GET.get("like"))
-    if like is None:
+    if not like:
         return TypeForms()
     activity_type = find_type(request, like)
     name = _("%(name)s copy") % {"name": activity_type}
     return TypeForms(version=activity_type.shown, names={"name": name, **asdict(_proposal(name))})
 
 
+def _of_template(template: Template) -> TypeForms:
+    name = str(template.name)
+    forms = TypeForms(names=asdict(_proposal(name)) | {"name": name, "description": str(template.description)})
+    first, *others = ({"name": str(field.name), "data_type": field.data_type} for field in template.fields)
+    forms.primary.initial = first
+    forms.fields = FieldFormSet(initial=others, prefix="fields")
+    return forms
+
+
 def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
     if not forms.is_valid():
         return _page(request, 1 if forms.names.errors else LAST, forms)
     try:
-        created = lifecycle.create(forms.names.names, forms.specs, request.user)
+        with transaction.atomic():
+            created = lifecycle.create(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
+            picture = chosen_picture(request.POST)
+            if picture != ("", None):
+                pictures.depict(created, request.user, *picture)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
@@ -89,6 +112,11 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
 
 def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
     asked = STEPS[step][1]
+    name = str(forms.names["name"].value() or "")
+    template = TEMPLATES.get(request.GET.get("template", ""))
+    icon, colour = (
+        chosen_picture(request.POST) if request.method == "POST" else (template.icon if template else "", None)
+    )
     return show(
         request,
         "wizard",
@@ -100,8 +128,20 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
         steps=[(one, title) for one, (title, _asked) in STEPS.items()],
         asked=[forms.names[name] for name in asked],
         carried=[field for field in forms.names if field.name not in asked],
-        similar=_similar(str(forms.names["name"].value() or "")) if step == 1 else [],
+        similar=_similar(name) if step == 1 else [],
+        templates=TEMPLATES.items() if step == 1 and request.method != "POST" and not request.GET else (),
+        icons=icons.WORDS,
+        colours=range(icons.COLOURS),
+        icon=icon,
+        colour=colour,
+        proposed_icon=icons.propose(name),
     )
+
+
+def chosen_picture(data: Any) -> tuple[str, int | None]:
+    """The icon and the colour that a form sent; what is none is as it is proposed."""
+    icon, colours = data.get("icon", ""), {str(colour): colour for colour in range(icons.COLOURS)}
+    return icon if icons.is_icon(icon) else "", colours.get(data.get("colour", ""))
 
 
 def _is_right(forms: TypeForms, step: int) -> bool:
@@ -116,7 +156,7 @@ def _is_right(forms: TypeForms, step: int) -> bool:
 
 def _name_problems(data: Any) -> list[Problem]:
     asked = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
-    return [problem for problem in drafts.faults_of_names(drafts.Names(**asked)) if problem.path]
+    return [problem for problem in drafts.faults_of_names(ACTIVITY_TYPES, Names(**asked)) if problem.path]
 
 
 def _with_proposals(posted: QueryDict) -> QueryDict:
@@ -132,7 +172,7 @@ def _with_proposals(posted: QueryDict) -> QueryDict:
 
 
 def _proposal(name: str) -> name_proposals.Proposal:
-    return name_proposals.propose(name[: validation.MAX_NAME], get_language() or "en")
+    return name_proposals.propose(name[:MAX_NAME], get_language() or "en")
 
 
 def _similar(name: str) -> list[ActivityType]:

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, DateTimeField, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
@@ -12,23 +11,23 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.html import format_html
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 
 from activities.admin import organize, record, timeline, transitions, type_detail, type_fields, type_wizard
 from activities.admin.base import find_type, show
 from activities.admin.forms import TypeForms
 from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
-from activities.types import drafts
+from activities.templatetags.activity_tags import picture
 from activities.types import standard as standard_types
 from people.core import installation
+from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.db import citus
 from people.core.errors import RejectedError
+from people.definitions import drafts
+from people.templatetags.moments import moment
 
 SHOWN_DAYS = 30
 
@@ -50,7 +49,9 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         wanted = self.states.get(self.value() or "")
-        return queryset if wanted is None else queryset.filter(wanted)
+        if wanted is not None:
+            return queryset.filter(wanted)
+        return queryset if request.GET.get("q") else queryset.filter(is_standard=False)
 
 
 _LAST_SEEN = Subquery(
@@ -66,7 +67,7 @@ def _last_seen_on_cluster() -> Case:
 
 
 @admin.register(ActivityType)
-class ActivityTypeAdmin(ModelAdmin):
+class ActivityTypeAdmin(PagesAdmin):
     list_display = ("shown_name", "state_badge", "in_past_days", "last_seen", "folder", "owner", "api_name", "id")
     list_display_links = ("shown_name",)
     list_filter = (StateFilter, "folder", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -75,8 +76,8 @@ class ActivityTypeAdmin(ModelAdmin):
     search_help_text = gettext_lazy("Name, API name, filter or trigger")
     list_select_related = ("live", "draft", "folder", "owner")
     list_before_template = "activities/_list_actions.html"
-    show_full_result_count = False
-    actions = None
+    nothing_yet = gettext_lazy("An activity type says what can happen: a check deposited, a webinar attended.")
+    empty_icon = "category"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         since = timezone.now().astimezone(installation.zone()).date() - timedelta(days=SHOWN_DAYS - 1)
@@ -92,24 +93,29 @@ class ActivityTypeAdmin(ModelAdmin):
             )
         )
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """A team's own types; the standard ones in a tab of their own, and where a search or a state asks for them."""
+        self_shown = {"is_standard_tab": request.GET.get("state") == "standard"}
+        return super().changelist_view(request, {**(extra_context or {}), **self_shown})
+
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Standard types are found by the names that pages show, too."""
         found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        called = standard_types.called(search_term.strip())
+        called = standard_types.called(search_term)
         return found | queryset.filter(pk__in=called) if called else found, has_duplicates
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:
-        return str(activity_type)
+        return format_html("{} {}", picture(activity_type), activity_type)
 
     @admin.display(description=gettext_lazy("State"))
     def state_badge(self, activity_type: ActivityType) -> str:
         state = "standard" if activity_type.is_standard else activity_type.state
         label = _("Standard") if activity_type.is_standard else activity_type.state.label
-        return format_html('<span class="ca-badge ca-badge--{}">{}</span>', state, label)
+        return state_badge(label, state)
 
     @admin.display(description=gettext_lazy("Past 30 days"), ordering="recent")
     def in_past_days(self, activity_type: Any) -> str:
@@ -117,11 +123,10 @@ class ActivityTypeAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("Last seen"), ordering="last_occurred_at", empty_value="—")
     def last_seen(self, activity_type: Any) -> Any:
-        moment = activity_type.last_occurred_at
-        return moment and format_html('<span title="{}">{}</span>', localize(localtime(moment)), naturaltime(moment))
+        return moment(activity_type.last_occurred_at)
 
-    def get_urls(self) -> list[URLPattern]:
-        pages = (
+    def own_pages(self) -> OwnPages:
+        return (
             ("add/", type_wizard.add, "add"),
             ("check/", type_wizard.check, "check"),
             ("names/", type_wizard.names, "names"),
@@ -136,20 +141,20 @@ class ActivityTypeAdmin(ModelAdmin):
             ("<int:pk>/used-by/", type_detail.uses, "used_by"),
             ("<int:pk>/developers/", type_detail.developers, "developers"),
             ("<int:pk>/place/", organize.place, "place"),
+            ("<int:pk>/picture/", organize.depict, "picture"),
             ("<int:pk>/edit/", edit, "edit"),
             ("<int:pk>/step/<str:step>/", transitions.step, "step"),
         )
+
+    def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            *(path(route, wrap(view), name=f"activities_activitytype_{name}") for route, view, name in pages),
             path("timeline/<int:person_id>/", wrap(timeline.timeline), name="activities_timeline"),
             path("timeline/<int:person_id>/export/", wrap(timeline.export), name="activities_timeline_export"),
+            path("timeline/<int:person_id>/numbers/", wrap(timeline.numbers), name="activities_timeline_numbers"),
             path("record/<int:person_id>/", wrap(record.record), name="activities_record"),
             *super().get_urls(),
         ]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # deleting is a step of the type page, not Django's own page
 
 
 def edit(request: HttpRequest, pk: int) -> HttpResponse:

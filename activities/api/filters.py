@@ -13,12 +13,22 @@ from django.utils.translation import gettext as _
 
 from activities.log import external_ids
 from activities.models import Activity, ActivityType, ApprovedField
-from activities.types import validation
 from people.core.codes import Code
 from people.core.errors import BadQueryError, Problem, show
 from people.core.source import Channel
+from people.definitions import checks
 from people.models import Person
-from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, ValueField, WordsFilter, cast, typed_filters
+from people.rest.filters import (
+    NUMBER_KEY,
+    Column,
+    Filters,
+    SearchFilter,
+    TypedFilter,
+    ValueField,
+    WordsFilter,
+    cast,
+    typed_filters,
+)
 
 MAX_VALUES = 300
 MAX_SAME_KEY = 1_000  # activities of one external id that a list is made of
@@ -43,6 +53,7 @@ class ActivityTypeFilters(Filters):
         model = ActivityType
         fields = ()
 
+    search = SearchFilter("api_name", _shown("name"), _shown("filter_name"), _shown("trigger_name"))
     state = WordsFilter(STATES)
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -72,7 +83,7 @@ class TypesField(forms.Field):
         given = value.split(",")
         if len(given) > MAX_VALUES:
             raise forms.ValidationError(_("at most 300 values"), Code.TOO_MANY_VALUES)
-        names = [word for word in given if validation.API_NAME.fullmatch(word)]
+        names = [word for word in given if checks.API_NAME.fullmatch(word)]
         numbers = [int(word) for word in given if word.isascii() and word.isdigit() and len(word) <= 9]
         found = dict(
             ActivityType.objects.existing()
@@ -174,7 +185,7 @@ class ActivityFilters(Filters):
 
     def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
         wanted = {name.removeprefix(ATTRIBUTE).partition("__")[0] for name in data if name.startswith(ATTRIBUTE)}
-        wanted = {name for name in wanted if validation.API_NAME.fullmatch(name)}
+        wanted = {name for name in wanted if checks.API_NAME.fullmatch(name)}
         if not wanted:
             return {}
         known: dict[str, dict[str, list[ApprovedField]]] = {}

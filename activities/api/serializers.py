@@ -13,7 +13,7 @@ from rest_framework import serializers
 from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.types import name_proposals
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import FieldSpec, Names
 from people.core.source import Channel
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_ID

@@ -23,13 +23,11 @@ from activities.api.serializers import (
     spec,
 )
 from activities.models import ActivityField, ActivityType, ActivityVersion
-from activities.types import drafts, lifecycle, validation
+from activities.types.definition import ACTIVITY_TYPES, APPROVE, DELETE, EDIT
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
+from people.definitions import checks, drafts, lifecycle
 from people.rest.viewsets import Listed, Retrieved
-
-EDIT = lifecycle.EDIT
-APPROVE = lifecycle.APPROVE
 
 
 class ActivityTypes(Listed, Retrieved):
@@ -51,8 +49,8 @@ class ActivityTypes(Listed, Retrieved):
         "version": VIEW,
         "create": "activities.add_activitytype",
         "partial_update": EDIT,
-        "destroy": lifecycle.DELETE,
-        "undelete": lifecycle.DELETE,
+        "destroy": DELETE,
+        "undelete": DELETE,
         "fields": None,  # each method asks for its own
         "field": EDIT,
         "approve": APPROVE,
@@ -72,7 +70,7 @@ class ActivityTypes(Listed, Retrieved):
     def _of_reference(self, types: Any) -> ActivityType | None:
         reference = self.kwargs["pk"]
         by = {"pk": int(reference[:10])} if reference.isascii() and reference.isdigit() else {"api_name": reference}
-        return types.filter(**by).first() if "pk" in by or validation.API_NAME.fullmatch(reference) else None
+        return types.filter(**by).first() if "pk" in by or checks.API_NAME.fullmatch(reference) else None
 
     def revision(self, found: ActivityType) -> str:
         live = found.live.number if found.live else 0
@@ -83,7 +81,7 @@ class ActivityTypes(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Create a type with a draft. Names that are left out are proposed."""
         given = self.given(TypeGiven)
-        made = lifecycle.create(names(given), [spec(field) for field in given["fields"]], request.user)
+        made = lifecycle.create(ACTIVITY_TYPES, names(given), [spec(field) for field in given["fields"]], request.user)
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
     @extend_schema(request=NamesGiven, responses=TypeShown)

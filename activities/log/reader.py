@@ -288,7 +288,7 @@ def _timeline(
     since: datetime | None = None,
     until: datetime | None = None,
     before: tuple[datetime, int] | None = None,
-) -> ActivityQuerySet:
+) -> ActivityQuerySet[Activity]:
     activities = Activity.objects.of_person(person_id).newest_first()
     if type_ids is not None:
         activities = activities.filter(activity_type_id__in=type_ids)
@@ -311,13 +311,37 @@ def timeline_with_types(
     newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id")[:among]
     sql, parameters = newest.query.sql_with_params()
     types = f"(select array_agg(distinct activity_type_id) from ({sql}) latest)"
-    found = _timeline(person_id, **narrowed).annotate(types_there=RawSQL(types, parameters))  # one look for all rows
+    found: Any = _timeline(person_id, **narrowed).annotate(
+        types_there=RawSQL(types, parameters)
+    )  # one look for all rows
     activities = list(found[:limit])
     if activities:
         return activities, set(activities[0].types_there)
     with connection.cursor() as cursor:
         cursor.execute(f"select {types}", parameters)
         return [], set(cursor.fetchone()[0] or ())
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCount:
+    """How often somebody did something, and when last."""
+
+    type_id: int
+    count: int
+    last: datetime
+
+
+def count_by_type(person_id: int, among: int) -> list[TypeCount]:
+    """What the person's `among` latest activities were, the most frequent first; one look into their index."""
+    newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id", "occurred_at")[:among]
+    sql, parameters = newest.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select activity_type_id, count(*), max(occurred_at) from ({sql}) latest
+            group by activity_type_id order by 2 desc, 1""",
+            parameters,
+        )
+        return [TypeCount(*row) for row in cursor.fetchall()]
 
 
 def latest(type_id: int, limit: int) -> list[Activity]:

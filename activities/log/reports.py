@@ -16,12 +16,13 @@ from activities.log import rollup
 from activities.models import ActivityType, ApprovedField
 from people.core import installation
 from people.core.codes import Code
+from people.core.db import value_sql
 from people.core.errors import Problem, RejectedError
 from people.datatypes.registry import BY_NAME, DataType
 
 SECONDS = 20
 WORK_MEMORY = "64MB"
-MOST_DAYS = 3_660
+MOST_DAYS = 36_600
 MOST_STEPS = 5
 MOST_ROWS = 50
 
@@ -71,11 +72,11 @@ _WHERE = """a.activity_type_id = %(type)s
 
 
 def check(scope: Scope) -> None:
-    """Raise `RejectedError` (`out_of_range`) for a period that runs backwards or over more than ten years."""
+    """Raise `RejectedError` (`out_of_range`) for a period that runs backwards or over more than a hundred years."""
     if scope.first > scope.last:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("The period ends before it begins."), ("since",)))
     if (scope.last - scope.first).days > MOST_DAYS:
-        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A report reaches over ten years at most."), ("since",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A report reaches over a hundred years at most."), ("since",)))
 
 
 def to_read(type_ids: Sequence[int], scope: Scope) -> int:
@@ -165,7 +166,7 @@ def fields_of(activity_type: ActivityType) -> list[ApprovedField]:
 
 def _value(field: ApprovedField, name: str, data_type: DataType | None = None) -> str:
     value = "a.primary_value" if field.is_primary else f"(a.attributes ->> {name})"
-    return data_type.sql.format(value) if data_type else value
+    return value_sql.cast(data_type.name, value) if data_type else value
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -15,8 +15,7 @@ from django.utils import timezone
 from activities.log.reader import high_water_mark
 from activities.models import DailyCount, LogPosition, SeenValue
 from activities.types import standard as standard_types
-from people.core import installation
-from people.datatypes.canonical import text_key
+from people.core import installation, words
 
 NAME = "rollup"
 CHUNK = 200_000  # ids a transaction: some hundred milliseconds
@@ -96,6 +95,26 @@ def daily(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
     return {day: found.get(day, 0) for day in days}
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """All activities of some types: how many, and the days of the first and the last."""
+
+    total: int
+    first: date | None
+    last: date | None
+
+
+def span(type_ids: Sequence[int]) -> Span:
+    """What the rollup has of the types, whenever it was."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select coalesce(sum(count), 0)::bigint, min(day), max(day) from daily_count
+            where activity_type_id = any(%s) and count > 0""",
+            [list(type_ids)],
+        )
+        return Span(*cursor.fetchone())
+
+
 def totals(first: date, last: date) -> dict[int, int]:
     """The number of activities by type id from day `first` to `last`; types without any are left out."""
     with connection.cursor() as cursor:
@@ -119,17 +138,17 @@ def last_seen(type_ids: Sequence[int]) -> dict[int, datetime]:
 
 
 def suggest(activity_type_id: int, field: str, beginning: str = "", limit: int = 10) -> list[str]:
-    """Values that the field (API name) had, most frequent first, whose text contains `beginning`, case aside.
+    """Values that the field (API name) had, most frequent first, whose text contains `beginning`.
 
-    Values that begin so come first. For text fields only; never complete.
+    Case and accents count for nothing; values that begin so come first. For text fields only; never complete.
     """
-    wanted = text_key(beginning.strip())
+    wanted = words.folded(beginning.strip())
     values = (
         SeenValue.objects.filter(activity_type_id=activity_type_id, field=field)
         .order_by("-times", "-last_seen_at", "value")
         .values_list("value", flat=True)
     )
-    keyed = [(text_key(value), value) for value in values]
+    keyed = [(words.folded(value), value) for value in values]
     first = [value for key, value in keyed if key.startswith(wanted)]
     other = [value for key, value in keyed if wanted in key and not key.startswith(wanted)]
     return [*first, *other][:limit]

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from activities.labels import shown
 from activities.models import Activity, ActivityField, ActivityVersion
 
+ON_ROW = 3  # values beside the primary one
 LATE = timedelta(hours=1)  # from here on the page says that something was recorded later than it occurred
 
 
@@ -23,6 +24,7 @@ class Value:
     text: str
     api_name: str
     is_link: bool = False
+    is_primary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,17 @@ class Entry:
     is_standard: bool = False
     without_value: Sequence[str] = ()  # names of the version's other fields
     type_api_name: str = ""
+    icon: str = ""
+    colour: int = 0
 
     @property
     def occurred_at(self) -> datetime:
         return timezone.localtime(self.activity.occurred_at)
+
+    @property
+    def on_row(self) -> Sequence[Value]:
+        """The values that the row itself shows: the first ones beside the primary value."""
+        return [value for value in self.values if not value.is_primary][:ON_ROW]
 
     @property
     def was_recorded_late(self) -> bool:
@@ -71,10 +80,19 @@ def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Entry:
         if value is not None:
             text = _plain(value) if plain else _shown(value, field)
             is_link = field.data_type == "link" and text.lower().startswith(("https://", "http://"))
-            values.append(Value(name, text, field.api_name, is_link))
+            values.append(Value(name, text, field.api_name, is_link, field.is_primary))
         else:
             without.append(name)
-    return Entry(activity, shown(version.name, is_translated), values, of.is_standard, without, of.api_name)
+    return Entry(
+        activity,
+        shown(version.name, is_translated),
+        values,
+        of.is_standard,
+        without,
+        of.api_name,
+        of.shown_icon,
+        of.shown_colour,
+    )
 
 
 def _shown(value: Any, field: ActivityField) -> str:

@@ -15,6 +15,7 @@ from hashlib import sha256
 
 from django.db import connection, transaction
 
+from activities.log import key_sums
 from activities.log.digest import digest
 from activities.models import ActivityDay
 from people.core.db import citus, locks
@@ -54,6 +55,8 @@ def close_days(now: datetime | None = None) -> int:
     for day in days:
         count, total = _settled_sum(day)
         ActivityDay.objects.bulk_create([ActivityDay(day=day, count=count, digest=total)], ignore_conflicts=True)
+    if days:
+        key_sums.write_down(days[-1])
     _chain_days()
     return len(days)
 
@@ -89,7 +92,7 @@ def head() -> tuple[date, str] | None:
 
 
 def chain_faults() -> list[Finding]:
-    """Days that are missing between or before the others, or were written anew; and rows of before the first day."""
+    """Days that are missing between or before the others, or were written anew; rows of before the first day; keys."""
     found: list[Finding] = []
     previous, last = "", None
     for closed in ActivityDay.objects.order_by("day").iterator():
@@ -102,6 +105,7 @@ def chain_faults() -> list[Finding]:
             found.append(Finding(closed.day, 0, 0, True, fault=fault))
         # from here on as it is written: one fault is told once
         previous, last = closed.chain or link, closed.day
+    found += [Finding(day, 0, 0, True, fault=fault) for day, fault in key_sums.faults()]
     return _rows_before() + found
 
 

@@ -97,6 +97,10 @@ class ActivityDay(models.Model):
     closed_at = models.DateTimeField(db_default=Now())
     # of this day and of all before it; a neighbouring version leaves it out, the next closing puts it in
     chain = models.CharField(max_length=64, null=True)
+    # the external ids of activities up to this id, since those of the closing before; see `log.key_sums`
+    keys_upto = models.BigIntegerField(null=True)
+    key_count = models.BigIntegerField(null=True)
+    key_digest = models.DecimalField(max_digits=40, decimal_places=0, null=True)
 
     class Meta:
         db_table = "activity_day"

@@ -17,7 +17,6 @@ from activities.recording import quarantine, schema
 from activities.recording import sql as recording_sql
 from activities.recording.rows import Lookup, NewActivity, Outcome, Status
 from activities.recording.sql import Ready
-from activities.types import validation
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.codes import Code
@@ -30,6 +29,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.datatypes.registry import BY_NAME
+from people.definitions import checks
 from people.fields.catalog import catalogue
 from people.persons import upsert
 
@@ -83,7 +83,7 @@ def count_refused(named: Sequence[Any], source: Source) -> None:
     """Count rows that a channel refused for their structure; `named` is what each gave as its type."""
     if not named:
         return
-    words = [word for word in named if isinstance(word, str) and validation.API_NAME.fullmatch(word)]
+    words = [word for word in named if isinstance(word, str) and checks.API_NAME.fullmatch(word)]
     ids = recording_sql.ids_of_types(words) if words else {}
     client = "" if source.user_id is None else source.user_id
     counted = Counter(ids.get(word, "") if isinstance(word, str) else "" for word in named)
@@ -164,7 +164,7 @@ class Batch:
         live when the rows commit.
         """
         # only what can be an API name is looked up: NUL and lone surrogates never reach the database
-        names = [name for name in references if isinstance(name, str) and validation.API_NAME.fullmatch(name)]
+        names = [name for name in references if isinstance(name, str) and checks.API_NAME.fullmatch(name)]
         ids = recording_sql.ids_of_types(names) if names else {}
         ids.update({one: one for one in references if type(one) is int and 0 < one <= datatype_keys.MAX_ID})
         locks.share([locks.key(locks.Space.PEOPLE), *(locks.key(locks.Space.TYPE, pk) for pk in ids.values())])

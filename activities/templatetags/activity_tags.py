@@ -58,6 +58,18 @@ def marked(text: str, wanted: str | None) -> SafeString:
     return SafeString("".join([*parts, conditional_escape(text[start:])]))
 
 
+@register.simple_tag
+def picture(activity_type: ActivityType, size: str = "") -> SafeString:
+    """The icon of a type in its colour; says nothing to screen readers, which read the name beside it."""
+    more = f" ca-picture--{size}" if size else ""
+    return format_html(
+        '<span class="ca-picture ca-colour-{}{}" aria-hidden="true">{}</span>',
+        activity_type.shown_colour,
+        more,
+        activity_type.shown_icon,
+    )
+
+
 @register.filter
 def item(mapping: Mapping[Any, Any], key: Any) -> Any:
     return mapping.get(key)

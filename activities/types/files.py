@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle, validation
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
+from people.definitions import checks, drafts, lifecycle
 
 _NAMES = ("api_name", "name", "filter_name", "trigger_name", "description")
 _FIELD = ("api_name", "name", "data_type", "description", "is_primary")
@@ -56,11 +56,11 @@ def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool 
 def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
     names, fields = _parse(entry)
     # what cannot be an API name is not looked up: `create` says what is wrong with it
-    known = ActivityType.objects.custom().existing() if validation.API_NAME.fullmatch(names.api_name) else None
+    known = ActivityType.objects.custom().existing() if checks.API_NAME.fullmatch(names.api_name) else None
     activity_type = known.filter(api_name=names.api_name).first() if known is not None else None
     try:
         if activity_type is None:
-            activity_type, what = lifecycle.create(names, fields, by), "created"
+            activity_type, what = lifecycle.create(ACTIVITY_TYPES, names, fields, by), "created"
         else:
             what = _bring_up_to_date(activity_type, names, fields, by)
         activity_type = ActivityType.objects.get(pk=activity_type.pk)

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_noop as _
 
 from activities import labels
 from activities.models import ActivityField, ActivityType, ActivityTypeName, ActivityVersion
-from activities.types.validation import name_key
+from people.core import words
 from people.core.source import Channel, Source
+from people.datatypes.naming import name_key
 from people.persons import merge as person_merge
 
 VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
@@ -198,12 +199,12 @@ def _install(number: int) -> None:
 
 
 def called(term: str) -> list[int]:
-    """Ids of the standard types that pages in the active language call something with `term` in it."""
-    wanted = term.casefold()
+    """Ids of the standard types that pages in the active language call something with every word of `term`."""
+    wanted = words.Wanted.of(term)
     return [
         number
         for number, names in TYPES.items()
-        if wanted and any(wanted in labels.shown(name, True).casefold() for name in names[1:4])
+        if wanted and wanted.is_in(*(labels.shown(name, True) for name in names[1:4]))
     ]
 
 

@@ -10,7 +10,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
@@ -69,6 +70,37 @@ class User(AbstractUser):
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return (self.scopes is None or perm in self.scopes) and super().has_perm(perm, obj)
+
+
+class Invitation(models.Model):
+    """Somebody who was asked to join, until they do: the user is made when the link is used, which works once.
+
+    The row holds what they will get; who used the link, or whose link was revoked, has none any more.
+    """
+
+    email = models.EmailField(_("e-mail"), max_length=150)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    language = models.CharField(_("language"), max_length=8, blank=True)
+    groups = models.ManyToManyField("auth.Group", related_name="+")
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)  # of the link's token, kept nowhere
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    mailed_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+
+    class Meta:
+        db_table = "invitation"
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(Lower("email"), name="invitation_email_is_unique")]
+
+    def __str__(self) -> str:
+        return f"invitation {self.pk}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
 
 
 class Session(AbstractBaseSession):

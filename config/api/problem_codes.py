@@ -45,7 +45,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.CONFIRMATION_NEEDED: _("What was asked for affects more than usual and has to be confirmed."),
     Code.CONFLICT: _("It conflicts with how things stand."),
     Code.CYCLE: _("A list would refer to itself through others."),
-    Code.DEMO_IS_THERE: _("The demonstration data are there already. Remove them first."),
+    Code.DEMO_IS_THERE: _("The demo is there already. Remove it first."),
     Code.ERROR: _("Something failed here that nobody foresaw. It was written down; try again later."),
     Code.EXTERNAL_ID_REUSED: _(
         "The external id was recorded before, for this person and type, with other content. Nothing was changed."
@@ -77,7 +77,8 @@ MEANINGS: Mapping[Code, object] = {
     Code.NAME_TAKEN: _("Another one has this name. Choose another."),
     Code.NEVER_APPROVED: _("The type has never been approved: nothing can be recorded of it yet."),
     Code.NEVER_MATCHES: _("The rule holds for nobody. Its constraints exclude each other."),
-    Code.NO_DEMO: _("There are no demonstration data to remove."),
+    Code.NO_AUDIENCE: _("The campaign has no audience, so that it would run for everybody."),
+    Code.NO_DEMO: _("There is no demo to remove."),
     Code.NO_DRAFT: _("There is no draft. Begin one first."),
     Code.NO_PLAN: _("The import has no plan yet. Say first which column goes where."),
     Code.NO_PYARROW: _("This installation cannot write the format: a library is not installed."),

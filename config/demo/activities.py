@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from activities.types import name_proposals
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import FieldSpec, Names
 
 SEED = 2112
 DAYS = 365

@@ -15,7 +15,7 @@ from activities.models import ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity
-from activities.types import drafts, lifecycle
+from activities.types.definition import ACTIVITY_TYPES
 from config.demo import manifest as demo_manifest
 from config.demo.activities import LISTS, TYPES, DemoType, activities
 from config.demo.people import people
@@ -24,6 +24,7 @@ from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
+from people.definitions import drafts, lifecycle
 from people.persons import upsert
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
@@ -74,7 +75,7 @@ def _make_type(api_name: str, demo_type: DemoType, tongue: str, by: Any) -> Acti
     free = next(
         name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in taken
     )
-    made = lifecycle.create(demo_type.names(free, tongue), demo_type.specs(tongue), by)
+    made = lifecycle.create(ACTIVITY_TYPES, demo_type.names(free, tongue), demo_type.specs(tongue), by)
     if demo_type.number:
         lifecycle.approve(made, by)
     return made

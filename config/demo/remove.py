@@ -10,13 +10,13 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import retention
 from activities.models import Activity, ActivityKey, ActivityType
-from activities.types import lifecycle
 from config.demo import manifest as demo_manifest
 from people.core import audit
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
+from people.definitions import lifecycle
 from people.models import Person
 from people.privacy import erasure
 from smartlists.lists import editing as list_editing

@@ -1,72 +1,150 @@
-"""What the command palette finds: types, people and lists by name, a few of each, and the pages."""
+"""What the command palette finds: pages, types, people, lists, campaigns and person fields; a few of each kind."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.dataclasses import SearchResult
 
 from activities.models import ActivityType
 from activities.types import standard as standard_types
-from people.datatypes.canonical import text_key
-from people.models import Person, StaticList
-from smartlists.models import SmartList
+from config.pages.navigation import UNFOLD
+from people.core import words
+from people.models import Person, PersonField, StaticList
+from smartlists.models import SmartCampaign, SmartList
 
 FEW = 8  # of each kind
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Things of one kind: the right to see them, how they are called and shown, and how they are found."""
+
+    right: str
+    label: Any
+    icon: str
+    page: str
+    find: Callable[[str], Any]
+    details: Callable[[Any], str] = lambda _row: ""
+
+
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """Unfold's search callback; only what the user may see, never more than a few of anything."""
-    term = term.strip()[:100]
-    if not term or not term.isprintable():
+    term = term.strip()[: words.MAX_LENGTH]
+    wanted = words.Wanted.of(term)
+    if not wanted or not wanted.words or not term.isprintable():
         return []
-    found: list[SearchResult] = []
-    if request.user.has_perm("activities.view_activitytype"):
-        named = Q(live__name__icontains=term) | Q(draft__name__icontains=term) | Q(api_name__icontains=term)
-        named |= Q(pk__in=standard_types.called(term))
-        types = ActivityType.objects.existing().select_related("live", "draft").filter(named).order_by("-pk")
-        found += _results(types, _("Activity type"), "category", "admin:activities_activitytype_change")
-    if request.user.has_perm("people.view_person"):
-        people, _duplicates = admin.site.get_model_admin(Person).get_search_results(
-            request, Person.objects.live().order_by("-pk"), term
-        )
-        found += _results(people, _("Person"), "person", "admin:people_person_change")
-    if request.user.has_perm("people.view_staticlist"):
-        lists = StaticList.objects.filter(name__icontains=term).order_by("is_archived", "name")
-        found += _results(lists, _("Static list"), "list_alt", "admin:people_staticlist_change")
-    if request.user.has_perm("smartlists.view_smartlist"):
-        smart_lists = SmartList.objects.filter(name__icontains=term).order_by("is_archived", "name")
-        found += _results(smart_lists, _("Smart list"), "filter_alt", "admin:smartlists_smartlist_change")
-    return [*_pages(request, term), *found]
+    found = list(islice(_pages(request, wanted), FEW))
+    for kind in KINDS:
+        if request.user.has_perm(kind.right):
+            found += [
+                SearchResult(str(row), _described(row, kind), reverse(kind.page, args=[row.pk]), kind.icon)
+                for row in islice(kind.find(term)[:FEW], FEW)
+            ]
+    return found
 
 
-def _results(rows: Any, kind: str, icon: str, page: str) -> list[SearchResult]:
-    return [
-        SearchResult(str(row), _kind(row, kind), reverse(page, args=[row.pk]), icon) for row in islice(rows[:FEW], FEW)
-    ]
+def _types(term: str) -> Any:
+    named = words.search(ActivityType.objects.existing(), term, "live__name", "draft__name", "api_name")
+    is_found = Q(pk__in=named.values("pk")) | Q(pk__in=standard_types.called(term))
+    return ActivityType.objects.existing().select_related("live", "draft").filter(is_found).order_by("-pk")
 
 
-def _kind(row: Any, kind: str) -> str:
-    """What the thing is, and that it was put away."""
+def _contact(person: Person) -> str:
+    """What tells people of the same name apart."""
+    email = person.email if str(person) != person.email else ""
+    return " · ".join(part for part in (email, person.company) if part)
+
+
+def _by_name(model: Any) -> Callable[[str], Any]:
+    return lambda term: words.search(model.objects.all(), term, "name").order_by("is_archived", "name")
+
+
+KINDS = (
+    Kind(
+        "people.view_person",
+        gettext_lazy("Person"),
+        "person",
+        "admin:people_person_change",
+        lambda term: Person.objects.live().newest_beginning_with(term).order_by("-pk"),
+        _contact,
+    ),
+    Kind(
+        "activities.view_activitytype",
+        gettext_lazy("Activity type"),
+        "category",
+        "admin:activities_activitytype_change",
+        _types,
+    ),
+    Kind(
+        "smartlists.view_smartlist",
+        gettext_lazy("Smart list"),
+        "filter_alt",
+        "admin:smartlists_smartlist_change",
+        _by_name(SmartList),
+    ),
+    Kind(
+        "people.view_staticlist",
+        gettext_lazy("Static list"),
+        "list_alt",
+        "admin:people_staticlist_change",
+        _by_name(StaticList),
+    ),
+    Kind(
+        "smartlists.view_smartcampaign",
+        gettext_lazy("Smart campaign"),
+        "bolt",
+        "admin:smartlists_smartcampaign_change",
+        lambda term: words.search(SmartCampaign.objects.all(), term, "name").order_by("name"),
+    ),
+    Kind(
+        "people.view_personfield",
+        gettext_lazy("Person field"),
+        "badge",
+        "admin:people_personfield_change",
+        lambda term: words.search(PersonField.objects.all(), term, "label", "api_name").order_by("label"),
+        lambda field: field.get_data_type_display(),
+    ),
+)
+
+
+def _described(row: Any, kind: Kind) -> str:
+    """What the thing is, that it was put away, and what tells it from others of its name."""
+    label = str(kind.label)
     if getattr(row, "is_archived", False):
-        return _("%(kind)s, archived") % {"kind": kind}
-    return _("%(kind)s, retired") % {"kind": kind} if getattr(row, "retired_at", None) else kind
+        label = _("%(kind)s, archived") % {"kind": label}
+    elif getattr(row, "retired_at", None):
+        label = _("%(kind)s, retired") % {"kind": label}
+    details = kind.details(row)
+    return f"{label} · {details}" if details else label
 
 
-def _pages(request: HttpRequest, term: str) -> list[SearchResult]:
-    pages = (
-        (_("Reports"), "bar_chart", "reports", "activities.view_activity"),
-        (_("Notifications"), "notifications", "notices", ""),
-        (_("My tokens"), "vpn_key", "tokens", ""),
-        (_("New activity type"), "add", "admin:activities_activitytype_add", "activities.add_activitytype"),
-    )
-    key = text_key(term)
-    return [
-        SearchResult(title, _("Page"), reverse(name), icon)
-        for title, icon, name, right in pages
-        if key in text_key(title) and (not right or request.user.has_perm(right))
-    ]
+# pages that the side bar does not name
+MORE_PAGES = (
+    (gettext_lazy("New activity type"), "add", "admin:activities_activitytype_add", "activities.add_activitytype"),
+    (gettext_lazy("New person"), "person_add", "admin:people_person_add", "people.add_person"),
+    (gettext_lazy("New smart list"), "add", "admin:smartlists_smartlist_add", "smartlists.add_smartlist"),
+    (gettext_lazy("New static list"), "add", "admin:people_staticlist_add", "people.add_staticlist"),
+    (gettext_lazy("New smart campaign"), "add", "admin:smartlists_smartcampaign_add", "smartlists.add_smartcampaign"),
+    (gettext_lazy("Possible duplicates"), "group", "admin:people_person_duplicates", "people.merge_person"),
+)
+
+
+def _pages(request: HttpRequest, wanted: words.Wanted) -> Iterator[SearchResult]:
+    """Every page that the side bar, the account's menu or `MORE_PAGES` lead to."""
+    for group in UNFOLD["SIDEBAR"]["navigation"]:
+        for item in group["items"]:
+            if wanted.is_in(str(item["title"])) and item.get("permission", lambda _request: True)(request):
+                yield SearchResult(str(item["title"]), _("Page"), str(item["link"]), item["icon"])
+    for entry in UNFOLD["ACCOUNT"]["navigation"]:
+        if wanted.is_in(str(entry["title"])):
+            yield SearchResult(str(entry["title"]), _("Page"), str(entry["link"]), "account_circle")
+    for title, icon, name, right in MORE_PAGES:
+        if wanted.is_in(str(title)) and request.user.has_perm(right):
+            yield SearchResult(str(title), _("Page"), reverse(name), icon)

@@ -1,6 +1,5 @@
 """The first page: to each role what waits for it; and the first steps, until they are done."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,17 +8,18 @@ from django.db import connection
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, get_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from activities.log import intervals, rollup
 from activities.log import reader as log_reader
-from activities.log import rollup
 from activities.log.timeline import entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
 from config.marketo.wire import usage
 from people.core import installation
+from people.core.admin import charts
 from people.models import Person, StaticList
 from smartlists.models import SmartList
 
@@ -93,9 +93,9 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
 
 
 def _chart(daily: dict[Any, int]) -> str:
-    short = get_format("MONTH_DAY_FORMAT").replace("F", "M")
-    bars = {"data": list(daily.values()), "backgroundColor": "var(--color-primary-500)", "label": _("Activities")}
-    return json.dumps({"labels": [date_format(day, short) for day in daily], "datasets": [bars]})
+    series = charts.Series(_("Activities"), list(daily.values()))
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day in daily]
+    return charts.chart(labels, intervals.INTERVALS["day"], [series])
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:

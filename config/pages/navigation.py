@@ -44,17 +44,17 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "event_available",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,  # there is no site beside these pages
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
     "COMMAND": {"search_callback": "config.pages.command_palette.search"},
-    "STYLES": [lambda request: static("css/app.css"), lambda request: static("css/smartlists.css")],
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
-    "SCRIPTS": [
-        lambda request: static("js/naming.js"),
-        lambda request: static("js/focusing.js"),
-        lambda request: static("js/ordering.js"),
-        lambda request: static("js/copying.js"),
+    "STYLES": [
+        lambda request: static("css/tokens.css"),
+        lambda request: static("css/app.css"),
+        lambda request: static("css/smartlists.css"),
+        lambda request: static("css/people.css"),
     ],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 183)",

@@ -1,10 +1,10 @@
 """The reports page: four reports on activities, of everybody or of a list, each as a table, a chart and CSV."""
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from defusedcsv import csv
 from django import forms
@@ -14,40 +14,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, localize
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from activities.labels import shown
+from activities.log import intervals, rollup
 from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
+from config.pages import trend
+from config.pages.report_tables import Cell, Table, number, share, shares, text
 from people.core import installation
 from people.core.errors import RejectedError
 from people.datatypes.registry import BY_NAME
 from people.models import Person, StaticList
 from smartlists.lists import reports as list_reports
-from smartlists.lists.reports import Question, Reply
+from smartlists.lists.reports import Answer, Question
 from smartlists.models import SmartList
 
 DAYS = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: what the page shows, what the file says, and where it leads."""
-
-    shown: Any
-    raw: Any
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    headings: Sequence[Any]
-    rows: list[list[Cell]]
-    chart: str = ""
-    meters: Sequence[float] = ()  # per row, in percent
-    words: Sequence[int] = (0,)  # the columns that are no numbers
 
 
 class ReportForm(forms.Form):
@@ -59,6 +44,8 @@ class ReportForm(forms.Form):
     total = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Sum of"))
     since = forms.DateField(label=gettext_lazy("From"))
     until = forms.DateField(label=gettext_lazy("To"))
+    interval = forms.ChoiceField(choices=trend.CHOICES, required=False, label=gettext_lazy("By"))
+    compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
 
     def __init__(self, asked: Any, user: Any) -> None:
@@ -86,10 +73,14 @@ class ReportForm(forms.Form):
             self.fields[name].label_from_instance = _name_of  # type: ignore[attr-defined]
         self.fields["report"].choices = [(name, report.label) for name, report in REPORTS.items()]  # type: ignore[attr-defined]
         self.fields["people"].choices = _audiences(user)  # type: ignore[attr-defined]
-        for number in range(1, log_reports.MOST_STEPS + 1):
-            label = _("Step %(number)s") % {"number": number}
-            self.fields[f"step_{number}"] = forms.ModelChoiceField(types, required=False, label=label)
+        for step in range(1, log_reports.MOST_STEPS + 1):
+            label = _("Step %(number)s") % {"number": step}
+            self.fields[f"step_{step}"] = forms.ModelChoiceField(types, required=False, label=label)
+        for name in trend.MORE_TYPES:
+            self.fields[name] = forms.ModelChoiceField(types, required=False, label=_("And"), empty_label="–")
         for bound in self.fields.values():
+            if isinstance(bound.widget, forms.CheckboxInput):
+                continue
             bound.widget.attrs["class"] = "ca-input"
         for name in ("since", "until"):
             self.fields[name].widget = forms.DateInput(attrs={"type": "date", "class": "ca-input"}, format="%Y-%m-%d")
@@ -108,8 +99,30 @@ class ReportForm(forms.Form):
     def asked(self) -> "Report":
         return REPORTS[self.name]
 
-    def question(self) -> Question | None:
-        """What a form without faults asks; None as long as no type is chosen."""
+    def clean(self) -> None:
+        chosen = self.cleaned_data
+        if self.name != "trend" or not (chosen.get("since") and chosen.get("until") and chosen.get("interval")):
+            return
+        if intervals.points(chosen["since"], chosen["until"], chosen["interval"]) > trend.MOST_POINTS:
+            self.add_error("interval", _("Too many points. Choose a longer interval or a shorter period."))
+
+    def questions(self) -> list[Question]:
+        """What a form without faults asks, a question a series; none as long as no type is chosen."""
+        if self.name == "trend":
+            asked = trend.Asked.of(self.cleaned_data)
+            return asked.questions() if asked else []
+        question = self._question()
+        return [question] if question else []
+
+    def table(self, answers: Sequence[Sequence[Any]]) -> Table:
+        """The answers to the `questions` as one table."""
+        asked = trend.Asked.of(self.cleaned_data)
+        if self.asked.table is None and asked:
+            return trend.table(asked, answers)
+        assert self.asked.table is not None
+        return self.asked.table(self.cleaned_data, answers[0])
+
+    def _question(self) -> Question | None:
         chosen, asked = self.cleaned_data, self.asked
         types = [chosen[name] for name in ("type", *STEPS) if name in asked.asks and chosen[name]]
         if not types:
@@ -163,7 +176,7 @@ def page(request: HttpRequest) -> HttpResponse:
             reply = _reply(request, form)
         except RejectedError as refusal:
             problems = [str(problem.message) for problem in refusal.problems]
-    table = form.asked.table(form.cleaned_data, reply.answer.rows) if reply and reply.answer else None
+    table = form.table(reply.answers) if reply and reply.answers else None
     wanted, address = request.GET.get("format"), _address(request)
     if request.method == "POST":
         return HttpResponseRedirect(f"{request.path}?{address}")
@@ -184,6 +197,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "asked": form.asked,
             "reply": reply,
             "asks": [form[name] for name in form.asked.asks],
+            "periods": _periods(form),
             "zone": installation.current().time_zone,
             "again": address,
             "csv": _address(request, format="csv"),
@@ -195,14 +209,57 @@ def page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _reply(request: HttpRequest, form: ReportForm) -> Reply | None:
-    """What is known of the answer; None when more has to be chosen first."""
-    question = form.question()
-    if question is None:
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What is known of several questions together: their answers' rows once each is there, and the oldest `answer`."""
+
+    answers: Sequence[Sequence[Any]]
+    answer: Answer | None
+    is_stored: bool
+    asked_at: datetime | None
+    problem: str
+
+
+def _reply(request: HttpRequest, form: ReportForm) -> Replies | None:
+    """What is known of the answers; None when more has to be chosen first."""
+    questions = form.questions()
+    if not questions:
         return None
     if request.method == "POST":
-        list_reports.request(question, request.user)
-    return list_reports.ask(question, request.user)
+        for question in questions:
+            list_reports.request(question, request.user)
+    found = [list_reports.ask(question, request.user) for question in questions]
+    answers = [reply.answer for reply in found if reply.answer]
+    is_whole = len(answers) == len(found)
+    return Replies(
+        [answer.rows for answer in answers] if is_whole else (),
+        min(answers, key=lambda answer: answer.as_of) if is_whole else None,
+        any(reply.is_stored for reply in found),
+        min((reply.asked_at for reply in found if reply.asked_at), default=None),
+        next((reply.problem for reply in found if reply.problem), ""),
+    )
+
+
+def _periods(form: ReportForm) -> list[tuple[Any, str, bool]]:
+    """Periods to choose by one click: what each is called, its part of the address, and whether it is shown."""
+    today = timezone.now().astimezone(installation.zone()).date()
+    found = [
+        (ngettext("%(count)s day", "%(count)s days", days) % {"count": days}, today - timedelta(days=days - 1), today)
+        for days in (30, 90, 365)
+    ]
+    chosen = [form.cleaned_data.get(name) for name in ("type", *trend.MORE_TYPES, *STEPS)]
+    span = rollup.span([one.pk for one in chosen if one])
+    if span.first and span.last:
+        found.append((_("All time"), span.first, span.last))
+    shown = (form.cleaned_data.get("since"), form.cleaned_data.get("until"))
+    return [
+        (label, _with(form.data, since=first.isoformat(), until=last.isoformat()), (first, last) == shown)
+        for label, first, last in found
+    ]
+
+
+def _with(asked: Mapping[str, Any], **changed: str) -> str:
+    return urlencode({name: value for name, value in {**asked, **changed}.items() if name != "format"})
 
 
 def _address(request: HttpRequest, **more: str) -> str:
@@ -225,23 +282,16 @@ def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
     return reply
 
 
-def _trend(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    found = [(date.fromisoformat(day), count) for day, count in rows]
-    chart = _bars([date_format(day, "SHORT_DATE_FORMAT") for day, _count in found], [count for _day, count in found])
-    cells = [[Cell(day, day.isoformat()), _number(count)] for day, count in found]
-    return Table((_("Day"), _("Activities")), cells[::-1], chart)
-
-
 def _breakdown(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     field = chosen["field"] or next(iter(log_reports.fields_of(chosen["type"])), None)
     if field is None:
         return Table((_("Value"),), [])
     headings = [_name_of(field), _("Activities"), _("People")]
-    cells = [[_text(value, _("(no value)")), _number(count), _number(people)] for value, count, people, _sum in rows]
+    cells = [[text(value, _("(no value)")), number(count), number(people)] for value, count, people, _sum in rows]
     if chosen["total"]:
         headings.append(_("Sum of %(field)s") % {"field": _name_of(chosen["total"])})
-        cells = [[*row, _number(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
-    return Table(headings, cells, meters=_shares(count for _value, count, *_rest in rows))
+        cells = [[*row, number(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
+    return Table(headings, cells, meters=shares(count for _value, count, *_rest in rows))
 
 
 def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
@@ -249,21 +299,21 @@ def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     rows = [row for row in rows if row[0] in people]
     cells = [
         [
-            _text(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
-            _text(people[person_id].email),
-            _number(count),
+            text(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
+            text(people[person_id].email),
+            number(count),
             Cell(localize(timezone.localtime(datetime.fromisoformat(latest))), latest),
         ]
         for person_id, count, latest in rows
     ]
     headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
-    return Table(headings, cells, meters=_shares(count for _id, count, _latest in rows), words=(0, 1))
+    return Table(headings, cells, meters=shares(count for _id, count, _latest in rows), words=(0, 1))
 
 
 def _funnel(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
     cells = [
-        [_text(str(types[type_id])), _number(people), _share(of_previous), _share(of_first)]
+        [text(str(types[type_id])), number(people), share(of_previous), share(of_first)]
         for type_id, people, of_previous, of_first in rows
     ]
     headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
@@ -277,7 +327,7 @@ class Report:
     label: Any
     says: Any
     asks: tuple[str, ...]
-    table: Callable[[dict[str, Any], Sequence[Any]], Table]
+    table: Callable[[dict[str, Any], Sequence[Any]], Table] | None = None  # of the rows of one answer
     names_people: bool = False
 
 
@@ -285,7 +335,9 @@ STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1
 PERIOD = ("since", "until", "people")
 REPORTS: dict[str, Report] = {
     "trend": Report(
-        gettext_lazy("Trend"), gettext_lazy("How often it happened, day by day."), ("type", *PERIOD), _trend
+        gettext_lazy("Trend"),
+        gettext_lazy("How often it happened, by day, week or month."),
+        ("type", *trend.MORE_TYPES, "since", "until", "interval", "people", "compare"),
     ),
     "breakdown": Report(
         gettext_lazy("Breakdown"),
@@ -303,26 +355,3 @@ REPORTS: dict[str, Report] = {
         _funnel,
     ),
 }
-
-
-def _text(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
-    return Cell(value or otherwise, value or "", url)
-
-
-def _number(value: Any) -> Cell:
-    return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value)
-
-
-def _share(percent: float | None) -> Cell:
-    return Cell("" if percent is None else f"{localize(percent)} %", "" if percent is None else percent)
-
-
-def _shares(counts: Iterable[int]) -> list[float]:
-    found = list(counts)
-    most = max(found, default=0)
-    return [round(100 * count / most, 1) if most else 0 for count in found]
-
-
-def _bars(labels: list[str], counts: list[int]) -> str:
-    bars = {"label": _("Activities"), "data": counts, "backgroundColor": "var(--color-primary-500)"}
-    return json.dumps({"labels": labels, "datasets": [bars]})

@@ -20,6 +20,8 @@ import urllib.request
 
 KEY = "marketoId"
 EXISTS = {"1017", "709"}
+# data types of fields that programs cannot create, and what their values are kept as
+KEPT_AS = {"textarea": "text", "formula": "string", "reference": "integer", "lead_function": "string"}
 RATE_LIMITED = {"606", "615"}
 
 
@@ -75,25 +77,30 @@ def done(reply: dict, what: str) -> str:
 
 
 def fields(source: Side, target: Side) -> None:
-    """Custom fields of people, and the field that keeps Marketo's id of each."""
+    """Fields of people that are not here yet, and the field that keeps Marketo's id of each; what was left is named."""
+    path = "/rest/v1/leads/schema/fields.json"
+    known = {row["name"] for row in target.get(path)}
+    rows = source.get(path)
     wanted = [{"name": KEY, "displayName": "Marketo Id", "dataType": "integer", "isUnique": True}]
-    wanted += [row for row in source.get("/rest/v1/leads/schema/fields.json") if row.get("isCustom")]
+    wanted += [row for row in rows if row["name"] not in known | {KEY, "id"}]
+    left = []
     for row in wanted:
-        kept = {
-            name: row[name]
-            for name in ("name", "displayName", "dataType", "description", "isHidden", "isUnique")
-            if row.get(name)
-        }
-        (outcome,) = target.ask("/rest/v1/leads/schema/fields.json", {"input": [kept]})["result"]
-        reasons = outcome.get("reasons", [])
-        told = (
-            "there already"
-            if reasons and reasons[0]["code"] in EXISTS
-            else reasons[0]["message"]
-            if reasons
-            else "created"
-        )
+        told = "there already" if row["name"] in known else made_field(target, path, row)
         print(f"field {row['name']}: {told}")
+        left += [row["name"]] if told not in ("created", "there already") else []
+    here = sum(row["name"] in known for row in rows)
+    print(f"{here} fields of Marketo were here already; left: {', '.join(left) or '-'}")
+
+
+def made_field(target: Side, path: str, row: dict) -> str:
+    """created, there already, or why the field was left."""
+    kept = {name: row[name] for name in ("name", "displayName", "description", "isHidden", "isUnique") if row.get(name)}
+    data_type = KEPT_AS.get(row["dataType"], row["dataType"])
+    (outcome,) = target.ask(path, {"input": [kept | {"dataType": data_type}]})["result"]
+    reason = outcome.get("reasons", [{"code": ""}])[0]
+    if reason["code"] in EXISTS:
+        return "left: its label or its name in another spelling is taken here"
+    return f"left: {reason['message']}" if reason["code"] else "created"
 
 
 def types(source: Side, target: Side) -> None:

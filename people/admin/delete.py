@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from people.core.admin.base import PagesAdmin, number, require, source_of
+from people.core.admin.object_actions import say_undoable
 from people.core.errors import RejectedError
 from people.models import Person, PersonDeletion
 from people.persons import deletion
@@ -34,7 +36,9 @@ def delete(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         (outcome,) = deletion.delete([pk], request.user, source_of(request))
         if outcome.status is deletion.Status.DELETED:
-            messages.success(request, _("Deleted. It can be restored under “Deleted people”."))
+            may_undo = request.user.has_perm("people.restore_person")
+            undo = reverse("admin:people_person_restore", args=[pk]) if may_undo else ""
+            say_undoable(request, _("Deleted. It can be restored under “Deleted people”."), undo)
             return redirect("admin:people_person_changelist")
         messages.error(request, str(outcome.problems[0].message))
         return redirect("admin:people_person_changelist")

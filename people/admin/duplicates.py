@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from people.admin.merge import address
-from people.core.admin.base import PagesAdmin, number, require
+from people.core.admin.base import PagesAdmin, ids_of, number, require
 from people.models import Person
 from people.persons import duplicates
 from people.persons import merge as person_merge
@@ -20,14 +20,21 @@ def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 
 def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
-    """Groups of one kind with their people; POST has a job search anew."""
+    """Groups of one kind with their people: of the first kind that has any, unless the address names one.
+
+    POST has a job search anew, or tells the named people apart. While a search is under way the page asks whether it
+    is done (`format=state`).
+    """
     require(request, person_merge.MERGE)
     if request.method == "POST":
-        done = _("The search is under way. Look again in a minute.")
-        pages.tried(request, lambda: duplicates.request_search(request.user), done)
-        return redirect(request.get_full_path())
+        return _change(pages, request)
+    search = duplicates.last_search(request.user)
+    if request.GET.get("format") == "state":
+        return HttpResponse(status=204) if search.asked_at else HttpResponse(headers={"HX-Refresh": "true"})
+    counts = duplicates.counts()
     kind = request.GET.get("kind", "")
-    kind = kind if kind in duplicates.KINDS else "email"
+    if kind not in duplicates.KINDS:
+        kind = next((name for name, count in counts.items() if count), next(iter(duplicates.KINDS)))
     start = number(request.GET.get("start", ""))
     found = list(duplicates.groups(kind)[start : start + PAGE + 1])
     people = Person.objects.live().in_bulk([pk for group in found for pk in group.person_ids])
@@ -35,14 +42,27 @@ def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     for group in found[:PAGE]:
         there = [people[pk] for pk in group.person_ids if pk in people]
         if len(there) > 1:
-            groups.append((there, group.people - len(group.person_ids), address([person.pk for person in there])))
+            ids = [person.pk for person in there]
+            groups.append((there, group.people - len(group.person_ids), address(ids), ",".join(map(str, ids))))
     return pages.page(
         request,
         "duplicates",
         _("Possible duplicates"),
         kind=kind,
-        kinds=duplicates.KINDS,
+        kinds=[(name, one.label, counts[name]) for name, one in duplicates.KINDS.items()],
+        elsewhere=[(name, one.label, counts[name]) for name, one in duplicates.KINDS.items() if counts[name]],
         groups=groups,
-        found_at=found[0].found_at if found else None,
+        search=search,
         following=start + PAGE if len(found) > PAGE else None,
     )
+
+
+def _change(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+    if "apart" in request.POST:
+        ids = ids_of([request.POST["apart"]])
+        pages.tried(
+            request, lambda: duplicates.tell_apart(ids, request.user), _("Remembered: they are not the same person.")
+        )
+    else:
+        pages.tried(request, lambda: duplicates.request_search(request.user))
+    return redirect(request.get_full_path())

@@ -9,7 +9,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.admin.transfers import TransferAdmin, attachment, badge_of
+from people.core.admin.base import OwnPages
 from people.core.errors import RejectedError
-from people.core.numerals import whole_number
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
@@ -95,13 +95,11 @@ class ExportAdmin(TransferAdmin):
             return "—"
         return format_html('<a href="{}">{}</a>', reverse("admin:people_export_file", args=[export.pk]), _("Download"))
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+    def own_pages(self) -> OwnPages:
         return [
-            path("<int:pk>/file/", wrap(self.file_view), name="people_export_file"),
-            path("<int:pk>/progress/", wrap(self.progress_view), name="people_export_progress"),
-            path("<int:pk>/cancel/", wrap(require_POST(self.cancel_view)), name="people_export_cancel"),
-            *super().get_urls(),
+            ("<int:pk>/file/", self.file_view, "file"),
+            ("<int:pk>/progress/", self.progress_view, "progress"),
+            ("<int:pk>/cancel/", require_POST(self.cancel_view), "cancel"),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -126,10 +124,8 @@ class ExportAdmin(TransferAdmin):
                 return redirect("admin:people_export_change", export.pk)
         return self.page(request, "export_new", _("New export"), form=form)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        export = self._find(request, whole_number(object_id))
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        export = self._find(request, pk)
         return self.page(request, "export_job", str(export), export=export, badge=badge_of(export))
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -6,13 +6,12 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.admin.forms import FieldForm, label_of
 from people.core import references
-from people.core.admin.base import PagesAdmin, number, require
+from people.core.admin.base import OwnPages, PagesAdmin, require
 from people.core.errors import RejectedError
 from people.fields import editing as field_editing
 from people.models import PersonField
@@ -20,6 +19,7 @@ from people.models import PersonField
 
 @admin.register(PersonField)
 class PersonFieldAdmin(PagesAdmin):
+    sortable_by = ()
     list_display = ("shown_label", "api_name", "data_type", "is_standard", "is_unique", "is_hidden")
     list_filter = ("is_standard", "data_type", "is_unique", "is_hidden")
     search_fields = ("label", "api_name")
@@ -32,9 +32,8 @@ class PersonFieldAdmin(PagesAdmin):
     def shown_label(self, field: PersonField) -> str:
         return label_of(field)
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        return [path("<int:pk>/remove/", wrap(self.remove_view), name="people_personfield_remove"), *super().get_urls()]
+    def own_pages(self) -> OwnPages:
+        return [("<int:pk>/remove/", self.remove_view, "remove")]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -51,10 +50,8 @@ class PersonFieldAdmin(PagesAdmin):
                 return redirect("admin:people_personfield_changelist")
         return self.page(request, "field_form", _("New person field"), form=form)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        field = self._find(request, number(object_id))
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        field = self._find(request, pk)
         may_change = self.has_change_permission(request, field)
         form = FieldForm(request.POST or None, field)
         if request.method == "POST" and may_change and form.is_valid():

@@ -8,7 +8,6 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -17,8 +16,8 @@ from people.admin import import_forms, import_results
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core import installation
+from people.core.admin.base import OwnPages
 from people.core.errors import RejectedError, located, show
-from people.core.numerals import whole_number
 from people.core.source import Channel, Source
 from people.files import tabular
 from people.files.imports import guessing
@@ -68,17 +67,15 @@ class ImportAdmin(TransferAdmin):
         ]
         return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count) or "—"
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+    def own_pages(self) -> OwnPages:
         return [
-            path("<int:pk>/step/<str:step>/", wrap(require_POST(self.step_view)), name="people_import_step"),
-            path("<int:pk>/progress/", wrap(self.progress_view), name="people_import_progress"),
-            path("<int:pk>/report/", wrap(self.report_view), name="people_import_report"),
-            path("<int:pk>/columns/", wrap(self.columns_view), name="people_import_columns"),
-            path("<int:pk>/people/", wrap(self.people_view), name="people_import_people"),
-            path("<int:pk>/list/", wrap(require_POST(self.list_view)), name="people_import_list"),
-            path("<int:pk>/take-back/", wrap(self.take_back_view), name="people_import_take_back"),
-            *super().get_urls(),
+            ("<int:pk>/step/<str:step>/", require_POST(self.step_view), "step"),
+            ("<int:pk>/progress/", self.progress_view, "progress"),
+            ("<int:pk>/report/", self.report_view, "report"),
+            ("<int:pk>/columns/", self.columns_view, "columns"),
+            ("<int:pk>/people/", self.people_view, "people"),
+            ("<int:pk>/list/", require_POST(self.list_view), "list"),
+            ("<int:pk>/take-back/", self.take_back_view, "take_back"),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -98,11 +95,9 @@ class ImportAdmin(TransferAdmin):
                 return _to_columns(job, subject)
         return self.page(request, "import_upload", _("Import a file"), form=form, current=1)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Where the import stands: progress, and the report."""
-        job = self._find(request, whole_number(object_id))
+        job = self._find(request, pk)
         if not job.plan:
             return _to_columns(job, request.GET.get("subject", ""))
         progress = _progress(job, request.user)
@@ -265,9 +260,7 @@ def _progress(job: Import, user: Any) -> dict[str, Any]:
         "unkept": max(0, unkept),
         "badge": badge_of(job),
         "is_check": job.state == State.CHECKED,
-        "may": {
-            step for step, (states, _to) in {**import_jobs.STEPS, **import_jobs.STOPS}.items() if job.state in states
-        },
+        "may": import_jobs.possible_steps(job),
         "label": _label(job),
         "links": import_results.links(job, user),
         "undone": import_results.summary(job),

@@ -7,25 +7,28 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action
 
-from people.admin import bulk, delete
+from people.admin import bulk, delete, profile
 from people.admin import duplicates as admin_duplicates
 from people.admin import merge as admin_merge
 from people.admin.forms import ValuesForm, list_choices
-from people.core.admin.base import PagesAdmin, number, require, source_of
+from people.core.admin.base import OwnPages, PagesAdmin, number, require, source_of
+from people.core.admin.object_actions import Action, menu
 from people.core.admin.pagination import UncountedChangeList, UncountedPaginator
 from people.core.errors import ConflictError
 from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticList, StaticListMember
 from people.persons import duplicates, upsert
 from people.persons import merge as person_merge
-from people.querysets import SEARCHED
+from people.persons import size as person_size
+from people.querysets import FOUND_BY
+from people.templatetags.people_tags import avatar
 
 LISTS_SHOWN = 100
 
@@ -68,12 +71,15 @@ class ListFilter(admin.SimpleListFilter):
 
 @admin.register(Person)
 class PersonAdmin(PagesAdmin):
-    list_display = ("shown_name", "email", "company", "country", "timeline")
+    sortable_by = ()
+    list_display = ("shown_name", "email", "company", "country")
     list_display_links = ("shown_name",)
     list_filter = (UnsubscribedFilter, InvalidFilter, ListFilter)
-    search_fields = SEARCHED
-    search_help_text = gettext_lazy("Beginning of e-mail, first name, last name or company")
+    search_fields = FOUND_BY
+    search_help_text = gettext_lazy("Name, e-mail or company")
     list_before_template = "people/_people_links.html"
+    nothing_yet = gettext_lazy("People you import, add by hand or record activities for appear here.")
+    empty_icon = "group"
     list_per_page = 50
     list_max_show_all = 0
     sortable_by = ()  # newest first: another order would read everybody; the members of a smart list have one
@@ -92,16 +98,28 @@ class PersonAdmin(PagesAdmin):
         return ("-id",)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """By the beginning, on the lower-case indexes; the words of a name may come in any order."""
+        """On the index of people's words; the words of a name may come in any order."""
         return queryset.newest_beginning_with(search_term), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "people_count": person_size.size()})
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Names lead to the timeline, which a profile starts with, as far as the reader may see activities."""
+        name = "profile_link" if request.user.has_perm("activities.view_activity") else "shown_name"
+        return (name, *self.list_display[1:])
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        return ("shown_name",) if "shown_name" in list_display else None
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, person: Person) -> str:
-        return str(person)
+        return format_html('<span class="ca-who">{} <bdi>{}</bdi></span>', avatar(str(person), person.pk), person)
 
-    @admin.display(description=gettext_lazy("Activities"))
-    def timeline(self, person: Person) -> str:
-        return format_html('<a href="{}">{}</a>', reverse("admin:activities_timeline", args=[person.pk]), _("Timeline"))
+    @admin.display(description=gettext_lazy("Name"))
+    def profile_link(self, person: Person) -> str:
+        timeline = reverse("admin:activities_timeline", args=[person.pk])
+        return format_html('<a class="ca-link" href="{}">{}</a>', timeline, self.shown_name(person))
 
     @action(description=gettext_lazy("Merge…"))
     def merge_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
@@ -130,16 +148,15 @@ class PersonAdmin(PagesAdmin):
         found = super().get_actions(request)
         return {name: what for name, what in found.items() if name in rights and request.user.has_perm(rights[name])}
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        own = [
+    def own_pages(self) -> OwnPages:
+        return [
             ("<int:pk>/lists/", self.lists_view, "lists"),
+            *profile.urls(self),
             *delete.urls(self),
             *admin_merge.urls(self),
             *admin_duplicates.urls(self),
             *bulk.urls(self),
         ]
-        return [*(path(at, wrap(view), name=f"people_person_{name}") for at, view, name in own), *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -155,12 +172,10 @@ class PersonAdmin(PagesAdmin):
             form.show(outcome.problems)
         return self.page(request, "new_person", _("New person"), form=form)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        person = Person.objects.filter(pk=number(object_id)).select_related("merged_into").first()
+        person = Person.objects.filter(pk=pk).select_related("merged_into").first()
         if person is None or person.state == Person.State.ERASED:
             raise Http404
         if person.state == Person.State.MERGED:
@@ -205,6 +220,7 @@ class PersonAdmin(PagesAdmin):
             merge=merge,
             merge_hindrance=person_merge.why_not_undone(merge) if merge else None,
             may_change=self.has_change_permission(request, person),
+            actions=_actions(request, person),
         )
 
     def lists_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -218,3 +234,15 @@ class PersonAdmin(PagesAdmin):
             done = _("Added to “%(list)s”.") if verb is static_lists.add else _("Removed from “%(list)s”.")
             self.tried(request, lambda: verb(static_list, [pk], source_of(request)), done % {"list": static_list.name})
         return redirect("admin:people_person_change", pk)
+
+
+def _actions(request: HttpRequest, person: Person) -> list[Action]:
+    def address(name: str, right: str) -> str:
+        return reverse(f"admin:people_person_{name}", args=[person.pk]) if request.user.has_perm(right) else ""
+
+    return menu(
+        Action(_("Log of edits"), reverse("admin:people_person_history", args=[person.pk])),
+        export=(Action(_("Export everything (JSON)"), address("archive", "people.export_person"), is_posted=True),),
+        dangerous=(Action(_("Erase for good…"), address("erase", "people.erase_person"), is_dangerous=True),),
+        delete=address("remove", "people.delete_person"),
+    )

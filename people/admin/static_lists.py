@@ -8,12 +8,14 @@ from django.db import transaction
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from people.admin.forms import ListForm, PasteForm
 from people.core import references
-from people.core.admin.base import PagesAdmin, ids_of, number, require, said, source_of
+from people.core.admin.base import OwnPages, PagesAdmin, ids_of, number, require, said, source_of
+from people.core.admin.object_actions import Action, menu, say_undoable
 from people.core.errors import RejectedError
 from people.core.models import Folder
 from people.lists import folders, static_lists
@@ -26,27 +28,25 @@ STEPS = {"archive": static_lists.archive, "unarchive": static_lists.unarchive}
 
 @admin.register(StaticList)
 class StaticListAdmin(PagesAdmin):
+    sortable_by = ()
     list_display = ("name", "folder", "owner", "is_archived", "created_by", "created_at")
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("folder", "owner", "created_by")
-    search_fields = ("name__istartswith", "description")
+    search_fields = ("name", "description")
     list_before_template = "people/_lists_links.html"
+    nothing_yet = gettext_lazy("A static list holds people whom you put there by hand, by a file or by a program.")
+    empty_icon = "list_alt"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).order_by("is_archived", Lower("name"))
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        own = [
+    def own_pages(self) -> OwnPages:
+        return [
             ("<int:pk>/edit/", self.edit_view, "edit"),
             ("<int:pk>/members/", self.members_view, "members"),
             ("<int:pk>/step/<str:step>/", self.step_view, "step"),
             ("<int:pk>/remove/", self.remove_view, "remove"),
             ("folders/", self.folders_view, "folders"),
-        ]
-        return [
-            *(path(at, wrap(view), name=f"people_staticlist_{name}") for at, view, name in own),
-            *super().get_urls(),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -90,11 +90,9 @@ class StaticListAdmin(PagesAdmin):
         title = _("Change %(name)s") % {"name": static_list}
         return self.page(request, "list_form", title, form=form, static_list=static_list)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The list with a page of its members, by person id; search by the beginning of names and addresses."""
-        static_list = self._find(request, number(object_id))
+        static_list = self._find(request, pk)
         search = request.GET.get("q", "").replace("\0", " ")
         found = _members(static_list, search)
         after = number(request.GET.get("after", ""))
@@ -115,6 +113,7 @@ class StaticListAdmin(PagesAdmin):
             count=static_lists.size(static_list),
             uses=references.users_of(static_list),
             path=folders.path(static_list.folder) if static_list.folder else (),
+            actions=_actions(request, static_list),
         )
 
     def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -156,7 +155,10 @@ class StaticListAdmin(PagesAdmin):
         if request.method != "POST" or step not in STEPS:
             raise Http404
         static_list = self._find(request, pk)
-        self.tried(request, lambda: STEPS[step](static_list, request.user), _("Done."))
+        if self.tried(request, lambda: STEPS[step](static_list, request.user)):
+            reverse_step = "archive" if step == "unarchive" else "unarchive"
+            done = _("Taken out of the archive.") if step == "unarchive" else _("Archived.")
+            say_undoable(request, done, reverse("admin:people_staticlist_step", args=[pk, reverse_step]))
         return redirect("admin:people_staticlist_change", pk)
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -198,6 +200,23 @@ class StaticListAdmin(PagesAdmin):
         if found is None:
             raise Http404
         return found
+
+
+def _actions(request: HttpRequest, static_list: StaticList) -> list[Action]:
+    def address(name: str, right: str, *more: str) -> str:
+        return (
+            reverse(f"admin:people_staticlist_{name}", args=[static_list.pk, *more])
+            if request.user.has_perm(right)
+            else ""
+        )
+
+    step = "unarchive" if static_list.is_archived else "archive"
+    return menu(
+        place=address("edit", static_lists.CHANGE),
+        archive=address("step", static_lists.CHANGE, step),
+        is_archived=static_list.is_archived,
+        delete=address("remove", "people.delete_staticlist"),
+    )
 
 
 def _members(static_list: StaticList, search: str) -> Any:

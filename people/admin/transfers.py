@@ -3,12 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils.html import format_html
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 
+from people.core.admin.base import PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.models import Export, Import
 
@@ -26,22 +24,16 @@ BADGES = {
 
 
 def badge_of(thing: Import | Export) -> str:
-    kind = BADGES.get(type(thing).State(thing.state), "")
-    return format_html('<span class="ca-badge ca-badge--{}">{}</span>', kind, thing.get_state_display())
+    return state_badge(thing.get_state_display(), BADGES.get(type(thing).State(thing.state), ""))
 
 
-class TransferAdmin(ModelAdmin):
+class TransferAdmin(PagesAdmin):
     """What the lists of imports and of exports have in common."""
 
     paginator = UncountedPaginator
-    show_full_result_count = False
     list_per_page = 50
-    actions = None
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -54,10 +46,6 @@ class TransferAdmin(ModelAdmin):
     @admin.display(description=gettext_lazy("User"), ordering="user__username", empty_value="—")
     def by(self, thing: Import | Export) -> Any:
         return thing.user
-
-    def page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
-        shell = self.admin_site.each_context(request)
-        return render(request, f"people/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
 
 
 def attachment(name: str) -> str:

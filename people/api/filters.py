@@ -11,7 +11,7 @@ from people.core.source import Channel
 from people.datatypes.registry import BY_NAME
 from people.fields.catalog import STANDARD
 from people.models import Person, PersonField, StaticList, StaticListMember
-from people.rest.filters import NUMBER_KEY, Column, Filters, TypedFilter, WordsFilter, cast, typed_filters
+from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter, TypedFilter, WordsFilter, cast, typed_filters
 
 CUSTOM = "fields."
 
@@ -37,6 +37,7 @@ class PersonFilters(Filters):
         model = Person
         fields = ()
 
+    search = SearchFilter(find=lambda people, text: people.newest_beginning_with(text))
     static_list = OnListFilter()
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -72,6 +73,7 @@ class PersonFieldFilters(Filters):
         model = PersonField
         fields = ()
 
+    search = SearchFilter("label", "api_name")
     data_type = WordsFilter({name: Q(data_type=name) for name in BY_NAME})
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -94,6 +96,7 @@ class StaticListFilters(Filters):
         model = StaticList
         fields = ()
 
+    search = SearchFilter("name", "description")
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "name": Column("string", is_nullable=False),

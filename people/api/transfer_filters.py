@@ -35,7 +35,7 @@ class ImportFilters(Filters):
         "channel": "filtered by its word: source",
         **dict.fromkeys(("stored_as", "shape", "shape_key", "plan", "wish"), "how the file is read, not what it is"),
         **dict.fromkeys(("position", "bytes_done", "progressed_at", "first_id", "last_id"), "how far the work is"),
-        "error": "a sentence for people",
+        "problem": "a sentence for people",
         "undo": "shown as taken_back; found by the state",
     }
 
@@ -78,6 +78,6 @@ class ExportFilters(Filters):
         "key": "stands in the address of the Marketo API only",
         "parameters": "what was asked for, as a whole",
         "checksum": "to check a file with, not to find it by",
-        "error": "a sentence for people",
-        "queued_at": "a moment before started_at",
+        "problem": "a sentence for people",
+        **dict.fromkeys(("queued_at", "progressed_at"), "a moment before or after started_at"),
     }

@@ -73,6 +73,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     NOT_READY = "not_ready"
     NOT_RETIRED = "not_retired"
+    NO_AUDIENCE = "no_audience"
     NO_DEMO = "no_demo"
     NO_DRAFT = "no_draft"
     NO_PLAN = "no_plan"

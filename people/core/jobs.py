@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
@@ -26,3 +26,13 @@ def defer_once(task_name: str, queueing_lock: str, seconds: float = 0, **argumen
 def defer_once_committed(task_name: str, queueing_lock: str, **arguments: Any) -> None:
     """Queue a job once the current transaction is committed, unless one with the same lock is waiting."""
     transaction.on_commit(lambda: defer_once(task_name, queueing_lock, **arguments))
+
+
+def unfinished(task_name: str, argument: str) -> set[str]:
+    """The values of `argument`, as text, of the task's jobs that wait, run or have failed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select args ->> %s from procrastinate_jobs where task_name = %s and status in ('todo', 'doing', 'failed')",
+            [argument, task_name],
+        )
+        return {value for (value,) in cursor.fetchall()}

@@ -4,15 +4,11 @@ Counted in memory and added to the database every few seconds, so that they are 
 together and go on after a restart. What a killed process had not written yet is lost, and nothing else.
 """
 
-import atexit
-import os
-import threading
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
@@ -52,18 +48,26 @@ class Measure:
 
     def add(self, *labels: object, number: float = 1) -> None:
         """Count `number` under the labels."""
-        _add({(self.name, tuple(map(str, labels)), ""): number})
+        _counts.add({(self.name, tuple(map(str, labels)), ""): number})
 
     def observe(self, seconds: float, *labels: object) -> None:
         """Count one duration under the labels."""
         values = tuple(map(str, labels))
         place = bisect_left(self.bounds, seconds)
-        _add({(self.name, values, str(place)): 1, (self.name, values, SUM): seconds})
+        _counts.add({(self.name, values, str(place)): 1, (self.name, values, SUM): seconds})
+
+
+def _write(rows: Sequence[tuple[Any, ...]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """insert into measurement as m (name, labels, part, value) values (%s, %s, %s, %s)
+            on conflict (name, labels, part) do update set value = m.value + excluded.value""",
+            [(name, list(labels), part, number) for name, labels, part, number in rows],
+        )
 
 
 _measures: dict[str, Measure] = {}
-_counts: Buffer[tuple[str, Labels, str]] = Buffer()
-_flusher: threading.Thread | None = None
+_counts: Buffer[tuple[str, Labels, str]] = Buffer(_write)
 
 
 def counter(name: str, says: str, *labels: str) -> Measure:
@@ -76,16 +80,7 @@ def histogram(name: str, says: str, *labels: str, bounds: tuple[float, ...] = SE
 
 def flush() -> None:
     """Add what this process has counted to the database."""
-    _counts.flush(_write)
-
-
-def _write(rows: Sequence[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """insert into measurement as m (name, labels, part, value) values (%s, %s, %s, %s)
-            on conflict (name, labels, part) do update set value = m.value + excluded.value""",
-            [(name, list(labels), part, number) for name, labels, part, number in rows],
-        )
+    _counts.flush()
 
 
 def totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
@@ -96,36 +91,3 @@ def totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
         if measure is not None and len(row.labels) == len(measure.labels):
             found[measure].setdefault(tuple(row.labels), {})[row.part] = row.value
     return found
-
-
-def _add(numbers: Mapping[tuple[str, Labels, str], float]) -> None:
-    _counts.add(numbers)
-    _start_flusher()
-
-
-def _start_flusher() -> None:
-    """Start a thread that writes the counts every few seconds, and the rest when the process ends."""
-    global _flusher
-    if _flusher is None and settings.MEASURED_EVERY_SECONDS:
-        _flusher = threading.Thread(target=_flush_again_and_again, name="measuring", daemon=True)
-        _flusher.start()
-        atexit.register(flush)
-
-
-def _flush_again_and_again() -> None:
-    ended = threading.Event()
-    while not ended.wait(settings.MEASURED_EVERY_SECONDS):
-        if _counts:
-            try:
-                flush()
-            finally:
-                connection.close()
-
-
-def _forget_flusher() -> None:
-    """A forked process has no thread."""
-    global _flusher
-    _flusher = None
-
-
-os.register_at_fork(after_in_child=_forget_flusher)

@@ -22,15 +22,19 @@ from django.utils.translation import gettext_lazy
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of notice: what the switch is called, and the sentence with its %(parameter)s places."""
+    """One kind of notice: what the switch is called, and the sentence with its %(parameter)s places.
+
+    Two notices about the same page are equal, unless they differ in a parameter that `told_apart_by` names.
+    """
 
     label: str | Promise
     sentence: str | Promise
+    told_apart_by: tuple[str, ...] = ()
 
 
 # upper apps add theirs with `describe`
 KINDS: dict[str, Kind] = {
-    "import_done": Kind(gettext_lazy("An import of yours is done"), gettext_lazy("Import %(number)s is done.")),
+    "import_done": Kind(gettext_lazy("An import of yours is done"), gettext_lazy("The import of %(file)s is done.")),
     "export_done": Kind(gettext_lazy("An export of yours is ready"), gettext_lazy("Export %(number)s is ready.")),
 }
 
@@ -59,7 +63,9 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         kind = KINDS.get(self.kind)
-        return str(kind.sentence) % self.parameters if kind else self.kind
+        # notices of imports by an earlier version know their number alone
+        parameters = {"file": self.parameters.get("number", ""), **self.parameters}
+        return str(kind.sentence) % parameters if kind else self.kind
 
     @property
     def url(self) -> str:
@@ -91,17 +97,16 @@ def describe(kinds: Mapping[str, Kind]) -> None:
     KINDS.update(kinds)
 
 
-def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int, **parameters: Any) -> int:
+def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | None, **parameters: Any) -> int:
     """Leave a notice for each of the active users who want it; returns how many.
 
     Who has not read an equal one yet gets no second one. E-mails go out when the worker comes to it.
     """
     users = get_user_model().objects.filter(pk__in={pk for pk in user_ids if pk}, is_active=True, is_api_only=False)
-    waiting = set(
-        Notice.objects.filter(kind=kind, page=page, page_id=page_id, read_at=None, user__in=users).values_list(
-            "user_id", flat=True
-        )
-    )
+    equal = Notice.objects.filter(kind=kind, page=page, page_id=page_id, read_at=None, user__in=users)
+    apart = KINDS[kind].told_apart_by if kind in KINDS else ()
+    equal = equal.filter(**{f"parameters__{name}": parameters[name] for name in apart})
+    waiting = set(equal.values_list("user_id", flat=True))
     switches = {switch.user_id: switch for switch in NoticeSwitch.objects.filter(kind=kind, user__in=users)}
     notices = []
     for user in users:

@@ -1,5 +1,6 @@
 """Names that people give to things: one line of text, shared by no two things of a kind."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -10,9 +11,11 @@ from django.utils.translation import gettext as _
 
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
+from people.datatypes.canonical import text_key
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 
+MAX_NAME = 255
 DESCRIPTION_LIMIT = 2_000
 
 
@@ -34,6 +37,14 @@ def description(raw: Any, path: str = "description") -> str:
     if len(text) > DESCRIPTION_LIMIT:
         raise RejectedError(bad_value(Code.TOO_LONG, _("at most 2,000 characters"), raw, path))
     return text
+
+
+def name_key(name: str) -> str:
+    """How names of definitions are compared: without case, blanks and underscores alike.
+
+    Clients turn type names into table names that way, so names differing only so would collide there.
+    """
+    return re.sub(r"[\s_]+", "_", text_key(name.strip()))[:MAX_NAME]
 
 
 @contextmanager

@@ -77,8 +77,8 @@ class DataType:
     """What one kind of value is, everywhere it appears.
 
     `parse` takes whatever a channel received, never blank, and the zone of zone-less moments; it returns the
-    canonical Python value or raises `BadValueError`. `to_json` and `to_text` take the canonical value. `sql` turns
-    a text expression (`attributes->>'amount'`) into what comparisons use.
+    canonical Python value or raises `BadValueError`. `to_json` and `to_text` take the canonical value. How
+    SQL compares values is in `people.core.db.value_sql`.
     """
 
     name: str
@@ -88,19 +88,11 @@ class DataType:
     parse: Callable[[Any, tzinfo], Any]
     to_json: Callable[[Any], str]
     to_text: Callable[[Any], str]
-    sql: str
     operators: tuple[str, ...]
     widget: Callable[[], forms.Widget]
     for_activities: bool = True
     is_number: bool = False
     is_moment: bool = False
-
-    def compared(self, expression: str) -> str:
-        """The SQL of what comparisons use, of a text expression.
-
-        A number in JSON (`attributes->>'amount'`) is taken as it is, which costs a third less than by way of its text.
-        """
-        return self.sql.format(expression.replace("->>", "->") if self.is_number else expression)
 
     def from_json(self, stored: Any) -> Any:
         """The canonical value of what `to_json` wrote and `ExactDecoder` read."""
@@ -121,7 +113,7 @@ Text = str | Promise
 def _text_type(
     name: str, label: str | Promise, expects: str | Promise, example: str, parse: Any, widget: Any
 ) -> DataType:
-    return DataType(name, label, expects, example, parse, encode_basestring, str, "lower({})", TEXT_OPERATORS, widget)
+    return DataType(name, label, expects, example, parse, encode_basestring, str, TEXT_OPERATORS, widget)
 
 
 def _integer_type(name: str, label: Text, **more: Any) -> DataType:
@@ -133,7 +125,6 @@ def _integer_type(name: str, label: Text, **more: Any) -> DataType:
         parse_integer,
         str,
         str,
-        "({})::numeric",
         NUMBER_OPERATORS,
         lambda: forms.NumberInput(attrs={"step": "1"}),
         is_number=True,
@@ -155,7 +146,6 @@ _ALL = (
         parse_boolean,
         lambda value: "true" if value else "false",
         lambda value: "true" if value else "false",
-        "({})::boolean",
         BOOLEAN_OPERATORS,
         lambda: forms.Select(choices=[("", "—"), ("true", _("Yes")), ("false", _("No"))]),
     ),
@@ -168,7 +158,6 @@ _ALL = (
         parse_float,
         repr,
         repr,
-        "({})::numeric",
         NUMBER_OPERATORS,
         lambda: forms.NumberInput(attrs={"step": "any"}),
         is_number=True,
@@ -181,7 +170,6 @@ _ALL = (
         parse_currency,
         plain_decimal,
         plain_decimal,
-        "({})::numeric",
         NUMBER_OPERATORS,
         lambda: forms.NumberInput(attrs={"step": "any"}),
         is_number=True,
@@ -194,7 +182,6 @@ _ALL = (
         parse_date,
         lambda value: _quoted(value.isoformat()),
         date.isoformat,
-        "({})::date",
         MOMENT_OPERATORS,
         lambda: forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         is_moment=True,
@@ -207,7 +194,6 @@ _ALL = (
         parse_moment,
         lambda value: _quoted(moment_text(value)),
         moment_text,
-        "({})::timestamptz",
         MOMENT_OPERATORS,
         lambda: forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}),
         is_moment=True,

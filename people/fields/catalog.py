@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from people.datatypes.registry import BY_NAME, DataType
+from people.fields.marketo_standard import MARKETO_STANDARD
 from people.models import Person, PersonField
 
 # API name: (label, data type). The API name is the column of `person`; labels are Marketo's words,
@@ -49,7 +50,8 @@ READ_ONLY = frozenset({"created_at", "updated_at"})
 
 def shown_label(api_name: str, label: str) -> str:
     """A field's label as pages say it: the team's own, or the product's in the reader's language."""
-    return gettext(label) if label == STANDARD.get(api_name, ("",))[0] else label
+    ours = STANDARD.get(api_name) or MARKETO_STANDARD.get(api_name) or ("",)
+    return gettext(label) if label == ours[0] else label
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 from people.fields import unique_values
 from people.fields.catalog import STANDARD
+from people.fields.marketo_standard import MARKETO_STANDARD
 from people.models import Person, PersonField, PersonKey
 
 API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
@@ -86,6 +87,29 @@ def create(
     if is_unique:
         _make_unique(field)
     return field
+
+
+@transaction.atomic
+def add_marketo_standard(names: Iterable[str], by: Any) -> None:
+    """Create the fields of `MARKETO_STANDARD` called `names` that are missing; no right is needed for them.
+
+    A field whose label the team has given to another one is labelled with its API name. One whose values are still
+    being cleared, or whose API name is taken in another spelling, is left out.
+    """
+    present = PersonField.objects.values_list("api_name", "label")
+    taken = {api_name.lower() for api_name, _label in present}
+    taken |= {api_name.lower() for api_name in jobs.unfinished("people.clear_field", "api_name")}
+    labels = {label.lower() for _api_name, label in present}
+    for name in names:
+        label, data_type = MARKETO_STANDARD[name]
+        if name.lower() in taken:
+            continue
+        label = name if label.lower() in labels else label
+        field, is_new = PersonField.objects.get_or_create(  # two calls may bring the first value at once
+            api_name=name, defaults={"label": label, "data_type": data_type, "is_api_created": True}
+        )
+        if is_new:
+            audit.note(by, field, "created")
 
 
 @transaction.atomic

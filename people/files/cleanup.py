@@ -119,7 +119,7 @@ def _erase_files(erasing: personal_data.Erasing) -> None:
             forget_upload(job)
             gone = _("The file was removed: it named somebody who was erased.")
             Import.objects.filter(pk=job.pk).exclude(state__in=_ENDED).update(
-                state=Import.State.CANCELLED, error=str(gone), finished_at=timezone.now()
+                state=Import.State.CANCELLED, problem=str(gone), finished_at=timezone.now()
             )
     for export in Export.objects.filter(state=Export.State.COMPLETED):
         if _names(export_jobs.path_of(export), texts, erasing.person_ids):

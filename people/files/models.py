@@ -7,10 +7,24 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from people.core import messages
+from people.core.db import locks
+from people.core.job_model import End, Job, LifeCycle, SessionClaim
 from people.core.source import Channel
 
 
-class Import(models.Model):
+class FileJob(Job):
+    """A job whose problem is read in the language of who looks."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def fault(self) -> str:
+        """What stopped it, in the language of now."""
+        return messages.unpacked(self.problem)
+
+
+class Import(FileJob):
     """One file that is being brought in, how its columns are understood, and how far it has come."""
 
     class State(models.TextChoices):
@@ -50,13 +64,26 @@ class Import(models.Model):
     first_id = models.BigIntegerField(null=True)
     last_id = models.BigIntegerField(null=True)
     undo = models.JSONField(null=True)  # how it was taken back: persons.import_undo
-    error = models.TextField(_("fault"), blank=True)
+    problem = models.TextField(_("fault"), blank=True, db_column="error")
     channel = models.PositiveSmallIntegerField(_("through"), choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
     started_at = models.DateTimeField(_("started at"), null=True)
-    progressed_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    life = LifeCycle(
+        claim=SessionClaim(locks.Space.IMPORT),
+        running={
+            State.CHECKING: End(State.CHECKED, failed=State.UPLOADED),
+            State.IMPORTING: End(State.COMPLETE, failed=State.FAILED),
+        },
+        # one that runs ends between two batches: see `wish`
+        cancelled={State.PAUSED: State.CANCELLED, State.FAILED: State.CANCELLED},
+        task="people.run_import",
+        argument="import_id",
+        reclaimed=~models.Q(stored_as=""),
+        progress=("bytes_done", "size"),
+    )
 
     class Meta:
         db_table = "file_import"
@@ -73,24 +100,8 @@ class Import(models.Model):
         return self.name
 
     @property
-    def fault(self) -> str:
-        """What stopped it, in the language of who looks."""
-        return messages.unpacked(self.error)
-
-    @property
     def rows(self) -> int:
         return self.added + self.updated + self.repeated + self.refused
-
-    @property
-    def percent(self) -> int:
-        """How much of the file is read, from 0 to 100."""
-        if self.state in (self.State.COMPLETE, self.State.CHECKED):
-            return 100
-        return min(99, self.bytes_done * 100 // self.size) if self.size else 0
-
-    @property
-    def is_running(self) -> bool:
-        return self.state in (self.State.CHECKING, self.State.IMPORTING)
 
 
 class ImportFailure(models.Model):
@@ -110,7 +121,7 @@ class ImportFailure(models.Model):
         default_permissions = ()
 
 
-class Export(models.Model):
+class Export(FileJob):
     """One file that was asked for: what it holds, and where it is until it expires."""
 
     class State(models.TextChoices):
@@ -131,13 +142,22 @@ class Export(models.Model):
     rows = models.BigIntegerField(_("rows"), null=True)
     size = models.BigIntegerField(_("size"), null=True)
     checksum = models.CharField(max_length=64, blank=True)  # sha256, hex
-    error = models.TextField(_("fault"), blank=True)
+    problem = models.TextField(_("fault"), blank=True, db_column="error")
     channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    life = LifeCycle(
+        claim=SessionClaim(locks.Space.EXPORT, started_at="started_at"),
+        waiting={State.QUEUED: State.PROCESSING},
+        running={State.PROCESSING: End(State.COMPLETED, failed=State.FAILED)},
+        cancelled=dict.fromkeys((State.CREATED, State.QUEUED, State.PROCESSING), State.CANCELLED),
+        task="people.run_export",
+        argument="export_id",
+    )
 
     class Meta:
         db_table = "file_export"
@@ -151,11 +171,6 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return self.title or str(self.key)
-
-    @property
-    def fault(self) -> str:
-        """Why there is no file, in the language of who looks."""
-        return messages.unpacked(self.error)
 
     @property
     def file_name(self) -> str:

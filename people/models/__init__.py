@@ -5,15 +5,17 @@ from people.core.metrics import Measurement
 from people.core.models import Folder, Installation
 from people.core.notifications import Notice, NoticeSwitch
 from people.files.models import Export, Import, ImportFailure
-from people.models.history import PersonDeletion, PersonMerge
-from people.models.jobs import BulkAction, BulkPart, DuplicateGroup
+from people.models.history import PersonDeletion, PersonMerge, PersonNote
+from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch
 from people.models.lists import StaticList, StaticListCount, StaticListMember
-from people.models.person import Person, PersonField, PersonKey
+from people.models.person import Person, PersonCount, PersonField, PersonKey
 
 __all__ = [
     "BulkAction",
     "BulkPart",
+    "DifferentPeople",
     "DuplicateGroup",
+    "DuplicateSearch",
     "Export",
     "Folder",
     "Import",
@@ -23,10 +25,12 @@ __all__ = [
     "Notice",
     "NoticeSwitch",
     "Person",
+    "PersonCount",
     "PersonDeletion",
     "PersonField",
     "PersonKey",
     "PersonMerge",
+    "PersonNote",
     "StaticList",
     "StaticListCount",
     "StaticListMember",

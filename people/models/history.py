@@ -59,3 +59,22 @@ class PersonMerge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.winner_id} ← {', '.join(map(str, self.loser_ids))}"
+
+
+class PersonNote(models.Model):
+    """What a colleague wrote down about a person; written by `people.notes`."""
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="notes")
+    text = models.TextField(_("note"))
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "person_note"
+        verbose_name = _("note")
+        verbose_name_plural = _("notes")
+        default_permissions = ()
+        indexes = [models.Index(fields=["person", "-id"], name="person_note_newest")]
+
+    def __str__(self) -> str:
+        return f"note {self.pk}"

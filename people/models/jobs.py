@@ -1,11 +1,16 @@
 """Work on many people at once, and what a search for duplicates found."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from people.core.job_model import End, Job, LifeCycle, RowClaim
 from people.models.lists import StaticList
+from people.models.person import Person
 
 
 class DuplicateGroup(models.Model):
@@ -25,7 +30,42 @@ class DuplicateGroup(models.Model):
         return f"{self.kind}: {self.people}"
 
 
-class BulkAction(models.Model):
+class DuplicateSearch(models.Model):
+    """When the one search for duplicates was last asked for, and last done."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    asked_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "duplicate_search"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.done_at)
+
+
+class DifferentPeople(models.Model):
+    """Two people of whom somebody said that they are not the same: no search proposes to merge them."""
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="+")  # the smaller id
+    other = models.ForeignKey(Person, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    told_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "different_people"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint("person", "other", name="different_people_are_told_once"),
+            models.CheckConstraint(condition=Q(person__lt=F("other")), name="different_people_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} ≠ {self.other_id}"
+
+
+class BulkAction(Job):
     """One thing being done to many people by a job, and how far it has come (people/persons/bulk.py)."""
 
     class State(models.TextChoices):
@@ -40,11 +80,19 @@ class BulkAction(models.Model):
     progress = models.PositiveIntegerField(default=0)  # people gone through
     done = models.PositiveIntegerField(default=0)  # people to whom it was done: others were so before, or are gone
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RUNNING)
-    problem = models.TextField(blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     progressed_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
+
+    life = LifeCycle(
+        claim=RowClaim(quiet=timedelta(minutes=5)),
+        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        cancelled={State.RUNNING: State.CANCELLED},
+        task="people.run_bulk_action",
+        argument="action_id",
+        progress=("progress", "total"),
+    )
 
     class Meta:
         db_table = "bulk_action"
@@ -55,10 +103,6 @@ class BulkAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
-
-    @property
-    def percent(self) -> int:
-        return 100 if self.state == self.State.DONE else self.progress * 100 // max(1, self.total)
 
 
 class BulkPart(models.Model):

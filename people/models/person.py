@@ -1,6 +1,6 @@
 """People, the fields that describe them, and the lists they are on."""
 
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -80,6 +80,7 @@ class Person(models.Model):
             models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="person_first_name_lower"),
             models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="person_last_name_lower"),
             models.Index(OpClass(Lower("company"), name="text_pattern_ops"), name="person_company_lower"),
+            GinIndex(querysets.person_words(), name="person_words"),
             models.Index("id", condition=Q(unsubscribed=True), name="person_unsubscribed"),
             models.Index("id", condition=Q(email_invalid=True), name="person_email_invalid"),
             models.Index("updated_at", name="person_updated_at"),
@@ -105,6 +106,22 @@ class Person(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state == self.State.LIVE
+
+
+class PersonCount(models.Model):
+    """How many people came to be live, or ceased to be, by some statements; their sum is how many are now.
+
+    Written by triggers, a row a statement, so that nobody waits for anybody; added up by `people.persons.size`.
+    """
+
+    people = models.BigIntegerField()
+
+    class Meta:
+        db_table = "person_count"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.people:+}"
 
 
 class PersonField(models.Model):

@@ -6,11 +6,10 @@ and does nothing twice.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -27,8 +26,6 @@ from people.persons import deletion
 
 PART = 1_000
 MAX_PEOPLE = 1_000_000
-QUIET_MINUTES = 5
-State = BulkAction.State
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +99,8 @@ def run(action_id: int) -> None:
 def cancel(action: BulkAction, by: Any) -> None:
     """Leave the rest undone; what was done stays. Raises `NotAllowedError`."""
     require(by, KINDS[action.kind].right)
-    held = BulkAction.objects.select_for_update().filter(pk=action.pk, state=State.RUNNING).first()
-    if held is not None:
-        _finish(held, State.CANCELLED)
-
-
-def interrupted() -> list[int]:
-    """Actions that no job has worked on for a while: their process was killed."""
-    quiet_since = timezone.now() - timedelta(minutes=QUIET_MINUTES)
-    return list(
-        BulkAction.objects.filter(state=State.RUNNING, progressed_at__lt=quiet_since).values_list("pk", flat=True)
-    )
+    if action.cancel():
+        action.parts.all().delete()
 
 
 @transaction.atomic
@@ -120,30 +108,22 @@ def _step(action_id: int) -> bool:
     """Do it to the next part; whether there may be more."""
     kind = KINDS[BulkAction.objects.values_list("kind", flat=True).get(pk=action_id)]
     (locks.take if kind.is_alone else locks.share)([locks.key(locks.Space.PEOPLE)])
-    action = BulkAction.objects.select_for_update().get(pk=action_id)
-    if action.state != State.RUNNING:
-        return False
-    part = action.parts.order_by("pk").first()
-    if part is None:
-        _finish(action, State.DONE)
-        return False
-    source = Source(Channel.ADMIN, action.user_id, action.pk)
-    by = action.user
-    try:
-        with transaction.atomic():
-            action.done += kind.run(action, part.person_ids, by, source)
-    except RejectedError as refusal:
-        action.problem = str(refusal)
-        _finish(action, State.FAILED)
-        return False
-    action.progress += len(part.person_ids)
-    action.progressed_at = timezone.now()
-    action.save(update_fields=["progress", "done", "progressed_at"])
-    part.delete()
-    return True
-
-
-def _finish(action: BulkAction, state: State) -> None:
-    action.state, action.finished_at = state, timezone.now()
-    action.save(update_fields=["state", "finished_at", "problem"])
-    action.parts.all().delete()
+    with BulkAction.claimed(action_id) as action:
+        if action is None:
+            return False
+        part = action.parts.order_by("pk").first()
+        if part is None:
+            action.finish()
+            return False
+        source = Source(Channel.ADMIN, action.user_id, action.pk)
+        by = action.user
+        try:
+            with transaction.atomic():
+                done = kind.run(action, part.person_ids, by, source)
+        except RejectedError as refusal:
+            action.fail(str(refusal))
+            action.parts.all().delete()
+            return False
+        part.delete()
+        action.beat(progress=F("progress") + len(part.person_ids), done=F("done") + done)
+        return True

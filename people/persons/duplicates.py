@@ -2,21 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from people.core import jobs
+from people.core import audit, jobs
+from people.core.codes import Code
 from people.core.db import locks
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
-from people.models import DuplicateGroup, Person
+from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person
 
 SHOWN_IDS = 26  # a winner and as many losers as one merge takes
 GROUPS_KEPT = 10_000  # of each kind
+STALE = timedelta(hours=25)  # people are searched every night
+LOST = timedelta(minutes=15)  # a search that was asked for so long ago is asked for again
+
+audit.describe({"told_apart": (2, gettext_lazy("Marked as not the same as people %(others)s"))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +39,15 @@ class Kind:
 _NAME = "regexp_replace(lower({}), '[[:space:][:punct:]]+', '', 'g')"
 _DIGITS = "right(regexp_replace({}, '[^0-9]', '', 'g'), 9)"
 KINDS: dict[str, Kind] = {
-    "email": Kind(_("Same e-mail"), "select lower(p.email) as key"),
+    "email": Kind(gettext_lazy("Same e-mail"), "select lower(p.email) as key"),
     # national or international, mobile or not: the last nine digits tell
     "phone": Kind(
-        _("Same phone"),
+        gettext_lazy("Same phone"),
         f"""select distinct n.key from (values ({_DIGITS.format("p.phone")}),
         ({_DIGITS.format("p.mobile_phone")})) as n (key) where length(n.key) >= 7""",
     ),
     "name": Kind(
-        _("Same name and company"),
+        gettext_lazy("Same name and company"),
         f"""select {_NAME.format("p.first_name || ' ' || p.last_name")} || ' @ ' ||
         {_NAME.format("p.company")} as key""",
     ),
@@ -57,9 +66,17 @@ class Suspicion:
         return [str(KINDS[kind].label) for kind in self.kinds]
 
 
+# a group all of whose pairs were said to be different people; larger ones than are kept whole never are
+_TOLD_APART = """(select count(*) from different_people d where d.person_id = any({ids}) and d.other_id = any({ids}))
+    >= {people}::bigint * ({people} - 1) / 2"""
+
+
 @transaction.atomic
 def search() -> int:
-    """Look through all live people anew; return how many groups were found. For a job: minutes at most."""
+    """Look through all live people anew; return how many groups were found. For a job: minutes at most.
+
+    Groups of people who were all told apart are left out.
+    """
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute("drop table if exists pg_temp.found")
@@ -76,18 +93,75 @@ def search() -> int:
         locks.share([locks.key(locks.Space.PEOPLE)])
         cursor.execute("delete from duplicate_group")
         cursor.execute(
-            """insert into duplicate_group (kind, person_ids, people, found_at)
+            f"""insert into duplicate_group (kind, person_ids, people, found_at)
             select kind, ids, people, %s from found where not exists (
-                select from unnest(ids) as i (id) join person p using (id) where p.state <> 'live')""",
+                select from unnest(ids) as i (id) join person p using (id) where p.state <> 'live')
+                and not ({_TOLD_APART.format(ids="ids", people="people")})""",
             [now],
         )
-        return cursor.rowcount
+        found = cursor.rowcount
+    DuplicateSearch.objects.update_or_create(pk=1, defaults={"done_at": timezone.now(), "asked_at": None})
+    return found
 
 
 def request_search(by: Any) -> None:
     """Queue a search for duplicates among all people. Raises `NotAllowedError`."""
     require(by, "people.merge_person")
+    DuplicateSearch.objects.update_or_create(pk=1, defaults={"asked_at": timezone.now()})
     jobs.defer_once("people.search_duplicates", queueing_lock="people.search_duplicates")
+
+
+def last_search(by: Any) -> DuplicateSearch:
+    """When people were last searched; one is queued where that is longer ago than a night and a day.
+
+    Raises `NotAllowedError`.
+    """
+    kept = DuplicateSearch.objects.filter(pk=1).first() or DuplicateSearch()
+    now = timezone.now()
+    is_old = kept.done_at is None or kept.done_at < now - STALE
+    if is_old and (kept.asked_at is None or kept.asked_at < now - LOST):
+        request_search(by)
+        kept.asked_at = now
+    return kept
+
+
+def counts() -> dict[str, int]:
+    """How many groups of each kind the last search found."""
+    found = dict(DuplicateGroup.objects.values_list("kind").annotate(Count("pk")).order_by())
+    return {kind: found.get(kind, 0) for kind in KINDS}
+
+
+@transaction.atomic
+def tell_apart(person_ids: Sequence[int], by: Any) -> int:
+    """Remember that none of the people is another of them; return how many pairs that are.
+
+    No search finds them alike again, whatever they share. Raises `NotAllowedError`, and `RejectedError` for fewer than
+    two live people (`missing_value`) or more than a group shows (`out_of_range`).
+    """
+    require(by, "people.merge_person")
+    if len(person_ids) > SHOWN_IDS:
+        message = _("At most %(limit)s people are told apart at once.") % {"limit": SHOWN_IDS}
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, message, ("people",), str(SHOWN_IDS), str(len(person_ids))))
+    people = list(Person.objects.live().filter(pk__in=person_ids).order_by("pk"))
+    if len(people) < 2:
+        raise RejectedError(
+            Problem(Code.MISSING_VALUE, _("Name two people or more who are not the same."), ("people",))
+        )
+    locks.share([locks.key(locks.Space.PEOPLE)])  # nobody of them is erased meanwhile
+    pairs = [DifferentPeople(person=one, other=other, user=by) for one, other in combinations(people, 2)]
+    DifferentPeople.objects.bulk_create(pairs, ignore_conflicts=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """delete from duplicate_group g
+            where g.person_ids && %(ids)s::int[] and g.people <= %(most)s and not exists (
+                select from unnest(g.person_ids) as i (id) join person p using (id)
+                where p.state = 'live' and p.id <> all(%(ids)s::int[]))""",
+            {"ids": [person.pk for person in people], "most": SHOWN_IDS},
+        )
+    for person in people:
+        others = ", ".join(str(other.pk) for other in people if other != person)
+        audit.note(by, person, "told_apart", others=others)
+    return len(pairs)
 
 
 def groups(kind: str) -> QuerySet[DuplicateGroup]:
@@ -100,10 +174,14 @@ def of_person(person: Person) -> list[Suspicion]:
     found: dict[int, list[str]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
-            """select id, 'email' from person where lower(email) = lower(%(email)s) and state = 'live' and id <> %(id)s
-            union all select id, 'name' from person where lower(last_name) = lower(%(last)s)
-                and lower(first_name) = lower(%(first)s) and lower(company) = lower(%(company)s)
-                and state = 'live' and id <> %(id)s
+            """select id, kind from (
+                select id, 'email' as kind from person
+                where lower(email) = lower(%(email)s) and state = 'live' and id <> %(id)s
+                union all select id, 'name' from person where lower(last_name) = lower(%(last)s)
+                    and lower(first_name) = lower(%(first)s) and lower(company) = lower(%(company)s)
+                    and state = 'live' and id <> %(id)s) alike
+            where not exists (select from different_people d where d.person_id = least(alike.id, %(id)s)
+                              and d.other_id = greatest(alike.id, %(id)s))
             order by 1 limit 50""",
             {
                 "email": person.email,

@@ -116,7 +116,7 @@ def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
     }
     # from here on nothing can resume it
     changed = Import.objects.filter(pk=job.pk, state=job.state, wish="").update(
-        state=State.TAKEN_BACK, wish=Import.Wish.UNDO, undo=undo, error=""
+        state=State.TAKEN_BACK, wish=Import.Wish.UNDO, undo=undo, problem=""
     )
     if not changed:
         raise RejectedError(_wrong_state())
@@ -136,7 +136,7 @@ def run(pk: int) -> None:
             _run(job, by)
         except NotAllowedError as error:
             # the right was taken away meanwhile
-            Import.objects.filter(pk=pk).update(wish="", error=packed((str(error),), storable))
+            Import.objects.filter(pk=pk).update(wish="", problem=packed((str(error),), storable))
 
 
 def interrupted() -> list[int]:

@@ -2,36 +2,52 @@
 
 from django.db import connection
 
+from people.core import words
 from people.datatypes.canonical import text_key
 from people.fields.catalog import FieldInfo
-from people.models import PersonField
+from people.models import Person, PersonField
 from people.querysets import SEARCHED
 
+LOOKED_AT = 200  # people found by words whose values are looked at
 LATEST = 2_000  # people, the newest ones, whose values are looked at where no index serves
 SUGGESTED = frozenset({"string", "email", "phone", "link"})  # data types whose values are worth proposing
 
 
 def suggest(field: FieldInfo, beginning: str = "", limit: int = 10) -> list[str]:
-    """Values of `field` that begin with `beginning`, case aside; the field's own choices come first.
+    """Values of `field` that begin with `beginning`, case and accents aside; the field's own choices come first.
 
     Where an index serves (e-mail, names, company) all live people are looked at, else the newest ones, most
-    frequent value first, and values that only contain `beginning` follow. Empty for numbers, dates and long texts.
+    frequent value first. Values that only contain `beginning`, or words that begin so, follow. Empty for numbers,
+    dates and long texts.
     """
     if field.data_type.name not in SUGGESTED:
         return []
-    wanted = text_key(beginning.replace("\0", "").strip())
+    beginning = beginning.replace("\0", "").strip()
+    wanted = words.folded(beginning)
     choices = PersonField.objects.filter(pk=field.id).values_list("choices", flat=True).first() or []
     is_indexed = field.api_name in SEARCHED and wanted
-    found = _by_index(field.api_name, wanted, limit) if is_indexed else _of_latest(field)
+    found = _by_index(field.api_name, beginning, limit) if is_indexed else _of_latest(field)
     keyed: dict[str, str] = {}
     for value in (*map(str, choices), *found):
         keyed.setdefault(text_key(value), value)
-    first = [value for key, value in keyed.items() if key.startswith(wanted)]
-    other = [value for key, value in keyed.items() if wanted in key and not key.startswith(wanted)]
+    asked = words.Wanted.of(beginning)
+    folded = {value: words.folded(value) for value in keyed.values()}
+    first = [value for value, plain in folded.items() if plain.startswith(wanted)]
+    other = [
+        value
+        for value, plain in folded.items()
+        if not plain.startswith(wanted) and (wanted in plain or (asked and asked.is_in(value)))
+    ]
     return [*first, *other][:limit]
 
 
-def _by_index(column: str, wanted: str, limit: int) -> list[str]:
+def _by_index(column: str, beginning: str, limit: int) -> list[str]:
+    """Values that begin so as it is typed, then those of a few people who are found by it."""
+    people = Person.objects.live().exclude(**{column: None}).newest_beginning_with(beginning)
+    return [*_walked(column, text_key(beginning), limit), *people.values_list(column, flat=True)[:LOOKED_AT]]
+
+
+def _walked(column: str, wanted: str, limit: int) -> list[str]:
     """Different values, one step through the index each, however many people share them."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -11,6 +11,7 @@ from people.core.source import Channel
 from people.fields import catalog
 from people.lists import memberships
 from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
+from people.notes import notebook
 from people.privacy import erasure
 
 
@@ -41,6 +42,14 @@ def register() -> None:
                 "static_list_member", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
             ),
         ),
+        RowsOf(
+            "person_note",
+            ("person_id",),
+            _("notes of colleagues"),
+            merge=notebook.merge,
+            undo=notebook.unmerge,
+            export=notebook.export,
+        ),
         # only live people are merged
         RowsOf(
             "person_deletion",
@@ -61,6 +70,7 @@ def register() -> None:
         ),
         # who is gone when it is looked at again is passed over
         IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
+        RowsOf("different_people", ("person_id", "other_id"), _("notes that people are not the same")),
         IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
     )
 

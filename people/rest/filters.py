@@ -29,7 +29,9 @@ from django.db.models.lookups import (
 )
 from django.utils.translation import gettext as _
 
+from people.core import words
 from people.core.codes import Code
+from people.core.db import value_sql
 from people.core.errors import Problem, show
 from people.datatypes import json_schema
 from people.datatypes.canonical import text_key
@@ -115,9 +117,9 @@ def is_text(data_type: str) -> bool:
 
 def cast(data_type: str, text: Any) -> Func:
     """The SQL that compares values of `data_type` whose text is the expression `text`."""
-    kind = BY_NAME[data_type]
-    output = models.DecimalField() if kind.is_number else _OUTPUT.get(data_type, models.TextField)()
-    return Func(text, template=kind.sql.format("%(expressions)s"), output_field=output)
+    is_number = BY_NAME[data_type].is_number
+    output = models.DecimalField() if is_number else _OUTPUT.get(data_type, models.TextField)()
+    return Func(text, template=value_sql.cast(data_type, "%(expressions)s"), output_field=output)
 
 
 def _read_as(data_type: str, operator: Operator) -> str:
@@ -224,6 +226,17 @@ class WordsFilter(django_filters.Filter):
         for word in value:
             wanted |= self.conditions[word]
         return queryset.filter(wanted)
+
+
+class SearchFilter(TypedFilter):
+    """`?search=gar luc`: each word begins a word of one of `columns`, or whatever `find` of the rows and text does."""
+
+    def __init__(self, *columns: Any, find: Callable[[Any, str], Any] | None = None) -> None:
+        super().__init__(None, "string", _IS, "Every word begins a word of this, case and accents aside.")
+        self.find = find or (lambda rows, text: words.search(rows, text, *columns))
+
+    def filter(self, queryset: Any, value: Any) -> Any:
+        return queryset if value is None else self.find(queryset, value)
 
 
 def typed_filters(name: str, left: Any, column: Column) -> dict[str, TypedFilter]:

@@ -13,10 +13,12 @@ from django.views.decorators.http import require_POST
 
 from people.admin.forms import PlaceForm
 from people.core import references
+from people.core.admin.base import require, show_page
+from people.core.admin.object_actions import ConfirmForm, DuplicateForm, say_undoable
 from people.core.errors import RejectedError
 from people.datatypes import keys as datatype_keys
 from people.models import Person
-from smartlists.admin.base import NAME, find, page, require
+from smartlists.admin.base import NAME, find, page
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import lists_of_person
 from smartlists.evaluation import stored as stored_evaluations
@@ -47,18 +49,13 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
 
 def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
     """The smart lists that a person is on now; for the person's page, or a page of its own without scripts."""
-    require(request, "people.view_person")
-    require(request, lists_of_person.VIEW)
+    require(request, "people.view_person", lists_of_person.VIEW)
     person = get_object_or_404(Person.objects.live(), pk=min(person_id, datatype_keys.MAX_ID))
-    context = {"person": person, "found": lists_of_person.lists_of(person.pk, request.user)}
+    context: dict[str, Any] = {"person": person, "found": lists_of_person.lists_of(person.pk, request.user)}
     if "HX-Request" in request.headers:
         return render(request, "smartlists/_of_person.html", context)
     title = _("Smart lists of %(person)s") % {"person": person}
-    return render(
-        request,
-        "smartlists/of_person.html",
-        {**admin.site.each_context(request), "title": title, "opts": SmartList._meta, **context},
-    )
+    return show_page(request, SmartList, "of_person", title, **context)
 
 
 def text(request: HttpRequest, pk: int) -> HttpResponse:
@@ -90,17 +87,9 @@ def text(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """What uses the list, and the end of its life."""
+    """What uses the list, in which folder it is and whose it is."""
     smart_list = find(request, pk)
-    return page(
-        request,
-        "used_by",
-        smart_list,
-        uses=references.users_of(smart_list),
-        may_change=request.user.has_perm(list_editing.CHANGE),
-        may_add=request.user.has_perm("smartlists.add_smartlist"),
-        may_delete=request.user.has_perm("smartlists.delete_smartlist"),
-    )
+    return page(request, "used_by", smart_list, uses=references.users_of(smart_list))
 
 
 @require_POST
@@ -113,28 +102,45 @@ def _counted(stored: StoredEvaluation) -> str:
     return said % {"count": stored.count}
 
 
-@require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for the name of a copy; make it on POST."""
     smart_list = find(request, pk)
-    try:
-        made = list_editing.copy(smart_list, request.POST.get("name", ""), request.user)
-    except RejectedError as refusal:
-        messages.error(request, str(refusal))
-        return redirect(f"{NAME}_used_by", pk)
-    messages.success(request, _("Copied."))
-    return redirect(f"{NAME}_change", made.pk)
+    require(request, "smartlists.add_smartlist")
+    form = DuplicateForm(request.POST or None, smart_list.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = list_editing.copy(smart_list, form.cleaned_data["name"], request.user)
+        except RejectedError as refusal:
+            form.add_error("name", str(refusal))
+        else:
+            messages.success(request, _("Copied."))
+            return redirect(f"{NAME}_change", made.pk)
+    title = _("Duplicate %(name)s") % {"name": smart_list}
+    return _question(request, smart_list, title, form=form, button=_("Duplicate"))
+
+
+def _question(request: HttpRequest, smart_list: SmartList, title: str, **context: Any) -> HttpResponse:
+    frame = {**admin.site.each_context(request), "title": title, "opts": SmartList._meta, "original": smart_list}
+    back = reverse(f"{NAME}_change", args=[smart_list.pk])
+    return render(request, "components/question.html", {**frame, "back": back, **context})
 
 
 @require_POST
 def archive(request: HttpRequest, pk: int) -> HttpResponse:
-    def put(smart_list: SmartList) -> str:
+    """Put the list into the archive or take it out; the message has a button that does the reverse."""
+    smart_list = find(request, pk)
+    try:
         if smart_list.is_archived:
             list_editing.unarchive(smart_list, request.user)
-            return str(_("Taken out of the archive."))
-        list_editing.archive(smart_list, request.user)
-        return str(_("Archived."))
-
-    return doing(request, pk, "used_by", put)
+            done = _("Taken out of the archive.")
+        else:
+            list_editing.archive(smart_list, request.user)
+            done = _("Archived.")
+    except RejectedError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        say_undoable(request, done, reverse(f"{NAME}_archive", args=[pk]))
+    return redirect(f"{NAME}_change", pk)
 
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
@@ -145,15 +151,8 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.place(request.user, partial(list_editing.arrange, smart_list, request.user)):
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_used_by", pk)
-    context = {
-        **admin.site.each_context(request),
-        "title": _("Folder and owner: %(name)s") % {"name": smart_list},
-        "opts": SmartList._meta,
-        "original": smart_list,
-        "form": form,
-        "back": reverse(f"{NAME}_used_by", args=[pk]),
-    }
-    return render(request, "people/place.html", context)
+    title, back = _("Folder and owner: %(name)s") % {"name": smart_list}, reverse(f"{NAME}_used_by", args=[pk])
+    return show_page(request, SmartList, "people/place.html", title, original=smart_list, form=form, back=back)
 
 
 @require_POST
@@ -169,20 +168,29 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     return doing(request, pk, "history", plan)
 
 
-@require_POST
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
-    """Delete the list, once its name was typed."""
+    """Say what deleting does, or what uses the list; delete it on POST, once its name was typed."""
     smart_list = find(request, pk)
-    if request.POST.get("confirm", "").strip() != smart_list.name:
-        messages.error(request, _("That is not the name of the list; nothing was deleted."))
-        return redirect(f"{NAME}_used_by", pk)
-    try:
-        list_editing.delete(smart_list, request.user)
-    except RejectedError as refusal:
-        messages.error(request, str(refusal))
-        return redirect(f"{NAME}_used_by", pk)
-    messages.success(request, _("Deleted."))
-    return redirect(f"{NAME}_changelist")
+    require(request, "smartlists.delete_smartlist")
+    form = ConfirmForm(request.POST or None, smart_list.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            list_editing.delete(smart_list, request.user)
+        except RejectedError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Deleted."))
+            return redirect(f"{NAME}_changelist")
+    return _question(
+        request,
+        smart_list,
+        _("Delete %(name)s?") % {"name": smart_list},
+        consequence=_("The list is deleted for good, with its history. Its people stay."),
+        uses=references.users_of(smart_list),
+        form=form,
+        button=_("Delete list"),
+        is_dangerous=True,
+    )
 
 
 def doing(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import shown
+from people.core.admin.base import require
 from people.core.errors import RejectedError
 from people.core.numerals import whole_number
 from people.fields import catalog
@@ -23,7 +24,7 @@ from people.files.exports import jobs as export_jobs
 from people.models import Person, StaticList
 from people.persons import export_kind as person_export_kind
 from smartlists.admin import copies
-from smartlists.admin.base import NAME, find, page, require
+from smartlists.admin.base import NAME, find, page
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import member_order

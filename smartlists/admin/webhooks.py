@@ -2,23 +2,25 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.core import references
-from people.core.admin.base import ids_of, number
+from people.core.admin.base import ids_of, number, require, show_page, tabs_of
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
-from smartlists.admin.base import require
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
+from smartlists.webhooks import headers as webhook_headers
 
 NAME = "admin:smartlists_webhook"
+TABS = (("webhook", gettext_lazy("Address"), "change"), ("webhook_deliveries", gettext_lazy("Calls"), "deliveries"))
 PAGE = 50
 SHOWN_LINES = 40
 
@@ -29,27 +31,21 @@ def find(request: HttpRequest, pk: int) -> Webhook:
 
 
 def _page(request: HttpRequest, name: str, hook: Webhook | None, **context: Any) -> HttpResponse:
-    return render(
-        request,
-        f"smartlists/{name}.html",
-        {
-            **admin.site.each_context(request),
-            "title": str(hook or _("New webhook")),
-            "opts": Webhook._meta,
-            "webhook": hook,
-            "may_change": request.user.has_perm(webhook_editing.CHANGE),
-            "tab": name,
-            "zone": timezone.get_current_timezone_name(),
-            **context,
-        },
-    )
+    head = {
+        "webhook": hook,
+        "may_change": request.user.has_perm(webhook_editing.CHANGE),
+        "tab": name,
+        "tabs": tabs_of(hook, TABS),
+        "zone": timezone.get_current_timezone_name(),
+    }
+    return show_page(request, Webhook, name, str(hook or _("New webhook")), **{**head, **context})
 
 
 def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A webhook's address, headers and body; a new one's secret is shown once."""
     hook = find(request, pk) if pk is not None else None
     require(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
-    typed, problems = _typed_of(hook, request.user), []
+    typed, problems = _typed_of(hook), []
     if request.method == "POST":
         require(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
         typed = _typed(request)
@@ -74,9 +70,9 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     )
 
 
-def _typed_of(hook: Webhook | None, by: Any) -> dict[str, Any]:
+def _typed_of(hook: Webhook | None) -> dict[str, Any]:
     hook = hook or Webhook()
-    lines = "\n".join(f"{name}: {value}" for name, value in webhook_editing.headers_shown(hook, by).items())
+    lines = "\n".join(f"{name}: {value}" for name, value in webhook_headers.masked(hook).items())
     return {
         "name": hook.name,
         "method": hook.method,

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.filters import NUMBER_KEY, Column, Filters
+from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
 from people.rest.viewsets import Listed, Retrieved
 from smartlists.api import campaign_serializers as shown
 from smartlists.api.serializers import HealthShown, health_shown
@@ -28,6 +28,7 @@ class SmartCampaignFilters(Filters):
         model = SmartCampaign
         fields = ()
 
+    search = SearchFilter("name", "description")
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "name": Column("string", is_nullable=False),

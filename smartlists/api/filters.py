@@ -1,6 +1,6 @@
 """Filters of the native API's list of smart lists."""
 
-from people.rest.filters import NUMBER_KEY, Column, Filters
+from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
 from smartlists.models import ListCopy, SmartList
 
 
@@ -9,6 +9,7 @@ class SmartListFilters(Filters):
         model = SmartList
         fields = ()
 
+    search = SearchFilter("name", "description")
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "name": Column("string", is_nullable=False),

@@ -7,6 +7,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.rest.viewsets import Moment, Strict, Text, Whole
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
+from smartlists.webhooks import headers as webhook_headers
 
 
 @extend_schema_field(
@@ -33,7 +34,9 @@ class WebhookGiven(Strict):
 
 
 class WebhookShown(serializers.ModelSerializer):
-    headers = serializers.SerializerMethodField(help_text="Their values are shown to who may change webhooks.")
+    headers = serializers.SerializerMethodField(
+        help_text="Names with a mask for each value; sent back, a mask keeps the value."
+    )
     open_until = Moment(allow_null=True, help_text="Until then nothing is sent: the receiver failed too often.")
     created_at = Moment()
     updated_at = Moment()
@@ -60,7 +63,7 @@ class WebhookShown(serializers.ModelSerializer):
 
     @extend_schema_field(Headers())
     def get_headers(self, webhook: Webhook) -> dict[str, str]:
-        return webhook_editing.headers_shown(webhook, self.context["request"].user)
+        return webhook_headers.masked(webhook)
 
 
 class WebhookMade(WebhookShown):

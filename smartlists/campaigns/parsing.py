@@ -198,7 +198,7 @@ class DefinitionReader(Reader):
             message = _("standard activities are recorded by the product itself")
             self._add(Code.STANDARD_TYPE, message, (*path, "type"), got=found.api_name)
         fields = {name: field for name, field in found.fields.items() if field.is_live and field.id}
-        primary = next((field for field in fields.values() if field.expression == "primary_value"), None)
+        primary = next((field for field in fields.values() if field.is_primary), None)
         text = self._text(form.get("primary", ""), (*path, "primary"), 1_000, is_needed=primary is not None)
         if text and primary is not None and not self._has_tokens(text):
             self._fits(text, primary.data_type, (*path, "primary"))

@@ -1,22 +1,26 @@
 """Entries that do not come from the log: runs of a campaign on a smart list, and changes of watched lists."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
-from people.core import audit
+from people import lookup as people_lookup
+from people.core import audit, jobs
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns.definition import Definition
 from smartlists.campaigns.triggers import Candidate, Listener, definition_of
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
@@ -59,15 +63,72 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
     return _start(campaign, smart_list, members, by)
 
 
+def run_for(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) -> CampaignRun:
+    """Enter those of these people who are in the audience of an active campaign and qualify, whatever its triggers.
+
+    Raises `RejectedError` (`wrong_state`, `timeout`, …), `NotAllowedError`.
+    """
+    require(by, campaign_lifecycle.ACTIVATE)
+    campaign_lifecycle.require_state(campaign, SmartCampaign.State.ACTIVE)
+    members = BitMap(people_lookup.by_id(person_ids, follow_merges=False).values())
+    audience = campaign_definition.load(campaign.definition).audience
+    if members and not audience.is_everybody:
+        members = evaluator.members(audience.wanted, members)
+    return _start(campaign, None, members, by)
+
+
+def schedule(campaign: SmartCampaign, at: datetime, by: Any) -> None:
+    """Enter everybody who is in the audience at the moment `at`, by a job. Checks now what `run_scheduled` will check.
+
+    Raises `RejectedError` (`no_audience`, `no_step`, `wrong_state`), `NotAllowedError`.
+    """
+    parsed = campaign_definition.load(campaign.definition)
+    _check_scheduled(campaign, parsed, by)
+    seconds = max((at - timezone.now()).total_seconds(), 0)
+    given = {"campaign_id": campaign.pk, "user_id": by.pk if by else None, "at": at.isoformat()}
+    jobs.defer_once("smartlists.run_campaign", f"run campaign {campaign.pk} {at.isoformat()}", seconds, **given)
+
+
+def run_scheduled(campaign_id: int, user_id: int | None, at: datetime) -> CampaignRun | None:
+    """Do what `schedule` asked for, once; the rights are asked again. None: there is nothing (more) to do."""
+    campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
+    by = get_user_model().objects.filter(pk=user_id, is_active=True).first() if user_id is not None else None
+    if campaign is None or (by is None and user_id is not None):
+        return None
+    parsed = campaign_definition.load(campaign.definition)
+    _check_scheduled(campaign, parsed, by)
+    members = evaluator.members(parsed.audience.wanted)
+    with transaction.atomic():
+        campaign_lifecycle.lock(campaign)  # a job that is done again finds the run that it made before
+        done = CampaignRun.objects.filter(campaign=campaign, requested_by=by, smart_list=None, requested_at__gte=at)
+        return None if done.exists() else _start(campaign, None, members, by)
+
+
+def _check_scheduled(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
+    require(by, campaign_lifecycle.ACTIVATE)
+    effect_rights.require_effects(parsed, by)
+    _refuse_archived(campaign)
+    if parsed.audience.is_everybody:
+        message = _("The campaign has no audience: it would run for everybody.")
+        raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
+    if not parsed.steps:
+        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
+
+
+def _refuse_archived(campaign: SmartCampaign) -> None:
+    if campaign.state == SmartCampaign.State.ARCHIVED:
+        allowed = (state for state in SmartCampaign.State.values if state != campaign.state)
+        campaign_lifecycle.require_state(campaign, *allowed)
+
+
 @transaction.atomic
-def _start(campaign: SmartCampaign, smart_list: SmartList, members: BitMap, by: Any) -> CampaignRun:
+def _start(campaign: SmartCampaign, smart_list: SmartList | None, members: BitMap, by: Any) -> CampaignRun:
     locked = campaign_lifecycle.lock(campaign)
     parsed = campaign_lifecycle.held(locked.definition, triggers.Catalogue())
     effect_rights.require_effects(parsed, by)
     if not parsed.steps:
         raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
-    if locked.state == SmartCampaign.State.ARCHIVED:
-        campaign_lifecycle.require_state(locked, *(one for one in SmartCampaign.State.values if one != locked.state))
+    _refuse_archived(locked)
     version = campaign_lifecycle.version_of(locked)
     made = CampaignRun.objects.create(
         campaign=locked,
@@ -96,7 +157,7 @@ def _who(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMa
 def enter_runs() -> int:
     """Let the next people of every run under way enter; return how many were looked at."""
     seen = 0
-    for pk in CampaignRun.objects.filter(state=CampaignRun.State.RUNNING).order_by("pk").values_list("pk", flat=True):
+    for pk in CampaignRun.objects.filter(CampaignRun.life.unended).order_by("pk").values_list("pk", flat=True):
         seen += _enter_some(pk)
     return seen
 
@@ -104,21 +165,18 @@ def enter_runs() -> int:
 @transaction.atomic
 def _enter_some(run_id: int) -> int:
     campaign_lifecycle.hold_position()
-    run = CampaignRun.objects.select_related("campaign").filter(pk=run_id).first()
-    if run is None or run.state != CampaignRun.State.RUNNING:
-        return 0
-    waiting = bitmap(run.members)
-    some = list(waiting[:BATCH])
-    campaign = run.campaign
-    campaign.version_id = run.version_id
-    listener = Listener(campaign, definition_of(run.version_id))
-    triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
-    run.members = BitMap(waiting - BitMap(some)).serialize()
-    run.entered += len(some)
-    if not waiting - BitMap(some):
-        run.state = CampaignRun.State.DONE
-    run.save(update_fields=["members", "entered", "state"])
-    return len(some)
+    with CampaignRun.claimed(run_id) as run:
+        if run is None:
+            return 0
+        waiting = bitmap(run.members)
+        some = list(waiting[:BATCH])
+        campaign = run.campaign
+        campaign.version_id = run.version_id
+        listener = Listener(campaign, definition_of(run.version_id))
+        triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
+        rest = BitMap(waiting - BitMap(some))
+        (run.beat if rest else run.finish)(members=rest.serialize(), entered=F("entered") + len(some))
+        return len(some)
 
 
 def enter_list_changes() -> int:

@@ -58,7 +58,7 @@ def activities_of(entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
 def _as_json(row: Any, of: Type) -> dict[str, Any]:
     attributes = {name: row.attributes[name] for name in of.fields if row.attributes.get(name) is not None}
     for name, field in of.fields.items():
-        if field.expression == "primary_value" and row.primary_value is not None:
+        if field.is_primary and row.primary_value is not None:
             attributes[name] = field.data_type.as_json(field.data_type.parse(row.primary_value, UTC))
     return {
         "id": row.pk,
@@ -96,7 +96,7 @@ def activity_values(row: Any, of: Type) -> Values:
         "trigger.recorded_at": moment_text(row.recorded_at),
     }
     for name, field in of.fields.items():
-        if field.expression == "primary_value":
+        if field.is_primary:
             values.setdefault(f"trigger.{name}", row.primary_value)
         elif field.id and row.attributes.get(name) is not None:
             value = field.data_type.from_json(row.attributes[name])

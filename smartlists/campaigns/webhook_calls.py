@@ -13,6 +13,7 @@ from people.datatypes.canonical import dump_json, moment_text
 from smartlists.campaigns import token_values
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
+from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import tokens as webhook_tokens
 from smartlists.webhooks.editing import CONTENT_TYPES, ESCAPES, KEEP_TRYING
 
@@ -24,13 +25,16 @@ def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, 
         raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
     values = token_values.values_of(entries, situation)
     happened = _activities(webhook, entries)
+    templates, seals = webhook_headers.of(webhook), webhook_headers.is_sealing()
     deliveries, problems = [], {}
     for entry in entries:
         made = _delivery(webhook, entry, situation, values[entry.id], happened.get(entry.id))
         if isinstance(made, str):
             problems[entry.id] = made
-        else:
-            deliveries.append(made)
+            continue
+        about = {"Content-Type": CONTENT_TYPES[webhook.format]} if made.body else {}
+        webhook_headers.put(made, {**_rendered(templates, values[entry.id]), **about}, seals)
+        deliveries.append(made)
     WebhookDelivery.objects.bulk_create(deliveries)
     if deliveries:
         webhook_delivery.request_delivery(webhook.pk)
@@ -57,10 +61,6 @@ def _delivery(
         lane=entry.person_id % webhook_delivery.LANES,
         method=webhook.method,
         url=webhook_tokens.render(webhook.url, values, webhook_tokens.in_url),
-        headers={
-            name: webhook_tokens.render(value, values, webhook_tokens.one_line)
-            for name, value in webhook.headers.items()
-        },
         give_up_at=situation.now + KEEP_TRYING,
     )
     text = webhook_tokens.render(webhook.body, values, ESCAPES[webhook.format])
@@ -76,8 +76,11 @@ def _delivery(
         delivery.body = text
     if webhook.method in (Webhook.Method.GET, Webhook.Method.DELETE):
         delivery.body = ""
-    delivery.headers |= {"Content-Type": CONTENT_TYPES[webhook.format]} if delivery.body else {}
     return delivery
+
+
+def _rendered(templates: Mapping[str, str], values: token_values.Values) -> dict[str, str]:
+    return {name: webhook_tokens.render(value, values, webhook_tokens.one_line) for name, value in templates.items()}
 
 
 def _event(delivery: WebhookDelivery, data: Any, entry: Any, situation: Any, values: token_values.Values) -> str:

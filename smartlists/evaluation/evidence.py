@@ -17,7 +17,7 @@ from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import near_misses
 from smartlists.evaluation.near_misses import Miss
-from smartlists.evaluation.postgres import statements
+from smartlists.evaluation.postgres import field_sql, statements
 from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules import model as rules
 from smartlists.rules import operators, periods
@@ -101,7 +101,7 @@ class Reading:
         if not item.constraints:
             return None
         passes = [statements.constraint(one, of, self.context) for one in item.constraints]
-        values = ", ".join(of.fields[one.field].expression for one in item.constraints)
+        values = ", ".join(field_sql.of_activity(of.fields[one.field]) for one in item.constraints)
         passed = statements.joined(passes, ", ")
         base = statements.rows_of(of, (), self.context)
         rows = self.view.rows(

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
-from people.core import jobs
+from people.core import job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
@@ -32,7 +31,6 @@ from smartlists.rules.parsing import parse_rules
 State = StoredEvaluation.State
 VIEW = "smartlists.view_smartlist"
 KEPT = 100  # evaluations of a list that keep their members; older ones keep their counts
-GRACE = timedelta(minutes=2)  # beyond its time limit, until one that is still running counts as dead
 
 
 def shown(smart_list: SmartList, by: Any) -> StoredEvaluation:
@@ -74,30 +72,25 @@ def request(smart_list: SmartList, by: Any) -> StoredEvaluation:
 def run(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | None:
     """Do what was asked for; None when somebody else does it or has done it.
 
-    What goes wrong is kept with the evaluation and raised (`RejectedError`).
+    What goes wrong is kept with the evaluation and raised (`RejectedError`: `cancelled` also for an answer that comes
+    after the evaluation was cancelled or given up).
     """
-    claimed = StoredEvaluation.objects.filter(pk=evaluation_id, state=State.PENDING).update(
-        state=State.RUNNING, started_at=timezone.now()
-    )
-    if not claimed:
-        return None
-    stored = StoredEvaluation.objects.get(pk=evaluation_id)
-    try:
-        found = evaluator.evaluate(rules.load(stored.rules), seconds=seconds, tag=str(evaluation_id))
-    except Exception as error:
-        problem = str(error) if isinstance(error, RejectedError) else type(error).__name__
-        StoredEvaluation.objects.filter(pk=evaluation_id).update(state=State.FAILED, problem=problem[:2000])
-        raise
-    return _store(stored, found)
+    with StoredEvaluation.claimed(evaluation_id) as stored:
+        if stored is None:
+            return None
+        try:
+            found = evaluator.evaluate(rules.load(stored.rules), seconds=seconds, tag=str(evaluation_id))
+        except Exception as error:
+            stored.fail(job_model.problem_of(error))
+            raise
+        return _store(stored, found)
 
 
 def cancel(stored: StoredEvaluation, by: Any) -> bool:
     """End an evaluation whose answer is no longer wanted; whether there was something to end."""
     require(by, VIEW)
-    waiting = StoredEvaluation.objects.filter(pk=stored.pk, state=State.PENDING)
-    if waiting.update(state=State.FAILED, problem=_("The evaluation was cancelled.")):
-        return True
-    return snapshot.cancel(str(stored.pk))
+    is_cancelled = stored.cancel(problem=_cancelled().message)
+    return snapshot.cancel(str(stored.pk)) or is_cancelled
 
 
 def count(value: Any, by: Any, tag: str, seconds: float | None = None) -> Evaluation:
@@ -129,14 +122,6 @@ def due(now: datetime | None = None) -> Sequence[SmartList]:
         requested_at__gt=now - F("smart_list__evaluate_every_minutes") * timedelta(minutes=1)
     )
     return list(scheduled.exclude(pk__in=recent.values("smart_list")))
-
-
-def give_up_dead(now: datetime | None = None) -> int:
-    """Mark evaluations whose process was killed as failed; return how many."""
-    limit = (now or timezone.now()) - timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) - GRACE
-    return StoredEvaluation.objects.filter(state=State.RUNNING, started_at__lt=limit).update(
-        state=State.FAILED, problem=_("The process that counted was ended.")
-    )
 
 
 def take_out(person_ids: Iterable[int]) -> None:
@@ -178,17 +163,26 @@ def _store(stored: StoredEvaluation, found: Evaluation) -> StoredEvaluation:
     earlier = smart_list.evaluations.filter(state=State.DONE, as_of__lt=found.as_of, members__isnull=False)
     before = earlier.order_by("-as_of").first()
     known = before.person_ids if before else BitMap()
-    stored.state, stored.as_of, stored.seconds = State.DONE, found.as_of, found.seconds
-    stored.per_filter = [part.count for part in found.per_filter]
-    stored.count = len(members)
-    stored.members = _stored(members)
-    stored.joined, stored.left = _stored(members - known), _stored(known - members)
-    stored.save()
+    is_stored = stored.finish(
+        as_of=found.as_of,
+        seconds=found.seconds,
+        per_filter=[part.count for part in found.per_filter],
+        count=len(members),
+        members=_stored(members),
+        joined=_stored(members - known),
+        left=_stored(known - members),
+    )
+    if not is_stored:
+        raise snapshot.CancelledError(_cancelled())
     is_newest = Q(current__isnull=True) | Q(current__as_of__lt=stored.as_of)
     SmartList.objects.filter(is_newest, pk=smart_list.pk).update(current=stored)
     old = smart_list.evaluations.filter(members__isnull=False).order_by("-pk").values("pk")[KEPT:]
     StoredEvaluation.objects.filter(pk__in=list(old.values_list("pk", flat=True))).update(members=None)
     return stored
+
+
+def _cancelled() -> Problem:
+    return Problem(Code.CANCELLED, _("The evaluation was cancelled."))
 
 
 def _stored(people: BitMap) -> bytes:

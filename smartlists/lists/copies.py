@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pyroaring import BitMap
 
-from people.core import audit, jobs
+from people.core import audit, job_model, jobs
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
+from people.core.job_model import JobLostError
 from people.core.permissions import require
 from people.core.source import Channel, Source
 from people.lists import static_lists
@@ -32,7 +32,6 @@ from smartlists.models.copies import ListCopy
 Mode, State = ListCopy.Mode, ListCopy.State
 MAX_AT_ONCE = 100_000  # people whom a copy without a job may put on a list
 LEAST_MINUTES = 15
-QUIET = timedelta(minutes=5)  # beyond the time limit of an evaluation, until a run counts as dead
 
 audit.describe(
     {
@@ -121,41 +120,36 @@ def end(copy: ListCopy, by: Any) -> None:
 def run(copy_id: int) -> Copied | None:
     """Do what was asked for; None when nobody waits for it. What is refused stands with the copy, and is raised.
 
-    A copy that is made once is forgotten when it is done.
+    A copy that is made once is forgotten when it is done. One that is ended or asked for anew meanwhile stops after
+    the people it is at.
     """
-    if not ListCopy.objects.filter(pk=copy_id, state=State.WAITING).update(
-        state=State.RUNNING, progressed_at=timezone.now()
-    ):
-        return None
-    copy = ListCopy.objects.select_related("smart_list", "static_list", "created_by").get(pk=copy_id)
-    mine = ListCopy.objects.filter(pk=copy_id, state=State.RUNNING, asked_at=copy.asked_at)  # or it was asked for anew
-    try:
-        stored = stored_evaluations.evaluate(copy.smart_list, None)
-        source = Source(Channel.SYSTEM, copy.created_by_id, copy.pk)
-        done = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
-    except Exception as error:
-        problem = str(error) if isinstance(error, RejectedError) else type(error).__name__
-        mine.update(state=State.FAILED, problem=problem[:2000])
-        raise
-    mine.filter(every_minutes=None).delete()
-    mine.update(state=State.DONE, as_of=done.as_of, joined=done.joined, left=done.left, problem="")
-    return done
+    with ListCopy.claimed(copy_id) as copy:
+        if copy is None:
+            return None
+        try:
+            stored = stored_evaluations.evaluate(copy.smart_list, None)
+            source = Source(Channel.SYSTEM, copy.created_by_id, copy.pk)
+            done = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
+        except JobLostError:
+            return None
+        except Exception as error:
+            copy.fail(job_model.problem_of(error))
+            raise
+        if copy.every_minutes is None:
+            copy.mine().delete()
+        else:
+            copy.finish(as_of=done.as_of, joined=done.joined, left=done.left, problem="")
+        return done
 
 
 def ask_due(now: datetime | None = None) -> Sequence[int]:
-    """Queue the copies that are due and those whose process was killed; returns their ids."""
+    """Queue the copies that are due; returns their ids."""
     now = now or timezone.now()
-    dead = Q(state=State.RUNNING) & Q(
-        progressed_at__lt=now - timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) - QUIET
-    )
-    due = Q(state__in=(State.DONE, State.FAILED), smart_list__is_archived=False) & Q(
-        asked_at__lte=now - F("every_minutes") * timedelta(minutes=1)
-    )
+    ended = ListCopy.objects.filter(state__in=(State.DONE, State.FAILED), smart_list__is_archived=False)
     asked = []
-    for copy in ListCopy.objects.filter(dead | due).order_by("pk"):
+    for copy in ended.filter(asked_at__lte=now - F("every_minutes") * timedelta(minutes=1)).order_by("pk"):
         with transaction.atomic():
-            waiting = ListCopy.objects.filter(pk=copy.pk, state=copy.state, progressed_at=copy.progressed_at)
-            if waiting.update(state=State.WAITING, asked_at=now, progressed_at=now):
+            if copy.mine().update(state=State.WAITING, asked_at=now, progressed_at=now):
                 _defer(copy)
                 asked.append(copy.pk)
     return asked
@@ -190,7 +184,7 @@ def _beats(person_ids: Iterable[int], beating: ListCopy | None) -> Iterator[int]
     for number, person_id in enumerate(person_ids, 1):
         yield person_id
         if beating is not None and number % static_lists.MAX_BATCH == 0:
-            ListCopy.objects.filter(pk=beating.pk).update(progressed_at=timezone.now())
+            beating.beat()
 
 
 def _checked_mode(mode: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 from pyroaring import BitMap
 
+from people.core.db import value_sql
 from people.datatypes.keys import MAX_ID
 from people.fields.catalog import FieldInfo
 from people.models import Person
@@ -168,9 +169,9 @@ def _sorted_whole(members: BitMap, field: FieldInfo, size: int, place: Place, de
 def _expression(field: FieldInfo) -> str:
     """What the field is compared by, over a row `p` of `person`."""
     if not field.is_standard:
-        return field.data_type.sql.format(f"(p.fields ->> '{field.api_name}')")
+        return value_sql.cast(field.data_type.name, f"({value_sql.member('p.fields', field.api_name)})")
     column = f"p.{field.api_name}"
-    return f"lower({column})" if "lower" in field.data_type.sql else column
+    return value_sql.cast(field.data_type.name, column) if value_sql.is_text(field.data_type.name) else column
 
 
 def _key_of(field: FieldInfo, person_id: int) -> Any:

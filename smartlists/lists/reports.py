@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from activities.log import reports as log_reports
 from activities.log.reports import Scope
 from activities.models import ActivityType, ApprovedField
-from people.core import installation, jobs
+from people.core import installation, job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
@@ -28,11 +28,10 @@ from people.datatypes.canonical import ExactDecoder, dump_json, moment_text
 from people.models import StaticListMember
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList, StoredReport
+from smartlists.models.reports import JOB_SECONDS
 
 AT_ONCE = 10_000  # activities, and people of a list, that a page may read
 PATIENCE = 5  # seconds of a statement at once: few rows can lie in slow places, too
-JOB_SECONDS = 300
-GRACE = timedelta(seconds=JOB_SECONDS + 120)  # after which work that was asked for counts as lost
 FRESH = timedelta(hours=1)
 KEPT = timedelta(days=1)
 RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
@@ -102,12 +101,12 @@ def ask(question: Question, by: Any) -> Reply:
     stored = StoredReport.objects.filter(question=question.dump()).first()
     if stored is None and (answer := _at_once(question)):
         return Reply(answer)
-    if stored is None or (not _is_running(stored) and _is_old(stored)):
+    if stored is None or (not stored.is_running and _is_old(stored)):
         stored = request(question, by)
     found = None
     if stored.rows is not None and stored.as_of:
         found = Answer(stored.rows, stored.as_of, stored.people_as_of, stored.seconds or 0)
-    return Reply(found, True, stored.asked_at if _is_running(stored) else None, stored.problem)
+    return Reply(found, True, stored.asked_at if stored.is_running else None, stored.problem)
 
 
 @transaction.atomic
@@ -117,7 +116,7 @@ def request(question: Question, by: Any) -> StoredReport:
     now = timezone.now()
     stored, is_new = StoredReport.objects.get_or_create(question=question.dump(), defaults={"asked_at": now})
     stored = StoredReport.objects.select_for_update().get(pk=stored.pk)
-    if is_new or not _is_running(stored):
+    if is_new or not stored.is_running:
         stored.state, stored.asked_at, stored.problem = State.RUNNING, now, ""
         stored.save(update_fields=["state", "asked_at", "problem"])
         jobs.defer("smartlists.work_out_report", report_id=stored.pk)
@@ -126,29 +125,27 @@ def request(question: Question, by: Any) -> StoredReport:
 
 def run(report_id: int) -> None:
     """Work out what was asked for; safe to run twice. What goes wrong is kept for whoever asked."""
-    stored = StoredReport.objects.filter(pk=report_id, state=State.RUNNING).first()
-    if stored is None:
-        return
-    try:
-        answer = _answer(Question.load(stored.question), JOB_SECONDS)
-    except Exception as error:
-        problem = str(error) if isinstance(error, RejectedError) else type(error).__name__
-        StoredReport.objects.filter(pk=report_id).update(state=State.FAILED, problem=problem[:2000])
-        if not isinstance(error, RejectedError):
-            raise
-        logger.warning("report %s: %s", report_id, problem)
-        return
-    with transaction.atomic():
-        # an erase takes all answers away: one that was read before it is not put back after it
-        locks.share([locks.key(locks.Space.PEOPLE)])
-        StoredReport.objects.filter(pk=report_id).update(
-            state=State.DONE,
-            problem="",
-            rows=answer.rows,
-            as_of=answer.as_of,
-            seconds=answer.seconds,
-            people_as_of=answer.people_as_of,
-        )
+    with StoredReport.claimed(report_id) as stored:
+        if stored is None:
+            return
+        try:
+            answer = _answer(Question.load(stored.question), JOB_SECONDS)
+        except Exception as error:
+            stored.fail(problem := job_model.problem_of(error))
+            if not isinstance(error, RejectedError):
+                raise
+            logger.warning("report %s: %s", report_id, problem)
+            return
+        with transaction.atomic():
+            # an erase takes all answers away: one that was read before it is not put back after it
+            locks.share([locks.key(locks.Space.PEOPLE)])
+            stored.finish(
+                problem="",
+                rows=answer.rows,
+                as_of=answer.as_of,
+                seconds=answer.seconds,
+                people_as_of=answer.people_as_of,
+            )
 
 
 def forget_old() -> int:
@@ -160,10 +157,6 @@ def _allow(question: Question, by: Any) -> None:
     kind = question.people.partition(":")[0]
     for right in (*RIGHTS, *([LIST_RIGHTS[kind]] if kind else [])):
         require(by, right)
-
-
-def _is_running(stored: StoredReport) -> bool:
-    return stored.state == State.RUNNING and stored.asked_at > timezone.now() - GRACE
 
 
 def _is_old(stored: StoredReport) -> bool:

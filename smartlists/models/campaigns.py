@@ -11,6 +11,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import ActivityType, ApprovedField
+from people.core.job_model import End, Job, LifeCycle, RowClaim
 from people.core.models import Folder
 from people.models import PersonField, StaticList
 
@@ -114,7 +115,7 @@ class CampaignUse(models.Model):
         return self.campaign
 
 
-class CampaignRun(models.Model):
+class CampaignRun(Job):
     """One run of a campaign on people who satisfied its audience at that moment, or a smart list's members."""
 
     class State(models.TextChoices):
@@ -130,6 +131,11 @@ class CampaignRun(models.Model):
     members = models.BinaryField()  # who is still to enter: a serialized pyroaring bitmap of person ids
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(db_default=Now())
+    # the dispatcher is alone, looks for runs by itself, and tries until everybody has entered
+    problem = None  # type: ignore[assignment]
+    progressed_at = None
+
+    life = LifeCycle(claim=RowClaim(), running={State.RUNNING: End(State.DONE)}, progress=("entered", "count"))
 
     class Meta:
         db_table = "smart_campaign_run"

@@ -1,13 +1,18 @@
 """Copies of smart lists' members into static lists: those on a schedule, and those under way; see `lists.copies`."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from people.core.job_model import BeatClaim, End, Job, LifeCycle
 from people.models import StaticList
 
+QUIET = timedelta(minutes=5)  # beyond the time limit of an evaluation, until a run counts as dead
 
-class ListCopy(models.Model):
+
+class ListCopy(Job):
     """The members of a smart list, put on a static list: every so many minutes, or once while this is here."""
 
     class Mode(models.TextChoices):
@@ -31,9 +36,16 @@ class ListCopy(models.Model):
     as_of = models.DateTimeField(null=True)  # of the members that were copied last
     joined = models.PositiveIntegerField(null=True)
     left = models.PositiveIntegerField(null=True)
-    problem = models.TextField(blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    life = LifeCycle(
+        claim=BeatClaim(lambda: timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) + QUIET, "asked_at"),
+        waiting={State.WAITING: State.RUNNING},
+        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        task="smartlists.copy_members",
+        argument="copy_id",
+    )
 
     class Meta:
         db_table = "smart_list_copy"

@@ -3,6 +3,8 @@
 Written through `lists.editing` and `evaluation.stored` only.
 """
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -11,9 +13,12 @@ from django.utils.translation import gettext_lazy as _
 from pyroaring import BitMap
 
 from activities.models import ActivityType, ApprovedField
+from people.core.job_model import BeatClaim, End, Job, LifeCycle
 from people.core.models import Folder
 from people.models import PersonField, StaticList
 from smartlists.rules.model import Rules, load
+
+GRACE = timedelta(minutes=2)  # beyond its time limit, until an evaluation that is still running counts as dead
 
 
 def bitmap(stored: bytes | memoryview | None) -> BitMap:
@@ -93,7 +98,7 @@ class SmartListUse(models.Model):
         return self.smart_list
 
 
-class StoredEvaluation(models.Model):
+class StoredEvaluation(Job):
     """What one evaluation of a smart list found. Its rows are the list's history."""
 
     class State(models.TextChoices):
@@ -107,7 +112,7 @@ class StoredEvaluation(models.Model):
     rules = models.JSONField()
     revision = models.PositiveIntegerField()  # of the list, when its rules were taken
     requested_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True)
+    progressed_at = models.DateTimeField(null=True, db_column="started_at")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     as_of = models.DateTimeField(_("as of"), null=True)
     count = models.PositiveIntegerField(_("people"), null=True)
@@ -117,7 +122,16 @@ class StoredEvaluation(models.Model):
     members = models.BinaryField(null=True)  # dropped from old ones, see evaluating.KEPT
     joined = models.BinaryField(null=True)
     left = models.BinaryField(null=True)
-    problem = models.TextField(blank=True)
+
+    life = LifeCycle(
+        claim=BeatClaim(lambda: timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) + GRACE, "requested_at"),
+        waiting={State.PENDING: State.RUNNING},
+        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        cancelled=dict.fromkeys((State.PENDING, State.RUNNING), State.FAILED),
+        task="smartlists.run_evaluation",
+        argument="evaluation_id",
+        given_up=_("The process that counted was ended."),
+    )
 
     class Meta:
         db_table = "smart_list_evaluation"

@@ -1,12 +1,18 @@
 """Answers to questions about activities that are read too long for a page to wait; see `lists.reports`."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from people.core.job_model import BeatClaim, End, Job, LifeCycle
 from people.datatypes.canonical import ExactDecoder, ExactEncoder
 
+JOB_SECONDS = 300  # that working out one answer may take
+GRACE = timedelta(seconds=120)  # beyond that, until the work counts as lost
 
-class StoredReport(models.Model):
+
+class StoredReport(Job):
     """One question, its last answer, and whether a newer one is being worked out."""
 
     class State(models.TextChoices):
@@ -17,12 +23,18 @@ class StoredReport(models.Model):
     question = models.JSONField(unique=True)  # as reporting.Question.dump writes it
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
     asked_at = models.DateTimeField()  # when the work that runs, or the last one, was asked for
-    problem = models.TextField(blank=True)
     # the last answer there was
     rows = models.JSONField(null=True, encoder=ExactEncoder, decoder=ExactDecoder)
     as_of = models.DateTimeField(null=True)
     people_as_of = models.DateTimeField(null=True)  # of the smart list whose people it looks at
     seconds = models.FloatField(null=True)
+
+    life = LifeCycle(
+        claim=BeatClaim(lambda: timedelta(seconds=JOB_SECONDS) + GRACE, "asked_at"),
+        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        task="smartlists.work_out_report",
+        argument="report_id",
+    )
 
     class Meta:
         db_table = "stored_report"

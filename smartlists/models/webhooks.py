@@ -35,7 +35,10 @@ class Webhook(models.Model):
     name = models.CharField(_("name"), max_length=255)
     method = models.CharField(_("method"), max_length=8, choices=Method.choices, default=Method.POST)
     url = models.TextField(_("URL"))
+    # names with a mask where the values are sealed: see `webhooks.headers`
     headers = models.JSONField(_("headers"), default=dict, blank=True)
+    sealed_headers = models.BinaryField(null=True, editable=False)
+    headers_key_name = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     format = models.CharField(_("format"), max_length=12, choices=Format.choices, default=Format.CLOUDEVENTS)
     body = models.TextField(_("body template"), blank=True)
     secret = models.BinaryField(null=True, editable=False)  # sealed, see `webhooks.secrets`; never shown
@@ -83,7 +86,9 @@ class WebhookDelivery(models.Model):
     lane = models.PositiveSmallIntegerField()  # deliveries of one lane go out in order, one after another
     method = models.CharField(max_length=8)
     url = models.TextField()
-    headers = models.JSONField(default=dict)
+    headers = models.JSONField(default=dict)  # as a webhook's
+    sealed_headers = models.BinaryField(null=True)
+    headers_key_name = models.CharField(max_length=64, blank=True, default="", db_default="")
     body = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from activities.types.validation import name_key
 from people.datatypes.canonical import text_key
+from people.datatypes.naming import name_key
 from smartlists.rules.vocabulary import MOMENTS, Vocabulary
 
 

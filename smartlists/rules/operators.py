@@ -1,4 +1,4 @@
-"""What operators mean: the values they take, and the SQL that says whether a value satisfies them.
+"""What operators mean: the values they take, and the stretches of time that they name.
 
 Tables of two kinds: how an operator is used (`OPERATORS`), and what it does, one table a family of data types.
 A negative operator is the complement of its positive one, so it also holds where there is no value.
@@ -235,4 +235,4 @@ def passes_without_value(operator: str, empty: str | None) -> bool:
     return empty == INCLUDE or (empty is None and bool(OPERATORS[operator].negates))
 
 
-EMPTINESS = {"is empty": "is null", "is not empty": "is not null"}
+EMPTINESS = frozenset({"is empty", "is not empty"})

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from activities.labels import shown
 from people.datatypes.registry import BY_NAME, DataType
 
-# moments that every activity has, whatever its type; API names cannot begin so
+# moments that every activity has, whatever its type, and what a row calls them; API names cannot begin so
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
 
 
@@ -19,7 +19,7 @@ class Field:
     api_name: str
     name: str
     data_type: DataType
-    expression: str  # SQL over a row of `activity`
+    is_primary: bool
     is_live: bool
     is_standard: bool = False  # of a type that the product ships
 
@@ -57,7 +57,7 @@ class Type:
         return shown(self.trigger_name, self.is_standard)
 
 
-MOMENT_FIELDS = {name: Field(0, name, name, BY_NAME["datetime"], column, True) for name, column in MOMENTS.items()}
+MOMENT_FIELDS = {name: Field(0, name, name, BY_NAME["datetime"], is_primary=False, is_live=True) for name in MOMENTS}
 
 
 class Vocabulary(Protocol):

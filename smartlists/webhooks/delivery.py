@@ -18,6 +18,7 @@ from people.core import jobs
 from people.core.db import locks
 from people.core.errors import RejectedError
 from smartlists.models import StepOutcome, Webhook, WebhookDelivery
+from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
 from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks.http import CallFailedError, UnsafeAddressError
@@ -94,7 +95,7 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
         return False
     body = delivery.body.encode()
     try:
-        headers = {**delivery.headers, **signature(webhook, str(delivery.key), body, timezone.now())}
+        headers = {**webhook_headers.of(delivery), **signature(webhook, str(delivery.key), body, timezone.now())}
         reply = send(delivery.method, delivery.url, headers, body, seconds=webhook.timeout_seconds)
     except (UnsafeAddressError, RejectedError) as problem:
         return _finish(delivery, State.DEAD, problem=str(problem))

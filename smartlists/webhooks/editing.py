@@ -27,6 +27,7 @@ from people.datatypes.registry import BY_NAME
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
+from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
 from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks import tokens as webhook_tokens
@@ -43,7 +44,6 @@ MAX_HEADERS, MAX_BODY, MAX_URL = 20, 65_536, 2_000
 MAX_PER_MINUTE, MAX_SECONDS = 60_000, 30
 CHANGE = "smartlists.change_webhook"
 SECRET_PREFIX = "whsec_"
-HIDDEN = "•••"  # in the place of a header's value
 # what the call itself needs, or what would make one request into two
 OWN_HEADERS = frozenset(
     {
@@ -151,14 +151,9 @@ def resend(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None)
     return count
 
 
-def headers_shown(webhook: Webhook, by: Any) -> dict[str, str]:
-    """The headers as `by` may see them: the values, which can be credentials, for those who may change them."""
-    return webhook.headers if by.has_perm(CHANGE) else dict.fromkeys(webhook.headers, HIDDEN)
-
-
 def reseal() -> int:
-    """Seal every secret that lies under another key under the present one; return how many."""
-    done = 0
+    """Seal every secret that lies under another key under the present one, headers too; return how many."""
+    done = webhook_headers.reseal()
     for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()):
         assert webhook.secret is not None
         secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
@@ -194,7 +189,9 @@ def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
     if unknown := values.keys() - set(FIELDS):
         raise TypeError(f"a webhook has no {', '.join(sorted(unknown))} to change")
     for name, value in values.items():
-        setattr(webhook, name, value)
+        if name != "headers":
+            setattr(webhook, name, value)
+    headers = _with_kept(webhook, values["headers"]) if "headers" in values else {}
     known = _known_tokens()
     refuse_if(
         [
@@ -202,12 +199,25 @@ def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
             *_word(webhook.format, Webhook.Format.values, "format"),
             *_payload(webhook.payload_version),
             *_url(webhook, known),
-            *_headers(webhook, known),
+            *_headers(headers, known),
             *_body(webhook, known),
             *_number(webhook.per_minute, MAX_PER_MINUTE, "per_minute"),
             *_number(webhook.timeout_seconds, MAX_SECONDS, "timeout_seconds"),
         ]
     )
+    if "headers" in values:
+        webhook_headers.put(webhook, headers, webhook_headers.is_sealing())
+
+
+def _with_kept(webhook: Webhook, given: Any) -> Any:
+    """The headers that were given; a mask stands for the value that the webhook has under that name."""
+    if not isinstance(given, dict) or webhook_headers.HIDDEN not in given.values():
+        return given
+    kept = {name.lower(): value for name, value in webhook_headers.of(webhook).items()}
+    return {
+        name: kept.get(name.lower(), value) if isinstance(name, str) and value == webhook_headers.HIDDEN else value
+        for name, value in given.items()
+    }
 
 
 def _known_tokens() -> set[str]:
@@ -261,18 +271,18 @@ def _url(webhook: Webhook, known: set[str]) -> list[Problem]:
     return []
 
 
-def _headers(webhook: Webhook, known: set[str]) -> list[Problem]:
-    if not isinstance(webhook.headers, dict) or len(webhook.headers) > MAX_HEADERS:
-        return [
-            bad_value(Code.WRONG_TYPE, _("at most 20 headers, each a name and a value"), webhook.headers, "headers")
-        ]
+def _headers(headers: Any, known: set[str]) -> list[Problem]:
+    if not isinstance(headers, dict) or len(headers) > MAX_HEADERS:
+        return [bad_value(Code.WRONG_TYPE, _("at most 20 headers, each a name and a value"), headers, "headers")]
     problems = []
-    for name, value in webhook.headers.items():
+    for name, value in headers.items():
         path = ("headers", str(name)[:100])
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             problems.append(bad_value(Code.BAD_HEADER, _("a name of letters, digits and -"), name, *path))
         elif name.lower() in OWN_HEADERS or name.lower().startswith(OWN_PREFIX):
             problems.append(Problem(Code.BAD_HEADER, _("the product sets this header itself"), path))
+        elif value == webhook_headers.HIDDEN:
+            problems.append(bad_value(Code.BAD_HEADER, _("a value: this header has none yet"), value, *path))
         elif not isinstance(value, str) or not value.isprintable() or len(value) > 2_000:
             problems.append(bad_value(Code.BAD_HEADER, _("text on one line"), value, *path))
         else:

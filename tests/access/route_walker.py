@@ -9,12 +9,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.urls import get_resolver
+from django.utils import timezone
 
 from activities.models import Activity, Retention
 from activities.models.quarantine import RefusedActivity
 from config.access import tasks
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
+from config.access.models import Invitation
 from people.core.models import Installation
 from people.core.source import SYSTEM, Channel
 from people.fields import editing as field_editing
@@ -76,6 +78,7 @@ PLACES = (
     ("account/passkeys/", {"pk": 1}),
     ("admin/procrastinate/", {"object_id": "job"}),
     ("admin/access/user/", {"object_id": "somebody", "id": "somebody", "pk": "somebody"}),
+    ("admin/access/user/invitations/", {"pk": "invitation"}),
     ("admin/access/apiclient/", {"pk": "client", "object_id": "client"}),
     ("admin/auth/group/", {"object_id": "group"}),
     ("admin/people/export/", {"pk": "export", "object_id": "export"}),
@@ -84,6 +87,7 @@ PLACES = (
     ("admin/people/staticlist/", {"pk": "static_list", "object_id": "static_list", "step": "archive"}),
     ("admin/people/person/", {"pk": "ann", "object_id": "ann", "kind": "delete"}),
     ("admin/people/person/bulk/<int:pk>", {"pk": "bulk"}),
+    ("admin/people/person/<int:pk>/about/", {"name": "plan"}),
     ("admin/people/person/merge/", {"pk": "merge"}),
     ("admin/people/person/<int:pk>/restore", {"pk": "gone"}),
     ("admin/people/installation/", {"object_id": 1}),
@@ -156,6 +160,9 @@ def build_world(caller: Any) -> dict[str, Any]:
         "static_list": static_lists.create("Guests", None).pk,
         "smart_list": list_editing.create("Spaniards", rules, None).pk,
         "group": Group.objects.first().pk,
+        "invitation": Invitation.objects.create(
+            email="new@example.com", digest=b"d" * 32, invited_by=somebody, expires_at=timezone.now()
+        ).pk,
         "client": client_editing.create("Known", somebody, None).client.pk,
         "retention": Retention.objects.create(activity_type=check, months=1).pk,
         "campaign": campaign_lifecycle.create("Welcome", None).pk,

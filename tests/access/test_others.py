@@ -130,6 +130,47 @@ def test_a_token_opens_what_its_rights_open_and_nothing_when_one_of_them_is_miss
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
+def test_a_program_of_the_marketo_api_needs_every_right_of_the_route():
+    owner = get_user_model().objects.create_superuser("olga")
+    world = build_world(owner)
+    program = client_editing.create("Program", owner, None, client_editing.known_rights()).client
+    Import.objects.update(user=program.api_user)
+    token = client_editing.token_of(program).text
+    known = {
+        f"{right.content_type.app_label}.{right.codename}": right for right in program.api_user.user_permissions.all()
+    }
+    browser = Client(raise_request_exception=False)
+
+    def is_open(method, route, rights):
+        body = BODIES.get(route, b"{}") if method != "GET" else b""
+        with transaction.atomic():
+            program.api_user.user_permissions.set(rights)
+            reply = browser.generic(
+                method,
+                address(route, world),
+                body,
+                content_type="application/json",
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            transaction.set_rollback(True)
+        return is_let_in(reply)
+
+    wrong, walked = [], 0
+    for route, methods in table().items():
+        for method, who in methods.items():
+            if not route.startswith(MARKETO) or "." not in who:
+                continue
+            needed = [set(part.split("|")) for part in who.split()]
+            walked += 1
+            if not is_open(method, route, known.values()):
+                wrong.append(f"{method} {route} is shut with every right")
+            for part in needed:
+                if is_open(method, route, [right for name, right in known.items() if name not in part]):
+                    wrong.append(f"{method} {route} opens without {', '.join(part)}")
+    assert walked > 50 and not wrong, "\n".join(wrong)
+
+
 def user(name, *roles):
     made = get_user_model().objects.create_user(name, is_staff=True)
     made.groups.set(Group.objects.filter(name__in=roles))

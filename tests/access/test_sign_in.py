@@ -167,13 +167,6 @@ def test_a_password_that_somebody_else_chose_is_changed_first(client, vera):
     assert theirs.get("/admin/").status_code == 200
 
 
-def test_who_is_added_with_a_password_changes_it_first(client, vera):
-    client.force_login(vera)
-    made = {"username": "nina", "password1": NEW, "password2": NEW, "usable_password": "true"}
-    client.post("/admin/access/user/add/", made)
-    assert get_user_model().objects.get(username="nina").must_change_password
-
-
 def test_where_i_am_signed_in_is_shown_and_ended(client, vera):
     log_in(GOOD, client=client, **{"User-Agent": FIREFOX})
     phone = Client()

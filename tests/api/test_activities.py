@@ -6,7 +6,8 @@ from urllib.parse import quote
 import pytest
 
 from activities.models import FIRST_CUSTOM_ID, Activity
-from activities.types import lifecycle
+from activities.types.definition import FieldSpec
+from people.definitions import lifecycle
 from people.models import Person
 from tests.factories import activity, approved_type, person, recorded
 
@@ -205,7 +206,6 @@ def log(check, ann):
 
 
 def lifecycle_fields():
-    from activities.types.drafts import FieldSpec
 
     return (FieldSpec("webinar", "Webinar", is_primary=True), FieldSpec("minutes", "Minutes", "integer"))
 

@@ -1,5 +1,7 @@
 """People, person fields and static lists over the native API."""
 
+from urllib.parse import quote
+
 import pytest
 from django.db import connection
 
@@ -302,3 +304,16 @@ def test_static_lists_and_their_members(api):
     assert api.patch(address, {"folder": 999}).status_code == 422
     assert api.delete(address).status_code == 204
     assert api.get(f"{address}/members").status_code == 404
+
+
+def test_people_and_lists_are_searched_by_the_beginning_of_words(api):
+    lucia = person(first_name="Lucía", last_name="García", email="lucia.garcia@x.com")
+    person(first_name="Lucas", last_name="Green")
+    for text in ("gar LUC", "lucia.garcia@x.com", "garcía", "garcia x com"):
+        reply = api.get(f"people?search={quote(text)}")
+        assert [row["id"] for row in reply.json()["results"]] == [lucia.pk], text
+    assert api.get("people?search=%27%26%7C").json()["results"] == []
+    assert api.get("people?search=").status_code == 400
+    assert api.get(f"people?search={'x' * 256}").status_code == 400
+    found = api.get("person-fields?search=invalid%20cau").json()["results"]
+    assert [row["label"] for row in found] == ["Email Invalid Cause"]

@@ -25,6 +25,7 @@ READS = (
     "me",
     "people",
     "people?email=ann@example.com",
+    "people?search=ann",
     "person-fields",
     "quarantine",
     "smart-lists",

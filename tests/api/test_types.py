@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.types import lifecycle
+from people.definitions import lifecycle
 from tests.factories import approved_type, draft_type
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from activities.models import ActivityType
-from activities.types import drafts
 from config.access.clients import editing as client_editing
+from people.definitions import drafts
 from people.lists import static_lists
 from people.models import PersonField
 from tests.factories import MARKETO, activity, approved_type, draft_type, person, recorded
@@ -48,6 +48,7 @@ def test_every_step(script, capsys):
     assert end.value.code is False  # which the shell knows as 0
     assert capsys.readouterr().out.splitlines() == [
         "field marketoId: created",
+        "89 fields of Marketo were here already; left: -",
         "type depositCheck: there already",
         "type attendWorkshop: draft, left out",
         "list Seeds: there already, 1 of 2 members",
@@ -78,3 +79,26 @@ def test_a_type_is_made_and_approved_where_it_is_missing(script, monkeypatch, ca
     made = ActivityType.objects.get(api_name="depositCheque")
     assert made.is_recordable and drafts.fields_of(made.live)[1:] == drafts.fields_of(check.live)[1:]
     assert capsys.readouterr().out == "type depositCheque: created\n"
+
+
+def test_fields_that_are_not_here_are_created_and_those_that_cannot_be_are_named(script, monkeypatch, capsys):
+    there, here = script.Side("MARKETO_"), script.Side("")
+    PersonField.objects.create(api_name="ourSize", label="Shoe Size", data_type="integer")
+    beyond = [
+        {"name": "billingCity", "displayName": "Billing City", "dataType": "string", "isCustom": False},
+        {"name": "sfdcType", "displayName": "SFDC Type", "dataType": "string", "isCustom": False},
+        {"name": "notes", "displayName": "Notes", "dataType": "textarea", "isCustom": True},
+        {"name": "shoeSize", "displayName": "Shoe Size", "dataType": "integer", "isCustom": True},
+        {"name": "tags", "displayName": "Tags", "dataType": "array", "isCustom": True},
+    ]
+    monkeypatch.setattr(there, "get", lambda path, **_query: beyond)
+    for _twice in range(2):
+        script.fields(there, here)
+    first, second = (lines.splitlines() for lines in capsys.readouterr().out.split("left: shoeSize, tags\n")[:2])
+    assert first[:3] == ["field marketoId: created", "field sfdcType: created", "field notes: created"]
+    assert first[3] == "field shoeSize: left: its label or its name in another spelling is taken here"
+    assert first[4].startswith("field tags: left: Invalid data for 'dataType'")
+    assert first[5] == "1 fields of Marketo were here already; "
+    assert [line.split(":")[0] for line in second[:-1]] == ["field marketoId", "field shoeSize", "field tags"]
+    assert PersonField.objects.get(api_name="notes").data_type == "text"
+    assert not PersonField.objects.filter(api_name="billingCity").exists()  # until somebody has a value

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from activities.types.drafts import FieldSpec
+from activities.types.definition import FieldSpec
 from people.models import Person
 from smartlists.campaigns import dispatcher
 from tests.factories import activity, approved_type, person, recorded

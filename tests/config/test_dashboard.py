@@ -7,10 +7,10 @@ from django.urls import reverse
 
 from activities.log import rollup
 from activities.models import Activity
-from activities.types import lifecycle
 from config.access.clients import editing as client_editing
 from people.core import installation
 from people.core.models import Installation
+from people.definitions import lifecycle
 from people.lists import static_lists
 from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
 

@@ -1,6 +1,7 @@
 """What Prometheus reads: true numbers, for operators only."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from people.core import maintenance, metrics
+from people.core import counters, maintenance, metrics
 from people.core.source import Channel, Source
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
@@ -21,9 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_counted(settings):
+def _token(settings):
     settings.METRICS_TOKEN = "a token for operators"
-    metrics._counts.clear()
 
 
 def scraped(client):
@@ -150,5 +150,6 @@ def test_the_thread_writes_what_was_counted(settings):
             time.sleep(0.05)
         assert metrics.totals()[sample] == {("one",): {"": 3}}
     finally:
-        settings.MEASURED_EVERY_SECONDS = 3600
+        counters.end()
         metrics._measures.pop("sample")
+    assert "counters" not in [thread.name for thread in threading.enumerate()]

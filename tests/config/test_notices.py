@@ -6,9 +6,12 @@ from django.contrib.auth.models import Group
 from django.core import mail
 
 from activities.models import ActivityType
-from activities.types import lifecycle
+from activities.types.definition import ACTIVITY_TYPES
 from people.core import notifications
 from people.core.notifications import Notice
+from people.definitions import lifecycle
+from people.lists import static_lists
+from smartlists.models import SmartCampaign, SmartList
 from tests.factories import CHECK_FIELDS, edit_description, names, person
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +36,7 @@ def of(somebody):
 
 def test_a_draft_from_its_wait_to_its_return_and_approval(team):
     edda, anna = team
-    check = lifecycle.create(names(), CHECK_FIELDS, edda)
+    check = lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
     edit_description(check, "again")  # no second notice while the first is unread
     assert of(anna) == ["The draft of Deposit Check waits for approval."] and of(edda) == []
     lifecycle.return_draft(check, anna, "units?")
@@ -43,7 +46,7 @@ def test_a_draft_from_its_wait_to_its_return_and_approval(team):
 
 
 def test_e_mails_go_out_once_in_the_readers_language(team):
-    lifecycle.create(names(), CHECK_FIELDS, team[0])
+    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
     assert notifications.mail() == 1 and notifications.mail() == 0
     (message,) = mail.outbox
     assert message.to == ["anna@example.com"] and "borrador" in message.subject
@@ -60,14 +63,14 @@ def test_each_kind_is_switched_off_here_or_by_e_mail(team, client, in_product, b
         | ({"mail_draft_waits": "on"} if by_email else {})
     )
     client.post("/admin/notices/", chosen)
-    lifecycle.create(names(), CHECK_FIELDS, edda)
+    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
     assert len(client.get("/admin/notices/").context["found"]) == int(in_product)
     assert (notifications.unread(anna), notifications.mail()) == (int(in_product), int(by_email))
 
 
 def test_notices_are_read_and_counted_beside_their_page(team, client):
     edda, anna = team
-    lifecycle.create(names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda)
+    lifecycle.create(ACTIVITY_TYPES, names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda)
     client.force_login(anna)
     assert notifications.unread(anna) == 1
     client.post("/admin/notices/")
@@ -77,12 +80,12 @@ def test_notices_are_read_and_counted_beside_their_page(team, client):
 
 def test_without_a_mail_server_nothing_waits_to_be_mailed(team, settings):
     settings.EMAIL_IS_SET_UP = False
-    lifecycle.create(names(), CHECK_FIELDS, team[0])
+    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
     assert not Notice.objects.filter(to_be_mailed=True).exists()
 
 
 def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
-    lifecycle.create(names(), CHECK_FIELDS, team[0])
+    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
     for number in range(12):
         person(first_name="Depositor", last_name=str(number))
     client.force_login(team[1])
@@ -92,3 +95,24 @@ def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
         "Reports" in client.get("/admin/search/", {"s": "repo", "extended": 1}, headers={"accept-language": "en"}).text
     )
     assert client.get("/admin/search/", {"s": "\x00", "extended": 1}).status_code == 200
+
+
+def test_the_palette_finds_everything_by_the_beginning_of_each_word(team, client):
+    person(first_name="Lucía", last_name="García", email="lg@one.example", company="Anatolia")
+    person(first_name="Lucía", last_name="García", email="lucia@two.example")
+    static_lists.create("Garden: Lúcid dreams", None)
+    SmartList.objects.create(name="Luck by garage", rules={"filters": []})
+    SmartCampaign.objects.create(name="Gárgola lucida", definition={})
+    client.force_login(team[1])
+
+    def found(term):
+        return client.get("/admin/search/", {"s": term, "extended": 1}, headers={"accept-language": "en"}).text
+
+    both = found("gar luc")
+    for text in ("lg@one.example · Anatolia", "lucia@two.example", "Garden: Lúcid dreams", "Luck by garage", "Gárgola"):
+        assert text in both
+    assert "García" not in found("arcia")
+    assert "Email Invalid Cause" in found("invalid cause")
+    assert "/admin/status/" not in found("stat")
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    assert "/admin/status/" in found("stat") and "Installation" in found("inst")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from activities.log import reports as log_reports
 from activities.log import rollup
 from activities.models import Activity, ActivityType, ApprovedField
+from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 from people.lists import static_lists
@@ -245,9 +247,11 @@ def test_old_figures_are_shown_until_newer_ones_are_there(admin, many):
 
 def test_a_report_whose_job_was_killed_is_begun_again(admin, many):
     admin.get(URL, many)
-    StoredReport.objects.update(asked_at=timezone.now() - list_reports.GRACE)
+    StoredReport.objects.update(progressed_at=timezone.now() - timedelta(minutes=8))
+    assert work() == 1 and StoredReport.objects.get().state == "running"
+    job_model.reclaim()
     assert admin.get(URL, many).context["reply"].asked_at
-    assert ProcrastinateJob.objects.filter(task_name="smartlists.work_out_report").count() == 2
+    assert work() == 2 and StoredReport.objects.get().state == "done"
 
 
 def test_what_went_wrong_is_said_and_can_be_tried_again(admin, many, monkeypatch):
@@ -311,3 +315,56 @@ def test_a_report_of_a_list_takes_the_right_to_see_it(types):
     for people in ("smart:1", "static:1"):
         with pytest.raises(NotAllowedError):
             list_reports.ask(replace(question, people=people), user)
+
+
+@pytest.fixture
+def two_years(types, monkeypatch):
+    ann = person()
+    days = [date(2025, 1, 1) + timedelta(days=3 * number) for number in range(230)]
+    recorded(*(activity(ann.pk, types[number % 2].pk, f"{day}T12:00:00Z") for number, day in enumerate(days)))
+    monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
+    rollup.catch_up()
+    return {"report": "trend", "type": types[0].pk, "since": "2026-01-01", "until": "2026-06-30"}
+
+
+def series_of(reply):
+    return json.loads(reply.context["table"].chart)["series"]
+
+
+@pytest.mark.parametrize("interval", ["day", "week", "month", "quarter", "year"])
+def test_a_trend_by_any_interval_has_the_same_sum_in_chart_table_file_and_total(admin, types, two_years, interval):
+    asked = two_years | {"interval": interval}
+    reply = admin.get(URL, asked)
+    first, last = date(2026, 1, 1), date(2026, 6, 30)
+    expected = Activity.objects.filter(
+        activity_type_id=types[0].pk, occurred_at__date__gte=first, occurred_at__date__lte=last
+    ).count()
+    assert sum(row[1] for row in shown(reply)) == sum(series_of(reply)[0]["data"]) == expected
+    text = admin.get(URL, asked | {"format": "csv"}).content.decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    assert [[start, int(count)] for start, count in rows] == shown(reply)
+    assert [total.count for total in reply.context["table"].totals] == [str(expected)]
+
+
+def test_several_types_are_compared_with_the_period_before(admin, types, two_years):
+    reply = admin.get(
+        URL, two_years | {"type_2": types[1].pk, "type_3": types[2].pk, "interval": "month", "compare": "on"}
+    )
+    lines = series_of(reply)
+    assert [line["isBefore"] for line in lines] == [False] * 3 + [True] * 3
+    assert [line["of"] for line in lines] == [0, 1, 2, 0, 1, 2]
+    assert all(len(line["data"]) == len(lines[0]["data"]) for line in lines)
+    before = admin.get(URL, two_years | {"since": "2025-07-04", "until": "2025-12-31", "interval": "month"})
+    assert sum(lines[3]["data"]) == sum(series_of(before)[0]["data"]) > 0
+    assert sum(lines[2]["data"]) == 0
+    assert reply.context["table"].totals[0].change.endswith("%")
+    assert "Deposit Check, period before" in reply.text
+
+
+def test_all_time_is_one_click_and_a_chart_has_no_more_points_than_are_told_apart(admin, types, two_years):
+    shown_periods = {label: address for label, address, _is_shown in admin.get(URL, two_years).context["periods"]}
+    reply = admin.get(f"{URL}?{shown_periods['All time']}")
+    assert sum(series_of(reply)[0]["data"]) == 115 and len(series_of(reply)[0]["data"]) <= 120
+    many = two_years | {"since": "1930-01-01", "interval": "day"}
+    assert "Too many points" in admin.get(URL, many).text
+    assert admin.get(URL, many | {"interval": ""}).context["table"].rows

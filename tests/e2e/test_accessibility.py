@@ -59,7 +59,7 @@ PAGES = {
     "campaign": "/admin/smartlists/smartcampaign/{campaign}/change/",
     "results": "/admin/smartlists/smartcampaign/{campaign}/results/",
     "trial": "/admin/smartlists/smartcampaign/{campaign}/try/?person={person}",
-    "settings": "/admin/smartlists/smartcampaign/{campaign}/settings/",
+    "duplicate": "/admin/smartlists/smartcampaign/{campaign}/duplicate/",
     "webhooks": "/admin/smartlists/webhook/",
     "new webhook": "/admin/smartlists/webhook/add/",
     "webhook": "/admin/smartlists/webhook/{webhook}/change/",

@@ -12,10 +12,11 @@ from playwright.sync_api import expect
 
 from activities.log import rollup
 from activities.models import Activity, ActivityType
-from activities.types import lifecycle
+from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
 from people.core.notifications import Notice, NoticeSwitch
+from people.definitions import lifecycle
 from people.files.imports import runner as import_runner
 from people.models import Import, Person
 from smartlists.lists import editing as list_editing
@@ -116,7 +117,7 @@ def test_the_palette_leads_anywhere_with_the_keyboard_alone(page, language):
 
 def test_notices_are_read_and_switched_off(new_page, somebody, language):
     approver = somebody("arno", "Approver")
-    lifecycle.create(*_names_and_fields(), get_user_model().objects.get(username="vera"))
+    lifecycle.create(ACTIVITY_TYPES, *_names_and_fields(), get_user_model().objects.get(username="vera"))
     page = new_page(language, approver)
     page.goto("/admin/notices/")
     expect(page.locator(".ca-badge", has_text=_("new"))).to_have_count(1)
@@ -131,7 +132,6 @@ def test_notices_are_read_and_switched_off(new_page, somebody, language):
 
 
 def _names_and_fields():
-    from activities.types.drafts import FieldSpec, Names
 
     return Names("buyCar", "Buy Car", "Bought Car", "Buys Car"), [FieldSpec("model", "Model", is_primary=True)]
 

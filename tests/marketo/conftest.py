@@ -1,3 +1,4 @@
+import itertools
 import json
 from urllib.parse import urlencode
 
@@ -51,10 +52,12 @@ def dialect(client, credentials):
 @pytest.fixture
 def dialect_with(client, owner):
     """A program that has these rights only."""
+    numbers = itertools.count(1)
 
     def make(*rights):
         return Dialect(
-            client, client_editing.token_of(client_editing.create("Narrow", owner, None, rights).client).text
+            client,
+            client_editing.token_of(client_editing.create(f"Narrow {next(numbers)}", owner, None, rights).client).text,
         )
 
     return make

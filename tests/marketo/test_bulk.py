@@ -307,9 +307,20 @@ def test_leads_are_imported_with_failures(dialect, checks):
     failed = table(dialect.get(f"{base}/failures.json"))
     assert failed[0] == ["email", "firstName", "annualRevenue", "Import Failure Reason"]
     assert [line[0] for line in failed[1:]] == ["no", "carl@example.com"] and "field annual_revenue" in failed[2][3]
-    assert dialect.get(f"{base}/warnings.json").content == b""
+    assert dialect.get(f"{base}/warnings.json").status_code == 404
     assert fixed.members.count() == 2
     assert Person.objects.get(email="ann@example.com").first_name == "Anna"
+
+
+def test_a_file_of_failures_that_is_not_there_is_404_as_text(dialect, checks):
+    (row,) = result(upload(dialect, "/bulk/v1/leads.json", "email\nann@example.com\n"))
+    base = f"/bulk/v1/leads/batch/{row['batchId']}"
+    early = dialect.get(f"{base}/failures.json")
+    assert (early.status_code, early["Content-Type"], early.content) == (404, "text/plain", b"Not Found\n")
+    import_runner.run(row["batchId"])
+    for path in (f"{base}/failures.json", f"{base}/warnings.json", "/bulk/v1/leads/batch/999999/failures.json"):
+        assert dialect.get(path).status_code == 404
+    assert code(dialect.get("/bulk/v1/leads/batch/999999.json")) == "1013"
 
 
 def test_lead_imports_that_cannot_be(dialect, checks, settings):

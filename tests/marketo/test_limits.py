@@ -11,6 +11,7 @@ from config.access.clients import editing as client_editing
 from config.marketo.models import RecentCall, Usage
 from config.marketo.wire import throttling as marketo_throttling
 from config.marketo.wire import usage
+from people.core import counters
 from tests.activities.recording.test_races import InThread
 from tests.marketo.conftest import Dialect, code, result
 
@@ -110,15 +111,12 @@ def test_more_calls_at_once_than_allowed_are_refused(settings, credentials):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_flusher_writes_by_itself(monkeypatch):
-    monkeypatch.setattr(usage, "FLUSH_EVERY_SECONDS", 0.05)
-    flusher = usage.Flusher()
-    flusher.start()
+def test_the_flusher_writes_by_itself(settings):
+    settings.MEASURED_EVERY_SECONDS = 0.05
     usage.count(7)
     for _wait in range(100):
         if Usage.objects.exists():
             break
         time.sleep(0.05)
-    flusher.stopping.set()
-    flusher.join(5)
+    counters.end()
     assert Usage.objects.get().count == 1

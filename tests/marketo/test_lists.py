@@ -144,16 +144,3 @@ def test_each_verb_needs_its_right(dialect_with, seeds):
     assert code(reader.post(f"/rest/v1/lists/{seeds.pk}/leads.json?id=1")) == "603"
     assert code(reader.form(f"{ASSET}/staticLists.json", name="x", folder='{"id": 1}')) == "603"
     assert code(reader.post(f"{ASSET}/staticList/{seeds.pk}/delete.json")) == "603"
-
-
-def test_campaigns_are_listed(dialect):
-    from smartlists.campaigns import lifecycle as campaign_lifecycle
-    from tests.factories import approved_type
-
-    approved_type()
-    made = campaign_lifecycle.create("Big cheques", None, value={"triggers": [{"type": "depositCheck"}]})
-    campaign_lifecycle.create("By hand", None)
-    first, second = result(dialect.get("/rest/v1/campaigns.json"))
-    assert (first["id"], first["name"], first["type"], first["active"]) == (made.pk, "Big cheques", "trigger", False)
-    assert second["type"] == "batch"
-    assert len(result(dialect.get("/rest/v1/campaigns.json?batchSize=1"))) == 1

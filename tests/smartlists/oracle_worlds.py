@@ -7,12 +7,12 @@ from typing import Any
 from django.db import connection
 
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
 from people.core import installation
 from people.core.models import Installation
 from people.core.source import Channel
 from people.datatypes.registry import BY_NAME
+from people.definitions import drafts, lifecycle
 from people.fields import catalog
 from people.models import Person, PersonField, StaticList, StaticListMember
 from smartlists.models import SmartList
@@ -80,7 +80,9 @@ def make_catalogue() -> None:
             PersonField.objects.create(api_name=api_name, label=field_label(api_name), data_type=data_type)
     for api_name, shapes in VERSIONS.items():
         name, filter_name = NAMES[api_name]
-        activity_type = lifecycle.create(Names(api_name, name, filter_name, f"{name} now"), _specs(shapes[0]), None)
+        activity_type = lifecycle.create(
+            ACTIVITY_TYPES, Names(api_name, name, filter_name, f"{name} now"), _specs(shapes[0]), None
+        )
         lifecycle.approve(activity_type, None)
         for shape in shapes[1:]:
             activity_type = ActivityType.objects.get(pk=activity_type.pk)

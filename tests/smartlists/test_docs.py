@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.conf import settings
 
-from activities.types.drafts import FieldSpec
+from activities.types.definition import FieldSpec
 from people.core.errors import RejectedError
 from people.models import StaticList
 from people.persons import upsert

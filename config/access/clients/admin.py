@@ -17,6 +17,7 @@ from config.access.clients import editing as client_editing
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
 from config.access.users.rights import RightsField
+from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.numerals import whole_number
 
@@ -54,7 +55,7 @@ class RotateForm(forms.Form):
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(ModelAdmin):
+class ApiClientAdmin(WordSearch, ModelAdmin):
     list_display = ("name", "client_id", "user", "last_used_at", "failed", "is_revoked")
     list_filter = ("is_revoked",)
     search_fields = ("name", "client_id", "user__username")

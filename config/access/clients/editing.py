@@ -59,7 +59,13 @@ OWN_APPS = ("people", "activities", "smartlists", "access")
 MAX_OVERLAP = timedelta(days=7)
 LAST_USED_EVERY = timedelta(minutes=1)
 
-audit.describe({"secret_rotated": (2, gettext_lazy("Gave it a new secret")), "revoked": (2, gettext_lazy("Revoked"))})
+audit.describe(
+    {
+        "secret_rotated": (2, gettext_lazy("Gave it a new secret")),
+        "revoked": (2, gettext_lazy("Revoked")),
+        "handed_over": (2, gettext_lazy("Handed over to %(owner)s")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,20 @@ def revoke(client: ApiClient, by: Any) -> None:
     )
     client.tokens.all().delete()
     audit.note(by, client, "revoked")
+
+
+@transaction.atomic
+def hand_over(client: ApiClient, owner: Any, by: Any) -> None:
+    """Make the client `owner`'s: what it may do ends where that user's rights end. Its secret and tokens stay.
+
+    Raises `NotAllowedError` when the client could then do more than `by` may.
+    """
+    require(by, "access.change_apiclient")
+    client = ApiClient.objects.select_for_update().get(pk=client.pk)
+    _require_reach(by, owner, rights_of(client))
+    ApiClient.objects.filter(pk=client.pk).update(user=owner)
+    get_user_model().objects.filter(pk=client.api_user_id).update(owner=owner)
+    audit.note(by, client, "handed_over", owner=owner.get_username())
 
 
 @transaction.atomic

@@ -36,7 +36,21 @@ notifications.describe(
     }
 )
 
-_counts: Buffer[tuple[date, int, int, str, str]] = Buffer()
+
+def _add(rows: Sequence[tuple[Any, ...]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into failed_calls as f (day, user_id, door, route, code, count, last_at)
+            select day, user_id, door, route, code, number, now()
+            from unnest(%s::date[], %s::int[], %s::int[], %s::text[], %s::text[], %s::bigint[])
+                as v (day, user_id, door, route, code, number)
+            on conflict (day, user_id, door, route, code)
+            do update set count = f.count + excluded.count, last_at = excluded.last_at""",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+_counts: Buffer[tuple[date, int, int, str, str]] = Buffer(_add)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +78,7 @@ def count(user_id: int, channel: Channel, request: HttpRequest, code: str) -> No
 
 def flush() -> None:
     """Write what this process has counted."""
-    _counts.flush(_add)
-
-
-def has_counted() -> bool:
-    return bool(_counts)
+    _counts.flush()
 
 
 def of(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
@@ -123,16 +133,3 @@ def tell() -> int:
 def forget_old() -> int:
     """Delete the counts that no page looks back to; how many rows."""
     return FailedCalls.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]
-
-
-def _add(rows: Sequence[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """insert into failed_calls as f (day, user_id, door, route, code, count, last_at)
-            select day, user_id, door, route, code, number, now()
-            from unnest(%s::date[], %s::int[], %s::int[], %s::text[], %s::text[], %s::bigint[])
-                as v (day, user_id, door, route, code, number)
-            on conflict (day, user_id, door, route, code)
-            do update set count = f.count + excluded.count, last_at = excluded.last_at""",
-            [list(column) for column in zip(*rows, strict=True)],
-        )

@@ -97,7 +97,7 @@ def theme(request: HttpRequest) -> dict[str, Any]:
 
     A request that was refused before there is a user, for its host say, gets an error page without the frame.
     """
-    is_framed = hasattr(request, "user") and request.path.startswith(("/account/", "/admin/login/"))
+    is_framed = hasattr(request, "user") and request.path.startswith(("/account/", "/admin/login/", "/join/"))
     return {**admin.site.each_context(request), "title": _("Your account")} if is_framed else {}
 
 

@@ -39,7 +39,7 @@ class Login(LoginView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and (seconds := throttling.seconds_to_wait(request)):
-            return _too_often(request, 1, seconds, by_address=True)
+            return too_often(request, 1, seconds, by_address=True)
         self.redirect_authenticated_user = admin.site.has_permission(request)
         return super().dispatch(request, *args, **kwargs)
 
@@ -69,10 +69,10 @@ def address(request: HttpRequest) -> str:
 def locked_out(request: HttpRequest, *_axes: Any) -> HttpResponse:
     """What django-axes answers to somebody who tried too often."""
     minutes = max(1, round(settings.AXES_COOLOFF_TIME.total_seconds() / 60))
-    return _too_often(request, minutes, minutes * 60)
+    return too_often(request, minutes, minutes * 60)
 
 
-def _too_often(request: HttpRequest, minutes: int, seconds: int, by_address: bool = False) -> HttpResponse:
+def too_often(request: HttpRequest, minutes: int, seconds: int, by_address: bool = False) -> HttpResponse:
     context = {**admin.site.each_context(request), "minutes": minutes, "by_address": by_address}
     response = render(request, "access/locked_out.html", context, status=429)
     response.headers["Retry-After"] = str(seconds)

@@ -1,11 +1,14 @@
 """The rights that clients and tokens can be given, as a form offers them."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django import forms
 from django.apps import apps
 from django.contrib.auth.models import Permission
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -31,6 +34,20 @@ def groups(user: Any) -> list[tuple[str, list[tuple[str, str]]]]:
         if right in OFFERED and user.has_perm(right):
             found[row.content_type.app_label].append((right, label(row)))
     return [(str(apps.get_app_config(app).verbose_name), rights) for app, rights in found.items() if rights]
+
+
+def offered_rows() -> Q:
+    """Condition on the rows of the rights that somebody would give."""
+    conditions = (
+        Q(content_type__app_label=app, codename=name) for app, name in (right.split(".") for right in OFFERED)
+    )
+    return reduce(or_, conditions)
+
+
+def names(wanted: Sequence[str]) -> dict[str, str]:
+    """Those of the rights `wanted` ("app.codename") that there are, each in the reader's words."""
+    rows = _rows()
+    return {right: label(rows[right]) for right in wanted if right in rows}
 
 
 def _rows() -> dict[str, Permission]:

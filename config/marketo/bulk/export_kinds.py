@@ -153,6 +153,8 @@ def _lead_column(name: str, header: str, names: Names) -> Column:
     if name == "id":
         return Column(header, "p.id")
     info = names.fields[names.ours[name]]
+    if worked_out := names.worked_out(info):
+        return Column(header, worked_out[3], worked_out[1] == "string")
     column = column_of(info, header)
     if info.data_type.name == "datetime":
         moment = f"p.{info.api_name}" if info.is_standard else f"{column.sql}::timestamptz"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.http.response import HttpResponseBase
@@ -63,6 +64,7 @@ def import_leads(call: Call) -> HttpResponse:
     if unknown:
         job.delete()
         raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
+    names.create(header, call.user)
     columns = {"id" if column == "id" else names.ours[column]: column for column in header}
     plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list.pk if static_list else None)
     return success([_queued(call, job, plan)])
@@ -191,31 +193,36 @@ def _message(job: Import, done: int) -> str:
 
 
 def failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:
-    """The failed rows in the file's own format, with the reason in a column more; [I] nothing when none failed."""
-    job = _find(call, kind, batch_id)
+    """The failed rows in the file's own format, with the reason in a column more; [I] 404 when there is none."""
+    job = _of_call(call, kind, batch_id).first()
+    if job is None or STATUS[State(job.state)] not in ("Complete", "Failed") or not job.failures.exists():
+        return bulk_endpoints.no_file()
     format = {mark: name for name, mark in bulk_endpoints.FORMATS.items()}[job.shape["delimiter"]]
     content_type = export_kinds.CONTENT_TYPES[format]
-    if not job.failures.exists():
-        return HttpResponse(b"", content_type=content_type)
     return StreamingHttpResponse(import_report.with_reasons(job, REASON), content_type=content_type)
 
 
 def warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:
-    """Rows are imported or they fail: there is nothing in between."""
-    _find(call, kind, batch_id)
-    return HttpResponse(b"", content_type=export_kinds.CONTENT_TYPES["csv"])
+    """Rows are imported or they fail: there is nothing in between, and so never a file."""
+    _of_call(call, kind, batch_id)
+    return bulk_endpoints.no_file()
 
 
 def _find(call: Call, kind: str, batch_id: int) -> Import:
+    found = _of_call(call, kind, batch_id).first()
+    if found is None:
+        raise bulk_endpoints.unknown_job()
+    return found
+
+
+def _of_call(call: Call, kind: str, batch_id: int) -> QuerySet[Import]:
+    """The caller's own job of the number, while it is kept: one or none."""
     for right in import_targets.TARGETS[kind].rights:
         call.require(right)
-    found = Import.objects.filter(
+    return Import.objects.filter(
         pk=min(batch_id, 2**62),
         kind=kind,
         channel=Channel.MARKETO,
         user=call.user,
         created_at__gt=timezone.now() - KEPT,
-    ).first()
-    if found is None:
-        raise bulk_endpoints.unknown_job()
-    return found
+    )

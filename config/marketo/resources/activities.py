@@ -167,17 +167,36 @@ def types(call: Call) -> HttpResponse:
     return success([_type(found) for found in ActivityType.objects.approved().with_versions()])
 
 
+# §2.1: what Marketo calls its own types, where pages here say it in other words. Its primary attributes are ids, whose
+# names are what `primaryAttributeValue` has.
+TYPE_NAMES = {
+    standard_types.VISIT_WEB_PAGE: "Visit Webpage",
+    standard_types.NEW_PERSON: "New Lead",
+    standard_types.MERGE_PEOPLE: "Merge Leads",
+    standard_types.DELETE_PERSON: "Delete Lead",
+}
+FILL_OUT_FORM = 2
+PRIMARY_ATTRIBUTES = {
+    standard_types.VISIT_WEB_PAGE: {"name": "Webpage ID", "dataType": "integer"},
+    FILL_OUT_FORM: {"name": "Webform ID", "dataType": "integer"},
+    standard_types.ADD_TO_LIST: {"name": "List ID", "dataType": "integer"},
+    standard_types.REMOVE_FROM_LIST: {"name": "List ID", "dataType": "integer"},
+    standard_types.DELETE_PERSON: {"name": "Lead ID", "dataType": "integer"},
+}
+
+
 def _type(activity_type: ActivityType) -> dict[str, Any]:
     version = activity_type.live
     assert version is not None  # approved() has a live version
     is_custom = not activity_type.is_standard
-    row: dict[str, Any] = {"id": activity_type.pk, "name": version.name, "description": version.description}
+    name = version.name if is_custom else TYPE_NAMES.get(activity_type.pk, version.name)
+    row: dict[str, Any] = {"id": activity_type.pk, "name": name, "description": version.description}
     if is_custom:
         row["apiName"] = activity_type.api_name
     fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
     if primary is not None:
-        row["primaryAttribute"] = _field(primary, is_custom)
+        row["primaryAttribute"] = _field(primary, is_custom) | PRIMARY_ATTRIBUTES.get(activity_type.pk, {})
     return row | {"attributes": [_field(field, is_custom) for field in fields if not field.is_primary]}
 
 

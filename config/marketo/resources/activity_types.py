@@ -6,11 +6,11 @@ from django.db import transaction
 from django.http import HttpResponse
 
 from activities.models import ActivityField, ActivityType, ActivityVersion
-from activities.types import drafts, lifecycle, validation
-from activities.types.drafts import FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError, missing, success, timestamp
 from people.core.errors import show
+from people.definitions import checks, drafts, lifecycle
 
 STATUS = {
     ActivityType.State.DRAFT: "draft",
@@ -42,7 +42,7 @@ def create(call: Call) -> HttpResponse:
     if not isinstance(primary, dict):
         raise missing("primaryAttribute")
     names = Names(_text(body, "apiName"), **{ours: _text(body, theirs) for theirs, ours in NAMES.items()})
-    created = lifecycle.create(names, [_field(primary, is_primary=True)], call.user)
+    created = lifecycle.create(ACTIVITY_TYPES, names, [_field(primary, is_primary=True)], call.user)
     return success([_whole(_find(created.api_name))])
 
 
@@ -101,7 +101,7 @@ def delete_attributes(call: Call, api_name: str) -> HttpResponse:
 
 def _find(api_name: str) -> ActivityType:
     types = ActivityType.objects.custom().existing().with_versions()
-    found = types.filter(api_name=api_name).first() if validation.API_NAME.fullmatch(api_name) else None
+    found = types.filter(api_name=api_name).first() if checks.API_NAME.fullmatch(api_name) else None
     if found is None:
         raise MarketoError("1013", f"Object not found: '{show(api_name)}'")
     return found
@@ -175,7 +175,7 @@ def _whole(activity_type: ActivityType, draft: ActivityVersion | bool | None = N
     version = activity_type.draft if draft else None
     version = version or activity_type.shown
     row = _row(activity_type, version)
-    fields = list(version.fields.all())  # type: ignore[union-attr]
+    fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
     if primary is not None:
         row["primaryAttribute"] = _attribute(primary)

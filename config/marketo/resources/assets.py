@@ -18,7 +18,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import BadValueError, parse_moment
 
 WORKSPACE = "Default"
-ROOT = {"id": 1, "type": "Folder", "name": "Default"}  # [I] where things without a folder are
+ROOT = {"id": 1, "type": "Folder", "name": "Default"}  # [I] the one system folder: where things without a folder are
 # [I] §4: our folders have Marketo's ids from here on, so that none is the root's
 FIRST_FOLDER = 1_000
 _FOLDER_ID = re.compile(r"""["']?id["']?\s*:\s*["']?(\d{1,9})""")
@@ -56,15 +56,11 @@ def existing(found: QuerySet[M], number: int, kind: str) -> M:
 
 
 def folder_of(given: str) -> Folder | None:
-    """The folder that `{"id": 12, "type": "Folder"}` names, also as a public client misspells it; None: the root.
+    """The folder that `{"id": 12, "type": "Folder"}` or `12` names, as a public client misspells it, too.
 
-    Raises 710 when there is none.
+    None is the root. Raises 710 when there is none.
     """
-    try:
-        number = json.loads(given)["id"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        found = _FOLDER_ID.search(given)
-        number = int(found[1]) if found else None
+    number = folder_number(given)
     if type(number) is not int or not 0 < number <= datatype_keys.MAX_ID:
         raise MarketoError("701", f"folder is invalid: '{show(given)}'")
     if number == ROOT["id"]:
@@ -73,6 +69,16 @@ def folder_of(given: str) -> Folder | None:
     if folder is None:
         raise MarketoError("710", f"Parent folder not found for id {number}")
     return folder
+
+
+def folder_number(given: str) -> Any:
+    """The id in a parameter that names a folder; None where there is no id in it."""
+    try:
+        parsed = json.loads(given)
+        return parsed["id"] if isinstance(parsed, dict) else parsed
+    except (ValueError, KeyError, RecursionError):
+        found = _FOLDER_ID.search(given)
+        return int(found[1]) if found else None
 
 
 def folder_row(folder_id: int | None) -> dict[str, Any]:
@@ -114,30 +120,3 @@ def nothing(call: Call, **_arguments: Any) -> HttpResponse:
     """§4: neighbours that clients ask before they start; there are none of these here."""
     call.parameters.window()
     return assets([])
-
-
-def folder_by_name(call: Call) -> HttpResponse:
-    call.require("people.view_staticlist")
-    name = call.parameters.not_blank("name")
-    found = Folder.objects.filter(name=name).order_by("pk").first()
-    if found is None:
-        return assets([_folder(ROOT["name"], None, None)] if name == ROOT["name"] else [])
-    return assets([_folder(found.name, found.pk, found.parent_id)])
-
-
-def _folder(name: str, folder_id: int | None, parent_id: int | None) -> dict[str, Any]:
-    reference = folder_row(folder_id)
-    return {
-        "name": name,
-        "description": None,
-        "url": None,
-        "folderId": reference,
-        "folderType": "List",
-        "parent": folder_row(parent_id),
-        "path": f"/{ROOT['name']}" if folder_id is None else f"/{ROOT['name']}/{name}",
-        "isArchive": False,
-        "isSystem": folder_id is None,
-        "accessZoneId": 1,
-        "workspace": WORKSPACE,
-        "id": reference["id"],
-    }

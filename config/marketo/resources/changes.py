@@ -48,7 +48,7 @@ def _change(row: ActivityRow, wanted: set[str], names: Names) -> dict[str, Any]:
 def _field(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
     info = names.fields[name]
     return {
-        "id": info.id,
+        "id": names.number(info),
         "name": names.rest[name],
         "newValue": row.attributes.get("new_value"),
         "oldValue": row.attributes.get("old_value"),

@@ -4,10 +4,9 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from config.marketo.resources.lead_names import Names
+from config.marketo.resources.lead_names import ID_FIELD, Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.parameters import MAX_BATCH
 from config.marketo.wire.responses import MarketoError, printable, row_errors, success
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value, show
@@ -39,7 +38,6 @@ CREATABLE = {
     )
 }
 MEMBERS = {"label": "displayName", "description": "description", "is_hidden": "isHidden"}
-ID_FIELD = 1_000_000  # the id is no row of `person_field`; no field has this number
 ID_ROW = {"id": ID_FIELD, "displayName": "Id", "dataType": "integer", "rest": {"name": "id", "readOnly": True}}
 
 
@@ -51,7 +49,7 @@ def describe(call: Call) -> HttpResponse:
 
 def _described(info: FieldInfo, names: Names) -> dict[str, Any]:
     return {
-        "id": info.id,
+        "id": names.number(info),
         "displayName": info.label,
         **_type(info),
         "rest": {"name": names.rest[info.api_name], "readOnly": info.is_read_only},
@@ -85,12 +83,20 @@ def describe2(call: Call) -> HttpResponse:
 def schema(call: Call) -> HttpResponse:
     """Every field with what is kept about it, a page at a time."""
     call.require("people.view_personfield")
-    rows = list(PersonField.objects.filter(pk__gt=paging.after(call)).order_by("pk")[: MAX_BATCH + 1])
-    size = call.parameters.batch_size()
-    page, names = rows[:size], Names()
-    has_more = len(rows) > size
-    token = str(page[-1].pk) if has_more else None
-    return success([_schema(row, names) for row in page], nextPageToken=token, moreResult=has_more)
+    names, size, after = Names(), call.parameters.batch_size(), paging.after(call)
+    infos = sorted((info for info in names.fields.values() if names.number(info) > after), key=names.number)
+    page, has_more = infos[:size], len(infos) > size
+    kept = {row.api_name: row for row in PersonField.objects.filter(api_name__in=[info.api_name for info in page])}
+    rows = [_schema(kept.get(info.api_name) or _not_here(info), names) for info in page]
+    token = str(names.number(page[-1])) if has_more else None
+    return success(rows, nextPageToken=token, moreResult=has_more)
+
+
+def _not_here(info: FieldInfo) -> PersonField:
+    """One of Marketo's standard fields of which nobody has a value yet, as if it were kept."""
+    return PersonField(
+        api_name=info.api_name, label=info.label, data_type=info.data_type.name, is_read_only=info.is_read_only
+    )
 
 
 def schema_of(call: Call, name: str) -> HttpResponse:
@@ -142,6 +148,9 @@ def update(call: Call, name: str) -> HttpResponse:
     for member in fixed.keys() & row.keys():
         if row[member] != fixed[member]:
             raise MarketoError("1003", f"Invalid data for '{member}': it cannot change")
+    if field.pk is None:
+        names.create([field.api_name], call.user)
+        field = find(name, Names())
     changes = {ours: row[theirs] for ours, theirs in MEMBERS.items() if theirs in row}
     if "is_hidden" in changes:
         changes["is_hidden"] = changes["is_hidden"] is True
@@ -165,7 +174,8 @@ def find(name: str, names: Names) -> PersonField:
     ours = names.ours.get(name)
     if ours is None:
         raise MarketoError("1006", f"Field '{show(name)}' not found")
-    return PersonField.objects.get(pk=names.fields[ours].id)
+    info = names.fields[ours]
+    return PersonField.objects.get(pk=info.id) if info.id else _not_here(info)
 
 
 def _schema(row: PersonField, names: Names) -> dict[str, Any]:
@@ -179,6 +189,6 @@ def _schema(row: PersonField, names: Names) -> dict[str, Any]:
         "isHidden": row.is_hidden,
         "isHtmlEncodingInEmail": True,
         "isSensitive": False,
-        "isCustom": not row.is_standard,
+        "isCustom": names.is_custom(info),
         "isApiCreated": row.is_api_created,
     }

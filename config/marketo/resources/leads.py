@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Lower
 from django.http import HttpResponse
+from django.utils.translation import gettext
 
 from config.marketo.resources.lead_names import Names
 from config.marketo.wire import paging
@@ -14,8 +15,10 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import MAX_BATCH, person_id, with_plus
 from config.marketo.wire.responses import MarketoError, invalid, missing, row_errors, success, timestamp
 from people import lookup as people_lookup
-from people.core.errors import show
+from people.core.codes import Code
+from people.core.errors import Problem, show
 from people.datatypes import keys as datatype_keys
+from people.datatypes.parsing import is_blank
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.models import Person
@@ -59,6 +62,8 @@ def sync(call: Call) -> HttpResponse:
         call.require("people.add_person")
     names = Names()
     lookup = _lookup(body.get("lookupField"), names)
+    given = (row for row in rows if isinstance(row, dict))
+    names.create({name for row in given for name, value in row.items() if not is_blank(value)}, call.user)
     parts = upsert.parts([_values(row, names) for row in rows])
     outcomes = [outcome for part in parts for outcome in upsert.upsert(part, call.source, lookup, action)]
     return success([_outcome(outcome, names) for outcome in outcomes])
@@ -120,13 +125,23 @@ def _values(row: Any, names: Names) -> dict[str, Any]:
     """The row in our names; `upsert` refuses an id elsewhere than in an update by id (§3)."""
     if not isinstance(row, dict):
         return {"": row}
-    return {names.translate(name): value for name, value in row.items()}
+    # no value for a field that is not here yet changes nothing
+    return {names.translate(name): value for name, value in row.items() if name not in names.missing}
 
 
 def _outcome(outcome: Outcome, names: Names) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
-        return {"status": "skipped", "reasons": row_errors(outcome.problems, names.rest, of_lead=True)}
+        problems = [_of_worked_out(problem, names) for problem in outcome.problems]
+        return {"status": "skipped", "reasons": row_errors(problems, names.rest, of_lead=True)}
     return {"id": outcome.person_id, "status": str(outcome.status)}
+
+
+def _of_worked_out(problem: Problem, names: Names) -> Problem:
+    """`upsert` does not know fields that nobody writes; as they are described, they are refused as read-only ones."""
+    info = names.fields.get(str(problem.path[-1])) if problem.code == Code.UNKNOWN_FIELD and problem.path else None
+    if info is None or not info.is_read_only:
+        return problem
+    return Problem(Code.READ_ONLY_FIELD, gettext("is kept by the product itself"), problem.path)
 
 
 def by_id(call: Call, lead_id: int) -> HttpResponse:
@@ -195,11 +210,14 @@ def wanted_fields(call: Call, names: Names) -> list[str]:
 
 def lead(person: Person, wanted: list[str], names: Names) -> dict[str, Any]:
     """§3: what was asked for; no value is null here."""
-    return {name: person.pk if name == "id" else _shown(person, names.fields[names.ours[name]]) for name in wanted}
+    return {
+        name: person.pk if name == "id" else _shown(person, names.fields[names.ours[name]], names) for name in wanted
+    }
 
 
-def _shown(person: Person, info: FieldInfo) -> Any:
-    value = catalog.value_of(person, info)
+def _shown(person: Person, info: FieldInfo, names: Names) -> Any:
+    worked_out = names.worked_out(info)
+    value = worked_out[2](person) if worked_out else catalog.value_of(person, info)
     if value is None and info.data_type.name == "boolean":
         return False  # a box that was never ticked
     if value is not None and info.data_type.name == "datetime":

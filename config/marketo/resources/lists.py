@@ -16,7 +16,6 @@ from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import Person, StaticList, StaticListMember
-from smartlists.models import SmartCampaign
 
 WORKSPACE = "Default"  # [I] there is one
 
@@ -133,31 +132,6 @@ def of_lead(call: Call, lead_id: int) -> HttpResponse:
     has_more = len(page) > size
     token = str(rows[-1]["listId"]) if has_more else None
     return success(rows, nextPageToken=token, moreResult=has_more)
-
-
-def campaigns(call: Call) -> HttpResponse:
-    """Smart campaigns by id. §4: clients ask for them before they start, so who may not see them gets none."""
-    size = call.parameters.batch_size()
-    try:
-        call.require("smartlists.view_smartcampaign")
-    except MarketoError:
-        return success([])
-    page = list(SmartCampaign.objects.filter(pk__gt=paging.after(call)).order_by("pk")[: size + 1])
-    more = str(page[size - 1].pk) if len(page) > size else None
-    return success([_campaign(one) for one in page[:size]], nextPageToken=more)
-
-
-def _campaign(campaign: SmartCampaign) -> dict[str, Any]:
-    return {
-        "id": campaign.pk,
-        "name": campaign.name,
-        "description": campaign.description,
-        "type": "trigger" if campaign.definition["triggers"] else "batch",
-        "workspaceName": WORKSPACE,
-        "createdAt": timestamp(campaign.created_at),
-        "updatedAt": timestamp(campaign.updated_at),
-        "active": campaign.is_active,
-    }
 
 
 def find(list_id: int) -> StaticList:

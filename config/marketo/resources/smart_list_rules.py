@@ -65,8 +65,7 @@ def _constraint(item: rules.Constraint, type_name: str, names: Catalogue) -> dic
     if item.field in MOMENTS:
         return _condition(*MOMENTS[item.field], item.operator, item.values)
     field = names.types[type_name].fields[item.field]
-    is_primary = field.expression == "primary_value"
-    return _condition(field.id, field.name, item.operator, item.values, is_primary)
+    return _condition(field.id, field.name, item.operator, item.values, field.is_primary)
 
 
 def _person_field(item: rules.PersonField, names: Catalogue) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A call costs an addition in memory; what a killed process had not written yet is
 """
 
 import os
-import threading
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
@@ -16,85 +15,20 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from config.access.clients import failures as client_failures
 from config.marketo.models import Usage
 from people.core.counters import Buffer
 
 # [I] §A5: quotas start again at midnight in US Central time, so these are the days of all statistics
 DAY_ZONE = ZoneInfo("America/Chicago")
 KEPT_DAYS = 35
-FLUSH_EVERY_SECONDS = 2.0
 # §A5, §B: what these answer counts neither against the quota nor the rate
 UNCOUNTED = frozenset({"600", "601", "602", "604", "605", "608", "611"})
 
-_counts: Buffer[tuple[date, int, str]] = Buffer()
 _purged_on: date | None = None
 
 
 def today() -> date:
     return timezone.now().astimezone(DAY_ZONE).date()
-
-
-def count(user_id: int, error_code: str = "") -> None:
-    """Count a call of `user_id` (0: nobody known), and its error if it had one."""
-    day = today()
-    if user_id and error_code not in UNCOUNTED:
-        _counts.add({(day, user_id, ""): 1})
-    if error_code:
-        _counts.add({(day, 0, error_code): 1})
-
-
-def flush() -> None:
-    """Write what this process has counted."""
-    _counts.flush(_add)
-
-
-def calls(days: int) -> dict[date, dict[int, int]]:
-    """Calls of each user on each of the last `days` days, today last; days without calls are there, empty."""
-    rows = _since(days).filter(error_code="").values_list("day", "user_id").annotate(total=Sum("count"))
-    return _by_day(days, rows)
-
-
-def errors(days: int) -> dict[date, dict[str, int]]:
-    """Errors by code on each of the last `days` days, today last."""
-    rows = _since(days).exclude(error_code="").values_list("day", "error_code").annotate(total=Sum("count"))
-    return _by_day(days, rows)
-
-
-class Flusher(threading.Thread):
-    """Writes the counts of a server process, failed calls included, every few seconds.
-
-    The connection it needs is closed each time.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(name="usage", daemon=True)
-        self.stopping = threading.Event()
-
-    def run(self) -> None:
-        while not self.stopping.wait(FLUSH_EVERY_SECONDS):
-            if _counts or client_failures.has_counted():
-                self.flush()
-
-    def flush(self) -> None:
-        try:
-            flush()
-            client_failures.flush()
-        finally:
-            connection.close()
-
-
-def _since(days: int) -> QuerySet[Usage]:
-    flush()
-    return Usage.objects.filter(day__gt=today() - timedelta(days=days))
-
-
-def _by_day(days: int, rows: Iterable[tuple[date, Any, int]]) -> dict[date, dict[Any, int]]:
-    found: dict[date, dict[Any, int]] = {today() - timedelta(days=back): {} for back in reversed(range(days))}
-    for day, key, total in rows:
-        if day in found:
-            found[day][key] = total
-    return found
 
 
 def _add(rows: Sequence[tuple[Any, ...]]) -> None:
@@ -120,3 +54,45 @@ def _purge() -> None:
 @lru_cache(maxsize=1)
 def _process(_pid: int) -> UUID:
     return uuid4()
+
+
+_counts: Buffer[tuple[date, int, str]] = Buffer(_add)
+
+
+def count(user_id: int, error_code: str = "") -> None:
+    """Count a call of `user_id` (0: nobody known), and its error if it had one."""
+    day = today()
+    if user_id and error_code not in UNCOUNTED:
+        _counts.add({(day, user_id, ""): 1})
+    if error_code:
+        _counts.add({(day, 0, error_code): 1})
+
+
+def flush() -> None:
+    """Write what this process has counted."""
+    _counts.flush()
+
+
+def calls(days: int) -> dict[date, dict[int, int]]:
+    """Calls of each user on each of the last `days` days, today last; days without calls are there, empty."""
+    rows = _since(days).filter(error_code="").values_list("day", "user_id").annotate(total=Sum("count"))
+    return _by_day(days, rows)
+
+
+def errors(days: int) -> dict[date, dict[str, int]]:
+    """Errors by code on each of the last `days` days, today last."""
+    rows = _since(days).exclude(error_code="").values_list("day", "error_code").annotate(total=Sum("count"))
+    return _by_day(days, rows)
+
+
+def _since(days: int) -> QuerySet[Usage]:
+    flush()
+    return Usage.objects.filter(day__gt=today() - timedelta(days=days))
+
+
+def _by_day(days: int, rows: Iterable[tuple[date, Any, int]]) -> dict[date, dict[Any, int]]:
+    found: dict[date, dict[Any, int]] = {today() - timedelta(days=back): {} for back in reversed(range(days))}
+    for day, key, total in rows:
+        if day in found:
+            found[day][key] = total
+    return found

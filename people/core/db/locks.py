@@ -17,7 +17,7 @@ from people.core.db import prepared
 @unique
 class Space(IntEnum):
     PEOPLE = 1  # recorders and changers share it; delete, erase and merge take it alone
-    TYPE = 2  # recorders share a type's; approve, retire and delete take it alone
+    TYPE = 2  # recorders share a type's; approve, retire and delete take it alone; 0: who names types, one at a time
     HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
     LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
     SMART_LISTS = 5  # who changes the rules of any list, so that no two close a circle together

@@ -126,12 +126,9 @@ def cancel(export: Export) -> None:
 
     Raises `RejectedError` (`wrong_state`).
     """
-    waiting = (State.CREATED, State.QUEUED, State.PROCESSING)
-    changed = Export.objects.filter(pk=export.pk, state__in=waiting).update(
-        state=State.CANCELLED, finished_at=timezone.now()
-    )
+    is_cancelled = export.cancel()
     export.refresh_from_db()
-    if not changed:
+    if not is_cancelled:
         message = _("The export is: %(state)s.") % {"state": export.get_state_display()}
         raise RejectedError(Problem(Code.WRONG_STATE, message))
     with connection.cursor() as cursor:
@@ -146,15 +143,11 @@ def cancel(export: Export) -> None:
 
 def run(pk: int) -> None:
     """Write the file of export `pk`, from its beginning; nothing when it is not wanted or another process is at it."""
-    with locks.alone(locks.Space.EXPORT, pk) as is_mine:
-        export = Export.objects.filter(pk=pk, state__in=(State.QUEUED, State.PROCESSING)).first()
-        if not is_mine or export is None:
-            return
-        others = Export.objects.filter(state=State.PROCESSING).exclude(pk=pk).count()
-        if export.state == State.QUEUED and others >= MAX_RUNNING:
-            return  # the next minute's look takes it up
-        now = timezone.now()
-        if not Export.objects.filter(pk=pk, state=export.state).update(state=State.PROCESSING, started_at=now):
+    others = Export.objects.filter(state=State.PROCESSING).exclude(pk=pk).count()
+    if others >= MAX_RUNNING and Export.objects.filter(pk=pk, state=State.QUEUED).exists():
+        return  # the next minute's reclaim takes it up
+    with Export.claimed(pk) as export:
+        if export is None:
             return
         part = path_of(export).with_suffix(".part")
         try:
@@ -162,9 +155,7 @@ def run(pk: int) -> None:
         except Exception as error:
             if isinstance(error, OperationalError) and not isinstance(error.__cause__, errors.QueryCanceled):
                 raise  # the database is gone: a later run begins anew
-            Export.objects.filter(pk=pk, state=State.PROCESSING).update(
-                state=State.FAILED, error=packed(_reasons(pk, error), storable), finished_at=timezone.now()
-            )
+            export.fail(packed(_reasons(pk, error), storable))
         finally:
             part.unlink(missing_ok=True)
 
@@ -194,10 +185,7 @@ def _finish(export: Export, part: Path) -> None:
         os.fsync(file.fileno())
         size = file.tell()
     os.replace(part, path_of(export))
-    changed = Export.objects.filter(pk=export.pk, state=State.PROCESSING).update(
-        state=State.COMPLETED, rows=rows, size=size, checksum=digest.hexdigest(), finished_at=timezone.now()
-    )
-    if not changed:  # cancelled at the last moment
+    if not export.finish(rows=rows, size=size, checksum=digest.hexdigest()):  # cancelled at the last moment
         path_of(export).unlink(missing_ok=True)
         return
     notifications.tell([export.user_id], "export_done", "admin:people_export_change", export.pk, number=export.pk)
@@ -213,13 +201,3 @@ class _Hashing:
     def write(self, data: bytes) -> int:
         self.digest.update(data)
         return self.file.write(data)
-
-
-def interrupted() -> list[int]:
-    """Exports that should be written and are not: still waiting for their turn, or their process was killed."""
-    found = []
-    for pk in Export.objects.filter(state__in=(State.QUEUED, State.PROCESSING)).values_list("pk", flat=True):
-        with locks.alone(locks.Space.EXPORT, pk) as is_mine:
-            if is_mine:
-                found.append(pk)
-    return sorted(found)

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, located
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
@@ -143,7 +144,7 @@ class ImportCommand(BaseCommand, ABC):
                 report.writelines(import_report.lines(job))
         for failure in job.failures.order_by("row")[:SHOWN_FAILURES]:
             self.stderr.write(f"row {failure.row}, {import_report.sentences(failure)}")
-        if job.error:
+        if job.problem:
             raise CommandError(
                 f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
             )
@@ -173,7 +174,7 @@ class ImportCommand(BaseCommand, ABC):
 def _said(problem: Problem) -> str:
     """The problem, and the option that answers it."""
     option = {**NOTATIONS, "encoding": "encoding"}.get(str(problem.path[0])) if problem.path else None
-    if problem.code != "notation_open" or option is None:
+    if problem.code != Code.NOTATION_OPEN or option is None:
         return located(problem)
     return f"{problem.message[:1].upper()}{problem.message[1:]}, with --{option} ({problem.expected})."
 

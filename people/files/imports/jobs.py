@@ -180,9 +180,7 @@ def set_plan(job: Import, plan: Plan, by: Any) -> None:
         raise RejectedError(Problem(Code.NOTATION_OPEN, message, ("encoding",), ", ".join(tabular.ENCODINGS)))
     refuse_if(plan_problems(job.kind, plan, shape))
     # a plan that changes after the first row would make two files of one
-    changed = Import.objects.filter(pk=job.pk, position=0).exclude(
-        state__in=(Import.State.CHECKING, Import.State.IMPORTING)
-    )
+    changed = Import.objects.filter(pk=job.pk, position=0).exclude(state__in=Import.life.running)
     if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
         raise RejectedError(Problem(Code.ALREADY_STARTED, _("The import has begun: its columns stay as they are.")))
     job.refresh_from_db()
@@ -234,10 +232,17 @@ STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "start": ((State.UPLOADED, State.CHECKED), State.IMPORTING),
     "resume": ((State.PAUSED, State.FAILED, State.CANCELLED), State.IMPORTING),
 }
-STOPS: dict[str, tuple[tuple[str, ...], str]] = {
-    Import.Wish.PAUSE: ((State.IMPORTING,), State.PAUSED),
-    Import.Wish.CANCEL: ((State.CHECKING, State.IMPORTING, State.PAUSED, State.FAILED), State.CANCELLED),
+# wish: the states in which it can be said
+STOPS: dict[str, tuple[str, ...]] = {
+    Import.Wish.PAUSE: (State.IMPORTING,),
+    Import.Wish.CANCEL: (State.CHECKING, State.IMPORTING, *Import.life.cancelled),
 }
+
+
+def possible_steps(job: Import) -> set[str]:
+    """What can be done with the job in the state it is in: verbs of `step` and wishes of `stop`."""
+    verbs = {verb for verb, (states, _following) in STEPS.items() if job.state in states}
+    return verbs | {wish for wish, states in STOPS.items() if job.state in states}
 
 
 @transaction.atomic
@@ -253,7 +258,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
     now = timezone.now()
     fresh = {} if verb == "resume" else {**dict.fromkeys(COUNTS, 0), "started_at": now}
     changed = Import.objects.filter(pk=job.pk, state__in=states).update(
-        state=following, wish="", error="", finished_at=None, progressed_at=now, **fresh
+        state=following, wish="", problem="", finished_at=None, progressed_at=now, **fresh
     )
     if not changed:
         _refuse_step(job)
@@ -268,10 +273,8 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
 def stop(job: Import, wish: str, by: Any) -> None:
     """Pause or cancel a job after the batch under way; one that does not run is cancelled at once."""
     require_for(job, by)
-    states, following = STOPS[wish]
-    running = Import.objects.filter(pk=job.pk, state__in={*states} & {State.CHECKING, State.IMPORTING})
-    idle = Import.objects.filter(pk=job.pk, state__in={*states} - {State.CHECKING, State.IMPORTING})
-    if not running.update(wish=wish) and not idle.update(state=following, finished_at=timezone.now()):
+    running = Import.objects.filter(pk=job.pk, state__in={*STOPS[wish]} & {*Import.life.running})
+    if not running.update(wish=wish) and not (wish == Import.Wish.CANCEL and job.cancel()):
         _refuse_step(job)
     job.refresh_from_db()
 

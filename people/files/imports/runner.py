@@ -16,13 +16,14 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Count, F, Sum, TextField
+from django.db.models import Count, F, Q, Sum, TextField
 from django.db.models.functions import Cast, Coalesce, Greatest, Least, Length
-from django.utils import timezone, translation
+from django.utils import translation
 
 from people.core import installation, notifications
 from people.core.db import locks
 from people.core.errors import NotAllowedError, Problem, stored
+from people.core.job_model import JobLostError
 from people.core.messages import packed, storable
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
@@ -43,16 +44,11 @@ ROW_BYTES = 200  # of the database's own, about, for a refused row
 
 logger = logging.getLogger(__name__)
 State = Import.State
-DONE = {State.CHECKING: State.CHECKED, State.IMPORTING: State.COMPLETE}
 STOPPED = {
     (State.IMPORTING, Import.Wish.PAUSE): State.PAUSED,
     (State.IMPORTING, Import.Wish.CANCEL): State.CANCELLED,
     (State.CHECKING, Import.Wish.CANCEL): State.UPLOADED,
 }
-
-
-class _StoppedError(Exception):
-    """Somebody wanted the job to stop, or took it over."""
 
 
 def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = lambda rows: None) -> None:
@@ -61,9 +57,8 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
     `file` when it is not kept by us. Does nothing when another process is at it. Faults of the file end in the
     state FAILED; a lost database raises, and a later run goes on.
     """
-    with locks.alone(locks.Space.IMPORT, pk) as is_mine:
-        job = Import.objects.filter(pk=pk, state__in=DONE).first()
-        if not is_mine or job is None:
+    with Import.claimed(pk) as job:
+        if job is None:
             return
         try:
             with translation.override(_language(job)), _in_step():
@@ -74,8 +69,8 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
                 else:
                     with import_jobs.opened(job) as kept:
                         _Run(job, track).through(kept)
-        except _StoppedError:
-            _settle(pk)
+        except JobLostError:
+            _settle(job)
         except NotAllowedError as error:
             _fail(job, str(error))
         except (BadFileError, OSError) as error:
@@ -109,21 +104,8 @@ def _language(job: Import) -> str:
     return getattr(job.user, "language", "") or installation.current().language
 
 
-def interrupted() -> list[int]:
-    """Imports of ours that should be running and are not: their process was killed."""
-    found = []
-    for pk in Import.objects.filter(state__in=DONE).exclude(stored_as="").values_list("pk", flat=True):
-        with locks.alone(locks.Space.IMPORT, pk) as is_mine:
-            if is_mine:
-                found.append(pk)
-    return found
-
-
-def _fail(job: Import, error: str) -> None:
-    after = State.FAILED if job.state == State.IMPORTING else State.UPLOADED
-    Import.objects.filter(pk=job.pk, state=job.state).update(
-        state=after, error=packed((error,), storable), finished_at=timezone.now(), wish=""
-    )
+def _fail(job: Import, problem: str) -> None:
+    job.fail(packed((problem,), storable), wish="")
 
 
 class _Run:
@@ -132,7 +114,6 @@ class _Run:
     def __init__(self, job: Import, track: Callable[[int], None]) -> None:
         self.job = job
         self.track = track
-        self.state = State(job.state)
         self.is_check = job.state == State.CHECKING
         plan = import_jobs.plan_of(job)
         # files of Marketo's clients never passed a spreadsheet's guard; not part of the stored plan, which the version
@@ -158,14 +139,10 @@ class _Run:
                 done += batch.size
                 self._batch(batch, old)
                 self.track(batch.size)
-        changed = Import.objects.filter(pk=self.job.pk, state=self.state).update(
-            state=DONE[self.state], finished_at=timezone.now(), bytes_done=self.job.size, wish=""
-        )
-        if changed:
-            self.job.refresh_from_db()
-            if self.job.state == State.COMPLETE:
-                pk = self.job.pk
-                notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, number=pk)
+        if self.job.finish(bytes_done=self.job.size, wish="") and not self.is_check:
+            pk = self.job.pk
+            named = {"number": pk, "file": self.job.name}
+            notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, **named)
 
     def _batch(self, batch: Batch, old: int) -> None:
         """Record a batch but for its first `old` rows, which a run before has recorded."""
@@ -290,11 +267,8 @@ class _Run:
         if not self.is_check:
             # no lower than the ids of what this transaction has recorded
             changes["last_id"] = Greatest("last_id", traces.of_log().mark())
-        changed = Import.objects.filter(pk=self.job.pk, state=self.state, wish="").update(
-            position=F("position") + batch.size, bytes_done=batch.bytes_done, progressed_at=timezone.now(), **changes
-        )
-        if not changed:
-            raise _StoppedError
+        nobody_wants_to_stop = Q(wish="")
+        self.job.beat(nobody_wants_to_stop, position=F("position") + batch.size, bytes_done=batch.bytes_done, **changes)
 
     def _new(self, results: Results) -> int:
         """How many people the rows brought besides. A check creates nobody: it would count again who came before."""
@@ -305,10 +279,12 @@ class _Run:
         return len(named) - len(self.seen.before(named))
 
 
-def _settle(pk: int) -> None:
-    """Give the job the state that was asked for while it ran."""
-    for (state, wish), after in STOPPED.items():
-        Import.objects.filter(pk=pk, state=state, wish=wish).update(state=after, wish="", finished_at=timezone.now())
+def _settle(job: Import) -> None:
+    """Give the job the state that was asked for while it ran; nothing where it is not ours any more."""
+    wish = Import.objects.filter(pk=job.pk).values_list("wish", flat=True).first()
+    after = STOPPED.get((State(job.state), Import.Wish(wish or "")))
+    if after:
+        job.leave(after, wish="")
 
 
 def _bytes_kept(job: Import) -> int:

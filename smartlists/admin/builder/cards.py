@@ -1,6 +1,6 @@
 """The builder's cards: what the page shows for rules that are right, wrong or half-typed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.log import rollup
-from people.core.errors import Path, Problem
+from people.core.errors import Problem
 from people.datatypes.registry import DataType
 from people.persons import suggestions as person_suggestions
 from smartlists.admin.builder import form as builder_form
@@ -22,6 +22,7 @@ from smartlists.rules.operators import Shape
 from smartlists.rules.parsing import AGGREGATES, aggregate_type
 
 Json = dict[str, Any]
+CONDITIONS = frozenset({"constraints", "aggregate"})  # parts of a card whose problems stand beside their own inputs
 
 
 @dataclass(slots=True)
@@ -247,13 +248,13 @@ def of(rules: Json, choices: Choices, problems: Sequence[Problem] = (), sentence
     return cards
 
 
-def errors_at(problems: Sequence[Problem], *path: str | int) -> list[str]:
-    """The messages of the problems at `path` or below it."""
-    return [str(problem.message) for problem in problems if _starts(problem.path, path)]
-
-
-def _starts(path: Path, start: Sequence[str | int]) -> bool:
-    return tuple(path[: len(start)]) == tuple(start)
+def errors_at(problems: Sequence[Problem], *path: str | int, apart: Collection[str] = ()) -> list[str]:
+    """The messages of the problems at `path` or below it, but for what lies in parts called `apart`."""
+    return [
+        str(problem.message)
+        for problem in problems
+        if tuple(problem.path[: len(path)]) == path and not set(apart) & set(problem.path[len(path) :])
+    ]
 
 
 def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
@@ -292,16 +293,6 @@ def _constraints(
     return conditions, offered(fields.values())
 
 
-def _own_errors(problems: Sequence[Problem], *path: str | int) -> list[str]:
-    """Problems of a card that belong to none of its conditions."""
-    return [
-        str(problem.message)
-        for problem in problems
-        if _starts(problem.path, path)
-        and not {"constraints", "aggregate"} & {part for part in problem.path[len(path) :] if isinstance(part, str)}
-    ]
-
-
 def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
     path = ("filters", index)
     conditions, addable = _constraints(rule, f"filters.{index}", path, str(index), choices, problems)
@@ -318,7 +309,14 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
             of=rule["type"],
         )
     return Card(
-        index, "activity", _("Activity"), rule, conditions, addable, aggregate, errors=_own_errors(problems, *path)
+        index,
+        "activity",
+        _("Activity"),
+        rule,
+        conditions,
+        addable,
+        aggregate,
+        errors=errors_at(problems, *path, apart=CONDITIONS),
     )
 
 
@@ -342,7 +340,14 @@ def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
                 last > 1,
             )
         )
-    return Card(index, "sequence", _("Sequence"), rule, steps=steps, errors=_own_errors(problems, "filters", index))
+    return Card(
+        index,
+        "sequence",
+        _("Sequence"),
+        rule,
+        steps=steps,
+        errors=errors_at(problems, "filters", index, apart=CONDITIONS),
+    )
 
 
 def _list_card(title: Any) -> Any:

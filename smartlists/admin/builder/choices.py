@@ -25,6 +25,7 @@ class FieldChoice:
     label: str
     data_type: DataType
     gone: str = ""  # why no new condition can name it; one that does goes on working
+    is_read_only: bool = False  # kept by the product: conditions can name it, changes cannot
 
 
 class Choices:
@@ -37,13 +38,20 @@ class Choices:
     @cached_property
     def person_fields(self) -> Mapping[str, FieldChoice]:
         return {
-            name: FieldChoice(name, info.shown_label, info.data_type, _("hidden") if info.is_hidden else "")
+            name: FieldChoice(
+                name, info.shown_label, info.data_type, _("hidden") if info.is_hidden else "", info.is_read_only
+            )
             for name, info in self.catalogue.person_fields.items()
         }
 
     @property
     def offered_person_fields(self) -> Sequence[FieldChoice]:
         return [field for field in self.person_fields.values() if not field.gone]
+
+    @property
+    def changeable_person_fields(self) -> Sequence[FieldChoice]:
+        """The fields that a step can change."""
+        return [field for field in self.person_fields.values() if not field.is_read_only]
 
     @cached_property
     def types(self) -> Sequence[Type]:

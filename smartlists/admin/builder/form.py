@@ -24,11 +24,7 @@ Json = dict[str, Any]
 
 def rules_of(post: QueryDict) -> Json:
     """The rules that a posted form says, in their JSON form, unchecked."""
-    tree: Json = {}
-    for name, values in post.lists():
-        if name.startswith("filters."):
-            plant(tree, name.split("."), list(values), MAX_STEPS_OF_A_PATH)
-    filters = [_filter(node) for node in ordered(tree.get("filters", {}))]
+    filters = [_filter(node) for node in nodes_of(post, "filters", MAX_STEPS_OF_A_PATH, list)]
     rules: Json = {"version": 1, "match": post.get("match", "all"), "filters": filters}
     if rules["match"] == "advanced":
         rules["logic"] = post.get("logic", "").strip() or _all_of(len(filters))
@@ -63,7 +59,16 @@ def finished(rules: Json, unfinished: Collection[int], choices: Choices) -> Json
     return rest
 
 
-def plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
+def nodes_of(post: QueryDict, top: str, longest: int, value_of: Callable[[list[str]], Any]) -> list[Json]:
+    """The cards under `top` that a form posts, as trees of what `value_of` makes of each input's values."""
+    tree: Json = {}
+    for name, values in post.lists():
+        if name.startswith(f"{top}."):
+            _plant(tree, name.split("."), value_of(values), longest)
+    return ordered(tree.get(top))
+
+
+def _plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
     """Put `value` where `steps` lead to; a path of more than `longest` steps, or through a value, is passed over."""
     if len(steps) > longest:
         return
@@ -167,14 +172,23 @@ def act(rules: Json, action: str, choice: str, choices: Choices) -> Json:
 
     `choice` is what the select beside an "add" button says. Unknown actions change nothing.
     """
+    return pressed(rules, _ACTIONS, action, choice, choices)
+
+
+def pressed(form: Json, actions: Mapping[str, Callable[..., None]], action: str, *more: Any) -> Json:
+    """A copy of `form` after the button "verb:3.1": what `actions` have for the verb, called with the place (3, 1).
+
+    The form as it is for a button that there is not, and for one of a card that there is not.
+    """
     verb, _colon, place = action.partition(":")
     steps = [int(part) for part in place.split(".") if part.isascii() and part.isdigit() and len(part) < 6]
-    after = deepcopy(rules)
-    if verb in _ACTIONS:
-        try:
-            _ACTIONS[verb](after, steps, choice, choices)
-        except (IndexError, ValueError, KeyError):
-            return rules
+    if verb not in actions:
+        return form
+    after = deepcopy(form)
+    try:
+        actions[verb](after, steps, *more)
+    except (IndexError, ValueError, KeyError):
+        return form
     return after
 
 

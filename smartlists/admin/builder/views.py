@@ -1,29 +1,26 @@
 """The builder's page: cards, the count of what is typed, and the test of one person."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.log import rollup, timeline
 from activities.models import Activity
+from people.core.admin.base import require
 from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
 from people.persons import suggestions as person_suggestions
-from smartlists.admin.base import NAME, find, find_typed, page, require
+from smartlists.admin.base import NAME, find, find_typed, page
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
+from smartlists.admin.builder.page import BuilderPage, BuilderState, button_of, revision_of
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import explanation
 from smartlists.evaluation import stored as stored_evaluations
@@ -38,82 +35,41 @@ SAMPLE = 5
 LONGEST = 255  # characters of what is typed that suggestions look at
 
 
-@dataclass
-class Form:
-    """The builder's form: what was typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class ListBuilderState(BuilderState):
+    """What was typed into the builder of a smart list."""
 
-    name: str
-    description: str
-    revision: int
     rules: builder_form.Json
-    choices: Choices
-    problems: Sequence[Problem] = ()
     parsed: Rules | None = None
     other: SmartList | None = None  # the list as somebody else saved it while this was typed
-    is_gone: bool = False  # the list was deleted while this was typed
 
-    @classmethod
-    def of_list(cls, smart_list: SmartList | None) -> "Form":
-        choices = Choices(Catalogue(), smart_list.pk if smart_list else None)
-        if smart_list is None:
-            return cls("", "", 0, {"version": 1, "match": "all", "filters": []}, choices)
-        return cls(
-            smart_list.name, smart_list.description, smart_list.revision, builder_form.filled(smart_list.rules), choices
-        )
+    placed = frozenset({"filters", "logic", "name", "description"})
 
-    @classmethod
-    def posted(cls, request: HttpRequest, smart_list: SmartList | None) -> "Form":
-        choices = Choices(Catalogue(), smart_list.pk if smart_list else None)
-        action = request.POST.get("do", "")
-        found = builder_form.act(
-            builder_form.rules_of(request.POST), action, request.POST.get(f"choice:{action}", ""), choices
-        )
-        return cls(
-            request.POST.get("name", ""),
-            request.POST.get("description", ""),
-            _revision(request.POST.get("revision", "")),
-            builder_cards.made_fitting(found, choices),
-            choices,
-        )
-
-    def check(self) -> "Form":
-        """Read the rules; what is wrong with them becomes `problems`."""
+    def check(self) -> "ListBuilderState":
         try:
             self.parsed = parse_rules(builder_form.bare(self.rules), self.choices.catalogue)
         except RejectedError as refusal:
             self.problems = refusal.problems
         return self
 
-    def refuse(self, refusal: RejectedError, smart_list: SmartList | None) -> None:
+    def refuse(self, refusal: RejectedError) -> None:
         """Show why saving was refused; problems of rules lie under "rules"."""
-        if isinstance(refusal, ConflictError) and smart_list is not None:
-            self.other = SmartList.objects.select_related("updated_by").filter(pk=smart_list.pk).first()
+        if isinstance(refusal, ConflictError):
+            self.other = SmartList.objects.select_related("updated_by").filter(pk=self.choices.besides or 0).first()
         self.problems = [
             problem if problem.path[:1] != ("rules",) else Problem(problem.code, problem.message, problem.path[1:])
             for problem in refusal.problems
         ]
 
-    def context(self, *, may_change: bool = True, show_problems: bool = True) -> dict[str, Any]:
-        problems = self.problems if show_problems else ()
-        placed = {("filters",), ("logic",), ("name",), ("description",)}
-        elsewhere = [problem for problem in problems if problem.path[:1] not in placed]
+    def cards(self, problems: Sequence[Problem]) -> builder_form.Json:
         return {
-            "name": self.name,
-            "description": self.description,
-            "revision": self.revision,
             "rules": self.rules,
-            "choices": self.choices,
             "cards": builder_cards.of(self.rules, self.choices, problems, self.said()),
-            "errors": [str(problem.message) for problem in elsewhere],
-            "name_errors": builder_cards.errors_at(problems, "name"),
-            "description_errors": builder_cards.errors_at(problems, "description"),
-            "logic_errors": builder_cards.errors_at(problems, "logic"),
-            "may_change": may_change,
+            **{f"{name}_errors": builder_cards.errors_at(problems, name) for name in ("name", "description", "logic")},
             "other": self.other,
-            "is_gone": self.is_gone,
-            "suggest_url": reverse(f"{NAME}_suggest"),
             "other_says": sentences.list_sentence(self.other.parsed, Catalogue()) if self.other else "",
-            **_WORDS,
+            "count_operators": builder_labels.COUNT_OPERATORS,
+            "functions": builder_labels.FUNCTIONS,
         }
 
     def countable(self) -> tuple[Rules, list[int]] | None:
@@ -145,110 +101,63 @@ class Form:
             return ""
 
 
-def _revision(given: str) -> int:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
+    """The builder of smart lists."""
+
+    address, tab, title = NAME, "rules", gettext_lazy("New smart list")
+    add_right, change_right, view_right = "smartlists.add_smartlist", list_editing.CHANGE, stored_evaluations.VIEW
+    fragment, panel_template = "smartlists/_builder.html", "smartlists/_panel.html"
+    draw = staticmethod(page)
+    # "overwrite": over what somebody else saved and this editor was shown
+    saving = dict.fromkeys(("save", "overwrite"), gettext_lazy("Saved."))
+    showing = frozenset({"count", "test"})
+
+    find, find_typed = staticmethod(find), staticmethod(find_typed)
+
+    def stored(self, edited: SmartList | None) -> ListBuilderState:
+        if edited is None:
+            return ListBuilderState(
+                rules={"version": 1, "match": "all", "filters": []}, choices=Choices(Catalogue(), None)
+            )
+        return ListBuilderState(
+            name=edited.name,
+            description=edited.description,
+            revision=edited.revision,
+            rules=builder_form.filled(edited.rules),
+            choices=Choices(Catalogue(), edited.pk),
+        )
+
+    def posted(self, request: HttpRequest, edited: SmartList | None) -> ListBuilderState:
+        choices = Choices(Catalogue(), edited.pk if edited else None)
+        found = builder_form.act(builder_form.rules_of(request.POST), *button_of(request.POST), choices)
+        return ListBuilderState(
+            **BuilderState.head_of(request.POST), rules=builder_cards.made_fitting(found, choices), choices=choices
+        )
+
+    def save(self, request: HttpRequest, edited: SmartList | None, state: ListBuilderState) -> SmartList:
+        value = builder_form.bare(state.rules)
+        if edited is None:
+            return list_editing.create(state.name, value, request.user, description=state.description)
+        seen = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
+        return list_editing.change(
+            edited,
+            request.user,
+            expected_revision=revision_of(seen) or state.revision,
+            name=state.name,
+            value=value,
+            description=state.description,
+        )
+
+    def panel_of(self, request: HttpRequest, state: ListBuilderState, edited: SmartList | None) -> builder_form.Json:
+        """The count of what is typed, some of the people, and the test of one."""
+        return _panel(request, state, edited)
+
+    def has_panel(self, request: HttpRequest, action: str) -> bool:
+        """Who asks for a count; a script asks as soon as the page shows, however long counting takes."""
+        return action in self.showing or (request.method == "GET" and "tested" in request.GET)
 
 
-# what the scripts of the page say
-SPOKEN = {
-    "remove": gettext_lazy("Remove “VALUE”"),
-    "lines": gettext_lazy("Edit as lines"),
-    "tokens": gettext_lazy("Edit one by one"),
-    "nothing": gettext_lazy("Nothing is called so."),
-    "values": gettext_lazy("Values"),
-    "hint": gettext_lazy("Type or paste values"),
-}
-_WORDS = {
-    "count_operators": builder_labels.COUNT_OPERATORS,
-    "functions": builder_labels.FUNCTIONS,
-    "empties": builder_labels.EMPTY,
-    "units": builder_labels.UNITS,
-    "frames": builder_labels.FRAMES,
-}
-
-
-def add(request: HttpRequest) -> HttpResponse:
-    """A new list: the same builder, nothing saved before the first "Save"."""
-    require(request, "smartlists.add_smartlist")
-    return _build(request, None)
-
-
-def change(request: HttpRequest, pk: int) -> HttpResponse:
-    """The rules of a list: to be changed by who may, in words for the others."""
-    if request.method != "POST":
-        return _build(request, find(request, pk))
-    require(request, list_editing.CHANGE)
-    smart_list = find_typed(request, pk)
-    return _build(request, smart_list, is_gone=smart_list is None)
-
-
-def _build(request: HttpRequest, smart_list: SmartList | None, is_gone: bool = False) -> HttpResponse:
-    if request.method != "POST":
-        form = Form.of_list(smart_list).check()
-        # the script asks for the count as soon as the page shows, however long that takes
-        return _builder(request, smart_list, form, _panel(request, form, smart_list) if "tested" in request.GET else {})
-    form = Form.posted(request, smart_list)
-    form.is_gone = is_gone
-    if "HX-Request" in request.headers:
-        form.check()
-        return render(request, "smartlists/_builder.html", form.context(show_problems=False))
-    action = request.POST.get("do", "save")
-    if action in SAVING and not is_gone:
-        try:
-            saved = _save(request, smart_list, form)
-        except RejectedError as refusal:
-            form.refuse(refusal, smart_list)
-            return _builder(request, smart_list, form, {})
-        messages.success(request, _("Saved."))
-        return redirect(f"{NAME}_change", saved.pk)
-    form.check()
-    shows = action in {"count", "test"}
-    return _builder(request, smart_list, form, _panel(request, form, smart_list) if shows else {}, show_problems=shows)
-
-
-SAVING = frozenset({"save", "overwrite"})  # "overwrite": over what somebody else saved and this editor was shown
-
-
-def _save(request: HttpRequest, smart_list: SmartList | None, form: Form) -> SmartList:
-    value = builder_form.bare(form.rules)
-    if smart_list is None:
-        return list_editing.create(form.name, value, request.user, description=form.description)
-    seen = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
-    return list_editing.change(
-        smart_list,
-        request.user,
-        expected_revision=_revision(seen) or form.revision,
-        name=form.name,
-        value=value,
-        description=form.description,
-    )
-
-
-def _builder(
-    request: HttpRequest, smart_list: SmartList | None, form: Form, panel: dict[str, Any], show_problems: bool = True
-) -> HttpResponse:
-    may_change = smart_list is None or request.user.has_perm(list_editing.CHANGE)
-    panel_url = reverse(f"{NAME}_panel", args=[smart_list.pk]) if smart_list else reverse(f"{NAME}_panel_new")
-    return page(
-        request,
-        "rules",
-        smart_list,
-        _("New smart list"),
-        panel_url=panel_url,
-        words=json.dumps({name: str(word) for name, word in SPOKEN.items()}),
-        **form.context(may_change=may_change, show_problems=show_problems) | panel,
-    )
-
-
-def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """The count of what is typed, some of the people, and the test of one: nothing is saved."""
-    require(request, "smartlists.view_smartlist")
-    if request.method != "POST":
-        raise PermissionDenied
-    smart_list = find_typed(request, pk) if pk is not None else None
-    form = Form.posted(request, smart_list).check()
-    form.is_gone = pk is not None and smart_list is None
-    return render(request, "smartlists/_panel.html", _panel(request, form, smart_list))
+LIST_BUILDER = ListBuilder()
 
 
 def suggest(request: HttpRequest) -> HttpResponse:
@@ -265,21 +174,21 @@ def suggest(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"values": values})
 
 
-def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> dict[str, Any]:
+def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList | None) -> dict[str, Any]:
     tested = (request.POST.get("tested") or request.GET.get("tested") or "").strip()
-    tag = f"panel {request.user.pk} {form.choices.besides or 'new'}"
+    tag = f"panel {request.user.pk} {state.choices.besides or 'new'}"
     context: dict[str, Any] = {
         "tested": tested,
         "zone": timezone.get_current_timezone_name(),
-        "is_gone": form.is_gone,
-        "card_sentences": form.said(),  # of the very state that is counted: the cards show them, too
+        "is_gone": state.is_gone,
+        "card_sentences": state.said(),  # of the very state that is counted: the cards show them, too
     }
-    countable = form.countable()
+    countable = state.countable()
     if countable is None:
-        return context | {"panel_errors": _numbered(form.problems)}
+        return context | {"panel_errors": _numbered(state.problems)}
     parsed, numbers = countable
-    if form.parsed is not None:  # what is wrong with whole rules is told by the numbers of their filters
-        context["notes"] = _notes(form.parsed, form.choices.catalogue, smart_list)
+    if state.parsed is not None:  # what is wrong with whole rules is told by the numbers of their filters
+        context["notes"] = _notes(state.parsed, state.choices.catalogue, smart_list)
     try:
         found = stored_evaluations.count(parsed, request.user, tag)
     except RejectedError as refusal:
@@ -289,12 +198,12 @@ def _panel(request: HttpRequest, form: Form, smart_list: SmartList | None) -> di
         "draft": found,
         "milliseconds": round(found.seconds * 1000),
         "per_filter": list(zip(numbers, counts, strict=True)),
-        "unfinished": _numbered(form.problems),
+        "unfinished": _numbered(state.problems),
     }
     if not request.user.has_perm("people.view_person"):  # counts are no secret, people are
         return context
     context["sample"] = Person.objects.filter(pk__in=list(found.members[:SAMPLE])).order_by("pk")
-    return context | (_tested(form, tested) if tested else {})
+    return context | (_tested(state, tested) if tested else {})
 
 
 def _notes(parsed: Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
@@ -312,8 +221,8 @@ def _numbered(problems: Sequence[Problem]) -> list[str]:
     ]
 
 
-def _tested(form: Form, tested: str) -> dict[str, Any]:
-    if form.parsed is None:
+def _tested(state: ListBuilderState, tested: str) -> dict[str, Any]:
+    if state.parsed is None:
         return {"explanation_error": _("A person can be tested as soon as every filter is finished.")}
     people = Person.objects.live()
     if tested.isascii() and tested.isdigit() and len(tested) < 10:
@@ -323,18 +232,18 @@ def _tested(form: Form, tested: str) -> dict[str, Any]:
     person = found.order_by("pk").first()
     if person is None:
         return {"explanation_error": _("Nobody has this e-mail or id.")}
-    return {"explanation": _explained(form, person)}
+    return {"explanation": _explained(state, person)}
 
 
-def _explained(form: Form, person: Person) -> dict[str, Any]:
+def _explained(state: ListBuilderState, person: Person) -> dict[str, Any]:
     """What the page says of one person: the answer, then filter by filter what decides it."""
-    found = explanation.explain(form.parsed, person.pk, names=form.choices.catalogue)  # type: ignore[arg-type]
+    found = explanation.explain(state.parsed, person.pk, names=state.choices.catalogue)  # type: ignore[arg-type]
     ids = [one.activity_id for verdict in found.verdicts for one in verdict.activities]
     shown = {entry.activity.pk: entry for entry in timeline.entries(list(Activity.objects.filter(pk__in=ids)))}
     verdicts = [
         {
             "verdict": verdict,
-            "sentence": sentences.sentence(verdict.filter, form.choices.catalogue),
+            "sentence": sentences.sentence(verdict.filter, state.choices.catalogue),
             "entries": [shown[one.activity_id] for one in verdict.activities if one.activity_id in shown],
             "decides": verdict.number in found.deciding,
         }

@@ -3,35 +3,33 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
-from django.utils.html import format_html
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
+from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
-from people.core.numerals import whole_number
 from smartlists.admin import webhooks
-from smartlists.admin.campaigns import builder as campaign_builder
 from smartlists.admin.campaigns import views as campaign_views
+from smartlists.admin.campaigns.builder import CAMPAIGN_BUILDER
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartCampaign, Webhook
 
-BADGES = {"active": "ca-badge--good", "paused": "ca-badge--draft", "draft": "ca-badge--info", "archived": ""}
+BADGES = {"active": "good", "paused": "draft", "draft": "info", "archived": ""}
 
 
 @admin.register(SmartCampaign)
-class SmartCampaignAdmin(ModelAdmin):
+class SmartCampaignAdmin(PagesAdmin):
     list_display = ("name", "shown_state", "activated_at", "updated_at")
     list_filter = ("state", "folder")
+    nothing_yet = _("A campaign acts when somebody does something: it waits, changes fields, calls webhooks.")
+    empty_icon = "bolt"
     search_fields = ("name", "description")
     search_help_text = _("Name or description")
     ordering = ("name",)
     paginator = UncountedPaginator
-    show_full_result_count = False
-    actions = None
+    row_page = CAMPAIGN_BUILDER.change
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)
@@ -39,7 +37,7 @@ class SmartCampaignAdmin(ModelAdmin):
 
     @admin.display(description=_("State"), ordering="state")
     def shown_state(self, campaign: SmartCampaign) -> Any:
-        return format_html('<span class="ca-badge {}">{}</span>', BADGES[campaign.state], campaign.get_state_display())
+        return state_badge(campaign.get_state_display(), BADGES[campaign.state])
 
     def get_list_display(self, request: HttpRequest) -> Any:
         names = Catalogue()  # of this page alone: threads share the admin; read when the first trigger is shown
@@ -52,53 +50,31 @@ class SmartCampaignAdmin(ModelAdmin):
         name, state, *moments = super().get_list_display(request)
         return [name, state, shown_triggers, *moments]
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        name = "smartlists_smartcampaign"
+    def own_pages(self) -> OwnPages:
         return [
-            path("add/", wrap(campaign_builder.add), name=f"{name}_add"),
-            path("panel/", wrap(campaign_builder.panel), name=f"{name}_panel_new"),
-            path("<int:pk>/panel/", wrap(campaign_builder.panel), name=f"{name}_panel"),
-            path("<int:pk>/results/", wrap(campaign_views.show_results), name=f"{name}_results"),
-            path("<int:pk>/results.csv", wrap(campaign_views.export), name=f"{name}_export"),
-            path("<int:pk>/try/", wrap(campaign_views.try_page), name=f"{name}_try"),
-            path("<int:pk>/settings/", wrap(campaign_views.settings_page), name=f"{name}_settings"),
-            path("<int:pk>/do/<slug:verb>/", wrap(campaign_views.do), name=f"{name}_do"),
-            *super().get_urls(),
+            ("add/", CAMPAIGN_BUILDER.add, "add"),
+            ("panel/", CAMPAIGN_BUILDER.panel, "panel_new"),
+            ("<int:pk>/panel/", CAMPAIGN_BUILDER.panel, "panel"),
+            ("<int:pk>/results/", campaign_views.show_results, "results"),
+            ("<int:pk>/results.csv", campaign_views.export, "export"),
+            ("<int:pk>/try/", campaign_views.try_page, "try"),
+            ("<int:pk>/duplicate/", campaign_views.duplicate, "duplicate"),
+            ("<int:pk>/remove/", campaign_views.remove, "remove"),
+            ("<int:pk>/do/<slug:verb>/", campaign_views.do, "do"),
         ]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        return campaign_builder.change(request, whole_number(object_id))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # deleting is a step of the campaign's own page, not Django's
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ModelAdmin):
+class WebhookAdmin(PagesAdmin):
     list_display = ("name", "method", "url", "format", "updated_at")
     search_fields = ("name", "url")
     ordering = ("name",)
     paginator = UncountedPaginator
-    show_full_result_count = False
-    actions = None
+    row_page = staticmethod(webhooks.edit)
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        name = "smartlists_webhook"
+    def own_pages(self) -> OwnPages:
         return [
-            path("add/", wrap(webhooks.edit), name=f"{name}_add"),
-            path("<int:pk>/deliveries/", wrap(webhooks.deliveries), name=f"{name}_deliveries"),
-            path("<int:pk>/do/<slug:verb>/", wrap(webhooks.do), name=f"{name}_do"),
-            *super().get_urls(),
+            ("add/", webhooks.edit, "add"),
+            ("<int:pk>/deliveries/", webhooks.deliveries, "deliveries"),
+            ("<int:pk>/do/<slug:verb>/", webhooks.do, "do"),
         ]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        return webhooks.edit(request, whole_number(object_id))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

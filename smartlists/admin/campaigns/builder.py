@@ -1,25 +1,19 @@
 """The page on which a campaign is built: triggers in their own wording, audience, steps; the server owns the form."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
+from people.core.admin.base import require
 from people.core.errors import Problem, RejectedError
-from people.core.numerals import whole_number
-from smartlists.admin.base import require
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
-from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
-from smartlists.admin.builder.views import SPOKEN
+from smartlists.admin.builder.page import BuilderPage, BuilderState, button_of
 from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
 from smartlists.admin.campaigns.views import NAME, find, health_of, page
@@ -36,51 +30,18 @@ from smartlists.webhooks import tokens as webhook_tokens
 Json = dict[str, Any]
 
 
-@dataclass
-class Form:
-    """The builder's form: what was typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class CampaignBuilderState(BuilderState):
+    """What was typed into the builder of a campaign."""
 
-    name: str
-    description: str
-    revision: int
     form: Json
-    choices: Choices
-    webhooks: dict[int, str]
-    problems: Sequence[Problem] = ()
+    webhooks: dict[int, str] = field(default_factory=lambda: _webhooks())
     parsed: Definition | None = None
     value: Json = field(default_factory=dict)
 
-    @classmethod
-    def of_campaign(cls, campaign: SmartCampaign | None) -> "Form":
-        choices = Choices(Catalogue())
-        stored = campaign.definition if campaign else campaign_lifecycle.EMPTY
-        form = campaign_form.form_of(stored, choices.catalogue)
-        if campaign is None:
-            return cls("", "", 0, form, choices, _webhooks())
-        return cls(campaign.name, campaign.description, campaign.revision, form, choices, _webhooks())
+    placed = frozenset({"triggers", "steps", "audience", "qualification", "late_after_hours", "name"})
 
-    @classmethod
-    def posted(cls, request: HttpRequest) -> "Form":
-        choices = Choices(Catalogue())
-        form = campaign_form.posted(request.POST)
-        action = request.POST.get("do", "")
-        choice = request.POST.get(f"choice:{action}", "")
-        form["triggers"] = builder_cards.made_fitting(
-            builder_form.act(form["triggers"], action, choice, choices), choices
-        )
-        form = campaign_form.act(form, action, choice)
-        revision = request.POST.get("revision", "")
-        return cls(
-            request.POST.get("name", ""),
-            request.POST.get("description", ""),
-            whole_number(revision, most_digits=9),
-            form,
-            choices,
-            _webhooks(),
-        )
-
-    def check(self) -> "Form":
-        """Read the definition; what is wrong with it becomes `problems`."""
+    def check(self) -> "CampaignBuilderState":
         self.value, problems = campaign_form.definition_of(self.form, self.choices.catalogue)
         try:
             self.parsed = campaign_parsing.parse(self.value, self.choices.catalogue, self.webhooks)
@@ -89,20 +50,14 @@ class Form:
         self.problems = problems
         return self
 
-    def context(self, *, may_change: bool = True, show_problems: bool = True) -> Json:
-        problems = self.problems if show_problems else ()
-        apart = {("triggers",), ("steps",), ("audience",), ("qualification",), ("late_after_hours",), ("name",)}
+    def cards(self, problems: Sequence[Problem]) -> Json:
         in_triggers = [
             Problem(one.code, str(one.message), ("filters", *one.path[1:]))
             for one in problems
             if one.path[:1] == ("triggers",)
         ]
         return {
-            "name": self.name,
-            "description": self.description,
-            "revision": self.revision,
             "form": self.form,
-            "choices": self.choices,
             "triggers": builder_cards.of(self.form["triggers"], self.choices, in_triggers),
             "steps": campaign_cards.of(self.form["steps"], self.choices, problems),
             "webhooks": self.webhooks,
@@ -111,18 +66,12 @@ class Form:
             "step_titles": campaign_sentences.STEP_TITLES,
             "periods": campaign_cards.PERIODS,
             "qualifications": campaign_cards.QUALIFICATIONS,
-            "units": builder_labels.UNITS,
-            "frames": builder_labels.FRAMES,
             "q_units": campaign_cards.PERIODS[1:],
-            "empties": builder_labels.EMPTY,
-            "may_change": may_change,
-            "errors": [str(one.message) for one in problems if one.path[:1] not in apart],
             **{
-                f"{name}_errors": campaign_cards.errors_in(problems, name)
+                f"{name}_errors": builder_cards.errors_at(problems, name)
                 for name in ("name", "audience", "qualification", "late_after_hours")
             },
             "tokens": self._tokens(),
-            "suggest_url": reverse("admin:smartlists_smartlist_suggest"),
         }
 
     def _tokens(self) -> list[str]:
@@ -134,98 +83,90 @@ def _webhooks() -> dict[int, str]:
     return dict(Webhook.objects.filter(is_archived=False).order_by("name").values_list("pk", "name"))
 
 
-def add(request: HttpRequest) -> HttpResponse:
-    """A new campaign: nothing is saved before the first "Save"."""
-    require(request, "smartlists.add_smartcampaign")
-    return _build(request, None)
+class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
+    """The builder of campaigns: triggers in their own wording, audience, steps."""
+
+    address, tab, title = NAME, "flow", gettext_lazy("New smart campaign")
+    add_right, change_right = "smartlists.add_smartcampaign", campaign_lifecycle.CHANGE
+    view_right = campaign_lifecycle.VIEW
+    fragment, panel_template = "smartlists/_campaign_builder.html", "smartlists/_campaign_panel.html"
+    draw = staticmethod(page)
+    saving = MappingProxyType({"save": gettext_lazy("Saved."), "activate": gettext_lazy("Saved and active.")})
+    shows_problems_at_first = False  # of a draft that is unfinished
+
+    find = staticmethod(find)
+
+    def find_typed(self, request: HttpRequest, pk: int) -> SmartCampaign | None:
+        require(request, campaign_lifecycle.VIEW)
+        return SmartCampaign.objects.filter(pk=pk).first()
+
+    def stored(self, edited: SmartCampaign | None) -> CampaignBuilderState:
+        choices = Choices(Catalogue())
+        if edited is None:
+            return CampaignBuilderState(
+                form=campaign_form.form_of(campaign_lifecycle.EMPTY, choices.catalogue), choices=choices
+            )
+        return CampaignBuilderState(
+            name=edited.name,
+            description=edited.description,
+            revision=edited.revision,
+            form=campaign_form.form_of(edited.definition, choices.catalogue),
+            choices=choices,
+        )
+
+    def posted(self, request: HttpRequest, edited: SmartCampaign | None) -> CampaignBuilderState:
+        choices = Choices(Catalogue())
+        form = campaign_form.posted(request.POST)
+        action, choice = button_of(request.POST)
+        form["triggers"] = builder_cards.made_fitting(
+            builder_form.act(form["triggers"], action, choice, choices), choices
+        )
+        return CampaignBuilderState(
+            **BuilderState.head_of(request.POST), form=campaign_form.act(form, action, choice), choices=choices
+        )
+
+    def save(self, request: HttpRequest, edited: SmartCampaign | None, state: CampaignBuilderState) -> SmartCampaign:
+        if state.check().problems:
+            raise RejectedError(*state.problems)
+        if edited is None:
+            saved = campaign_lifecycle.create(
+                state.name, request.user, value=state.value, description=state.description
+            )
+        else:
+            saved = campaign_lifecycle.change(
+                edited,
+                request.user,
+                expected_revision=state.revision,
+                name=state.name,
+                value=state.value,
+                description=state.description,
+            )
+        return campaign_lifecycle.activate(saved, request.user) if request.POST.get("do") == "activate" else saved
+
+    def panel_of(self, request: HttpRequest, state: CampaignBuilderState, edited: SmartCampaign | None) -> Json:
+        """The campaign in words, or what is unfinished."""
+        return _panel(state, edited)
 
 
-def change(request: HttpRequest, pk: int) -> HttpResponse:
-    """What a campaign does: to be changed by who may, in words for the others."""
-    campaign = find(request, pk)
-    if request.method == "POST":
-        require(request, campaign_lifecycle.CHANGE)
-    return _build(request, campaign)
+CAMPAIGN_BUILDER = CampaignBuilder()
 
 
-def panel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """What is typed, in words, and what is still missing: nothing is saved."""
-    require(request, campaign_lifecycle.VIEW)
-    if request.method != "POST":
-        raise PermissionDenied
-    campaign = SmartCampaign.objects.filter(pk=pk).first() if pk else None
-    return render(request, "smartlists/_campaign_panel.html", _panel(Form.posted(request).check(), campaign))
-
-
-def _build(request: HttpRequest, campaign: SmartCampaign | None) -> HttpResponse:
-    if request.method != "POST":
-        return _builder(request, campaign, Form.of_campaign(campaign).check(), show_problems=False)
-    form = Form.posted(request).check()
-    if "HX-Request" in request.headers:
-        return render(request, "smartlists/_campaign_builder.html", form.context(show_problems=False))
-    action = request.POST.get("do", "save")
-    if action not in ("save", "activate"):
-        return _builder(request, campaign, form, show_problems=False)
-    try:
-        if form.problems:
-            raise RejectedError(*form.problems)
-        saved = _save(request, campaign, form)
-        if action == "activate":
-            saved = campaign_lifecycle.activate(saved, request.user)
-    except RejectedError as refusal:
-        form.problems = refusal.problems
-        return _builder(request, campaign, form)
-    messages.success(request, _("Saved and active.") if action == "activate" else _("Saved."))
-    return redirect(f"{NAME}_change", saved.pk)
-
-
-def _save(request: HttpRequest, campaign: SmartCampaign | None, form: Form) -> SmartCampaign:
-    if campaign is None:
-        return campaign_lifecycle.create(form.name, request.user, value=form.value, description=form.description)
-    return campaign_lifecycle.change(
-        campaign,
-        request.user,
-        expected_revision=form.revision,
-        name=form.name,
-        value=form.value,
-        description=form.description,
-    )
-
-
-def _builder(
-    request: HttpRequest, campaign: SmartCampaign | None, form: Form, show_problems: bool = True
-) -> HttpResponse:
-    may_change = campaign is None or request.user.has_perm(campaign_lifecycle.CHANGE)
-    panel_url = reverse(f"{NAME}_panel", args=[campaign.pk]) if campaign else reverse(f"{NAME}_panel_new")
-    return page(
-        request,
-        "flow",
-        campaign,
-        _("New smart campaign"),
-        panel_url=panel_url,
-        words=json.dumps({name: str(word) for name, word in SPOKEN.items()}),
-        **form.context(may_change=may_change, show_problems=show_problems),
-        **_panel(form, campaign),
-    )
-
-
-def _panel(form: Form, campaign: SmartCampaign | None) -> Json:
-    """The campaign in words, or what is unfinished."""
-    names = form.choices.catalogue
-    if form.parsed is None:
-        return {"unfinished": [str(problem.message) for problem in form.problems[:10]]}
+def _panel(state: CampaignBuilderState, campaign: SmartCampaign | None) -> Json:
+    names = state.choices.catalogue
+    if state.parsed is None:
+        return {"unfinished": [str(problem.message) for problem in state.problems[:10]]}
     said_above = health_of(campaign, names) if campaign else []
     return {
         "notes": [
             one
-            for one in list_diagnostics.sentences(campaign_diagnostics.of_campaign(form.parsed, names))
+            for one in list_diagnostics.sentences(campaign_diagnostics.of_campaign(state.parsed, names))
             if one not in said_above
         ],
         "said": {
-            "triggers": [campaign_sentences.trigger(one, names) for one in form.parsed.triggers],
-            "audience": campaign_sentences.audience(form.parsed.audience, names),
-            "qualification": campaign_sentences.qualification(form.parsed.qualification),
-            "steps": list(campaign_sentences.steps(form.parsed, names, form.webhooks)),
+            "triggers": [campaign_sentences.trigger(one, names) for one in state.parsed.triggers],
+            "audience": campaign_sentences.audience(state.parsed.audience, names),
+            "qualification": campaign_sentences.qualification(state.parsed.qualification),
+            "steps": list(campaign_sentences.steps(state.parsed, names, state.webhooks)),
         },
-        "missing": [str(problem.message) for problem in campaign_lifecycle.unready(form.parsed)],
+        "missing": [str(problem.message) for problem in campaign_lifecycle.unready(state.parsed)],
     }

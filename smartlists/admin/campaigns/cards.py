@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from people.core.errors import Path, Problem
+from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.campaigns.sentences import STEP_TITLES
 
@@ -79,17 +80,8 @@ def of(
     return cards
 
 
-def errors_in(problems: Sequence[Problem], *path: str | int, apart: Sequence[str] = ()) -> list[str]:
-    """The messages of the problems at `path` or below it, but for what lies in parts called `apart`."""
-    return [
-        str(problem.message)
-        for problem in problems
-        if tuple(problem.path[: len(path)]) == path and not set(apart) & set(problem.path[len(path) :])
-    ]
-
-
 def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequence[Problem]) -> StepCard:
-    errors = errors_in(problems, *path, apart=("choices", "otherwise"))
+    errors = builder_cards.errors_at(problems, *path, apart=("choices", "otherwise"))
     card = StepCard(".".join(map(str, path)), place, int(path[-1]) + 1, step, errors)
     if step.get("do") == "choose":
         card.ways = _ways(card, path, choices, problems)
@@ -98,11 +90,11 @@ def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequen
         given = step.get("attributes", {})
         of_type = choices.catalogue.types.get(step.get("type", ""))
         known = of_type.fields if of_type else {}
-        card.primary = next((one.name for one in known.values() if one.expression == "primary_value"), "")
+        card.primary = next((one.name for one in known.values() if one.is_primary), "")
         card.attributes = [
             (one, given.get(name, ""))
             for name, one in fields.items()
-            if name in known and known[name].id and known[name].is_live and known[name].expression != "primary_value"
+            if name in known and known[name].id and known[name].is_live and not known[name].is_primary
         ]
     return card
 
@@ -117,7 +109,7 @@ def _ways(card: StepCard, path: Path, choices: Choices, problems: Sequence[Probl
     for at, way in enumerate(ways):
         here, place = (*path, "choices", at), f"{card.place}.{at}"
         cards = of(way["steps"], choices, problems, (*here, "steps"), place)
-        errors = errors_in(problems, *here, "when")
+        errors = builder_cards.errors_at(problems, *here, "when")
         found.append(Way(".".join(map(str, here)), place, at + 1, way, cards, errors, can_go=len(ways) > 1))
     place = f"{card.place}.{len(ways)}"
     rest = of(card.form.get("otherwise", []), choices, problems, (*path, "otherwise"), place)

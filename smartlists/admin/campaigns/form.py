@@ -29,16 +29,12 @@ MAX_LEVELS = 24
 
 def posted(post: QueryDict) -> Json:
     """What the form says, unchecked: triggers as rules, everything else as text."""
-    tree: Json = {}
-    for name, values in post.lists():
-        if name.startswith("steps."):
-            builder_form.plant(tree, name.split("."), values[-1], MAX_LEVELS)
     return {
         "triggers": builder_form.rules_of(post),
         "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
         "qualification": {name: post.get(f"qualification_{name}", "") for name in ("how", "number", "unit")},
         "late_after_hours": post.get("late_after_hours", "").strip(),
-        "steps": _steps(tree.get("steps")),
+        "steps": [_step(node) for node in builder_form.nodes_of(post, "steps", MAX_LEVELS, lambda values: values[-1])],
     }
 
 
@@ -253,43 +249,33 @@ NEW_STEPS: Facet[Json] = campaign_definition.STEPS.facet(
 
 def act(form: Json, action: str, choice: str) -> Json:
     """The form after a button of the steps: "step_add:2.0", "step_remove:2", "step_up:1", "way_add:2", …"""
-    verb, _colon, place = action.partition(":")
-    if verb not in _ACTIONS:
-        return form
-    after = deepcopy(form)
-    try:
-        _ACTIONS[verb](after, place, choice)
-    except (IndexError, ValueError, KeyError):
-        return form
-    return after
+    return builder_form.pressed(form, _ACTIONS, action, choice)
 
 
-def _list_at(form: Json, place: str) -> list[Json]:
-    """The steps that a place leads to: "" is the campaign's own, "2.0" those of the first way of the third step."""
+def _list_at(form: Json, place: Sequence[int]) -> list[Json]:
+    """The steps that a place leads to: () is the campaign's own, (2, 0) those of the first way of the third step."""
     steps: list[Json] = form["steps"]
-    parts = [int(part) for part in place.split(".")] if place else []
-    for number, way in zip(parts[::2], parts[1::2], strict=True):
+    for number, way in zip(place[::2], place[1::2], strict=True):
         ways = steps[number]["choices"]
         steps = ways[way]["steps"] if way < len(ways) else steps[number]["otherwise"]
     return steps
 
 
-def _step_at(form: Json, place: str) -> tuple[list[Json], int]:
-    inside, _dot, number = place.rpartition(".")
-    return _list_at(form, inside), int(number)
+def _step_at(form: Json, place: Sequence[int]) -> tuple[list[Json], int]:
+    return _list_at(form, place[:-1]), place[-1]
 
 
-def _add(form: Json, place: str, choice: str) -> None:
+def _add(form: Json, place: Sequence[int], choice: str) -> None:
     _list_at(form, place).append({"do": choice, **deepcopy(NEW_STEPS[choice])})
 
 
-def _remove(form: Json, place: str, _choice: str) -> None:
+def _remove(form: Json, place: Sequence[int], _choice: str) -> None:
     steps, number = _step_at(form, place)
     steps.pop(number)
 
 
-def _move(by: int) -> Callable[[Json, str, str], None]:
-    def move(form: Json, place: str, _choice: str) -> None:
+def _move(by: int) -> Callable[[Json, Sequence[int], str], None]:
+    def move(form: Json, place: Sequence[int], _choice: str) -> None:
         steps, number = _step_at(form, place)
         if 0 <= number + by < len(steps):
             steps[number], steps[number + by] = steps[number + by], steps[number]
@@ -297,18 +283,17 @@ def _move(by: int) -> Callable[[Json, str, str], None]:
     return move
 
 
-def _add_way(form: Json, place: str, _choice: str) -> None:
+def _add_way(form: Json, place: Sequence[int], _choice: str) -> None:
     steps, number = _step_at(form, place)
     steps[number]["choices"].append({"kind": LIST, "list": "", "text": "", "steps": []})
 
 
-def _remove_way(form: Json, place: str, _choice: str) -> None:
-    inside, _dot, way = place.rpartition(".")
-    steps, number = _step_at(form, inside)
-    steps[number]["choices"].pop(int(way))
+def _remove_way(form: Json, place: Sequence[int], _choice: str) -> None:
+    steps, number = _step_at(form, place[:-1])
+    steps[number]["choices"].pop(place[-1])
 
 
-_ACTIONS: Mapping[str, Callable[[Json, str, str], None]] = {
+_ACTIONS: Mapping[str, Callable[[Json, Sequence[int], str], None]] = {
     "step_add": _add,
     "step_remove": _remove,
     "step_up": _move(-1),

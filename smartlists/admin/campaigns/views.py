@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people.core.admin.base import number
+from people.core.admin.base import number, require, show_page, tabs_of
+from people.core.admin.object_actions import Action, ConfirmForm, DuplicateForm, menu, say_undoable
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
-from smartlists.admin.base import require
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
@@ -36,8 +36,8 @@ TABS = (
     ("flow", gettext_lazy("Trigger and steps"), "change"),
     ("results", gettext_lazy("Results"), "results"),
     ("try", gettext_lazy("Try and run"), "try"),
-    ("settings", gettext_lazy("Settings"), "settings"),
 )
+DELETE = "smartlists.delete_smartcampaign"
 State = SmartCampaign.State
 
 
@@ -46,31 +46,38 @@ def find(request: HttpRequest, pk: int) -> SmartCampaign:
     return get_object_or_404(SmartCampaign, pk=pk)
 
 
+def _actions(request: HttpRequest, campaign: SmartCampaign) -> list[Action]:
+    def address(name: str, right: str, *more: str) -> str:
+        return reverse(f"{NAME}_{name}", args=[campaign.pk, *more]) if request.user.has_perm(right) else ""
+
+    is_archived = campaign.state == State.ARCHIVED
+    verb = "unarchive" if is_archived else "archive"
+    return menu(
+        duplicate=address("duplicate", "smartlists.add_smartcampaign"),
+        export=(Action(_("Export results (CSV)"), address("export", "people.export_person")),),
+        archive="" if campaign.state == State.ACTIVE else address("do", campaign_lifecycle.CHANGE, verb),
+        is_archived=is_archived,
+        delete=address("remove", DELETE) if campaign.state in (State.DRAFT, State.ARCHIVED) else "",
+    )
+
+
 def page(
     request: HttpRequest, tab: str, campaign: SmartCampaign | None, title: str = "", **context: Any
 ) -> HttpResponse:
-    tabs = (
-        [(name, label, reverse(f"{NAME}_{view}", args=[campaign.pk])) for name, label, view in TABS] if campaign else ()
-    )
     may_run = request.user.has_perm(campaign_lifecycle.ACTIVATE)
-    return render(
-        request,
-        f"smartlists/campaign_{tab}.html",
-        {
-            **admin.site.each_context(request),
-            "title": str(campaign or title),
-            "opts": SmartCampaign._meta,
-            "health": health_of(campaign, Catalogue()) if campaign else (),
-            "campaign": campaign,
-            "tab": tab,
-            "tabs": tabs,
-            "may_run": may_run,
-            "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
-            "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
-            "zone": timezone.get_current_timezone_name(),
-            **context,
-        },
-    )
+    head = {
+        "health": health_of(campaign, Catalogue()) if campaign else (),
+        "campaign": campaign,
+        "tab": tab,
+        "tabs": tabs_of(campaign, TABS),
+        "actions": _actions(request, campaign) if campaign else (),
+        "original": campaign,
+        "may_run": may_run,
+        "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
+        "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
+        "zone": timezone.get_current_timezone_name(),
+    }
+    return show_page(request, SmartCampaign, f"campaign_{tab}", str(campaign or title), **{**head, **context})
 
 
 def health_of(campaign: SmartCampaign, names: Catalogue) -> list[str]:
@@ -222,75 +229,91 @@ def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any])
 _DO = {"try": _try, "preview": _preview, "run": _run}
 
 
-def settings_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """A copy, the archive, the end of the campaign."""
+def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for the name of a copy; make it on POST."""
     campaign = find(request, pk)
-    return page(
+    require(request, "smartlists.add_smartcampaign")
+    form = DuplicateForm(request.POST or None, campaign.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = campaign_lifecycle.copy(campaign, form.cleaned_data["name"], request.user)
+        except RejectedError as refusal:
+            form.add_error("name", str(refusal))
+        else:
+            messages.success(request, _("Copied."))
+            return redirect(f"{NAME}_change", made.pk)
+    title = _("Duplicate %(name)s") % {"name": campaign}
+    return _question(request, campaign, title, form=form, button=_("Duplicate"))
+
+
+def remove(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what deleting does; delete the campaign on POST, once its name was typed."""
+    campaign = find(request, pk)
+    require(request, DELETE)
+    form = ConfirmForm(request.POST or None, campaign.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            campaign_lifecycle.delete(campaign, request.user)
+        except RejectedError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Deleted."))
+            return redirect(f"{NAME}_changelist")
+    return _question(
         request,
-        "settings",
         campaign,
-        may_change=request.user.has_perm(campaign_lifecycle.CHANGE),
-        may_add=request.user.has_perm("smartlists.add_smartcampaign"),
-        may_delete=request.user.has_perm("smartlists.delete_smartcampaign")
-        and campaign.state in (State.DRAFT, State.ARCHIVED),
+        _("Delete %(name)s?") % {"name": campaign},
+        consequence=_("The campaign is deleted for good, with its results."),
+        form=form,
+        button=_("Delete campaign"),
+        is_dangerous=True,
     )
+
+
+def _question(request: HttpRequest, campaign: SmartCampaign, title: str, **context: Any) -> HttpResponse:
+    frame = {**admin.site.each_context(request), "title": title, "opts": SmartCampaign._meta, "original": campaign}
+    back = reverse(f"{NAME}_change", args=[campaign.pk])
+    return render(request, "components/question.html", {**frame, "back": back, **context})
 
 
 @require_POST
 def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Activate, pause, archive, unarchive, copy or delete the campaign."""
+    """Activate, pause, archive or unarchive the campaign."""
     campaign = find(request, pk)
     if verb not in _VERBS:
         raise PermissionDenied
     try:
-        said, target = _VERBS[verb](request, campaign)
+        said, undo = _VERBS[verb](request, campaign)
     except NotAllowedError:
         raise PermissionDenied from None
     except RejectedError as refusal:
         for problem in refusal.problems:
             messages.error(request, str(problem.message))
         return redirect(f"{NAME}_change", pk)
-    messages.success(request, said)
-    return redirect(f"{NAME}_changelist") if target is None else redirect(f"{NAME}_change", target)
+    say_undoable(request, said, reverse(f"{NAME}_do", args=[pk, undo]) if undo else "")
+    return redirect(f"{NAME}_change", pk)
 
 
-def _activate(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+def _activate(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     campaign_lifecycle.activate(campaign, request.user)
-    return _("Active: whatever is recorded from now on counts."), campaign.pk
+    return _("Active: whatever is recorded from now on counts."), ""
 
 
-def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     campaign_lifecycle.pause(campaign, request.user)
-    return _("Paused: nobody enters, and everybody under way is held."), campaign.pk
+    return _("Paused: nobody enters, and everybody under way is held."), ""
 
 
-def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
+    was_draft = campaign.state == State.DRAFT  # of a paused one people leave, which nothing takes back
     campaign_lifecycle.archive(campaign, request.user)
-    return _("Archived."), campaign.pk
+    return _("Archived."), "unarchive" if was_draft else ""
 
 
-def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
+def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     campaign_lifecycle.unarchive(campaign, request.user)
-    return _("Taken out of the archive."), campaign.pk
+    return _("Taken out of the archive."), "archive"
 
 
-def _copy(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int]:
-    return _("Copied."), campaign_lifecycle.copy(campaign, request.POST.get("name", ""), request.user).pk
-
-
-def _delete(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, int | None]:
-    if request.POST.get("confirm", "").strip() != campaign.name:
-        messages.error(request, _("That is not the name of the campaign; nothing was deleted."))
-        return _("Nothing was deleted."), campaign.pk
-    campaign_lifecycle.delete(campaign, request.user)
-    return _("Deleted."), None
-
-
-_VERBS: dict[str, Any] = {
-    "activate": _activate,
-    "pause": _pause,
-    "archive": _archive,
-    "unarchive": _unarchive,
-    "copy": _copy,
-    "delete": _delete,
-}
+# what each verb does; returned are what is told and the verb that takes it back, if any
+_VERBS: dict[str, Any] = {"activate": _activate, "pause": _pause, "archive": _archive, "unarchive": _unarchive}

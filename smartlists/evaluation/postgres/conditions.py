@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from people.core.db import value_sql
 from people.datatypes.canonical import text_key
 from people.datatypes.registry import BOOLEAN_OPERATORS, MOMENT_OPERATORS, NUMBER_OPERATORS, TEXT_OPERATORS, DataType
 from smartlists.rules.operators import EMPTINESS, EXCLUDE, INCLUDE, MANY_RANGES, OPERATORS, Range, ranges
@@ -19,9 +20,6 @@ class Sql:
     params: tuple[Any, ...] = ()
 
 
-# --- The SQL ----------------------------------------------------------------------------------------------------
-
-
 def condition(
     expression: str, data_type: DataType, operator: str, values: Sequence[str], empty: str | None, clock: Clock
 ) -> Sql:
@@ -30,9 +28,9 @@ def condition(
     `empty` overrides what becomes of no value: "include" or "exclude".
     """
     if operator in EMPTINESS:
-        return Sql(f"{expression} {EMPTINESS[operator]}")
+        return Sql(f"{expression} {_EMPTINESS[operator]}")
     negates = OPERATORS[operator].negates
-    compared = data_type.compared(expression)
+    compared = value_sql.compared(data_type.name, expression)
     plain = _FAMILIES[data_type.operators](compared, data_type, negates or operator, values, clock)
     if empty == INCLUDE:
         text = f"({expression} is null or not ({plain.text}))" if negates else f"({expression} is null or {plain.text})"
@@ -41,6 +39,9 @@ def condition(
     else:
         text = plain.text
     return Sql(text, plain.params)
+
+
+_EMPTINESS = {"is empty": "is null", "is not empty": "is not null"}
 
 
 def like_pattern(text: str) -> str:

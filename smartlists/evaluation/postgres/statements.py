@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from people.core.db import value_sql
 from people.core.kinds import Facet
-from smartlists.catalog import Catalogue, expression_of
-from smartlists.evaluation.postgres import conditions
+from smartlists.catalog import Catalogue
+from smartlists.evaluation.postgres import conditions, field_sql
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.rules import model as rules
 from smartlists.rules import operators
@@ -60,7 +61,7 @@ def of_filter(item: rules.Filter, context: Context) -> Statement:
 def person_field(item: rules.PersonField, context: Context) -> Statement:
     field = context.names.person_field(item.field)
     condition = conditions.condition(
-        expression_of(field), field.data_type, item.operator, item.values, item.empty, context.clock
+        field_sql.of_person(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
     where = joined([condition, *context.only_among("id")])
     return Statement(Sql(f"(select id as person from person where {where.text}) found", where.params))
@@ -94,7 +95,7 @@ def constraint(item: rules.Constraint, of: Type, context: Context) -> Sql:
     """The condition of one constraint on a row of `activity` of that type."""
     field = context.names.field(of, item.field)
     return conditions.condition(
-        field.expression, field.data_type, item.operator, item.values, item.empty, context.clock
+        field_sql.of_activity(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
 
 
@@ -138,7 +139,8 @@ def aggregate_condition(item: rules.Aggregate, of: Type, context: Context) -> Sq
 
 def aggregate_of(function: str, field: Field) -> str:
     """The SQL of an aggregate over the rows of one person."""
-    return _AGGREGATES[function].format(value=field.data_type.compared(field.expression), raw=field.expression)
+    raw = field_sql.of_activity(field)
+    return _AGGREGATES[function].format(value=value_sql.compared(field.data_type.name, raw), raw=raw)
 
 
 _AGGREGATES: Mapping[str, str] = {

@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from activities.log import rollup
 from activities.models import Activity, ActivityType
-from activities.types import lifecycle
 from people.core.models import Folder
+from people.definitions import lifecycle
 from tests.factories import CHECK_FIELDS, activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,26 @@ def test_the_overview_shows_counts_last_seen_top_values_and_latest(admin, monkey
     assert shown.context["total"] == 3 and sum(count for _day, count in shown.context["points"]) == 3
     assert [row[:2] for row in shown.context["top"]] == [("A", 2), ("<b>", 1)]
     assert "Ann Ávila" in shown.text and "&lt;b&gt;" in shown.text and "<b>" not in shown.text
+
+
+def test_imported_history_is_seen_although_nothing_happened_of_late(admin, monkeypatch):
+    check, ann = approved_type(), person()
+    days = [f"19{year}-0{month}-15T10:00:00Z" for year in (97, 98) for month in (1, 6)]
+    recorded(*(activity(ann.pk, occurred_at=day, primary_value=day) for day in days))
+    monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
+    rollup.catch_up()
+    shown = admin.get(page("change", check.pk))
+    assert shown.context["days"] == "all" and shown.context["total"] == 4
+    assert sum(count for _start, count in shown.context["points"]) == 4 and len(shown.context["points"]) < 120
+    assert "4</span>" in shown.text and "01/15/1997 – 06/15/1998" in " ".join(shown.text.split())
+    assert shown.context["top"] == []  # no value repeats
+    asked = admin.get(page("change", check.pk), {"days": "30"})
+    assert asked.context["total"] == 0 and "Show all time" in asked.text and "Nothing recorded yet" not in asked.text
+
+
+def test_a_type_that_nothing_was_recorded_of_says_so(admin):
+    shown = admin.get(page("change", approved_type().pk)).text
+    assert "Nothing recorded yet" in shown and "All time" not in shown
 
 
 def test_a_period_that_is_not_offered_is_the_first_one(admin):

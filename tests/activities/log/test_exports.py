@@ -19,6 +19,7 @@ from django.db import connection
 from django.utils import translation
 
 from activities.models import Activity
+from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
@@ -226,7 +227,7 @@ def test_a_full_disk_fails_the_export_and_leaves_nothing(checks, monkeypatch):
     monkeypatch.setattr("people.files.exports.jobs.os.fsync", full)
     export_jobs.run(job.pk)
     job.refresh_from_db()
-    assert (job.state, job.error) == (State.FAILED, "No space left on device")
+    assert (job.state, job.problem) == (State.FAILED, "No space left on device")
     assert not list(export_jobs.folder().iterdir())
 
 
@@ -299,9 +300,9 @@ def test_kill_9_in_the_middle_leaves_no_half_file_and_the_export_is_written_anew
     writer.wait()
     assert not export_jobs.path_of(job).exists()
     deadline = time.monotonic() + 20
-    while job.pk not in export_jobs.interrupted() and time.monotonic() < deadline:
+    while job.pk not in job_model.left(Export) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert export_jobs.interrupted() == [job.pk]
+    assert job_model.left(Export) == [job.pk]
     quick = Statement([Column("n", "n")], "generate_series(1, 3000) n")
     export_kinds.register(Kind("slow", "slow", (), lambda _parameters: quick))
     export_jobs.run(job.pk)

@@ -5,7 +5,7 @@ from django.db import DatabaseError, connection, transaction
 
 from activities.log.digest import digest
 from activities.models import Activity, ActivityRemoval, ActivityType, ActivityVersion
-from activities.types import lifecycle
+from people.definitions import lifecycle
 from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from activities.models import Activity, ActivityKey
 from activities.recording import column_recorder, column_sql, recorder
 from activities.recording.columns import Columns
 from activities.recording.rows import Status
-from activities.types import lifecycle
 from people.core.source import Channel, Source
+from people.definitions import lifecycle
 from people.models import Person
 from people.persons import deletion
 from tests.factories import approved_type, edit_description, person

@@ -17,6 +17,7 @@ from activities.models import Activity, ActivityKey
 from activities.models.quarantine import RefusedActivity
 from activities.recording import replay as recording_replay
 from activities.recording.file_rows import FIELD
+from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
@@ -252,11 +253,11 @@ def test_a_file_that_breaks_in_the_middle_stops_there_and_goes_on(monkeypatch, t
     assert (job.state, job.added) == (State.FAILED, 4) and "longer than" in job.fault
     with translation.override("es"):  # whoever looks reads it in their own language
         assert "una línea" in job.fault.lower()
-    job.error = "told by an older version"
-    assert job.fault == job.error
+    job.problem = "told by an older version"
+    assert job.fault == job.problem
     path.write_bytes(whole)
     done(job, "resume")
-    assert (job.state, counts(job), job.error) == (State.COMPLETE, (10, 0, 0), "")
+    assert (job.state, counts(job), job.problem) == (State.COMPLETE, (10, 0, 0), "")
 
 
 def test_a_plan_is_checked_part_by_part():
@@ -377,9 +378,9 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_pa
     job.refresh_from_db()
     assert job.state == State.IMPORTING and 0 < job.position < number
     deadline = time.monotonic() + 10
-    while job.pk not in import_runner.interrupted() and time.monotonic() < deadline:
+    while job.pk not in job_model.left(Import) and time.monotonic() < deadline:
         time.sleep(0.1)  # the server has yet to notice that the process is gone
-    assert import_runner.interrupted() == [job.pk]
+    assert job_model.left(Import) == [job.pk]
     import_runner.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.position, counts(job)) == (State.COMPLETE, number + bad, (number, 0, bad))

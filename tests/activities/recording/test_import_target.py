@@ -73,7 +73,7 @@ def test_a_bad_type_file_changes_nothing(content, tmp_path):
 
 def test_a_file_imported_twice_adds_nothing(buy_cds):
     sample = EXAMPLES / "purchases-sample.csv"
-    assert load(sample) == "200 rows: 200 added, 0 known before, 0 refused."
+    assert load(sample) == "200 rows: 200 added, 0 known before, 0 refused, 48 people created."
     people = Person.objects.count()
     assert load(sample) == "200 rows: 0 added, 200 known before, 0 refused."
     assert Person.objects.count() == people
@@ -82,7 +82,9 @@ def test_a_file_imported_twice_adds_nothing(buy_cds):
 
 def test_a_dry_run_checks_everything_and_keeps_nothing(buy_cds):
     text = load(EXAMPLES / "purchases-sample.csv", "--dry-run")
-    assert text == "Dry run, nothing was recorded: 200 rows: 200 added, 0 known before, 0 refused."
+    assert text == (
+        "Dry run, nothing was recorded: 200 rows: 200 added, 0 known before, 0 refused, 48 people would be created."
+    )
     assert not Activity.objects.exists() and not Person.objects.exists()
 
 

@@ -13,10 +13,10 @@ from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from activities.recording.recorder import record
 from activities.recording.rows import Lookup, NewActivity
-from activities.types import drafts, lifecycle
-from activities.types.drafts import FieldSpec
+from activities.types.definition import FieldSpec
 from people.core.errors import NotAllowedError
 from people.core.source import SYSTEM, Channel, Source
+from people.definitions import drafts, lifecycle
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
 from tests.factories import activity, approved_type, person, recorded

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from activities.log import reader as log_reader
 from activities.models import Activity, ActivityKey, ActivityType
 from activities.recording.rows import Status
-from activities.types import lifecycle
+from people.definitions import lifecycle
 from people.models import Person
 from people.persons import upsert
 from tests.factories import MARKETO, activity, approved_type, edit_description, person, recorded

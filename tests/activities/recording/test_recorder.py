@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from activities.models import Activity, ActivityKey
 from activities.recording import recorder
 from activities.recording.rows import Lookup, NewActivity, Status
-from activities.types import lifecycle
+from activities.types.definition import FieldSpec
 from people.core.errors import located
+from people.definitions import lifecycle
 from tests.factories import CHECK_FIELDS, MARKETO, activity, approved_type, draft_type, person, recorded
 from tests.hypothesis_profiles import examples
 
@@ -183,7 +184,6 @@ def test_all_attributes_together_are_bounded():
 
 
 def recording_field(number):
-    from activities.types.drafts import FieldSpec
 
     return FieldSpec(f"text{number}", f"Text {number}", "text")
 
@@ -258,7 +258,7 @@ def test_several_people_with_one_email_are_never_guessed_between(check):
 
 
 def test_a_row_pins_the_version_that_checked_it(check):
-    from activities.types import drafts
+    from people.definitions import drafts
 
     ann = person()
     drafts.remove_fields(check, ["branch"], None)

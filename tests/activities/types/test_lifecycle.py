@@ -6,10 +6,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle
-from activities.types.drafts import FieldSpec
+from activities.types.definition import ACTIVITY_TYPES, FieldSpec
 from people.core import audit
 from people.core.errors import ConflictError, NotAllowedError, RejectedError
+from people.definitions import drafts, lifecycle
 from tests.factories import CHECK_FIELDS, approved_type, draft_type, edit_description, names
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,9 @@ def test_approval_gives_numbers_and_keeps_history():
 
 def test_everything_wrong_is_said_at_once():
     with pytest.raises(RejectedError) as refusal:
-        lifecycle.create(names("123 _", "12"), [FieldSpec("a b", "", "colour"), FieldSpec("c", "C")], None)
+        lifecycle.create(
+            ACTIVITY_TYPES, names("123 _", "12"), [FieldSpec("a b", "", "colour"), FieldSpec("c", "C")], None
+        )
     assert set(codes(refusal)) == {"bad_name", "missing_value", "no_primary", "unknown_data_type"}
     assert not ActivityType.objects.custom().exists()
 
@@ -220,7 +222,7 @@ def test_standard_types_refuse_every_verb(verb):
     ("verb", "right"),
     [
         (
-            lambda check, by: lifecycle.create(names("Open Account", "openAccount"), CHECK_FIELDS, by),
+            lambda check, by: lifecycle.create(ACTIVITY_TYPES, names("Open Account", "openAccount"), CHECK_FIELDS, by),
             "add_activitytype",
         ),
         (lambda check, by: drafts.edit(check, by, description="x"), "change_activitytype"),
@@ -247,7 +249,7 @@ def test_a_second_approver_where_required(settings):
         owner=user("change_activitytype", "approve_activitytype", name="olga"),
     )
     other = user("approve_activitytype", name="otto")
-    check = lifecycle.create(names(), CHECK_FIELDS, editor)
+    check = lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, editor)
     drafts.edit(check, client, description="by the client")
     for involved in (editor, client.owner):
         assert not lifecycle.may_approve(fresh(check), involved)

@@ -199,7 +199,7 @@ def test_people_are_compared_merged_and_parted_again(admin):
     with query_budget("people: merge"):
         page = admin.get(reply.redirect_chain[0][0]).text
     assert "stays. The others become part of that person" in page and "Chief" in page
-    assert "Feb. 3, 1980" in page and "12,345.5" in page and "1999" in page  # as their reader writes them
+    assert "3 Feb 1980" in page and "12,345.5" in page and "1999" in page  # as their reader writes them
     people = f"{ann.pk},{bob.pk}"
     page = post(admin, url("person_merge"), people=people, winner=bob.pk, from_city=ann.pk).text
     assert f'value="{bob.pk}" checked' in page and Person.objects.live().count() == 2
@@ -230,15 +230,31 @@ def test_impossible_merges_are_explained(admin):
 def test_duplicates_are_searched_and_shown(admin):
     for _ in range(2):
         upsert.upsert([{"email": "twins@example.com", "first_name": "Ann"}], MARKETO, action=upsert.Action.DUPLICATE)
-    assert "Nobody looks like" in admin.get(url("person_duplicates")).text
-    assert "The search is under way" in post(admin, url("person_duplicates")).text
+    assert "People are being compared" in admin.get(url("person_duplicates")).text
+    assert admin.get(url("person_duplicates"), {"format": "state"}).status_code == 204
+    assert "People are being compared" in post(admin, url("person_duplicates")).text
     duplicates.search()
+    assert admin.get(url("person_duplicates"), {"format": "state"}).headers["HX-Refresh"] == "true"
     with query_budget("people: duplicates"):
         page = admin.get(url("person_duplicates")).text
     assert "twins@example.com" in page and "Compare and merge" in page
-    assert "Nobody looks like" in admin.get(url("person_duplicates"), {"kind": "phone"}).text
+    nothing = admin.get(url("person_duplicates"), {"kind": "phone"}).text
+    assert "No possible duplicates of this kind" in nothing and "Same e-mail: 1" in nothing
     ids = list(Person.objects.values_list("pk", flat=True))
     assert "Same e-mail" in admin.get(url("person_change", ids[0])).text
+
+
+def test_the_page_of_duplicates_opens_on_the_first_kind_with_any_and_forgets_no_answer(admin):
+    twins = [person(phone="+34 600-123-456"), person(mobile_phone="600 12 34 56")]
+    duplicates.search()
+    shown = admin.get(url("person_duplicates"))
+    assert shown.context["kind"] == "phone" and str(twins[0].email) in shown.text
+    said = post(admin, url("person_duplicates"), apart=",".join(str(one.pk) for one in twins)).text
+    assert "they are not the same person" in said and "No possible duplicates" in said
+    assert duplicates.search() == 0
+    for odd in ("", "0", str(twins[0].pk), "1" * 400):
+        assert "Name two people or more" in post(admin, url("person_duplicates"), apart=odd).text
+    assert "At most 26" in post(admin, url("person_duplicates"), apart=",".join(map(str, range(1, 40)))).text
 
 
 # ---------------------------------------------------------------- many at once
@@ -425,7 +441,7 @@ def test_the_list_of_people_has_one_order_only(admin):
     assert [one.pk for one in shown] == [one.pk for one in people[::-1]]
 
 
-@pytest.mark.parametrize("sizes", [(0, 100, 10), (1, 1, 10), (2, 5, 10), (1, 5, 2), (20_000, 100, 10_000)])
+@pytest.mark.parametrize("sizes", [(0, 100, 10), (1, 1, 10), (2, 5, 10), (1, 5, 2), (1, 5, 0), (500, 10, 1_000)])
 def test_a_search_finds_the_same_whichever_way_it_goes(db, monkeypatch, sizes):
     for name, size in zip(("NEAREST", "ENOUGH", "NAMED"), sizes, strict=True):
         monkeypatch.setattr(querysets, name, size)

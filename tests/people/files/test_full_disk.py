@@ -58,7 +58,7 @@ def test_an_export_that_does_not_fit_fails_and_leaves_nothing(disk, large):
     export_jobs.enqueue(job)
     export_jobs.run(job.pk)
     job.refresh_from_db()
-    assert (job.state, job.error) == (Export.State.FAILED, "No space left on device")
+    assert (job.state, job.problem) == (Export.State.FAILED, "No space left on device")
     assert not list(export_jobs.folder().iterdir())
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models import Activity
-from activities.types.drafts import FieldSpec
+from activities.types.definition import FieldSpec
 from people.core.errors import RejectedError
 from people.datatypes import file_formats, formulas
 from people.datatypes.file_formats import Convention, DateOrder

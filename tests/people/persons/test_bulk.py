@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import F
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from people import tasks
+from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
 from people.lists import static_lists
 from people.models import BulkAction, BulkPart, Person, StaticListMember
@@ -39,9 +41,9 @@ def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_pa
     action = bulk.start("add_to_list", [*ids, ids[0], 999_999], vera, seeds)
     assert found(action) == ("running", 0, 0, 0) and action.total == 6
     assert bulk._step(action.pk)
-    assert found(action) == ("running", 2, 1, 33) and not bulk.interrupted()
+    assert found(action) == ("running", 2, 1, 33) and not job_model.left(BulkAction)
     BulkAction.objects.update(progressed_at=F("progressed_at") - timedelta(minutes=6))
-    assert bulk.interrupted() == [action.pk]
+    assert job_model.left(BulkAction) == [action.pk]
     bulk.run(action.pk)
     assert found(action) == ("done", 6, 4, 100) and not BulkPart.objects.exists()
     assert StaticListMember.objects.count() == 5
@@ -52,7 +54,7 @@ def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_pa
     assert StaticListMember.objects.count() == 3
 
 
-def test_a_killed_action_whose_work_fails_again_keeps_no_other_from_going_on(vera):
+def test_a_killed_action_that_cannot_be_taken_up_keeps_no_other_from_going_on(vera):
     actions = [bulk.start("delete", [person().pk], vera) for _ in range(3)]
     BulkAction.objects.update(progressed_at=F("progressed_at") - timedelta(minutes=6))
     first = min(action.pk for action in actions)
@@ -63,9 +65,11 @@ def test_a_killed_action_whose_work_fails_again_keeps_no_other_from_going_on(ver
             f" when (new.id = {first}) execute function pg_temp.refuse()"
         )
     with pytest.raises(ExceptionGroup) as raised:
-        tasks.go_on_in_bulk(0)
+        tasks.go_on(0)
     assert [str(error).splitlines()[0] for error in raised.value.exceptions] == ["not this one"]
-    assert [found(action)[0] for action in actions] == ["running", "done", "done"]
+    queued = ProcrastinateJob.objects.filter(task_name="people.run_bulk_action", queueing_lock__isnull=False)
+    assert [job.args["action_id"] for job in queued.order_by("pk")] == [action.pk for action in actions[1:]]
+    assert job_model.left(BulkAction) == [first]
 
 
 def test_people_are_deleted_and_restored(vera):

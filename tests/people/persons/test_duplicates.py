@@ -1,8 +1,12 @@
 """People who may be the same."""
 
-import pytest
+from datetime import timedelta
 
-from people.models import DuplicateGroup, Person
+import pytest
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person
 from people.persons import deletion, duplicates, upsert
 from people.privacy import erasure
 from tests.factories import MARKETO, person
@@ -56,3 +60,28 @@ def test_an_erased_person_is_in_no_group():
     duplicates.search()
     erasure.erase(ids[:1], None, MARKETO)
     assert DuplicateGroup.objects.get().person_ids == ids[1:]
+
+
+def test_who_was_told_apart_is_not_suspected_again():
+    ids = twins(email="twins@example.com", first_name="Ann", last_name="Lee", company="Acme")
+    third = person(first_name="ann", last_name="lee", company="acme").pk
+    duplicates.search()
+    assert duplicates.counts() == {"email": 1, "phone": 0, "name": 1}
+    assert duplicates.tell_apart(ids, None) == 1
+    assert duplicates.counts() == {"email": 0, "phone": 0, "name": 1}  # the third may still be one of them
+    assert [one.person.pk for one in duplicates.of_person(Person.objects.get(pk=ids[1]))] == [third]
+    assert duplicates.search() == 1
+    assert duplicates.tell_apart([third, *ids], None) == 3 and duplicates.search() == 0
+    assert DifferentPeople.objects.count() == 3
+    erasure.erase(ids[:1], None, MARKETO)
+    assert DifferentPeople.objects.count() == 1
+
+
+def test_a_search_is_queued_by_itself_when_the_last_one_is_old():
+    assert duplicates.last_search(None).asked_at and ProcrastinateJob.objects.count() == 1
+    duplicates.last_search(None)
+    assert ProcrastinateJob.objects.count() == 1
+    duplicates.search()
+    assert duplicates.last_search(None).asked_at is None
+    DuplicateSearch.objects.update(done_at=timezone.now() - duplicates.STALE - timedelta(hours=1))
+    assert duplicates.last_search(None).asked_at

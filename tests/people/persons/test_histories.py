@@ -26,6 +26,7 @@ from people.lists import static_lists
 from people.models import Person, PersonDeletion, PersonField, PersonKey, PersonMerge, StaticListMember
 from people.persons import deletion, upsert
 from people.persons import merge as person_merge
+from people.persons import size as person_size
 from people.privacy import erasure
 from people.privacy import search as privacy_search
 from tests.factories import MARKETO, activity, approved_type, recorded
@@ -217,6 +218,10 @@ class World(RuleBasedStateMachine):
 
     @precondition(lambda self: self.stack)
     @rule()
+    def counts_are_added_up(self):
+        person_size.add_up()
+
+    @rule()
     def undo_latest(self):
         standing = [number for number in self.stack if not self.merges[number].undone]
         if standing:
@@ -302,6 +307,7 @@ class World(RuleBasedStateMachine):
             one = self.people[person.pk]
             found = {"first_name": person.first_name, "city": person.city, "number": person.fields.get("number")}
             assert (person.state, person.merged_into_id, found) == (one.state, one.winner, one.values)
+        assert person_size.size() == sum(one.state == "live" for one in self.people.values())
         members = {(pk, name) for pk, one in self.people.items() for name in one.lists}
         assert set(StaticListMember.objects.values_list("person_id", "static_list__name")) == members
         keys = {

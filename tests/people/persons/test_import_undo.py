@@ -286,3 +286,27 @@ def test_a_list_is_made_of_the_people_created(client, admin_user):
 
     bulk.run(BulkAction.objects.get().pk)
     assert static_lists.size(StaticList.objects.get()) == 2
+
+
+def test_whoever_imported_is_told_which_file_is_done(admin_user):
+    from people.core.notifications import Notice
+
+    imported("email,city\nbob@example.com,Rome\n", "people", PEOPLE, by=admin_user)
+    notice = Notice.objects.get(user=admin_user, kind="import_done")
+    assert "file.csv" in str(notice)
+    notice.parameters = {"number": 7}  # as a version before left it
+    assert "7" in str(notice)
+
+
+def test_links_lead_to_what_came_in_and_what_was_refused(client, admin_user):
+    client.force_login(admin_user)
+    job = imported(checks("ann") + "bob@example.com,soon,No. 2\n", by=admin_user)
+    page = client.get(f"/admin/people/import/{job.pk}/change/").content.decode()
+    for address in ("/admin/activities/activitytype/", f"/admin/people/import/{job.pk}/people/"):
+        assert address in page
+    refused = f"/admin/activities/refusedactivity/?channel__exact=4&origin_id__exact={job.pk}"
+    assert refused.replace("&", "&amp;") in page
+    assert client.get(refused).status_code == 200
+    assert "No. 2" not in client.get(refused.replace(f"={job.pk}", f"={job.pk + 1}")).content.decode()
+    upload = client.get("/admin/people/import/add/").content.decode()
+    assert "drop-zone.js" in upload and "data-drop" in upload

@@ -8,12 +8,14 @@ from django.urls import reverse
 from django.utils import translation
 
 from smartlists.campaigns import dispatcher
+from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, SmartCampaign, Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
+from smartlists.webhooks import headers as webhook_headers
 from tests.factories import approved_type, person
 from tests.query_budget import query_budget
 from tests.smartlists import rule_factories
@@ -78,6 +80,29 @@ def test_a_campaign_is_built_without_javascript(client, marketer):
     dispatcher.drain()
     results = client.get(at("results", made.pk)).content.decode()
     assert "Ann Lee" in results and "Add to the static list “VIPs”" in results and "Add 5 to Person Score" in results
+
+
+def test_a_step_offers_no_field_that_the_product_keeps_itself(client, marketer):
+    url = at("add")
+    form = form_of(client.get(url))
+    page = client.post(url, {**form, "do": "step_add:", "choice:step_add:": "change_field"}).content.decode()
+    offered = page[page.index('name="steps.0.field"') :].split("</select>")[0]
+    assert 'value="person_score"' in offered
+    assert 'value="created_at"' not in offered and 'value="updated_at"' not in offered
+
+
+def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client, marketer):
+    approved_type()
+    saved = draft(add_to(a_list()), name="Big cheques")
+    form = form_of(client.get(at("change", saved.pk)))
+    campaign_lifecycle.delete(saved, None)
+    assert client.post(at("panel", saved.pk), form).status_code == 200
+    form = pressed(client, at("change", saved.pk), form, "step_add:", **{"choice:step_add:": "wait"})
+    page = client.post(at("change", saved.pk), {**form, "do": "save", "description": "kept"})
+    assert "deleted while you were editing" in page.text and f'action="{at("add")}"' in page.text
+    assert client.post(at("add"), {**form_of(page), "do": "save"}).status_code == 302
+    made = SmartCampaign.objects.get()
+    assert made.description == "kept" and [step["do"] for step in made.definition["steps"]] == ["add_to_list", "wait"]
 
 
 def test_what_was_saved_comes_back_into_the_form(client, marketer):
@@ -183,12 +208,13 @@ def test_buttons_of_a_campaigns_life(client, marketer):
         client.post(at("do", made.pk, verb))
         made.refresh_from_db()
         assert made.state == state
-    client.post(at("do", made.pk, "copy"), {"name": "Welcome back"})
+    assert "Copy of Welcome" in client.get(at("duplicate", made.pk)).text
+    client.post(at("duplicate", made.pk), {"name": "Welcome back"})
     assert SmartCampaign.objects.filter(name="Welcome back", state="draft").exists()
     client.post(at("do", made.pk, "archive"))
-    client.post(at("do", made.pk, "delete"), {"confirm": "something else"})
+    client.post(at("remove", made.pk), {"confirm": "something else"})
     assert SmartCampaign.objects.filter(pk=made.pk).exists()
-    client.post(at("do", made.pk, "delete"), {"confirm": "Welcome"})
+    client.post(at("remove", made.pk), {"confirm": "Welcome"})
     assert not SmartCampaign.objects.filter(pk=made.pk).exists()
     assert client.get(at("do", made.pk, "pause")).status_code == 405
 
@@ -260,12 +286,15 @@ def test_viewers_look_and_do_not_touch(client, django_user_model):
     viewer = django_user_model.objects.create_user("vic", is_staff=True)
     viewer.groups.add(Group.objects.get(name="Viewer"))
     client.force_login(viewer)
-    for view in ("change", "results", "try", "settings"):
+    for view in ("change", "results", "try"):
         assert client.get(at(view, made.pk)).status_code == 200
     assert client.get(at("add")).status_code == 403
     assert client.post(at("change", made.pk), {"do": "save"}).status_code == 403
-    for verb in ("activate", "archive", "copy", "delete"):
-        assert client.post(at("do", made.pk, verb), {"name": "x", "confirm": made.name}).status_code == 403
+    for verb in ("activate", "archive"):
+        assert client.post(at("do", made.pk, verb)).status_code == 403
+    for view in ("duplicate", "remove"):
+        assert client.get(at(view, made.pk)).status_code == 403
+        assert client.post(at(view, made.pk), {"name": "x", "confirm": made.name}).status_code == 403
     made.refresh_from_db()
     assert made.state == "draft"
 
@@ -300,13 +329,17 @@ def test_webhooks_are_made_changed_and_sent_again(client, marketer):
     assert "one header a line" in client.post(add, typed).content.decode()
     page = client.post(add, typed | {"url": "https://example.com/", "headers": "X-Token: abc"}).content.decode()
     hook = Webhook.objects.get()
-    assert "whsec_" in page and hook.headers == {"X-Token": "abc"}
+    assert "whsec_" in page and webhook_headers.of(hook) == {"X-Token": "abc"}
     change = reverse("admin:smartlists_webhook_change", args=[hook.pk])
-    assert "whsec_" not in client.get(change).content.decode()
-    typed |= {"url": "https://example.com/b", "headers": "", "revision": "1"}
+    page = client.get(change).content.decode()
+    assert "whsec_" not in page and "X-Token: •••" in page
+    client.post(change, typed | {"url": "https://example.com/a", "headers": "X-Token: •••", "revision": "1"})
+    hook.refresh_from_db()
+    assert (hook.url, webhook_headers.of(hook)) == ("https://example.com/a", {"X-Token": "abc"})
+    typed |= {"url": "https://example.com/b", "headers": "", "revision": "2"}
     client.post(change, typed)
     hook.refresh_from_db()
-    assert (hook.url, hook.headers) == ("https://example.com/b", {})
+    assert (hook.url, webhook_headers.of(hook)) == ("https://example.com/b", {})
     approved_type()
     active({"do": "webhook", "webhook": hook.pk})
     happened(person().pk)

@@ -246,7 +246,7 @@ def test_a_list_in_use_stays_and_deleting_asks_for_its_name(admin, check):
 
 
 def test_a_retired_type_is_told_on_the_list(admin, check):
-    from activities.types import lifecycle
+    from people.definitions import lifecycle
 
     saved = list_editing.create("Everything", BIG, None)
     lifecycle.retire(check, None)

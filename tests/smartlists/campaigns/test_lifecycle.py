@@ -2,8 +2,8 @@
 
 import pytest
 
-from activities.types import drafts, lifecycle
 from people.core.errors import ConflictError, NotAllowedError, RejectedError
+from people.definitions import drafts, lifecycle
 from people.fields import editing as field_editing
 from people.lists import static_lists
 from people.models import PersonField

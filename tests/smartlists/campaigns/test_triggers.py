@@ -333,7 +333,7 @@ def test_without_campaigns_the_dispatcher_keeps_up_with_the_log():
 
 
 def test_a_retired_type_under_an_active_campaign_does_no_harm():
-    from activities.types import lifecycle
+    from people.definitions import lifecycle
 
     check = approved_type()
     made = active(add_to(a_list()))

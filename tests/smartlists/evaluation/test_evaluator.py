@@ -326,7 +326,7 @@ def test_too_slow_is_refused_and_the_transaction_goes_on(check, monkeypatch):
 
 
 def test_values_of_every_version_of_a_type_can_be_named(check):
-    from activities.types import drafts, lifecycle
+    from people.definitions import drafts, lifecycle
 
     (ann,) = people({})
     deposit(ann, branch="North")

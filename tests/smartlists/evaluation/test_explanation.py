@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from hypothesis import given
 
-from activities.types.drafts import FieldSpec
+from activities.types.definition import FieldSpec
 from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 from people.models import Person
@@ -143,10 +144,11 @@ def test_schedules_and_the_dead(spaniards):
     waiting = StoredEvaluation.objects.get()
     assert waiting.smart_list == hourly and waiting.state == "pending"
     assert stored_evaluations.due(timezone.now() + timedelta(minutes=61)) == [hourly]
-    StoredEvaluation.objects.update(state="running", started_at=timezone.now())
-    assert stored_evaluations.give_up_dead() == 0
-    assert stored_evaluations.give_up_dead(timezone.now() + timedelta(hours=1)) == 1
-    assert StoredEvaluation.objects.get().state == "failed"
+    StoredEvaluation.objects.update(state="running", progressed_at=timezone.now())
+    assert job_model.reclaim() == 0
+    assert job_model.reclaim(timezone.now() + timedelta(hours=1)) == 1
+    dead = StoredEvaluation.objects.get()
+    assert dead.state == "failed" and "ended" in dead.problem
 
 
 def test_old_evaluations_keep_their_counts_only(spaniards, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from hypothesis import given
 
-from activities.types import drafts, lifecycle
+from people.definitions import drafts, lifecycle
 from people.lists import static_lists
 from people.models import PersonField
 from smartlists.catalog import Catalogue

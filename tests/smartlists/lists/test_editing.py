@@ -8,10 +8,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle
 from people.core import references
 from people.core.errors import ConflictError, NotAllowedError, RejectedError
 from people.core.models import Folder
+from people.definitions import drafts, lifecycle
 from people.models import PersonField, StaticList
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList

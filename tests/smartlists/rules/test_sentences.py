@@ -64,10 +64,10 @@ SAMPLES = [
         'sequence "Deposited Check" then "Rated Film" where "Seen On" >= 2026-01-31 within 7 days'
         ' then not "Signed Up" within 1 day',
         "Has an activity “Deposited Check”; after that, within 7 days, an activity “Rated Film” where Seen On is on or "
-        "after Jan. 31, 2026; and after that for 1 day, which must be over, no activity “Signed Up”. "
+        "after 31 Jan 2026; and after that for 1 day, which must be over, no activity “Signed Up”. "
         "A day is 24 hours here.",
         "Tiene una actividad «Deposited Check»; después, en un plazo de 7 días, una actividad «Rated Film» en que Seen On "
-        "es 31 de enero de 2026 o posterior; y después, durante 1 día ya transcurridos, ninguna actividad «Signed Up». "
+        "es 31 ene 2026 o posterior; y después, durante 1 día ya transcurridos, ninguna actividad «Signed Up». "
         "Aquí un día son 24 horas.",
     ),
     (
@@ -95,9 +95,9 @@ SAMPLES = [
     ),
     (
         '"Created At" between 2026-01-01 and 2026-03-01T10:00:00Z',
-        "Created At is between Jan. 1, 2026 and March 1, 2026, 11 a.m., both included. People without a value for "
+        "Created At is between 1 Jan 2026 and 1 Mar 2026, 11:00, both included. People without a value for "
         "Created At are not included. " + MADRID,
-        "Fecha de creación está entre 1 de enero de 2026 y 1 de marzo de 2026 a las 11:00, ambos incluidos. No se incluye a "
+        "Fecha de creación está entre 1 ene 2026 y 1 mar 2026, 11:00, ambos incluidos. No se incluye a "
         "las personas sin valor en Fecha de creación. " + ES_MADRID,
     ),
     ('in static list "List 1"', "Is on the static list “List 1”.", "Está en la lista estática «List 1»."),

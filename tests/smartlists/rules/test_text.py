@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.models import ActivityType
-from activities.types import drafts, lifecycle
-from activities.types.drafts import FieldSpec
+from activities.types.definition import FieldSpec
 from people.core.errors import RejectedError
+from people.definitions import drafts, lifecycle
 from people.models import PersonField, StaticList
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules

@@ -11,7 +11,7 @@ import time_machine
 from django.core.management import call_command
 
 from activities.recording.rows import NewActivity
-from activities.types.drafts import FieldSpec
+from activities.types.definition import FieldSpec
 from people.core.errors import NotAllowedError, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery

@@ -225,12 +225,14 @@ def _import(world: World, token: str, type_id: int, rows: int) -> Sequence[str]:
 
 def _finish(world: World, reader: Reader) -> None:
     """Take up what killed processes left, as the worker does every minute, and read the log to its end."""
+    from people.core import job_model
     from people.files.imports import runner as import_runner
+    from people.models import Import
 
     world.wait_until_ready()
     deadline = time.monotonic() + BACKLOG_SECONDS
     while time.monotonic() < deadline:
-        for pk in import_runner.interrupted():
+        for pk in job_model.left(Import):
             import_runner.run(pk)
         if not _unfinished_imports() and not _unfinished_campaign():
             break

@@ -1,0 +1,36 @@
+"""The icon and the colour of a type: of the type, not of a version, so that they hold at once."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from activities import icons
+from activities.models import ActivityType
+from people.core import audit
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, bad_value
+from people.core.permissions import require
+
+EDIT = "activities.change_activitytype"
+
+
+@transaction.atomic
+def depict(activity_type: ActivityType, by: Any, icon: str, colour: int | None) -> None:
+    """Give the type an icon and a colour of the palette; empty and None: those that its name proposes.
+
+    Raises `RejectedError` for what is neither, and for a standard type.
+    """
+    require(by, EDIT)
+    if icon and not icons.is_icon(icon):
+        raise RejectedError(bad_value(Code.INVALID, _("one of the icons on offer"), icon, "icon"))
+    if colour is not None and not 0 <= colour < icons.COLOURS:
+        raise RejectedError(bad_value(Code.INVALID, _("a colour of the palette"), colour, "colour"))
+    held = ActivityType.objects.select_for_update(of=("self",)).get(pk=activity_type.pk)
+    if held.is_standard:
+        raise RejectedError(
+            Problem(Code.STANDARD_TYPE, _("Standard activity types belong to the product and never change."), ())
+        )
+    held.icon, held.colour = icon, colour
+    held.save(update_fields=["icon", "colour", "updated_at"])
+    audit.note(by, held, "changed", what="icon, colour")

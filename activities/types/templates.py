@@ -1,0 +1,77 @@
+"""Types that a team can begin with: names and fields of what happens in most businesses, in the reader's language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateField:
+    """A field as the wizard shows it; the API name follows from the name at saving."""
+
+    name: Any
+    data_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What the wizard is filled in with, and what it is good for."""
+
+    name: Any
+    description: Any
+    icon: str
+    fields: tuple[TemplateField, ...]  # the first one is primary
+
+
+_Field = TemplateField
+TEMPLATES: Mapping[str, Template] = {
+    "webinar": Template(
+        _("Attend Webinar"),
+        _("Somebody attended one of your webinars, live or recorded."),
+        "videocam",
+        (_Field(_("Webinar"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Live"), "boolean")),
+    ),
+    "event": Template(
+        _("Attend Event"),
+        _("Somebody came to an event of yours: a fair, a dinner, an open day."),
+        "event",
+        (_Field(_("Event"), "string"), _Field(_("City"), "string"), _Field(_("Guests"), "integer")),
+    ),
+    "purchase": Template(
+        _("Make Purchase"),
+        _("Somebody bought something: what, for how much, under which order."),
+        "shopping_cart",
+        (
+            _Field(_("Product"), "string"),
+            _Field(_("Amount"), "currency"),
+            _Field(_("Quantity"), "integer"),
+            _Field(_("Order number"), "string"),
+        ),
+    ),
+    "trial": Template(
+        _("Start Trial"),
+        _("Somebody began to try your product."),
+        "hourglass_top",
+        (_Field(_("Plan"), "string"), _Field(_("Days"), "integer"), _Field(_("Ends on"), "date")),
+    ),
+    "call": Template(
+        _("Have Call"),
+        _("Somebody of your team spoke with them on the phone."),
+        "call",
+        (_Field(_("Subject"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Outcome"), "string")),
+    ),
+    "support_case": Template(
+        _("Open Support Case"),
+        _("Somebody asked for help."),
+        "support_agent",
+        (_Field(_("Subject"), "string"), _Field(_("Priority"), "string"), _Field(_("Link to the case"), "link")),
+    ),
+    "course": Template(
+        _("Complete Course"),
+        _("Somebody completed a course or one of its parts."),
+        "school",
+        (_Field(_("Course"), "string"), _Field(_("Score"), "float"), _Field(_("Certificate"), "link")),
+    ),
+}

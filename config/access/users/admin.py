@@ -1,0 +1,232 @@
+"""The pages of users: who is here and in which role, inviting, changing, deactivating."""
+
+from copy import copy
+from functools import partial
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+
+from config.access.models import Invitation, User
+from config.access.sign_in import account, mfa, passwords
+from config.access.users import deactivation, editing, invitations, roles
+from config.access.users.forms import InvitationForm, UserForm
+from config.access.users.limits import is_within
+from people.core import audit
+from people.core.admin.base import PagesAdmin, number, require
+from people.core.errors import NotAllowedError, RejectedError
+
+PER_PAGE = 100
+
+
+class PasswordOfAnother(AdminPasswordChangeForm):
+    """A password that an administrator chooses for somebody, who has to change it at the next sign-in."""
+
+    def __init__(self, *args: Any, by: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.by = by
+
+    def save(self, commit: bool = True) -> Any:
+        if not self.cleaned_data["set_usable_password"]:
+            return super().save(commit)
+        passwords.change(self.user, self.cleaned_data["password1"], self.by)
+        return self.user
+
+
+@admin.register(User)
+class UserAdmin(PagesAdmin, DjangoUserAdmin):
+    """Django's admin of users serves the page of another's password and the history; the other pages are ours."""
+
+    form = UserChangeForm
+    list_filter = ()
+
+    search_fields = ("username", "first_name", "last_name", "email")
+    change_password_form = AdminPasswordChangeForm
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:user_id>/sign-in/", wrap(account.sign_in_of), name="access_user_sign_in"),
+            path("<int:pk>/deactivate/", wrap(self.deactivate_view), name="access_user_deactivate"),
+            path("<int:pk>/activate/", wrap(self.activate_view), name="access_user_activate"),
+            path("invitations/<int:pk>/", wrap(self.invitation_view), name="access_user_invitation"),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """People, neither programs nor the user as whom the product itself signs."""
+        return super().get_queryset(request).filter(is_api_only=False).exclude(username=audit.SYSTEM_USERNAME)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes, or sets the password of, somebody who may do more than they themselves."""
+        return super().has_change_permission(request, obj) and (obj is None or is_within(request.user, obj))
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        bound: Any = copy(self)
+        bound.change_password_form = partial(PasswordOfAnother, by=request.user)
+        bound.log_change = lambda *_entry: None  # the verb writes one
+        return super(UserAdmin, bound).user_change_password(request, *args, **options)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Who is here: invitations first, then users; `status=deactivated` shows those who are not any more."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        is_active = request.GET.get("status") != "deactivated"
+        asked = request.GET.get("q", "").replace("\0", "").strip()[:200]
+        found = self.get_queryset(request).filter(is_active=is_active).prefetch_related("groups")
+        for word in asked.split()[:10]:
+            found = found.filter(
+                Q(username__icontains=word)
+                | Q(first_name__icontains=word)
+                | Q(last_name__icontains=word)
+                | Q(email__icontains=word)
+            )
+        page = Paginator(found.order_by("first_name", "last_name", "username"), PER_PAGE).get_page(request.GET.get("p"))
+        secured = set(
+            Authenticator.objects.filter(user__in=[user.pk for user in page], type__in=mfa.FACTORS).values_list(
+                "user_id", flat=True
+            )
+        )
+        waiting = Invitation.objects.select_related("invited_by").prefetch_related("groups").order_by("-pk")
+        return self._page(
+            request,
+            "users",
+            _("Users"),
+            rows=[(user, _roles(user), user.pk in secured) for user in page],
+            page=page,
+            q=asked,
+            is_active=is_active,
+            invitations=[(one, _roles(one)) for one in waiting] if is_active and not asked and page.number == 1 else [],
+            may_invite=request.user.has_perm(invitations.INVITE),
+        )
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Invite somebody; the page after it shows the link, once."""
+        require(request, invitations.INVITE)
+        form = InvitationForm(request.POST or None, editor=request.user, initial={"role": "Marketer"})
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            try:
+                issued = invitations.invite(
+                    request.user, given["email"], form.groups, name=given["name"], language=request.LANGUAGE_CODE
+                )
+            except NotAllowedError:
+                raise PermissionDenied from None
+            except RejectedError as refusal:
+                form.show(refusal.problems)
+            else:
+                return self._issued(request, issued)
+        return self._page(request, "invite", _("Invite somebody"), form=form)
+
+    def invitation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One invitation: its link, the only time it is shown; resend or revoke it."""
+        require(request, invitations.INVITE)
+        found = get_object_or_404(Invitation.objects.prefetch_related("groups"), pk=pk)
+        if request.method == "POST" and "revoke" in request.POST:
+            done = _("Invitation revoked. Its link no longer works.")
+            self.tried(request, lambda: invitations.revoke(found, request.user), done)
+            return redirect("admin:access_user_changelist")
+        if request.method == "POST":
+            issued = self.tried(request, lambda: invitations.renew(found, request.user))
+            return self._issued(request, issued) if issued else redirect("admin:access_user_changelist")
+        return self._page(request, "invitation", _("Invitation"), invitation=found, roles=_roles(found))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        user = self._find(request, object_id)
+        may_change = self.has_change_permission(request, user)
+        if request.method == "POST" and not may_change:
+            raise PermissionDenied
+        form = UserForm(request.POST or None, user=user, editor=request.user)
+        if request.method == "POST" and form.is_valid():
+            given = {name: form.cleaned_data[name] for name in editing.FIELDS}
+            try:
+                editing.change(user, request.user, form.groups, **given)
+            except NotAllowedError:
+                raise PermissionDenied from None
+            messages.success(request, _("Saved."))
+            return redirect("admin:access_user_changelist")
+        return self._page(
+            request,
+            "user",
+            user.get_full_name() or user.get_username(),
+            form=form,
+            somebody=user,
+            roles=_roles(user),
+            may_change=may_change,
+            has_second_step=mfa.has(user),
+        )
+
+    def deactivate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say what deactivating does and ask who takes over; do it on POST."""
+        require(request, deactivation.CHANGE)
+        user = self._find(request, str(pk))
+        if request.method == "POST":
+            successor = User.objects.filter(pk=number(request.POST.get("successor", ""))).first()
+            done = _("Deactivated and signed out everywhere.")
+            if self.tried(request, lambda: deactivation.deactivate(user, successor, request.user), done) is not None:
+                return redirect("admin:access_user_changelist")
+        return self._page(
+            request,
+            "deactivate",
+            _("Deactivate %(name)s?") % {"name": user.get_full_name() or user.get_username()},
+            somebody=user,
+            owned=deactivation.owned_by(user),
+            successors=deactivation.successors(user)[:1000],
+        )
+
+    def activate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        require(request, deactivation.CHANGE)
+        user = self._find(request, str(pk))
+        if request.method == "POST":
+            self.tried(request, lambda: deactivation.activate(user, request.user), _("Active again."))
+        return redirect("admin:access_user_change", user.pk)
+
+    def _issued(self, request: HttpRequest, issued: invitations.Issued) -> HttpResponse:
+        """Send the link where e-mails can be sent, and show it: no session and no redirect keeps its token."""
+        address = f"{reverse('join')}?invitation={issued.token}"
+        link = request.build_absolute_uri(address)
+        is_sent = invitations.mail(issued, link)
+        return self._page(
+            request,
+            "invitation",
+            _("Invitation"),
+            invitation=issued.invitation,
+            roles=_roles(issued.invitation),
+            link=link,
+            is_sent=is_sent,
+        )
+
+    def _find(self, request: HttpRequest, object_id: str) -> Any:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        user = self.get_queryset(request).filter(pk=number(object_id)).first()
+        if user is None:
+            raise Http404
+        return user
+
+    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
+        shell = self.admin_site.each_context(request)
+        return render(request, f"access/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
+
+
+def _roles(holder: Any) -> list[str]:
+    """What somebody's roles, or those of an invitation, are called, the widest first."""
+    names = sorted((group.name for group in holder.groups.all()), key=_place)
+    full = [_("Full access")] if getattr(holder, "is_superuser", False) else []
+    return [*full, *(roles.name(name) for name in names)]
+
+
+def _place(name: str) -> tuple[int, str]:
+    known = [*roles.ROLES, roles.ADMINISTRATOR]
+    return (known.index(name) if name in known else len(known)), name

@@ -1,0 +1,101 @@
+"""Deactivating somebody: what they own goes to somebody else, and they are signed out everywhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+
+from activities.models import ActivityType
+from config.access.clients import editing as client_editing
+from config.access.models import ApiClient, User
+from config.access.sign_in import sessions
+from config.access.users import limits, role_audit
+from people.core.codes import Code
+from people.core.errors import NotAllowedError, Problem, RejectedError
+from people.core.permissions import require
+from people.definitions import lifecycle
+from people.lists import static_lists
+from people.models import StaticList
+from smartlists.lists import editing as list_editing
+from smartlists.models import SmartList
+
+CHANGE = "access.change_user"
+
+# what a user can own: the rows that are theirs, and the verb that makes one somebody else's
+OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, Any, Any], Any]]] = {
+    ActivityType: (
+        lambda owner: ActivityType.objects.filter(owner=owner, deleted_at=None),
+        lambda thing, owner, by: lifecycle.arrange(thing, by, thing.folder, owner),
+    ),
+    SmartList: (
+        lambda owner: SmartList.objects.filter(owner=owner),
+        lambda thing, owner, by: list_editing.arrange(thing, by, thing.folder, owner),
+    ),
+    StaticList: (
+        lambda owner: StaticList.objects.filter(owner=owner),
+        lambda thing, owner, by: static_lists.change(thing, by, owner=owner),
+    ),
+    ApiClient: (
+        lambda owner: ApiClient.objects.filter(user=owner, is_revoked=False),
+        lambda thing, owner, by: client_editing.hand_over(thing, owner, by),
+    ),
+}
+
+
+def owned_by(user: Any) -> list[tuple[str, int]]:
+    """What `user` owns, kind by kind with how many; kinds without any are left out."""
+    counts = [(str(model._meta.verbose_name_plural), rows(user).count()) for model, (rows, _verb) in OWNED.items()]
+    return [(name, count) for name, count in counts if count]
+
+
+def successors(user: Any) -> QuerySet[User]:
+    """Who can take over what `user` owns."""
+    active = User.objects.filter(is_active=True, is_api_only=False).exclude(pk=user.pk)
+    return active.order_by("first_name", "last_name", "username")
+
+
+@transaction.atomic
+def deactivate(user: Any, successor: Any, by: Any) -> int:
+    """Close the pages and APIs to `user` and make `successor` the owner of what is theirs; how much that was.
+
+    Raises `RejectedError` for oneself and for a missing successor, `NotAllowedError` for somebody who may do more than
+    `by`, or for a thing that `by` may not hand over.
+    """
+    _hold(user, by)
+    if by is not None and user.pk == by.pk:
+        raise RejectedError(Problem(Code.CONFLICT, _("You can't deactivate yourself. Ask another administrator."), ()))
+    things = [(thing, verb) for rows, verb in OWNED.values() for thing in rows(user)]
+    if things and (successor is None or not successors(user).filter(pk=successor.pk).exists()):
+        message = _("Choose who takes over what %(name)s owns.") % {"name": user.get_username()}
+        raise RejectedError(Problem(Code.MISSING_VALUE, message, ("successor",)))
+    for thing, verb in things:
+        verb(thing, successor, by)
+    _set_active(user, by, False)
+    sessions.end(user, by)
+    return len(things)
+
+
+@transaction.atomic
+def activate(user: Any, by: Any) -> None:
+    """Let `user` in again, with the roles they had."""
+    _hold(user, by)
+    _set_active(user, by, True)
+
+
+def _hold(user: Any, by: Any) -> None:
+    """Lock the row and ask for the rights."""
+    require(by, CHANGE)
+    User.objects.select_for_update().get(pk=user.pk)
+    if by is not None and not limits.is_within(by, user):
+        message = _("%(name)s may do more than you.") % {"name": user.get_username()}
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))
+
+
+def _set_active(user: Any, by: Any, is_active: bool) -> None:
+    before = {"is_active": user.is_active, "groups": user.groups.all(), "user_permissions": user.user_permissions.all()}
+    before = {name: list(value) if name != "is_active" else value for name, value in before.items()}
+    user.is_active = is_active
+    user.save(update_fields=["is_active"])
+    role_audit.note_changes(user, before, by)

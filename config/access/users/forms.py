@@ -1,0 +1,145 @@
+"""Forms of users: one role by radio, what comes besides it as boxes, and what is said of somebody."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.access.users import limits, roles
+from people.core.errors import Problem
+
+EXPORTER = "Exporter"
+# which of several roles the radio shows: the widest
+BREADTH = (roles.ADMINISTRATOR, "Marketer", "Approver", "Developer", "Type editor", "Viewer")
+OFFERED = ("Viewer", "Marketer", "Type editor", "Approver", "Developer", roles.ADMINISTRATOR)
+_INPUT = {"class": "ca-input"}
+
+
+class VerbForm(forms.Form):
+    """A form whose verb may refuse what the fields took."""
+
+    def show(self, problems: Iterable[Problem]) -> None:
+        """Put what a verb refused beside its field."""
+        for problem in problems:
+            place = str(problem.path[0]) if problem.path else None
+            self.add_error(place if place in self.fields else None, problem.message)
+
+
+class RolesForm(VerbForm):
+    """A role, and boxes for exporting, for a team's own groups, and for a second role that somebody has.
+
+    Only what the editor may give is offered; what somebody has beyond that stays as it is.
+    """
+
+    role = forms.ChoiceField(label=gettext_lazy("Role"), widget=forms.RadioSelect, required=False)
+    besides = forms.ModelMultipleChoiceField(
+        Group.objects.none(), label=gettext_lazy("Besides"), widget=forms.CheckboxSelectMultiple, required=False
+    )
+
+    def __init__(self, *args: Any, editor: Any, has: Iterable[Group] = (), **options: Any) -> None:
+        had = {group.name: group for group in has}
+        self.offered = {group.name: group for group in limits.roles_within(editor).order_by("name")}
+        role = next((name for name in BREADTH if name in had), "")
+        options["initial"] = {"role": role, "besides": [group.pk for name, group in had.items() if name != role]} | (
+            options.get("initial") or {}
+        )
+        super().__init__(*args, **options)
+        self.kept = [group for name, group in had.items() if name not in self.offered]
+        shown = [name for name in OFFERED if name in self.offered]
+        choices: list[Any] = [(name, roles.label(name)) for name in shown]
+        others = [name for name in self.offered if name not in OFFERED or (name in had and name != role)]
+        if any(name != EXPORTER for name in others) or (had and not role):
+            choices.append(("", _("No role: only what is ticked below")))
+        fields: Any = self.fields
+        fields["role"].choices = choices
+        fields["besides"].queryset = Group.objects.filter(name__in=others)
+        fields["besides"].label_from_instance = lambda group: (
+            _("May export people to files") if group.name == EXPORTER else roles.label(group.name)
+        )
+
+    @property
+    def groups(self) -> list[Group]:
+        """Every group that somebody has afterwards."""
+        chosen = {group.pk: group for group in [*self.kept, *self.cleaned_data["besides"]]}
+        role = self.offered.get(self.cleaned_data["role"])
+        return [*chosen.values(), *([role] if role is not None and role.pk not in chosen else [])]
+
+
+class InvitationForm(RolesForm):
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail"),
+        max_length=150,
+        widget=forms.EmailInput(attrs=_INPUT | {"autofocus": True, "autocomplete": "off"}),
+    )
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=150,
+        required=False,
+        help_text=gettext_lazy("Optional: they can enter it themselves."),
+        widget=forms.TextInput(attrs=_INPUT | {"autocomplete": "off"}),
+    )
+    field_order = ("email", "name", "role", "besides")
+
+
+class UserForm(RolesForm):
+    """What an administrator changes of somebody: names, address, language, zone and roles."""
+
+    username = forms.CharField(label=gettext_lazy("User name"), max_length=150, widget=forms.TextInput(attrs=_INPUT))
+    first_name = forms.CharField(
+        label=gettext_lazy("First name"), max_length=150, required=False, widget=forms.TextInput(attrs=_INPUT)
+    )
+    last_name = forms.CharField(
+        label=gettext_lazy("Last name"), max_length=150, required=False, widget=forms.TextInput(attrs=_INPUT)
+    )
+    email = forms.EmailField(label=gettext_lazy("E-mail"), required=False, widget=forms.EmailInput(attrs=_INPUT))
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        required=False,
+        choices=[("", gettext_lazy("As their browser asks")), *settings.LANGUAGES],
+        widget=forms.Select(attrs=_INPUT),
+    )
+    OWN = ("username", "first_name", "last_name", "email", "language")
+    field_order = (*OWN, "role", "besides")
+
+    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+        self.user = user
+        initial = {name: getattr(user, name) for name in self.OWN}
+        super().__init__(*args, has=list(user.groups.all()), initial=initial, **options)
+
+    def clean_username(self) -> str:
+        username = str(self.cleaned_data["username"]).strip()
+        users = get_user_model()
+        users.username_validator(username)
+        if users.objects.filter(username__iexact=username).exclude(pk=self.user.pk).exists():
+            raise ValidationError(_("There is a user of that name already."))
+        return username
+
+
+class JoiningForm(VerbForm):
+    """What somebody who was invited says: what they are called, and the password they choose."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Your name"),
+        max_length=150,
+        required=False,
+        widget=forms.TextInput(attrs=_INPUT | {"autocomplete": "name"}),
+    )
+    username = forms.CharField(
+        label=gettext_lazy("User name"),
+        max_length=150,
+        help_text=gettext_lazy("What you sign in with."),
+        widget=forms.TextInput(attrs=_INPUT | {"autocomplete": "username"}),
+    )
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        strip=False,
+        max_length=1000,
+        help_text=gettext_lazy("At least 12 characters."),
+        widget=forms.PasswordInput(attrs=_INPUT | {"autocomplete": "new-password", "autofocus": True}),
+    )

@@ -1,0 +1,130 @@
+"""Folders as the asset API sees them (§4): listed, read, and what lies in them. One system folder holds all others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import HttpResponse
+from django.utils import timezone
+
+from config.marketo.resources.assets import FIRST_FOLDER, ROOT, WORKSPACE, folder_of, folder_row
+from config.marketo.wire.endpoint import Call
+from config.marketo.wire.responses import MarketoError, asset_timestamp, assets
+from people.core import installation
+from people.core.models import Folder
+from people.models import StaticList
+from smartlists.models import SmartCampaign, SmartList
+
+VIEW = "people.view_staticlist"
+# [I] §4: without `maxDepth` a folder is listed with what is in it and in those
+DEPTH, MAX_DEPTH = 2, 20
+# what a folder can hold, by Marketo's word, with the right that shows it
+CONTENTS: Mapping[str, tuple[type[Model], str]] = {
+    "Static List": (StaticList, VIEW),
+    "Smart List": (SmartList, "smartlists.view_smartlist"),
+    "Smart Campaign": (SmartCampaign, "smartlists.view_smartcampaign"),
+}
+
+
+class Tree:
+    """Every folder with the path to it, read once; None stands for the system folder."""
+
+    def __init__(self) -> None:
+        self.folders = {folder.pk: folder for folder in Folder.objects.order_by("pk")}
+        self.inside: dict[int | None, list[int]] = {}
+        for folder in self.folders.values():
+            self.inside.setdefault(folder.parent_id, []).append(folder.pk)
+        self.since = asset_timestamp(installation.current().created_at or timezone.now())
+
+    def below(self, top: int | None, depth: int) -> list[int | None]:
+        """`top`, and what lies up to `depth` folders deep in it, each after the one that holds it."""
+        found: list[int | None] = [top]
+        level: list[int | None] = [top]
+        for _step in range(depth):
+            level = [pk for around in level for pk in self.inside.get(around, [])]
+            found += level
+        return found
+
+    def row(self, folder_id: int | None) -> dict[str, Any]:
+        """[I] §4: folders keep neither description nor dates here; the dates are the installation's first day."""
+        folder = self.folders.get(folder_id) if folder_id is not None else None
+        reference = folder_row(folder_id)
+        return {
+            "name": folder.name if folder else ROOT["name"],
+            "description": None,
+            "createdAt": self.since,
+            "updatedAt": self.since,
+            "url": None,
+            "folderId": reference,
+            "folderType": "List" if folder else "Zone",
+            "parent": folder_row(folder.parent_id) if folder else None,
+            "path": self._path(folder),
+            "isArchive": False,
+            "isSystem": folder is None,
+            "accessZoneId": 1,
+            "workspace": WORKSPACE,
+            "id": reference["id"],
+        }
+
+    def _path(self, folder: Folder | None) -> str:
+        names: list[str] = []
+        while folder is not None:
+            names.insert(0, folder.name)
+            folder = self.folders.get(folder.parent_id) if folder.parent_id else None
+        return "/".join(["", str(ROOT["name"]), *names])
+
+
+def all_folders(call: Call) -> HttpResponse:
+    """Folders from `root` down to `maxDepth`, a page at a time."""
+    call.require(VIEW)
+    offset, limit = call.parameters.window()
+    given = call.parameters.text("root")
+    top = folder_of(given) if given else None
+    depth = call.parameters.numbers("maxDepth")
+    tree = Tree()
+    found = tree.below(top.pk if top else None, min(depth[0], MAX_DEPTH) if depth else DEPTH)
+    return assets([tree.row(folder_id) for folder_id in found[offset : offset + limit]])
+
+
+def one(call: Call, folder_id: int) -> HttpResponse:
+    """[I] §4: an unknown id is a search that finds nothing."""
+    call.require(VIEW)
+    tree = Tree()
+    found = _id_of(folder_id)
+    return assets([tree.row(found)] if found is None or found in tree.folders else [])
+
+
+def by_name(call: Call) -> HttpResponse:
+    """The folder of the name, below `root` where that is given; of several the oldest."""
+    call.require(VIEW)
+    name, given = call.parameters.not_blank("name"), call.parameters.text("root")
+    top = folder_of(given) if given else None
+    tree = Tree()
+    found = [tree.row(folder_id) for folder_id in tree.below(top.pk if top else None, MAX_DEPTH)]
+    return assets(sorted((row for row in found if row["name"] == name), key=lambda row: row["id"])[:1])
+
+
+def contents(call: Call, folder_id: int) -> HttpResponse:
+    """The folders, lists and campaigns that lie in a folder, by kind and id, a page at a time."""
+    call.require(VIEW)
+    offset, limit = call.parameters.window()
+    inside, end = _id_of(folder_id), offset + limit
+    if inside is not None and not Folder.objects.filter(pk=inside).exists():
+        raise MarketoError("702", f"Folder not found for id {folder_id}")
+    rows: list[dict[str, Any]] = [
+        folder_row(pk)
+        for pk in _ids(Folder.objects.filter(parent=inside), end)  # None: is null
+    ]
+    for word, (model, right) in CONTENTS.items():
+        if call.user.has_perm(right):
+            rows += [{"id": pk, "type": word} for pk in _ids(model._default_manager.filter(folder=inside), end)]
+    return assets(rows[offset:end])
+
+
+def _ids(found: QuerySet[Any], limit: int) -> list[int]:
+    return list(found.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def _id_of(number: int) -> int | None:
+    """Our id of a folder by Marketo's; None: the system folder. Other numbers below the first are nobody's."""
+    return None if number == ROOT["id"] else min(number, 2**62) - FIRST_FOLDER

@@ -1,0 +1,55 @@
+"""Tables of reports: what the page shows and what the file says are the same cells."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.formats import localize
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: what the page shows, what the file says, and where it leads."""
+
+    shown: Any
+    raw: Any
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A figure above a chart: of a series over the whole period, an interval on average, and against the one before."""
+
+    label: str
+    count: str
+    average: str
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    headings: Sequence[Any]
+    rows: list[list[Cell]]
+    chart: str = ""
+    totals: Sequence[Total] = ()
+    meters: Sequence[float] = ()  # per row, in percent
+    words: Sequence[int] = (0,)  # the columns that are no numbers
+
+
+def text(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
+    return Cell(value or otherwise, value or "", url)
+
+
+def number(value: Any) -> Cell:
+    return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value)
+
+
+def share(percent: float | None) -> Cell:
+    return Cell("" if percent is None else f"{localize(percent)} %", "" if percent is None else percent)
+
+
+def shares(counts: Iterable[int]) -> list[float]:
+    """Each count in percent of the greatest."""
+    found = list(counts)
+    most = max(found, default=0)
+    return [round(100 * count / most, 1) if most else 0 for count in found]

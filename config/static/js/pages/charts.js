@@ -1,0 +1,4 @@
+// Pages with charts.
+import { drawCharts } from "../parts/chart.js";
+
+drawCharts(document);

@@ -1,0 +1,15 @@
+// What every page of the product needs.
+import { enableCopying } from "../parts/copy-buttons.js";
+import { saveDraggedOrder } from "../parts/dragged-rows.js";
+import { restoreFocus } from "../parts/focus.js";
+import { closeMenus } from "../parts/menus.js";
+import { proposeNames } from "../parts/proposed-names.js";
+import { guardUnsavedChanges } from "../parts/unsaved-changes.js";
+
+closeMenus();
+enableCopying();
+saveDraggedOrder();
+guardUnsavedChanges();
+proposeNames(document);
+document.addEventListener("htmx:load", (event) => proposeNames(event.target));
+document.addEventListener("DOMContentLoaded", restoreFocus); // the theme shows the page only then

@@ -1,0 +1,110 @@
+"""What stands beside a person's timeline: facts to edit in place, lists and notes. Parts of a page, loaded after it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from people.admin.forms import ValuesForm, label_of, shown
+from people.core.admin.base import PagesAdmin, number, require, said, source_of
+from people.core.errors import RejectedError
+from people.datatypes.keys import MAX_ID
+from people.fields import catalog
+from people.models import Person, PersonNote
+from people.notes import notebook
+from people.persons import upsert
+
+FACTS = 8  # shown at once; the others unfold
+LISTS = 20
+VIEW = "people.view_person"
+
+
+def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+    return [
+        ("<int:pk>/about/", about, "about"),
+        ("<int:pk>/about/<str:name>/", fact, "fact"),
+        ("<int:pk>/notes/", notes, "notes"),
+    ]
+
+
+def about(request: HttpRequest, pk: int) -> HttpResponse:
+    """Facts, lists and notes of one person."""
+    return _about(request, _person(request, pk))
+
+
+def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
+    """One field in place: its input, and on POST the facts with the new value, or the input with what is wrong."""
+    person = _person(request, pk)
+    require(request, notebook.CHANGE)
+    form = ValuesForm(request.POST or None, person)
+    if name not in {row.api_name for row in form.rows}:
+        raise Http404
+    if request.method == "POST" and form.is_valid():
+        given = {key: value for key, value in form.changes.items() if key == name}
+        try:
+            seen = form.cleaned_data["seen_revision"]
+            outcome = upsert.update(person, given, source_of(request), seen, zone=timezone.get_current_timezone())
+            problems = outcome.problems
+        except RejectedError as refusal:
+            problems = refusal.problems
+        if not problems:
+            return _about(request, _person(request, pk), name)
+        form.show(problems)
+    if "HX-Request" not in request.headers:
+        return redirect("admin:people_person_change", pk)
+    return render(request, "people/_fact_form.html", {"person": person, "form": form, "field": form[name]})
+
+
+def notes(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write a note, or delete the one that `delete` names."""
+    person = _person(request, pk)
+    require(request, notebook.CHANGE)
+    problem = ""
+    if request.method == "POST":
+        try:
+            if "delete" in request.POST:
+                found = PersonNote.objects.filter(person=person, pk=number(request.POST["delete"])).first()
+                if found is not None:
+                    notebook.delete(found, request.user)
+            else:
+                notebook.add(person, request.POST.get("text", ""), request.user)
+        except RejectedError as refusal:
+            problem = said(refusal.problems[0])
+    if "HX-Request" in request.headers:
+        return _about(request, person, problem=problem)
+    if problem:
+        messages.error(request, problem)
+    return redirect("admin:activities_timeline", pk)
+
+
+def _about(request: HttpRequest, person: Person, changed: str = "", problem: str = "") -> HttpResponse:
+    known = catalog.catalogue()
+    form = ValuesForm(None, person)
+    rows = [(row, shown(catalog.value_of(person, known[row.api_name]))) for row in form.rows if row.api_name in known]
+    facts = [(row.api_name, label_of(row), value) for row, value in rows]
+    members = person.list_memberships.select_related("static_list").order_by("static_list__name")
+    context = {
+        "person": person,
+        "facts": [one for one in facts if one[2] is not None][:FACTS],
+        "more_facts": [one for one in facts if one[2] is not None][FACTS:],
+        "empty_facts": [one for one in facts if one[2] is None],
+        "members": members[:LISTS],
+        "notes": notebook.latest(person),
+        "changed": changed,
+        "problem": problem,
+        "may_change": request.user.has_perm(notebook.CHANGE),
+        "most": notebook.MAX_CHARACTERS,
+    }
+    if "HX-Request" in request.headers:
+        return render(request, "people/_about.html", context)
+    return redirect("admin:people_person_change", person.pk)
+
+
+def _person(request: HttpRequest, pk: int) -> Person:
+    require(request, VIEW)
+    person = Person.objects.live().filter(pk=pk).first() if pk <= MAX_ID else None
+    if person is None:
+        raise Http404
+    return person

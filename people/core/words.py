@@ -1,0 +1,123 @@
+"""Search boxes: every word that is typed begins a word of what is searched, case and accents aside.
+
+A text is folded (NFKD, combining marks dropped, lower case, a few letters such as ø and ß spelled with plain ones) and
+cut into words at spaces and punctuation: `lucia.garcia@x.com` has the words lucia, garcia, x and com. The SQL function
+`search_words` (migration people 0016) does the same with the columns of a row; a test holds the two together.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.postgres.search import SearchVectorField
+from django.db.models import BooleanField, F, Func, Value
+from django.db.models.functions import Coalesce
+
+MAX_LENGTH = 255  # characters of a search that are read
+MAX_WORDS = 10
+LONGEST_WORD = 64  # characters of a word that count
+MOST_TEXT = 2_000  # characters of a row that are searched
+
+_MARKS = re.compile("[\u0300-\u036f]+")
+_SPELLED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ς": "σ", "ß": "ss", "æ": "ae", "œ": "oe"}
+)
+# what stands between words; NUL and lone surrogates never get to the database
+_BETWEEN = re.compile(
+    "[\u0000-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u00d7\u00f7\u02b0-\u02ff\u2000-\u206f\u20a0-\u20cf"
+    "\u2190-\u23ff\u2500-\u257f\u3000-\u303f\ud800-\udfff]+"
+)
+_APOSTROPHES = re.compile("['\u2018\u2019\u02bc]")
+
+
+def folded(text: str) -> str:
+    """`text` without case, accents and other marks."""
+    if text.isascii():
+        return text.lower()
+    plain = _MARKS.sub("", unicodedata.normalize("NFKD", text))
+    return "".join([character.lower()[:1] for character in plain]).translate(_SPELLED)
+
+
+def words_of(text: str) -> set[str]:
+    """The words by which `text` is found; `O'Brien` is found by o, brien and obrien."""
+    plain = folded(text[:MOST_TEXT])
+    texts = [plain, _APOSTROPHES.sub("", plain)] if _APOSTROPHES.search(plain) else [plain]
+    return {word[:LONGEST_WORD] for part in texts for word in _BETWEEN.split(part) if word}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a search looks for: all of `words`, those in `whole` as they are, the others as beginnings.
+
+    Nothing has no words, as a search of punctuation alone does.
+    """
+
+    words: Sequence[str]
+    whole: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, text: str) -> "Wanted | None":
+        """What somebody typed; None for blanks, which ask for everything.
+
+        Within a term such as `ana@x.com` only the last word may go on: whoever types `ana@` has written ana out.
+        """
+        text = text.replace("\0", " ")[:MAX_LENGTH].strip()
+        if not text:
+            return None
+        words: list[str] = []
+        whole: set[str] = set()
+        for term in text.split():
+            parts = [part[:LONGEST_WORD] for part in _BETWEEN.split(folded(term))]
+            whole.update(part for part in parts[:-1] if part)
+            words += [part for part in parts if part]
+        words = list(dict.fromkeys(words))[:MAX_WORDS]
+        return cls(words, frozenset(whole.intersection(words)))
+
+    def is_in(self, *texts: str) -> bool:
+        """Whether the texts together have a word for each that is wanted."""
+        known = words_of(" ".join(texts))
+        return bool(self.words) and all(
+            word in known if word in self.whole else any(other.startswith(word) for other in known)
+            for word in self.words
+        )
+
+    @property
+    def query(self) -> str:
+        """As text of a PostgreSQL `tsquery`. Words hold neither quotes nor backslashes, which stand between words."""
+        return " & ".join(f"'{word}'" if word in self.whole else f"'{word}':*" for word in self.words)
+
+
+class SearchWords(Func):
+    """The words of some columns of text, as `search_words` cuts them."""
+
+    function = "search_words"
+    arg_joiner = " || ' ' || "
+    output_field = SearchVectorField()
+
+    def __init__(self, *columns: Any) -> None:
+        super().__init__(*(Coalesce(F(one) if isinstance(one, str) else one, Value("")) for one in columns))
+
+
+class _Has(Func):
+    template = "(%(expressions)s)"
+    arg_joiner = " @@ "
+    output_field = BooleanField()
+    conditional = True
+
+
+def with_words(rows: Any, text: str, words: Any) -> Any:
+    """Those of `rows` whose `words` (an expression of type tsvector) have what `text` asks for; all for blanks."""
+    wanted = Wanted.of(text)
+    if wanted is None:
+        return rows
+    if not wanted.words:
+        return rows.none()
+    query = Func(Value(wanted.query), template="(%(expressions)s)::tsquery", output_field=SearchVectorField())
+    return rows.filter(_Has(words, query))
+
+
+def search(rows: Any, text: str, *columns: Any) -> Any:
+    """Those of `rows` whose `columns` (names or expressions of text) have every word of `text`: for small tables."""
+    return with_words(rows, text, SearchWords(*columns))

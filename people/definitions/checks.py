@@ -1,0 +1,140 @@
+"""What may stand in a draft: its names and its fields, checked as the database would."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from people.core.codes import Code
+from people.core.errors import Path, Problem, bad_value
+from people.datatypes.naming import MAX_NAME, name_key
+from people.datatypes.parsing import BadValueError
+from people.datatypes.registry import BY_NAME
+from people.definitions.kinds import MAX_FIELDS, DefinitionKind, FieldSpec, NameSpec
+from people.definitions.models import Definition
+
+API_NAME = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
+
+
+def api_name_problems(api_name: str, path: Path) -> list[Problem]:
+    if not api_name:
+        return [Problem(Code.MISSING_VALUE, _("An API name is needed."), path)]
+    if len(api_name) > MAX_NAME or not API_NAME.fullmatch(api_name):
+        message = _("An API name has letters, digits and underscores, at least one letter and at most 255 characters.")
+        return [Problem(Code.BAD_NAME, message, path)]
+    return []
+
+
+def new_api_name_problems(kind: DefinitionKind[Any], api_name: str) -> list[Problem]:
+    problems = api_name_problems(api_name, ("api_name",))
+    if not problems and kind.model._default_manager.filter(api_name=api_name).exists():
+        problems.append(_taken(api_name))
+    return problems
+
+
+def rename_problems(kind: DefinitionKind[Any], definition: Definition, api_name: str) -> list[Problem]:
+    if api_name == definition.api_name:
+        return []
+    if definition.live_id is not None:
+        return [Problem(Code.LOCKED_API_NAME, _("The API name is fixed since the first approval."), ("api_name",))]
+    return new_api_name_problems(kind, api_name)
+
+
+def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Definition | None) -> list[Problem]:
+    """What keeps `definition` (None: a new one) from being called so, its API name aside."""
+    problems = _description_problems(names.description, ("description",))
+    for column in kind.unique_names:
+        name = getattr(names, column)
+        faults = _text_problems(name, (column,))
+        if not faults and column == "name" and not _is_plain(name):
+            message = _("A name has letters, digits, blanks and underscores, and at least one letter.")
+            faults = [Problem(Code.BAD_NAME, message, (column,))]
+        problems += faults or _clash(kind, column, name, definition)
+    return problems
+
+
+def field_problems(
+    kind: DefinitionKind[Any], fields: Sequence[FieldSpec], definition: Definition | None
+) -> list[Problem]:
+    """What keeps `fields` from being those of the draft of `definition` (None: a new one)."""
+    problems: list[Problem] = []
+    limit = kind.field_limit() or MAX_FIELDS
+    if sum(field.is_counted for field in fields) > limit:
+        message = str(kind.sentences.too_many_fields) % {"limit": limit}
+        problems.append(Problem(Code.TOO_MANY_FIELDS, message, ("fields",)))
+    problems += kind.check_fields(fields, definition)
+    known, seen = kind.data_types, set[str]()
+    for field in fields:
+        path = ("fields", field.api_name)
+        problems += api_name_problems(field.api_name, path) + _text_problems(field.name, path)
+        problems += _description_problems(field.description, path)
+        if field.data_type not in known:
+            problems.append(_unknown_data_type(field, ", ".join(known)))
+        for key in {field.api_name, f"name:{name_key(field.name)}"}:
+            if key in seen:
+                message = _("Two fields share the name '%(name)s'.") % {"name": field.name}
+                problems.append(Problem(Code.GIVEN_TWICE, message, path))
+            seen.add(key)
+    return problems + (_locked_problems(fields, definition) if definition else [])
+
+
+def _taken(api_name: str) -> Problem:
+    message = _("The API name %(name)s is taken, for ever if its type was approved once.") % {"name": api_name}
+    return Problem(Code.API_NAME_TAKEN, message, ("api_name",))
+
+
+def _text_problems(text: str, path: Path) -> list[Problem]:
+    if not text.strip():
+        return [Problem(Code.MISSING_VALUE, _("A name is needed."), path)]
+    if len(text) > MAX_NAME:
+        return [Problem(Code.TOO_LONG, _("A name has at most 255 characters."), path)]
+    if not text.isprintable():
+        return [Problem(Code.BAD_NAME, _("A name has no line breaks or control characters."), path)]
+    return []
+
+
+def _description_problems(text: str, path: Path) -> list[Problem]:
+    """Any text that can be stored, line breaks included."""
+    try:
+        BY_NAME["text"].parse(text, UTC)
+    except BadValueError as error:
+        return [bad_value(error.code, error.expected, text, *path)]
+    return []
+
+
+def _is_plain(name: str) -> bool:
+    return any(letter.isalpha() for letter in name) and all(letter.isalnum() or letter in " _" for letter in name)
+
+
+def _clash(kind: DefinitionKind[Any], column: str, name: str, definition: Definition | None) -> list[Problem]:
+    others = kind.model._default_manager.filter(names__kind=column, names__key=name_key(name))
+    if definition is not None:
+        others = others.exclude(pk=definition.pk)
+    other = others.first()
+    if other is None:
+        return []
+    message = str(kind.sentences.name_taken) % {"name": name, "other": other.api_name}
+    return [Problem(Code.NAME_TAKEN, message, (column,))]
+
+
+def _unknown_data_type(field: FieldSpec, known: str) -> Problem:
+    message = _("'%(type)s' is not a data type; there are %(known)s.") % {"type": field.data_type, "known": known}
+    return Problem(Code.UNKNOWN_DATA_TYPE, message, ("fields", field.api_name), known, field.data_type)
+
+
+def _locked_problems(fields: Sequence[FieldSpec], definition: Definition) -> list[Problem]:
+    """What the first approval of each field fixed for ever, also after the field was removed."""
+    fixed = dict(definition.approved_fields.values_list("api_name", "data_type"))
+    problems = []
+    for field in fields:
+        data_type = fixed.get(field.api_name, field.data_type)
+        if data_type != field.data_type:
+            message = _("The data type of %(name)s is fixed since its first approval: %(type)s.") % {
+                "name": field.api_name,
+                "type": BY_NAME[data_type].label,
+            }
+            path = ("fields", field.api_name)
+            problems.append(Problem(Code.LOCKED_DATA_TYPE, message, path, data_type, field.data_type))
+    return problems

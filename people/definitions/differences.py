@@ -1,0 +1,66 @@
+"""What changes from one version to the next, in words; and what approving a draft would take away or fix."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from people.datatypes.registry import BY_NAME
+from people.definitions.kinds import kind_of
+from people.definitions.models import DefinedField, Definition, Version
+
+
+def between(old: Version | None, new: Version) -> list[str]:
+    """Sentences, one a difference: "Amount: description changed", "Branch (Text) added"."""
+    return [*_names(old, new), *_fields(old, new)]
+
+
+def removed_fields(definition: Definition) -> list[Any]:
+    """The approved fields that the draft no longer has: approving takes them out of filters."""
+    if definition.live is None or definition.draft is None:
+        return []
+    gone = definition.live.fields.exclude(api_name__in=definition.draft.fields.values("api_name"))
+    return list(definition.approved_fields.filter(api_name__in=gone.values("api_name")))
+
+
+def newly_fixed_fields(definition: Definition) -> list[Any]:
+    """The draft's fields that no version had before: approval fixes their API names and data types."""
+    if definition.draft is None:
+        return []
+    known = set(definition.approved_fields.values_list("api_name", flat=True))
+    return [field for field in definition.draft.fields.all() if field.api_name not in known]
+
+
+def _names(old: Version | None, new: Version) -> Iterator[str]:
+    for column in kind_of(new).texts if old is not None else ():
+        before, after = getattr(old, column), getattr(new, column)
+        if before != after:
+            label = capfirst(new._meta.get_field(column).verbose_name)  # type: ignore[union-attr]
+            yield _("%(what)s: “%(before)s” becomes “%(after)s”") % {"what": label, "before": before, "after": after}
+
+
+def _fields(old: Version | None, new: Version) -> Iterator[str]:
+    before = {field.api_name: field for field in old.fields.all()} if old else {}
+    after = {field.api_name: field for field in new.fields.all()}
+    for api_name, field in after.items():
+        if api_name not in before:
+            yield _("%(field)s (%(type)s) added") % {"field": field.name, "type": _type(field)}
+        else:
+            yield from _field(before[api_name], field)
+    for api_name in before:
+        if api_name not in after:
+            yield str(kind_of(new).sentences.field_removed) % {"field": before[api_name].name}
+
+
+def _field(old: DefinedField, new: DefinedField) -> Iterator[str]:
+    if old.name != new.name:
+        yield _("%(field)s: name becomes “%(name)s”") % {"field": old.name, "name": new.name}
+    if old.data_type != new.data_type:
+        yield _("%(field)s: data type becomes %(type)s") % {"field": new.name, "type": _type(new)}
+    if old.description != new.description:
+        yield _("%(field)s: description changed") % {"field": new.name}
+
+
+def _type(field: DefinedField) -> str:
+    return str(BY_NAME[field.data_type].label)

@@ -1,0 +1,129 @@
+"""Kinds of definitions: what the life cycle has to know of activity types, and of whatever is defined like them.
+
+A kind is registered once, when its app starts. The verbs take a definition and find its kind by its model.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Generic, Protocol, TypeVar
+
+from django.db.models import Model
+from django.utils.functional import Promise
+
+from people.core.db import locks
+from people.core.errors import Problem
+from people.definitions.models import Definition
+
+MAX_FIELDS = 500  # a guard against runaway programs
+
+D = TypeVar("D", bound=Definition)
+
+
+class NameSpec(Protocol):
+    """What a definition is called: a dataclass of `api_name` and of columns that its versions have."""
+
+    @property
+    def api_name(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field as an editor wants it. A kind whose fields have further columns extends it by their names."""
+
+    api_name: str
+    name: str
+    data_type: str = "string"
+    description: str = ""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the kind's limit of fields counts this one."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """What is said in the words of the kind."""
+
+    gone: str | Promise  # it does not exist any more
+    not_deleted: str | Promise
+    name_taken: str | Promise  # with %(name)s and the API name of the %(other)s
+    too_many: str | Promise  # definitions; with %(limit)s
+    too_many_fields: str | Promise  # with %(limit)s
+    field_removed: str | Promise  # what approving that does; with the name of the %(field)s
+
+
+def _nothing(*_arguments: Any) -> Any:
+    return ()
+
+
+@dataclass(frozen=True, eq=False)
+class DefinitionKind(Generic[D]):
+    """One kind of definitions."""
+
+    model: type[D]
+    names: Callable[..., NameSpec]  # the dataclass
+    field: Callable[..., FieldSpec]  # the dataclass
+    # who writes rows of a definition shares the lock of its id; what decides whether, or how, they are written takes it
+    # alone; 0 is held by those who give names
+    lock: locks.Space
+    page: str  # the name of the address that shows one
+    sentences: Sentences
+    unique_names: Sequence[str] = ("name",)  # columns of versions of which no two definitions share a value
+    limit: Callable[[], int | None] = lambda: None  # of definitions
+    field_limit: Callable[[], int | None] = lambda: None
+    # what else is wrong with fields, of a new definition (None) or a present one
+    check_fields: Callable[[Sequence[Any], D | None], Sequence[Problem]] = _nothing
+    refuse_change: Callable[[D], Any] = _nothing  # raises `RejectedError` for a definition that nobody may change
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns of a version that say what the definition is called."""
+        return [column.name for column in fields(self.names) if column.name != "api_name"]  # type: ignore[arg-type]
+
+    @property
+    def field_columns(self) -> list[str]:
+        """The columns of a field that an editor writes."""
+        return [column.name for column in fields(self.field)]  # type: ignore[arg-type]
+
+    @property
+    def versions(self) -> type[Model]:
+        return self._related(self.model, "versions")
+
+    @property
+    def data_types(self) -> dict[str, Any]:
+        """The data types that fields can have, with their labels."""
+        column: Any = self._related(self.versions, "fields")._meta.get_field("data_type")
+        return dict(column.flatchoices)
+
+    def right(self, action: str) -> str:
+        """The right to "add", "change", "approve" or "delete" definitions of this kind."""
+        options = self.model._meta
+        return f"{options.app_label}.{action}_{options.model_name}"
+
+    @staticmethod
+    def _related(model: type[Model], name: str) -> type[Model]:
+        related = model._meta.get_field(name).related_model
+        assert isinstance(related, type)
+        return related
+
+
+_KINDS: list[DefinitionKind[Any]] = []
+
+
+def register(kind: DefinitionKind[Any]) -> None:
+    _KINDS.append(kind)
+
+
+def kind_of(row: Model) -> DefinitionKind[Any]:
+    """The kind of a definition or of a version of one. Raises `LookupError` for what is neither."""
+    for kind in _KINDS:
+        if isinstance(row, kind.model | kind.versions):
+            return kind
+    raise LookupError(f"{type(row).__name__} is no definition of a registered kind")

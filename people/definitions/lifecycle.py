@@ -1,0 +1,247 @@
+"""The life of a definition: create, approve, discard, retire, restore, delete, undelete.
+
+Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in one
+transaction and leaves one audit entry. `drafts` changes what a draft says.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from people.core import audit, references
+from people.core.codes import Code
+from people.core.db import locks
+from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
+from people.core.models import Folder
+from people.core.permissions import require
+from people.definitions import drafts, notices
+from people.definitions.checks import field_problems
+from people.definitions.differences import removed_fields
+from people.definitions.kinds import D, DefinitionKind, FieldSpec, NameSpec, kind_of
+from people.definitions.models import Definition, Version
+
+audit.describe(
+    {
+        "approved": (2, gettext_lazy("Approved version %(version)s")),
+        "draft_discarded": (2, gettext_lazy("Discarded the draft")),
+        "draft_returned": (2, gettext_lazy("Returned the draft: %(reason)s")),
+        "retired": (2, gettext_lazy("Retired")),
+        "undeleted": (2, gettext_lazy("Brought back after it was deleted")),
+    }
+)
+
+
+@transaction.atomic
+def create(kind: DefinitionKind[D], names: NameSpec, fields: Iterable[FieldSpec], by: Any) -> D:
+    """Create a definition with a draft.
+
+    Raises `RejectedError` with every problem found (`missing_value`, `bad_name`, `name_taken`, `api_name_taken`,
+    `too_many_types`, …), `NotAllowedError` without the right.
+    """
+    require(by, kind.right("add"))
+    fields = list(fields)
+    drafts.take_naming(kind)
+    _check_limit(kind)
+    refuse_if([*drafts.faults_of_names(kind, names), *field_problems(kind, fields, None)])
+    definition = kind.model._default_manager.create(api_name=names.api_name, owner=by)
+    definition.draft = definition.versions.create(**drafts.version_texts(kind, names), created_by=by)
+    drafts.write_fields(definition.draft, fields)
+    drafts.save(definition, "draft")
+    drafts.sign(definition.draft, by)
+    drafts.hold_names(definition)
+    audit.note(by, definition, "created")
+    notices.draft_waits(definition, definition.draft, by)
+    return definition
+
+
+@transaction.atomic
+def approve(definition: Definition, by: Any, expected_revision: int | None = None) -> Any:
+    """Make the draft the live version, which it returns; whatever rules can say of it exists from now on.
+
+    Waits for rows being written; those that start later see the new version. Raises `RejectedError`
+    (`no_draft`, `in_use` when a removed field is used, `second_approver`), `ConflictError` when the draft is not
+    at `expected_revision`, the one that the approver saw.
+    """
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition, alone=True)
+    draft = _draft_of(definition)
+    drafts.check_revision(draft, expected_revision)
+    _require_second_approver(draft, by)
+    drafts.check_complete(definition)
+    references.refuse_if_used(*removed_fields(definition))
+    draft.number = (definition.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    draft.approved_at, draft.approved_by, draft.return_reason = timezone.now(), by, ""
+    draft.save(update_fields=["number", "approved_at", "approved_by", "return_reason"])
+    rows: Any = type(definition)._default_manager
+    if not rows.filter(pk=definition.pk, draft=draft).update(live=draft, draft=None, updated_at=timezone.now()):
+        raise ConflictError(drafts.changed_meanwhile())
+    definition.live, definition.draft = draft, None
+    drafts.hold_names(definition)
+    audit.note(by, definition, "approved", version=draft.number)
+    notices.draft_approved(definition, draft, by)
+    return draft
+
+
+@transaction.atomic
+def discard_draft(definition: Definition, by: Any) -> None:
+    """Throw the draft away; the live version stays as it is. Raises `RejectedError` when that leaves nothing."""
+    require(by, kind_of(definition).right("change"))
+    definition = _hold(definition)
+    draft = _draft_of(definition)
+    if definition.live_id is None:
+        message = _("There is no approved version to go back to. Delete the type instead.")
+        raise RejectedError(Problem(Code.NEVER_APPROVED, message))
+    definition.draft = None
+    drafts.save(definition, "draft")
+    draft.delete()
+    drafts.hold_names(definition)
+    audit.note(by, definition, "draft_discarded")
+
+
+@transaction.atomic
+def return_draft(definition: Definition, by: Any, reason: str) -> None:
+    """Send the draft back to its editors, saying why; it stays a draft. Raises `RejectedError` without a reason."""
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition)
+    draft = _draft_of(definition)
+    if not reason.strip():
+        raise RejectedError(
+            Problem(Code.MISSING_VALUE, _("Say why, so that the editors know what to change."), ("reason",))
+        )
+    draft.return_reason = reason.strip()
+    draft.save(update_fields=["return_reason", "updated_at"])
+    audit.note(by, definition, "draft_returned", reason=draft.return_reason)
+    notices.draft_returned(definition, draft, by)
+
+
+@transaction.atomic
+def retire(definition: Definition, by: Any) -> None:
+    """Take no more rows; what was written stays usable in lists. Can be restored."""
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition, alone=True)
+    if definition.live_id is None:
+        raise RejectedError(Problem(Code.NEVER_APPROVED, _("Only an approved type can be retired.")))
+    if definition.retired_at:
+        raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is retired already.")))
+    definition.retired_at = timezone.now()
+    drafts.save(definition, "retired_at")
+    audit.note(by, definition, "retired")
+
+
+@transaction.atomic
+def restore(definition: Definition, by: Any) -> None:
+    """Let a retired definition take rows again."""
+    require(by, kind_of(definition).right("approve"))
+    definition = _hold(definition, alone=True)
+    if not definition.retired_at:
+        raise RejectedError(Problem(Code.NOT_RETIRED, _("The type is not retired.")))
+    definition.retired_at = None
+    drafts.save(definition, "retired_at")
+    audit.note(by, definition, "restored")
+
+
+@transaction.atomic
+def delete(definition: Definition, by: Any) -> None:
+    """Remove a definition. One that was ever approved is hidden: rows stay, id and API name are never reused.
+
+    Raises `RejectedError` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
+    """
+    require(by, kind_of(definition).right("delete"))
+    definition = _hold(definition, alone=True)
+    references.refuse_if_used(*used_with(definition))
+    audit.note(by, definition, "deleted")
+    if definition.live_id is None:
+        definition.delete()
+        return
+    definition.deleted_at = timezone.now()
+    drafts.save(definition, "deleted_at")
+    if kind_of(definition).unique_names:
+        definition.names.all().delete()
+
+
+@transaction.atomic
+def undelete(definition: Definition, by: Any) -> None:
+    """Bring a deleted definition back as it was: approved or retired, with its draft; its rows were never away.
+
+    Raises `RejectedError` (`not_deleted`; `name_taken` when another one has taken one of its names meanwhile).
+    """
+    kind = kind_of(definition)
+    require(by, kind.right("delete"))
+    kind.refuse_change(definition)
+    drafts.take_naming(kind, definition.pk)
+    definition = drafts.lock(definition, deleted=True)
+    _check_limit(kind)
+    versions = [version for version in (definition.live, definition.draft) if version is not None]
+    faults = (fault for version in versions for fault in drafts.faults_of_version(definition, version))
+    refuse_if(dict.fromkeys(faults))
+    definition.deleted_at = None
+    drafts.save(definition, "deleted_at")
+    drafts.hold_names(definition)
+    audit.note(by, definition, "undeleted")
+
+
+@transaction.atomic
+def arrange(definition: Definition, by: Any, folder: Folder | None, owner: Any) -> None:
+    """Put the definition into `folder` (None: none) and make it `owner`'s (None: nobody's); no version changes."""
+    require(by, kind_of(definition).right("change"))
+    definition = _hold(definition)
+    definition.folder, definition.owner = folder, owner
+    drafts.save(definition, "folder", "owner")
+    audit.note(by, definition, "changed", what="folder, owner")
+
+
+def used_with(definition: Definition) -> list[Any]:
+    """What must not be in use for the definition to go: itself and every field it ever had."""
+    return [definition, *definition.approved_fields.all()]
+
+
+def may_approve(definition: Definition, by: Any) -> bool:
+    """Whether `approve` would let `by` through: the right, and a second pair of eyes where required."""
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: require(by, kind_of(definition).right("approve")),
+        lambda: _require_second_approver(_draft_of(definition), by),
+    )
+    try:
+        for check in checks:
+            check()
+    except RejectedError:
+        return False
+    return True
+
+
+def _check_limit(kind: DefinitionKind[Any]) -> None:
+    """Raise `RejectedError` when there is no room for one more."""
+    limit = kind.limit()
+    if limit is not None and kind.model._default_manager.all().custom().existing().count() >= limit:
+        raise RejectedError(Problem(Code.TOO_MANY_TYPES, str(kind.sentences.too_many) % {"limit": limit}))
+
+
+def _hold(definition: D, alone: bool = False) -> D:
+    """The definition as it is now, its row locked; with `alone` no row of it is being written, nor starts to be."""
+    kind = kind_of(definition)
+    kind.refuse_change(definition)
+    if alone:
+        locks.take([locks.key(kind.lock, definition.pk)])
+    return drafts.lock(definition)
+
+
+def _draft_of(definition: Definition) -> Version:
+    if definition.draft is None:
+        raise RejectedError(Problem(Code.NO_DRAFT, _("There is no draft.")))
+    draft: Version = definition.draft
+    return draft
+
+
+def _require_second_approver(draft: Version, by: Any) -> None:
+    if not settings.REQUIRE_SECOND_APPROVER or by is None:
+        return
+    involved = {by.pk, getattr(by, "owner_id", None)}
+    if draft.editors.filter(pk__in=involved - {None}).exists():
+        message = _("You edited this draft, so somebody else has to approve it.")
+        raise RejectedError(Problem(Code.SECOND_APPROVER, message))

@@ -1,0 +1,61 @@
+"""Who should know of what happens to drafts."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.utils.translation import gettext_lazy
+
+from people.core import notifications
+from people.core.notifications import Kind
+from people.definitions.kinds import kind_of
+from people.definitions.models import Definition, Version
+
+notifications.describe(
+    {
+        "draft_waits": Kind(
+            gettext_lazy("A draft waits for your approval"), gettext_lazy("The draft of %(name)s waits for approval.")
+        ),
+        "draft_approved": Kind(
+            gettext_lazy("A draft of yours was approved"), gettext_lazy("%(name)s was approved, version %(version)s.")
+        ),
+        "draft_returned": Kind(
+            gettext_lazy("A draft of yours was returned"),
+            gettext_lazy("The draft of %(name)s was returned: %(reason)s"),
+        ),
+    }
+)
+
+
+def draft_waits(definition: Definition, draft: Version, by: Any) -> None:
+    """Tell those who may approve, but not who made the draft."""
+    _tell(_approvers(definition) - _hands(by), "draft_waits", definition, name=draft.name)
+
+
+def draft_approved(definition: Definition, draft: Version, by: Any) -> None:
+    _tell(_editors(draft) - _hands(by), "draft_approved", definition, name=draft.name, version=draft.number)
+
+
+def draft_returned(definition: Definition, draft: Version, by: Any) -> None:
+    _tell(_editors(draft) - _hands(by), "draft_returned", definition, name=draft.name, reason=draft.return_reason)
+
+
+def _tell(users: set[int], kind: str, definition: Definition, **parameters: Any) -> None:
+    notifications.tell(users, kind, kind_of(definition).page, definition.pk, **parameters)
+
+
+def _editors(draft: Version) -> set[int]:
+    return set(draft.editors.values_list("pk", flat=True))
+
+
+def _hands(by: Any) -> set[int]:
+    return set() if by is None else {by.pk, getattr(by, "owner_id", None) or by.pk}
+
+
+def _approvers(definition: Definition) -> set[int]:
+    app_label, codename = kind_of(definition).right("approve").split(".")
+    right = {"codename": codename, "content_type__app_label": app_label}
+    by_group = Q(**{f"groups__permissions__{name}": value for name, value in right.items()})
+    directly = Q(**{f"user_permissions__{name}": value for name, value in right.items()})
+    users = get_user_model().objects.filter(Q(is_superuser=True) | by_group | directly, is_active=True)
+    return set(users.values_list("pk", flat=True))

@@ -1,0 +1,43 @@
+"""Moments as pages show them: relative under a week, else exact, and the exact one always beside."""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+register = template.Library()
+
+WEEK = timedelta(days=7)
+
+
+@register.filter
+def moment(when: datetime | None) -> SafeString | str:
+    """A time element: “3 hours ago”, with the exact time in the reader's zone as its title; a dash for none."""
+    if not when:
+        return "—"
+    local = timezone.localtime(when)
+    exact = date_format(local, "DATETIME_FORMAT")
+    shown = relative(timezone.now() - when) or exact
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, shown)
+
+
+def relative(age: timedelta) -> str:
+    """An age under a week in its largest unit; empty for what is older or still to come."""
+    seconds = int(age.total_seconds())
+    if seconds < 0 or age >= WEEK:
+        return ""
+    if seconds < 60:
+        return _("just now")
+    if seconds < 3_600:
+        minutes = seconds // 60
+        return ngettext("%(n)s minute ago", "%(n)s minutes ago", minutes) % {"n": minutes}
+    if seconds < 86_400:
+        hours = seconds // 3_600
+        return ngettext("%(n)s hour ago", "%(n)s hours ago", hours) % {"n": hours}
+    days = seconds // 86_400
+    return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}

@@ -1,0 +1,24 @@
+"""What pages draw of somebody: initials in a colour that stays theirs."""
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+COLOURS = 10  # of the palette in css/people.css
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word: "LN" of "Lucía Núñez", "A" of "ana@example.com"."""
+    words = [word for word in name.partition("@")[0].split() if word[0].isalnum()]
+    return "".join(word[0] for word in dict.fromkeys([*words[:1], *words[-1:]])).upper()[:2] or "–"
+
+
+@register.simple_tag
+def avatar(name: str, number: int | None, size: str = "") -> SafeString:
+    """A disc with the initials of `name`; its colour follows from the id `number`. Says nothing to screen readers."""
+    colour = (number or 0) % COLOURS
+    more = f" ca-avatar--{size}" if size else ""
+    return format_html(
+        '<span class="ca-avatar ca-colour-{}{}" aria-hidden="true">{}</span>', colour, more, initials(str(name))
+    )

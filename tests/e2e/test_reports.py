@@ -1,0 +1,42 @@
+"""Charts of reports, in the browser."""
+
+import json
+from datetime import date, timedelta
+
+from django.utils.translation import gettext as _
+from playwright.sync_api import expect
+
+from activities.log import rollup
+from tests.factories import activity, approved_type, person, recorded
+
+
+def test_a_trend_of_two_types_is_drawn_read_and_saved(page, language):
+    check, webinar, ann = approved_type(), approved_type("Attend Webinar", "attendWebinar"), person()
+    today = date.today()
+    recorded(
+        *(
+            activity(ann.pk, (check, webinar)[number % 2].pk, f"{today - timedelta(days=1 + number % 50)}T10:00:00Z")
+            for number in range(90)
+        )
+    )
+    rollup.catch_up()
+    page.goto("/admin/reports/")
+    page.get_by_label(_("Activity type")).select_option(str(check.pk))
+    page.get_by_label(_("And"), exact=True).first.select_option(str(webinar.pk))
+    page.get_by_label(_("Compare with the period before")).check()
+    page.get_by_role("button", name=_("Show"), exact=True).click()
+    chart = page.locator("#trend")
+    expect(chart.locator("canvas")).to_be_visible()
+    expect(chart.locator(".u-legend .u-series")).to_have_count(5)  # what the labels are, and four lines
+    told = json.loads(chart.get_attribute("data-chart"))
+    chart.scroll_into_view_if_needed()
+    box = chart.locator(".u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
+    expect(chart.locator(".u-legend .u-value").nth(0)).to_have_text(told["labels"][-1])
+    expect(chart.locator(".u-legend .u-value").nth(1)).to_have_text(str(told["series"][0]["data"][-1]))
+    with page.expect_download() as download:
+        page.get_by_role("button", name=_("Save picture (PNG)")).click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    page.get_by_role("link", name=_("All time")).click()
+    expect(page.locator("#trend canvas")).to_be_visible()
+    expect(page.locator(".ca-stat").first).to_have_text("45")
