@@ -54,6 +54,7 @@ def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         form.show(problems)
     if "HX-Request" not in request.headers:
         return redirect("admin:people_person_change", pk)
+    form.fields[name].widget.attrs["autofocus"] = True
     return render(request, "people/_fact_form.html", {"person": person, "form": form, "field": form[name]})
 
 

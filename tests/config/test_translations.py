@@ -8,6 +8,11 @@ from django.utils import translation
 from config import translations
 
 PLACE = re.compile(r"%\((\w+)\)[sd]|%[sd]")
+FAMILIAR = re.compile(
+    r"\b(tú|tu|tus|tuy[oa]s?|contigo|puedes|debes|tienes|quieres|eres|estás|has|necesitas|podrás|inténtalo"
+    r"|elige|escribe (?!en)|empieza (?:con|de)|vuelve atrás|únete)\b",
+    re.IGNORECASE,
+)
 
 
 def test_every_message_has_spanish():
@@ -20,6 +25,12 @@ def test_spanish_has_the_same_places():
         strings = message.string if isinstance(message.string, tuple | list) else [message.string]
         for said in strings if message.id else []:
             assert set(PLACE.findall(said)) <= set(PLACE.findall(ids[-1])) | set(PLACE.findall(ids[0])), message.id
+
+
+def test_spanish_addresses_readers_formally_everywhere():
+    for message in translations.catalogue():
+        strings = message.string if isinstance(message.string, tuple | list) else [message.string]
+        assert not [text for text in strings if message.id and FAMILIAR.search(text)], message.id
 
 
 def test_no_plural_was_taken_letter_by_letter():

@@ -76,3 +76,24 @@ def test_without_javascript_the_timeline_is_narrowed_and_paged(new_page, superus
     page.get_by_role("link", name="Load older").click()
     expect(page.locator("#entries details")).to_have_count(10)
     assert f"type={check.pk}" in page.url
+
+
+def test_a_fact_is_typed_at_once_where_it_stands(page, language):
+    ann = person(first_name="Ann", city="San José")
+    page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
+    page.locator("#fact-city").get_by_role("link").click()
+    entry = page.locator("#fact-city").get_by_role("textbox")
+    expect(entry).to_be_focused()
+    assert page.locator("#fact-city").bounding_box()["height"] < 160  # 218 with the line ends of the template
+    entry.fill("Zaragoza")
+    entry.press("Enter")
+    expect(page.locator("#fact-city")).to_contain_text("Zaragoza")
+
+
+def test_an_address_is_whole_in_the_people_list_on_a_telephone(new_page, superuser, language):
+    long_address = "maximiliana.garcia244@terranovaseguros-internacional.example"
+    person(first_name="Ann", email=long_address)
+    page = new_page(language, superuser, viewport={"width": 390, "height": 800})
+    page.goto("/admin/people/person/")
+    cell = page.locator("#result_list td").filter(has_text=long_address)
+    assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
