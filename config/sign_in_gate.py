@@ -15,6 +15,7 @@ from config.access.sign_in import mfa, sessions
 from config.api import errors as api_errors
 from config.observability import logging as log_formats
 from people.core import installation
+from people.core.codes import Code
 from people.core.errors import Problem
 
 API = "/api/v1/"
@@ -66,7 +67,7 @@ def _duty(request: HttpRequest) -> HttpResponse | None:
 def _lead(request: HttpRequest, name: str, why: str) -> HttpResponse:
     if request.path.startswith(API):
         return api_errors.respond(
-            403, Problem("sign_in_incomplete", why or _("Please set up this installation first."))
+            403, Problem(Code.SIGN_IN_INCOMPLETE, why or _("Please set up this installation first."))
         )
     if why:
         messages.warning(request, why)

@@ -14,12 +14,12 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from people.core import words
+from people.datatypes.keys import MAX_ID
 
 M = TypeVar("M", bound=models.Model)
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
 FOUND_BY = ("email", "first_name", "middle_name", "last_name", "company")  # together they have an index of their words
-MAX_ID = 2**31 - 1
 # people looked at first where words are searched for; how many of them have to be found for that to do; and how many
 # are named at most otherwise
 NEAREST, ENOUGH, NAMED = 500, 10, 1_000

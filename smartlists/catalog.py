@@ -6,6 +6,7 @@ from functools import cached_property
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityType, ApprovedField
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.datatypes.registry import BY_NAME
 from people.fields import catalog
@@ -57,19 +58,19 @@ class Catalogue:
     def type(self, api_name: str) -> Type:
         """The type that rules name. Raises `RejectedError` (`unknown_type`) when it is no longer there."""
         if api_name not in self.types:
-            raise _gone("unknown_type", api_name)
+            raise _gone(Code.UNKNOWN_TYPE, api_name)
         return self.types[api_name]
 
     def field(self, of: Type, api_name: str) -> Field:
         """The field of an activity that rules name. Raises `RejectedError` (`unknown_field`)."""
         if api_name not in of.fields:
-            raise _gone("unknown_field", f"{of.api_name}.{api_name}")
+            raise _gone(Code.UNKNOWN_FIELD, f"{of.api_name}.{api_name}")
         return of.fields[api_name]
 
     def person_field(self, api_name: str) -> catalog.FieldInfo:
         """The person field that rules name. Raises `RejectedError` (`unknown_field`)."""
         if api_name not in self.person_fields:
-            raise _gone("unknown_field", api_name)
+            raise _gone(Code.UNKNOWN_FIELD, api_name)
         return self.person_fields[api_name]
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityVersion
 from activities.recording import parsing, recorder, schema
+from people.core.codes import Code
 from people.core.errors import Problem, located
 from people.core.source import Channel, Source
 from people.datatypes.canonical import ExactDecoder
@@ -98,7 +99,7 @@ def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
             else schema.Schema(version).check(found.get("primary_value"), attributes).problems
         )
     except DataError:  # what no column can hold
-        problems.append(Problem("wrong_type", _("A value cannot be stored.")))
+        problems.append(Problem(Code.WRONG_TYPE, _("A value cannot be stored.")))
     return Verdict(not problems, [located(problem) for problem in problems])
 
 

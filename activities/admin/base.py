@@ -7,8 +7,7 @@ from django.shortcuts import get_object_or_404
 
 from activities.models import ActivityType
 from people.core.admin.base import require, show_page
-
-MAX_ID = 2**31 - 1
+from people.datatypes.keys import MAX_ID
 
 
 def show(request: HttpRequest, name: str, title: Any, /, **context: Any) -> HttpResponse:

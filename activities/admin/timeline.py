@@ -23,6 +23,7 @@ from people.admin.days import DayField
 from people.core import audit
 from people.core.admin.base import require
 from people.datatypes.canonical import dump_json, moment_text
+from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
 
 PAGE = 50
@@ -123,7 +124,7 @@ def narrowed(chosen: dict[str, Any]) -> dict[str, Any]:
 
 def find_person(request: HttpRequest, person_id: int, *rights: str) -> Person:
     require(request, *rights)
-    person = Person.objects.live().filter(pk=person_id).first() if person_id < 2**31 else None
+    person = Person.objects.live().filter(pk=person_id).first() if person_id <= MAX_ID else None
     if person is None:
         raise Http404
     return person
@@ -198,4 +199,4 @@ def _before(text: str) -> tuple[datetime, int] | None:
         found = datetime.fromisoformat(moment).astimezone(UTC), int(number)
     except (ValueError, OverflowError):
         return None
-    return found if 0 <= found[1] < 2**63 else None
+    return found if 0 <= found[1] <= MAX_BIG_ID else None

@@ -28,8 +28,9 @@ from activities.recording import recorder
 from activities.recording import stream as recording_stream
 from activities.recording.parsing import Receiver
 from activities.recording.rows import NewActivity, Status
-from people.core.errors import ConflictError, NotAllowedError, Problem
-from people.core.refusals import BadQueryError, UnprocessableError
+from people.core.codes import Code
+from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
+from people.datatypes.keys import MAX_BIG_ID
 from people.rest.viewsets import Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
@@ -50,7 +51,7 @@ class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name
             return super().paginate_queryset(queryset, request, view)
         state = self.decoded()
         last_id = state[1] if state is not None else 0
-        if state is not None and not (state[0] == "log" and type(last_id) is int and 0 <= last_id < 2**63):
+        if state is not None and not (state[0] == "log" and type(last_id) is int and 0 <= last_id <= MAX_BIG_ID):
             raise self.bad_cursor()
         page = view.page_of_log(queryset, log_reader.Position(None, 0, last_id), self.size())
         self.has_more = page.has_more
@@ -63,7 +64,7 @@ def _require_index(parameters: Any) -> None:
     if "person" in parameters or "person__email" in parameters or (types and "," not in types):
         return
     message = _("To order by time, name a person or one activity type.")
-    raise BadQueryError(Problem("unknown_ordering", message, ("ordering",), "id", parameters.get("ordering", "")))
+    raise BadQueryError(Problem(Code.UNKNOWN_ORDERING, message, ("ordering",), "id", parameters.get("ordering", "")))
 
 
 class Lines(BaseParser):
@@ -170,7 +171,7 @@ class Activities(Listed, Retrieved):
             spool = recording_stream.record(body.read, self.source, self._receiver().translate, key)
         except OSError:
             message = _("The body ended before its time. What came in whole thousands of lines is recorded.")
-            raise BadQueryError(Problem("incomplete_body", message)) from None
+            raise BadQueryError(Problem(Code.INCOMPLETE_BODY, message)) from None
         return StreamingHttpResponse(iter(lambda: spool.read(recording_stream.READ_BYTES), b""), content_type=STREAM)
 
     def _receiver(self) -> Receiver:
@@ -201,8 +202,8 @@ class Activities(Listed, Retrieved):
         return Response({**sums, "results": results})
 
     def _refusal(self, problems: Any) -> Exception:
-        if any(problem.code == "not_allowed" for problem in problems):
+        if any(problem.code == Code.NOT_ALLOWED for problem in problems):
             return NotAllowedError(*problems)
-        if all(problem.code == "external_id_reused" for problem in problems):
+        if all(problem.code == Code.EXTERNAL_ID_REUSED for problem in problems):
             return ConflictError(*problems)
         return UnprocessableError(*problems)

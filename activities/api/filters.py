@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from activities.log import external_ids
 from activities.models import Activity, ActivityType, ApprovedField
-from people.core.errors import Problem, show
-from people.core.refusals import BadQueryError
+from people.core.codes import Code
+from people.core.errors import BadQueryError, Problem, show
 from people.core.source import Channel
 from people.definitions import checks
 from people.models import Person
@@ -82,7 +82,7 @@ class TypesField(forms.Field):
             return None
         given = value.split(",")
         if len(given) > MAX_VALUES:
-            raise forms.ValidationError(_("at most 300 values"), "too_many_values")
+            raise forms.ValidationError(_("at most 300 values"), Code.TOO_MANY_VALUES)
         names = [word for word in given if checks.API_NAME.fullmatch(word)]
         numbers = [int(word) for word in given if word.isascii() and word.isdigit() and len(word) <= 9]
         found = dict(
@@ -94,7 +94,7 @@ class TypesField(forms.Field):
         for word in given:
             if word not in known:
                 parameters = {"expected": _("an activity type's API name or id"), "got": show(word)}
-                raise forms.ValidationError(_("there is no activity type '%(got)s'"), "unknown_type", parameters)
+                raise forms.ValidationError(_("there is no activity type '%(got)s'"), Code.UNKNOWN_TYPE, parameters)
         return sorted(found.values())
 
 
@@ -147,7 +147,7 @@ class ExternalIdFilter(django_filters.Filter):
         found = external_ids.activities_with(value, people or None, given.get("activity_type"), MAX_SAME_KEY + 1)
         if len(found) > MAX_SAME_KEY:
             message = _("More than 1,000 activities have this external id. Name a person or an activity type, too.")
-            raise BadQueryError(Problem("too_many_values", message, ("external_id",)))
+            raise BadQueryError(Problem(Code.TOO_MANY_VALUES, message, ("external_id",)))
         return queryset.filter(pk__in=found)
 
 

@@ -16,6 +16,7 @@ from activities.types import name_proposals
 from activities.types.definition import FieldSpec, Names
 from people.core.source import Channel
 from people.datatypes.canonical import moment_text
+from people.datatypes.keys import MAX_ID
 from people.datatypes.registry import BY_NAME
 from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
 
@@ -179,7 +180,7 @@ PERSON_KEY = {
 }
 PERSON = {
     "description": "An id, or one field that tells people apart: e-mail or a unique person field.",
-    "oneOf": [{"type": "integer", "minimum": 1, "maximum": 2_147_483_647}, {"$ref": "#/components/schemas/PersonKey"}],
+    "oneOf": [{"type": "integer", "minimum": 1, "maximum": MAX_ID}, {"$ref": "#/components/schemas/PersonKey"}],
     "examples": [{"email": "ann@example.com"}],
 }
 

@@ -24,8 +24,8 @@ from activities.api.serializers import (
 )
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.types.definition import ACTIVITY_TYPES, APPROVE, DELETE, EDIT
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem
 from people.definitions import checks, drafts, lifecycle
 from people.rest.viewsets import Listed, Retrieved
 
@@ -64,7 +64,7 @@ class ActivityTypes(Listed, Retrieved):
         """By id or API name; an API name always has a letter."""
         found = self._of_reference(self.filter_queryset(self.get_queryset()))
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such activity type.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such activity type.")))
         return found
 
     def _of_reference(self, types: Any) -> ActivityType | None:
@@ -152,7 +152,7 @@ class ActivityTypes(Listed, Retrieved):
         """One approved version."""
         found = self._versions().filter(number=number).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such version.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such version.")))
         return Response(VersionShown(found).data)
 
     @extend_schema(request=None, responses=TypeShown)

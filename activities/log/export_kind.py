@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.datatypes.parsing import BadValueError, parse_moment
@@ -51,7 +52,7 @@ def _types(names: Any) -> list[ActivityType]:
     missing = set(names) - {activity_type.api_name for activity_type in found}
     if missing:
         message = _("there is no approved activity type '%(name)s'") % {"name": str(min(missing))[:100]}
-        raise RejectedError(Problem("unknown_type", message, ("types",)))
+        raise RejectedError(Problem(Code.UNKNOWN_TYPE, message, ("types",)))
     return found
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from activities.log import rollup
 from activities.models import ActivityType, ApprovedField
 from people.core import installation
+from people.core.codes import Code
 from people.core.db import value_sql
 from people.core.errors import Problem, RejectedError
 from people.datatypes.registry import BY_NAME, DataType
@@ -73,9 +74,9 @@ _WHERE = """a.activity_type_id = %(type)s
 def check(scope: Scope) -> None:
     """Raise `RejectedError` (`out_of_range`) for a period that runs backwards or over more than a hundred years."""
     if scope.first > scope.last:
-        raise RejectedError(Problem("out_of_range", _("The period ends before it begins."), ("since",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("The period ends before it begins."), ("since",)))
     if (scope.last - scope.first).days > MOST_DAYS:
-        raise RejectedError(Problem("out_of_range", _("A report reaches over a hundred years at most."), ("since",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A report reaches over a hundred years at most."), ("since",)))
 
 
 def to_read(type_ids: Sequence[int], scope: Scope) -> int:
@@ -137,7 +138,7 @@ def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
     """
     check(scope)
     if not 2 <= len(types) <= MOST_STEPS:
-        raise RejectedError(Problem("out_of_range", _("A funnel has two to five steps."), ("types",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
     parameters = {f"type_{number}": found.pk for number, found in enumerate(types)}
     steps = [
         f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
@@ -195,4 +196,4 @@ def _limited(seconds: float) -> Iterator[None]:
         if "statement timeout" not in str(error):
             raise
         message = _("This takes longer than %(seconds)s seconds. Choose a shorter period or fewer people.")
-        raise RejectedError(Problem("timeout", message % {"seconds": f"{seconds:g}"})) from None
+        raise RejectedError(Problem(Code.TIMEOUT, message % {"seconds": f"{seconds:g}"})) from None

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from activities.log.digest import digest
 from activities.models import ActivityRemoval, ActivityType, Retention
 from people.core import audit, installation
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
@@ -59,7 +60,7 @@ def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> R
             audit.note(by, activity_type, "retention_ended")
         return None
     if not 1 <= months <= 1_200:
-        raise RejectedError(Problem("out_of_range", _("A number of months from 1 to 1,200."), ("months",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A number of months from 1 to 1,200."), ("months",)))
     kept, _created = Retention.objects.update_or_create(
         activity_type=activity_type, defaults={"months": months, "created_by": by}
     )

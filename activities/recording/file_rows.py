@@ -10,6 +10,7 @@ from activities.recording import schema
 from activities.recording.columns import Columns
 from activities.recording.row_digests import moments_in_utc, person_keys, row_digests, stored_values, without_blanks
 from activities.recording.rows import Lookup, NewActivity
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.datatypes import exact_json, fast_columns
@@ -28,10 +29,10 @@ def template_parts(template: str) -> list[tuple[str, str | None]]:
         parts = list(Formatter().parse(template))
     except ValueError:
         message = _("'%(template)s': a brace is opened and not closed, or closed and not opened")
-        raise RejectedError(Problem("bad_template", message % {"template": template}, ("person",))) from None
+        raise RejectedError(Problem(Code.BAD_TEMPLATE, message % {"template": template}, ("person",))) from None
     if any(name is not None and (not name or spec or conversion) for _text, name, spec, conversion in parts):
         message = _("'%(template)s': only plain places like {customer_id} are understood") % {"template": template}
-        raise RejectedError(Problem("bad_template", message, ("person",)))
+        raise RejectedError(Problem(Code.BAD_TEMPLATE, message, ("person",)))
     return [(text, name) for text, name, _spec, _conversion in parts]
 
 
@@ -93,7 +94,7 @@ class ActivityReader:
         for place, whole in enumerate(wholes):
             if whole is None:
                 cell = columns[self.attributes_at][place]  # type: ignore[index]
-                rows[place] = bad_value("wrong_type", _("a JSON object"), cell, "attributes")
+                rows[place] = bad_value(Code.WRONG_TYPE, _("a JSON object"), cell, "attributes")
         if self.plan.external_id != ExternalId.HASH:
             return rows, None
         zone = self.plan.time_zone

@@ -14,6 +14,7 @@ from activities.recording.file_rows import FIELD, ActivityReader, fields_of_type
 from activities.recording.row_digests import moments_in_utc, numbered_key
 from activities.recording.rows import Lookup, NewActivity
 from people import lookup as people_lookup
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
@@ -99,17 +100,17 @@ class ActivitiesTarget(Target):
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
         if plan.subject and recordable_type(plan.subject) is None:
             message = _("there is no approved activity type '%(name)s'") % {"name": plan.subject}
-            yield Problem("unknown_type", message, ("subject",), "", plan.subject)
+            yield Problem(Code.UNKNOWN_TYPE, message, ("subject",), "", plan.subject)
         known = ["id", *people_lookup.lookup_fields()]
         if plan.lookup_field not in known:
             message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
-            yield Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(known), plan.lookup_field)
+            yield Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(known), plan.lookup_field)
         yield from _person_problems(plan, shape)
         if plan.external_id not in set(ExternalId):
-            yield Problem("wrong_type", _("there is no such kind of external id"), ("external_id",))
+            yield Problem(Code.WRONG_TYPE, _("there is no such kind of external id"), ("external_id",))
         if (plan.external_id == ExternalId.COLUMN) != bool(plan.columns.get("external_id")):
             message = _("a column for the external id is needed exactly when it is taken from a column")
-            yield Problem("missing_value", message, ("columns", "external_id"))
+            yield Problem(Code.MISSING_VALUE, message, ("columns", "external_id"))
 
     def reader(self, plan: Plan, shape: Shape) -> Reader:
         return ActivityReader(plan, shape).read
@@ -145,7 +146,7 @@ class ActivitiesTarget(Target):
         if is_same:
             return Result(Status.REPEATED)
         message = _("the external id came before in the file, with other content")
-        return Result(Status.REFUSED, (Problem("external_id_reused", message, ("external_id",)),))
+        return Result(Status.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
     def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
         named = {place: rows[place].person for place in range(len(rows))}
@@ -239,11 +240,11 @@ def _person_problems(plan: Plan, shape: Shape) -> Iterable[Problem]:
         return
     if not named:
         message = _("say in which column the person is: {email}, or a text with columns in braces")
-        yield Problem("missing_value", message, ("person",))
+        yield Problem(Code.MISSING_VALUE, message, ("person",))
     for name in named:
         if name not in shape.header:
             message = _("there is no column '%(name)s'") % {"name": name}
-            yield Problem("unknown_column", message, ("person",), ", ".join(shape.header), name)
+            yield Problem(Code.UNKNOWN_COLUMN, message, ("person",), ", ".join(shape.header), name)
 
 
 def _schema(reference: Any) -> schema.Schema | None:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from activities.recording.rows import Lookup, NewActivity
 from people import lookup as people_lookup
+from people.core.codes import Code
 from people.core.errors import Problem, bad_value, show
 from people.datatypes.exact_json import Repeated
 from people.datatypes.parsing import BadValueError, is_blank
@@ -27,15 +28,17 @@ class Receiver:
     def translate(self, row: Any) -> NewActivity | list[Problem]:
         """The row as `recording.record` takes it, or what is wrong with its structure."""
         if not isinstance(row, dict):
-            return [bad_value("wrong_type", _("an object"), row)]
+            return [bad_value(Code.WRONG_TYPE, _("an object"), row)]
         problems = [] if row.keys() <= _KNOWN else _unknown_members(row)
         if isinstance(row, Repeated):
-            problems.append(Problem("given_twice", _("A name is given twice.")))
+            problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice.")))
         attributes = self._attributes(row.get("attributes"), problems)
         person = self._person(row.get("person"), self._create(row.get("create_person"), problems), problems)
         activity_type = row.get("activity_type")
         if isinstance(activity_type, bool) or not isinstance(activity_type, str | int | None):
-            problems.append(bad_value("wrong_type", _("an activity type's API name"), activity_type, "activity_type"))
+            problems.append(
+                bad_value(Code.WRONG_TYPE, _("an activity type's API name"), activity_type, "activity_type")
+            )
         if problems:
             return problems
         return NewActivity(
@@ -46,31 +49,31 @@ class Receiver:
         if given is None:
             return []
         if not isinstance(given, dict):
-            problems.append(bad_value("wrong_type", _("an object of fields and their values"), given, "attributes"))
+            problems.append(bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), given, "attributes"))
             return []
         if isinstance(given, Repeated):
-            problems.append(Problem("given_twice", _("A name is given twice."), ("attributes",)))
+            problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice."), ("attributes",)))
         return list(given.items())
 
     def _create(self, given: Any, problems: list[Problem]) -> bool:
         if given is None or given is False:
             return False
         if given is not True:
-            problems.append(bad_value("wrong_type", _("true or false"), given, "create_person"))
+            problems.append(bad_value(Code.WRONG_TYPE, _("true or false"), given, "create_person"))
         elif not self.may_create:
             message = _("To create people needs a right that is missing.")
-            problems.append(Problem("not_allowed", message, ("create_person",), CREATE))
+            problems.append(Problem(Code.NOT_ALLOWED, message, ("create_person",), CREATE))
         return True
 
     def _person(self, given: Any, create: bool, problems: list[Problem]) -> Any:
         if not isinstance(given, dict):
             if given is not None and type(given) is not int:
                 expected = _('an id or one field, like {"email": …}')
-                problems.append(bad_value("wrong_type", expected, given, "person"))
+                problems.append(bad_value(Code.WRONG_TYPE, expected, given, "person"))
             return given
         if len(given) != 1 or isinstance(given, Repeated):
             message = _("exactly one field is needed to look a person up")
-            problems.append(Problem("wrong_type", message, ("person",)))
+            problems.append(Problem(Code.WRONG_TYPE, message, ("person",)))
             return None
         ((field, value),) = given.items()
         if field not in self.lookup_fields:
@@ -86,16 +89,16 @@ class Receiver:
         except BadValueError:
             text = None
         if text is None or is_blank(text):
-            problems.append(bad_value("wrong_type", _("a value of this field"), value, "person", field))
+            problems.append(bad_value(Code.WRONG_TYPE, _("a value of this field"), value, "person", field))
             return None
         return Lookup(text, field, create)
 
 
 def _unknown_members(row: Any) -> list[Problem]:
     message = _("Unknown; there are %(known)s.") % {"known": ", ".join(MEMBERS)}
-    return [Problem("unknown_member", message, (show(name),)) for name in row if name not in _KNOWN][:20]
+    return [Problem(Code.UNKNOWN_MEMBER, message, (show(name),)) for name in row if name not in _KNOWN][:20]
 
 
 def _unknown_lookup(field: str, known: Any) -> Problem:
     message = _("People cannot be looked up by '%(field)s'.") % {"field": show(field)}
-    return Problem("unknown_lookup_field", message, ("person", show(field)), ", ".join(known), show(field))
+    return Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("person", show(field)), ", ".join(known), show(field))

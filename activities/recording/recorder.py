@@ -19,6 +19,7 @@ from activities.recording.rows import Lookup, NewActivity, Outcome, Status
 from activities.recording.sql import Ready
 from people import lookup as people_lookup
 from people.core import metrics
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, Problems, bad_value
 from people.core.messages import sentence as _
@@ -177,13 +178,13 @@ class Batch:
         if state is None or state.is_deleted:
             return _unknown_type(reference)
         if state.is_standard != self.standard:
-            return Problem("standard_type", _("standard activities are recorded by the product itself"), path)
+            return Problem(Code.STANDARD_TYPE, _("standard activities are recorded by the product itself"), path)
         if state.live_id is None:
             return Problem(
-                "unapproved_type", _("activity type %(name)s is not approved yet") % {"name": state.api_name}, path
+                Code.UNAPPROVED_TYPE, _("activity type %(name)s is not approved yet") % {"name": state.api_name}, path
             )
         if state.is_retired:
-            return Problem("retired_type", _("activity type %(name)s is retired") % {"name": state.api_name}, path)
+            return Problem(Code.RETIRED_TYPE, _("activity type %(name)s is retired") % {"name": state.api_name}, path)
         return schema.of_version(state.live_id)
 
     def _find_people(self) -> dict[Any, int | Problem]:
@@ -273,7 +274,7 @@ class Batch:
         if moment is not None and moment <= self.latest:
             return value
         if is_blank(value):
-            problems.append(Problem("missing_value", _("the moment when it happened is missing"), ("occurred_at",)))
+            problems.append(Problem(Code.MISSING_VALUE, _("the moment when it happened is missing"), ("occurred_at",)))
             return None
         try:
             moment = parse_moment(value, self.zone)
@@ -284,7 +285,7 @@ class Batch:
             latest = _("a moment no later than %(latest)s") % {
                 "latest": moment_text(self.latest.replace(microsecond=0))
             }
-            problems.append(bad_value("out_of_range", latest, value, "occurred_at"))
+            problems.append(bad_value(Code.OUT_OF_RANGE, latest, value, "occurred_at"))
         return moment.isoformat()
 
     def _claim_keys(self, keyed: list[Ready]) -> dict[Ready, Outcome]:
@@ -326,7 +327,7 @@ class Batch:
         if digest == row.digest or digest in self._former_digests(row):
             return Outcome(Status.REPEATED, activity_id)
         message = _("external id '%(id)s' was recorded before with other content") % {"id": row.external_id}
-        return Outcome(Status.REFUSED, None, (Problem("external_id_reused", message, ("external_id",)),))
+        return Outcome(Status.REFUSED, None, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
     def _given(self, row: Ready) -> NewActivity:
         return self.rows[row.place]
@@ -354,12 +355,12 @@ def _get(found: dict[Any, Any], reference: Any) -> Any:
 
 def _unknown_person(reference: Any) -> Problem:
     if is_blank(reference):
-        return Problem("missing_value", _("the person is missing"), ("person",))
+        return Problem(Code.MISSING_VALUE, _("the person is missing"), ("person",))
     if type(reference) is not int and not isinstance(reference, Lookup):
         # 1.5 and "abc" are nobody's ids, whoever there is
-        return bad_value("wrong_type", _("the id of a person"), reference, "person", data_type="integer")
+        return bad_value(Code.WRONG_TYPE, _("the id of a person"), reference, "person", data_type="integer")
     value = reference.value if isinstance(reference, Lookup) else reference
-    problem = bad_value("unknown_person", _("somebody we know"), value, "person")
+    problem = bad_value(Code.UNKNOWN_PERSON, _("somebody we know"), value, "person")
     return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})
 
 
@@ -369,13 +370,13 @@ def _one_of(ids: list[int], lookup: Lookup) -> int | Problem:
     if not ids:
         return _unknown_person(lookup)
     message = _("%(count)s people share the value '%(value)s'") % {"count": len(ids), "value": lookup.value}
-    return Problem("ambiguous_person", message, ("person",))
+    return Problem(Code.AMBIGUOUS_PERSON, message, ("person",))
 
 
 def _unknown_type(reference: Any) -> Problem:
     if is_blank(reference):
-        return Problem("missing_value", _("the activity type is missing"), ("activity_type",))
-    problem = bad_value("unknown_type", _("an approved activity type"), reference, "activity_type")
+        return Problem(Code.MISSING_VALUE, _("the activity type is missing"), ("activity_type",))
+    problem = bad_value(Code.UNKNOWN_TYPE, _("an approved activity type"), reference, "activity_type")
     return replace(problem, message=_("there is no activity type '%(name)s'") % {"name": problem.got})
 
 

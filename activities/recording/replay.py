@@ -20,6 +20,7 @@ from activities.recording import parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import Lookup, NewActivity
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, show
 from people.core.messages import sentence
 from people.core.permissions import own_or_all, require
@@ -94,7 +95,7 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
             row["corrected_by"] = by.pk
         raw = quarantine.written(row)
         if not 0 < len(raw) <= quarantine.MAX_RAW:
-            raise RejectedError(Problem("too_large", _("The row would be too large to be kept."), ("value",)))
+            raise RejectedError(Problem(Code.TOO_LARGE, _("The row would be too large to be kept."), ("value",)))
         if raw != refused.raw:
             refused.raw = raw
             changed.append(refused)
@@ -120,10 +121,10 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
     for row in waiting:
         kept = quarantine.read(row.raw)
         if kept is None:
-            _refuse(row, [Problem("too_large", sentence("The row was too large to be kept."))])
+            _refuse(row, [Problem(Code.TOO_LARGE, sentence("The row was too large to be kept."))])
         elif not may_create and _creates(row):
             message = sentence("To create people needs a right that is missing.")
-            _refuse(row, [Problem("not_allowed", message, ("create_person",), parsing.CREATE)])
+            _refuse(row, [Problem(Code.NOT_ALLOWED, message, ("create_person",), parsing.CREATE)])
         else:
             sender = kept.get("corrected_by", row.user_id)
             groups.setdefault((row.channel, sender, row.origin_id, row.zone), []).append(row)
@@ -172,7 +173,7 @@ def decode(raw: str) -> NewActivity:
     """What `quarantine.encode` wrote. Raises `RejectedError` where the row was too large to keep."""
     row = quarantine.read(raw)
     if row is None:
-        raise RejectedError(Problem("too_large", _("The row was too large to be kept.")))
+        raise RejectedError(Problem(Code.TOO_LARGE, _("The row was too large to be kept.")))
     person = row["person"]
     if isinstance(person, dict) and set(person) == {"value", "field", "create"}:
         person = Lookup(person["value"], person["field"], person["create"])

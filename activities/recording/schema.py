@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from activities.models import ActivityField, ActivityVersion
+from people.core.codes import Code
 from people.core.errors import Problem, Problems, bad_value, show
 from people.core.messages import sentence as _
 from people.datatypes import fast
@@ -72,7 +73,7 @@ class Schema:
                 continue
             position, prefix, quick = place
             if parts[position] is not None:
-                problems.append(Problem("given_twice", _("given twice"), ("attributes", self._names[position])))
+                problems.append(Problem(Code.GIVEN_TWICE, _("given twice"), ("attributes", self._names[position])))
                 continue
             text = quick(value)
             if text is None:
@@ -81,7 +82,7 @@ class Schema:
         text = "{" + ", ".join(filter(None, parts)) + "}"
         if len(text) * 4 > MAX_ATTRIBUTES_BYTES and len(text.encode()) > MAX_ATTRIBUTES_BYTES:
             message = _("the attributes of one activity may take at most 65,536 bytes together")
-            problems.append(Problem("too_large", message, ("attributes",)))
+            problems.append(Problem(Code.TOO_LARGE, message, ("attributes",)))
         return Checked(primary, text, problems)
 
     def check_untrimmed(
@@ -131,11 +132,11 @@ class Schema:
     def _check_primary(self, value: Any, zone: tzinfo, problems: list[Problem]) -> str | None:
         if self.primary is None:
             if not is_blank(value):
-                problems.append(Problem("unknown_field", _("this type has no primary field"), ("primary_value",)))
+                problems.append(Problem(Code.UNKNOWN_FIELD, _("this type has no primary field"), ("primary_value",)))
             return None
         if is_blank(value):
             message = _("a value for the primary field %(name)s is missing") % {"name": self.primary.name}
-            problems.append(Problem("missing_value", message, ("primary_value",)))
+            problems.append(Problem(Code.MISSING_VALUE, message, ("primary_value",)))
             return None
         data_type = BY_NAME[self.primary.data_type]
         try:
@@ -144,7 +145,7 @@ class Schema:
             problems.append(bad_value(error.code, error.expected, value, "primary_value", data_type=data_type.name))
             return None
         if len(text) > MAX_PRIMARY:
-            problems.append(bad_value("too_long", _("at most 255 characters"), value, "primary_value"))
+            problems.append(bad_value(Code.TOO_LONG, _("at most 255 characters"), value, "primary_value"))
             return None
         return text
 
@@ -158,7 +159,7 @@ class Schema:
             message = _("is not a field of this type; did you mean %(name)s?") % {"name": close[0]}
         else:
             message = _("is not a field of this type")
-        return Problem("unknown_field", message, ("attributes", shown), ", ".join(known), shown)
+        return Problem(Code.UNKNOWN_FIELD, message, ("attributes", shown), ", ".join(known), shown)
 
 
 @lru_cache(maxsize=1024)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity, Status
+from people.core.codes import Code
 from people.core.errors import Problem, fault
 from people.core.source import Source
 from people.datatypes import exact_json
@@ -85,7 +86,7 @@ class Refusals:
         if not self.first:
             return b""
         message = _("Refused, like the lines before; send it alone to be told why.")
-        problem = fault(Problem("more_refused", message))
+        problem = fault(Problem(Code.MORE_REFUSED, message))
         told = {"line": self.first, "to_line": self.last, "status": str(Status.REFUSED), "errors": [problem]}
         self.first = 0
         return orjson.dumps(told) + b"\n"
@@ -150,10 +151,12 @@ def _translate(line: Line, translate: Translate, named: list[Any]) -> NewActivit
     given: Any = None
     try:
         if line.text is None:
-            return _refuse([Problem("too_large", _("a line may have at most 1,048,576 bytes"))], given, named)
+            return _refuse([Problem(Code.TOO_LARGE, _("a line may have at most 1,048,576 bytes"))], given, named)
         given = exact_json.loads(line.text, mark_repeats=True)
     except exact_json.InvalidJSONError as error:
-        return _refuse([Problem("invalid_json", _("the line is not JSON: %(fault)s") % {"fault": error})], given, named)
+        return _refuse(
+            [Problem(Code.INVALID_JSON, _("the line is not JSON: %(fault)s") % {"fault": error})], given, named
+        )
     row = translate(given)
     return row if type(row) is NewActivity else _refuse(row, given, named)
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.definitions import kinds
@@ -56,14 +57,14 @@ def _primary_problems(fields: Sequence[FieldSpec], activity_type: ActivityType |
         fixed = approved.get(field.api_name)
         if (fixed.is_primary != field.is_primary) if fixed else (has_primary and field.is_primary):
             message = _("Which field is primary is fixed since the first approval.")
-            problems.append(Problem("locked_primary", message, ("fields", field.api_name)))
+            problems.append(Problem(Code.LOCKED_PRIMARY, message, ("fields", field.api_name)))
     return problems
 
 
 def _refuse_standard(activity_type: ActivityType) -> None:
     if activity_type.is_standard:
         raise RejectedError(
-            Problem("standard_type", _("Standard activity types belong to the product and never change."))
+            Problem(Code.STANDARD_TYPE, _("Standard activity types belong to the product and never change."))
         )
 
 

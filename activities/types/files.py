@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityType
 from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.definitions import checks, drafts, lifecycle
 
@@ -45,7 +46,7 @@ def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool 
     """
     types = content.get("activity_types") if isinstance(content, dict) else None
     if not isinstance(types, list) or not all(isinstance(entry, dict) for entry in types):
-        raise RejectedError(Problem("wrong_type", _("The file must be a JSON object with a list “activity_types”.")))
+        raise RejectedError(Problem(Code.WRONG_TYPE, _("The file must be a JSON object with a list “activity_types”.")))
     found = [_import_one(entry, by, approve) for entry in types]
     if dry_run:
         transaction.set_rollback(True)
@@ -88,7 +89,7 @@ def _parse(entry: dict[str, Any]) -> tuple[Names, list[FieldSpec]]:
     fields = entry.get("fields")
     if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
         raise RejectedError(
-            Problem("missing_value", _("A type needs a list “fields”."), (str(entry.get("api_name", "?")),))
+            Problem(Code.MISSING_VALUE, _("A type needs a list “fields”."), (str(entry.get("api_name", "?")),))
         )
     return Names(**_texts(entry, _NAMES)), [
         FieldSpec(**_texts(field, _FIELD[:4]) | {"is_primary": field.get("is_primary") is True}) for field in fields
@@ -98,5 +99,5 @@ def _parse(entry: dict[str, Any]) -> tuple[Names, list[FieldSpec]]:
 def _texts(entry: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     wrong = [name for name in names if not isinstance(entry.get(name, ""), str)]
     if wrong:
-        raise RejectedError(Problem("wrong_type", _("“%(name)s” must be text.") % {"name": wrong[0]}))
+        raise RejectedError(Problem(Code.WRONG_TYPE, _("“%(name)s” must be text.") % {"name": wrong[0]}))
     return {name: entry.get(name, "string" if name == "data_type" else "") for name in names}

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from activities import icons
 from activities.models import ActivityType
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require
 
@@ -22,13 +23,13 @@ def depict(activity_type: ActivityType, by: Any, icon: str, colour: int | None) 
     """
     require(by, EDIT)
     if icon and not icons.is_icon(icon):
-        raise RejectedError(bad_value("invalid", _("one of the icons on offer"), icon, "icon"))
+        raise RejectedError(bad_value(Code.INVALID, _("one of the icons on offer"), icon, "icon"))
     if colour is not None and not 0 <= colour < icons.COLOURS:
-        raise RejectedError(bad_value("invalid", _("a colour of the palette"), colour, "colour"))
+        raise RejectedError(bad_value(Code.INVALID, _("a colour of the palette"), colour, "colour"))
     held = ActivityType.objects.select_for_update(of=("self",)).get(pk=activity_type.pk)
     if held.is_standard:
         raise RejectedError(
-            Problem("standard_type", _("Standard activity types belong to the product and never change."), ())
+            Problem(Code.STANDARD_TYPE, _("Standard activity types belong to the product and never change."), ())
         )
     held.icon, held.colour = icon, colour
     held.save(update_fields=["icon", "colour", "updated_at"])

@@ -14,14 +14,21 @@ from rest_framework.response import Response
 
 from config.api.problem_codes import problem_type
 from config.observability import outages
-from people.core.errors import ConflictError, NotAllowedError, Path, Problem, RejectedError, fault, sentences
-from people.core.refusals import (
+from people.core.codes import Code
+from people.core.errors import (
     BadQueryError,
+    ConflictError,
     GoneError,
+    NotAllowedError,
     NotFoundError,
+    Path,
     PreconditionFailedError,
+    Problem,
+    RejectedError,
     TooLargeError,
     UnauthorizedError,
+    fault,
+    sentences,
 )
 from people.datatypes import exact_json
 
@@ -46,58 +53,58 @@ TITLES = {
     500: gettext_lazy("A fault of ours"),
     503: gettext_lazy("Not now"),
 }
-# refusals of verbs that are about how things stand, not about what was sent
-STATUS_BY_CODE = {
-    "in_use": 409,
-    "name_taken": 409,
-    "api_name_taken": 409,
-    "value_taken": 409,
-    "person_exists": 409,
-    "conflict": 409,
-    "no_draft": 409,
-    "never_approved": 409,
-    "retired_type": 409,
-    "not_retired": 409,
-    "standard_type": 409,
-    "too_many_types": 409,
-    "external_id_reused": 409,
-    "revoked_client": 409,
-    "too_many_tokens": 409,
-    "not_deleted": 409,
-    "standard_field": 409,
-    "already_started": 409,
-    "already_queued": 409,
-    "too_many_jobs": 409,
-    "wrong_state": 409,
-    "no_plan": 409,
-    "value_shared": 409,
-    "too_late": 409,
-    "merge_undone": 409,
-    "merge_covered": 409,
-    "cycle": 409,
-    "cancelled": 409,
-    "timeout": 503,
-    "no_space": 503,
-    "file_too_large": 413,
-    "second_approver": 403,
-    "address_too_long": 414,
+# refusals of verbs that are about how things stand; all others, about what was sent, are 422
+STATUS_BY_CODE: Mapping[str, int] = {
+    Code.IN_USE: 409,
+    Code.NAME_TAKEN: 409,
+    Code.API_NAME_TAKEN: 409,
+    Code.VALUE_TAKEN: 409,
+    Code.PERSON_EXISTS: 409,
+    Code.CONFLICT: 409,
+    Code.NO_DRAFT: 409,
+    Code.NEVER_APPROVED: 409,
+    Code.RETIRED_TYPE: 409,
+    Code.NOT_RETIRED: 409,
+    Code.STANDARD_TYPE: 409,
+    Code.TOO_MANY_TYPES: 409,
+    Code.EXTERNAL_ID_REUSED: 409,
+    Code.REVOKED_CLIENT: 409,
+    Code.TOO_MANY_TOKENS: 409,
+    Code.NOT_DELETED: 409,
+    Code.STANDARD_FIELD: 409,
+    Code.ALREADY_STARTED: 409,
+    Code.ALREADY_QUEUED: 409,
+    Code.TOO_MANY_JOBS: 409,
+    Code.WRONG_STATE: 409,
+    Code.NO_PLAN: 409,
+    Code.VALUE_SHARED: 409,
+    Code.TOO_LATE: 409,
+    Code.MERGE_UNDONE: 409,
+    Code.MERGE_COVERED: 409,
+    Code.CYCLE: 409,
+    Code.CANCELLED: 409,
+    Code.TIMEOUT: 503,
+    Code.NO_SPACE: 503,
+    Code.FILE_TOO_LARGE: 413,
+    Code.SECOND_APPROVER: 403,
+    Code.ADDRESS_TOO_LONG: 414,
 }
 # what an address names and is not there any more; in a body the same codes have a path
-GONE = frozenset({"unknown_type", "unknown_list", "unknown_merge", "unknown_field"})
+GONE = frozenset({Code.UNKNOWN_TYPE, Code.UNKNOWN_LIST, Code.UNKNOWN_MERGE, Code.UNKNOWN_FIELD})
 # what serializers call their faults
 OUR_CODES = {
-    "required": "missing_value",
-    "null": "missing_value",
-    "blank": "missing_value",
-    "empty": "missing_value",
-    "invalid": "wrong_type",
-    "invalid_choice": "wrong_type",
-    "not_a_list": "wrong_type",
-    "not_a_dict": "wrong_type",
-    "max_length": "too_long",
-    "min_value": "out_of_range",
-    "max_value": "out_of_range",
-    "parse_error": "invalid_json",
+    "required": Code.MISSING_VALUE,
+    "null": Code.MISSING_VALUE,
+    "blank": Code.MISSING_VALUE,
+    "empty": Code.MISSING_VALUE,
+    "invalid": Code.WRONG_TYPE,
+    "invalid_choice": Code.WRONG_TYPE,
+    "not_a_list": Code.WRONG_TYPE,
+    "not_a_dict": Code.WRONG_TYPE,
+    "max_length": Code.TOO_LONG,
+    "min_value": Code.OUT_OF_RANGE,
+    "max_value": Code.OUT_OF_RANGE,
+    "parse_error": Code.INVALID_JSON,
 }
 _STATUS_BY_CLASS: tuple[tuple[type[RejectedError], int], ...] = (
     (BadQueryError, 400),
@@ -128,7 +135,7 @@ class ProblemResponse(HttpResponse):
 
 def unforeseen() -> Problem:
     """What users are told of a fault of ours."""
-    return Problem("error", _("Something went wrong here; it was written down. Try again later."))
+    return Problem(Code.ERROR, _("Something went wrong here; it was written down. Try again later."))
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -162,7 +169,7 @@ def refusal(error: RejectedError) -> HttpResponse:
 
 @csrf_exempt
 def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResponse:
-    return respond(404, Problem("not_found", _("There is nothing at this address.")))
+    return respond(404, Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
 
 
 def status_of(error: RejectedError) -> int:
@@ -191,9 +198,9 @@ def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[st
     if isinstance(error, RejectedError):
         return status_of(error), list(error.problems), _headers(error)
     if isinstance(error, RequestDataTooBig):
-        return 413, [Problem("too_large", _("The body is larger than is taken here."))], {}
+        return 413, [Problem(Code.TOO_LARGE, _("The body is larger than is taken here."))], {}
     if isinstance(error, Http404):
-        return 404, [Problem("not_found", _("There is nothing at this address."))], {}
+        return 404, [Problem(Code.NOT_FOUND, _("There is nothing at this address."))], {}
     if isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, exceptions.ValidationError):
@@ -208,7 +215,7 @@ def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[st
 
 def _of_framework(error: exceptions.APIException) -> Problem:
     code = error.get_codes()
-    return Problem(code if isinstance(code, str) else "error", str(error.detail))
+    return Problem(code if isinstance(code, str) else Code.ERROR, str(error.detail))
 
 
 def _of_serializer(details: Any, path: Path) -> Iterable[Problem]:

@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 
-from people.core.errors import Problem, show
-from people.core.refusals import BadQueryError
+from people.core.codes import Code
+from people.core.errors import BadQueryError, Problem, show
 from people.rest.filters import NOT_FILTERS
 
 OF_LISTS = NOT_FILTERS
@@ -46,4 +46,4 @@ def _unknown(name: str, known: list[str]) -> Problem:
     message = (
         _("there is no filter '%(name)s'; the closest are %(near)s") if near else _("there is no filter '%(name)s'")
     )
-    return Problem("unknown_filter", message % {"name": name, "near": near}, (name,), near, name)
+    return Problem(Code.UNKNOWN_FILTER, message % {"name": name, "near": near}, (name,), near, name)

@@ -18,10 +18,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.access.models import IdempotentReply
+from people.core.codes import Code
 from people.core.db import locks
-from people.core.errors import ConflictError, Problem
+from people.core.errors import BadQueryError, ConflictError, GoneError, Problem, UnprocessableError
 from people.core.permissions import require
-from people.core.refusals import BadQueryError, GoneError, UnprocessableError
 from people.rest.viewsets import PERSON_IDS
 from smartlists.webhooks import secrets as webhook_secrets
 
@@ -42,7 +42,7 @@ def key_of(request: HttpRequest) -> str | None:
         key = key[1:-1]
     if not _KEY.fullmatch(key):
         message = _("1 to 200 visible ASCII characters are needed.")
-        raise BadQueryError(Problem("bad_idempotency_key", message, ("Idempotency-Key",)))
+        raise BadQueryError(Problem(Code.BAD_IDEMPOTENCY_KEY, message, ("Idempotency-Key",)))
     return key
 
 
@@ -58,7 +58,7 @@ def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequ
     with transaction.atomic():
         if not _try_lock(caller, key):
             message = _("A request with this Idempotency-Key is under way. Ask again in a moment.")
-            raise ConflictError(Problem("idempotency_key_in_use", message))
+            raise ConflictError(Problem(Code.IDEMPOTENCY_KEY_IN_USE, message))
         kept = IdempotentReply.objects.filter(caller=caller, key=key).first()
         if kept is not None and kept.created_at > timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS):
             _require_right(request)
@@ -87,9 +87,9 @@ def _try_lock(caller: str, key: str) -> bool:
 def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
     if bytes(kept.digest) != digest:
         message = _("This Idempotency-Key came before with another request. Take a new key for a new request.")
-        raise UnprocessableError(Problem("idempotency_key_reused", message))
+        raise UnprocessableError(Problem(Code.IDEMPOTENCY_KEY_REUSED, message))
     if kept.body is None:
-        raise GoneError(Problem("reply_erased", _("The request was done. Its reply was erased with a person.")))
+        raise GoneError(Problem(Code.REPLY_ERASED, _("The request was done. Its reply was erased with a person.")))
     headers, body = dict(kept.headers), bytes(kept.body)
     if key_name := headers.pop(SEALED, ""):
         body = webhook_secrets.unseal(key_name, body)

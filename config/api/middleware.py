@@ -17,9 +17,9 @@ from config.api import errors as api_errors
 from config.api import idempotency
 from config.api import throttling as api_throttling
 from config.observability import logging as log_formats
-from people.core.errors import Problem, RejectedError
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, TooLargeError, UnauthorizedError
 from people.core.numerals import whole_number
-from people.core.refusals import TooLargeError, UnauthorizedError
 from people.core.source import Channel
 
 PREFIX = "/api/v1/"
@@ -64,7 +64,7 @@ class ApiDoor:
         except RequestDataTooBig:
             reply = api_errors.respond(413, _too_large())
         except UnreadablePostError:
-            reply = api_errors.respond(400, Problem("incomplete_body", _("The body ended before its time.")))
+            reply = api_errors.respond(400, Problem(Code.INCOMPLETE_BODY, _("The body ended before its time.")))
         _count_failure(request, reply)
         for name, value in (allowance.headers if allowance else {}).items():
             reply[name] = value
@@ -92,7 +92,7 @@ def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
 
 def _check_address(request: HttpRequest) -> None:
     if len(request.get_full_path()) > MAX_ADDRESS:
-        raise RejectedError(Problem("address_too_long", _("At most 8,192 bytes of address are taken.")))
+        raise RejectedError(Problem(Code.ADDRESS_TOO_LONG, _("At most 8,192 bytes of address are taken.")))
 
 
 def _holder(request: HttpRequest) -> tuple[Holder | None, UnauthorizedError | None]:
@@ -102,7 +102,7 @@ def _holder(request: HttpRequest) -> tuple[Holder | None, UnauthorizedError | No
     holder = tokens.holder_of(text.strip())
     if holder is None:
         message = _("The token is unknown, revoked or over. Get a new one.")
-        return None, UnauthorizedError(Problem("invalid_token", message))
+        return None, UnauthorizedError(Problem(Code.INVALID_TOKEN, message))
     tokens.note_use(holder)
     log_formats.name(user=holder.user.pk, client=holder.client.pk if holder.client else None)
     return holder, None
@@ -136,4 +136,4 @@ def _bound_body(request: HttpRequest) -> None:
 
 def _too_large() -> Problem:
     message = _("The body is larger than is taken here. Send several calls, or a stream.")
-    return Problem("too_large", message, (), str(settings.API_MAX_BODY))
+    return Problem(Code.TOO_LARGE, message, (), str(settings.API_MAX_BODY))

@@ -12,8 +12,8 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from people.core.errors import Problem, bad_value, show
-from people.core.refusals import BadQueryError, NotFoundError
+from people.core.codes import Code
+from people.core.errors import BadQueryError, NotFoundError, Problem, bad_value, show
 
 DEFAULT_SIZE, MAX_SIZE = 100, 1_000
 
@@ -44,7 +44,7 @@ class KeysetPagination(BasePagination):
     def size(self) -> int:
         given = self.request.query_params.get("page_size", str(DEFAULT_SIZE))
         if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MAX_SIZE):
-            raise BadQueryError(bad_value("out_of_range", _("a number from 1 to 1,000"), given, "page_size"))
+            raise BadQueryError(bad_value(Code.OUT_OF_RANGE, _("a number from 1 to 1,000"), given, "page_size"))
         return int(given)
 
     def encoded(self, state: Any) -> str:
@@ -66,12 +66,12 @@ class KeysetPagination(BasePagination):
 
     def bad_cursor(self) -> NotFoundError:
         message = _("There is no such page: this cursor is not one of this list, in this order.")
-        return NotFoundError(Problem("bad_cursor", message, (), "", show(self.request.query_params["cursor"])))
+        return NotFoundError(Problem(Code.BAD_CURSOR, message, (), "", show(self.request.query_params["cursor"])))
 
     def ordering(self) -> str:
         wanted = self.request.query_params.get("ordering", self.view.orderings[0])
         if wanted not in self.view.orderings:
-            raise BadQueryError(bad_value("unknown_ordering", ", ".join(self.view.orderings), wanted, "ordering"))
+            raise BadQueryError(bad_value(Code.UNKNOWN_ORDERING, ", ".join(self.view.orderings), wanted, "ordering"))
         return wanted
 
     def _after(self, model: Any, ordering: str, field: str, key: str, is_descending: bool, cursor: Any) -> Q:

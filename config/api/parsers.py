@@ -8,6 +8,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 
+from people.core.codes import Code
 from people.datatypes import exact_json
 from people.datatypes.canonical import canonical_text, plain_decimal
 
@@ -21,7 +22,7 @@ class ExactJSONParser(BaseParser):
         try:
             return exact_json.loads(stream.read(), mark_repeats=True)
         except exact_json.InvalidJSONError as error:
-            raise ParseError(_("The body is not JSON: %(fault)s") % {"fault": error}, "invalid_json") from None
+            raise ParseError(_("The body is not JSON: %(fault)s") % {"fault": error}, Code.INVALID_JSON) from None
 
 
 class ExactJSONRenderer(BaseRenderer):

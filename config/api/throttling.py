@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from config import client_address
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 
 WINDOW_SECONDS = 60
@@ -42,7 +43,7 @@ class Allowance:
                 "limit": self.limit,
                 "seconds": self.seconds_left,
             }
-            raise TooManyRequestsError(Problem("too_many_calls", message, (), str(self.limit), str(self.used)))
+            raise TooManyRequestsError(Problem(Code.TOO_MANY_CALLS, message, (), str(self.limit), str(self.used)))
 
 
 def seconds_left(caller: str, limit: int) -> int:

@@ -20,6 +20,7 @@ from config.demo import manifest as demo_manifest
 from config.demo.activities import LISTS, TYPES, DemoType, activities
 from config.demo.people import people
 from people.core import audit, installation
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
@@ -49,7 +50,7 @@ def load(by: Any) -> Loaded:
     """Load it all or nothing. Raises `RejectedError` (`demo_is_there`) when it was loaded and not removed since."""
     locks.take([locks.key(locks.Space.PEOPLE)])
     if demo_manifest.current() is not None:
-        raise RejectedError(Problem("demo_is_there", _("The demo is there already.")))
+        raise RejectedError(Problem(Code.DEMO_IS_THERE, _("The demo is there already.")))
     tongue = installation.current().language
     source = Source(Channel.COMMAND, by.pk if by else None)
     outcomes = upsert.upsert(list(people()), source, action=upsert.Action.DUPLICATE)

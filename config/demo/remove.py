@@ -12,6 +12,7 @@ from activities.log import retention
 from activities.models import Activity, ActivityKey, ActivityType
 from config.demo import manifest as demo_manifest
 from people.core import audit
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
@@ -45,7 +46,7 @@ def remove(by: Any) -> Removed:
     locks.take([locks.key(locks.Space.PEOPLE)])
     loaded = demo_manifest.current()
     if loaded is None:
-        raise RejectedError(Problem("no_demo", _("There is no demo to remove.")))
+        raise RejectedError(Problem(Code.NO_DEMO, _("There is no demo to remove.")))
     source = Source(Channel.COMMAND, by.pk if by else None)
     removed = Removed()
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):

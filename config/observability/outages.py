@@ -10,6 +10,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from psycopg import errors
 
+from people.core.codes import Code
+
 TOO_LONG = (errors.QueryCanceled, errors.LockNotAvailable)
 
 
@@ -25,7 +27,7 @@ class Outage:
 DISK_FULL = Outage(
     "disk_full", _("The disk of the database is full: nothing can be written until its operator makes room."), 60
 )
-TIMEOUT = Outage("timeout", _("This took too long and was stopped. Ask for less, or try again later."), 10)
+TIMEOUT = Outage(Code.TIMEOUT, _("This took too long and was stopped. Ask for less, or try again later."), 10)
 UNAVAILABLE = Outage("unavailable", _("The database cannot be reached just now. Try again in a moment."), 5)
 
 

@@ -14,9 +14,9 @@ from django.utils.formats import localize, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.core import owners
 from people.core.errors import Problem, RejectedError
 from people.core.models import Folder
+from people.core.permissions import possible_owners
 from people.datatypes.canonical import canonical_text
 from people.datatypes.registry import BY_NAME, CHOICES_FOR_PEOPLE, DataType
 from people.fields.catalog import READ_ONLY, shown_label
@@ -193,7 +193,7 @@ class PlaceForm(forms.Form):
         self.paths = folders.tree()
         nowhere = [("", gettext_lazy("No folder"))]
         self.fields["folder"].choices = nowhere + [(folder.pk, path) for path, folder in self.paths]  # type: ignore[attr-defined]
-        self.fields["owner"].queryset = owners.able(place.get("owner"))  # type: ignore[attr-defined]
+        self.fields["owner"].queryset = possible_owners(place.get("owner"))  # type: ignore[attr-defined]
 
     def place(self, by: Any, arrange: Callable[[Folder | None, Any], Any]) -> bool:
         """Whether the form was right and `arrange(folder, owner)` was done; what was refused stands at its field."""

@@ -10,6 +10,7 @@ from django.utils import timezone
 from people.admin.forms import ValuesForm, label_of, shown
 from people.core.admin.base import PagesAdmin, number, require, said, source_of
 from people.core.errors import RejectedError
+from people.datatypes.keys import MAX_ID
 from people.fields import catalog
 from people.models import Person, PersonNote
 from people.notes import notebook
@@ -103,7 +104,7 @@ def _about(request: HttpRequest, person: Person, changed: str = "", problem: str
 
 def _person(request: HttpRequest, pk: int) -> Person:
     require(request, VIEW)
-    person = Person.objects.live().filter(pk=pk).first() if pk < 2**31 else None
+    person = Person.objects.live().filter(pk=pk).first() if pk <= MAX_ID else None
     if person is None:
         raise Http404
     return person

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 
 from people.api.filters import PersonFieldFilters
 from people.api.serializers import PersonFieldChange, PersonFieldGiven, PersonFieldShown
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem
 from people.fields import editing as field_editing
 from people.models import PersonField
 from people.rest.viewsets import Listed, Retrieved, locked_for_update
@@ -38,7 +38,7 @@ class PersonFields(Listed, Retrieved):
 
     def get_object(self) -> PersonField:
         if not field_editing.API_NAME.fullmatch(self.kwargs["api_name"]):
-            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
         return super().get_object()
 
     @extend_schema(request=PersonFieldGiven, responses={201: PersonFieldShown})

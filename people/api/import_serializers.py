@@ -9,6 +9,7 @@ from people.api.serializers import CHANNELS
 from people.core.errors import told
 from people.core.source import Channel
 from people.datatypes import exact_json
+from people.datatypes.keys import MAX_ID
 from people.files.imports import jobs as import_jobs
 from people.files.imports import plan as import_plan
 from people.files.models import Import, ImportFailure
@@ -112,7 +113,7 @@ class PlanGiven(Strict):
         help_text="Of dates like 3/4/2026. Needed where the file leaves it open; so are decimal and pivot.",
     )
     decimal = serializers.ChoiceField([".", ","], required=False)
-    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
+    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
     null_text = Text(max_length=64, required=False, allow_blank=True)
     starts_campaigns = YesNo(
         required=False, help_text="Of people: whether changes start smart campaigns. By default true."

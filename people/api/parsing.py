@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from people.core.errors import Problem, bad_value, show
-from people.core.refusals import UnprocessableError
+from people.core.codes import Code
+from people.core.errors import Problem, UnprocessableError, bad_value, show
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.rest.viewsets import refuse_unknown_members
 
@@ -32,9 +32,9 @@ def row_of(given: Any) -> dict[str, Any] | list[Problem]:
     if added is None:
         added = {}
     if not isinstance(added, dict):
-        return [bad_value("wrong_type", _("an object of fields and their values"), added, "fields")]
+        return [bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), added, "fields")]
     problems = [
-        Problem("unknown_field", _("is no field that the team added"), ("fields", show(name)))
+        Problem(Code.UNKNOWN_FIELD, _("is no field that the team added"), ("fields", show(name)))
         for name in added
         if name == "id" or name in STANDARD
     ]
@@ -42,7 +42,7 @@ def row_of(given: Any) -> dict[str, Any] | list[Problem]:
 
 
 def _unknown_member(name: str) -> Problem:
-    return Problem("unknown_member", _("Unknown; there are %(known)s.") % {"known": ", ".join(WRITABLE)}, (name,))
+    return Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(WRITABLE)}, (name,))
 
 
 def placed(problems: Iterable[Problem]) -> list[Problem]:

@@ -20,18 +20,19 @@ from people.api.serializers import (
     PersonShown,
     shown_quickly,
 )
-from people.core.errors import ConflictError, Problem, bad_value, fault
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.codes import Code
+from people.core.errors import ConflictError, NotFoundError, Problem, UnprocessableError, bad_value, fault
 from people.datatypes import keys as datatype_keys
+from people.datatypes.keys import MAX_BIG_ID
 from people.models import Person
 from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import Action, Status
 from people.privacy import erasure
-from people.rest.viewsets import LARGEST_ID, PERSON_IDS, Listed, Retrieved, refuse_unknown_members, rows_of
+from people.rest.viewsets import PERSON_IDS, Listed, Retrieved, refuse_unknown_members, rows_of
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
-CONFLICTS = frozenset({"person_exists", "value_taken", "too_late", "not_deleted"})
+CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
 
 
 class People(Listed, Retrieved):
@@ -67,7 +68,7 @@ class People(Listed, Retrieved):
     def _person(self, pk: int | None) -> Person:
         person = None if pk is None else self.filter_queryset(self.get_queryset()).filter(pk=pk).first()
         if person is None:
-            raise NotFoundError(Problem("not_found", _("there is no such person")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
         self.request._request.META[PERSON_IDS] = {person.pk, self.kwargs.get("pk", person.pk)}
         return person
 
@@ -116,10 +117,10 @@ class People(Listed, Retrieved):
         refuse_unknown_members(request.data, ("people", "lookup_field", "action"))
         kind = request.data.get("action", Action.UPSERT)
         if not isinstance(kind, str) or kind not in set(Action):
-            raise UnprocessableError(bad_value("wrong_type", ", ".join(Action), kind, "action"))
+            raise UnprocessableError(bad_value(Code.WRONG_TYPE, ", ".join(Action), kind, "action"))
         lookup = request.data.get("lookup_field", "email")
         if not isinstance(lookup, str):
-            raise UnprocessableError(bad_value("wrong_type", _("the API name of a field"), lookup, "lookup_field"))
+            raise UnprocessableError(bad_value(Code.WRONG_TYPE, _("the API name of a field"), lookup, "lookup_field"))
         if kind != Action.UPDATE:
             self.require("people.add_person")
         rows = [row_of(row) for row in rows_of(request.data, "people")]
@@ -128,7 +129,7 @@ class People(Listed, Retrieved):
         if len(parts) > 1 and request.headers.get("Idempotency-Key") is not None:
             limit = f"{upsert.MAX_BATCH:,}"
             message = _("With an Idempotency-Key a call takes at most %(limit)s values of people.") % {"limit": limit}
-            raise UnprocessableError(Problem("too_large", message, ("people",), limit))
+            raise UnprocessableError(Problem(Code.TOO_LARGE, message, ("people",), limit))
         outcomes = iter(
             [outcome for part in parts for outcome in upsert.upsert(part, self.source, lookup, Action(kind))]
         )
@@ -153,7 +154,7 @@ class People(Listed, Retrieved):
     def erase(self, request: Any, pk: int) -> Response:
         """Remove everything about a person, and about those merged into it, everywhere and for good."""
         if not Person.objects.filter(pk=min(pk, datatype_keys.MAX_ID)).exclude(state=Person.State.ERASED).exists():
-            raise NotFoundError(Problem("not_found", _("there is no such person")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
         erasure.erase([pk], request.user, self.source)
         return Response(status=204)
 
@@ -172,7 +173,7 @@ class People(Listed, Retrieved):
     @action(["POST"], detail=False, url_path="merges/<int:merge_id>/undo")
     def undo_merge(self, request: Any, merge_id: int) -> Response:
         """Take a merge back: the losers are people again, with the activities and lists that were theirs."""
-        person_merge.undo(min(merge_id, LARGEST_ID), request.user, self.source)
+        person_merge.undo(min(merge_id, MAX_BIG_ID), request.user, self.source)
         return Response(status=204)
 
 
@@ -185,7 +186,7 @@ def _refuse(problems: Iterable[Problem]) -> None:
     problems = placed(problems)
     if not problems:
         return
-    if any(problem.code == "unknown_person" for problem in problems):
+    if any(problem.code == Code.UNKNOWN_PERSON for problem in problems):
         raise NotFoundError(*problems)
     raise (ConflictError if all(problem.code in CONFLICTS for problem in problems) else UnprocessableError)(*problems)
 

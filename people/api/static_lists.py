@@ -10,14 +10,15 @@ from rest_framework.response import Response
 
 from people.api.filters import MemberFilters, StaticListFilters
 from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberShown, MembersShown
-from people.core import owners
-from people.core.errors import Problem, bad_value
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.permissions import find_owner
+from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
-from people.rest.viewsets import LARGEST_ID, Listed, Retrieved, locked_for_update
+from people.rest.viewsets import Listed, Retrieved, locked_for_update
 
 
 class StaticLists(Listed, Retrieved):
@@ -87,12 +88,12 @@ class StaticLists(Listed, Retrieved):
 def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str, Any]:
     """The checked body with the folder and the owner themselves for their ids; `owner_id`: whose the list is now."""
     if "owner" in given:
-        given = {**given, "owner": owners.find(given["owner"], owner_id)}
+        given = {**given, "owner": find_owner(given["owner"], owner_id)}
     if given.get("folder") is None:
         return given
     folder = Folder.objects.filter(pk=given["folder"]).first()
     if folder is None:
-        raise UnprocessableError(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), given["folder"], "folder"))
     return {**given, "folder": folder}
 
 
@@ -135,7 +136,7 @@ class StaticListMembers(Listed):
         """Take one person off the list."""
         (outcome,) = static_lists.remove(self._list(), [person], self.source)
         if outcome is not Membership.REMOVED:
-            raise NotFoundError(Problem("not_found", _("This person is not on the list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("This person is not on the list.")))
         return Response(status=204)
 
     def _move(self, verb: Any) -> Response:
@@ -143,7 +144,7 @@ class StaticListMembers(Listed):
         return Response({"results": [str(outcome) for outcome in verb(self._list(), given, self.source)]})
 
     def _list(self) -> StaticList:
-        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], LARGEST_ID)).first()
+        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such static list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such static list.")))
         return found

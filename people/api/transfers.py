@@ -14,10 +14,11 @@ from rest_framework.response import Response
 
 from people.api.import_serializers import FailureShown, ImportShown, PlanGiven, TakeBackGiven, TakeBackShown
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
-from people.core.errors import ConflictError, Problem, bad_value, show
+from people.core.codes import Code
+from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, bad_value, show
 from people.core.numerals import whole_number
-from people.core.refusals import BadQueryError, NotFoundError
 from people.core.source import Channel
+from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.imports import guessing
@@ -27,7 +28,7 @@ from people.files.imports.plan import Plan
 from people.files.models import Export, Import, ImportFailure
 from people.files.tabular import ENCODINGS, MAX_HEADER_ROW, Shape
 from people.persons import import_undo
-from people.rest.viewsets import LARGEST_ID, Listed, Moment, Retrieved, Strict, Text, Whole
+from people.rest.viewsets import Listed, Moment, Retrieved, Strict, Text, Whole
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
@@ -98,7 +99,7 @@ class Imports(Listed, Retrieved):
         if kind not in import_targets.TARGETS or "\0" in name:
             known = ", ".join(import_targets.TARGETS)
             message = _("expected %(expected)s") % {"expected": known}
-            raise BadQueryError(Problem("unknown_kind", message, ("kind",), known, kind[:80]))
+            raise BadQueryError(Problem(Code.UNKNOWN_KIND, message, ("kind",), known, kind[:80]))
         given_shape = _known(request.query_params)
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         chunks = _chunks(raw.META["wsgi.input"] if is_marked else raw)
@@ -187,13 +188,13 @@ def _known(parameters: Any) -> dict[str, Any]:
         if encoding not in ENCODINGS:
             expected = ", ".join(ENCODINGS)
             message = _("expected %(expected)s") % {"expected": expected}
-            raise BadQueryError(Problem("unknown_encoding", message, ("encoding",), expected, show(encoding)))
+            raise BadQueryError(Problem(Code.UNKNOWN_ENCODING, message, ("encoding",), expected, show(encoding)))
         known["encoding"] = encoding
     if row is not None:
         number = whole_number(row, most_digits=5)
         if not 1 <= number <= MAX_HEADER_ROW:
             expected = _("a whole number from 1 to %(limit)s") % {"limit": MAX_HEADER_ROW}
-            raise BadQueryError(bad_value("out_of_range", expected, row, "header_row"))
+            raise BadQueryError(bad_value(Code.OUT_OF_RANGE, expected, row, "header_row"))
         known["header_row"] = number
     return known
 
@@ -214,9 +215,9 @@ class ImportFailures(Listed):
 
     def get_queryset(self) -> Any:
         jobs = import_jobs.visible_to(self.request.user).filter(kind__in=_kinds_of(self.request.user))
-        job = jobs.filter(pk=min(self.kwargs["job"], LARGEST_ID)).first()
+        job = jobs.filter(pk=min(self.kwargs["job"], MAX_BIG_ID)).first()
         if job is None:
-            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
         return super().get_queryset().filter(of=job)
 
 
@@ -229,8 +230,8 @@ class ParametersGiven(Strict):
     fields = serializers.ListField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
         child=Text(max_length=100), required=False, min_length=1, max_length=500
     )
-    static_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
-    smart_list = Whole(required=False, min_value=1, max_value=2**31 - 1)
+    static_list = Whole(required=False, min_value=1, max_value=MAX_ID)
+    smart_list = Whole(required=False, min_value=1, max_value=MAX_ID)
 
 
 class ExportGiven(Strict):
@@ -306,6 +307,6 @@ class Exports(Listed, Retrieved):
         path = export_jobs.path_of(found)
         if found.state != Export.State.COMPLETED or not path.exists():
             raise ConflictError(
-                Problem("not_ready", _("The export is: %(state)s.") % {"state": found.get_state_display()})
+                Problem(Code.NOT_READY, _("The export is: %(state)s.") % {"state": found.get_state_display()})
             )
         return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[found.format], filename=path.name)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 
@@ -33,7 +34,7 @@ def require_room(folder: Path, coming: int = 0) -> None:
         message = _(
             "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are kept for recording. Make room there."
         ) % {"folder": str(folder), "free": free // MEGABYTE, "reserve": settings.DISK_RESERVE_BYTES // MEGABYTE}
-        raise RejectedError(Problem("no_space", message))
+        raise RejectedError(Problem(Code.NO_SPACE, message))
 
 
 def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
@@ -48,14 +49,16 @@ def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
         size += len(chunk)
         if size > settings.UPLOAD_MAX_BYTES:
             message = _("The file has more than %(limit)s MB. Split it, or compress it with gzip.")
-            raise RejectedError(Problem("file_too_large", message % {"limit": settings.UPLOAD_MAX_BYTES // MEGABYTE}))
+            raise RejectedError(
+                Problem(Code.FILE_TOO_LARGE, message % {"limit": settings.UPLOAD_MAX_BYTES // MEGABYTE})
+            )
         if kept + size > settings.UPLOADS_MAX_BYTES:
             message = _(
                 "The files that were uploaded take %(limit)s MB in %(folder)s, which is all they may. Old ones are "
                 "removed every night; the administrator may raise UPLOADS_MAX_MB."
             )
             values = {"limit": settings.UPLOADS_MAX_BYTES // MEGABYTE, "folder": str(folder)}
-            raise RejectedError(Problem("no_space", message % values))
+            raise RejectedError(Problem(Code.NO_SPACE, message % values))
         if size - looked_at >= LOOK_EVERY:
             looked_at = size
             require_room(folder)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from people.core import messages
+from people.core.codes import Code
 from people.core.messages import sentence as _
 
 Path = tuple[str | int, ...]
@@ -20,8 +21,8 @@ STRUCTURE = frozenset({"attributes", "input", "fields"})  # steps of a path that
 class Problem:
     """One fault: a stable code for programs, a whole sentence for people, and where it is.
 
-    `path` leads from the outside in (`(3, "attributes", "amount")`); `expected` and `got` are short and
-    already fit to be shown.
+    `code` is one of `Code`, or what a framework calls a fault of its own. `path` leads from the outside in
+    (`(3, "attributes", "amount")`); `expected` and `got` are short and already fit to be shown.
     """
 
     code: str
@@ -30,6 +31,10 @@ class Problem:
     expected: str = ""
     got: str = ""
     data_type: str = ""  # of the field whose value does not fit
+
+    def __post_init__(self) -> None:
+        # plain text: the database's driver takes no list that mixes it with members of an enumeration
+        object.__setattr__(self, "code", str(self.code))
 
     def under(self, *prefix: str | int) -> "Problem":
         return replace(self, path=(*prefix, *self.path))
@@ -60,7 +65,7 @@ class Problems(list[Problem]):
         """All that are kept and shown; the last says how many were left out."""
         if not self.more:
             return tuple(self)
-        return (*self, Problem("more_problems", _("and %(count)s more") % {"count": self.more}))
+        return (*self, Problem(Code.MORE_PROBLEMS, _("and %(count)s more") % {"count": self.more}))
 
 
 class RejectedError(Exception):
@@ -84,6 +89,37 @@ class NotAllowedError(RejectedError):
 
 class ConflictError(RejectedError):
     """Somebody else changed the thing in the meantime; nothing was overwritten."""
+
+
+# --- Of requests as such: surfaces raise them, not the verbs behind them
+
+
+class BadQueryError(RejectedError):
+    """A query parameter or header cannot be understood; `path` names the parameter."""
+
+
+class UnauthorizedError(RejectedError):
+    """Nobody known is asking."""
+
+
+class NotFoundError(RejectedError):
+    """There is nothing at this address."""
+
+
+class GoneError(RejectedError):
+    """There was something once."""
+
+
+class PreconditionFailedError(ConflictError):
+    """If-Match names another state than the present one."""
+
+
+class TooLargeError(RejectedError):
+    """The body has more than is taken in one call."""
+
+
+class UnprocessableError(RejectedError):
+    """The body is understood and does not fit, whatever the problems' codes say elsewhere."""
 
 
 def sentences(problems: Iterable[Problem]) -> str:
@@ -175,7 +211,7 @@ def refuse_if(problems: Iterable[Problem]) -> None:
 def refuse_if_changed(expected: int | None, current: int, message: str) -> None:
     """Raise `ConflictError` unless the thing is at the revision that the editor saw; None asks for nothing."""
     if expected is not None and expected != current:
-        raise ConflictError(Problem("changed_meanwhile", message, ("revision",), str(current), str(expected)))
+        raise ConflictError(Problem(Code.CHANGED_MEANWHILE, message, ("revision",), str(current), str(expected)))
 
 
 def show(value: Any, limit: int = MAX_SHOWN) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import PROTECT, Model
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 
 
@@ -44,4 +45,4 @@ def refuse_if_used(*things: Model) -> None:
     if uses:
         names = ", ".join(str(use) for use in uses)
         message = _("It is in use by %(users)s. Take it out there first.") % {"users": names}
-        raise RejectedError(Problem("in_use", message, (), "", names))
+        raise RejectedError(Problem(Code.IN_USE, message, (), "", names))

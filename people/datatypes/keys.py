@@ -8,7 +8,8 @@ from typing import Any
 from people.datatypes.canonical import text_key
 from people.datatypes.parsing import trimmed
 
-MAX_ID = 2**31 - 1
+MAX_ID = 2**31 - 1  # of people, types, lists, fields … : what an integer column holds
+MAX_BIG_ID = 2**63 - 1  # of activities, jobs and entries: what a bigint column holds
 
 
 def key_of(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.datatypes.canonical import text_key
 from people.datatypes.parsing import BadValueError, is_blank
@@ -21,10 +22,10 @@ DESCRIPTION_LIMIT = 2_000
 def name(raw: Any, path: str = "name") -> str:
     """`raw` as a name, without blanks around it. Raises `RejectedError` (`missing_value`, `wrong_type`, `too_long`)."""
     if is_blank(raw):
-        raise RejectedError(Problem("missing_value", _("A name is missing."), (path,)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("A name is missing."), (path,)))
     text = _parsed("string", raw, path).strip()
     if not text.isprintable():
-        raise RejectedError(bad_value("wrong_type", _("text on one line"), raw, path))
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("text on one line"), raw, path))
     return text
 
 
@@ -34,7 +35,7 @@ def description(raw: Any, path: str = "description") -> str:
         return ""
     text = _parsed("text", raw, path).strip()
     if len(text) > DESCRIPTION_LIMIT:
-        raise RejectedError(bad_value("too_long", _("at most 2,000 characters"), raw, path))
+        raise RejectedError(bad_value(Code.TOO_LONG, _("at most 2,000 characters"), raw, path))
     return text
 
 
@@ -55,7 +56,7 @@ def kept_apart(constraint: str, message: str, path: str = "name", got: str = "")
     except IntegrityError as error:
         if constraint not in str(error):
             raise
-        raise RejectedError(Problem("name_taken", message, (path,), got=got)) from None
+        raise RejectedError(Problem(Code.NAME_TAKEN, message, (path,), got=got)) from None
 
 
 def _parsed(data_type: str, raw: Any, path: str) -> str:

@@ -13,6 +13,7 @@ from unicodedata import is_normalized, normalize
 
 from django.utils.functional import Promise
 
+from people.core.codes import Code
 from people.core.messages import sentence_lazy as _
 from people.datatypes.canonical import is_bounded, plain_decimal
 
@@ -43,19 +44,19 @@ _AN_ADDRESS = _("a web address")
 def _clean_text(value: Any, expected: str | Promise) -> str:
     if type(value) is not str:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            raise BadValueError("wrong_type", expected)
+            raise BadValueError(Code.WRONG_TYPE, expected)
         value = _number_text(value, expected)
     text: str = value
     if text.isascii():
         if "\0" in text:
-            raise BadValueError("wrong_type", _("text without the character NUL"))
+            raise BadValueError(Code.WRONG_TYPE, _("text without the character NUL"))
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise BadValueError("wrong_type", _("valid Unicode text")) from None
+        raise BadValueError(Code.WRONG_TYPE, _("valid Unicode text")) from None
     if "\0" in text:
-        raise BadValueError("wrong_type", _("text without the character NUL"))
+        raise BadValueError(Code.WRONG_TYPE, _("text without the character NUL"))
     # comparisons are defined after NFC, so only NFC is ever stored
     return text if is_normalized("NFC", text) else normalize("NFC", text)
 
@@ -86,37 +87,37 @@ def _check_number(
     """
     if isinstance(value, float):
         if not isfinite(value):
-            raise BadValueError("wrong_type", expected)
+            raise BadValueError(Code.WRONG_TYPE, expected)
     elif not value.is_finite():
-        raise BadValueError("wrong_type", expected)
+        raise BadValueError(Code.WRONG_TYPE, expected)
     elif not is_bounded(value):
-        raise BadValueError("out_of_range", fineness if value.adjusted() < 0 else limit)
+        raise BadValueError(Code.OUT_OF_RANGE, fineness if value.adjusted() < 0 else limit)
 
 
 def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
     """The plain digits of a JSON number that came where text belongs: 7 is "7", 1.50 is "1.5"."""
     if isinstance(value, int):
         if value.bit_length() > 128:
-            raise BadValueError("out_of_range", expected)
+            raise BadValueError(Code.OUT_OF_RANGE, expected)
         return str(value)
     _check_number(value, expected, expected, expected)
     exact = Decimal(repr(value)) if isinstance(value, float) else value
     if exact.adjusted() > 40 or exact.adjusted() < -40:
-        raise BadValueError("out_of_range", expected)
+        raise BadValueError(Code.OUT_OF_RANGE, expected)
     return plain_decimal(exact)
 
 
 def parse_string(value: Any, _zone: tzinfo) -> str:
     text = trimmed(_clean_text(value, _TEXT))
     if len(text) > MAX_STRING:
-        raise BadValueError("too_long", _("at most 255 characters"))
+        raise BadValueError(Code.TOO_LONG, _("at most 255 characters"))
     return text
 
 
 def parse_text(value: Any, _zone: tzinfo) -> str:
     text = _clean_text(value, _TEXT)
     if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
-        raise BadValueError("too_long", _("at most 30,000 bytes"))
+        raise BadValueError(Code.TOO_LONG, _("at most 30,000 bytes"))
     return text
 
 
@@ -126,18 +127,18 @@ EMAIL = re.compile(r"[!#-'*-+\-/-9=?A-Z^-~.]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]
 def parse_email(value: Any, _zone: tzinfo) -> str:
     text = trimmed(_clean_text(value, _AN_EMAIL))
     if len(text) > MAX_STRING:
-        raise BadValueError("too_long", _("at most 255 characters"))
+        raise BadValueError(Code.TOO_LONG, _("at most 255 characters"))
     if not EMAIL.fullmatch(text):
-        raise BadValueError("wrong_type", _AN_EMAIL)
+        raise BadValueError(Code.WRONG_TYPE, _AN_EMAIL)
     return text
 
 
 def parse_link(value: Any, _zone: tzinfo) -> str:
     text = trimmed(_clean_text(value, _AN_ADDRESS))
     if len(text) > MAX_LINK:
-        raise BadValueError("too_long", _("at most 2,000 characters"))
+        raise BadValueError(Code.TOO_LONG, _("at most 2,000 characters"))
     if any(character.isspace() or not character.isprintable() for character in text):
-        raise BadValueError("wrong_type", _("a web address without blanks"))
+        raise BadValueError(Code.WRONG_TYPE, _("a web address without blanks"))
     return text
 
 
@@ -149,7 +150,7 @@ def parse_boolean(value: Any, _zone: tzinfo) -> bool:
         return value
     if isinstance(value, str) and (found := _BOOLEANS.get(value.strip().lower())) is not None:
         return found
-    raise BadValueError("wrong_type", _("true or false"))
+    raise BadValueError(Code.WRONG_TYPE, _("true or false"))
 
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
@@ -160,22 +161,22 @@ _INTEGER_RANGE = _("a whole number between ±9,007,199,254,740,991")
 def parse_integer(value: Any, _zone: tzinfo) -> int:
     if type(value) is str:
         if not _INTEGER.fullmatch(value.strip()):
-            raise BadValueError("wrong_type", WHOLE_NUMBER)
+            raise BadValueError(Code.WRONG_TYPE, WHOLE_NUMBER)
         value = int(value)
     elif isinstance(value, bool):
-        raise BadValueError("wrong_type", WHOLE_NUMBER)
+        raise BadValueError(Code.WRONG_TYPE, WHOLE_NUMBER)
     elif isinstance(value, float | Decimal):
         _check_number(value, WHOLE_NUMBER, _INTEGER_RANGE, WHOLE_NUMBER)
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise BadValueError("out_of_range", _INTEGER_RANGE)
+            raise BadValueError(Code.OUT_OF_RANGE, _INTEGER_RANGE)
         if value != int(value):
-            raise BadValueError("wrong_type", WHOLE_NUMBER)
+            raise BadValueError(Code.WRONG_TYPE, WHOLE_NUMBER)
         value = int(value)
     elif not isinstance(value, int):
-        raise BadValueError("wrong_type", WHOLE_NUMBER)
+        raise BadValueError(Code.WRONG_TYPE, WHOLE_NUMBER)
     number: int = value
     if not -MAX_INTEGER <= number <= MAX_INTEGER:
-        raise BadValueError("out_of_range", _INTEGER_RANGE)
+        raise BadValueError(Code.OUT_OF_RANGE, _INTEGER_RANGE)
     return number
 
 
@@ -186,18 +187,18 @@ MAX_FLOAT = 400  # characters: the plain digits of the largest and the smallest 
 
 def parse_float(value: Any, _zone: tzinfo) -> float:
     if isinstance(value, bool):
-        raise BadValueError("wrong_type", NUMBER)
+        raise BadValueError(Code.WRONG_TYPE, NUMBER)
     if isinstance(value, str):
         if len(value) > MAX_FLOAT or not _FLOAT.fullmatch(value.strip()):
-            raise BadValueError("wrong_type", NUMBER)
+            raise BadValueError(Code.WRONG_TYPE, NUMBER)
     elif not isinstance(value, int | float | Decimal):
-        raise BadValueError("wrong_type", NUMBER)
+        raise BadValueError(Code.WRONG_TYPE, NUMBER)
     try:
         number = float(value)  # of any text and Decimal: as long as its characters take
     except (OverflowError, ValueError):  # beyond a double, or a signaling NaN
         number = float("inf")
     if not isfinite(number):
-        raise BadValueError("out_of_range", _("a number that fits 64 bits"))
+        raise BadValueError(Code.OUT_OF_RANGE, _("a number that fits 64 bits"))
     return number
 
 
@@ -210,22 +211,22 @@ _AMOUNT_PLACES = _("an amount with at most 4 decimal places")
 def parse_currency(value: Any, _zone: tzinfo) -> Decimal:
     if type(value) is str:
         if not _CURRENCY.fullmatch(value.strip()):
-            raise BadValueError("wrong_type", AMOUNT)
+            raise BadValueError(Code.WRONG_TYPE, AMOUNT)
         amount = Decimal(value)
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise BadValueError("wrong_type", AMOUNT)
+        raise BadValueError(Code.WRONG_TYPE, AMOUNT)
     elif isinstance(value, int):
         if value.bit_length() > 64:
-            raise BadValueError("out_of_range", _AMOUNT_RANGE)
+            raise BadValueError(Code.OUT_OF_RANGE, _AMOUNT_RANGE)
         amount = Decimal(value)
     else:
         _check_number(value, AMOUNT, _AMOUNT_RANGE, _AMOUNT_PLACES)
         amount = Decimal(repr(value)) if isinstance(value, float) else value
     if not -CURRENCY_LIMIT < amount < CURRENCY_LIMIT:
-        raise BadValueError("out_of_range", _AMOUNT_RANGE)
+        raise BadValueError(Code.OUT_OF_RANGE, _AMOUNT_RANGE)
     _sign, digits, exponent = amount.as_tuple()
     if exponent < -CURRENCY_PLACES and any(digits[exponent + CURRENCY_PLACES :]):  # type: ignore[operator]
-        raise BadValueError("out_of_range", _AMOUNT_PLACES)
+        raise BadValueError(Code.OUT_OF_RANGE, _AMOUNT_PLACES)
     return amount
 
 
@@ -242,17 +243,17 @@ _YEARS = _("a year from 1900 to 2200")
 
 def parse_date(value: Any, _zone: tzinfo) -> date:
     if isinstance(value, datetime):
-        raise BadValueError("wrong_type", A_DATE)
+        raise BadValueError(Code.WRONG_TYPE, A_DATE)
     if not isinstance(value, date):
         if not isinstance(value, str) or not _DATE.fullmatch(text := trimmed(value)):
-            raise BadValueError("wrong_type", A_DATE)
+            raise BadValueError(Code.WRONG_TYPE, A_DATE)
         try:
             value = date.fromisoformat(text[:10])
         except ValueError:
-            raise BadValueError("wrong_type", A_DATE) from None
+            raise BadValueError(Code.WRONG_TYPE, A_DATE) from None
     day: date = value
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise BadValueError("out_of_range", _YEARS)
+        raise BadValueError(Code.OUT_OF_RANGE, _YEARS)
     return day
 
 
@@ -270,16 +271,16 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
     """
     if not isinstance(value, datetime):
         if not isinstance(value, str) or not _MOMENT.fullmatch(text := trimmed(value)):
-            raise BadValueError("wrong_type", A_MOMENT)
+            raise BadValueError(Code.WRONG_TYPE, A_MOMENT)
         if text[-3:] in ("UTC", "GMT"):
             text = f"{text[:-3]}Z"
         try:
             value = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", "") if " " in text else text)
         except ValueError:
-            raise BadValueError("wrong_type", A_MOMENT) from None
+            raise BadValueError(Code.WRONG_TYPE, A_MOMENT) from None
     moment: datetime = value
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise BadValueError("out_of_range", _YEARS)
+        raise BadValueError(Code.OUT_OF_RANGE, _YEARS)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

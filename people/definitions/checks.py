@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem, bad_value
 from people.datatypes.naming import MAX_NAME, name_key
 from people.datatypes.parsing import BadValueError
@@ -19,10 +20,10 @@ API_NAME = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
 
 def api_name_problems(api_name: str, path: Path) -> list[Problem]:
     if not api_name:
-        return [Problem("missing_value", _("An API name is needed."), path)]
+        return [Problem(Code.MISSING_VALUE, _("An API name is needed."), path)]
     if len(api_name) > MAX_NAME or not API_NAME.fullmatch(api_name):
         message = _("An API name has letters, digits and underscores, at least one letter and at most 255 characters.")
-        return [Problem("bad_name", message, path)]
+        return [Problem(Code.BAD_NAME, message, path)]
     return []
 
 
@@ -37,7 +38,7 @@ def rename_problems(kind: DefinitionKind[Any], definition: Definition, api_name:
     if api_name == definition.api_name:
         return []
     if definition.live_id is not None:
-        return [Problem("locked_api_name", _("The API name is fixed since the first approval."), ("api_name",))]
+        return [Problem(Code.LOCKED_API_NAME, _("The API name is fixed since the first approval."), ("api_name",))]
     return new_api_name_problems(kind, api_name)
 
 
@@ -49,7 +50,7 @@ def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Defini
         faults = _text_problems(name, (column,))
         if not faults and column == "name" and not _is_plain(name):
             message = _("A name has letters, digits, blanks and underscores, and at least one letter.")
-            faults = [Problem("bad_name", message, (column,))]
+            faults = [Problem(Code.BAD_NAME, message, (column,))]
         problems += faults or _clash(kind, column, name, definition)
     return problems
 
@@ -62,7 +63,7 @@ def field_problems(
     limit = kind.field_limit() or MAX_FIELDS
     if sum(field.is_counted for field in fields) > limit:
         message = str(kind.sentences.too_many_fields) % {"limit": limit}
-        problems.append(Problem("too_many_fields", message, ("fields",)))
+        problems.append(Problem(Code.TOO_MANY_FIELDS, message, ("fields",)))
     problems += kind.check_fields(fields, definition)
     known, seen = kind.data_types, set[str]()
     for field in fields:
@@ -74,23 +75,23 @@ def field_problems(
         for key in {field.api_name, f"name:{name_key(field.name)}"}:
             if key in seen:
                 message = _("Two fields share the name '%(name)s'.") % {"name": field.name}
-                problems.append(Problem("given_twice", message, path))
+                problems.append(Problem(Code.GIVEN_TWICE, message, path))
             seen.add(key)
     return problems + (_locked_problems(fields, definition) if definition else [])
 
 
 def _taken(api_name: str) -> Problem:
     message = _("The API name %(name)s is taken, for ever if its type was approved once.") % {"name": api_name}
-    return Problem("api_name_taken", message, ("api_name",))
+    return Problem(Code.API_NAME_TAKEN, message, ("api_name",))
 
 
 def _text_problems(text: str, path: Path) -> list[Problem]:
     if not text.strip():
-        return [Problem("missing_value", _("A name is needed."), path)]
+        return [Problem(Code.MISSING_VALUE, _("A name is needed."), path)]
     if len(text) > MAX_NAME:
-        return [Problem("too_long", _("A name has at most 255 characters."), path)]
+        return [Problem(Code.TOO_LONG, _("A name has at most 255 characters."), path)]
     if not text.isprintable():
-        return [Problem("bad_name", _("A name has no line breaks or control characters."), path)]
+        return [Problem(Code.BAD_NAME, _("A name has no line breaks or control characters."), path)]
     return []
 
 
@@ -115,12 +116,12 @@ def _clash(kind: DefinitionKind[Any], column: str, name: str, definition: Defini
     if other is None:
         return []
     message = str(kind.sentences.name_taken) % {"name": name, "other": other.api_name}
-    return [Problem("name_taken", message, (column,))]
+    return [Problem(Code.NAME_TAKEN, message, (column,))]
 
 
 def _unknown_data_type(field: FieldSpec, known: str) -> Problem:
     message = _("'%(type)s' is not a data type; there are %(known)s.") % {"type": field.data_type, "known": known}
-    return Problem("unknown_data_type", message, ("fields", field.api_name), known, field.data_type)
+    return Problem(Code.UNKNOWN_DATA_TYPE, message, ("fields", field.api_name), known, field.data_type)
 
 
 def _locked_problems(fields: Sequence[FieldSpec], definition: Definition) -> list[Problem]:
@@ -135,5 +136,5 @@ def _locked_problems(fields: Sequence[FieldSpec], definition: Definition) -> lis
                 "type": BY_NAME[data_type].label,
             }
             path = ("fields", field.api_name)
-            problems.append(Problem("locked_data_type", message, path, data_type, field.data_type))
+            problems.append(Problem(Code.LOCKED_DATA_TYPE, message, path, data_type, field.data_type))
     return problems

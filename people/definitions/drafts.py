@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from people.core import audit
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.permissions import require
@@ -139,9 +140,9 @@ def lock(definition: D, *, deleted: bool = False) -> D:
     rows.select_for_update().values_list("pk").first()
     found = rows.filter(deleted_at__isnull=not deleted).select_related("live", "draft").first()
     if found is None and deleted:
-        raise RejectedError(Problem("not_deleted", str(kind.sentences.not_deleted)))
+        raise RejectedError(Problem(Code.NOT_DELETED, str(kind.sentences.not_deleted)))
     if found is None:
-        raise RejectedError(Problem("unknown_type", str(kind.sentences.gone)))
+        raise RejectedError(Problem(Code.UNKNOWN_TYPE, str(kind.sentences.gone)))
     return found
 
 
@@ -172,7 +173,7 @@ def check_revision(draft: Version | None, expected: int | None) -> None:
 
 def changed_meanwhile() -> Problem:
     return Problem(
-        "conflict", _("Somebody else changed this draft in the meantime. Look at it again; nothing was overwritten.")
+        Code.CONFLICT, _("Somebody else changed this draft in the meantime. Look at it again; nothing was overwritten.")
     )
 
 
@@ -265,7 +266,7 @@ def _current(definition: Definition) -> list[Any]:
 def _unknown_fields(names: Iterable[str], fields: Sequence[FieldSpec]) -> list[Problem]:
     known = {field.api_name for field in fields}
     return [
-        Problem("unknown_field", _("There is no field '%(name)s'.") % {"name": name}, ("fields", name))
+        Problem(Code.UNKNOWN_FIELD, _("There is no field '%(name)s'.") % {"name": name}, ("fields", name))
         for name in names
         if name not in known
     ]

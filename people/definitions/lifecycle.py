@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import audit, references
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.models import Folder
@@ -95,7 +96,7 @@ def discard_draft(definition: Definition, by: Any) -> None:
     draft = _draft_of(definition)
     if definition.live_id is None:
         message = _("There is no approved version to go back to. Delete the type instead.")
-        raise RejectedError(Problem("never_approved", message))
+        raise RejectedError(Problem(Code.NEVER_APPROVED, message))
     definition.draft = None
     drafts.save(definition, "draft")
     draft.delete()
@@ -111,7 +112,7 @@ def return_draft(definition: Definition, by: Any, reason: str) -> None:
     draft = _draft_of(definition)
     if not reason.strip():
         raise RejectedError(
-            Problem("missing_value", _("Say why, so that the editors know what to change."), ("reason",))
+            Problem(Code.MISSING_VALUE, _("Say why, so that the editors know what to change."), ("reason",))
         )
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
@@ -125,9 +126,9 @@ def retire(definition: Definition, by: Any) -> None:
     require(by, kind_of(definition).right("approve"))
     definition = _hold(definition, alone=True)
     if definition.live_id is None:
-        raise RejectedError(Problem("never_approved", _("Only an approved type can be retired.")))
+        raise RejectedError(Problem(Code.NEVER_APPROVED, _("Only an approved type can be retired.")))
     if definition.retired_at:
-        raise RejectedError(Problem("retired_type", _("The type is retired already.")))
+        raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is retired already.")))
     definition.retired_at = timezone.now()
     drafts.save(definition, "retired_at")
     audit.note(by, definition, "retired")
@@ -139,7 +140,7 @@ def restore(definition: Definition, by: Any) -> None:
     require(by, kind_of(definition).right("approve"))
     definition = _hold(definition, alone=True)
     if not definition.retired_at:
-        raise RejectedError(Problem("not_retired", _("The type is not retired.")))
+        raise RejectedError(Problem(Code.NOT_RETIRED, _("The type is not retired.")))
     definition.retired_at = None
     drafts.save(definition, "retired_at")
     audit.note(by, definition, "restored")
@@ -218,7 +219,7 @@ def _check_limit(kind: DefinitionKind[Any]) -> None:
     """Raise `RejectedError` when there is no room for one more."""
     limit = kind.limit()
     if limit is not None and kind.model._default_manager.all().custom().existing().count() >= limit:
-        raise RejectedError(Problem("too_many_types", str(kind.sentences.too_many) % {"limit": limit}))
+        raise RejectedError(Problem(Code.TOO_MANY_TYPES, str(kind.sentences.too_many) % {"limit": limit}))
 
 
 def _hold(definition: D, alone: bool = False) -> D:
@@ -232,7 +233,7 @@ def _hold(definition: D, alone: bool = False) -> D:
 
 def _draft_of(definition: Definition) -> Version:
     if definition.draft is None:
-        raise RejectedError(Problem("no_draft", _("There is no draft.")))
+        raise RejectedError(Problem(Code.NO_DRAFT, _("There is no draft.")))
     draft: Version = definition.draft
     return draft
 
@@ -243,4 +244,4 @@ def _require_second_approver(draft: Version, by: Any) -> None:
     involved = {by.pk, getattr(by, "owner_id", None)}
     if draft.editors.filter(pk__in=involved - {None}).exists():
         message = _("You edited this draft, so somebody else has to approve it.")
-        raise RejectedError(Problem("second_approver", message))
+        raise RejectedError(Problem(Code.SECOND_APPROVER, message))

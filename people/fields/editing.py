@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import audit, jobs, references
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if
 from people.core.permissions import require
@@ -71,7 +72,7 @@ def create(
     api_name = proposed_api_name(label) if is_blank(api_name) else str(api_name)
     _check_api_name(api_name)
     if not isinstance(data_type, str) or data_type not in BY_NAME:
-        raise RejectedError(bad_value("unknown_data_type", ", ".join(BY_NAME), data_type, "data_type"))
+        raise RejectedError(bad_value(Code.UNKNOWN_DATA_TYPE, ", ".join(BY_NAME), data_type, "data_type"))
     field = PersonField(
         api_name=api_name,
         label=label,
@@ -151,7 +152,7 @@ def delete(field: PersonField, by: Any) -> None:
     field = _hold(field)
     if field.is_standard:
         message = _("Standard fields belong to the product. A field that nobody needs can be hidden.")
-        raise RejectedError(Problem("standard_field", message))
+        raise RejectedError(Problem(Code.STANDARD_FIELD, message))
     references.refuse_if_used(field)
     _alone()
     audit.note(by, field, "deleted")
@@ -194,13 +195,13 @@ def _without_accents(text: str) -> str:
 def _check_api_name(api_name: str) -> None:
     if not API_NAME.fullmatch(api_name):
         expected = _("a letter, then letters, digits and underscores, at most 100")
-        raise RejectedError(bad_value("bad_name", expected, api_name, "api_name"))
+        raise RejectedError(bad_value(Code.BAD_NAME, expected, api_name, "api_name"))
     if api_name.lower() in RESERVED or PersonField.objects.filter(api_name__iexact=api_name).exists():
         message = _("The API name “%(name)s” is taken.") % {"name": api_name}
-        raise RejectedError(Problem("api_name_taken", message, ("api_name",)))
+        raise RejectedError(Problem(Code.API_NAME_TAKEN, message, ("api_name",)))
     if Person.objects.filter(fields__has_key=api_name).exists():
         message = _("Values of a deleted field “%(name)s” are being cleared. Try again later.") % {"name": api_name}
-        raise RejectedError(Problem("api_name_taken", message, ("api_name",)))
+        raise RejectedError(Problem(Code.API_NAME_TAKEN, message, ("api_name",)))
 
 
 def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
@@ -217,7 +218,7 @@ def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
             problems.append(bad_value(error.code, error.expected, one, "choices", number))
     if len(found) > MAX_CHOICES:
         message = _("At most %(limit)s choices can be suggested.") % {"limit": MAX_CHOICES}
-        problems.append(Problem("too_many", message, ("choices",)))
+        problems.append(Problem(Code.TOO_MANY, message, ("choices",)))
     refuse_if(problems)
     return list(found)
 
@@ -231,7 +232,7 @@ def _save(field: PersonField, **options: Any) -> None:
 def _hold(field: PersonField) -> PersonField:
     found = PersonField.objects.select_for_update().filter(pk=field.pk).first()
     if found is None:
-        raise RejectedError(Problem("unknown_field", _("This person field does not exist any more.")))
+        raise RejectedError(Problem(Code.UNKNOWN_FIELD, _("This person field does not exist any more.")))
     return found
 
 
@@ -243,12 +244,12 @@ def _make_unique(field: PersonField) -> None:
     if field.is_standard or field.data_type not in UNIQUE_TYPES:
         types = ", ".join(str(BY_NAME[name].label) for name in sorted(UNIQUE_TYPES))
         message = _("Only added fields of the data types %(types)s can be unique.") % {"types": types}
-        raise RejectedError(Problem("cannot_be_unique", message, ("is_unique",)))
+        raise RejectedError(Problem(Code.CANNOT_BE_UNIQUE, message, ("is_unique",)))
     _alone()
     if shared := unique_values.shared_values(field):
         groups = "; ".join(", ".join(map(str, ids)) for ids in shared[:SHOWN])
         message = _("People share values of this field: %(groups)s. Give them values of their own, or merge them.")
-        raise RejectedError(Problem("value_shared", message % {"groups": groups}, ("is_unique",)))
+        raise RejectedError(Problem(Code.VALUE_SHARED, message % {"groups": groups}, ("is_unique",)))
     unique_values.fill(field)
     _set_unique(field, True)
 

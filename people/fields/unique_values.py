@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
+from people.core.codes import Code
 from people.core.errors import Problem
 from people.core.messages import sentence as _
 from people.datatypes import keys as datatype_keys
@@ -32,7 +33,7 @@ def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int
     problems: dict[int, list[Problem]] = {}
     for missing in wanted.keys() - _insert(wanted):
         message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[wanted[missing]].shown_label}
-        problems.setdefault(missing[2], []).append(Problem("value_taken", message, (wanted[missing],)))
+        problems.setdefault(missing[2], []).append(Problem(Code.VALUE_TAKEN, message, (wanted[missing],)))
     return problems
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
+from people.core.codes import Code
 from people.core.errors import Problem, show
 from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy, storable
@@ -215,11 +216,11 @@ def _are_whole(records: list[Any], width: int) -> bool:
 def _fitted(number: int, cells: list[Any], header: list[str]) -> Line:
     """A row that is not as wide as the header: blank cells at its end are forgiven."""
     if [str(cell).strip() for cell in cells[: len(header)]] == header:
-        return Line(number, (), cells, Problem("repeated_header", _("is the header again")))
+        return Line(number, (), cells, Problem(Code.REPEATED_HEADER, _("is the header again")))
     if len(cells) > len(header) and not any(str(cell or "").strip() for cell in cells[len(header) :]):
         return Line(number, cells[: len(header)], cells)
     message = _("has %(cells)s cells, the header %(header)s") % {"cells": len(cells), "header": len(header)}
-    return Line(number, (), cells, Problem("ragged_row", message, (), str(len(header)), str(len(cells))))
+    return Line(number, (), cells, Problem(Code.RAGGED_ROW, message, (), str(len(header)), str(len(cells))))
 
 
 class _Records:
@@ -302,7 +303,7 @@ class _Records:
             # the reader met the end, or is within a quote: start it afresh
             self.reader = csv.reader(self._lines(), self.reader.dialect)
         why = next(sentence for part, sentence in _UNREADABLE.items() if part in str(error))
-        return Problem("unreadable_row", _("cannot be read: %(why)s") % {"why": why}, (), "", show(self.taken[0]))
+        return Problem(Code.UNREADABLE_ROW, _("cannot be read: %(why)s") % {"why": why}, (), "", show(self.taken[0]))
 
 
 def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
@@ -331,7 +332,7 @@ def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
 
 def _bad_json(number: int, line: bytes, message: str) -> Line:
     text = line[:MAX_CELL].decode("utf-8", "replace").rstrip("\r\n")
-    return Line(number, (), text, Problem("unreadable_row", message, (), "", show(text)))
+    return Line(number, (), text, Problem(Code.UNREADABLE_ROW, message, (), "", show(text)))
 
 
 def _xlsx(file: IO[bytes], shape: Shape) -> Iterator[Line]:

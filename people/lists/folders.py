@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.models import Folder
 from people.core.permissions import require
@@ -20,7 +21,7 @@ def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
     require(by, "people.add_folder")
     if parent is not None and len(path(parent)) >= MAX_DEPTH:
         message = _("Folders go %(limit)s deep at most.") % {"limit": MAX_DEPTH}
-        raise RejectedError(Problem("too_deep", message, ("parent",)))
+        raise RejectedError(Problem(Code.TOO_DEEP, message, ("parent",)))
     folder = Folder(name=naming.name(name), parent=parent)
     _save(folder)
     audit.note(by, folder, "created")
@@ -49,7 +50,7 @@ def delete(folder: Folder, by: Any) -> None:
     ]
     if inside:
         message = _("The folder is not empty: %(inside)s. Move that elsewhere first.") % {"inside": ", ".join(inside)}
-        raise RejectedError(Problem("not_empty", message))
+        raise RejectedError(Problem(Code.NOT_EMPTY, message))
     audit.note(by, folder, "deleted")
     folder.delete()
 

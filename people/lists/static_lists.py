@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from people import events
 from people import lookup as people_lookup
 from people.core import audit, references
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.models import Folder
@@ -220,7 +221,7 @@ def find_pasted(text: str) -> Pasted:
     """
     entries = list(islice(_entries(text), MAX_PASTED + 1))
     if len(entries) > MAX_PASTED:
-        raise RejectedError(Problem("too_many", _("At most 10,000 people can be pasted at once."), ("people",)))
+        raise RejectedError(Problem(Code.TOO_MANY, _("At most 10,000 people can be pasted at once."), ("people",)))
     ids = people_lookup.by_id({int(entry) for entry in entries if datatype_keys.is_id(entry)})
     emails = people_lookup.by_field("email", [entry for entry in entries if "@" in entry])
     found: dict[int, None] = {}
@@ -256,8 +257,8 @@ def _by_number(entry: str, ids: dict[int, int]) -> list[int]:
 def _not_one(entry: str, matches: Sequence[int], number: int) -> Problem:
     if matches:
         message = _("%(count)s people share '%(value)s'; choose by id") % {"count": len(matches), "value": entry[:80]}
-        return Problem("ambiguous_person", message, (number,))
-    return bad_value("unknown_person", _("the id or e-mail address of somebody we know"), entry, number)
+        return Problem(Code.AMBIGUOUS_PERSON, message, (number,))
+    return bad_value(Code.UNKNOWN_PERSON, _("the id or e-mail address of somebody we know"), entry, number)
 
 
 def _batches(person_ids: Iterable[int]) -> Iterator[list[int]]:
@@ -289,7 +290,7 @@ def _share(static_list: StaticList) -> str:
 
 
 def _unknown_list() -> RejectedError:
-    return RejectedError(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
+    return RejectedError(Problem(Code.UNKNOWN_LIST, _("This static list does not exist any more."), ("static_list",)))
 
 
 def _put(static_list: StaticList, by: Any, *, is_archived: bool) -> None:

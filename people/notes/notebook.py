@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require
 from people.core.personal_data import Merging
@@ -36,12 +37,14 @@ def add(person: Person, text: Any, by: Any) -> PersonNote:
     text = str(text).replace("\0", "").strip()
     if not text or len(text) > MAX_CHARACTERS:
         message = _("A note has 1 to %(most)s characters.") % {"most": MAX_CHARACTERS}
-        raise RejectedError(Problem("missing_value" if not text else "out_of_range", message, ("text",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE if not text else Code.OUT_OF_RANGE, message, ("text",)))
     held = Person.objects.live().select_for_update(no_key=True).filter(pk=person.pk).first()
     if held is None:
-        raise RejectedError(Problem("unknown_person", _("This person was merged or deleted meanwhile."), ()))
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted meanwhile."), ()))
     if PersonNote.objects.filter(person=held).count() >= MAX_NOTES:
-        raise RejectedError(Problem("conflict", _("There are too many notes on this person. Delete some first."), ()))
+        raise RejectedError(
+            Problem(Code.CONFLICT, _("There are too many notes on this person. Delete some first."), ())
+        )
     note = PersonNote.objects.create(person=held, text=text, user=by)
     audit.note(by, held, "note_added")
     return note
@@ -53,7 +56,7 @@ def delete(note: PersonNote, by: Any) -> None:
     require(by, CHANGE)
     if by is not None and note.user_id != by.pk and not by.has_perm("people.delete_person"):
         message = _("Only who wrote a note, or who may delete people, deletes it.")
-        raise NotAllowedError(Problem("not_allowed", message, (), "people.delete_person"))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "people.delete_person"))
     audit.note(by, note.person, "note_deleted")
     note.delete()
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import jobs
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
@@ -74,12 +75,12 @@ def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList
     require(by, KINDS[kind].right)
     ids = list(dict.fromkeys(person_ids))
     if not ids:
-        raise RejectedError(Problem("missing_value", _("Nobody is named."), ("people",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Nobody is named."), ("people",)))
     if len(ids) > MAX_PEOPLE:
         message = _("At most %(limit)s people at once.") % {"limit": MAX_PEOPLE}
-        raise RejectedError(Problem("too_many", message, ("people",)))
+        raise RejectedError(Problem(Code.TOO_MANY, message, ("people",)))
     if KINDS[kind].needs_list and static_list is None:
-        raise RejectedError(Problem("missing_value", _("Choose a static list."), ("static_list",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Choose a static list."), ("static_list",)))
     action = BulkAction.objects.create(kind=kind, total=len(ids), user=by, static_list=static_list)
     BulkPart.objects.bulk_create(
         BulkPart(action=action, person_ids=ids[first : first + PART]) for first in range(0, len(ids), PART)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from people import events
 from people.core import audit
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem
 from people.core.permissions import require
@@ -181,13 +182,13 @@ def _outcomes(person_ids: Sequence[Any], found: Mapping[int, Any], done: Status)
 
 def _not_there(wanted: Status) -> Problem:
     if wanted is Status.RESTORED:
-        return Problem("not_deleted", _("There is no such deleted person."), ("id",))
-    return Problem("unknown_person", _("There is no such person."), ("id",))
+        return Problem(Code.NOT_DELETED, _("There is no such deleted person."), ("id",))
+    return Problem(Code.UNKNOWN_PERSON, _("There is no such person."), ("id",))
 
 
 def _too_late() -> Problem:
     message = _("Deleted more than %(days)s days ago: too late to restore.") % {"days": settings.PEOPLE_RESTORE_DAYS}
-    return Problem("too_late", message, ("id",))
+    return Problem(Code.TOO_LATE, message, ("id",))
 
 
 def note_removal(by: Any, person_ids: Sequence[int], one: str, many: str) -> None:

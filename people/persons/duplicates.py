@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import audit, jobs
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
@@ -140,10 +141,12 @@ def tell_apart(person_ids: Sequence[int], by: Any) -> int:
     require(by, "people.merge_person")
     if len(person_ids) > SHOWN_IDS:
         message = _("At most %(limit)s people are told apart at once.") % {"limit": SHOWN_IDS}
-        raise RejectedError(Problem("out_of_range", message, ("people",), str(SHOWN_IDS), str(len(person_ids))))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, message, ("people",), str(SHOWN_IDS), str(len(person_ids))))
     people = list(Person.objects.live().filter(pk__in=person_ids).order_by("pk"))
     if len(people) < 2:
-        raise RejectedError(Problem("missing_value", _("Name two people or more who are not the same."), ("people",)))
+        raise RejectedError(
+            Problem(Code.MISSING_VALUE, _("Name two people or more who are not the same."), ("people",))
+        )
     locks.share([locks.key(locks.Space.PEOPLE)])  # nobody of them is erased meanwhile
     pairs = [DifferentPeople(person=one, other=other, user=by) for one, other in combinations(people, 2)]
     DifferentPeople.objects.bulk_create(pairs, ignore_conflicts=True)

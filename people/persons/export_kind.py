@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.fields import catalog
@@ -40,7 +41,9 @@ def columns(names: Sequence[str] | None) -> list[Column]:
     unknown = [name for name in names if name not in catalogue and name != "id"]
     if unknown:
         message = _("there is no person field '%(name)s'") % {"name": str(unknown[0])[:100]}
-        raise RejectedError(Problem("unknown_field", message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100]))
+        raise RejectedError(
+            Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100])
+        )
     return [Column("id", "p.id"), *(column_of(catalogue[name]) for name in names if name != "id")]
 
 
@@ -50,7 +53,7 @@ def statement(parameters: Mapping[str, Any]) -> Statement:
     if (number := parameters.get("static_list")) is not None:
         if not StaticList.objects.filter(pk=number).exists():
             message = _("There is no static list %(id)s.") % {"id": number}
-            raise RejectedError(Problem("unknown_list", message, ("static_list",)))
+            raise RejectedError(Problem(Code.UNKNOWN_LIST, message, ("static_list",)))
         source += " and p.id in (select m.person_id from static_list_member m where m.static_list_id = %(list)s)"
         given["list"] = number
     return Statement(columns(parameters.get("fields")), f"{source} order by p.id", given)

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from people import lookup as people_lookup
+from people.core.codes import Code
 from people.core.errors import Problem
 from people.core.messages import sentence as _
 from people.core.source import Source
@@ -72,15 +73,15 @@ class PeopleTarget(Target):
         known = ["id", *people_lookup.lookup_fields()]
         if plan.lookup_field not in known:
             message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
-            yield Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(known), plan.lookup_field)
+            yield Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(known), plan.lookup_field)
         elif plan.lookup_field not in plan.columns and plan.action != Action.DUPLICATE:
             message = _("a column for the field by which people are looked up is needed")
-            yield Problem("missing_value", message, ("columns", plan.lookup_field))
+            yield Problem(Code.MISSING_VALUE, message, ("columns", plan.lookup_field))
         if plan.static_list is not None and not StaticList.objects.filter(pk=plan.static_list).exists():
             message = _("There is no static list %(id)s.") % {"id": plan.static_list}
-            yield Problem("unknown_list", message, ("static_list",))
+            yield Problem(Code.UNKNOWN_LIST, message, ("static_list",))
         if plan.action not in set(Action):
-            yield Problem("wrong_type", _("there is no such action"), ("action",), ", ".join(Action), plan.action)
+            yield Problem(Code.WRONG_TYPE, _("there is no such action"), ("action",), ", ".join(Action), plan.action)
 
     def reader(self, plan: Plan, shape: Shape) -> Reader:
         catalogue = catalog.catalogue()
@@ -125,7 +126,7 @@ class PeopleTarget(Target):
 
     def again(self, is_same: bool, plan: Plan) -> Result:
         if plan.action == Action.CREATE:
-            return Result(Status.REFUSED, (Problem("person_exists", _("this person exists already")),))
+            return Result(Status.REFUSED, (Problem(Code.PERSON_EXISTS, _("this person exists already")),))
         return Result(Status.UPDATED)
 
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:

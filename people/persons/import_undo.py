@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import audit, jobs, permissions, personal_data
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.messages import packed, storable
@@ -105,7 +106,7 @@ def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
     """
     _check(job, by)
     if not reason.strip():
-        raise RejectedError(Problem("missing_value", _("Say why, for the log of edits."), ("reason",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Say why, for the log of edits."), ("reason",)))
     earlier = Import.objects.select_for_update().values_list("undo", flat=True).get(pk=job.pk) or {}
     removed = {name: earlier.get(name, 0) for name in COUNTED}
     undo: dict[str, Any] = {
@@ -165,7 +166,7 @@ def reason(table: str) -> Any:
 def _run(job: Import, by: Any) -> None:
     undo: dict[str, Any] = job.undo or {}
     if by is None and undo["by"] is not None:
-        raise NotAllowedError(Problem("not_allowed", _("Who asked for it is no user any more.")))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Who asked for it is no user any more.")))
     _require(job, by)
     log = traces.of_log()
 
@@ -196,7 +197,7 @@ def _run(job: Import, by: Any) -> None:
 
 
 def _wrong_state() -> Problem:
-    return Problem("wrong_state", _("Pause or cancel the import first."))
+    return Problem(Code.WRONG_STATE, _("Pause or cancel the import first."))
 
 
 def _problem(job: Import) -> Problem | None:
@@ -204,9 +205,9 @@ def _problem(job: Import) -> Problem | None:
     if job.is_running or job.wish:
         return _wrong_state()
     if job.state in (State.UPLOADED, State.CHECKED):
-        return Problem("nothing_recorded", _("There is nothing to take back: this import recorded nothing."))
+        return Problem(Code.NOTHING_RECORDED, _("There is nothing to take back: this import recorded nothing."))
     if job.first_id is None:
-        return Problem("nothing_recorded", _("It is not known what this import recorded: it was made long ago."))
+        return Problem(Code.NOTHING_RECORDED, _("It is not known what this import recorded: it was made long ago."))
     return None
 
 

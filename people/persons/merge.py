@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from people import events
 from people.core import audit, personal_data
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if
 from people.core.permissions import require
@@ -165,13 +166,15 @@ def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Pers
     """The winner and the losers, each once, all of them live; or `RejectedError`."""
     wanted = list(dict.fromkeys(int(one) if datatype_keys.is_id(one) else one for one in loser_ids))
     if not wanted:
-        raise RejectedError(Problem("missing_value", _("Nobody to be merged is named."), ("losers",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Nobody to be merged is named."), ("losers",)))
     if len(wanted) > MAX_LOSERS:
         message = _("At most %(limit)s people can be merged into one at once.") % {"limit": MAX_LOSERS}
-        raise RejectedError(Problem("too_many_losers", message, ("losers",), str(MAX_LOSERS), str(len(wanted))))
+        raise RejectedError(Problem(Code.TOO_MANY_LOSERS, message, ("losers",), str(MAX_LOSERS), str(len(wanted))))
     winner_id = int(winner_id) if datatype_keys.is_id(winner_id) else winner_id
     if winner_id in wanted:
-        raise RejectedError(Problem("merge_with_itself", _("A person cannot be merged with themselves."), ("losers",)))
+        raise RejectedError(
+            Problem(Code.MERGE_WITH_ITSELF, _("A person cannot be merged with themselves."), ("losers",))
+        )
     found = Person.objects.in_bulk([one for one in [winner_id, *wanted] if datatype_keys.is_id(one)])
     problems = [_hindrance(found.get(winner_id), winner_id, "winner")]
     problems += [_hindrance(found.get(one), one, "losers", index) for index, one in enumerate(wanted)]
@@ -182,13 +185,13 @@ def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Pers
 def _hindrance(person: Person | None, given: Any, *path: str | int) -> Problem | None:
     """Why somebody can take no part in a merge."""
     if person is None or person.state == State.ERASED:
-        return bad_value("unknown_person", _("the id of somebody we know"), given, *path)
+        return bad_value(Code.UNKNOWN_PERSON, _("the id of somebody we know"), given, *path)
     if person.state == State.DELETED:
         message = _("Person %(id)s is deleted. Restore that person first.") % {"id": person.pk}
-        return Problem("person_deleted", message, path)
+        return Problem(Code.PERSON_DELETED, message, path)
     if person.state == State.MERGED:
         values = {"id": person.pk, "winner": person.merged_into_id}
-        return Problem("person_merged", _("Person %(id)s was merged into person %(winner)s.") % values, path)
+        return Problem(Code.PERSON_MERGED, _("Person %(id)s was merged into person %(winner)s.") % values, path)
     return None
 
 
@@ -197,12 +200,12 @@ def _decide(people: Sequence[Person], choices: Mapping[str, int]) -> list[FieldP
     catalogue = {name: info for name, info in catalog.catalogue().items() if not info.is_read_only}
     ids = [person.pk for person in people]
     problems = [
-        bad_value("unknown_field", _("a person field that can be changed"), name, "choices")
+        bad_value(Code.UNKNOWN_FIELD, _("a person field that can be changed"), name, "choices")
         for name in choices
         if name not in catalogue
     ]
     problems += [
-        bad_value("unknown_person", _("the id of one of the people to be merged"), chosen, "choices", name)
+        bad_value(Code.UNKNOWN_PERSON, _("the id of one of the people to be merged"), chosen, "choices", name)
         for name, chosen in choices.items()
         if chosen not in ids
     ]
@@ -273,21 +276,21 @@ def _move(person_ids: Sequence[int], state: State, winner_id: int | None) -> Non
 def _undoable(merge_id: int) -> PersonMerge:
     done = PersonMerge.objects.select_for_update(of=("self",)).select_related("winner").filter(pk=merge_id).first()
     if done is None:
-        raise RejectedError(Problem("unknown_merge", _("There is no such merge."), ("merge",)))
+        raise RejectedError(Problem(Code.UNKNOWN_MERGE, _("There is no such merge."), ("merge",)))
     refuse_if(list(_hindrances(done))[:1])
     return done
 
 
 def _hindrances(done: PersonMerge) -> Iterator[Problem]:
     if done.undone_at is not None:
-        yield Problem("merge_undone", _("This merge was undone already."), ("merge",))
+        yield Problem(Code.MERGE_UNDONE, _("This merge was undone already."), ("merge",))
     if done.merged_at < timezone.now() - timedelta(days=settings.MERGE_UNDO_DAYS):
         message = _("Merged more than %(days)s days ago: too late to undo.") % {"days": settings.MERGE_UNDO_DAYS}
-        yield Problem("too_late", message, ("merge",))
+        yield Problem(Code.TOO_LATE, message, ("merge",))
     if problem := _hindrance(done.winner, done.winner_id, "winner"):
         yield problem
     later = PersonMerge.objects.standing().filter(winner=done.winner_id, pk__gt=done.pk).first()
     if later is not None:
         message = _("Person %(id)s was merged with others since (people %(losers)s). Undo that merge first.")
         values = {"id": done.winner_id, "losers": ", ".join(map(str, later.loser_ids))}
-        yield Problem("merge_covered", message % values, ("merge",))
+        yield Problem(Code.MERGE_COVERED, message % values, ("merge",))

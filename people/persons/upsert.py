@@ -10,6 +10,7 @@ from django.db import transaction
 
 from people import events
 from people import lookup as people_lookup
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, Problems, RejectedError, bad_value, show
 from people.core.messages import sentence as _
@@ -120,7 +121,7 @@ def update(
         revision = Person.objects.select_for_update().values_list("revision", flat=True).get(pk=person.pk)
         if expected_revision is not None and revision != expected_revision:
             message = _("Somebody else changed this person in the meantime. Look again; nothing was overwritten.")
-            raise ConflictError(Problem("conflict", message))
+            raise ConflictError(Problem(Code.CONFLICT, message))
         return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE, zone=zone)[0]
 
 
@@ -152,7 +153,7 @@ def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
     known = {"id", *people_lookup.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
     if lookup_field not in known:
         message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
-        raise RejectedError(Problem("unknown_lookup_field", message, ("lookup_field",), ", ".join(sorted(known))))
+        raise RejectedError(Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(sorted(known))))
 
 
 class _Batch:
@@ -202,9 +203,9 @@ class _Batch:
             info = self.fields.get(name)
             if info is None:
                 message = _("there is no person field '%(name)s'") % {"name": show(name, MAX_NAME)}
-                problems.append(Problem("unknown_field", message, (show(name, MAX_NAME),)))
+                problems.append(Problem(Code.UNKNOWN_FIELD, message, (show(name, MAX_NAME),)))
             elif info.is_read_only:
-                problems.append(Problem("read_only_field", _("is kept by the product itself"), (name,)))
+                problems.append(Problem(Code.READ_ONLY_FIELD, _("is kept by the product itself"), (name,)))
             elif is_blank(raw):
                 values[name] = None
             else:
@@ -222,14 +223,14 @@ class _Batch:
         if self.lookup_field == "id":
             number = row.get("id")
             if is_blank(number):
-                return [Problem("missing_value", _("the id is missing"), ("id",))]
+                return [Problem(Code.MISSING_VALUE, _("the id is missing"), ("id",))]
             if not datatype_keys.is_id(number):
-                return [bad_value("wrong_type", _("the id of a person"), number, "id")]
+                return [bad_value(Code.WRONG_TYPE, _("the id of a person"), number, "id")]
         elif "id" in row:
-            return [Problem("unexpected_id", _("an id can only be given to update by id"), ("id",))]
+            return [Problem(Code.UNEXPECTED_ID, _("an id can only be given to update by id"), ("id",))]
         elif self.action is not Action.DUPLICATE and not has_problems and values.get(self.lookup_field) is None:
             message = _("a value to look people up by is missing")
-            return [Problem("missing_value", message, (self.lookup_field,))]
+            return [Problem(Code.MISSING_VALUE, message, (self.lookup_field,))]
         return []
 
     def _hold(self, parsed: Mapping[int, Mapping[str, Any]]) -> None:
@@ -258,7 +259,7 @@ class _Batch:
             if key not in targets:
                 targets[key] = _Target(people[ids[0]] if ids and self.action is not Action.DUPLICATE else Person())
             elif self.action is Action.CREATE:
-                self._refuse(index, Problem("person_exists", _("this person exists already")))
+                self._refuse(index, Problem(Code.PERSON_EXISTS, _("this person exists already")))
                 continue
             targets[key].values.update(values)
             targets[key].rows.append(index)
@@ -289,12 +290,12 @@ class _Batch:
     def _decide(self, index: int, ids: list[int], people: Mapping[int, Person]) -> Problem | None:
         if len(ids) > 1:
             message = _("%(count)s people match; none of them was changed") % {"count": len(ids)}
-            return Problem("ambiguous_person", message, (self.lookup_field,))
+            return Problem(Code.AMBIGUOUS_PERSON, message, (self.lookup_field,))
         is_known = bool(ids) and ids[0] in people
         if self.action is Action.CREATE and is_known:
-            return Problem("person_exists", _("this person exists already"), (self.lookup_field,))
+            return Problem(Code.PERSON_EXISTS, _("this person exists already"), (self.lookup_field,))
         if not is_known and (self.action is Action.UPDATE or self.lookup_field == "id"):
-            return Problem("unknown_person", _("there is no such person"), (self.lookup_field,))
+            return Problem(Code.UNKNOWN_PERSON, _("there is no such person"), (self.lookup_field,))
         return None
 
     def _without_shared_keys(self, targets: list[_Target]) -> list[_Target]:
@@ -319,7 +320,7 @@ class _Batch:
             me = target.person.pk or id(target)
             if owners.setdefault((info.id, key), me) != me:
                 refused.add(id(target))
-                problem = Problem("value_taken", _("somebody else has this value already"), (info.api_name,))
+                problem = Problem(Code.VALUE_TAKEN, _("somebody else has this value already"), (info.api_name,))
                 for index in target.rows:
                     self._refuse(index, problem)
         return [target for target in targets if id(target) not in refused]

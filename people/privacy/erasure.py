@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from people.core import personal_data
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.permissions import require
 from people.core.source import Source
@@ -83,13 +84,13 @@ def _refuse_unless_erasable(person_ids: Sequence[Any], people: Mapping[int, Pers
     for index, one in enumerate(person_ids):
         person = people.get(int(one)) if datatype_keys.is_id(one) else None
         if person is None or person.state == State.ERASED:
-            problems.append(Problem("unknown_person", _("There is no such person."), (index,)))
+            problems.append(Problem(Code.UNKNOWN_PERSON, _("There is no such person."), (index,)))
         elif person.state == State.MERGED:
             message = _(
                 "Person %(loser)s was merged into person %(winner)s. Erase that person, or undo the merge first."
             )
             values = {"loser": person.pk, "winner": person.merged_into_id}
-            problems.append(Problem("person_merged", message % values, (index,)))
+            problems.append(Problem(Code.PERSON_MERGED, message % values, (index,)))
     if not person_ids:
-        raise RejectedError(Problem("missing_value", _("Nobody is named."), ("people",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Nobody is named."), ("people",)))
     refuse_if(problems)

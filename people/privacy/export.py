@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import audit, personal_data
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.datatypes import keys as datatype_keys
@@ -30,11 +31,11 @@ def export(person_id: Any, by: Any) -> Iterator[str]:
     require(by, "people.export_person")
     person = Person.objects.filter(pk=int(person_id)).first() if datatype_keys.is_id(person_id) else None
     if person is None or person.state == Person.State.ERASED:
-        raise RejectedError(Problem("unknown_person", _("There is no such person."), ("id",)))
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("There is no such person."), ("id",)))
     if person.state == Person.State.MERGED:
         values = {"id": person.pk, "winner": person.merged_into_id}
         raise RejectedError(
-            Problem("person_merged", _("Person %(id)s was merged into person %(winner)s.") % values, ("id",))
+            Problem(Code.PERSON_MERGED, _("Person %(id)s was merged into person %(winner)s.") % values, ("id",))
         )
     audit.note(by, person, "exported")
     return _document(person)

@@ -30,6 +30,7 @@ from django.db.models.lookups import (
 from django.utils.translation import gettext as _
 
 from people.core import words
+from people.core.codes import Code
 from people.core.db import value_sql
 from people.core.errors import Problem, show
 from people.datatypes import json_schema
@@ -145,12 +146,12 @@ class ValueField(forms.Field):
             return self._value(value)
         parts = value.split(",")
         if len(parts) > MAX_VALUES:
-            raise forms.ValidationError(_("at most 300 values"), "too_many_values")
+            raise forms.ValidationError(_("at most 300 values"), Code.TOO_MANY_VALUES)
         return [self._value(part) for part in parts]
 
     def _value(self, raw: str) -> Any:
         if is_blank(raw):
-            raise forms.ValidationError(_("a value is needed; __isempty=true finds what has none"), "missing_value")
+            raise forms.ValidationError(_("a value is needed; __isempty=true finds what has none"), Code.MISSING_VALUE)
         try:
             value = self.data_type.parse(raw, UTC)
         except BadValueError as error:
@@ -203,7 +204,7 @@ class WordsField(forms.Field):
         for word in given:
             if word not in self.words:
                 parameters = {"expected": ", ".join(self.words), "got": show(word)}
-                raise forms.ValidationError(_("expected %(expected)s, got '%(got)s'"), "wrong_type", parameters)
+                raise forms.ValidationError(_("expected %(expected)s, got '%(got)s'"), Code.WRONG_TYPE, parameters)
         return given
 
 
@@ -282,7 +283,7 @@ class Filters(django_filters.FilterSet):
 def _problem(name: str, error: Any) -> Problem:
     parameters = error.params or {}
     return Problem(
-        error.code or "wrong_type",
+        error.code or Code.WRONG_TYPE,
         " ".join(error.messages),
         (name,),
         str(parameters.get("expected", "")),

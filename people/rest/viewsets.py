@@ -19,22 +19,25 @@ from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.response import Response
 
-from people.core.errors import ConflictError, Problem, bad_value, show
-from people.core.permissions import require
-from people.core.refusals import (
+from people.core.codes import Code
+from people.core.errors import (
     BadQueryError,
+    ConflictError,
     NotFoundError,
     PreconditionFailedError,
+    Problem,
     TooLargeError,
     UnprocessableError,
+    bad_value,
+    show,
 )
+from people.core.permissions import require
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import Repeated
 from people.rest.filters import NOT_FILTERS
 
 MAX_BATCH = 1_000
 PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people whom its reply is about
-LARGEST_ID = 2**63 - 1  # that the database takes; what lies beyond is nobody's
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
@@ -48,7 +51,7 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         if not _is_storable(data):
-            raise ValidationError(_("Text without NUL and without lone surrogates is needed."), "invalid")
+            raise ValidationError(_("Text without NUL and without lone surrogates is needed."), Code.INVALID)
         return data
 
 
@@ -77,7 +80,7 @@ class Owner(Text):
         return data if type(data) is int else super().to_internal_value(data)
 
     def run_validators(self, value: Any) -> None:
-        if isinstance(value, str):  # `people.owners.find` judges an id
+        if isinstance(value, str):  # `people.core.permissions.find_owner` judges an id
             super().run_validators(value)
 
 
@@ -111,12 +114,12 @@ class FaultShown(Strict):
 
 
 def _repeated() -> ErrorDetail:
-    return ErrorDetail(_("A name is given twice."), "given_twice")
+    return ErrorDetail(_("A name is given twice."), Code.GIVEN_TWICE)
 
 
 def _unknown_member(known: Iterable[str]) -> ErrorDetail:
     message = _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}
-    return ErrorDetail(message, "unknown_member")
+    return ErrorDetail(message, Code.UNKNOWN_MEMBER)
 
 
 def _is_storable(text: str) -> bool:
@@ -147,7 +150,7 @@ class Resource(viewsets.GenericViewSet):
         wanted = request.query_params.get("ordering")
         orderings = self.orderings if self.action == "list" else ()
         if wanted is not None and request.method == "GET" and wanted not in orderings:
-            raise BadQueryError(bad_value("unknown_ordering", ", ".join(orderings), wanted, "ordering"))
+            raise BadQueryError(bad_value(Code.UNKNOWN_ORDERING, ", ".join(orderings), wanted, "ordering"))
 
     @property
     def source(self) -> Source:
@@ -169,7 +172,7 @@ class Resource(viewsets.GenericViewSet):
         try:
             return super().get_object()
         except (Http404, OverflowError):
-            raise NotFoundError(Problem("not_found", _("There is nothing at this address."))) from None
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address."))) from None
 
     def show(self, thing: Any) -> Any:
         """`thing` as JSON, only with the fields that were asked for."""
@@ -212,7 +215,7 @@ class Resource(viewsets.GenericViewSet):
         if self._etag(thing) not in _tags(wanted):
             message = _("It has changed since you read it. Read it again; nothing was overwritten.")
             raise PreconditionFailedError(
-                Problem("precondition_failed", message, (), self._etag(thing) or "", show(wanted))
+                Problem(Code.PRECONDITION_FAILED, message, (), self._etag(thing) or "", show(wanted))
             )
 
     @contextmanager
@@ -238,7 +241,7 @@ class Resource(viewsets.GenericViewSet):
                 "name": show(name),
                 "known": ", ".join(known),
             }
-            raise BadQueryError(Problem("unknown_field", message, ("fields",), ", ".join(known), show(name)))
+            raise BadQueryError(Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(known), show(name)))
         for name in set(known) - wanted:
             del serializer.fields[name]
 
@@ -285,7 +288,7 @@ def _in_time(is_filtered: bool) -> Iterator[None]:
             "Nothing was found in %(seconds)s seconds: no index serves these filters alone. Narrow them, by id or by "
             "time for example, or have an export or a smart list made of them."
         ) % {"seconds": f"{settings.API_LIST_SECONDS:g}"}
-        raise BadQueryError(Problem("too_slow", message)) from None
+        raise BadQueryError(Problem(Code.TOO_SLOW, message)) from None
 
 
 class Retrieved(Resource):
@@ -307,12 +310,12 @@ def rows_of(body: Any, name: str) -> list[Any]:
     rows = body.get(name) if isinstance(body, dict) else None
     if not isinstance(rows, list) or not rows:
         expected = _("a list of 1 to 1,000 under “%(name)s”") % {"name": name}
-        raise UnprocessableError(bad_value("missing_value", expected, rows, name))
+        raise UnprocessableError(bad_value(Code.MISSING_VALUE, expected, rows, name))
     if len(rows) > MAX_BATCH:
         message = _("At most 1,000 in one call; there are %(count)s. Send several calls, or a stream.") % {
             "count": len(rows)
         }
-        raise TooLargeError(Problem("too_many_rows", message, (name,), "1000", str(len(rows))))
+        raise TooLargeError(Problem(Code.TOO_MANY_ROWS, message, (name,), "1000", str(len(rows))))
     return rows
 
 
@@ -320,14 +323,14 @@ def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
     """Raise `UnprocessableError` when the object `body` has members that nobody reads."""
     known = list(known)
     if not isinstance(body, dict):
-        raise UnprocessableError(bad_value("wrong_type", _("an object"), body))
+        raise UnprocessableError(bad_value(Code.WRONG_TYPE, _("an object"), body))
     problems = [
-        Problem("unknown_member", _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}, (show(name),))
+        Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}, (show(name),))
         for name in body
         if name not in known
     ]
     if isinstance(body, Repeated):
-        problems.append(Problem("given_twice", _("A name is given twice.")))
+        problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice.")))
     if problems:
         raise UnprocessableError(*problems[:20])
 
@@ -336,5 +339,5 @@ def locked_for_update(thing: Any) -> Any:
     """`thing` as it is now, nobody changing it until the transaction ends."""
     found = type(thing).objects.select_for_update().filter(pk=thing.pk).first()
     if found is None:
-        raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
+        raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
     return found

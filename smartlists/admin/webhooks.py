@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from people.core import references
 from people.core.admin.base import ids_of, number, require, show_page, tabs_of
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
@@ -131,7 +132,7 @@ def _headers(text: str) -> dict[str, str]:
             continue
         if not colon:
             message = _("one header a line, like X-Token: abc")
-            raise RejectedError(Problem("bad_header", message, ("headers",), "", line[:80]))
+            raise RejectedError(Problem(Code.BAD_HEADER, message, ("headers",), "", line[:80]))
         found[name.strip()] = value.strip()
     return found
 

@@ -7,10 +7,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people.core.errors import Problem, bad_value
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
+from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
-from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
+from people.rest.viewsets import Listed, Retrieved
 from smartlists.api import campaign_serializers as shown
 from smartlists.api.serializers import HealthShown, health_shown
 from smartlists.campaigns import definition as campaign_definition
@@ -179,10 +180,10 @@ class SmartCampaigns(Listed, Retrieved):
     def run(self, request: Any, pk: int) -> Response:
         """Enter everybody on a smart list who is in the audience and qualifies."""
         given = self.given(shown.RunGiven)
-        smart_list = SmartList.objects.filter(pk=min(given["smart_list"], LARGEST_ID)).first()
+        smart_list = SmartList.objects.filter(pk=min(given["smart_list"], MAX_BIG_ID)).first()
         if smart_list is None:
             raise UnprocessableError(
-                bad_value("unknown_list", _("the id of a smart list"), given["smart_list"], "smart_list")
+                bad_value(Code.UNKNOWN_LIST, _("the id of a smart list"), given["smart_list"], "smart_list")
             )
         made = campaign_runs.run_once(self.get_object(), smart_list, request.user, cap=given["cap"])
         return Response(shown.RunShown({"id": made.pk, "count": made.count}).data, 201)
@@ -201,10 +202,10 @@ class SmartCampaignEntries(Listed):
     rights = {"list": campaign_lifecycle.VIEW}
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), LARGEST_ID))
+        return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), MAX_BIG_ID))
 
     def list(self, request: Any, smart_campaign: int) -> Response:
         """Who entered and who was skipped, the latest first."""
-        if not SmartCampaign.objects.filter(pk=min(smart_campaign, LARGEST_ID)).exists():
-            raise NotFoundError(Problem("not_found", _("There is no such smart campaign.")))
+        if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
         return super().list(request)

@@ -6,11 +6,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
-from people.core.errors import Problem, bad_value
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
+from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.models import StaticList
-from people.rest.viewsets import LARGEST_ID, Listed
+from people.rest.viewsets import Listed
 from smartlists.api.filters import ListCopyFilters
 from smartlists.api.serializers import CopyGiven, CopyShown
 from smartlists.evaluation import stored as stored_evaluations
@@ -20,9 +21,9 @@ from smartlists.models import ListCopy, SmartList
 
 def static_list_of(given: dict[str, Any]) -> StaticList:
     """The static list that a body names."""
-    found = StaticList.objects.filter(pk=min(given["static_list"], LARGEST_ID)).first()
+    found = StaticList.objects.filter(pk=min(given["static_list"], MAX_BIG_ID)).first()
     if found is None:
-        problem = bad_value("unknown_list", _("the id of a static list"), given["static_list"], "static_list")
+        problem = bad_value(Code.UNKNOWN_LIST, _("the id of a static list"), given["static_list"], "static_list")
         raise UnprocessableError(problem)
     return found
 
@@ -38,7 +39,7 @@ class SmartListCopies(Listed):
     lookup_field, lookup_url_kwarg = "pk", "copy"
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(smart_list_id=min(self.kwargs.get("smart_list", 0), LARGEST_ID))
+        return super().get_queryset().filter(smart_list_id=min(self.kwargs.get("smart_list", 0), MAX_BIG_ID))
 
     def list(self, request: Any, smart_list: int) -> Response:
         """The static lists filled from this smart list, with what was done last."""
@@ -61,14 +62,14 @@ class SmartListCopies(Listed):
     )
     def destroy(self, request: Any, smart_list: int, copy: int) -> Response:
         """Fill the static list no more; who is on it stays."""
-        found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, LARGEST_ID)).first()
+        found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
         list_copies.end(found, request.user)
         return Response(status=204)
 
     def _smart_list(self) -> SmartList:
-        found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], LARGEST_ID)).first()
+        found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart list.")))
         return found

@@ -9,15 +9,15 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from people.core import owners
-from people.core.errors import Problem, bad_value
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
-from people.core.permissions import MAKER
-from people.core.refusals import NotFoundError, UnprocessableError
+from people.core.permissions import MAKER, find_owner
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
+from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
-from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
+from people.rest.viewsets import Listed, Retrieved
 from smartlists.api.copies import static_list_of
 from smartlists.api.filters import SmartListFilters
 from smartlists.api.serializers import (
@@ -125,7 +125,7 @@ class SmartLists(Listed, Retrieved):
     def create(self, request: Any) -> Response:
         """Create a smart list from rules, as JSON or as text."""
         given = self.given(SmartListGiven)
-        document, owner = _document(given), owners.find(given["owner"]) if "owner" in given else MAKER
+        document, owner = _document(given), find_owner(given["owner"]) if "owner" in given else MAKER
         made = list_editing.create(
             given.get("name", document.name),
             document.rules,
@@ -158,7 +158,7 @@ class SmartLists(Listed, Retrieved):
                 )
         if {"folder", "owner"} & set(given):
             folder = _folder(given) if "folder" in given else found.folder
-            owner = owners.find(given["owner"], found.owner_id) if "owner" in given else found.owner
+            owner = find_owner(given["owner"], found.owner_id) if "owner" in given else found.owner
             list_editing.arrange(found, request.user, folder, owner)
         if "evaluate_every_minutes" in given:
             list_editing.schedule(found, given["evaluate_every_minutes"], request.user)
@@ -263,9 +263,9 @@ class SmartListMembers(Listed):
 
     def list(self, request: Any, smart_list: int) -> Response:
         """The people on the list, by id, with the count and the time that every page of it shows."""
-        found = SmartList.objects.filter(pk=min(smart_list, LARGEST_ID)).first()
+        found = SmartList.objects.filter(pk=min(smart_list, MAX_BIG_ID)).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is no such smart list.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())
         assert isinstance(self.paginator, MemberPagination)
         page = self.paginator.paginate_evaluation(found, request, self)
@@ -279,7 +279,7 @@ def _document(given: dict[str, Any]) -> language.Document:
     """
     if ("rules" in given) == ("text" in given):
         message = _("Give the rules as “rules” or as “text”, one of the two.")
-        raise UnprocessableError(Problem("missing_value", message, ("rules",)))
+        raise UnprocessableError(Problem(Code.MISSING_VALUE, message, ("rules",)))
     if "text" in given:
         return language.read(given["text"], Catalogue())
     return language.Document(parse_rules(given["rules"], Catalogue()))
@@ -327,5 +327,5 @@ def _folder(given: dict[str, Any]) -> Folder | None:
         return None
     folder = Folder.objects.filter(pk=given["folder"]).first()
     if folder is None:
-        raise UnprocessableError(bad_value("unknown_folder", _("the id of a folder"), given["folder"], "folder"))
+        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), given["folder"], "folder"))
     return folder

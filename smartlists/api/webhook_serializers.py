@@ -3,7 +3,8 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.rest.viewsets import LARGEST_ID, Moment, Strict, Text, Whole
+from people.datatypes.keys import MAX_BIG_ID
+from people.rest.viewsets import Moment, Strict, Text, Whole
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
@@ -78,7 +79,7 @@ class SecretShown(Strict):
 
 class ResendGiven(Strict):
     deliveries = serializers.ListField(
-        child=Whole(min_value=1, max_value=LARGEST_ID),
+        child=Whole(min_value=1, max_value=MAX_BIG_ID),
         required=False,
         max_length=1_000,
         help_text="Ids of calls that were given up; all of them without this.",

@@ -7,10 +7,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem
+from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters
-from people.rest.viewsets import LARGEST_ID, Listed, Retrieved
+from people.rest.viewsets import Listed, Retrieved
 from smartlists.api import webhook_serializers as shown
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
@@ -150,10 +151,10 @@ class WebhookDeliveries(Listed):
     rights = {"list": VIEW_CALLS}
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(webhook_id=min(self.kwargs.get("webhook", 0), LARGEST_ID))
+        return super().get_queryset().filter(webhook_id=min(self.kwargs.get("webhook", 0), MAX_BIG_ID))
 
     def list(self, request: Any, webhook: int) -> Response:
         """The calls, the latest first."""
-        if not Webhook.objects.filter(pk=min(webhook, LARGEST_ID)).exists():
-            raise NotFoundError(Problem("not_found", _("There is no such webhook.")))
+        if not Webhook.objects.filter(pk=min(webhook, MAX_BIG_ID)).exists():
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such webhook.")))
         return super().list(request)

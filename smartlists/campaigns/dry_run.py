@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.models import Activity
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
 from people.core.source import SYSTEM
@@ -50,7 +51,7 @@ def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int |
     require(by, "people.view_person")
     person = Person.objects.live().filter(pk=person_id).first()
     if person is None:
-        raise RejectedError(Problem("unknown_person", _("there is no such person"), ("person",)))
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("there is no such person"), ("person",)))
     definition, names = campaign_definition.load(campaign.definition), Catalogue()
     row, trigger = _activity(definition, person, activity_id, names)
     why_not = _why_not(campaign, definition, person, row, trigger)
@@ -71,7 +72,7 @@ def _activity(
     listener = triggers.Listener(SmartCampaign(pk=0), definition)
     found = list(rows.order_by("-occurred_at", "-pk")[:100])
     if activity_id and not found:
-        raise RejectedError(Problem("unknown_activity", _("This person has no such activity."), ("activity",)))
+        raise RejectedError(Problem(Code.UNKNOWN_ACTIVITY, _("This person has no such activity."), ("activity",)))
     matches = triggers.matches(found, [listener], names)  # type: ignore[arg-type]
     for row in found:
         if (0, row.pk) in matches:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from activities.log import reader as log_reader
 from activities.models import ActivityType, LogPosition
 from people.core import audit
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, refuse_if, refuse_if_changed
 from people.core.models import Folder
@@ -237,9 +238,9 @@ def unready(parsed: Definition) -> list[Problem]:
     """What a campaign lacks to be activated."""
     problems = []
     if not parsed.triggers:
-        problems.append(Problem("no_trigger", _("A campaign needs a trigger."), ("triggers",)))
+        problems.append(Problem(Code.NO_TRIGGER, _("A campaign needs a trigger."), ("triggers",)))
     if not parsed.steps:
-        problems.append(Problem("no_step", _("A campaign needs a step."), ("steps",)))
+        problems.append(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
     wanted = [one.type for _at, one in parsed.activity_triggers]
     retired = set(
         ActivityType.objects.filter(api_name__in=wanted, retired_at__isnull=False).values_list("api_name", flat=True)
@@ -247,7 +248,7 @@ def unready(parsed: Definition) -> list[Problem]:
     for at, one in parsed.activity_triggers:
         if one.type in retired:
             message = _("Activity type %(name)s is retired: nothing will trigger.") % {"name": one.type}
-            problems.append(Problem("retired_type", message, ("triggers", at, "type")))
+            problems.append(Problem(Code.RETIRED_TYPE, message, ("triggers", at, "type")))
     return problems
 
 
@@ -286,7 +287,7 @@ def require_state(campaign: SmartCampaign, *wanted: str) -> None:
         allowed = ", ".join(str(State(one).label) for one in wanted)
         message = _("The campaign is “%(state)s”; this can be done with one that is: %(allowed)s.")
         shown = {"state": campaign.get_state_display(), "allowed": allowed}
-        raise RejectedError(Problem("wrong_state", message % shown, ("state",), allowed, campaign.state))
+        raise RejectedError(Problem(Code.WRONG_STATE, message % shown, ("state",), allowed, campaign.state))
 
 
 def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
@@ -294,7 +295,7 @@ def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> Smart
     # steps refer to the campaign while they hold their entries: that must not wait for whoever waits for those
     found = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
     if found is None:
-        raise RejectedError(Problem("unknown_campaign", _("The smart campaign is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_CAMPAIGN, _("The smart campaign is no longer there.")))
     message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, found.revision, message)
     return found

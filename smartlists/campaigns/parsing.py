@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem, RejectedError, bad_value
 from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import MAX_TEXT_BYTES, BadValueError, is_blank
@@ -69,7 +70,7 @@ class DefinitionReader(Reader):
         if form.get("version", campaign_definition.VERSION) != campaign_definition.VERSION or isinstance(
             form.get("version"), bool
         ):
-            self._add("unknown_version", _("expected version 1 of campaigns"), ("version",), got=form["version"])
+            self._add(Code.UNKNOWN_VERSION, _("expected version 1 of campaigns"), ("version",), got=form["version"])
         items = self._list(form.get("triggers", []), ("triggers",), MAX_TRIGGERS, "too_many_triggers")
         triggers = tuple(
             one for at, item in enumerate(items) if (one := self._trigger(item, ("triggers", at))) is not None
@@ -109,7 +110,7 @@ class DefinitionReader(Reader):
         if form is None:
             return Audience()
         if ("smart_list" in form) == ("rules" in form):
-            self._add("missing_value", _("name a smart list, or give rules: one of the two"), path)
+            self._add(Code.MISSING_VALUE, _("name a smart list, or give rules: one of the two"), path)
             return Audience()
         if "smart_list" in form:
             number = self._list_id(form["smart_list"], self.names.smart_lists, _("smart list"), path)
@@ -139,10 +140,10 @@ class DefinitionReader(Reader):
     # --- steps ---
 
     def _steps(self, value: Any, path: Path, depth: int) -> tuple[Step, ...]:
-        items = self._list(value, path, MAX_STEPS, "too_many_steps")
+        items = self._list(value, path, MAX_STEPS, Code.TOO_MANY_STEPS)
         self.steps_read += len(items)
         if self.steps_read > MAX_STEPS:
-            self._add("too_many_steps", _("a campaign has at most 100 steps"), path)
+            self._add(Code.TOO_MANY_STEPS, _("a campaign has at most 100 steps"), path)
             return ()
         found = (self._any_step(item, (*path, at), depth) for at, item in enumerate(items))
         return tuple(step for step in found if step is not None)
@@ -164,11 +165,11 @@ class DefinitionReader(Reader):
         name = form.get("field")
         if not isinstance(name, str) or name not in known:
             labels = {info.label: info.api_name for info in known.values()}
-            self._unknown("unknown_field", _("person field"), name, known, (*path, "field"), labels)
+            self._unknown(Code.UNKNOWN_FIELD, _("person field"), name, known, (*path, "field"), labels)
             return None
         info = known[name]
         if info.is_read_only:
-            self._add("read_only_field", _("is kept by the product itself"), (*path, "field"))
+            self._add(Code.READ_ONLY_FIELD, _("is kept by the product itself"), (*path, "field"))
             return None
         if "by" in form and not is_blank(form["by"]):
             return self._increment(name, info.data_type, form, path)
@@ -180,10 +181,10 @@ class DefinitionReader(Reader):
     def _increment(self, name: str, data_type: DataType, form: Mapping[str, Any], path: Path) -> Step | None:
         if not data_type.is_number:
             shown = {"field": name, "type": data_type.label}
-            self._add("wrong_type", _("%(field)s is %(type)s: nothing can be added to it") % shown, (*path, "by"))
+            self._add(Code.WRONG_TYPE, _("%(field)s is %(type)s: nothing can be added to it") % shown, (*path, "by"))
             return None
         if not is_blank(form.get("to")):
-            self._add("unexpected_value", _("give a new value or a number to add, not both"), (*path, "to"))
+            self._add(Code.UNEXPECTED_VALUE, _("give a new value or a number to add, not both"), (*path, "to"))
         text = self._text(form["by"], (*path, "by"), 255)
         if text and not self._has_tokens(text):
             self._fits(text, data_type, (*path, "by"))
@@ -195,7 +196,7 @@ class DefinitionReader(Reader):
             return None
         if found.is_standard and found.api_name not in RECORDABLE_STANDARD:
             message = _("standard activities are recorded by the product itself")
-            self._add("standard_type", message, (*path, "type"), got=found.api_name)
+            self._add(Code.STANDARD_TYPE, message, (*path, "type"), got=found.api_name)
         fields = {name: field for name, field in found.fields.items() if field.is_live and field.id}
         primary = next((field for field in fields.values() if field.is_primary), None)
         text = self._text(form.get("primary", ""), (*path, "primary"), 1_000, is_needed=primary is not None)
@@ -203,13 +204,13 @@ class DefinitionReader(Reader):
             self._fits(text, primary.data_type, (*path, "primary"))
         given = form.get("attributes", {})
         if not isinstance(given, dict):
-            self._append(bad_value("wrong_type", _("an object"), given, *path, "attributes"))
+            self._append(bad_value(Code.WRONG_TYPE, _("an object"), given, *path, "attributes"))
             given = {}
         attributes = []
         for name, raw in given.items():
             at = (*path, "attributes", str(name)[:100])
             if name not in fields or fields[name] is primary:
-                self._unknown("unknown_field", _("field of %(type)s") % {"type": found.api_name}, name, fields, at)
+                self._unknown(Code.UNKNOWN_FIELD, _("field of %(type)s") % {"type": found.api_name}, name, fields, at)
                 continue
             value = self._text(raw, at, MAX_TEXT_BYTES, is_needed=False)
             if value and not self._has_tokens(value):
@@ -221,13 +222,13 @@ class DefinitionReader(Reader):
     def _wait(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         period, until = form.get("period"), form.get("until")
         if is_blank(period) == is_blank(until):
-            self._add("missing_value", _("wait for a period, or until a date: one of the two"), path)
+            self._add(Code.MISSING_VALUE, _("wait for a period, or until a date: one of the two"), path)
             return None
         if not is_blank(period):
             text = " ".join(str(period).lower().split())
             if not isinstance(period, str) or not _PERIOD.fullmatch(text):
                 expected = _("a period like “3 days”: minutes, hours, days, weeks or months")
-                self._append(bad_value("wrong_type", expected, period, *path, "period"))
+                self._append(bad_value(Code.WRONG_TYPE, expected, period, *path, "period"))
                 return None
             return campaign_definition.Wait(period=text)
         text = self._text(until, (*path, "until"), 255)
@@ -242,22 +243,22 @@ class DefinitionReader(Reader):
         parts = webhook_tokens.parse(text)
         token = parts[0]
         if len(parts) != 1 or not isinstance(token, webhook_tokens.Token):
-            self._add("bad_token", _("one token of a date, and nothing else"), path, got=text)
+            self._add(Code.BAD_TOKEN, _("one token of a date, and nothing else"), path, got=text)
             return
         if token.key not in self.tokens:
             return  # said already
         info = self.names.person_fields.get(token.name) if token.source == "person" else None
         if token.source == "person" and (info is None or not info.data_type.is_moment):
-            self._add("wrong_type", _("%(token)s is no date") % {"token": text}, path, got=text)
+            self._add(Code.WRONG_TYPE, _("%(token)s is no date") % {"token": text}, path, got=text)
 
     def _alert(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         items = self._list(form.get("to", []), (*path, "to"), MAX_RECIPIENTS, "too_many_recipients")
         if not items:
-            self._add("missing_value", _("say to whom"), (*path, "to"))
+            self._add(Code.MISSING_VALUE, _("say to whom"), (*path, "to"))
         to = tuple(self._recipient(item, (*path, "to", at)) for at, item in enumerate(items))
         subject = self._text(form.get("subject", ""), (*path, "subject"), MAX_SUBJECT)
         if subject and not subject.isprintable():
-            self._append(bad_value("wrong_type", _("text on one line"), subject, *path, "subject"))
+            self._append(bad_value(Code.WRONG_TYPE, _("text on one line"), subject, *path, "subject"))
         body = self._text(form.get("body", ""), (*path, "body"), MAX_TEXT_BYTES, is_needed=False)
         return campaign_definition.Alert(to, subject, body)
 
@@ -271,7 +272,7 @@ class DefinitionReader(Reader):
         users = get_user_model().objects.filter(email__iexact=address, is_active=True)
         if domain not in settings.ALERT_DOMAINS and not users.exists():
             message = _("“%(address)s” is neither a user's address nor of a domain in ALERT_DOMAINS")
-            self._append(Problem("not_allowed", message % {"address": address}, path, "", address))
+            self._append(Problem(Code.NOT_ALLOWED, message % {"address": address}, path, "", address))
         return address
 
     def _webhook(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
@@ -280,17 +281,17 @@ class DefinitionReader(Reader):
             number = int(number)
         if isinstance(number, bool) or not isinstance(number, int) or number not in self.webhooks:
             names = {name: name for name in self.webhooks.values()}
-            self._unknown("unknown_webhook", _("webhook"), number, (), (*path, "webhook"), names)
+            self._unknown(Code.UNKNOWN_WEBHOOK, _("webhook"), number, (), (*path, "webhook"), names)
             return None
         return campaign_definition.CallWebhook(number)
 
     def _choose(self, form: Mapping[str, Any], path: Path, depth: int) -> Step | None:
         if depth >= MAX_DEPTH:
-            self._add("too_deep", _("choices lie at most 3 deep in each other"), path)
+            self._add(Code.TOO_DEEP, _("choices lie at most 3 deep in each other"), path)
             return None
         items = self._list(form.get("choices", []), (*path, "choices"), MAX_CHOICES, "too_many_choices")
         if not items:
-            self._add("missing_value", _("a choice needs at least one way"), (*path, "choices"))
+            self._add(Code.MISSING_VALUE, _("a choice needs at least one way"), (*path, "choices"))
         choices = []
         for at, item in enumerate(items):
             place = (*path, "choices", at)
@@ -299,7 +300,7 @@ class DefinitionReader(Reader):
                 continue
             when = self._audience(way.get("when"), (*place, "when"))
             if way.get("when") is None:
-                self._add("missing_value", _("say for whom: a smart list or rules"), (*place, "when"))
+                self._add(Code.MISSING_VALUE, _("say for whom: a smart list or rules"), (*place, "when"))
             choices.append(
                 campaign_definition.Choice(when, self._steps(way.get("steps", []), (*place, "steps"), depth + 1))
             )
@@ -312,7 +313,7 @@ class DefinitionReader(Reader):
         """A text whose tokens are known ones; empty when it is blank or wrong."""
         if is_blank(value):
             if is_needed:
-                self._add("missing_value", _("a text is missing"), path)
+                self._add(Code.MISSING_VALUE, _("a text is missing"), path)
             return ""
         try:
             plain = canonical_text(value) if isinstance(value, bool) else value
@@ -321,7 +322,7 @@ class DefinitionReader(Reader):
             self._append(bad_value(error.code, error.expected, value, *path))
             return ""
         if len(text) > most:
-            self._append(bad_value("too_long", _("at most %(most)s characters") % {"most": most}, value, *path))
+            self._append(bad_value(Code.TOO_LONG, _("at most %(most)s characters") % {"most": most}, value, *path))
             return ""
         for problem in webhook_tokens.check(text, self.tokens, path):
             self._append(problem)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.files.exports import kinds as export_kinds
 from smartlists.campaigns import counters as campaign_counters
@@ -92,7 +93,7 @@ def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     campaign = SmartCampaign.objects.filter(pk=parameters.get("campaign", 0)).first()
     if campaign is None:
         message = _("There is no smart campaign %(id)s.") % {"id": parameters.get("campaign")}
-        raise RejectedError(Problem("unknown_campaign", message, ("campaign",)))
+        raise RejectedError(Problem(Code.UNKNOWN_CAMPAIGN, message, ("campaign",)))
     where, values = "e.campaign_id = %(campaign)s", {"campaign": campaign.pk}
     if state := parameters.get("state"):
         where, values = where + " and e.state = %(state)s", values | {"state": state}

@@ -14,6 +14,7 @@ from pyroaring import BitMap
 
 from people import lookup as people_lookup
 from people.core import audit, jobs
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require
 from smartlists.campaigns import definition as campaign_definition
@@ -53,12 +54,12 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
     """
     require(by, campaign_lifecycle.ACTIVATE)
     if type(cap) is not int or cap < 1:
-        raise RejectedError(bad_value("wrong_type", _("the largest number of people that is meant"), cap, "cap"))
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("the largest number of people that is meant"), cap, "cap"))
     members, _as_of = _who(campaign, smart_list, by)
     if len(members) > cap:
         message = _("The list holds %(count)s people, more than %(cap)s. Nothing was done.")
         shown = {"count": len(members), "cap": cap}
-        raise RejectedError(Problem("over_cap", message % shown, ("cap",), str(cap), str(len(members))))
+        raise RejectedError(Problem(Code.OVER_CAP, message % shown, ("cap",), str(cap), str(len(members))))
     return _start(campaign, smart_list, members, by)
 
 
@@ -109,9 +110,9 @@ def _check_scheduled(campaign: SmartCampaign, parsed: Definition, by: Any) -> No
     _refuse_archived(campaign)
     if parsed.audience.is_everybody:
         message = _("The campaign has no audience: it would run for everybody.")
-        raise RejectedError(Problem("no_audience", message, ("audience",)))
+        raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
     if not parsed.steps:
-        raise RejectedError(Problem("no_step", _("A campaign needs a step."), ("steps",)))
+        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
 
 
 def _refuse_archived(campaign: SmartCampaign) -> None:
@@ -126,7 +127,7 @@ def _start(campaign: SmartCampaign, smart_list: SmartList | None, members: BitMa
     parsed = campaign_lifecycle.held(locked.definition, triggers.Catalogue())
     effect_rights.require_effects(parsed, by)
     if not parsed.steps:
-        raise RejectedError(Problem("no_step", _("A campaign needs a step."), ("steps",)))
+        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
     _refuse_archived(locked)
     version = campaign_lifecycle.version_of(locked)
     made = CampaignRun.objects.create(

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.datatypes.canonical import dump_json, moment_text
 from smartlists.campaigns import token_values
@@ -21,7 +22,7 @@ def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, 
     """Write down one call an entry; jobs make them once this is committed. What is wrong, by entry, else."""
     webhook = Webhook.objects.filter(pk=webhook_id).first()
     if webhook is None:
-        raise RejectedError(Problem("unknown_webhook", _("The webhook is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
     values = token_values.values_of(entries, situation)
     happened = _activities(webhook, entries)
     templates, seals = webhook_headers.of(webhook), webhook_headers.is_sealing()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from smartlists import models
 from smartlists.rules.model import Rules, SmartList, load
@@ -46,7 +47,7 @@ def _all_below(rules: Rules) -> dict[int, Rules]:
         rows = models.SmartList.objects.filter(pk__in=missing).values_list("pk", "rules")
         found = {pk: load(stored) for pk, stored in rows}
         if missing - found.keys():
-            raise RejectedError(Problem("unknown_list", _("A smart list that the rules name is no longer there.")))
+            raise RejectedError(Problem(Code.UNKNOWN_LIST, _("A smart list that the rules name is no longer there.")))
         known.update(found)
         missing = {inner for nested in found.values() for inner in named_in(nested)} - known.keys()
     return known
@@ -57,4 +58,4 @@ def _cycle(ids: Iterable[int]) -> RejectedError:
     names = dict(models.SmartList.objects.filter(pk__in=ids).values_list("pk", "name"))
     shown = " → ".join(f"“{names.get(list_id, list_id)}”" for list_id in ids)
     message = _("The lists would go round in a circle: %(lists)s.") % {"lists": shown}
-    return RejectedError(Problem("cycle", message, ("filters",), "", shown))
+    return RejectedError(Problem(Code.CYCLE, message, ("filters",), "", shown))

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
 from people.core import job_model, jobs
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
@@ -148,7 +149,7 @@ def _ask(smart_list: SmartList, by: Any) -> StoredEvaluation:
     require(by, VIEW)
     now = SmartList.objects.filter(pk=smart_list.pk).first()
     if now is None:
-        raise RejectedError(Problem("unknown_list", _("The smart list is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
     return StoredEvaluation.objects.create(smart_list=now, rules=now.rules, revision=now.revision, requested_by=by)
 
 
@@ -181,7 +182,7 @@ def _store(stored: StoredEvaluation, found: Evaluation) -> StoredEvaluation:
 
 
 def _cancelled() -> Problem:
-    return Problem("cancelled", _("The evaluation was cancelled."))
+    return Problem(Code.CANCELLED, _("The evaluation was cancelled."))
 
 
 def _stored(people: BitMap) -> bytes:

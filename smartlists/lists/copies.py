@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from pyroaring import BitMap
 
 from people.core import audit, job_model, jobs
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.job_model import JobLostError
 from people.core.permissions import require
@@ -60,7 +61,7 @@ def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by:
     stored = stored_evaluations.shown(smart_list, by)
     if (stored.count or 0) > MAX_AT_ONCE:
         message = _("At most %(limit)s people are copied at once; have a job do it.") % {"limit": MAX_AT_ONCE}
-        raise RejectedError(Problem("too_many", message))
+        raise RejectedError(Problem(Code.TOO_MANY, message))
     return _copy(stored, static_list, source, by, mode)
 
 
@@ -78,12 +79,14 @@ def plan(
     require(by, stored_evaluations.VIEW)
     mode = _checked_mode(mode)
     if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MAX_SCHEDULE_MINUTES:
-        raise RejectedError(bad_value("out_of_range", _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
+        raise RejectedError(bad_value(Code.OUT_OF_RANGE, _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
     held = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
     if held is None:
-        raise RejectedError(Problem("unknown_list", _("This static list does not exist any more."), ("static_list",)))
+        raise RejectedError(
+            Problem(Code.UNKNOWN_LIST, _("This static list does not exist any more."), ("static_list",))
+        )
     if not SmartList.objects.select_for_update(of=("self",)).filter(pk=smart_list.pk).exists():
-        raise RejectedError(Problem("unknown_list", _("The smart list is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
     _refuse_quarrel(smart_list, held, mode, every_minutes)
     now = timezone.now()
     made, _is_new = ListCopy.objects.update_or_create(
@@ -186,7 +189,7 @@ def _beats(person_ids: Iterable[int], beating: ListCopy | None) -> Iterator[int]
 
 def _checked_mode(mode: str) -> str:
     if mode not in Mode.values:
-        raise RejectedError(bad_value("bad_mode", " / ".join(Mode.values), mode, "mode"))
+        raise RejectedError(bad_value(Code.BAD_MODE, " / ".join(Mode.values), mode, "mode"))
     return mode
 
 
@@ -203,4 +206,4 @@ def _refuse_quarrel(smart_list: SmartList, static_list: StaticList, mode: str, e
             "“%(list)s” is filled from “%(other)s” already, and one of the two would take off whom the other adds."
         )
         names = {"list": static_list.name, "other": other.smart_list.name}
-        raise RejectedError(Problem("in_use", message % names, ("static_list",)))
+        raise RejectedError(Problem(Code.IN_USE, message % names, ("static_list",)))

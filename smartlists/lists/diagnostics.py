@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem
 from people.core.kinds import Facet
 from people.datatypes.canonical import text_key
@@ -74,10 +75,10 @@ class _Doctor:
     def person_field(self, item: rules.PersonField, path: Path) -> Iterator[Problem]:
         field = self.names.person_fields.get(item.field)
         if field is None:
-            yield _gone("removed_field", _("the person field “%(name)s”"), item.field, path)
+            yield _gone(Code.REMOVED_FIELD, _("the person field “%(name)s”"), item.field, path)
         elif PersonField.objects.filter(pk=field.id, is_hidden=True).exists():
             message = _("The person field “%(name)s” is hidden; the filter goes on using it.")
-            yield Problem("hidden_field", message % {"name": field.shown_label}, (*path, "field"))
+            yield Problem(Code.HIDDEN_FIELD, message % {"name": field.shown_label}, (*path, "field"))
         elif self._contradictions([item], lambda _item: field.data_type):
             yield _never(path, True)
 
@@ -118,15 +119,15 @@ class _Doctor:
     def _fields(self, of: Type, named: Iterable[tuple[str, str]], path: Path) -> Iterator[Problem]:
         if of.is_retired:
             message = _("“%(name)s” is retired: no new activities are recorded, those that are there count.")
-            yield Problem("retired_type", message % {"name": of.shown_name}, (*path, "type"))
+            yield Problem(Code.RETIRED_TYPE, message % {"name": of.shown_name}, (*path, "type"))
         for name in dict.fromkeys(field for _type, field in named):
             field = of.fields.get(name)
             shown = {"name": label_of(self.naming, of.api_name, name), "type": of.shown_name}
             if field is None:
-                yield Problem("removed_field", _("“%(type)s” never had the field “%(name)s”.") % shown, path)
+                yield Problem(Code.REMOVED_FIELD, _("“%(type)s” never had the field “%(name)s”.") % shown, path)
             elif not field.is_live:
                 message = _("The field “%(name)s” was removed from “%(type)s”: only earlier activities can have it.")
-                yield Problem("removed_field", message % shown, path)
+                yield Problem(Code.REMOVED_FIELD, message % shown, path)
 
     def _row_is_impossible(self, of: Type, constraints: Sequence[rules.Constraint], path: Path) -> bool:
         known = [one for one in constraints if one.field in of.fields]
@@ -229,9 +230,9 @@ def _is_open(stretch: operators.Range) -> bool:
 
 def _never(path: Path, is_wanted: bool) -> Problem:
     if is_wanted:
-        return Problem("never_matches", _("This can never hold: its conditions contradict each other."), path)
+        return Problem(Code.NEVER_MATCHES, _("This can never hold: its conditions contradict each other."), path)
     message = _("This holds for everybody: its conditions contradict each other, so nobody can have done it.")
-    return Problem("always_matches", message, path)
+    return Problem(Code.ALWAYS_MATCHES, message, path)
 
 
 def _gone(code: str, what: str, name: str, path: Path) -> Problem:
@@ -244,7 +245,7 @@ def _list_problems(found: Any, list_id: int, path: Path) -> Iterator[Problem]:
         yield _gone("deleted_list", _("the list “%(name)s”"), str(list_id), path)
     elif found.is_archived:
         message = _("The list “%(name)s” is archived; the filter goes on using it.") % {"name": found.name}
-        yield Problem("archived_list", message, (*path, "list"))
+        yield Problem(Code.ARCHIVED_LIST, message, (*path, "list"))
 
 
 _AHEAD = frozenset({"in future", "in future after"})

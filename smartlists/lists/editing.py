@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType
 from people.core import audit, references
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.models import Folder
@@ -163,7 +164,7 @@ def schedule(smart_list: SmartList, minutes: int | None, by: Any) -> SmartList:
     require(by, CHANGE)
     changed = _lock(smart_list)
     if minutes is not None and not 1 <= minutes <= MAX_SCHEDULE_MINUTES:
-        raise RejectedError(bad_value("out_of_range", _("1 to 44,640 minutes"), minutes, "evaluate_every_minutes"))
+        raise RejectedError(bad_value(Code.OUT_OF_RANGE, _("1 to 44,640 minutes"), minutes, "evaluate_every_minutes"))
     changed.evaluate_every_minutes = minutes
     changed.save(update_fields=["evaluate_every_minutes", "updated_at"])
     audit.note(by, changed, "scheduled" if minutes else "unscheduled", minutes=minutes)
@@ -187,7 +188,7 @@ def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartL
     """
     found = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
     if found is None:
-        raise RejectedError(Problem("unknown_list", _("The smart list is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
     message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, found.revision, message)
     return found
@@ -201,7 +202,7 @@ def _save(smart_list: SmartList) -> None:
 
 def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> str:
     if is_blank(name):
-        problems.append(Problem("missing_value", _("The list needs a name."), ("name",)))
+        problems.append(Problem(Code.MISSING_VALUE, _("The list needs a name."), ("name",)))
         return ""
     try:
         text = BY_NAME["string"].parse(name.strip() if isinstance(name, str) else name, UTC)
@@ -225,7 +226,9 @@ def _checked_text(text: Any, problems: list[Problem]) -> str:
 
 
 def _name_taken(name: str) -> Problem:
-    return Problem("name_taken", _("There is a smart list “%(name)s” already.") % {"name": name}, ("name",), "", name)
+    return Problem(
+        Code.NAME_TAKEN, _("There is a smart list “%(name)s” already.") % {"name": name}, ("name",), "", name
+    )
 
 
 def _held_rules(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
+from people.core.codes import Code
 from people.core.disk import Writable
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
@@ -60,7 +61,7 @@ def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     smart_list = SmartList.objects.filter(pk=parameters.get("smart_list", 0)).first()
     if smart_list is None:
         message = _("There is no smart list %(id)s.") % {"id": parameters.get("smart_list")}
-        raise RejectedError(Problem("unknown_list", message, ("smart_list",)))
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, message, ("smart_list",)))
     members = stored_evaluations.shown(smart_list, None).person_ids
     return person_export_kind.of_people(list(members), parameters.get("fields"))
 

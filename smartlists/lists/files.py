@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.datatypes import exact_json
 from people.datatypes.parsing import is_blank
@@ -37,11 +38,11 @@ def read(content: bytes, names: Vocabulary) -> Document:
         try:
             return language.read(content.decode(), names)
         except UnicodeDecodeError:
-            raise RejectedError(Problem("wrong_type", _("expected text in UTF-8"))) from None
+            raise RejectedError(Problem(Code.WRONG_TYPE, _("expected text in UTF-8"))) from None
     try:
         form = exact_json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except exact_json.InvalidJSONError as error:
-        raise RejectedError(Problem("wrong_type", _("this is not JSON: %(error)s") % {"error": error})) from None
+        raise RejectedError(Problem(Code.WRONG_TYPE, _("this is not JSON: %(error)s") % {"error": error})) from None
     if "rules" not in form:
         return Document(parse_rules(form, names))
     parsed = parse_rules(form["rules"], names)
@@ -81,7 +82,7 @@ def import_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) 
 def _import_one(content: bytes, by: Any) -> Imported:
     document = read(content, Catalogue())
     if is_blank(document.name):
-        raise RejectedError(Problem("missing_value", _("The file does not name its list."), ("name",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("The file does not name its list."), ("name",)))
     known = SmartList.objects.filter(name__iexact=document.name.strip()).first()
     if known is None:
         made = list_editing.create(document.name, document.rules, by, description=document.description)

@@ -7,6 +7,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem
 from people.datatypes.registry import BY_NAME
 from smartlists.rules import model as rules
@@ -58,4 +59,4 @@ def problems(of: Type, start: datetime | None, clock: Clock, path: Path) -> Iter
         message = _("“%(type)s” is kept for %(kept)s, and this looks back to %(day)s: what is older is gone.")
         day = formats.date_format(start.astimezone(clock.zone), "DATE_FORMAT")
         shown = {"type": of.shown_name, "kept": kept, "day": day}
-    yield Problem("kept_shorter", message % shown, path)
+    yield Problem(Code.KEPT_SHORTER, message % shown, path)

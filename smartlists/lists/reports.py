@@ -20,6 +20,7 @@ from activities.log import reports as log_reports
 from activities.log.reports import Scope
 from activities.models import ActivityType, ApprovedField
 from people.core import installation, job_model, jobs
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require
@@ -174,7 +175,7 @@ def _at_once(question: Question) -> Answer | None:
     try:
         return _answer(question, PATIENCE, AT_ONCE)
     except RejectedError as refusal:
-        if any(problem.code in {"timeout", "too_many"} for problem in refusal.problems):
+        if any(problem.code in {Code.TIMEOUT, Code.TOO_MANY} for problem in refusal.problems):
             return None
         raise
 
@@ -198,7 +199,7 @@ def _people(chosen: str, most: int | None) -> tuple[Sequence[int] | None, dateti
     if kind == "smart":
         smart_list = SmartList.objects.filter(pk=int(number)).first()
         if smart_list is None:
-            raise RejectedError(Problem("unknown_list", _("The smart list is no longer there."), ("people",)))
+            raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there."), ("people",)))
         stored = stored_evaluations.known(smart_list) if most else stored_evaluations.shown(smart_list, None)
         if stored is None or (most and (stored.count or 0) > most):
             raise _too_many()
@@ -213,7 +214,7 @@ def _people(chosen: str, most: int | None) -> tuple[Sequence[int] | None, dateti
 
 
 def _too_many() -> RejectedError:
-    return RejectedError(Problem("too_many", _("The list is long."), ("people",)))
+    return RejectedError(Problem(Code.TOO_MANY, _("The list is long."), ("people",)))
 
 
 def _types(question: Question) -> list[ActivityType]:

@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.datatypes import naming
 from people.fields import catalog
@@ -43,16 +44,16 @@ def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
     known = catalog.catalogue()
     if unknown := [column for column in (*columns, order.removeprefix("-")) if column and column not in known]:
         raise RejectedError(
-            Problem("unknown_field", _("There is no such person field."), ("columns",), "", unknown[0][:80])
+            Problem(Code.UNKNOWN_FIELD, _("There is no such person field."), ("columns",), "", unknown[0][:80])
         )
     if len(columns) > MOST_COLUMNS:
         message = _("At most %(limit)s columns can be shown.") % {"limit": MOST_COLUMNS}
-        raise RejectedError(Problem("too_many_values", message, ("columns",)))
+        raise RejectedError(Problem(Code.TOO_MANY_VALUES, message, ("columns",)))
     mine = MemberView.objects.select_for_update().filter(user=by)
     found = mine.filter(name__iexact=checked).first()
     if found is None and mine.count() >= MOST_VIEWS:
         message = _("At most %(limit)s views can be kept.") % {"limit": MOST_VIEWS}
-        raise RejectedError(Problem("too_many_values", message, ("name",)))
+        raise RejectedError(Problem(Code.TOO_MANY_VALUES, message, ("name",)))
     found = found or MemberView(user=by)
     found.name, found.columns, found.order = checked, list(columns), order
     with naming.kept_apart("member_view_name_is_unique", _("There is a view of this name already.")):

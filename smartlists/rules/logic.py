@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, show
 
 MAX_LENGTH = 2_000
@@ -157,7 +158,7 @@ def _without(expression: Expression, number: int) -> Expression | None:
 
 
 def _refused(message: str, expected: str = "", got: str = "") -> RejectedError:
-    return RejectedError(Problem("bad_logic", message, ("logic",), expected, got))
+    return RejectedError(Problem(Code.BAD_LOGIC, message, ("logic",), expected, got))
 
 
 class _Parser:

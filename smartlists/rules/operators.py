@@ -13,6 +13,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from people.core.codes import Code
 from people.datatypes.canonical import canonical_text, is_bounded
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME, TEXT_OPERATORS, DataType
@@ -100,16 +101,16 @@ def _any_number(value: Any, _zone: tzinfo) -> Decimal:
     """Any decimal number, as sums and averages give them."""
     text = value if isinstance(value, str) else BY_NAME["string"].parse(value, UTC)
     if len(text) > 60:
-        raise BadValueError("out_of_range", _("a number of at most 60 characters"))
+        raise BadValueError(Code.OUT_OF_RANGE, _("a number of at most 60 characters"))
     number = BY_NAME["float"].parse(text, UTC)
     if abs(number) > 1e40 or (number and abs(number) < 1e-40):
-        raise BadValueError("out_of_range", _("a number"))
+        raise BadValueError(Code.OUT_OF_RANGE, _("a number"))
     try:
         exact = Decimal(text.strip())
     except InvalidOperation:  # the exponent alone is too long
         exact = Decimal("Infinity")
     if not is_bounded(exact):  # a zero with a billion places, or what a double takes for zero
-        raise BadValueError("out_of_range", _("a number"))
+        raise BadValueError(Code.OUT_OF_RANGE, _("a number"))
     return exact
 
 
@@ -129,7 +130,7 @@ def shape_of(data_type: DataType, operator: str) -> Shape:
 def canonical(data_type: DataType, operator: str, raw: Any) -> str:
     """One value of an operator as rules keep it. Raises `BadValueError`."""
     if is_blank(raw):
-        raise BadValueError("missing_value", _("a value"))
+        raise BadValueError(Code.MISSING_VALUE, _("a value"))
     return _READERS.get(shape_of(data_type, operator), _field_value)(data_type, raw)
 
 
@@ -146,14 +147,16 @@ def _field_value(data_type: DataType, raw: Any) -> str:
 def _period(_data_type: DataType, raw: Any) -> str:
     found = periods.read(raw) if isinstance(raw, str) else None
     if found is None:
-        raise BadValueError("wrong_type", _("a period like “3 weeks”: 1 to 10,000 hours, days, weeks, months or years"))
+        raise BadValueError(
+            Code.WRONG_TYPE, _("a period like “3 weeks”: 1 to 10,000 hours, days, weeks, months or years")
+        )
     return periods.text(*found)
 
 
 def _frame(_data_type: DataType, raw: Any) -> str:
     name = " ".join(raw.lower().split()) if isinstance(raw, str) else ""
     if name not in periods.FRAMES:
-        raise BadValueError("wrong_type", _("a time frame: %(names)s") % {"names": ", ".join(periods.FRAMES)})
+        raise BadValueError(Code.WRONG_TYPE, _("a time frame: %(names)s") % {"names": ", ".join(periods.FRAMES)})
     return name
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem, RejectedError, bad_value, show
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import DataType
@@ -49,7 +50,7 @@ class Reader:
         size = len(json.dumps(rules.dump(found), ensure_ascii=False).encode())
         if size > MAX_BYTES:
             raise RejectedError(
-                Problem("too_large", _("the rules of one list may take at most 256 KB"), (), "", str(size))
+                Problem(Code.TOO_LARGE, _("the rules of one list may take at most 256 KB"), (), "", str(size))
             )
         return found
 
@@ -58,9 +59,9 @@ class Reader:
         if form is None:
             return None
         if form.get("version", rules.VERSION) != rules.VERSION or isinstance(form.get("version"), bool):
-            self._add("unknown_version", _("expected version 1 of the rules"), ("version",), got=form["version"])
+            self._add(Code.UNKNOWN_VERSION, _("expected version 1 of the rules"), ("version",), got=form["version"])
         match = self._one_of(form.get("match", rules.ALL), MATCHES, ("match",), _("match"))
-        items = self._list(form.get("filters", []), ("filters",), MAX_FILTERS, "too_many_filters")
+        items = self._list(form.get("filters", []), ("filters",), MAX_FILTERS, Code.TOO_MANY_FILTERS)
         filters = [self._filter(item, ("filters", position)) for position, item in enumerate(items)]
         text = self._logic(form.get("logic"), match, len(filters))
         return None if None in filters else rules.Rules(match, tuple(filters), text)  # type: ignore[arg-type]
@@ -68,7 +69,7 @@ class Reader:
     def _logic(self, text: Any, match: str, filters: int) -> str:
         if match != rules.ADVANCED:
             if text not in (None, ""):
-                self._add("bad_logic", _("logic goes with the match “advanced” only"), ("logic",))
+                self._add(Code.BAD_LOGIC, _("logic goes with the match “advanced” only"), ("logic",))
             return ""
         try:
             return logic.write(logic.parse(text, filters))
@@ -79,7 +80,7 @@ class Reader:
     # --- filters ---
 
     def _filter(self, value: Any, path: Path) -> rules.Filter | None:
-        found = self._of_a_kind(value, path, "kind", FILTER_READERS, "unknown_kind", _("kind of filter"))
+        found = self._of_a_kind(value, path, "kind", FILTER_READERS, Code.UNKNOWN_KIND, _("kind of filter"))
         return None if found is None else found[1](self, found[0], path)
 
     def _of_a_kind(
@@ -102,7 +103,7 @@ class Reader:
         name = form.get("field")
         if not isinstance(name, str) or name not in known:
             labels = {info.label: info.api_name for info in known.values()}
-            self._unknown("unknown_field", _("person field"), name, known, (*path, "field"), labels)
+            self._unknown(Code.UNKNOWN_FIELD, _("person field"), name, known, (*path, "field"), labels)
             return None
         compared = self._comparison(form, known[name].data_type, path)
         return None if compared is None else rules.PersonField(name, *compared, self._empty(form, compared[0], path))
@@ -120,9 +121,9 @@ class Reader:
         return rules.Activity(found.api_name, did, constraints, count, aggregate)
 
     def _sequence(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
-        items = self._list(form.get("steps", []), (*path, "steps"), MAX_STEPS, "too_many_steps")
+        items = self._list(form.get("steps", []), (*path, "steps"), MAX_STEPS, Code.TOO_MANY_STEPS)
         if len(items) < 2 and isinstance(form.get("steps", []), list):
-            self._add("missing_value", _("a sequence has 2 to 10 steps"), (*path, "steps"))
+            self._add(Code.MISSING_VALUE, _("a sequence has 2 to 10 steps"), (*path, "steps"))
             return None
         steps = [
             self._step(item, (*path, "steps", position), position, position == len(items) - 1)
@@ -140,12 +141,12 @@ class Reader:
         if within is not None:
             within = self._whole(within, (*path, "within_days"), 1, MAX_WITHIN_DAYS)
             if position == 0:
-                self._add("unexpected_value", _("the first step has nothing to be within"), (*path, "within_days"))
+                self._add(Code.UNEXPECTED_VALUE, _("the first step has nothing to be within"), (*path, "within_days"))
         if is_not and not is_last:
-            self._add("unexpected_value", _("only the last step of a sequence can be “not”"), (*path, "not"))
+            self._add(Code.UNEXPECTED_VALUE, _("only the last step of a sequence can be “not”"), (*path, "not"))
         elif is_not and within is None and "within_days" not in form:
             message = _("“not followed by” needs the number of days in which nothing may follow")
-            self._add("missing_value", message, (*path, "within_days"))
+            self._add(Code.MISSING_VALUE, message, (*path, "within_days"))
         return rules.Step(found.api_name, self._constraints(form.get("constraints", []), found, path), within, is_not)
 
     def _static_list(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
@@ -163,7 +164,7 @@ class Reader:
         if isinstance(number, int) and not isinstance(number, bool) and number in known:
             return number
         names = {name: name for name in known.values()}
-        self._unknown("unknown_list", what, value, (), (*path, "list"), names)
+        self._unknown(Code.UNKNOWN_LIST, what, value, (), (*path, "list"), names)
         return None
 
     # --- parts of filters ---
@@ -173,7 +174,7 @@ class Reader:
         if isinstance(name, str) and name in known:
             return known[name]
         labels = {label: found.api_name for found in known.values() for label in (found.name, found.filter_name)}
-        self._unknown("unknown_type", _("approved activity type"), name, known, path, labels)
+        self._unknown(Code.UNKNOWN_TYPE, _("approved activity type"), name, known, path, labels)
         return None
 
     def _field(self, name: Any, of: Type, path: Path) -> Field | None:
@@ -181,7 +182,7 @@ class Reader:
             return of.fields[name]
         labels = {field.name: field.api_name for field in of.fields.values()}
         what = _("field of %(type)s") % {"type": of.api_name}
-        self._unknown("unknown_field", what, name, of.fields, path, labels)
+        self._unknown(Code.UNKNOWN_FIELD, what, name, of.fields, path, labels)
         return None
 
     def _constraints(self, value: Any, of: Type, path: Path) -> tuple[rules.Constraint, ...]:
@@ -204,7 +205,7 @@ class Reader:
         if form is None:
             return None
         operator = self._one_of(
-            form.get("operator"), COUNT_OPERATORS, (*path, "operator"), _("operator for a count"), "unknown_operator"
+            form.get("operator"), COUNT_OPERATORS, (*path, "operator"), _("operator for a count"), Code.UNKNOWN_OPERATOR
         )
         if operator not in COUNT_OPERATORS:
             return None
@@ -229,7 +230,7 @@ class Reader:
         if not AGGREGATES[function](field.data_type):
             message = _("%(function)s does not go with %(field)s, which is %(type)s")
             shown = {"function": function, "field": field.api_name, "type": field.data_type.label}
-            self._add("wrong_type", message % shown, (*path, "function"))
+            self._add(Code.WRONG_TYPE, message % shown, (*path, "function"))
             return None
         compared = self._comparison(form, aggregate_type(function, field.data_type), path)
         return None if compared is None else rules.Aggregate(function, field.api_name, *compared)
@@ -241,7 +242,7 @@ class Reader:
         operator = form.get("operator")
         if not isinstance(operator, str) or operator not in data_type.operators:
             what = _("operator for %(type)s") % {"type": str(data_type.label).lower()}
-            self._unknown("unknown_operator", what, operator, data_type.operators, (*path, "operator"))
+            self._unknown(Code.UNKNOWN_OPERATOR, what, operator, data_type.operators, (*path, "operator"))
             return None
         before = len(self.problems)
         items = self._values_list(form, operators.shape_of(data_type, operator), path)
@@ -255,10 +256,10 @@ class Reader:
     def _values_list(self, form: Mapping[str, Any], shape: Shape, path: Path) -> list[Any]:
         fewest, most = HOW_MANY[shape]
         given = form.get("values") or []
-        items = self._list(given, (*path, "values"), most, "too_many_values")
+        items = self._list(given, (*path, "values"), most, Code.TOO_MANY_VALUES)
         if isinstance(given, list | tuple) and len(given) < fewest:
             expected = _("two values") if fewest == 2 else _("a value")
-            self._add("missing_value", _("expected %(expected)s") % {"expected": expected}, (*path, "values"))
+            self._add(Code.MISSING_VALUE, _("expected %(expected)s") % {"expected": expected}, (*path, "values"))
         return items
 
     def _value(self, raw: Any, data_type: DataType, operator: str, path: Path) -> str:
@@ -274,7 +275,7 @@ class Reader:
             return None
         if operators.OPERATORS[operator].shape is Shape.NOTHING:
             message = _("the operator itself says what becomes of no value")
-            self._add("unexpected_value", message, (*path, "empty"))
+            self._add(Code.UNEXPECTED_VALUE, message, (*path, "empty"))
             return None
         return self._one_of(value, EMPTY, (*path, "empty"), _("word for no value"))
 
@@ -282,16 +283,16 @@ class Reader:
 
     def _object(self, value: Any, path: Path, keys: Iterable[str]) -> dict[str, Any] | None:
         if not isinstance(value, dict):
-            self._append(bad_value("wrong_type", _("an object"), value, *path))
+            self._append(bad_value(Code.WRONG_TYPE, _("an object"), value, *path))
             return None
         for key in value:
             if key not in keys:
-                self._unknown("unknown_key", _("key"), key, keys, (*path, show(key)))
+                self._unknown(Code.UNKNOWN_KEY, _("key"), key, keys, (*path, show(key)))
         return value
 
     def _list(self, value: Any, path: Path, most: int, code: str) -> list[Any]:
         if not isinstance(value, list | tuple):
-            self._append(bad_value("wrong_type", _("a list"), value, *path))
+            self._append(bad_value(Code.WRONG_TYPE, _("a list"), value, *path))
             return []
         if len(value) > most:
             message = _("at most %(most)s are possible here, got %(got)s") % {"most": most, "got": len(value)}
@@ -309,7 +310,7 @@ class Reader:
         value = form.get(key, default)
         if isinstance(value, bool):
             return value
-        self._append(bad_value("wrong_type", _("true or false"), value, *path, key))
+        self._append(bad_value(Code.WRONG_TYPE, _("true or false"), value, *path, key))
         return default
 
     def _whole(self, value: Any, path: Path, smallest: int, largest: int) -> int | None:
@@ -319,18 +320,20 @@ class Reader:
             if smallest <= number <= largest:
                 return number
         expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": smallest, "largest": largest}
-        self._append(bad_value("wrong_type", expected, value, *path))
+        self._append(bad_value(Code.WRONG_TYPE, expected, value, *path))
         return None
 
     def _reversed(self, path: Path) -> None:
-        self._add("reversed", _("the second value comes before the first, so nothing lies between"), (*path, "values"))
+        self._add(
+            Code.REVERSED, _("the second value comes before the first, so nothing lies between"), (*path, "values")
+        )
 
     def _unknown(
         self, code: str, what: str, got: Any, known: Iterable[str], path: Path, labels: Mapping[str, str] | None = None
     ) -> None:
         """A name that means nothing here, with the one it is probably meant to be."""
         if got is None or got == "":
-            self._add("missing_value", _("the %(what)s is missing") % {"what": what}, path)
+            self._add(Code.MISSING_VALUE, _("the %(what)s is missing") % {"what": what}, path)
             return
         shown = show(got)
         close = _closest(shown, {**{name: name for name in known}, **(labels or {})})

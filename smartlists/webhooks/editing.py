@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import audit, references
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require
 from people.datatypes import naming
@@ -170,7 +171,7 @@ def _renew(webhook: Webhook) -> str:
 def _lock(webhook: Webhook) -> Webhook:
     found = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
     if found is None:
-        raise RejectedError(Problem("unknown_webhook", _("The webhook is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
     return found
 
 
@@ -226,20 +227,20 @@ def _known_tokens() -> set[str]:
 
 
 def _word(value: Any, known: Sequence[str], name: str) -> list[Problem]:
-    return [] if value in known else [bad_value("unknown_word", ", ".join(known), value, name)]
+    return [] if value in known else [bad_value(Code.UNKNOWN_WORD, ", ".join(known), value, name)]
 
 
 def _payload(value: Any) -> list[Problem]:
     if isinstance(value, int) and not isinstance(value, bool) and value in Webhook.Payload.values:
         return []
-    return [bad_value("unknown_word", ", ".join(map(str, Webhook.Payload.values)), value, "payload_version")]
+    return [bad_value(Code.UNKNOWN_WORD, ", ".join(map(str, Webhook.Payload.values)), value, "payload_version")]
 
 
 def _number(value: Any, most: int, name: str) -> list[Problem]:
     if type(value) is int and 1 <= value <= most:
         return []
     expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": 1, "largest": most}
-    return [bad_value("wrong_type", expected, value, name)]
+    return [bad_value(Code.WRONG_TYPE, expected, value, name)]
 
 
 def _text(value: Any, most: int, name: str) -> list[Problem]:
@@ -248,7 +249,7 @@ def _text(value: Any, most: int, name: str) -> list[Problem]:
     except BadValueError as error:
         return [bad_value(error.code, error.expected, value, name)]
     if not isinstance(value, str) or len(text) > most:
-        return [bad_value("too_long", _("at most %(most)s characters") % {"most": most}, value, name)]
+        return [bad_value(Code.TOO_LONG, _("at most %(most)s characters") % {"most": most}, value, name)]
     return []
 
 
@@ -258,32 +259,32 @@ def _url(webhook: Webhook, known: set[str]) -> list[Problem]:
     origin = _ORIGIN.match(webhook.url)
     if origin is None:
         message = _("the address must begin with https:// and a host, without tokens")
-        return [Problem("bad_url", message, ("url",), "https://example.com/path")]
+        return [Problem(Code.BAD_URL, message, ("url",), "https://example.com/path")]
     if origin.end() < len(webhook.url) and webhook.url[origin.end()] not in "/?":
-        return [Problem("bad_url", _("no tokens before the path of the address"), ("url",))]
+        return [Problem(Code.BAD_URL, _("no tokens before the path of the address"), ("url",))]
     if problems := webhook_tokens.check(webhook.url, known, ("url",)):
         return problems
     try:
         webhook_http.check(webhook_tokens.render(webhook.url, dict.fromkeys(known, "x")))
     except webhook_http.UnsafeAddressError as unsafe:
-        return [Problem("bad_url", str(unsafe), ("url",))]
+        return [Problem(Code.BAD_URL, str(unsafe), ("url",))]
     return []
 
 
 def _headers(headers: Any, known: set[str]) -> list[Problem]:
     if not isinstance(headers, dict) or len(headers) > MAX_HEADERS:
-        return [bad_value("wrong_type", _("at most 20 headers, each a name and a value"), headers, "headers")]
+        return [bad_value(Code.WRONG_TYPE, _("at most 20 headers, each a name and a value"), headers, "headers")]
     problems = []
     for name, value in headers.items():
         path = ("headers", str(name)[:100])
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            problems.append(bad_value("bad_header", _("a name of letters, digits and -"), name, *path))
+            problems.append(bad_value(Code.BAD_HEADER, _("a name of letters, digits and -"), name, *path))
         elif name.lower() in OWN_HEADERS or name.lower().startswith(OWN_PREFIX):
-            problems.append(Problem("bad_header", _("the product sets this header itself"), path))
+            problems.append(Problem(Code.BAD_HEADER, _("the product sets this header itself"), path))
         elif value == webhook_headers.HIDDEN:
-            problems.append(bad_value("bad_header", _("a value: this header has none yet"), value, *path))
+            problems.append(bad_value(Code.BAD_HEADER, _("a value: this header has none yet"), value, *path))
         elif not isinstance(value, str) or not value.isprintable() or len(value) > 2_000:
-            problems.append(bad_value("bad_header", _("text on one line"), value, *path))
+            problems.append(bad_value(Code.BAD_HEADER, _("text on one line"), value, *path))
         else:
             problems += webhook_tokens.check(value, known, path)
     return problems
@@ -296,5 +297,5 @@ def _body(webhook: Webhook, known: set[str]) -> list[Problem]:
         try:  # a number stands for itself, and inside quotes for a text
             json.loads(webhook_tokens.render(webhook.body, dict.fromkeys(known, "0")))
         except ValueError as error:
-            return [Problem("bad_json", _("not valid JSON: %(why)s") % {"why": str(error)[:100]}, ("body",))]
+            return [Problem(Code.BAD_JSON, _("not valid JSON: %(why)s") % {"why": str(error)[:100]}, ("body",))]
     return []

@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 
 DERIVED = "secret-key"
@@ -30,7 +31,7 @@ def unseal(name: str, sealed: bytes | memoryview) -> bytes:
         return MultiFernet([Fernet(key) for key in (*first, *keys.values())]).decrypt(bytes(sealed))
     except InvalidToken:
         message = _("The key “%(name)s” that opens this secret is not in WEBHOOK_KEYS.") % {"name": name}
-        raise RejectedError(Problem("key_missing", message, ("secret",))) from None
+        raise RejectedError(Problem(Code.KEY_MISSING, message, ("secret",))) from None
 
 
 def present() -> str:

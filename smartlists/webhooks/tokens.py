@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem, show
 from people.datatypes.canonical import canonical_text
 from smartlists.rules.vocabulary import Vocabulary
@@ -83,7 +84,7 @@ def check(text: str, known: Iterable[str], path: Path) -> list[Problem]:
         parts = parse(text)
     except BadTemplateError as error:
         message = _("“%(got)s” is not a token; tokens look like {{person.first_name}}") % {"got": str(error)}
-        return [Problem("bad_token", message, path, "{{person.first_name}}", str(error))]
+        return [Problem(Code.BAD_TOKEN, message, path, "{{person.first_name}}", str(error))]
     names = set(known)
     return [_unknown(part, names, path) for part in parts if isinstance(part, Token) and part.key not in names]
 
@@ -92,7 +93,7 @@ def _unknown(token: Token, known: set[str], path: Path) -> Problem:
     close = get_close_matches(token.key, known, n=1, cutoff=0.6)
     got, meant = _written(token.key), _written(close[0]) if close else ""
     message = _("there is no token %(got)s; did you mean %(close)s?") if close else _("there is no token %(got)s")
-    return Problem("unknown_token", message % {"got": got, "close": meant}, path, meant, got)
+    return Problem(Code.UNKNOWN_TOKEN, message % {"got": got, "close": meant}, path, meant, got)
 
 
 def _written(key: str) -> str:

@@ -9,30 +9,52 @@ from django.utils import translation
 from django.utils.html import conditional_escape
 
 from config.api import errors as api_errors
+from config.api.errors import OUR_CODES, STATUS_BY_CODE
 from config.api.problem_codes import MEANINGS, problem_type
+from config.marketo.wire.endpoint import ASSET_CODES, VERB_CODES
+from config.marketo.wire.responses import FIXED_MESSAGES, ROW_CODES, row_errors
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 
-SAID = {"Problem": 0, "bad_value": 0, "BadValue": 0, "ValidationError": 1}  # where the code stands among the arguments
-PARSERS = {"_add": 0, "_problem": 0, "_unknown": 0}  # in the readers of rules and campaigns
-PLACES = ("people", "activities", "smartlists", "config/api", "config/access", "config/observability")
+# calls that describe a fault, and where the code stands among the arguments; the second are helpers of one module
+FAULTS = {"Problem": 0, "bad_value": 0, "BadValueError": 0, "ValidationError": 1, "ErrorDetail": 1, "ParseError": 1}
+HELPERS = {"_add": 0, "_gone": 0, "_unknown": 0, "_problem": 1, "_list": 3, "_of_a_kind": 4, "_one_of": 4, "Outage": 0}
 
 
-def codes_in(source, said=SAID):
-    """The codes written out in calls that describe a fault."""
+def codes_as_text(source):
+    """The lines of calls that describe a fault with a code in quotation marks."""
     for node in ast.walk(ast.parse(source)):
-        name = getattr(getattr(node, "func", None), "id", None) or getattr(getattr(node, "func", None), "attr", None)
-        place = said.get(name)
-        given = node.args[place : place + 1] if isinstance(node, ast.Call) and place is not None else []
-        yield from (code.value for code in given if isinstance(code, ast.Constant))
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+            place = (FAULTS | HELPERS).get(name, len(node.args))
+            for argument in node.args[place : place + 1]:
+                for part in [] if isinstance(argument, ast.Subscript) else ast.walk(argument):
+                    is_text = isinstance(part, ast.Constant) and isinstance(part.value, str)
+                    if is_text and (name in FAULTS or part.value in set(Code)):
+                        yield f"{node.lineno}: {part.value}"
 
 
-def test_every_code_that_the_sources_name_has_a_meaning():
-    files = [file for place in PLACES for file in (settings.BASE_DIR / place).rglob("*.py")]
-    named = {code for file in files for code in codes_in(file.read_text())}
-    parsers = [file for file in (settings.BASE_DIR / "smartlists").rglob("*.py") if file.name.startswith("pars")]
-    named |= {code for file in parsers for code in codes_in(file.read_text(), PARSERS)}
-    named |= {*api_errors.STATUS_BY_CODE, *api_errors.OUR_CODES.values()}
-    assert len(named) > 100 and not named - set(MEANINGS), sorted(named - set(MEANINGS))
+def test_faults_are_described_with_codes_of_the_enumeration():
+    assert list(codes_as_text('bad_value("wrong_type", "a number", 7)')) == ["1: wrong_type"]
+    folders = [settings.BASE_DIR / app for app in ("people", "activities", "smartlists", "config")]
+    files = [file for folder in folders for file in folder.rglob("*.py") if "migrations" not in file.parts]
+    found = {str(file.relative_to(settings.BASE_DIR)): list(codes_as_text(file.read_text())) for file in files}
+    assert {file: lines for file, lines in found.items() if lines} == {}
+
+
+def test_every_code_has_a_meaning_and_tables_name_no_others():
+    assert set(MEANINGS) == set(Code)
+    tables = (STATUS_BY_CODE, dict.fromkeys(OUR_CODES.values()), ROW_CODES, VERB_CODES, ASSET_CODES, FIXED_MESSAGES)
+    assert [code for table in tables for code in table if code not in set(Code)] == []
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_has_a_status_and_a_code_of_marketo(code):
+    problem = Problem(code, "it does not fit")
+    assert api_errors.status_of(RejectedError(problem)) in api_errors.TITLES
+    (told,) = row_errors([problem])
+    assert told["code"].isdigit() and told["message"]
+    assert type(problem.code) is str and problem.code == code.value  # what goes to programs and to the database
 
 
 @pytest.mark.django_db

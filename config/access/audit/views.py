@@ -18,10 +18,10 @@ from config.access.audit.search import Wanted
 from config.access.sign_in.sessions import signed_in
 from people.admin.days import DayField
 from people.core import audit
+from people.datatypes.keys import MAX_ID
 
 RIGHT = "admin.view_logentry"
 SHOWN = 50
-MAX_ID = 2**31 - 1
 FORMATS = {
     "csv": (audit_search.as_csv, "text/csv; charset=utf-8"),
     "ndjson": (audit_search.as_ndjson, "application/x-ndjson"),

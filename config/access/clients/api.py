@@ -19,8 +19,8 @@ from config.access.clients.filters import ApiClientFilters
 from config.access.models import ApiClient, ApiToken
 from config.access.sign_in import throttling
 from config.observability import logging as log_formats
-from people.core.errors import Problem
-from people.core.refusals import NotFoundError
+from people.core.codes import Code
+from people.core.errors import NotFoundError, Problem
 from people.rest.viewsets import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
 
 
@@ -237,7 +237,7 @@ class Me(Resource):
         """End one of my tokens at once."""
         found = self._tokens().filter(pk=token_id).first()
         if found is None:
-            raise NotFoundError(Problem("not_found", _("There is nothing at this address.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
         tokens.revoke_personal(found, request.user)
         return Response(status=204)
 

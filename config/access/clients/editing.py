@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy
 from config.access.clients import authentication as client_authentication
 from config.access.models import ApiClient
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if, show
 from people.core.permissions import require
 
@@ -147,10 +148,10 @@ def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0))
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
     _require_reach(by, client.user, rights_of(client))
     if client.is_revoked:
-        raise RejectedError(Problem("revoked_client", _("The client is revoked.")))
+        raise RejectedError(Problem(Code.REVOKED_CLIENT, _("The client is revoked.")))
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
         raise RejectedError(
-            Problem("out_of_range", _("The old secret can go on for at most a week."), ("overlap_hours",))
+            Problem(Code.OUT_OF_RANGE, _("The old secret can go on for at most a week."), ("overlap_hours",))
         )
     secret = secrets.token_urlsafe(24)
     client.previous_secret = client.client_secret if overlap else ""
@@ -237,10 +238,12 @@ def _changed(name: str | None, rights: Iterable[str] | None) -> list[str]:
 def _free_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > 150 or not name.isprintable():
-        raise RejectedError(Problem("missing_value", _("A client needs a name of at most 150 characters."), ("name",)))
+        raise RejectedError(
+            Problem(Code.MISSING_VALUE, _("A client needs a name of at most 150 characters."), ("name",))
+        )
     if ApiClient.objects.filter(name__iexact=name).exists():
         raise RejectedError(
-            Problem("name_taken", _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
+            Problem(Code.NAME_TAKEN, _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
         )
     return name
 
@@ -271,7 +274,7 @@ def _permissions(rights: Iterable[str]) -> list[Permission]:
     known = {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
     rights = list(rights)
     refuse_if(
-        Problem("unknown_right", _("there is no right '%(right)s'") % {"right": show(right)}, ("rights", index))
+        Problem(Code.UNKNOWN_RIGHT, _("there is no right '%(right)s'") % {"right": show(right)}, ("rights", index))
         for index, right in enumerate(rights)
         if right not in known
     )

@@ -18,6 +18,7 @@ from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
 from config.access.sign_in import sessions
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError, refuse_if, show
 
 MAX_PERSONAL_DAYS = 366
@@ -73,11 +74,13 @@ def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | Non
     """A token with which a script acts as `user`. Raises `RejectedError`; tokens cannot beget tokens."""
     _refuse_programs(user)
     if not name.strip() or len(name) > 150 or not name.isprintable():
-        raise RejectedError(Problem("missing_value", _("A token needs a name of at most 150 characters."), ("name",)))
+        raise RejectedError(
+            Problem(Code.MISSING_VALUE, _("A token needs a name of at most 150 characters."), ("name",))
+        )
     if not 1 <= days <= MAX_PERSONAL_DAYS:
-        raise RejectedError(Problem("out_of_range", _("A token lives from 1 to 366 days."), ("days",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A token lives from 1 to 366 days."), ("days",)))
     if user.api_tokens.filter(client=None).count() >= MAX_PERSONAL_TOKENS:
-        raise RejectedError(Problem("too_many_tokens", _("At most 50 tokens a user: revoke one first.")))
+        raise RejectedError(Problem(Code.TOO_MANY_TOKENS, _("At most 50 tokens a user: revoke one first.")))
     wanted = None if scopes is None else sorted(set(scopes))
     if wanted is not None:
         _refuse_unknown(wanted, client_editing.known_rights())
@@ -93,7 +96,7 @@ def require_confirmed(request: Any) -> None:
     _refuse_programs(request.user)
     if not sessions.is_confirmed(request):
         message = _("Confirm first that it is you: by your password, your second step, or by signing in again.")
-        raise NotAllowedError(Problem("confirmation_needed", message, (), "session"))
+        raise NotAllowedError(Problem(Code.CONFIRMATION_NEEDED, message, (), "session"))
 
 
 @transaction.atomic
@@ -139,13 +142,15 @@ def _keep(prefix: str, life: timedelta, **values: Any) -> Issued:
 def _refuse_programs(user: Any) -> None:
     if user.is_api_only or user.has_token:
         message = _("Personal tokens are made and revoked by people who are logged in, not with a token.")
-        raise NotAllowedError(Problem("not_allowed", message, (), "session"))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "session"))
 
 
 def _refuse_unknown(wanted: list[str], known: Iterable[str]) -> None:
     known = set(known)
     refuse_if(
-        Problem("unknown_right", _("there is no right '%(right)s' to give") % {"right": show(right)}, ("scopes", index))
+        Problem(
+            Code.UNKNOWN_RIGHT, _("there is no right '%(right)s' to give") % {"right": show(right)}, ("scopes", index)
+        )
         for index, right in enumerate(wanted)
         if right not in known
     )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from config.access.users import rights
 from people.core import notifications
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.notifications import Kind
 
@@ -73,7 +74,7 @@ def ask(by: Any, right: str, path: str) -> list[Any]:
     key = f"asked:{by.pk}"
     cache.add(key, 0, HOUR)
     if cache.incr(key) > MOST_AN_HOUR:
-        raise RejectedError(Problem("throttled", _("You have asked often. Try again in an hour."), ()))
+        raise RejectedError(Problem(Code.THROTTLED, _("You have asked often. Try again in an hour."), ()))
     told = holders(right, by)
     page, page_id = _page(path)
     who, what = by.get_full_name() or by.get_username(), str(rights.names([right]).get(right, right))

@@ -12,6 +12,7 @@ from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, User
 from config.access.sign_in import sessions
 from config.access.users import limits, role_audit
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require
 from people.definitions import lifecycle
@@ -64,11 +65,11 @@ def deactivate(user: Any, successor: Any, by: Any) -> int:
     """
     _hold(user, by)
     if by is not None and user.pk == by.pk:
-        raise RejectedError(Problem("conflict", _("You can't deactivate yourself. Ask another administrator."), ()))
+        raise RejectedError(Problem(Code.CONFLICT, _("You can't deactivate yourself. Ask another administrator."), ()))
     things = [(thing, verb) for rows, verb in OWNED.values() for thing in rows(user)]
     if things and (successor is None or not successors(user).filter(pk=successor.pk).exists()):
         message = _("Choose who takes over what %(name)s owns.") % {"name": user.get_username()}
-        raise RejectedError(Problem("missing_value", message, ("successor",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, message, ("successor",)))
     for thing, verb in things:
         verb(thing, successor, by)
     _set_active(user, by, False)
@@ -89,7 +90,7 @@ def _hold(user: Any, by: Any) -> None:
     User.objects.select_for_update().get(pk=user.pk)
     if by is not None and not limits.is_within(by, user):
         message = _("%(name)s may do more than you.") % {"name": user.get_username()}
-        raise NotAllowedError(Problem("not_allowed", message, (), CHANGE))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))
 
 
 def _set_active(user: Any, by: Any, is_active: bool) -> None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from config.access.models import User
 from config.access.users import limits, role_audit
 from people.core import audit
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem
 from people.core.permissions import require
 
@@ -29,10 +30,10 @@ def change(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
     given = wanted - {group.pk for group in had}
     if by is not None and not limits.is_within(by, held):
         message = _("%(name)s may do more than you.") % {"name": held.get_username()}
-        raise NotAllowedError(Problem("not_allowed", message, (), CHANGE))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))
     if by is not None and given - set(limits.roles_within(by).filter(pk__in=given).values_list("pk", flat=True)):
         message = _("You can't give a role that may do more than you.")
-        raise NotAllowedError(Problem("not_allowed", message, ("role",), CHANGE))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), CHANGE))
     changed = [name for name in FIELDS if name in values and getattr(held, name) != values[name]]
     for name in changed:
         setattr(held, name, values[name])

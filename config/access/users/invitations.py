@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from config.access.models import Invitation
 from config.access.users import limits
 from people.core import audit, installation
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require
 
@@ -57,10 +58,10 @@ def invite(by: Any, email: Any, groups: Iterable[Group], *, name: Any = "", lang
     require(by, INVITE)
     email, roles = _address(email), list(groups)
     if not roles:
-        raise RejectedError(Problem("missing_value", _("Choose a role."), ("role",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Choose a role."), ("role",)))
     _require_within(by, roles)
     if Invitation.objects.count() >= MOST_WAITING:
-        raise RejectedError(Problem("conflict", _("Revoke invitations nobody has used before you send more."), ()))
+        raise RejectedError(Problem(Code.CONFLICT, _("Revoke invitations nobody has used before you send more."), ()))
     token = secrets.token_urlsafe(32)
     try:
         with transaction.atomic():
@@ -74,7 +75,7 @@ def invite(by: Any, email: Any, groups: Iterable[Group], *, name: Any = "", lang
             )
     except IntegrityError:
         message = _("There is an invitation for this address already. You can resend it.")
-        raise RejectedError(Problem("name_taken", message, ("email",))) from None
+        raise RejectedError(Problem(Code.NAME_TAKEN, message, ("email",))) from None
     invitation.groups.set(roles)
     audit.note(by, invitation, "invited", roles=_names(roles))
     return Issued(invitation, token)
@@ -143,7 +144,7 @@ def accept(token: str, *, username: Any, password: str, name: Any = "") -> Any:
         .first()
     )
     if held is None or not _is_good(held):
-        raise RejectedError(Problem("conflict", _("This link no longer works. Ask for a new one."), ()))
+        raise RejectedError(Problem(Code.CONFLICT, _("This link no longer works. Ask for a new one."), ()))
     user = _new_user(held, username, " ".join(str(name).split())[:150], password)
     roles = list(held.groups.all())
     user.groups.set(roles)
@@ -159,7 +160,7 @@ def _new_user(held: Invitation, username: Any, name: str, password: str) -> Any:
     user = users(username=username, email=held.email, first_name=first, last_name=last, language=held.language)
     _refuse_as("username", lambda: users.username_validator(username) if username else _missing())
     if len(username) > 150 or users.objects.filter(username__iexact=username).exists():
-        raise RejectedError(Problem("name_taken", _("There is a user of that name already."), ("username",)))
+        raise RejectedError(Problem(Code.NAME_TAKEN, _("There is a user of that name already."), ("username",)))
     _refuse_as("password", lambda: password_validation.validate_password(password, user))
     user.set_password(password)
     user.save()
@@ -170,7 +171,7 @@ def _refuse_as(place: str, check: Any) -> None:
     try:
         check()
     except ValidationError as error:
-        raise RejectedError(Problem("invalid", " ".join(error.messages), (place,))) from None
+        raise RejectedError(Problem(Code.INVALID, " ".join(error.messages), (place,))) from None
 
 
 def _missing() -> None:
@@ -182,7 +183,7 @@ def _address(email: Any) -> str:
     _refuse_as("email", lambda: validate_email(address))
     if get_user_model().objects.filter(email__iexact=address, is_api_only=False).exists():
         message = _("A user has this address already. Deactivated users can be activated again.")
-        raise RejectedError(Problem("name_taken", message, ("email",)))
+        raise RejectedError(Problem(Code.NAME_TAKEN, message, ("email",)))
     return address
 
 
@@ -191,7 +192,7 @@ def _require_within(by: Any, roles: Iterable[Group]) -> None:
     wanted = {role.pk for role in roles}
     if wanted - set(limits.roles_within(by).filter(pk__in=wanted).values_list("pk", flat=True)):
         message = _("You can't give a role that may do more than you.")
-        raise NotAllowedError(Problem("not_allowed", message, ("role",), "role"))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), "role"))
 
 
 def _is_good(invitation: Invitation) -> bool:
@@ -206,7 +207,7 @@ def _is_good(invitation: Invitation) -> bool:
 def _held(pk: int) -> Invitation:
     found = Invitation.objects.select_for_update(of=("self",)).select_related("invited_by").filter(pk=pk).first()
     if found is None:
-        raise RejectedError(Problem("conflict", _("This invitation was used or revoked meanwhile."), ()))
+        raise RejectedError(Problem(Code.CONFLICT, _("This invitation was used or revoked meanwhile."), ()))
     return found
 
 

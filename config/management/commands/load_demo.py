@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from config import demo
+from people.core.codes import Code
 from people.core.errors import RejectedError
 
 
@@ -13,7 +14,7 @@ class Command(BaseCommand):
         try:
             loaded = demo.load(None)
         except RejectedError as refusal:
-            if refusal.code == "demo_is_there":
+            if refusal.code == Code.DEMO_IS_THERE:
                 self.stdout.write("Demo: loaded before.")
                 return
             raise CommandError(str(refusal)) from None

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from config import demo
+from people.core.codes import Code
 from people.core.errors import RejectedError
 
 
@@ -13,7 +14,7 @@ class Command(BaseCommand):
         try:
             removed = demo.remove(None)
         except RejectedError as refusal:
-            if refusal.code == "no_demo":
+            if refusal.code == Code.NO_DEMO:
                 self.stdout.write("Demo: there is none to remove.")
                 return
             raise CommandError(str(refusal)) from None

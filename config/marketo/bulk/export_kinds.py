@@ -11,6 +11,7 @@ from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from config.marketo.resources.lead_names import Names
 from config.marketo.wire.responses import MarketoError, invalid
 from people.core.errors import show
+from people.datatypes.keys import MAX_BIG_ID
 from people.datatypes.parsing import BadValueError, parse_moment
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Column, Kind, Statement
@@ -114,7 +115,7 @@ def _primary_values(filters: Mapping[str, Any], name: str, types: Sequence[int])
 
 _IS_VALUE: Mapping[str, Callable[[Any], bool]] = {
     "primaryAttributeValues": lambda one: isinstance(one, str) and "\0" not in one,
-    "primaryAttributeValueIds": lambda one: type(one) is int and abs(one) < 2**63,
+    "primaryAttributeValueIds": lambda one: type(one) is int and abs(one) <= MAX_BIG_ID,
 }
 
 

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from config.marketo.bulk import endpoints as bulk_endpoints
 from config.marketo.wire import paging, usage
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError, success, timestamp
+from people.core.codes import Code
 from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
@@ -59,8 +61,11 @@ def enqueue(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     try:
         export_jobs.enqueue(export)
     except RejectedError as refusal:
-        message = {"too_many_jobs": "Too many jobs in queue", "already_queued": "Job already queued"}
-        raise MarketoError("1029", message.get(refusal.code, str(refusal))) from None
+        messages: Mapping[str, str] = {
+            Code.TOO_MANY_JOBS: "Too many jobs in queue",
+            Code.ALREADY_QUEUED: "Job already queued",
+        }
+        raise MarketoError("1029", messages.get(refusal.code, str(refusal))) from None
     return success([_row(export)])
 
 

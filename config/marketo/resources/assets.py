@@ -11,6 +11,7 @@ from django.http import HttpResponse
 
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError, asset_timestamp, assets, invalid
+from people.core.codes import Code
 from people.core.errors import RejectedError, show
 from people.core.models import Folder
 from people.datatypes import keys as datatype_keys
@@ -102,7 +103,7 @@ def named(verb: Callable[[], M], kind: str) -> M:
     try:
         return verb()
     except RejectedError as refusal:
-        if refusal.code == "name_taken":
+        if refusal.code == Code.NAME_TAKEN:
             raise MarketoError("709", f"{kind} with the same name already exists") from None
         raise
 

@@ -8,6 +8,7 @@ from config.marketo.resources.lead_names import ID_FIELD, Names
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError, printable, row_errors, success
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value, show
 from people.datatypes.parsing import MAX_LINK, MAX_STRING, MAX_TEXT_BYTES, is_blank
 from people.fields import editing as field_editing
@@ -115,11 +116,11 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
     name, data_type = given.get("name"), given.get("dataType")
     try:
         if is_blank(name):
-            raise RejectedError(Problem("missing_value", "", ("api_name",)))
+            raise RejectedError(Problem(Code.MISSING_VALUE, "", ("api_name",)))
         if not isinstance(name, str):
-            raise RejectedError(bad_value("bad_name", "a name", name, "api_name"))
+            raise RejectedError(bad_value(Code.BAD_NAME, "a name", name, "api_name"))
         if not isinstance(data_type, str) or data_type not in CREATABLE:
-            raise RejectedError(bad_value("unknown_data_type", ", ".join(CREATABLE), data_type, "data_type"))
+            raise RejectedError(bad_value(Code.UNKNOWN_DATA_TYPE, ", ".join(CREATABLE), data_type, "data_type"))
         made = field_editing.create(
             given.get("displayName"),
             CREATABLE[data_type],

@@ -15,6 +15,7 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import MAX_BATCH, person_id, with_plus
 from config.marketo.wire.responses import MarketoError, invalid, missing, row_errors, success, timestamp
 from people import lookup as people_lookup
+from people.core.codes import Code
 from people.core.errors import Problem, show
 from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import is_blank
@@ -137,10 +138,10 @@ def _outcome(outcome: Outcome, names: Names) -> dict[str, Any]:
 
 def _of_worked_out(problem: Problem, names: Names) -> Problem:
     """`upsert` does not know fields that nobody writes; as they are described, they are refused as read-only ones."""
-    info = names.fields.get(str(problem.path[-1])) if problem.code == "unknown_field" and problem.path else None
+    info = names.fields.get(str(problem.path[-1])) if problem.code == Code.UNKNOWN_FIELD and problem.path else None
     if info is None or not info.is_read_only:
         return problem
-    return Problem("read_only_field", gettext("is kept by the product itself"), problem.path)
+    return Problem(Code.READ_ONLY_FIELD, gettext("is kept by the product itself"), problem.path)
 
 
 def by_id(call: Call, lead_id: int) -> HttpResponse:

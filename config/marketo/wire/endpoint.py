@@ -1,7 +1,7 @@
 """The endpoint of every Marketo API request: method override, token, permission, limits, and the envelope of errors."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from config.marketo.wire.parameters import Parameters
 from config.marketo.wire.responses import OUTAGES, MarketoError, failure, missing
 from config.observability import logging as log_formats
 from config.observability import outages
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 
@@ -28,22 +29,27 @@ LAST_USED_EVERY_SECONDS = 60
 logger = logging.getLogger(__name__)
 
 # [I] §2.8: where these appear is not documented; the whole request is refused
-VERB_CODES = {
-    "missing_value": "1002",
-    "api_name_taken": "1017",
-    "unknown_type": "1013",
-    "unknown_field": "1013",
-    "too_many_types": "1027",
-    "too_many_fields": "1028",
-    "in_use": "1022",
-    "unknown_person": "1004",
-    "unknown_list": "1013",
-    "person_deleted": "1004",
-    "person_merged": "1004",
-    "too_many_losers": "1080",
+VERB_CODES: Mapping[str, str] = {
+    Code.MISSING_VALUE: "1002",
+    Code.API_NAME_TAKEN: "1017",
+    Code.UNKNOWN_TYPE: "1013",
+    Code.UNKNOWN_FIELD: "1013",
+    Code.TOO_MANY_TYPES: "1027",
+    Code.TOO_MANY_FIELDS: "1028",
+    Code.IN_USE: "1022",
+    Code.UNKNOWN_PERSON: "1004",
+    Code.UNKNOWN_LIST: "1013",
+    Code.PERSON_DELETED: "1004",
+    Code.PERSON_MERGED: "1004",
+    Code.TOO_MANY_LOSERS: "1080",
 }
 # [I] §B: the asset API has codes of its own
-ASSET_CODES = {"missing_value": "701", "wrong_type": "701", "too_long": "701", "unknown_list": "702"}
+ASSET_CODES: Mapping[str, str] = {
+    Code.MISSING_VALUE: "701",
+    Code.WRONG_TYPE: "701",
+    Code.TOO_LONG: "701",
+    Code.UNKNOWN_LIST: "702",
+}
 ASSET_RULE_BROKEN = "709"
 
 
@@ -148,7 +154,7 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
 def _missing(refusal: RejectedError) -> str:
     """In Marketo's words which member is missing, by the name that the Marketo API has for it; blank if none is."""
     problem = refusal.problems[0]
-    if problem.code != "missing_value" or not problem.path:
+    if problem.code != Code.MISSING_VALUE or not problem.path:
         return ""
     first, *rest = str(problem.path[-1]).split("_")
     return missing(first + "".join(word.capitalize() for word in rest)).message

@@ -5,7 +5,7 @@ Section numbers are those of docs/marketo-contract.md.
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 
+from people.core.codes import Code
 from people.core.errors import Problem, show
 from people.datatypes import exact_json
 from people.datatypes.canonical import canonical_text, plain_decimal
@@ -125,27 +126,27 @@ MEMBERS = {
     "external_id": "externalId",
 }
 # [I] §2.6: codes are documented, their use for these problems is not
-ROW_CODES = {
-    "unknown_person": "1004",
-    "missing_value": "1002",
-    "wrong_type": "1001",
-    "out_of_range": "1001",
-    "unknown_field": "1006",
-    "too_large": "1049",
-    "person_exists": "1005",
-    "ambiguous_person": "1007",
-    "unexpected_id": "1003",
-    "read_only_field": "1003",
-    "value_taken": "1003",
-    "api_name_taken": "1017",
-    "name_taken": "1017",
+ROW_CODES: Mapping[str, str] = {
+    Code.UNKNOWN_PERSON: "1004",
+    Code.MISSING_VALUE: "1002",
+    Code.WRONG_TYPE: "1001",
+    Code.OUT_OF_RANGE: "1001",
+    Code.UNKNOWN_FIELD: "1006",
+    Code.TOO_LARGE: "1049",
+    Code.PERSON_EXISTS: "1005",
+    Code.AMBIGUOUS_PERSON: "1007",
+    Code.UNEXPECTED_ID: "1003",
+    Code.READ_ONLY_FIELD: "1003",
+    Code.VALUE_TAKEN: "1003",
+    Code.API_NAME_TAKEN: "1017",
+    Code.NAME_TAKEN: "1017",
 }
 GENERIC = "1003"
-FIXED_MESSAGES = {
-    "unknown_person": "Lead not found",
-    "person_exists": "Lead already exists",
-    "ambiguous_person": "Multiple lead match lookup criteria",
-    "too_large": "Failed to create activity: attributes array longer than 65,536 bytes",
+FIXED_MESSAGES: Mapping[str, str] = {
+    Code.UNKNOWN_PERSON: "Lead not found",
+    Code.PERSON_EXISTS: "Lead already exists",
+    Code.AMBIGUOUS_PERSON: "Multiple lead match lookup criteria",
+    Code.TOO_LARGE: "Failed to create activity: attributes array longer than 65,536 bytes",
 }
 
 

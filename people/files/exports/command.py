@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -16,7 +17,7 @@ from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import Statement
 
 
-class ExportCommand(BaseCommand):
+class ExportCommand(BaseCommand, ABC):
     """Writes a file; a subclass says what is in it."""
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,9 +28,9 @@ class ExportCommand(BaseCommand):
             "--excel-safe", action="store_true", help="mark text that a spreadsheet would take for a formula"
         )
 
+    @abstractmethod
     def statement(self, options: dict[str, Any]) -> Statement:
         """What to write. Raises `RejectedError` and CommandError."""
-        raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         format = options["format"] or _format(options["file"])

@@ -20,6 +20,7 @@ from django.utils import timezone
 from psycopg import errors
 
 from people.core import disk, jobs, notifications, permissions
+from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.messages import packed, storable
@@ -83,14 +84,14 @@ def create(
     found = KINDS.get(kind)
     if found is None:
         message = _("There is nothing called “%(kind)s” to export.") % {"kind": kind}
-        raise RejectedError(Problem("unknown_kind", message, ("kind",), ", ".join(KINDS)))
+        raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("kind",), ", ".join(KINDS)))
     for right in found.rights:
         permissions.require(by, right)
     if format == "parquet":
         require_parquet()
     if format not in FORMATS:
         message = _("There is no format “%(format)s”.") % {"format": str(format)[:80]}
-        raise RejectedError(Problem("unknown_format", message, ("format",), ", ".join(FORMATS)))
+        raise RejectedError(Problem(Code.UNKNOWN_FORMAT, message, ("format",), ", ".join(FORMATS)))
     (found.check or found.statement)(parameters)
     return Export.objects.create(
         key=uuid.uuid4(),
@@ -108,12 +109,14 @@ def enqueue(export: Export) -> None:
     """Queue the job that writes the file. Raises `RejectedError`: `already_queued`, `too_many_jobs`."""
     waiting = Export.objects.filter(state__in=(State.QUEUED, State.PROCESSING)).count()
     if waiting >= settings.EXPORT_MAX_QUEUED:
-        raise RejectedError(Problem("too_many_jobs", _("Too many exports are waiting. Try again when some are ready.")))
+        raise RejectedError(
+            Problem(Code.TOO_MANY_JOBS, _("Too many exports are waiting. Try again when some are ready."))
+        )
     changed = Export.objects.filter(pk=export.pk, state=State.CREATED).update(
         state=State.QUEUED, queued_at=timezone.now()
     )
     if not changed:
-        raise RejectedError(Problem("already_queued", _("This export was queued already.")))
+        raise RejectedError(Problem(Code.ALREADY_QUEUED, _("This export was queued already.")))
     export.refresh_from_db()
     jobs.defer("people.run_export", export_id=export.pk)
 
@@ -127,7 +130,7 @@ def cancel(export: Export) -> None:
     export.refresh_from_db()
     if not is_cancelled:
         message = _("The export is: %(state)s.") % {"state": export.get_state_display()}
-        raise RejectedError(Problem("wrong_state", message))
+        raise RejectedError(Problem(Code.WRONG_STATE, message))
     with connection.cursor() as cursor:
         # whoever writes it holds its lock; the statement under way is cancelled, nothing else
         cursor.execute(

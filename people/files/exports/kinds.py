@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.datatypes.formulas import FORMULA, NUMBER
@@ -72,7 +73,7 @@ def require_parquet() -> None:
     """
     if find_spec("pyarrow") is None:
         message = _("Parquet needs the Python package pyarrow on the server, which is not installed.")
-        raise RejectedError(Problem("no_pyarrow", message, ("format",)))
+        raise RejectedError(Problem(Code.NO_PYARROW, message, ("format",)))
 
 
 def select(statement: Statement, excel_safe: bool = False) -> str:

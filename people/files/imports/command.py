@@ -1,6 +1,7 @@
 """What the commands that import have in common."""
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, located
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
@@ -27,7 +29,7 @@ FORMATS = ("csv", "tsv", "ssv", "psv", "ndjson", "xlsx")
 SHOWN_FAILURES = 20
 
 
-class ImportCommand(BaseCommand):
+class ImportCommand(BaseCommand, ABC):
     """Imports a file of `kind`; a subclass says what its columns mean."""
 
     kind = ""
@@ -72,9 +74,9 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="check every row, record none")
         parser.add_argument("--no-progress", action="store_true")
 
+    @abstractmethod
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
         """How the file is understood. Raises CommandError and `RejectedError`."""
-        raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -172,7 +174,7 @@ class ImportCommand(BaseCommand):
 def _said(problem: Problem) -> str:
     """The problem, and the option that answers it."""
     option = {**NOTATIONS, "encoding": "encoding"}.get(str(problem.path[0])) if problem.path else None
-    if problem.code != "notation_open" or option is None:
+    if problem.code != Code.NOTATION_OPEN or option is None:
         return located(problem)
     return f"{problem.message[:1].upper()}{problem.message[1:]}, with --{option} ({problem.expected})."
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from people.core.codes import Code
 from people.core.errors import Problem, refuse_if
 from people.core.messages import sentence_lazy
 from people.datatypes import file_formats, written_dates
@@ -94,7 +95,7 @@ def settled(plan: Plan, given: Collection[str], kind: str, shape: Shape, lines: 
     amounts = _amounts(plan.columns, items, shape, lines)
     left_open = open_questions(plan, items, shape, lines)
     refuse_if(
-        Problem("notation_open", message, (name,), ", ".join(choices))
+        Problem(Code.NOTATION_OPEN, message, (name,), ", ".join(choices))
         for name, (message, choices) in _NOTATIONS.items()
         if name in left_open and name not in given
     )

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from people.core import disk, jobs, permissions
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
@@ -74,7 +75,7 @@ def upload(
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             message = _("The file cannot be kept: %(why)s.") % {"why": f"{error.strerror or error} ({folder()})"}
-            raise RejectedError(Problem("no_space", message)) from None
+            raise RejectedError(Problem(Code.NO_SPACE, message)) from None
         raise
 
 
@@ -102,7 +103,7 @@ def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
         with unzipped(file) as plain:
             return tabular.with_header(plain, shape)
     except tabular.BadFileError as error:
-        raise RejectedError(Problem("bad_file", str(error)[:1].upper() + str(error)[1:] + ".")) from None
+        raise RejectedError(Problem(Code.BAD_FILE, str(error)[:1].upper() + str(error)[1:] + ".")) from None
     finally:
         file.seek(0)
 
@@ -165,7 +166,7 @@ def require_for(job: Import, by: Any, plan: Plan | None = None) -> None:
 def require(kind: str, by: Any) -> None:
     if kind not in TARGETS:
         message = _("There is nothing called “%(kind)s” to import.") % {"kind": kind}
-        raise RejectedError(Problem("unknown_kind", message, ("kind",), ", ".join(TARGETS)))
+        raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("kind",), ", ".join(TARGETS)))
     for right in TARGETS[kind].rights:
         permissions.require(by, right)
 
@@ -176,12 +177,12 @@ def set_plan(job: Import, plan: Plan, by: Any) -> None:
     shape = Shape.from_json(job.shape)
     if shape.is_encoding_open and job.channel != Channel.MARKETO:  # whose API has no word for it
         message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
-        raise RejectedError(Problem("notation_open", message, ("encoding",), ", ".join(tabular.ENCODINGS)))
+        raise RejectedError(Problem(Code.NOTATION_OPEN, message, ("encoding",), ", ".join(tabular.ENCODINGS)))
     refuse_if(plan_problems(job.kind, plan, shape))
     # a plan that changes after the first row would make two files of one
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(state__in=Import.life.running)
     if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
-        raise RejectedError(Problem("already_started", _("The import has begun: its columns stay as they are.")))
+        raise RejectedError(Problem(Code.ALREADY_STARTED, _("The import has begun: its columns stay as they are.")))
     job.refresh_from_db()
 
 
@@ -193,33 +194,33 @@ def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
     for name, column in plan.columns.items():
         path = ("columns", name)
         if name not in known:
-            found.append(Problem("unknown_field", _("there is no such field"), path, ", ".join(known), name))
+            found.append(Problem(Code.UNKNOWN_FIELD, _("there is no such field"), path, ", ".join(known), name))
         elif column not in shape.header:
             message = _("there is no column '%(name)s'") % {"name": column}
-            found.append(Problem("unknown_column", message, path, ", ".join(shape.header), column))
+            found.append(Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column))
         elif name in used:
-            found.append(Problem("given_twice", _("given twice"), path))
+            found.append(Problem(Code.GIVEN_TWICE, _("given twice"), path))
         used[name] = column
     for name in plan.constants:
         if name not in known:
             found.append(
-                Problem("unknown_field", _("there is no such field"), ("constants", name), ", ".join(known), name)
+                Problem(Code.UNKNOWN_FIELD, _("there is no such field"), ("constants", name), ", ".join(known), name)
             )
         elif name in plan.columns:
-            found.append(Problem("given_twice", _("given twice"), ("constants", name)))
+            found.append(Problem(Code.GIVEN_TWICE, _("given twice"), ("constants", name)))
     for item in known.values():
         if item.is_required and not (plan.columns.get(item.name) or plan.constants.get(item.name)):
             message = _("a column for “%(field)s” is needed") % {"field": item.label}
-            found.append(Problem("missing_value", message, ("columns", item.name)))
+            found.append(Problem(Code.MISSING_VALUE, message, ("columns", item.name)))
     if plan.zone not in available_timezones():
         message = _("'%(zone)s' is not a time zone like Europe/Madrid") % {"zone": plan.zone}
-        found.append(Problem("unknown_zone", message, ("zone",), "", plan.zone))
+        found.append(Problem(Code.UNKNOWN_ZONE, message, ("zone",), "", plan.zone))
     if plan.date_order not in set(DateOrder):
-        found.append(Problem("wrong_type", _("the order of dates is missing"), ("date_order",)))
+        found.append(Problem(Code.WRONG_TYPE, _("the order of dates is missing"), ("date_order",)))
     if plan.decimal not in (".", ","):
-        found.append(Problem("wrong_type", _("the decimal mark is missing"), ("decimal",)))
+        found.append(Problem(Code.WRONG_TYPE, _("the decimal mark is missing"), ("decimal",)))
     if plan.pivot not in (EXCEL_PIVOT, LATE_PIVOT):
-        found.append(Problem("wrong_type", _("the century of two-digit years is missing"), ("pivot",)))
+        found.append(Problem(Code.WRONG_TYPE, _("the century of two-digit years is missing"), ("pivot",)))
     return [*found, *target.problems(plan, shape)]
 
 
@@ -252,7 +253,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
     """
     require_for(job, by, Plan.from_json(job.plan) if job.plan else None)
     if not job.plan:
-        raise RejectedError(Problem("no_plan", _("Say first what the columns mean.")))
+        raise RejectedError(Problem(Code.NO_PLAN, _("Say first what the columns mean.")))
     states, following = STEPS[verb]
     now = timezone.now()
     fresh = {} if verb == "resume" else {**dict.fromkeys(COUNTS, 0), "started_at": now}
@@ -280,7 +281,7 @@ def stop(job: Import, wish: str, by: Any) -> None:
 
 def _refuse_step(job: Import) -> None:
     state = Import.objects.get(pk=job.pk).get_state_display()
-    raise RejectedError(Problem("wrong_state", _("The import is: %(state)s.") % {"state": state}))
+    raise RejectedError(Problem(Code.WRONG_STATE, _("The import is: %(state)s.") % {"state": state}))
 
 
 def plan_of(job: Import) -> Plan:

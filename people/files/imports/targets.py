@@ -1,5 +1,6 @@
 """Import targets: what the rows of a file become."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from people.files.models import Import
 from people.files.tabular import Shape
 
 
-class Target:
+class Target(ABC):
     """One kind of row that files can hold: how its columns are called, read and recorded."""
 
     kind: str
@@ -32,25 +33,25 @@ class Target:
         """What a user needs besides `rights` for what the plan does."""
         return ()
 
+    @abstractmethod
     def mappable(self, subject: str) -> list[Mappable]:
         """What columns can be mapped to; `subject` as in `Plan`."""
-        raise NotImplementedError
 
     def labels(self, subject: str) -> dict[str, Any]:
         """What marketers call the parts of a row, by their names in the paths of problems."""
         return {item.name: item.label for item in self.mappable(subject)}
 
+    @abstractmethod
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
         """What is wrong with the plan besides what holds for every target."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reader(self, plan: Plan, shape: Shape) -> "Reader":
         """What turns the cells of rows into rows for `record`; called in another thread, it asks no database."""
-        raise NotImplementedError
 
+    @abstractmethod
     def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
         """Write the rows within the caller's transaction."""
-        raise NotImplementedError
 
     def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
         """The identities of the rows that have one, by their places."""
@@ -61,9 +62,9 @@ class Target:
         """(key, content): rows of one file with the same key mean the same thing; None when a row has no key."""
         return None
 
+    @abstractmethod
     def again(self, is_same: bool, plan: Plan) -> Result:
         """What becomes of a row whose key came before in the file, with the same or with other content."""
-        raise NotImplementedError
 
     def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
         """By their places, whom the rows of a preview would change or be about, of the people who are known."""
@@ -74,11 +75,12 @@ class Target:
         return []
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
-        """The rows with these external ids."""
-        raise NotImplementedError
+        """The rows with these external ids; for kinds that have them."""
+        return rows
 
     def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
         """Keep refused rows where they can be recorded after all; for kinds that do so."""
+        return None
 
     def settled(self, keys: Collection[str]) -> set[str]:
         """Which of the refused rows with these keys were recorded elsewhere since; they are held for `settle`."""
@@ -86,10 +88,11 @@ class Target:
 
     def settle(self, recorded: Mapping[str, int | None]) -> None:
         """Refused rows, by their keys, are recorded now (under these ids, where they are known)."""
+        return None
 
+    @abstractmethod
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
         """(label, value) pairs of a row as it will be stored, for the preview."""
-        raise NotImplementedError
 
 
 # From the cells of rows: what `record` takes of each, or, in a list, a `Problem`; and for `ExternalId.HASH` the digests

@@ -21,7 +21,7 @@ BADGES = {"active": "good", "paused": "draft", "draft": "info", "archived": ""}
 
 @admin.register(SmartCampaign)
 class SmartCampaignAdmin(PagesAdmin):
-    list_display = ("name", "shown_state", "shown_triggers", "activated_at", "updated_at")
+    list_display = ("name", "shown_state", "activated_at", "updated_at")
     list_filter = ("state", "folder")
     nothing_yet = _("A campaign acts when somebody does something: it waits, changes fields, calls webhooks.")
     empty_icon = "bolt"
@@ -32,7 +32,6 @@ class SmartCampaignAdmin(PagesAdmin):
     row_page = CAMPAIGN_BUILDER.change
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        self.names = Catalogue()  # read once a page, when the first trigger is said
         found = super().get_queryset(request)
         return found if "state__exact" in request.GET else found.exclude(state=SmartCampaign.State.ARCHIVED)
 
@@ -40,10 +39,16 @@ class SmartCampaignAdmin(PagesAdmin):
     def shown_state(self, campaign: SmartCampaign) -> Any:
         return state_badge(campaign.get_state_display(), BADGES[campaign.state])
 
-    @admin.display(description=_("When somebody…"))
-    def shown_triggers(self, campaign: SmartCampaign) -> str:
-        triggers = campaign_definition.load(campaign.definition).triggers
-        return "; ".join(campaign_sentences.trigger(one, self.names) for one in triggers) or "—"
+    def get_list_display(self, request: HttpRequest) -> Any:
+        names = Catalogue()  # of this page alone: threads share the admin; read when the first trigger is shown
+
+        @admin.display(description=_("When somebody…"))
+        def shown_triggers(campaign: SmartCampaign) -> str:
+            triggers = campaign_definition.load(campaign.definition).triggers
+            return "; ".join(campaign_sentences.trigger(trigger, names) for trigger in triggers) or "—"
+
+        name, state, *moments = super().get_list_display(request)
+        return [name, state, shown_triggers, *moments]
 
     def own_pages(self) -> OwnPages:
         return [

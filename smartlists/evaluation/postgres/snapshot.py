@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from psycopg.pq import Format
 from pyroaring import BitMap
 
+from people.core.codes import Code
 from people.core.db import citus
 from people.core.errors import Problem, RejectedError
 from smartlists.evaluation.postgres.conditions import Sql
@@ -69,7 +70,7 @@ class Snapshot:
             except psycopg.errors.QueryCanceled:
                 if time.monotonic() >= self.deadline - 0.01:
                     raise _too_slow(self.seconds) from None
-                raise CancelledError(Problem("cancelled", _("The evaluation was cancelled."))) from None
+                raise CancelledError(Problem(Code.CANCELLED, _("The evaluation was cancelled."))) from None
 
 
 @contextmanager
@@ -162,4 +163,4 @@ def _limit(seconds: float) -> str:
 
 def _too_slow(seconds: float) -> RejectedError:
     message = _("This takes longer than %(seconds)s seconds. Narrow the filters, for example to a shorter time.")
-    return RejectedError(Problem("timeout", message % {"seconds": f"{seconds:g}"}))
+    return RejectedError(Problem(Code.TIMEOUT, message % {"seconds": f"{seconds:g}"}))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 
+from people.core.codes import Code
 from people.core.errors import Problem, show
 from smartlists.rules.operators import OPERATORS
 
@@ -36,7 +37,7 @@ def misread(text: str, error: UnexpectedInput, wanted: set[str]) -> Problem:
     rest = text[start : start + 200]
     got = _next_word(rest)
     expected = ", ".join(dict.fromkeys(str(WORDS[name]) for name in WORDS if name in wanted))
-    problem = Problem("bad_text", _message(wanted, rest, got, expected), (), expected, show(got))
+    problem = Problem(Code.BAD_TEXT, _message(wanted, rest, got, expected), (), expected, show(got))
     return placed(problem, _place_of(text, start))
 
 

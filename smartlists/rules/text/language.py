@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from lark import Lark
 from lark.exceptions import UnexpectedInput
 
+from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from smartlists.rules import model as rules
 from smartlists.rules.names import Naming
@@ -89,7 +90,7 @@ def _refuse_if_large(text: str) -> None:
         shown = {"most": f"{MAX_WORDS:,}", "got": f"{words:,}"}
     else:
         return
-    raise RejectedError(placed(Problem("too_large", message % shown), Place(1, 1)))
+    raise RejectedError(placed(Problem(Code.TOO_LARGE, message % shown), Place(1, 1)))
 
 
 def _tree(text: str) -> ParseTree:

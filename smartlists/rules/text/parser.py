@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from lark import Token, Tree
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem, RejectedError, show
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
@@ -70,7 +71,7 @@ class Reader:
         if self.filters > MAX_FILTERS:
             message = _("at most %(most)s are possible here, got %(got)s")
             shown = {"most": MAX_FILTERS, "got": self.filters}
-            self._problem(cards[MAX_FILTERS].children[0], "too_many_filters", message % shown)
+            self._problem(cards[MAX_FILTERS].children[0], Code.TOO_MANY_FILTERS, message % shown)
             self.refuse_if_wrong()
         for part in tree.children:
             if part.data == "header":
@@ -110,11 +111,11 @@ class Reader:
             depth += (token.type == "LPAR") - (token.type == "RPAR")
             if depth > MAX_DEPTH:
                 message = _("parentheses may be nested at most %(most)s deep")
-                self._problem(token, "bad_logic", message % {"most": MAX_DEPTH})
+                self._problem(token, Code.BAD_LOGIC, message % {"most": MAX_DEPTH})
                 return
             if token.type == "INT" and not 1 <= int(token[:9]) <= self.filters:
                 message = _("there is no filter %(number)s")
-                self._problem(token, "bad_logic", message % {"number": token[:9]})
+                self._problem(token, Code.BAD_LOGIC, message % {"number": token[:9]})
 
     def _card(self, tree: ParseTree, position: int) -> Json:
         token, part = tree.children
@@ -122,7 +123,7 @@ class Reader:
         self._mark(path, token)
         if int(token.rstrip(" \t:")) != position + 1:
             message = _("expected filter %(number)s: filters are numbered in their order")
-            self._problem(token, "wrong_number", message % {"number": position + 1})
+            self._problem(token, Code.WRONG_NUMBER, message % {"number": position + 1})
         return {"kind": part.data, **TEXT_READERS[part.data](self, part, path)}
 
     # --- kinds of filters ---
@@ -176,7 +177,7 @@ class Reader:
         for clause in clauses:
             key, read = _CLAUSES[clause.data]
             if key in form or (key == "when" and when is not None):
-                self._problem(_first_token(clause), "given_twice", _("given twice"))
+                self._problem(_first_token(clause), Code.GIVEN_TWICE, _("given twice"))
             elif key == "when":
                 when = clause
             else:
@@ -283,14 +284,14 @@ class Reader:
         if found:
             shown["names"] = ", ".join(f"`{thing}`" if isinstance(thing, str) else str(thing) for thing in found)
             message = _("“%(got)s” may be any of several; write which one: %(names)s")
-            self._problem(token, "ambiguous_name", message % shown, got=name)
+            self._problem(token, Code.AMBIGUOUS_NAME, message % shown, got=name)
         else:
             message = (
                 _("there is no %(what)s “%(got)s”; did you mean “%(close)s”?")
                 if shown["close"]
                 else _("there is no %(what)s “%(got)s”")
             )
-            self._problem(token, "unknown_name", message % shown, expected=shown["close"], got=name)
+            self._problem(token, Code.UNKNOWN_NAME, message % shown, expected=shown["close"], got=name)
         return ""
 
     def _unquoted(self, token: Token) -> str:
@@ -298,7 +299,7 @@ class Reader:
             return _ESCAPE.sub(_unescaped, token[1:-1])
         except ValueError:
             message = _(r"unknown escape: after a backslash come n, r, t, a quote, a backslash or uXXXX")
-            self._problem(token, "bad_escape", message)
+            self._problem(token, Code.BAD_ESCAPE, message)
             return ""
 
     def _mark(self, path: Path, token: Token) -> None:

@@ -1,0 +1,29 @@
+"""Modules and folders stay small enough to be read in one sitting."""
+
+from collections import Counter
+
+from django.conf import settings
+
+APPS = ("people", "activities", "smartlists", "config")
+MOST_LINES = 400
+MOST_MODULES = 20  # of a folder, besides its __init__
+EXCEPT = {"migrations", "commands"}  # folders that Django reads: a module a migration, a module a command
+
+
+def modules():
+    for app in APPS:
+        for module in (settings.BASE_DIR / app).rglob("*.py"):
+            if not EXCEPT & set(module.parts):
+                yield module.relative_to(settings.BASE_DIR)
+
+
+def test_no_module_is_too_long():
+    lines = {str(module): len((settings.BASE_DIR / module).read_text().splitlines()) for module in modules()}
+    assert len(lines) > 300
+    assert {name: length for name, length in lines.items() if length > MOST_LINES} == {}
+
+
+def test_no_folder_has_too_many_modules():
+    folders = Counter(str(module.parent) for module in modules() if module.name != "__init__.py")
+    assert len(folders) > 30
+    assert {name: count for name, count in folders.items() if count > MOST_MODULES} == {}
