@@ -213,6 +213,7 @@ EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
 # E-mails: smtp+tls://user:password@host:587; without EMAIL_URL none are sent
 EMAIL_IS_SET_UP = bool(env.str("EMAIL_URL", ""))
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 10  # seconds; invitations go out while their page waits
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "custom-activities@localhost")
 SITE_URL = env.str("SITE_URL", "").rstrip("/")  # for the links in e-mails
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.test.signals import template_rendered
+from django.utils import translation
 
 from tests import citus_cluster, database_reset, hypothesis_profiles, template_database
 
@@ -94,6 +95,13 @@ def _forget_installation():
     installation.forget()
     yield
     installation.forget()
+
+
+@pytest.fixture(autouse=True)
+def _no_language_of_other_tests():
+    """A request activates its reader's language, and the thread of the tests keeps it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

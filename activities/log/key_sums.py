@@ -18,7 +18,8 @@ from activities.models import ActivityDay
 # without the person, whom merges change
 _SUMS = """select width_bucket(k.activity_id, %s::bigint[]), count(*), sum(('x' || substr(md5(
     k.activity_type_id || ' ' || k.activity_id || ' ' || encode(k.digest, 'hex') || ' ' || k.external_id
-    ), 1, 16))::bit(64)::bigint::numeric) from activity_key k group by 1"""
+    ), 1, 16))::bit(64)::bigint::numeric) from activity_key k
+    where k.activity_id > %s and k.activity_id <= %s group by 1"""
 # an hour earlier than the closing: entries have the time at which their transaction began
 _LEFT = """select count(distinct r.activity_id) from activity_removal r
     left join person p on p.id = r.person_id left join person w on w.id = p.merged_into_id
@@ -60,7 +61,7 @@ def faults() -> list[tuple[date, str]]:
 def _sums(bounds: Sequence[int]) -> dict[int, tuple[int, Decimal]]:
     """(count, digest) by place of the keys with bounds[place - 1] < activity id <= bounds[place]; one pass."""
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS, [[bound + 1 for bound in bounds]])
+        cursor.execute(_SUMS, [[bound + 1 for bound in bounds], bounds[0], bounds[-1]])
         return {place: (count, digest) for place, count, digest in cursor.fetchall()}
 
 

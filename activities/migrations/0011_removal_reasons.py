@@ -7,7 +7,7 @@ alter table activity_removal drop constraint activity_removal_reason_check;
 alter table activity_removal add constraint activity_removal_reason_check check ({}) not valid;
 """
 BEFORE = "reason in ('erase', 'merge', 'retention', 'correction')"
-AFTER = "reason in ('erase', 'merge', 'retention', 'correction', 'undo', 'withdrawal')"
+AFTER = "reason in ('erase', 'merge', 'retention', 'correction', 'undo')"
 
 
 class Migration(migrations.Migration):
@@ -25,7 +25,6 @@ class Migration(migrations.Migration):
                     ("retention", "Kept long enough"),
                     ("correction", "Corrected by an operator"),
                     ("undo", "Undone"),
-                    ("withdrawal", "Withdrawn by its author"),
                 ],
                 max_length=12,
             ),

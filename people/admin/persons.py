@@ -71,7 +71,6 @@ class ListFilter(admin.SimpleListFilter):
 
 @admin.register(Person)
 class PersonAdmin(PagesAdmin):
-    sortable_by = ()
     list_display = ("shown_name", "email", "company", "country")
     list_display_links = ("shown_name",)
     list_filter = (UnsubscribedFilter, InvalidFilter, ListFilter)

@@ -54,6 +54,8 @@ class Migration(migrations.Migration):
             """drop function person_words(text, text, text, text, text);
             drop function search_words(text);""",
         ),
+        # a build that was cut off leaves an index that serves nobody and keeps the name
+        migrations.RunSQL("drop index concurrently if exists person_words", migrations.RunSQL.noop),
         AddIndexConcurrently(
             model_name="person",
             index=django.contrib.postgres.indexes.GinIndex(

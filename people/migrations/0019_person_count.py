@@ -2,7 +2,9 @@
 
 from django.db import migrations, models
 
+# Writers of people queue behind the triggers' lock: rather fail, and be run again, than wait for a long import.
 COUNTED = """
+set local lock_timeout = '10s';
 create function count_people() returns trigger language plpgsql as $$
 begin
     insert into person_count (people)
@@ -22,6 +24,7 @@ create trigger person_removed_is_counted after delete on person
 create trigger person_state_is_counted after update of state on person
     for each row when ((old.state = 'live') <> (new.state = 'live')) execute function count_state_of_person();
 insert into person_count (people) select count(*) from person where state = 'live';
+set local lock_timeout = default;
 """
 UNCOUNTED = "drop function count_people() cascade; drop function count_state_of_person() cascade;"
 

@@ -142,12 +142,12 @@ def tell_apart(person_ids: Sequence[int], by: Any) -> int:
     if len(person_ids) > SHOWN_IDS:
         message = _("At most %(limit)s people are told apart at once.") % {"limit": SHOWN_IDS}
         raise RejectedError(Problem(Code.OUT_OF_RANGE, message, ("people",), str(SHOWN_IDS), str(len(person_ids))))
+    locks.share([locks.key(locks.Space.PEOPLE)])  # from here on nobody of them is merged, deleted or erased
     people = list(Person.objects.live().filter(pk__in=person_ids).order_by("pk"))
     if len(people) < 2:
         raise RejectedError(
             Problem(Code.MISSING_VALUE, _("Name two people or more who are not the same."), ("people",))
         )
-    locks.share([locks.key(locks.Space.PEOPLE)])  # nobody of them is erased meanwhile
     pairs = [DifferentPeople(person=one, other=other, user=by) for one, other in combinations(people, 2)]
     DifferentPeople.objects.bulk_create(pairs, ignore_conflicts=True)
     with connection.cursor() as cursor:

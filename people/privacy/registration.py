@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
@@ -10,7 +11,7 @@ from people.core.personal_data import IdArray, PersonalData, RowsOf
 from people.core.source import Channel
 from people.fields import catalog
 from people.lists import memberships
-from people.models import Person, PersonDeletion, PersonMerge, StaticListMember
+from people.models import DifferentPeople, Person, PersonDeletion, PersonMerge, StaticListMember
 from people.notes import notebook
 from people.privacy import erasure
 
@@ -70,7 +71,13 @@ def register() -> None:
         ),
         # who is gone when it is looked at again is passed over
         IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
-        RowsOf("different_people", ("person_id", "other_id"), _("notes that people are not the same")),
+        RowsOf(
+            "different_people",
+            ("person_id", "other_id"),
+            _("notes that people are not the same"),
+            count=personal_data.count_rows("different_people", "person_id", "other_id"),
+            touched=_told_apart,
+        ),
         IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
     )
 
@@ -84,6 +91,13 @@ def _changed_since(person_ids: Sequence[int], arrival: personal_data.Arrival) ->
 def _merged_before(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
     merges = PersonMerge.objects.of_people(person_ids).values_list("winner_id", "loser_ids")
     named = {pk for winner_id, loser_ids in merges for pk in (winner_id, *loser_ids)}
+    return named.intersection(person_ids)
+
+
+def _told_apart(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
+    """Who stands on either side of a pair."""
+    pairs = DifferentPeople.objects.filter(Q(person__in=person_ids) | Q(other__in=person_ids))
+    named = {pk for pair in pairs.values_list("person_id", "other_id") for pk in pair}
     return named.intersection(person_ids)
 
 

@@ -361,6 +361,15 @@ def test_several_types_are_compared_with_the_period_before(admin, types, two_yea
     assert "Deposit Check, period before" in reply.text
 
 
+@pytest.mark.parametrize(
+    ("since", "until"), [("0001-01-01", "0001-02-01"), ("0050-01-01", "0149-01-01"), ("9999-12-31", "0001-01-01")]
+)
+def test_where_no_calendar_has_the_period_before_nothing_is_compared(admin, types, since, until):
+    asked = {"report": "trend", "type": types[0].pk, "since": since, "until": until}
+    for interval in ("", "week"):
+        assert admin.get(URL, asked | {"interval": interval, "compare": "on"}).status_code == 200
+
+
 def test_all_time_is_one_click_and_a_chart_has_no_more_points_than_are_told_apart(admin, types, two_years):
     shown_periods = {label: address for label, address, _is_shown in admin.get(URL, two_years).context["periods"]}
     reply = admin.get(f"{URL}?{shown_periods['All time']}")

@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -21,7 +20,7 @@ from config.access.sign_in import account, mfa, passwords
 from config.access.users import deactivation, editing, invitations, roles
 from config.access.users.forms import InvitationForm, UserForm
 from config.access.users.limits import is_within
-from people.core import audit
+from people.core import audit, words
 from people.core.admin.base import PagesAdmin, number, require
 from people.core.errors import NotAllowedError, RejectedError
 
@@ -81,15 +80,9 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         is_active = request.GET.get("status") != "deactivated"
-        asked = request.GET.get("q", "").replace("\0", "").strip()[:200]
+        asked = request.GET.get("q", "").replace("\0", "").strip()[: words.MAX_LENGTH]
         found = self.get_queryset(request).filter(is_active=is_active).prefetch_related("groups")
-        for word in asked.split()[:10]:
-            found = found.filter(
-                Q(username__icontains=word)
-                | Q(first_name__icontains=word)
-                | Q(last_name__icontains=word)
-                | Q(email__icontains=word)
-            )
+        found = words.search(found, asked, *self.search_fields)
         page = Paginator(found.order_by("first_name", "last_name", "username"), PER_PAGE).get_page(request.GET.get("p"))
         secured = set(
             Authenticator.objects.filter(user__in=[user.pk for user in page], type__in=mfa.FACTORS).values_list(

@@ -85,9 +85,10 @@ def activate(user: Any, by: Any) -> None:
 
 
 def _hold(user: Any, by: Any) -> None:
-    """Lock the row and ask for the rights."""
+    """Ask for the rights, lock the row, and read whether `user` is active as it is now."""
     require(by, CHANGE)
-    User.objects.select_for_update().get(pk=user.pk)
+    # not the key: whoever holds a thing that is to be handed over may be writing an entry in the name of `user`
+    user.is_active = User.objects.select_for_update(no_key=True).get(pk=user.pk).is_active
     if by is not None and not limits.is_within(by, user):
         message = _("%(name)s may do more than you.") % {"name": user.get_username()}
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))

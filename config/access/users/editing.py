@@ -25,7 +25,7 @@ def change(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
     Raises `NotAllowedError` where `user` may do more than `by`, or would afterwards.
     """
     require(by, CHANGE)
-    held = User.objects.select_for_update().get(pk=user.pk)
+    held = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     had, wanted = list(held.groups.all()), {group.pk for group in groups}
     given = wanted - {group.pk for group in had}
     if by is not None and not limits.is_within(by, held):

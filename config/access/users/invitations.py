@@ -160,11 +160,19 @@ def _new_user(held: Invitation, username: Any, name: str, password: str) -> Any:
     user = users(username=username, email=held.email, first_name=first, last_name=last, language=held.language)
     _refuse_as("username", lambda: users.username_validator(username) if username else _missing())
     if len(username) > 150 or users.objects.filter(username__iexact=username).exists():
-        raise RejectedError(Problem(Code.NAME_TAKEN, _("There is a user of that name already."), ("username",)))
+        raise RejectedError(_name_taken())
     _refuse_as("password", lambda: password_validation.validate_password(password, user))
     user.set_password(password)
-    user.save()
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:  # of two who join at the same moment
+        raise RejectedError(_name_taken()) from None
     return user
+
+
+def _name_taken() -> Problem:
+    return Problem(Code.NAME_TAKEN, _("There is a user of that name already."), ("username",))
 
 
 def _refuse_as(place: str, check: Any) -> None:

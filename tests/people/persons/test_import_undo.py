@@ -17,7 +17,7 @@ from people.files.imports import runner as import_runner
 from people.files.imports.plan import Plan
 from people.lists import static_lists
 from people.models import Import, Person
-from people.persons import deletion, import_undo, upsert
+from people.persons import deletion, duplicates, import_undo, upsert
 from people.persons import merge as person_merge
 from tests.factories import activity, approved_type, person, recorded
 
@@ -153,10 +153,24 @@ def imported_again(pk):
     imported("email,city\nbob@example.com,Rome\n", "people", PEOPLE)
 
 
+def told_apart(pk):
+    duplicates.tell_apart([person(email="twin@example.com").pk, pk], None)
+
+
+def told_apart_from_an_older_one(pk):
+    # the id of whoever was here before the import is the smaller of the pair
+    duplicates.tell_apart([Person.objects.get(email="ann@example.com").pk, pk], None)
+
+
 @pytest.mark.parametrize(
-    "touch", [recorded_since, edited, listed, listed_and_taken_off, merged, restored, imported_again]
+    "touch",
+    [
+        *(recorded_since, edited, listed, listed_and_taken_off, merged, restored, imported_again),
+        *(told_apart, told_apart_from_an_older_one),
+    ],
 )
 def test_whoever_was_touched_since_stays(touch):
+    person(email="ann@example.com")
     job = imported(checks("bob", "cy"))
     touch(named("bob").pk)
     preview = import_undo.preview(job, None)
