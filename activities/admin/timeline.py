@@ -19,6 +19,7 @@ from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.log.timeline import Entry, entries
 from activities.models import ActivityType
+from people.admin.days import DayField
 from people.core import audit
 from people.core.admin.base import require
 from people.datatypes.canonical import dump_json, moment_text
@@ -37,9 +38,9 @@ COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value",
 class FilterForm(forms.Form):
     type = forms.TypedMultipleChoiceField(required=False, coerce=int)
     q = forms.CharField(required=False, max_length=255)
-    since = forms.DateField(required=False)
-    until = forms.DateField(required=False)
-    at = forms.DateField(required=False)
+    since = DayField(required=False)
+    until = DayField(required=False)
+    at = DayField(required=False)
 
     def __init__(self, *args: Any, types: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -24,6 +24,7 @@ from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
 from config.pages.report_tables import Cell, Table, number, share, shares, text
+from people.admin.days import DayField
 from people.core import installation
 from people.core.errors import RejectedError
 from people.datatypes.registry import BY_NAME
@@ -42,8 +43,8 @@ class ReportForm(forms.Form):
     type = forms.ModelChoiceField(ActivityType.objects.none(), required=False, label=gettext_lazy("Activity type"))
     field = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Broken down by"))
     total = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Sum of"))
-    since = forms.DateField(label=gettext_lazy("From"))
-    until = forms.DateField(label=gettext_lazy("To"))
+    since = DayField(label=gettext_lazy("From"))
+    until = DayField(label=gettext_lazy("To"))
     interval = forms.ChoiceField(choices=trend.CHOICES, required=False, label=gettext_lazy("By"))
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))

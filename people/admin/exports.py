@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from people.admin.days import DayField
 from people.admin.transfers import TransferAdmin, attachment, badge_of
 from people.core.admin.base import OwnPages
 from people.core.errors import RejectedError
@@ -49,7 +50,7 @@ class ExportForm(forms.Form):
         )
         for name, label in (("since", _("Occurred from")), ("until", _("Occurred up to"))):
             help_text = _("Only for activities; days of %(zone)s.") % {"zone": timezone.get_current_timezone_name()}
-            self.fields[name] = forms.DateField(
+            self.fields[name] = DayField(
                 label=label, required=False, help_text=help_text, widget=forms.DateInput(attrs=date)
             )
         self.fields["format"] = forms.ChoiceField(

@@ -36,6 +36,7 @@ PART = 2_000  # people a transaction: nobody records or changes anybody meanwhil
 SHOWN = 200  # changed values
 SHOWN_PEOPLE = 20
 MAX_REASON = 200
+COUNTED = ("activities", "people")  # of what goes
 State = Import.State
 
 audit.describe(
@@ -106,12 +107,14 @@ def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
     _check(job, by)
     if not reason.strip():
         raise RejectedError(Problem(Code.MISSING_VALUE, _("Say why, for the log of edits."), ("reason",)))
+    earlier = Import.objects.select_for_update().values_list("undo", flat=True).get(pk=job.pk) or {}
+    removed = {name: earlier.get(name, 0) for name in COUNTED}
     undo: dict[str, Any] = {
         "reason": reason.strip()[:MAX_REASON],
         "by": by.pk if by is not None else None,
         "at": timezone.now().isoformat(),
-        "activities": 0,
-        "people": 0,
+        **removed,  # all that ever went
+        "noted": earlier.get("noted", {}),  # what of it is in the log of edits already
         "kept": {},
     }
     # from here on nothing can resume it
@@ -186,9 +189,11 @@ def _run(job: Import, by: Any) -> None:
             kept.update(touched.values())
             Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
     undo["kept"] = dict(kept)
+    count, people = (undo[name] - undo.get("noted", {}).get(name, 0) for name in COUNTED)
+    undo["noted"] = {name: undo[name] for name in COUNTED}
     with transaction.atomic():
         Import.objects.filter(pk=job.pk).update(undo=undo, wish="")
-        audit.note(by, job, "import_undone", count=undo["activities"], people=undo["people"], reason=undo["reason"])
+        audit.note(by, job, "import_undone", count=count, people=people, reason=undo["reason"])
 
 
 def _wrong_state() -> Problem:

@@ -7,8 +7,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from activities.models import ActivityType
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
+from people.admin.exports import ExportForm
 from people.core.numerals import whole_number
 from tests.access.route_walker import PLACE, address, build_world
 from tests.access.test_routes import table
@@ -62,6 +64,23 @@ def test_a_number_that_is_none_in_an_address_is_nobodys(odd, browser, program, s
         if reply.status_code >= 500:
             wrong.append(f"{path}: {reply.status_code}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_at_the_end_of_the_calendar_is_out_of_range(day, browser, superuser):
+    """Whose end, week, period before or midnight in UTC is in no calendar."""
+    world = build_world(superuser)
+    pages = {
+        "admin/reports/": {"type": ActivityType.objects.approved()[0].pk, "compare": "on"},
+        "admin/audit/": {},
+        "admin/activities/activitytype/timeline/<int:person_id>/": {},
+        "admin/activities/activitytype/timeline/<int:person_id>/export/": {},
+    }
+    for route, more in pages.items():
+        reply = browser.get(address(route, world), more | {"since": day, "until": day, "at": day})
+        assert reply.status_code == 200, route
+    form = ExportForm({"contents": "x", "format": "csv", "since": day, "until": day}, user=superuser)
+    assert {"since", "until"} <= set(form.errors)
 
 
 def test_an_unknown_ordering_is_refused_by_every_list(program, superuser):

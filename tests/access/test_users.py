@@ -165,6 +165,16 @@ def test_who_is_refused_is_told_who_can_and_asks_them(client, boss, path, right)
     assert "Quim" in client.get("/admin/notices/").text
 
 
+@pytest.mark.parametrize(
+    "path", ["/join/", "/i18n/setlang/", "/account/passkeys/1/remove/", "/admin/logout/", "//evil"]
+)
+def test_a_question_leads_to_a_page_of_the_product_alone(boss, path):
+    browser = Client()
+    browser.force_login(user("quimby", "Viewer"))
+    browser.post("/admin/ask/", {"path": path})
+    assert Notice.objects.get(user=boss).url == "/admin/"
+
+
 def test_questions_are_bounded(boss):
     viewer = user("quimby", "Viewer")
     browser = Client()

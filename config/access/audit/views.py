@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from config.access.audit import search as audit_search
 from config.access.audit.search import Wanted
 from config.access.sign_in.sessions import signed_in
+from people.admin.days import DayField
 from people.core import audit
 from people.datatypes.keys import MAX_ID
 
@@ -36,8 +37,8 @@ class SearchForm(forms.Form):
     what = forms.ChoiceField(required=False)
     kind = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
     thing = forms.CharField(required=False, max_length=200)
-    since = forms.DateField(required=False)
-    until = forms.DateField(required=False)
+    since = DayField(required=False)
+    until = DayField(required=False)
     before = forms.IntegerField(required=False, min_value=1, max_value=MAX_ID, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -21,6 +21,7 @@ TOLD = 20  # who are asked at once
 MOST_AN_HOUR = 20  # questions of one user
 HOUR = 3600
 HOME: tuple[str, None] = ("admin:index", None)
+NO_PAGES = ("login", "logout")  # of the admin
 CHANGES = "access.change_user"  # what gives roles: who may do that can help with everything
 
 notifications.describe(
@@ -94,6 +95,8 @@ def _page(path: str) -> tuple[str, int | None]:
     try:
         found = resolve(path)
     except Resolver404:
+        return HOME
+    if not path.startswith(reverse(HOME[0])) or found.url_name in NO_PAGES:
         return HOME
     places = [*found.args, *found.kwargs.values()]
     if not places:

@@ -1,8 +1,10 @@
 """An import taken back: what goes, what stays and why; one function for page, API and command."""
 
+import json
 from io import StringIO
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -179,6 +181,17 @@ def test_whoever_was_touched_since_stays(touch):
     undone(job)
     assert "bob@example.com" in live() and "cy@example.com" not in live()
     assert sum(job.undo["kept"].values()) == 1
+
+
+def test_asking_again_forgets_nothing_of_what_went(admin_user):
+    job = undone(imported(checks("ann", "ben")), admin_user)
+    went = {name: job.undo[name] for name in import_undo.COUNTED}
+    assert went == {"activities": 2, "people": 2}
+    job = undone(job, admin_user)
+    assert {name: job.undo[name] for name in import_undo.COUNTED} == went
+    noted = LogEntry.objects.filter(object_id=str(job.pk), change_message__contains="import_undone").order_by("pk")
+    counts = [json.loads(entry.change_message) for entry in noted]
+    assert [(count["count"], count["people"]) for count in counts] == [(2, 2), (0, 0)]
 
 
 def test_whoever_left_already_is_neither_kept_nor_counted():
