@@ -172,7 +172,7 @@ def test_usage(call):
 
 def test_what_it_only_looks_for_is_empty(call):
     assert call("get_multiple_campaigns") == []
-    assert call("get_folder_by_name", name="Default")[0]["folderType"] == "List"
+    assert call("get_folder_by_name", name="Default")[0]["folderType"] == "Zone"
     assert list(call("get_programs_yield")) == list(call("get_emails_yield")) == call("get_segmentations") == []
     with pytest.raises(KeyError, match="result"):  # which Marketo leaves out as well
         call("get_tokens", id=1, folderType="Program")

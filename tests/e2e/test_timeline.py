@@ -13,7 +13,7 @@ def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):
     page.goto("/admin/people/person/")
     page.get_by_role("row", name="Ann Núñez").get_by_role("link", name="Ann Núñez").click()
     page.locator("summary").filter(has_text=_("Record an activity")).click()
-    page.get_by_role("link", name="Deposit Check", exact=True).click()
+    page.get_by_role("banner").get_by_role("link", name="Deposit Check", exact=True).click()
     page.get_by_label("Check", exact=True).fill("No. 17")
     page.get_by_label("Amount").fill("1.23456")
     page.get_by_role("button", name=_("Record"), exact=True).click()
