@@ -31,7 +31,7 @@ from activities.recording.rows import NewActivity, Status
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.viewsets import Listed, Retrieved, refuse_unknown_members, rows_of
+from people.rest.viewsets import Listed, Retrieved, name_people, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
@@ -132,7 +132,7 @@ class Activities(Listed, Retrieved):
         if outcome.status is Status.REFUSED:
             raise self._refusal(outcome.problems)
         activity = self.get_queryset().get(pk=outcome.activity_id)
-        request._request.person_ids = {activity.person_id}
+        name_people(request, {activity.person_id})
         location = f"{request.build_absolute_uri()}/{activity.pk}"
         return self.shown(activity, 201 if outcome.status is Status.ADDED else 200, Location=location)
 

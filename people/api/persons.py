@@ -29,7 +29,7 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import Action, Status
 from people.privacy import erasure
-from people.rest.viewsets import PERSON_IDS, Listed, Retrieved, refuse_unknown_members, rows_of
+from people.rest.viewsets import Listed, Retrieved, name_people, refuse_unknown_members, rows_of
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
 CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
@@ -69,7 +69,7 @@ class People(Listed, Retrieved):
         person = None if pk is None else self.filter_queryset(self.get_queryset()).filter(pk=pk).first()
         if person is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
-        self.request._request.META[PERSON_IDS] = {person.pk, self.kwargs.get("pk", person.pk)}
+        name_people(self.request, {person.pk, self.kwargs.get("pk", person.pk)})
         return person
 
     def shown_quickly(self, things: Iterable[Person]) -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ class People(Listed, Retrieved):
             shown = _outcome(next(outcomes)) if isinstance(row, dict) else _refused(row)
             results.append({"index": index, **shown})
         sums = {str(status): sum(result["status"] == status for result in results) for status in Status}
-        request._request.person_ids = {result["id"] for result in results if "id" in result}
+        name_people(request, {result["id"] for result in results if "id" in result})
         return Response({**sums, "results": results})
 
     @extend_schema(request=None, responses=PersonShown)
@@ -166,7 +166,7 @@ class People(Listed, Retrieved):
         self.require_match(winner)
         given = self.given(MergeGiven)
         done = person_merge.merge(winner.pk, given["losers"], request.user, self.source, choices=given.get("choices"))
-        request._request.person_ids = {winner.pk, *given["losers"]}
+        name_people(request, {winner.pk, *given["losers"]})
         return Response({"merge": done.pk, "person": self.show(self._person(winner.pk))})
 
     @extend_schema(request=None, responses={204: None}, operation_id="people_merges_undo")

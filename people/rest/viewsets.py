@@ -305,6 +305,11 @@ def _tags(header: str) -> set[str]:
     return {f'"{tag}"' for tag in _ETAG.findall(header)}
 
 
+def name_people(request: Any, person_ids: Iterable[int]) -> None:
+    """Name the people whom the reply is about: a reply that is kept for a repeated request is erased with them."""
+    request._request.META[PERSON_IDS] = set(person_ids)
+
+
 def rows_of(body: Any, name: str) -> list[Any]:
     """The list under `name` of a batch's body, 1 to 1,000 rows. Raises `UnprocessableError` or `TooLargeError`."""
     rows = body.get(name) if isinstance(body, dict) else None

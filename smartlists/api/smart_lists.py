@@ -17,7 +17,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
-from people.rest.viewsets import Listed, Retrieved
+from people.rest.viewsets import Listed, Retrieved, name_people
 from smartlists.api.copies import static_list_of
 from smartlists.api.filters import SmartListFilters
 from smartlists.api.serializers import (
@@ -223,7 +223,7 @@ class SmartLists(Listed, Retrieved):
         """Why a person is on the list or not: each filter's verdict, what proves it, the nearest miss."""
         self.require("people.view_person")
         found = explanation.explain(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
-        request._request.person_ids = {person}
+        name_people(request, {person})
         return Response(_explained(found))
 
     @extend_schema(request=RulesGiven, responses=EvaluatedShown, operation_id="smart_lists_evaluate_rules")
