@@ -71,7 +71,11 @@ class ActivityTypeFilters(Filters):
         "updated_at": Column("datetime", is_nullable=False),
         "retired_at": Column("datetime"),
     }
-    unfiltered = {"deleted_at": "deleted types are on no list"}
+    unfiltered = {
+        "deleted_at": "deleted types are on no list",
+        "icon": "a picture for pages",
+        "colour": "a picture for pages",
+    }
 
 
 class TypesField(forms.Field):

@@ -36,6 +36,8 @@ class WebhookFilters(Filters):
         "updated_at": Column("datetime", is_nullable=False),
     }
     unfiltered = {
+        "sealed_headers": "a secret",
+        "headers_key_name": "of the seal",
         "headers": "a whole, not something to look a webhook up by",
         "body": "a template, not a value",
         "payload_version": "the form of calls without a body, not a property",
@@ -64,6 +66,8 @@ class WebhookDeliveryFilters(Filters):
         "finished_at": Column("datetime"),
     }
     unfiltered = {
+        "sealed_headers": "a secret",
+        "headers_key_name": "of the seal",
         "key": "for the receiver to tell repeats by",
         "entry": "the campaign's results name it",
         "path": "the place in one version of a campaign",
