@@ -105,7 +105,9 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
     assert job.state == Import.State.TAKEN_BACK
     with pytest.raises(RejectedError):
         import_jobs.step(job, "resume", None, queue=False)
-    assert run("take_back_import", str(job.pk), "--reason", "again").startswith("0 activities")
+    repeated = run("take_back_import", str(job.pk), "--reason", "again")
+    assert repeated.startswith("10 activities and 7 people of import")  # what was removed in all
+    assert ActivityRemoval.objects.filter(reason="undo").count() == 10
     again = done(uploaded(HEADER + rows(10)))
     assert again.added == 10
 
