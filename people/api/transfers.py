@@ -158,6 +158,7 @@ class Imports(Listed, Retrieved):
     @take_back.mapping.post
     def do_take_back(self, request: Any, pk: int) -> Response:
         """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
+        self.require(import_undo.RIGHT)
         job = self.get_object()
         import_undo.take_back(job, self.given(TakeBackGiven)["reason"], request.user)
         return self.shown(job, 202)
