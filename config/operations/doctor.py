@@ -75,6 +75,7 @@ GUARDS = frozenset(
         ("activity_version", "activity_version_is_frozen"),
         ("approved_field", "approved_field_is_for_ever"),
         ("django_admin_log", "admin_log_is_append_only"),
+        *(("person", f"person_{what}_is_counted") for what in ("added", "removed", "state")),
         ("smart_campaign_version", "smart_campaign_version_is_frozen"),
         ("static_list_member", "static_list_member_joined_is_counted"),
         ("static_list_member", "static_list_member_left_is_counted"),
