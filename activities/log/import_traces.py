@@ -23,7 +23,7 @@ _OF_IMPORT = "{0}.id between %s and %s and {0}.door = %s and {0}.origin_id = %s"
 _MINE = _OF_IMPORT.format("a")
 _RECORDED = f"{_MINE} and a.activity_type_id >= {FIRST_CUSTOM_ID}"
 _CHANGED = f"""from activity a where {_MINE} and a.activity_type_id in ({CHANGE_DATA_VALUE}, {CHANGE_SCORE})
-    and not exists (select from activity n where n.person_id = a.person_id and n.activity_type_id = {NEW_PERSON}
+    and not exists (select 1 from activity n where n.person_id = a.person_id and n.activity_type_id = {NEW_PERSON}
         and {_OF_IMPORT.format("n")})"""
 
 
