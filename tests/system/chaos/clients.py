@@ -4,6 +4,7 @@ import http.client
 import json
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,7 @@ class CallFailedError(Exception):
     """There was no answer that could be taken for one."""
 
 
-class Program(threading.Thread):
+class Program(threading.Thread, ABC):
     """One program with one connection, which it opens again when it breaks."""
 
     def __init__(self, world: World, tally: Tally, token: str, seed: int) -> None:
@@ -60,8 +61,9 @@ class Program(threading.Thread):
             except CallFailedError:
                 self.ending.wait(self.random.uniform(0.05, 0.3))
 
+    @abstractmethod
     def step(self) -> None:
-        raise NotImplementedError
+        """One call, or a few that belong together. Raises `CallFailedError`."""
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """The JSON of the answer. Raises Failed for everything that is not a yes."""
