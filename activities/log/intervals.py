@@ -1,7 +1,7 @@
 """Counts of days put together as days, weeks, months, quarters or years."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.utils.formats import date_format
@@ -27,8 +27,7 @@ def start_of(day: date, interval: str) -> date:
     if interval == "day":
         return day
     if interval == "week":
-        since_start = (day.weekday() - installation.current().week_starts_on) % 7
-        return date.fromordinal(max(day.toordinal() - since_start, 1))
+        return day - timedelta(days=(day.weekday() - installation.current().week_starts_on) % 7)
     months = _MONTHS[interval]
     return date(day.year, (day.month - 1) // months * months + 1, 1)
 

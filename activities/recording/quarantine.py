@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import connection
@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import RefusedActivity
+from activities.recording.rows import NewActivity
 from people.core import personal_data
 from people.core.errors import Problem, show, stored
 from people.core.source import Channel, Source
@@ -24,9 +25,6 @@ from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import plain_decimal
 from people.datatypes.parsing import is_blank
-
-if TYPE_CHECKING:
-    from activities.recording.rows import NewActivity
 
 KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND})  # a form shows its errors itself
 MAX_RAW = 262_144
@@ -55,7 +53,7 @@ class Checked(Protocol):
 
 
 def keep(
-    rows: Sequence["NewActivity"], outcomes: Sequence[Checked], source: Source, zone: tzinfo, types: Mapping[Any, int]
+    rows: Sequence[NewActivity], outcomes: Sequence[Checked], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> None:
     """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
 
@@ -83,7 +81,7 @@ def keep(
 
 
 def _kept(
-    row: "NewActivity", problems: Sequence[Problem], source: Source, zone: tzinfo, types: Mapping[Any, int]
+    row: NewActivity, problems: Sequence[Problem], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> tuple[Any, ...]:
     raw = encode(row)
     person_id = row.person if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID else None
@@ -104,7 +102,7 @@ def _kept(
     )
 
 
-def _key(row: "NewActivity", raw: str) -> str:
+def _key(row: NewActivity, raw: str) -> str:
     if is_key_of_row(row.external_id):
         return _digest(row.external_id)
     if not is_blank(row.external_id):
@@ -138,7 +136,7 @@ def settle(recorded: Mapping[str, int | None]) -> None:
     RefusedActivity.objects.bulk_update(waiting, ["state", "activity_id", "settled_at"], batch_size=1000)
 
 
-def encode(row: "NewActivity") -> str:
+def encode(row: NewActivity) -> str:
     """The row as JSON text in ASCII, with everything that it said; empty for one nested too deeply to be read again."""
     values = {
         "person": _person(row.person),

@@ -39,10 +39,7 @@ class Asked:
         if not types:
             return None
         interval = chosen["interval"] or intervals.fitting(chosen["since"], chosen["until"])
-        since, until = chosen["since"], chosen["until"]
-        # there are no days before the year 1; a period that runs backwards is refused when it is answered
-        has_before = timedelta() <= until - since < since - date.min
-        return cls(types, since, until, interval, chosen["compare"] and has_before, chosen["people"])
+        return cls(types, chosen["since"], chosen["until"], interval, chosen["compare"], chosen["people"])
 
     @property
     def length(self) -> timedelta:
