@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from people.admin.forms import PlaceForm
 from people.core import references
 from people.core.admin.base import require, show_page
-from people.core.admin.object_actions import ConfirmForm, DuplicateForm, say_undoable
+from people.core.admin.object_actions import delete_page, duplicate_page, say_undoable
 from people.core.errors import RejectedError
 from people.datatypes import keys as datatype_keys
 from people.models import Person
@@ -103,26 +103,9 @@ def _counted(stored: StoredEvaluation) -> str:
 
 
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for the name of a copy; make it on POST."""
     smart_list = find(request, pk)
     require(request, "smartlists.add_smartlist")
-    form = DuplicateForm(request.POST or None, smart_list.name)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = list_editing.copy(smart_list, form.cleaned_data["name"], request.user)
-        except RejectedError as refusal:
-            form.add_error("name", str(refusal))
-        else:
-            messages.success(request, _("Copied."))
-            return redirect(f"{NAME}_change", made.pk)
-    title = _("Duplicate %(name)s") % {"name": smart_list}
-    return _question(request, smart_list, title, form=form, button=_("Duplicate"))
-
-
-def _question(request: HttpRequest, smart_list: SmartList, title: str, **context: Any) -> HttpResponse:
-    frame = {**admin.site.each_context(request), "title": title, "opts": SmartList._meta, "original": smart_list}
-    back = reverse(f"{NAME}_change", args=[smart_list.pk])
-    return render(request, "components/question.html", {**frame, "back": back, **context})
+    return duplicate_page(request, smart_list, lambda name: list_editing.copy(smart_list, name, request.user))
 
 
 @require_POST
@@ -169,27 +152,15 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what deleting does, or what uses the list; delete it on POST, once its name was typed."""
     smart_list = find(request, pk)
     require(request, "smartlists.delete_smartlist")
-    form = ConfirmForm(request.POST or None, smart_list.name)
-    if request.method == "POST" and form.is_valid():
-        try:
-            list_editing.delete(smart_list, request.user)
-        except RejectedError as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(request, _("Deleted."))
-            return redirect(f"{NAME}_changelist")
-    return _question(
+    return delete_page(
         request,
         smart_list,
-        _("Delete %(name)s?") % {"name": smart_list},
+        lambda: list_editing.delete(smart_list, request.user),
         consequence=_("The list is deleted for good, with its history. Its people stay."),
-        uses=references.users_of(smart_list),
-        form=form,
         button=_("Delete list"),
-        is_dangerous=True,
+        uses=references.users_of(smart_list),
     )
 
 

@@ -10,8 +10,8 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
@@ -21,7 +21,7 @@ from config.access.users import deactivation, editing, invitations, roles
 from config.access.users.forms import InvitationForm, UserForm
 from config.access.users.limits import is_within
 from people.core import audit, words
-from people.core.admin.base import PagesAdmin, number, require
+from people.core.admin.base import OwnPages, PagesAdmin, number, require
 from people.core.errors import NotAllowedError, RejectedError
 
 PER_PAGE = 100
@@ -51,15 +51,13 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
     search_fields = ("username", "first_name", "last_name", "email")
     change_password_form = AdminPasswordChangeForm
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        return [
-            path("<int:user_id>/sign-in/", wrap(account.sign_in_of), name="access_user_sign_in"),
-            path("<int:pk>/deactivate/", wrap(self.deactivate_view), name="access_user_deactivate"),
-            path("<int:pk>/activate/", wrap(self.activate_view), name="access_user_activate"),
-            path("invitations/<int:pk>/", wrap(self.invitation_view), name="access_user_invitation"),
-            *super().get_urls(),
-        ]
+    def own_pages(self) -> OwnPages:
+        return (
+            ("<int:user_id>/sign-in/", account.sign_in_of, "sign_in"),
+            ("<int:pk>/deactivate/", self.deactivate_view, "deactivate"),
+            ("<int:pk>/activate/", self.activate_view, "activate"),
+            ("invitations/<int:pk>/", self.invitation_view, "invitation"),
+        )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """People, neither programs nor the user as whom the product itself signs."""
@@ -90,7 +88,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             )
         )
         waiting = Invitation.objects.select_related("invited_by").prefetch_related("groups").order_by("-pk")
-        return self._page(
+        return self.page(
             request,
             "users",
             _("Users"),
@@ -118,7 +116,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
                 form.show(refusal.problems)
             else:
                 return self._issued(request, issued)
-        return self._page(request, "invite", _("Invite somebody"), form=form)
+        return self.page(request, "invite", _("Invite somebody"), form=form)
 
     def invitation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One invitation: its link, the only time it is shown; resend or revoke it."""
@@ -131,7 +129,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         if request.method == "POST":
             issued = self.tried(request, lambda: invitations.renew(found, request.user))
             return self._issued(request, issued) if issued else redirect("admin:access_user_changelist")
-        return self._page(request, "invitation", _("Invitation"), invitation=found, roles=_roles(found))
+        return self.page(request, "invitation", _("Invitation"), invitation=found, roles=_roles(found))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -149,7 +147,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
                 raise PermissionDenied from None
             messages.success(request, _("Saved."))
             return redirect("admin:access_user_changelist")
-        return self._page(
+        return self.page(
             request,
             "user",
             user.get_full_name() or user.get_username(),
@@ -169,7 +167,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             done = _("Deactivated and signed out everywhere.")
             if self.tried(request, lambda: deactivation.deactivate(user, successor, request.user), done) is not None:
                 return redirect("admin:access_user_changelist")
-        return self._page(
+        return self.page(
             request,
             "deactivate",
             _("Deactivate %(name)s?") % {"name": user.get_full_name() or user.get_username()},
@@ -190,7 +188,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         address = f"{reverse('join')}?invitation={issued.token}"
         link = request.build_absolute_uri(address)
         is_sent = invitations.mail(issued, link)
-        return self._page(
+        return self.page(
             request,
             "invitation",
             _("Invitation"),
@@ -208,13 +206,9 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             raise Http404
         return user
 
-    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
-        shell = self.admin_site.each_context(request)
-        return render(request, f"access/{name}.html", {**shell, "title": title, "opts": self.opts, **context})
-
 
 def _roles(holder: Any) -> list[str]:
-    """What somebody's roles, or those of an invitation, are called, the widest first."""
+    """What somebody's roles, or those of an invitation, are called, in the order of the roles."""
     names = sorted((group.name for group in holder.groups.all()), key=_place)
     full = [_("Full access")] if getattr(holder, "is_superuser", False) else []
     return [*full, *(roles.name(name) for name in names)]

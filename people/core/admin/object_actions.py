@@ -1,13 +1,19 @@
 """What can be done with a whole object: one menu on the page of each, always in the same order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from people.core.admin.base import show_page
+from people.core.errors import RejectedError
 
 LONGEST_NAME = 255
 
@@ -83,3 +89,45 @@ class ConfirmForm(forms.Form):
         if typed != self.name.strip():
             raise forms.ValidationError(_("That isn't the name. Nothing was deleted."))
         return typed
+
+
+def duplicate_page(request: HttpRequest, row: Any, copy: Callable[[str], Any]) -> HttpResponse:
+    """Ask for the name of a copy of `row`; on POST make it by `copy`, which may raise `RejectedError`."""
+    form = DuplicateForm(request.POST or None, row.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = copy(form.cleaned_data["name"])
+        except RejectedError as refusal:
+            form.add_error("name", str(refusal))
+        else:
+            messages.success(request, _("Copied."))
+            return redirect(f"{_stem(row)}_change", made.pk)
+    return _question(request, row, _("Duplicate %(name)s") % {"name": row}, form=form, button=_("Duplicate"))
+
+
+def delete_page(request: HttpRequest, row: Any, delete: Callable[[], Any], **context: Any) -> HttpResponse:
+    """Say what deleting `row` does; on POST delete it by `delete`, once its name was typed.
+
+    `context` has the `consequence`, the label of the `button`, and what `uses` the row.
+    """
+    form = ConfirmForm(request.POST or None, row.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            delete()
+        except RejectedError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Deleted."))
+            return redirect(f"{_stem(row)}_changelist")
+    title = _("Delete %(name)s?") % {"name": row}
+    return _question(request, row, title, form=form, is_dangerous=True, **context)
+
+
+def _question(request: HttpRequest, row: Any, title: str, **context: Any) -> HttpResponse:
+    back = reverse(f"{_stem(row)}_change", args=[row.pk])
+    return show_page(request, type(row), "components/question.html", title, original=row, back=back, **context)
+
+
+def _stem(row: Any) -> str:
+    """How the names of the row's pages begin."""
+    return f"admin:{row._meta.app_label}_{row._meta.model_name}"

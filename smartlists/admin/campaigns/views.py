@@ -3,10 +3,10 @@
 import tempfile
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.core.admin.base import number, require, show_page, tabs_of
-from people.core.admin.object_actions import Action, ConfirmForm, DuplicateForm, menu, say_undoable
+from people.core.admin.object_actions import Action, delete_page, duplicate_page, menu, say_undoable
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
@@ -230,50 +230,21 @@ _DO = {"try": _try, "preview": _preview, "run": _run}
 
 
 def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for the name of a copy; make it on POST."""
     campaign = find(request, pk)
     require(request, "smartlists.add_smartcampaign")
-    form = DuplicateForm(request.POST or None, campaign.name)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = campaign_lifecycle.copy(campaign, form.cleaned_data["name"], request.user)
-        except RejectedError as refusal:
-            form.add_error("name", str(refusal))
-        else:
-            messages.success(request, _("Copied."))
-            return redirect(f"{NAME}_change", made.pk)
-    title = _("Duplicate %(name)s") % {"name": campaign}
-    return _question(request, campaign, title, form=form, button=_("Duplicate"))
+    return duplicate_page(request, campaign, lambda name: campaign_lifecycle.copy(campaign, name, request.user))
 
 
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what deleting does; delete the campaign on POST, once its name was typed."""
     campaign = find(request, pk)
     require(request, DELETE)
-    form = ConfirmForm(request.POST or None, campaign.name)
-    if request.method == "POST" and form.is_valid():
-        try:
-            campaign_lifecycle.delete(campaign, request.user)
-        except RejectedError as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(request, _("Deleted."))
-            return redirect(f"{NAME}_changelist")
-    return _question(
+    return delete_page(
         request,
         campaign,
-        _("Delete %(name)s?") % {"name": campaign},
+        lambda: campaign_lifecycle.delete(campaign, request.user),
         consequence=_("The campaign is deleted for good, with its results."),
-        form=form,
         button=_("Delete campaign"),
-        is_dangerous=True,
     )
-
-
-def _question(request: HttpRequest, campaign: SmartCampaign, title: str, **context: Any) -> HttpResponse:
-    frame = {**admin.site.each_context(request), "title": title, "opts": SmartCampaign._meta, "original": campaign}
-    back = reverse(f"{NAME}_change", args=[campaign.pk])
-    return render(request, "components/question.html", {**frame, "back": back, **context})
 
 
 @require_POST
