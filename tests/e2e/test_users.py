@@ -39,7 +39,8 @@ def test_a_colleague_is_invited_and_signs_in_within_six_clicks(page, new_page, s
     hand.click(page.locator("#nav-sidebar a[href='/admin/access/user/']"))
     judge(page)
     hand.click(page.locator("a[href='/admin/access/user/add/']"))
-    page.keyboard.type("marta@example.com")  # the address has the focus
+    expect(page.locator("#id_email")).to_be_focused()
+    page.keyboard.type("marta@example.com")
     hand.click(page.locator("input[name=role][value=Marketer]"))
     judge(page)
     hand.click(page.locator(".ca-page form button[type=submit]"))
