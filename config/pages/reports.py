@@ -198,6 +198,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "asked": form.asked,
             "reply": reply,
             "asks": [form[name] for name in form.asked.asks],
+            "depends_on_type": [name for name in form.asked.asks if name in FIELDS_OF_THE_TYPE],
             "periods": _periods(form),
             "zone": installation.current().time_zone,
             "again": address,
@@ -334,6 +335,7 @@ class Report:
 
 STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
 PERIOD = ("since", "until", "people")
+FIELDS_OF_THE_TYPE = ("field", "total")  # loaded again when another type is chosen; what else was entered stays
 REPORTS: dict[str, Report] = {
     "trend": Report(
         gettext_lazy("Trend"),

@@ -40,3 +40,17 @@ def test_a_trend_of_two_types_is_drawn_read_and_saved(page, language):
     page.get_by_role("link", name=_("All time")).click()
     expect(page.locator("#trend canvas")).to_be_visible()
     expect(page.locator(".ca-stat").first).to_have_text("45")
+
+
+def test_what_was_entered_stays_while_the_fields_of_another_type_are_loaded(page, language):
+    check = approved_type()
+    waiting = []
+    page.goto("/admin/reports/?report=breakdown")
+    page.route("**/admin/reports/?*", lambda route, request: waiting.append(route))
+    page.get_by_label(_("Activity type")).select_option(str(check.pk))
+    page.get_by_label(_("From"), exact=True).fill("2026-01-02")
+    expect(page.locator("#id_field option")).to_have_count(0)
+    with page.expect_response("**/admin/reports/?*"):
+        waiting[0].continue_()
+    expect(page.locator("#id_field option")).not_to_have_count(0)
+    expect(page.get_by_label(_("From"), exact=True)).to_have_value("2026-01-02")
