@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.apps import apps
 from django.contrib.auth.models import Permission
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -46,20 +46,28 @@ def offered_rows() -> Q:
 
 def names(wanted: Sequence[str]) -> dict[str, str]:
     """Those of the rights `wanted` ("app.codename") that there are, each in the reader's words."""
-    rows = _rows()
+    codenames = [right.partition(".")[2] for right in wanted]
+    rows = {_name(row): row for row in _own_permissions().filter(codename__in=codenames)}
     return {right: label(rows[right]) for right in wanted if right in rows}
+
+
+def _own_permissions() -> QuerySet[Permission]:
+    return Permission.objects.select_related("content_type").filter(content_type__app_label__in=OWN_APPS)
+
+
+def _name(permission: Permission) -> str:
+    return f"{permission.content_type.app_label}.{permission.codename}"
 
 
 def _rows() -> dict[str, Permission]:
     """Every right of ours by its name, those about one thing together, seeing first."""
-    rows = Permission.objects.select_related("content_type").filter(content_type__app_label__in=OWN_APPS)
     verbs = list(VERBS)
 
     def place(row: Permission) -> tuple[str, int]:
         verb = row.codename.partition("_")[0]
         return row.content_type.model, verbs.index(verb) if verb in verbs else len(verbs)
 
-    return {f"{row.content_type.app_label}.{row.codename}": row for row in sorted(rows, key=place)}
+    return {_name(row): row for row in sorted(_own_permissions(), key=place)}
 
 
 def label(permission: Permission) -> str:
