@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import zlib
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -9,6 +10,7 @@ from django.test import Client
 from django.utils import translation
 
 from people.core.models import Installation
+from tests import hypothesis_profiles
 
 # Playwright's loop runs in the thread of the tests, which also makes the data
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -21,6 +23,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-dev-shm-usage",
 )
+LANGUAGES = ("en", "es")
+IN_BOTH_LANGUAGES = {"test_day", "test_campaigns", "test_setup", "test_users"}
 PATIENCE = 10_000  # milliseconds
 
 
@@ -50,9 +54,21 @@ def browser():
         launched.close()
 
 
-@pytest.fixture(params=["en", "es"])
+def pytest_generate_tests(metafunc):
+    """`language`: both for the tasks of a day; for what is in no page's words one, chosen by the test's name.
+
+    With LONG_TESTS=1 every test runs in both.
+    """
+    if "language" not in metafunc.fixturenames:
+        return
+    is_in_both = metafunc.module.__name__.rpartition(".")[2] in IN_BOTH_LANGUAGES or hypothesis_profiles.IS_LONG
+    chosen = LANGUAGES[zlib.crc32(metafunc.function.__name__.encode()) % len(LANGUAGES)]
+    metafunc.parametrize("language", LANGUAGES if is_in_both else (chosen,), indirect=True)
+
+
+@pytest.fixture
 def language(request):
-    """Runs a test once in each language of the interface."""
+    """The language of the interface in a test."""
     with translation.override(request.param):
         yield request.param
 
