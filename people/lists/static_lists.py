@@ -140,19 +140,19 @@ def add(
     A merged person's id means the winner unless `follow_merges` is false. New members are published as an event.
     Raises `RejectedError` (`unknown_list`) and ValueError over 10,000 ids.
     """
-    people_by_id = _lock_people(person_ids, follow_merges)
+    resolved_ids = _lock_people(person_ids, follow_merges)
     name = _lock_shared(static_list)
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into static_list_member (static_list_id, person_id, door, user_id, origin_id)
             select %s, id, %s, %s, %s from unnest(%s::int[]) as p (id) order by id
             on conflict do nothing returning person_id""",
-            [static_list.pk, int(source.channel), source.user_id, source.origin_id, sorted(set(people_by_id.values()))],
+            [static_list.pk, int(source.channel), source.user_id, source.origin_id, sorted(set(resolved_ids.values()))],
         )
         added_ids = [person_id for (person_id,) in cursor.fetchall()]
     if added_ids:
         events.announce(events.JoinedList(static_list.pk, name, added_ids), source)
-    return _outcomes(person_ids, people_by_id, set(added_ids), Membership.ADDED, Membership.ALREADY)
+    return _outcomes(person_ids, resolved_ids, set(added_ids), Membership.ADDED, Membership.ALREADY)
 
 
 @transaction.atomic
@@ -160,17 +160,17 @@ def remove(
     static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
 ) -> list[Membership]:
     """Remove people from the list, like `add`; one outcome an id, in order. Removed members are published."""
-    people_by_id = _lock_people(person_ids, follow_merges)
+    resolved_ids = _lock_people(person_ids, follow_merges)
     name = _lock_shared(static_list)
     with connection.cursor() as cursor:
         cursor.execute(
             "delete from static_list_member where static_list_id = %s and person_id = any(%s) returning person_id",
-            [static_list.pk, sorted(set(people_by_id.values()))],
+            [static_list.pk, sorted(set(resolved_ids.values()))],
         )
         removed_ids = [person_id for (person_id,) in cursor.fetchall()]
     if removed_ids:
         events.announce(events.LeftList(static_list.pk, name, removed_ids), source)
-    return _outcomes(person_ids, people_by_id, set(removed_ids), Membership.REMOVED, Membership.ABSENT)
+    return _outcomes(person_ids, resolved_ids, set(removed_ids), Membership.REMOVED, Membership.ABSENT)
 
 
 def add_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
@@ -313,11 +313,11 @@ def _lock_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, in
 
 
 def _outcomes(
-    person_ids: Sequence[Any], people_by_id: dict[int, int], moved: set[int], changed: Membership, unchanged: Membership
+    person_ids: Sequence[Any], resolved_ids: dict[int, int], moved: set[int], changed: Membership, unchanged: Membership
 ) -> list[Membership]:
     outcomes = []
     for raw_id in person_ids:
-        person_id = people_by_id.get(int(raw_id)) if datatype_keys.is_id(raw_id) else None
+        person_id = resolved_ids.get(int(raw_id)) if datatype_keys.is_id(raw_id) else None
         if person_id is None:
             outcomes.append(Membership.UNKNOWN)
         else:

@@ -136,7 +136,7 @@ def _column_traces(table: str, conditions: Mapping[str, str], identifiers: Ident
     with connection.cursor() as cursor:
         cursor.execute(
             f'select {counts} from "{table}"',
-            {"ids": list(identifiers.person_ids), "texts": _as_written(identifiers.texts)},
+            {"ids": list(identifiers.person_ids), "texts": _escaped_forms(identifiers.texts)},
         )
         counts_by_column = cursor.fetchone()
     yield from (
@@ -144,14 +144,14 @@ def _column_traces(table: str, conditions: Mapping[str, str], identifiers: Ident
     )
 
 
-def _as_written(texts: Sequence[str]) -> list[str]:
+def _escaped_forms(texts: Sequence[str]) -> list[str]:
     """The texts, and their escaped forms in JSON."""
     escaped = {json.dumps(text, ensure_ascii=ascii)[1:-1].lower() for text in texts for ascii in (True, False)}
     return sorted(escaped | set(texts))
 
 
 def _file_traces(identifiers: Identity) -> Iterator[Trace]:
-    needles = [text.encode() for text in _as_written(identifiers.texts)]
+    needles = [text.encode() for text in _escaped_forms(identifiers.texts)]
     for kind in personal_data.files():
         for path in kind.paths():
             if needles and _contains_any(path, needles):
