@@ -151,15 +151,15 @@ def located(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] =
     return f"{', '.join(places)}: {problem.message}" if places else str(problem.message)
 
 
-def stored(problem: Problem, storable: Callable[[str], str]) -> dict[str, Any]:
-    """A problem as JSON; `storable` makes text valid for the database."""
+def stored(problem: Problem, clean: Callable[[str], str]) -> dict[str, Any]:
+    """A problem as JSON; `clean` makes text valid for the database."""
     return {
         "code": problem.code,
-        "message": storable(str(problem.message)),
-        "expected": storable(str(problem.expected)),
-        "path": [part if isinstance(part, int) else storable(part) for part in problem.path],
-        "got": storable(str(problem.got)),
-        "said": {part: messages.parts(getattr(problem, part), storable) for part in ("message", "expected")},
+        "message": clean(str(problem.message)),
+        "expected": clean(str(problem.expected)),
+        "path": [part if isinstance(part, int) else clean(part) for part in problem.path],
+        "got": clean(str(problem.got)),
+        "said": {part: messages.parts(getattr(problem, part), clean) for part in ("message", "expected")},
     }
 
 

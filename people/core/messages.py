@@ -41,18 +41,18 @@ def sentence(original: str) -> Sentence:
 sentence_lazy = lazy(sentence, Sentence)
 
 
-def parts(text: Any, storable: Any) -> dict[str, Any]:
-    """The input of `again`, as JSON; empty for text that is no `Sentence`. `storable` makes text valid for storage."""
+def parts(text: Any, clean: Any) -> dict[str, Any]:
+    """The input of `again`, as JSON; empty for text that is no `Sentence`. `clean` makes text valid for storage."""
     if not isinstance(text := str(text), Sentence):
         return {}
-    values = {name: _part(value, storable) for name, value in text.values.items()}
+    values = {name: _part(value, clean) for name, value in text.values.items()}
     return {"original": text.original, "values": values}
 
 
-def _part(value: Any, storable: Any) -> Any:
+def _part(value: Any, clean: Any) -> Any:
     if type(value) is int:
         return value
-    return parts(value, storable) or storable(str(value))[:MAX_PART]
+    return parts(value, clean) or clean(str(value))[:MAX_PART]
 
 
 def again(stored: dict[str, Any], otherwise: str) -> str:
@@ -65,9 +65,9 @@ def again(stored: dict[str, Any], otherwise: str) -> str:
     return text % values if values else text
 
 
-def packed(texts: Iterable[Any], storable: Callable[[str], str]) -> str:
+def packed(texts: Iterable[Any], clean: Callable[[str], str]) -> str:
     """Serialize `texts` to one text for a column, which `unpacked` reads; plain text if none is a `Sentence`."""
-    pairs = [(storable(str(text)), parts(text, storable)) for text in texts]
+    pairs = [(clean(str(text)), parts(text, clean)) for text in texts]
     if not any(sentence for _text, sentence in pairs):
         return " ".join(text for text, _sentence in pairs)
     return json.dumps([{"text": text, "said": sentence} for text, sentence in pairs])

@@ -108,12 +108,14 @@ def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | No
     apart = KINDS[kind].told_apart_by if kind in KINDS else ()
     equal = equal.filter(**{f"parameters__{name}": parameters[name] for name in apart})
     waiting = set(equal.values_list("user_id", flat=True))
-    switches = {switch.user_id: switch for switch in NoticeSwitch.objects.filter(kind=kind, user__in=users)}
+    switches = {
+        user_switch.user_id: user_switch for user_switch in NoticeSwitch.objects.filter(kind=kind, user__in=users)
+    }
     notices = []
     for user in users:
-        switch = switches.get(user.pk) or NoticeSwitch(user=user, kind=kind)
-        is_mailed = switch.by_email and bool(user.email) and bool(settings.EMAIL_IS_SET_UP)
-        if user.pk not in waiting and (switch.in_product or is_mailed):
+        user_switch = switches.get(user.pk) or NoticeSwitch(user=user, kind=kind)
+        is_mailed = user_switch.by_email and bool(user.email) and bool(settings.EMAIL_IS_SET_UP)
+        if user.pk not in waiting and (user_switch.in_product or is_mailed):
             notices.append(
                 Notice(
                     user=user,
@@ -121,7 +123,7 @@ def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | No
                     page=page,
                     page_id=page_id,
                     parameters=parameters,
-                    is_shown=switch.in_product,
+                    is_shown=user_switch.in_product,
                     to_be_mailed=is_mailed,
                 )
             )

@@ -133,9 +133,9 @@ def register(*owned_tables: PersonalData) -> None:
         _tables[table.table] = table
 
 
-def register_files(files: OwnedFiles) -> None:
+def register_files(owned_files: OwnedFiles) -> None:
     """Register a kind of files."""
-    _files.append(files)
+    _files.append(owned_files)
 
 
 def tables() -> Sequence[PersonalData]:

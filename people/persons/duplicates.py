@@ -79,11 +79,11 @@ def search() -> int:
     """
     now = timezone.now()
     with connection.cursor() as cursor:
-        cursor.execute("drop table if exists pg_temp.found")
-        cursor.execute("create temporary table found (kind text, ids int[], people int) on commit drop")
+        cursor.execute("drop table if exists pg_temp.candidates")
+        cursor.execute("create temporary table candidates (kind text, ids int[], people int) on commit drop")
         for kind, how in KINDS.items():
             cursor.execute(
-                f"""insert into found select %s, (array_agg(id order by id))[1:{SHOWN_IDS}], count(*) from (
+                f"""insert into candidates select %s, (array_agg(id order by id))[1:{SHOWN_IDS}], count(*) from (
                     select p.id, k.key from person p, lateral ({how.keys}) k
                     where p.state = 'live' and k.key is not null) alike
                 group by key having count(*) > 1 order by count(*) desc, min(id) limit {GROUPS_KEPT}""",
@@ -94,7 +94,7 @@ def search() -> int:
         cursor.execute("delete from duplicate_group")
         cursor.execute(
             f"""insert into duplicate_group (kind, person_ids, people, found_at)
-            select kind, ids, people, %s from found where not exists (
+            select kind, ids, people, %s from candidates where not exists (
                 select from unnest(ids) as i (id) join person p using (id) where p.state <> 'live')
                 and not ({_TOLD_APART.format(ids="ids", people="people")})""",
             [now],
