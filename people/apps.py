@@ -10,8 +10,8 @@ class PeopleConfig(AppConfig):
     def ready(self) -> None:
         from people.fields import catalog
         from people.files import cleanup as file_cleanup
-        from people.persons import export_kind as person_export_kind  # noqa: F401 (what files can hold)
-        from people.persons import import_target as person_import_target  # noqa: F401 (what files can hold)
+        from people.persons import export_kind as person_export_kind  # noqa: F401 (registers the kind)
+        from people.persons import import_target as person_import_target  # noqa: F401 (registers the target)
         from people.privacy import registration
 
         registration.register()

@@ -1,7 +1,7 @@
-"""What happened to people, told to the apps above: same transaction, whole batches.
+"""Events of people, published to the apps above: in the same transaction, in whole batches.
 
-`people` knows nobody above it. It announces; `activities` subscribes and records the standard activities,
-`smartlists` may subscribe to keep what it derives. A subscriber that raises undoes the change with it.
+`people` imports no app above it. It publishes; `activities` subscribes and records the standard activities,
+`smartlists` may subscribe to maintain derived data. A subscriber that raises rolls the change back with it.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from people.core.source import Source
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field of one person got another value (canonical JSON values; None is no value)."""
+    """A new value of one field of one person (canonical JSON values; None is no value)."""
 
     person_id: int
     field: str
@@ -29,7 +29,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Values that changed: every one leaves an entry of its own, whatever the channel."""
+    """Changed values. Each is recorded as an entry of its own, in every channel."""
 
     changes: Sequence[FieldChange]
 
@@ -67,12 +67,12 @@ _subscribers: list[Subscriber] = []
 
 
 def subscribe(subscriber: Subscriber) -> None:
-    """Call `subscriber`, in the announcing transaction, for every announcement from now on."""
+    """Call `subscriber`, in the publishing transaction, for every announcement from now on."""
     if subscriber not in _subscribers:
         _subscribers.append(subscriber)
 
 
 def announce(announcement: Announcement, source: Source) -> None:
-    """Tell every subscriber; call it inside the transaction that made the change."""
+    """Call every subscriber. Must run inside the transaction that made the change."""
     for subscriber in _subscribers:
         subscriber(announcement, source)

@@ -1,4 +1,4 @@
-"""Who is meant: people by id, e-mail or any unique field, whole batches at a time."""
+"""Look-ups of people by id, e-mail or any unique field, whole batches at a time."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -14,11 +14,11 @@ LOOKUP_FIELDS = ("email",)  # besides the id and the unique fields
 
 
 def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
-    """Map each of `ids` that names a live person to that person's id; a merged loser's to its winner's.
+    """Map each of `ids` that belongs to a live person to that id; a merged loser's id to the winner's.
 
-    Without `follow_merges` losers are unknown, as deleted and erased people always are.
+    Deleted and erased people are left out, and without `follow_merges` losers as well.
     """
-    found: dict[int, int] = {}
+    person_ids: dict[int, int] = {}
     merged: dict[int, int] = {}
     with prepared.cursor() as cursor:
         # one array, as text: a batch has thousands
@@ -27,40 +27,40 @@ def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
         rows = cursor.fetchall()
     for pk, state, winner in rows:
         if state == Person.State.LIVE:
-            found[pk] = pk
+            person_ids[pk] = pk
         elif state == Person.State.MERGED and follow_merges and winner:
             merged[pk] = winner
-    if merged:  # winners may have been merged, too
+    if merged:  # winners may have been merged themselves
         winners = by_id(set(merged.values()))
-        found.update({loser: winners[winner] for loser, winner in merged.items() if winner in winners})
-    return found
+        person_ids.update({loser: winners[winner] for loser, winner in merged.items() if winner in winners})
+    return person_ids
 
 
 def by_field(field: str, values: Iterable[str]) -> Mapping[str, list[int]]:
-    """Map each key of `values` (see `key_of`) to the ids of the live people who have it, ascending.
+    """Map each key of `values` (see `key_of`) to the ids of the live people with that key, ascending.
 
     `field` is "email" or the api_name of a unique person field.
     """
-    wanted = [key for key in {key_of(value) for value in values} if can_be_stored(key)]
-    found: dict[str, list[int]] = defaultdict(list)
+    keys = [key for key in {key_of(value) for value in values} if can_be_stored(key)]
+    ids_by_key: dict[str, list[int]] = defaultdict(list)
     if field == "email":
         rows = (
             Person.objects.live()
-            .extra(where=["lower(person.email) = any(%s)"], params=[wanted])
+            .extra(where=["lower(person.email) = any(%s)"], params=[keys])
             .order_by("pk")
             .values_list(Lower("email"), "pk")
         )
     else:
         rows = PersonKey.objects.filter(
-            field__api_name=field, value__in=wanted, person__state=Person.State.LIVE
+            field__api_name=field, value__in=keys, person__state=Person.State.LIVE
         ).values_list("value", "person_id")
     for value, pk in rows:
-        found[value].append(pk)
-    return found
+        ids_by_key[value].append(pk)
+    return ids_by_key
 
 
 def are_live(ids: Collection[int]) -> bool:
-    """Whether each of these different ids is that of a live person; quicker than `by_id` where it is so."""
+    """Return True if all of these distinct ids belong to live people; faster than `by_id` in that case."""
     with prepared.cursor() as cursor:
         array = f"{{{','.join(map(str, ids))}}}"
         cursor.execute(
@@ -72,31 +72,31 @@ def are_live(ids: Collection[int]) -> bool:
 def only_by_email(keys: Iterable[str]) -> dict[str, int]:
     """Map each of `keys` (see `key_of`) that is the e-mail of exactly one live person to that person's id.
 
-    For thousands of keys; those that are hardly an address may be left out.
+    Meant for thousands of keys. Keys that are unlikely to be an address may be left out.
     """
-    asked = list(keys)
-    whole = "".join(asked)
+    keys = list(keys)
+    whole = "".join(keys)
     if not (whole.isascii() and whole.isprintable()):
-        asked = [key for key in asked if key.isprintable() and can_be_stored(key)]
-    if not asked:
+        keys = [key for key in keys if key.isprintable() and can_be_stored(key)]
+    if not keys:
         return {}
     with connection.cursor() as cursor:
-        # texts, for arrays of thousands take longer to write and to read than to look up
+        # joined texts: arrays of thousands take longer to write and to read than the look-up itself
         cursor.execute(
             """select coalesce(string_agg(k.n::text, ' '), ''), coalesce(string_agg(p.id::text, ' '), '')
             from unnest(string_to_array(%s, %s)) with ordinality k (key, n)
             join person p on lower(p.email) = k.key where p.state = %s""",
-            ["\n".join(asked), "\n", Person.State.LIVE],
+            ["\n".join(keys), "\n", Person.State.LIVE],
         )
         places, ids = (list(map(int, text.split())) for text in cursor.fetchone())
-    found = {asked[place - 1]: pk for place, pk in zip(places, ids, strict=True)}
-    if len(found) < len(places):
-        twice = [place for place, count in Counter(places).items() if count > 1]
-        for place in twice:
-            del found[asked[place - 1]]
-    return found
+    person_ids = {keys[place - 1]: pk for place, pk in zip(places, ids, strict=True)}
+    if len(person_ids) < len(places):
+        shared = [place for place, count in Counter(places).items() if count > 1]
+        for place in shared:
+            del person_ids[keys[place - 1]]
+    return person_ids
 
 
 def lookup_fields() -> list[str]:
-    """The fields besides the id by which people can be looked up."""
+    """The fields, besides the id, that can be used to look people up."""
     return [*LOOKUP_FIELDS, *PersonField.objects.filter(is_unique=True).values_list("api_name", flat=True)]

@@ -1,4 +1,4 @@
-"""Named reads of people and what describes them."""
+"""Query sets of people and of their fields, lists, deletions and merges."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -19,36 +19,36 @@ from people.datatypes.keys import MAX_ID
 M = TypeVar("M", bound=models.Model)
 
 SEARCHED = ("email", "first_name", "last_name", "company")  # each has an index on its lower case
-FOUND_BY = ("email", "first_name", "middle_name", "last_name", "company")  # together they have an index of their words
-# people looked at first where words are searched for; how many of them have to be found for that to do; and how many
-# are named at most otherwise
+FOUND_BY = ("email", "first_name", "middle_name", "last_name", "company")  # one index of words covers all of them
+# NEAREST: people read first in a search for words. ENOUGH: matches among them that make a walk worthwhile.
+# NAMED: the most ids that a condition lists otherwise.
 NEAREST, ENOUGH, NAMED = 500, 10, 1_000
 
 
 def person_words(person: str = "", *, is_indexed: bool = True) -> Any:
-    """The words of a person's names, e-mail and company: as the index `person_words` has them, or cut from each row."""
+    """The words of a person's names, e-mail and company: as indexed by `person_words`, or computed from each row."""
     columns = (F(f"{person}{name}") for name in FOUND_BY)
-    found = Func(*columns, function="person_words", output_field=SearchVectorField())
-    return found if is_indexed else Coalesce(found, Value("", output_field=SearchVectorField()))
+    person_vector = Func(*columns, function="person_words", output_field=SearchVectorField())
+    return person_vector if is_indexed else Coalesce(person_vector, Value("", output_field=SearchVectorField()))
 
 
-def _quickly(rows: Any, text: str, person: str, nearest: Q, column: str) -> Any:
-    """Those of `rows` whose `person` is found by `text`, in the form in which a page of them is read quickly.
+def _filter_for_page(rows: Any, text: str, person: str, nearest: Q, column: str) -> Any:
+    """Filter `rows` to those whose `person` matches `text`, in the form that reads one page fastest.
 
-    Where a search finds many, a page is full after a walk past a few people; elsewhere the walk would cut the words of
-    everybody, so that all who are found are read off the index first. Which it is, the `nearest` people say:
-    PostgreSQL's own guess of how many have two words, or begin so, is worth little.
+    With many matches, a page is full after a walk past a few people. With few, the walk would compute the words of
+    all people, so all matches are read from the index first. The number of matches among the `nearest` people decides:
+    PostgreSQL's own estimate for two words, or for a prefix, is too inaccurate.
     """
     walked = words.with_words(rows, text, person_words(person, is_indexed=False))
     if len(walked.filter(nearest).order_by()[:ENOUGH].values_list(column)) == ENOUGH:
         return walked
-    found = words.with_words(rows, text, person_words(person)).order_by().values(column)
+    matches = words.with_words(rows, text, person_words(person)).order_by().values(column)
     try:
-        sql, parameters = found.query.sql_with_params()
+        sql, parameters = matches.query.sql_with_params()
     except EmptyResultSet:
         return walked
-    indexed = f"with found as materialized ({sql}) select * from found"
-    with connections[found.db].cursor() as cursor:
+    indexed = f"with matches as materialized ({sql}) select * from matches"
+    with connections[matches.db].cursor() as cursor:
         cursor.execute(f"{indexed} limit {NAMED + 1}", parameters)
         ids = [person_id for (person_id,) in cursor.fetchall()]
     return rows.filter(**{f"{column}__in": ids if len(ids) <= NAMED else RawSQL(indexed, parameters)})
@@ -56,22 +56,22 @@ def _quickly(rows: Any, text: str, person: str, nearest: Q, column: str) -> Any:
 
 class PersonQuerySet(models.QuerySet[M]):
     def live(self) -> Self:
-        """People who are on lists and pages: neither deleted, merged nor erased."""
+        """People shown on lists and pages: not deleted, merged or erased."""
         return self.filter(state="live")
 
     def beginning_with(self, text: str) -> Self:
-        """People of whom every word of `text` begins a word of the e-mail, a name or the company."""
+        """People for whom every word of `text` is a prefix of a word of the e-mail, a name or the company."""
         return words.with_words(self, text, person_words())
 
     def newest_beginning_with(self, text: str) -> Self:
-        """The same people as `beginning_with`, for a page that begins with the newest."""
+        """The same people as `beginning_with`, for a page sorted by the newest first."""
         if not text.strip():
             return self
         newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
-        return _quickly(self, text, "", Q(pk__gt=newest - NEAREST), "pk")
+        return _filter_for_page(self, text, "", Q(pk__gt=newest - NEAREST), "pk")
 
     def with_email(self, emails: Iterable[str]) -> Self:
-        """People whose e-mail is one of `emails`, compared without case."""
+        """People whose e-mail is one of `emails`, ignoring case."""
         return self.alias(email_lower=Lower("email")).filter(email_lower__in=[email.lower() for email in emails])
 
 
@@ -85,7 +85,7 @@ class PersonFieldQuerySet(models.QuerySet[M]):
 
 class StaticListQuerySet(models.QuerySet[M]):
     def shown(self) -> Self:
-        """Lists that are not put away."""
+        """Lists that are not archived."""
         return self.filter(is_archived=False)
 
     def of_person(self, person_id: int) -> Self:
@@ -94,32 +94,32 @@ class StaticListQuerySet(models.QuerySet[M]):
 
 class StaticListMemberQuerySet(models.QuerySet[M]):
     def of_list(self, static_list_id: int) -> Self:
-        """Who is on the list, by person id: never somebody deleted, merged or erased."""
+        """Members of the list, sorted by person id; never deleted, merged or erased people."""
         return self.filter(static_list_id=static_list_id).order_by("person_id")
 
     def beginning_with(self, text: str) -> Self:
-        """Members whom `PersonQuerySet.beginning_with` would find, for a page of one list by person id."""
+        """Members that `PersonQuerySet.beginning_with` matches, for a page of one list sorted by person id."""
         if not text.strip():
             return self
         ids_in_order = self.order_by("person_id").values_list("person_id", flat=True)
         last = next(iter(ids_in_order[NEAREST : NEAREST + 1]), MAX_ID)
-        # said of the person, too: the planner does not conclude it from what joins the two
-        return _quickly(self, text, "person__", Q(person_id__lt=last, person__id__lt=last), "person_id")
+        # repeated for the person: the planner does not derive it from the join
+        return _filter_for_page(self, text, "person__", Q(person_id__lt=last, person__id__lt=last), "person_id")
 
 
 class PersonDeletionQuerySet(models.QuerySet[M]):
     def restorable(self) -> Self:
-        """Deletions that can still be taken back, the latest first."""
+        """Deletions that can still be undone, the latest first."""
         since = timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
         return self.filter(deleted_at__gt=since).order_by("-deleted_at", "-person_id")
 
 
 class PersonMergeQuerySet(models.QuerySet[M]):
     def of_people(self, person_ids: Iterable[int]) -> Self:
-        """Merges, undone ones included, in which one of the people took part."""
+        """Merges, undone ones included, with one of the people as winner or loser."""
         ids = list(person_ids)
         return self.filter(Q(winner__in=ids) | Q(loser_ids__overlap=ids))
 
     def standing(self) -> Self:
-        """Merges that were not undone, the latest first."""
+        """Merges that are not undone, the latest first."""
         return self.filter(undone_at__isnull=True).order_by("-merged_at", "-pk")

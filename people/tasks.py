@@ -1,4 +1,4 @@
-"""Background jobs: they take ids, may run twice, and go on where a killed worker stopped."""
+"""Background jobs. They take ids, may run twice, and continue where a killed worker stopped."""
 
 from procrastinate.contrib.django import app
 
@@ -37,8 +37,8 @@ def run_export(export_id: int) -> None:
     pass_context=False,
 )
 def go_on(timestamp: int) -> None:
-    """Take up the jobs of every kind that a killed worker left."""
-    for pk in import_undo.interrupted():  # taking back is no state of an import, but a wish: the reclaim sees states
+    """Resume the jobs of every kind that a killed worker left unfinished."""
+    for pk in import_undo.interrupted():  # the reclaim reads states, and an undo is a wish instead
         jobs.defer_once("people.take_back_import", f"people.take_back_import {pk}", import_id=pk)
     job_model.reclaim()
 
@@ -58,7 +58,7 @@ def add_up_lists(timestamp: int) -> None:
 
 @app.task(name="people.clear_field", queue="people", pass_context=False)
 def clear_field(api_name: str) -> None:
-    """Take away the values of a person field that was deleted."""
+    """Clear the values of a deleted person field."""
     field_editing.clear(api_name)
 
 
@@ -89,6 +89,6 @@ def mail_notices(timestamp: int) -> None:
 @app.periodic(cron="29 3 * * *")
 @app.task(name="people.forget_expired", queue="people", pass_context=False)
 def forget_expired(timestamp: int) -> None:
-    """What could be taken back and cannot any more."""
+    """Drop the data of deletions and merges that can no longer be undone."""
     person_merge.forget_expired()
     deletion.forget_expired()

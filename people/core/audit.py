@@ -1,7 +1,7 @@
-"""Who changed what: entries in Django's admin log, one a call or job, never with personal values.
+"""Audit entries in Django's admin log: one a call or job, never with personal values.
 
 The log is append-only (a trigger refuses updates and deletes). An entry holds an action's name and its
-parameters; `sentence` says it in the reader's language.
+parameters; `sentence` renders it in the reader's language.
 """
 
 import json
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 SYSTEM_USERNAME = "system"
 
 _FLAGS = {ADDITION: "created", CHANGE: "changed", DELETION: "deleted"}
-# upper apps add the sentences of their own verbs with `describe`
+# upper apps register the sentences of their own verbs with `describe`
 _SENTENCES: dict[str, tuple[int, str | Promise]] = {
     "created": (ADDITION, _("Created")),
     "changed": (CHANGE, _("Changed: %(what)s")),
@@ -34,9 +34,9 @@ def describe(sentences: Mapping[str, tuple[int, str | Promise]]) -> None:
 
 
 def note(by: Any, subject: Model, action: str, **parameters: Any) -> None:
-    """Leave an entry that `by` (a user; None: the system itself) did `action` to `subject`.
+    """Record that `by` (a user; None: the system itself) did `action` to `subject`.
 
-    `parameters` fill the sentence's places; they must hold no personal value.
+    `parameters` fill the sentence's placeholders and must hold no personal value.
     """
     flag, _sentence = _SENTENCES[action]
     name = f"{subject._meta.verbose_name} {subject.pk}" if subject._meta.model_name == "person" else str(subject)
@@ -51,7 +51,7 @@ def note(by: Any, subject: Model, action: str, **parameters: Any) -> None:
 
 
 def sentence(entry: LogEntry) -> str:
-    """What an entry says, in the active language; Django's own entries as Django says them."""
+    """The sentence of an entry in the active language; for Django's own entries, Django's text."""
     try:
         message = json.loads(entry.change_message)
     except ValueError:
@@ -62,7 +62,7 @@ def sentence(entry: LogEntry) -> str:
 
 
 def details(entry: LogEntry) -> dict[str, Any]:
-    """What an entry of ours holds: its action and parameters; of Django's own only the action, as Django calls it."""
+    """The action and parameters of an entry; for Django's own entries the action alone."""
     try:
         message = json.loads(entry.change_message)
     except ValueError:
@@ -71,8 +71,8 @@ def details(entry: LogEntry) -> dict[str, Any]:
 
 
 def actions() -> dict[str, str]:
-    """Every action that entries of ours can have, as a reader calls it: its sentence, places left open."""
-    return {name: str(said) % defaultdict(lambda: "…") for name, (_flag, said) in _SENTENCES.items()}
+    """Every registered action by name, with its sentence; placeholders are shown as an ellipsis."""
+    return {name: str(text) % defaultdict(lambda: "…") for name, (_flag, text) in _SENTENCES.items()}
 
 
 def action_sql() -> Func:
@@ -81,7 +81,7 @@ def action_sql() -> Func:
 
 
 def system_user_id() -> int:
-    """The id of the user as whom the product itself and operators' commands sign; it cannot log in."""
+    """The id of the user that represents the product itself and operators' commands; it cannot log in."""
     user, _created = get_user_model().objects.get_or_create(
         username=SYSTEM_USERNAME, defaults={"is_active": False, "password": "!"}
     )

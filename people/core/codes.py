@@ -1,7 +1,7 @@
-"""The codes of everything that can be wrong: stable names for programs, the same in every channel.
+"""Error codes: stable names for programs, the same in every channel.
 
-Surfaces keep what each means (`config/api/problem_codes.py`), its HTTP status (`config/api/errors.py`) and its code
-in the Marketo API (`config/marketo/wire/`); a test fails for a code without one of them.
+Surfaces define the meaning of each (`config/api/problem_codes.py`), its HTTP status (`config/api/errors.py`) and its
+code in the Marketo API (`config/marketo/wire/`); a test fails for a code without one of them.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Counters in memory, whose sums one thread of the process writes to the database every few seconds."""
+"""Counters in memory; one thread of the process writes their sums to the database every few seconds."""
 
 import atexit
 import os
@@ -14,10 +14,10 @@ K = TypeVar("K", bound=tuple[Any, ...])
 
 
 class Buffer(Generic[K]):
-    """Numbers that one process has added up by key and nobody has written yet; any thread may count.
+    """Sums by key that one process has not written yet; any thread may add to them.
 
-    `write` adds rows of a key and its number to the database. What a killed process had not written is lost, and
-    nothing else. A forked one begins with nothing.
+    `write` adds rows of a key and its number to the database. Only the unwritten sums of a killed process are lost.
+    A forked process starts empty.
     """
 
     def __init__(self, write: Callable[[Sequence[tuple[Any, ...]]], None]) -> None:
@@ -26,7 +26,7 @@ class Buffer(Generic[K]):
         _buffers.append(self)
 
     def clear(self) -> None:
-        """Forget what was counted and is not written."""
+        """Drop the unwritten sums."""
         self._counts: Counter[K] = Counter()
         self._lock = threading.Lock()
 
@@ -38,7 +38,7 @@ class Buffer(Generic[K]):
         _start_flusher()
 
     def flush(self) -> None:
-        """Write what was counted, in one transaction; what cannot be written now is kept for the next time."""
+        """Write the sums in one transaction; after a database error they are kept for the next flush."""
         with self._lock:
             counted = dict(self._counts)
             self._counts.clear()
@@ -46,7 +46,7 @@ class Buffer(Generic[K]):
             return
         try:
             with transaction.atomic():
-                # one order for everybody: two processes never wait for each other crosswise
+                # one order in all processes: two of them never deadlock
                 self._write([(*key, number) for key, number in sorted(counted.items())])
         except Error:
             self._add(counted)
@@ -58,7 +58,7 @@ class Buffer(Generic[K]):
 
 
 class Flusher(threading.Thread):
-    """Writes what the process counts, until it is told to end. The connection it needs is closed each time."""
+    """Thread that writes the sums of the process until `ended` is set. Its connection is closed after each flush."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(name="counters", daemon=True)
@@ -80,19 +80,19 @@ _starting = threading.Lock()
 
 
 def flush() -> None:
-    """Write everything that this process has counted."""
+    """Write all sums of this process."""
     for buffer in _buffers:
         buffer.flush()
 
 
 def clear() -> None:
-    """Forget everything that this process has counted and not written."""
+    """Drop all unwritten sums of this process."""
     for buffer in _buffers:
         buffer.clear()
 
 
 def end() -> None:
-    """End the thread that writes, where there is one, and write the rest; counting again starts another."""
+    """Stop the flusher thread, if any, and write the rest; the next count starts another thread."""
     global _flusher
     flusher, _flusher = _flusher, None
     if flusher is not None:
@@ -113,11 +113,11 @@ def _start_flusher() -> None:
             atexit.register(end)
 
 
-def _begin_anew() -> None:
-    """A forked process has no thread, and what its parent counted is its parent's."""
+def _reset_after_fork() -> None:
+    """Reset after a fork: the child has no flusher thread, and the unwritten sums belong to the parent."""
     global _flusher, _starting
     _flusher, _starting = None, threading.Lock()
     clear()
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_reset_after_fork)

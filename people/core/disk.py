@@ -1,4 +1,4 @@
-"""Room on disks: what files of ours leave free, so that a large upload never keeps anybody from recording."""
+"""Disk space: a reserve that our files leave free, so that a large upload never stops recording."""
 
 import shutil
 import tempfile
@@ -14,21 +14,19 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 
-LOOK_EVERY = 16 * 1024**2  # bytes after which it is looked whether there is still room
+LOOK_EVERY = 16 * 1024**2  # bytes written between two checks of the free space
 MEGABYTE = 1024**2
 
 
 def free_bytes(folder: Path) -> int:
-    """Free where `folder` lies, or will."""
+    """Free bytes on the disk of `folder`, which need not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def require_room(folder: Path, coming: int = 0) -> None:
-    """Raise `RejectedError` (`no_space`) unless the disk of `folder` keeps its reserve when `coming`
-    bytes more are there.
-    """
+    """Raise `RejectedError` (`no_space`) unless the disk of `folder` keeps its reserve after `coming` more bytes."""
     free = free_bytes(folder)
     if free - coming < settings.DISK_RESERVE_BYTES:
         message = _(
@@ -38,12 +36,12 @@ def require_room(folder: Path, coming: int = 0) -> None:
 
 
 def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
-    """The chunks of a file that is being kept in `folder`, as long as it and the files there are not too large.
+    """Yield the chunks of a file being stored in `folder`, within the size limits of a file and of the folder.
 
     Raises `RejectedError` (`file_too_large`, `no_space`).
     """
-    kept = sum(path.stat().st_size for path in folder.iterdir())
-    size, looked_at = 0, 0
+    stored = sum(path.stat().st_size for path in folder.iterdir())
+    size, checked_at = 0, 0
     require_room(folder)
     for chunk in chunks:
         size += len(chunk)
@@ -52,28 +50,28 @@ def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
             raise RejectedError(
                 Problem(Code.FILE_TOO_LARGE, message % {"limit": settings.UPLOAD_MAX_BYTES // MEGABYTE})
             )
-        if kept + size > settings.UPLOADS_MAX_BYTES:
+        if stored + size > settings.UPLOADS_MAX_BYTES:
             message = _(
                 "The files that were uploaded take %(limit)s MB in %(folder)s, which is all they may. Old ones are "
                 "removed every night; the administrator may raise UPLOADS_MAX_MB."
             )
             values = {"limit": settings.UPLOADS_MAX_BYTES // MEGABYTE, "folder": str(folder)}
             raise RejectedError(Problem(Code.NO_SPACE, message % values))
-        if size - looked_at >= LOOK_EVERY:
-            looked_at = size
+        if size - checked_at >= LOOK_EVERY:
+            checked_at = size
             require_room(folder)
         yield chunk
 
 
 class Writable(Protocol):
-    """All that writing a file asks of it."""
+    """The interface of a file for writing."""
 
     def write(self, data: bytes, /) -> int:
-        """Write `data`; return how many bytes were written."""
+        """Write `data`; return the number of bytes written."""
 
 
 class Guarded:
-    """A file being written in `folder`; `write` raises `RejectedError` (`no_space`) at the reserve."""
+    """A file being written in `folder`. `write` raises `RejectedError` (`no_space`) at the reserve."""
 
     def __init__(self, file: Writable, folder: Path) -> None:
         self.file, self.folder = file, folder
@@ -88,7 +86,7 @@ class Guarded:
 
 
 class BoundedUpload(FileUploadHandler):
-    """The first upload handler: a form's file is read no further than an upload may be, and than its disk has room."""
+    """First upload handler: stops reading a form's file at the upload limit, or when the disk reaches its reserve."""
 
     size = looked_at = 0
 

@@ -12,17 +12,17 @@ from people.core.messages import sentence as _
 Path = tuple[str | int, ...]
 
 MAX_SHOWN = 80
-MAX_PROBLEMS = 20  # of one row; what comes after is counted
+MAX_PROBLEMS = 20  # of one row; further ones are only counted
 NO_LABELS: Mapping[str, Any] = MappingProxyType({})
 STRUCTURE = frozenset({"attributes", "input", "fields"})  # steps of a path that name no field
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault: a stable code for programs, a whole sentence for people, and where it is.
+    """One error: a stable code for programs, a whole sentence for people, and its place.
 
-    `code` is one of `Code`, or what a framework calls a fault of its own. `path` leads from the outside in
-    (`(3, "attributes", "amount")`); `expected` and `got` are short and already fit to be shown.
+    `code` is one of `Code`, or a framework's own code. `path` leads from the outside in
+    (`(3, "attributes", "amount")`). `expected` and `got` are short and ready to be shown.
     """
 
     code: str
@@ -30,7 +30,7 @@ class Problem:
     path: Path = ()
     expected: str = ""
     got: str = ""
-    data_type: str = ""  # of the field whose value does not fit
+    data_type: str = ""  # of the field with the invalid value
 
     def __post_init__(self) -> None:
         # plain text: the database's driver takes no list that mixes it with members of an enumeration
@@ -41,13 +41,13 @@ class Problem:
 
 
 class Problems(list[Problem]):
-    """The problems of one row: the first MAX_PROBLEMS, and how many `more` there were."""
+    """The problems of one row: the first MAX_PROBLEMS, and the number of `more`."""
 
     more = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether a further problem is merely counted; to be asked where a problem takes long to describe."""
+        """True if a further problem is only counted. Check it before building a problem that takes long to describe."""
         return len(self) >= MAX_PROBLEMS
 
     def append(self, problem: Problem) -> None:
@@ -62,14 +62,14 @@ class Problems(list[Problem]):
             self.append(problem)
 
     def told(self) -> tuple[Problem, ...]:
-        """All that are kept and shown; the last says how many were left out."""
+        """The problems to show; the last one states how many were left out."""
         if not self.more:
             return tuple(self)
         return (*self, Problem(Code.MORE_PROBLEMS, _("and %(count)s more") % {"count": self.more}))
 
 
 class RejectedError(Exception):
-    """A verb did nothing, because of these problems."""
+    """A verb changed nothing because of these problems."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__(*problems)
@@ -84,14 +84,14 @@ class RejectedError(Exception):
 
 
 class NotAllowedError(RejectedError):
-    """The user lacks the right that the verb needs; nothing was done."""
+    """The user lacks the right that the verb needs; nothing was changed."""
 
 
 class ConflictError(RejectedError):
-    """Somebody else changed the thing in the meantime; nothing was overwritten."""
+    """The object was changed by another user in the meantime; nothing was overwritten."""
 
 
-# --- Of requests as such: surfaces raise them, not the verbs behind them
+# --- Errors of requests as such: raised by surfaces, not by verbs
 
 
 class BadQueryError(RejectedError):
@@ -99,38 +99,38 @@ class BadQueryError(RejectedError):
 
 
 class UnauthorizedError(RejectedError):
-    """Nobody known is asking."""
+    """The caller is not authenticated."""
 
 
 class NotFoundError(RejectedError):
-    """There is nothing at this address."""
+    """Nothing exists at this address."""
 
 
 class GoneError(RejectedError):
-    """There was something once."""
+    """The object existed earlier and is deleted."""
 
 
 class PreconditionFailedError(ConflictError):
-    """If-Match names another state than the present one."""
+    """If-Match does not match the current state."""
 
 
 class TooLargeError(RejectedError):
-    """The body has more than is taken in one call."""
+    """The body is larger than one call accepts."""
 
 
 class UnprocessableError(RejectedError):
-    """The body is understood and does not fit, whatever the problems' codes say elsewhere."""
+    """The body is well-formed but invalid, regardless of the status of the problems' codes elsewhere."""
 
 
 def sentences(problems: Iterable[Problem]) -> str:
-    """The messages one after the other, told apart by a semicolon where a message is no whole sentence."""
+    """Join the messages, with a semicolon after a message that is no whole sentence."""
     messages = [str(problem.message) for problem in problems]
     ends = [" " if message.endswith((".", "!", "?", ":")) else "; " for message in messages[:-1]]
     return "".join(message + end for message, end in zip(messages, [*ends, ""], strict=True)) if messages else ""
 
 
 def bad_value(code: str, expected: Any, value: Any, *path: str | int, data_type: str = "") -> Problem:
-    """A value that does not fit: "expected a number, got 'twelve'"."""
+    """The problem of an invalid value: "expected a number, got 'twelve'"."""
     got = show(value)
     message = _("expected %(expected)s, got '%(got)s'") % {"expected": expected, "got": got}
     return Problem(code, message, path, str(expected), got, data_type)
@@ -139,7 +139,7 @@ def bad_value(code: str, expected: Any, value: Any, *path: str | int, data_type:
 def located(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] = NO_LABELS) -> str:
     """The whole sentence with its place: "row 3, field amount: expected a number, got 'twelve'".
 
-    The first number of the path counts rows from 0; people count from `first_row`. Who reads it knows fields by
+    The first number of the path counts rows from 0; the sentence counts from `first_row`. Fields are named by
     `labels`, those without one by their API names.
     """
     places = []
@@ -151,28 +151,30 @@ def located(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] =
     return f"{', '.join(places)}: {problem.message}" if places else str(problem.message)
 
 
-def stored(problem: Problem, storable: Callable[[str], str]) -> dict[str, Any]:
-    """A problem as JSON; `storable` makes text fit for the database."""
+def stored(problem: Problem, clean: Callable[[str], str]) -> dict[str, Any]:
+    """A problem as JSON; `clean` makes text valid for the database."""
     return {
         "code": problem.code,
-        "message": storable(str(problem.message)),
-        "expected": storable(str(problem.expected)),
-        "path": [part if isinstance(part, int) else storable(part) for part in problem.path],
-        "got": storable(str(problem.got)),
-        "said": {part: messages.parts(getattr(problem, part), storable) for part in ("message", "expected")},
+        "message": clean(str(problem.message)),
+        "expected": clean(str(problem.expected)),
+        "path": [part if isinstance(part, int) else clean(part) for part in problem.path],
+        "got": clean(str(problem.got)),
+        "said": {part: messages.parts(getattr(problem, part), clean) for part in ("message", "expected")},
     }
 
 
-def restored(kept: dict[str, Any]) -> Problem:
-    """What `stored` kept, said in the language of now."""
-    said = kept.get("said", {})
-    message, expected = (messages.again(said.get(part, {}), kept.get(part, "")) for part in ("message", "expected"))
-    return Problem(kept["code"], message, tuple(kept.get("path", ())), expected, kept.get("got", ""))
+def restored(document: dict[str, Any]) -> Problem:
+    """The problem that `stored` serialized, in the active language."""
+    parts = document.get("said", {})
+    message, expected = (
+        messages.again(parts.get(name, {}), document.get(name, "")) for name in ("message", "expected")
+    )
+    return Problem(document["code"], message, tuple(document.get("path", ())), expected, document.get("got", ""))
 
 
-def told(kept: dict[str, Any]) -> dict[str, str]:
-    """What `stored` kept, as a program is told it in the language of its request."""
-    problem = restored(kept)
+def told(document: dict[str, Any]) -> dict[str, str]:
+    """The problem that `stored` serialized, as an API returns it in the language of the request."""
+    problem = restored(document)
     return {
         "code": problem.code,
         "message": problem.message,
@@ -183,39 +185,39 @@ def told(kept: dict[str, Any]) -> dict[str, str]:
 
 
 def fault(problem: Problem, in_query: bool = False) -> dict[str, str]:
-    """One fault: `path` is a JSON pointer into the body, `parameter` the name of a query parameter."""
-    shown = {"code": problem.code, "message": str(problem.message)}
+    """One problem as JSON: `path` is a JSON pointer into the body, `parameter` the name of a query parameter."""
+    document = {"code": problem.code, "message": str(problem.message)}
     if in_query and problem.path:
-        shown["parameter"] = str(problem.path[0])
+        document["parameter"] = str(problem.path[0])
     elif problem.path:
-        shown["path"] = pointer(problem.path)
+        document["path"] = pointer(problem.path)
     if problem.expected:
-        shown["expected"] = str(problem.expected)
+        document["expected"] = str(problem.expected)
     if problem.got:
-        shown["got"] = problem.got
-    return shown
+        document["got"] = problem.got
+    return document
 
 
 def pointer(path: Path) -> str:
-    """RFC 6901: /2/attributes/amount."""
+    """A path as a JSON pointer (RFC 6901): /2/attributes/amount."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def refuse_if(problems: Iterable[Problem]) -> None:
     """Raise `RejectedError` with all of `problems`, if there are any."""
-    found = tuple(problems)
-    if found:
-        raise RejectedError(*found)
+    errors = tuple(problems)
+    if errors:
+        raise RejectedError(*errors)
 
 
 def refuse_if_changed(expected: int | None, current: int, message: str) -> None:
-    """Raise `ConflictError` unless the thing is at the revision that the editor saw; None asks for nothing."""
+    """Raise `ConflictError` unless the object is at the revision that the editor saw; None skips the check."""
     if expected is not None and expected != current:
         raise ConflictError(Problem(Code.CHANGED_MEANWHILE, message, ("revision",), str(current), str(expected)))
 
 
 def show(value: Any, limit: int = MAX_SHOWN) -> str:
-    """`value` as a sentence may quote it: one line, short, without characters that cannot be stored."""
+    """`value` as quoted in a sentence: one line, short, without characters that cannot be stored."""
     text = value if isinstance(value, str) else _describe(value)
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = "".join(

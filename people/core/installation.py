@@ -1,4 +1,4 @@
-"""What holds for the whole installation, read often and changed rarely."""
+"""Settings of the whole installation, read often and changed rarely."""
 
 from datetime import datetime
 from functools import lru_cache
@@ -16,17 +16,17 @@ def current() -> Installation:
 
 
 def is_set_up() -> bool:
-    """Whether somebody, or the environment at the first start, said what holds here."""
+    """Return True once a user, or the environment at the first start, has saved the settings."""
     return not current()._state.adding
 
 
 def forget() -> None:
-    """Make the next `current()` read the row again: for the writer and for tests."""
+    """Clear the cache, so that the next `current()` reads the row again; for the writer and for tests."""
     _at.cache_clear()
 
 
 def zone() -> ZoneInfo:
-    """The zone whose days rules speak of."""
+    """The time zone of days in rules."""
     return ZoneInfo(current().time_zone)
 
 

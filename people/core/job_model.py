@@ -1,8 +1,8 @@
-"""The life of a background job that keeps its state in a row: asked for, claimed, at work, ended, or left behind.
+"""Life cycle of a background job with its state in a row: requested, claimed, running, ended, or abandoned.
 
-Each model that inherits `Job` is one kind of job; its `LifeCycle` says what its states mean and how a worker holds it.
-A claim writes `progressed_at`, and so does every beat; what a worker changes it changes only while its own value is
-still there. A worker whose job was cancelled, asked for anew or reclaimed can therefore change nothing more.
+Each model that inherits `Job` is one kind of job; its `LifeCycle` defines its states and how a worker holds it.
+A claim writes `progressed_at`, and so does every beat. A worker changes the row only while its own value is
+still there, so a worker whose job was cancelled, requested again or reclaimed can change nothing more.
 """
 
 from abc import ABC, abstractmethod
@@ -23,18 +23,18 @@ from people.core.db import locks
 from people.core.errors import RejectedError
 
 MAX_PROBLEM = 2_000
-OVERDUE = timedelta(minutes=5)  # until a job that no worker has claimed is queued again: its first one may be lost
+OVERDUE = timedelta(minutes=5)  # age at which an unclaimed job is queued again: its first queue entry may be lost
 EVERY = Q()
 J = TypeVar("J", bound="Job")
 
 
 class JobLostError(Exception):
-    """The job is not this worker's any more: it was stopped, asked for anew, or reclaimed."""
+    """This worker has lost the job: it was stopped, requested again, or reclaimed."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The states after a running one: when all is done, and when it cannot be (None: it is tried until it can)."""
+    """The states after a running one: on success, and on failure (None: retried until it succeeds)."""
 
     done: str
     failed: str | None = None
@@ -42,17 +42,17 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class LifeCycle:
-    """What the states of one kind of job mean."""
+    """The meaning of the states of one kind of job."""
 
     claim: "Claim"
     running: Mapping[str, End]
-    waiting: Mapping[str, str] = field(default_factory=dict)  # a state before the claim: the running one after it
-    cancelled: Mapping[str, str] = field(default_factory=dict)  # a state that can be cancelled: the one after that
-    task: str = ""  # that works on one job, and what it calls the id; no task: a process of its own looks for jobs
-    argument: str = ""
-    reclaimed: Q = EVERY  # the jobs that a worker can take up; others wait for whoever began them
-    given_up: str | Promise = ""  # why a job fails that its worker left; without it the job is queued again
-    progress: tuple[str, str] | None = None  # the columns of how much is done, and of how much there is
+    waiting: Mapping[str, str] = field(default_factory=dict)  # state before the claim: running state after it
+    cancelled: Mapping[str, str] = field(default_factory=dict)  # state that can be cancelled: state after that
+    task: str = ""  # the task for one job; empty where a separate process polls for jobs
+    argument: str = ""  # the task's argument for the id
+    reclaimed: Q = EVERY  # the jobs that any worker can resume; others wait for the process that started them
+    given_up: str | Promise = ""  # the problem of an abandoned job, which fails; if empty, the job is queued again
+    progress: tuple[str, str] | None = None  # the columns of the amount done and of the total
 
     @property
     def unended(self) -> Q:
@@ -63,8 +63,8 @@ class Job(models.Model):
     """One job of one kind; the kind gives `state` its choices."""
 
     state = models.CharField(max_length=12)
-    problem = models.TextField(blank=True)  # why it failed
-    # the last sign of life of the worker, and by its exact value that worker's claim
+    problem = models.TextField(blank=True)  # the reason of a failure
+    # the last heartbeat of the worker; its exact value identifies that worker's claim
     progressed_at = models.DateTimeField(null=True)
 
     life: ClassVar[LifeCycle]
@@ -74,8 +74,8 @@ class Job(models.Model):
 
     @classmethod
     def claimed(cls, pk: int) -> AbstractContextManager[Self | None]:
-        """The job, held by this worker; None when it is not to be done, or another worker is at it."""
-        return cls.life.claim.taken(cls, pk)
+        """Claim the job; yields None if it is not runnable or another worker holds it."""
+        return cls.life.claim.acquire(cls, pk)
 
     @property
     def is_running(self) -> bool:
@@ -83,7 +83,7 @@ class Job(models.Model):
 
     @property
     def percent(self) -> int:
-        """How much is done, from 0 to 100."""
+        """The progress, from 0 to 100."""
         if any(self.state == end.done for end in self.life.running.values()):
             return 100
         if self.life.progress is None:
@@ -92,45 +92,45 @@ class Job(models.Model):
         return min(99, done * 100 // total) if total else 0
 
     def mine(self) -> "models.QuerySet[Self]":
-        """The row of this job while it is as this worker left it; nothing once it is not the worker's any more."""
+        """The row of this job while this worker's claim is valid; empty once the worker has lost it."""
         is_mine = Q(pk=self.pk, state=self.state)
         if _has(type(self), "progressed_at"):
             is_mine &= Q(progressed_at=self.progressed_at)
         return _rows(type(self)).filter(is_mine)
 
     def beat(self, only: Q = EVERY, **changes: Any) -> None:
-        """Give a sign of life and keep what was done; the last statement of the transaction that did it.
+        """Write a heartbeat and the progress; must be the last statement of the transaction that did the work.
 
-        Raises `JobLostError`, also where the row does not satisfy `only`.
+        Raises `JobLostError`, also if the row does not satisfy `only`.
         """
         now = timezone.now()
-        sign = {"progressed_at": now} if _has(type(self), "progressed_at") else {}
-        if not self.mine().filter(only).update(**{"state": self.state} | sign | changes):
+        heartbeat = {"progressed_at": now} if _has(type(self), "progressed_at") else {}
+        if not self.mine().filter(only).update(**{"state": self.state} | heartbeat | changes):
             raise JobLostError(f"{type(self).__name__} {self.pk}")
         self.progressed_at = now
 
     def finish(self, **changes: Any) -> bool:
-        """All is done; whether the job was still this worker's."""
+        """Mark the job as done; return False if this worker had lost it."""
         return self.leave(self.life.running[self.state].done, **changes)
 
     def fail(self, problem: str, **changes: Any) -> bool:
-        """It cannot be done; whether the job was still this worker's. `problem` as the kind keeps its problems."""
+        """Mark the job as failed; return False if this worker had lost it. `problem` is in the kind's own format."""
         failed = self.life.running[self.state].failed
         assert failed is not None, f"{type(self).__name__} never fails"
         return self.leave(failed, problem=problem, **changes)
 
     def leave(self, state: str, **changes: Any) -> bool:
-        """End this worker's part, in `state`; whether the job was still the worker's."""
-        changes = {"state": state} | dict(self.life.claim.released(self)) | _ended(type(self)) | changes
+        """Release the claim and set `state`; return False if this worker had lost the job."""
+        changes = {"state": state} | dict(self.life.claim.release_values(self)) | _end_values(type(self)) | changes
         return self._changed(self.mine().update(**changes), changes)
 
     def cancel(self, **changes: Any) -> bool:
-        """Have no worker begin or go on, whoever holds the job; whether there was something to cancel."""
+        """Stop the job, whichever worker holds it; return False if there was nothing to cancel."""
         for after in dict.fromkeys(self.life.cancelled.values()):
             states = [state for state, following in self.life.cancelled.items() if following == after]
-            written = {"state": after} | _ended(type(self)) | changes
+            values = {"state": after} | _end_values(type(self)) | changes
             rows = _rows(type(self)).filter(pk=self.pk, state__in=states)
-            if self._changed(rows.update(**written), written):
+            if self._changed(rows.update(**values), values):
                 return True
         return False
 
@@ -144,33 +144,33 @@ class Job(models.Model):
 
 
 class Claim(ABC):
-    """How a worker holds a job, and how it is seen that none does."""
+    """The way a worker holds a job, and the detection of abandoned jobs."""
 
     @abstractmethod
-    def taken(self, model: type[J], pk: int) -> AbstractContextManager[J | None]:
-        """The job, claimed by this worker; or None."""
+    def acquire(self, model: type[J], pk: int) -> AbstractContextManager[J | None]:
+        """Claim the job for this worker; yields None if that fails."""
 
     @abstractmethod
-    def left(self, model: type[J], now: datetime) -> Iterable[J]:
-        """The jobs that should be worked on while no worker is at them."""
+    def abandoned(self, model: type[J], now: datetime) -> Iterable[J]:
+        """The jobs that should run but that no worker holds."""
 
     def is_waiting(self, job: Job) -> bool:
-        """Whether no worker has claimed the job yet."""
+        """Return True if no worker has claimed the job yet."""
         return not job.is_running
 
-    def released(self, job: Job) -> Mapping[str, Any]:
-        """What the end of the work writes, besides the state."""
+    def release_values(self, job: Job) -> Mapping[str, Any]:
+        """The values written at the end of the work, besides the state."""
         return {}
 
-    def put_back(self, job: Job, now: datetime) -> Mapping[str, Any]:
-        """What a reclaim writes, so that the claim of the worker that is gone holds no more."""
+    def reset_values(self, job: Job, now: datetime) -> Mapping[str, Any]:
+        """The values written by a reclaim, which invalidate the claim of the dead worker."""
         return {"progressed_at": now}
 
 
 class SessionClaim(Claim):
-    """An advisory lock of the session: the server knows at once that a worker is gone, however long its work takes.
+    """Claim by an advisory lock of the session: the server releases it as soon as the worker's connection ends.
 
-    `started_at` is the column of when work began last, where a kind has one.
+    `started_at` is the column for the last start of the work, where a kind has one.
     """
 
     def __init__(self, space: locks.Space, started_at: str = "") -> None:
@@ -178,24 +178,24 @@ class SessionClaim(Claim):
         self.started_at = started_at
 
     @contextmanager
-    def taken(self, model: type[J], pk: int) -> Iterator[J | None]:
+    def acquire(self, model: type[J], pk: int) -> Iterator[J | None]:
         with locks.alone(self.space, pk) as is_mine:
-            states = _as_they_are(model.life.running) | dict(model.life.waiting)
+            states = _unchanged_states(model.life.running) | dict(model.life.waiting)
             yield _start(model, pk, states, started_at=self.started_at) if is_mine else None
 
-    def left(self, model: type[J], now: datetime) -> Iterator[J]:
+    def abandoned(self, model: type[J], now: datetime) -> Iterator[J]:
         for job in _rows(model).filter(model.life.unended, model.life.reclaimed).order_by("pk"):
             with locks.alone(self.space, job.pk) as is_free:
                 pass
-            if is_free:  # a worker that takes it from here on writes `progressed_at`, and the reclaim does nothing
+            if is_free:  # a later claim changes `progressed_at`, and the reclaim does nothing
                 yield job
 
 
 class BeatClaim(Claim):
-    """A sign of life now and then: the worker counts as gone when it gave none for longer than `quiet`.
+    """Claim by heartbeats: a worker without one for longer than `quiet` counts as dead.
 
-    `asked_at` is the column of when the work was asked for. Where a kind has no waiting state, a running job without
-    a sign of life waits.
+    `asked_at` is the column for the time of the request. Where a kind has no waiting state, a running job without
+    a heartbeat is waiting.
     """
 
     def __init__(self, quiet: Callable[[], timedelta], asked_at: str) -> None:
@@ -203,11 +203,11 @@ class BeatClaim(Claim):
         self.asked_at = asked_at
 
     @contextmanager
-    def taken(self, model: type[J], pk: int) -> Iterator[J | None]:
-        states = model.life.waiting or _as_they_are(model.life.running)
+    def acquire(self, model: type[J], pk: int) -> Iterator[J | None]:
+        states = model.life.waiting or _unchanged_states(model.life.running)
         yield _start(model, pk, states, self._waiting(model.life))
 
-    def left(self, model: type[J], now: datetime) -> Iterable[J]:
+    def abandoned(self, model: type[J], now: datetime) -> Iterable[J]:
         lost = Q(state__in=[*model.life.running], progressed_at__lt=now - self.quiet())
         overdue = self._waiting(model.life) & Q(**{f"{self.asked_at}__lt": now - OVERDUE})
         return _rows(model).filter(lost | overdue, model.life.reclaimed).order_by("pk")
@@ -215,10 +215,10 @@ class BeatClaim(Claim):
     def is_waiting(self, job: Job) -> bool:
         return job.progressed_at is None or super().is_waiting(job)
 
-    def released(self, job: Job) -> Mapping[str, Any]:
+    def release_values(self, job: Job) -> Mapping[str, Any]:
         return {} if job.life.waiting else {"progressed_at": None}
 
-    def put_back(self, job: Job, now: datetime) -> Mapping[str, Any]:
+    def reset_values(self, job: Job, now: datetime) -> Mapping[str, Any]:
         before = [state for state, running in job.life.waiting.items() if running == job.state]
         if not before:
             return {"progressed_at": None, self.asked_at: now}
@@ -229,19 +229,19 @@ class BeatClaim(Claim):
 
 
 class RowClaim(Claim):
-    """The row's lock, to be taken in the transaction that does one part of the work and writes where it goes on.
+    """Claim by the row's lock, taken in the transaction that does one part of the work and stores its position.
 
-    After `quiet` without a part the job is queued again; without `quiet` the one who looks for jobs finds it.
+    After `quiet` without a part the job is queued again; without `quiet` the process that polls for jobs finds it.
     """
 
     def __init__(self, quiet: timedelta | None = None) -> None:
         self.quiet = quiet
 
     @contextmanager
-    def taken(self, model: type[J], pk: int) -> Iterator[J | None]:
+    def acquire(self, model: type[J], pk: int) -> Iterator[J | None]:
         yield _rows(model).select_for_update(skip_locked=True).filter(model.life.unended, pk=pk).first()
 
-    def left(self, model: type[J], now: datetime) -> Iterable[J]:
+    def abandoned(self, model: type[J], now: datetime) -> Iterable[J]:
         if self.quiet is None:
             return ()
         lost = model.life.unended & Q(progressed_at__lt=now - self.quiet)
@@ -249,55 +249,55 @@ class RowClaim(Claim):
 
 
 def kinds() -> list[type[Job]]:
-    """Every kind of job there is."""
+    """Every kind of job."""
     return [model for model in apps.get_models() if issubclass(model, Job)]
 
 
 def left(model: type[Job], now: datetime | None = None) -> list[int]:
-    """The ids of the jobs of one kind that should be worked on while no worker is at them."""
-    return [job.pk for job in model.life.claim.left(model, now or timezone.now())]
+    """The ids of the jobs of one kind that should run but that no worker holds."""
+    return [job.pk for job in model.life.claim.abandoned(model, now or timezone.now())]
 
 
 def reclaim(now: datetime | None = None) -> int:
-    """Queue again, or give up, what killed workers left, of every kind; return how many jobs.
+    """Queue again, or fail, the jobs that killed workers abandoned, of every kind; return their number.
 
-    What goes wrong with one keeps no other from it: an `ExceptionGroup` is raised at the end.
+    An error with one job does not stop the others: an `ExceptionGroup` is raised at the end.
     """
     now = now or timezone.now()
-    raised: list[Exception] = []
+    errors: list[Exception] = []
     number = 0
     for model in kinds():
-        for job in model.life.claim.left(model, now):
+        for job in model.life.claim.abandoned(model, now):
             try:
                 number += _reclaim(job, now)
             except Exception as error:
-                raised.append(error)
-    if raised:
-        raise ExceptionGroup("jobs could not be reclaimed", raised)
+                errors.append(error)
+    if errors:
+        raise ExceptionGroup("jobs could not be reclaimed", errors)
     return number
 
 
 def problem_of(error: Exception) -> str:
-    """What is kept of an error: the sentences of a refusal; of anything else its name, the log has the rest."""
+    """The text stored for an error: the sentences of a `RejectedError`; else the class name, details are in the log."""
     return (str(error) if isinstance(error, RejectedError) else type(error).__name__)[:MAX_PROBLEM]
 
 
 @transaction.atomic
 def _reclaim(job: Job, now: datetime) -> bool:
-    """Whether the job is still as it was found: a worker may have claimed it, or hold its row, by now."""
+    """Reclaim one job; return False if it has changed since it was read: a worker may have claimed it meanwhile."""
     life = job.life
     if not life.claim.is_waiting(job):
         if job.mine().select_for_update(skip_locked=True).first() is None:
             return False
         if life.given_up:
             return job.fail(str(life.given_up))
-        job.mine().update(**life.claim.put_back(job, now))
+        job.mine().update(**life.claim.reset_values(job, now))
     jobs.defer_once(life.task, f"{life.task} {job.pk}", **{life.argument: job.pk})
     return True
 
 
 def _start(model: type[J], pk: int, states: Mapping[str, str], only: Q = EVERY, started_at: str = "") -> J | None:
-    """Claim a job that is in one of `states`, in one guarded update for each: it is in that state's value then."""
+    """Claim a job in one of the `states`, by one guarded update for each: state before the claim → state after it."""
     for before, after in states.items():
         now = timezone.now()
         rows = _rows(model).filter(only, pk=pk, state=before)
@@ -306,7 +306,7 @@ def _start(model: type[J], pk: int, states: Mapping[str, str], only: Q = EVERY, 
     return None
 
 
-def _as_they_are(states: Iterable[str]) -> dict[str, str]:
+def _unchanged_states(states: Iterable[str]) -> dict[str, str]:
     return {state: state for state in states}
 
 
@@ -314,8 +314,8 @@ def _rows(model: type[J]) -> "models.QuerySet[J]":
     return model._default_manager.all()
 
 
-def _ended(model: type[Job]) -> dict[str, Any]:
-    """When it ended, for the kinds that keep it."""
+def _end_values(model: type[Job]) -> dict[str, Any]:
+    """The time of the end, for the kinds with a column for it."""
     return {"finished_at": timezone.now()} if _has(model, "finished_at") else {}
 
 

@@ -1,4 +1,4 @@
-"""Queues background jobs by the name of their task, so that no module imports the tasks that call it."""
+"""Queues background jobs by the name of their task, which avoids importing the module of the tasks."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 
 def defer(task_name: str, **arguments: Any) -> None:
-    """Queue a job in the current transaction. Raises `TaskNotFound` for a name that no task has."""
+    """Queue a job in the current transaction. Raises `TaskNotFound` for an unknown task."""
     app.configure_task(task_name, allow_unknown=False).defer(**arguments)
 
 
@@ -17,7 +17,7 @@ def defer_once(task_name: str, queueing_lock: str, seconds: float = 0, **argumen
     schedule = {"schedule_in": {"seconds": seconds}} if seconds else {}
     deferrer = app.configure_task(task_name, allow_unknown=False, queueing_lock=queueing_lock, **schedule)
     try:
-        with transaction.atomic():  # a refused insert must not end the caller's transaction
+        with transaction.atomic():  # a rejected insert must not abort the caller's transaction
             deferrer.defer(**arguments)
     except AlreadyEnqueued:
         pass
@@ -29,7 +29,7 @@ def defer_once_committed(task_name: str, queueing_lock: str, **arguments: Any) -
 
 
 def unfinished(task_name: str, argument: str) -> set[str]:
-    """The values of `argument`, as text, of the task's jobs that wait, run or have failed."""
+    """The values of `argument`, as text, of the task's waiting, running and failed jobs."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select args ->> %s from procrastinate_jobs where task_name = %s and status in ('todo', 'doing', 'failed')",

@@ -1,7 +1,7 @@
-"""Registries of what exists in kinds, such as filters of a smart list and steps of a campaign.
+"""Registries of kinds, such as the filters of a smart list and the steps of a campaign.
 
-A kind is a name and a class. Each layer keeps what it needs of every kind in a facet of its own (how it is read, its
-SQL, its card), so that a kind is added by one registration a facet. `Kinds.missing` is what a test walks.
+A kind is a name and a class. Each layer has a facet of its own with one implementation for every kind (parser,
+SQL, card), so that a kind is added by one registration in each facet. A test checks `Kinds.missing`.
 """
 
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Facet(dict[str, T]):
-    """Implementations of one thing by the name of the kind."""
+    """Implementations of one layer by the name of the kind."""
 
     def __init__(self, kinds: "Kinds", implementations: dict[str, T]) -> None:
         super().__init__(implementations)
@@ -22,24 +22,24 @@ class Facet(dict[str, T]):
 
 
 class Kinds:
-    """The kinds of one thing: classes by name, and the facets that every kind needs."""
+    """One registry of kinds: classes by name, and the facets that every kind needs."""
 
     def __init__(self, classes: dict[str, type]) -> None:
         self.classes = classes
         self.facets: dict[str, Facet[Any]] = {}
 
     def name_of(self, item: Any) -> str:
-        """The name of the kind that `item` is of. Raises `LookupError` for one that is not registered."""
-        for name, made in self.classes.items():
-            if type(item) is made:
+        """The name of the kind of `item`. Raises `LookupError` for a class that is not registered."""
+        for name, kind_class in self.classes.items():
+            if type(item) is kind_class:
                 return name
         raise LookupError(f"{type(item).__name__} is not registered")
 
     def facet(self, name: str, implementations: dict[str, T]) -> Facet[T]:
-        """A new facet; its module is where a further kind is registered, by the kind's name."""
+        """Create a facet. Further kinds are registered in its module, by the kind's name."""
         self.facets[name] = Facet(self, implementations)
         return self.facets[name]
 
     def missing(self) -> list[tuple[str, str]]:
-        """(facet, kind) for every kind that a facet lacks."""
+        """(facet, kind) for every implementation that is missing."""
         return [(facet, kind) for facet in self.facets for kind in self.classes if kind not in self.facets[facet]]

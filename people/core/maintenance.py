@@ -1,11 +1,11 @@
-"""What operators do now and then, and when it was last done: backups, rehearsals, restores."""
+"""Maintenance by operators and its last dates: backups, rehearsals, restores."""
 
 from django.db import models
 from django.utils import timezone
 
 
 class Upkeep(models.Model):
-    """One kind of upkeep: when it was last done, and with what outcome."""
+    """One kind of maintenance: its last date and outcome."""
 
     BACKUP = "backup"
     REHEARSAL = "rehearse_restore"
@@ -24,5 +24,5 @@ class Upkeep(models.Model):
 
 
 def note(name: str, says: str) -> None:
-    """Write down that it was done just now."""
+    """Record the maintenance `name` as done now."""
     Upkeep.objects.update_or_create(name=name, defaults={"done_at": timezone.now(), "says": says[:500]})

@@ -1,7 +1,7 @@
-"""Sentences that can be said again in another language: what is wrong with a row is read later, by somebody else.
+"""Sentences that can be translated again later: the problems of a row may be read by a user of another language.
 
-`sentence` is used in the place of gettext. What it gives is text in the language of now that knows its original and
-the values put into it, so that both can be stored beside it.
+`sentence` replaces gettext. It returns text in the active language together with its original and its values, so that
+both can be stored.
 """
 
 import json
@@ -15,16 +15,16 @@ MAX_PART = 1_000
 
 
 class Sentence(str):
-    """Translated text; `original` in English, `values` by their names."""
+    """Translated text with the English `original` and its `values` by name."""
 
     original: str
     values: dict[str, Any]
 
     @classmethod
     def of(cls, text: str, original: str, values: dict[str, Any]) -> Self:
-        made = cls(text)
-        made.original, made.values = original, values
-        return made
+        sentence = cls(text)
+        sentence.original, sentence.values = original, values
+        return sentence
 
     def __str__(self) -> "Sentence":
         return self
@@ -34,29 +34,29 @@ class Sentence(str):
 
 
 def sentence(original: str) -> Sentence:
-    """Like gettext."""
+    """Translate `original`, like gettext, into a `Sentence`."""
     return Sentence.of(gettext(original), original, {})
 
 
 sentence_lazy = lazy(sentence, Sentence)
 
 
-def parts(text: Any, storable: Any) -> dict[str, Any]:
-    """What `again` needs, as JSON; nothing for text that is no sentence. `storable` makes text fit to be stored."""
+def parts(text: Any, clean: Any) -> dict[str, Any]:
+    """The input of `again`, as JSON; empty for text that is no `Sentence`. `clean` makes text valid for storage."""
     if not isinstance(text := str(text), Sentence):
         return {}
-    values = {name: _part(value, storable) for name, value in text.values.items()}
+    values = {name: _part(value, clean) for name, value in text.values.items()}
     return {"original": text.original, "values": values}
 
 
-def _part(value: Any, storable: Any) -> Any:
+def _part(value: Any, clean: Any) -> Any:
     if type(value) is int:
         return value
-    return parts(value, storable) or storable(str(value))[:MAX_PART]
+    return parts(value, clean) or clean(str(value))[:MAX_PART]
 
 
 def again(stored: dict[str, Any], otherwise: str) -> str:
-    """The sentence in the language of now; `otherwise` for what was stored without its parts."""
+    """The sentence in the active language; `otherwise` for text that was stored without its parts."""
     original = stored.get("original")
     if not original:
         return otherwise
@@ -65,23 +65,23 @@ def again(stored: dict[str, Any], otherwise: str) -> str:
     return text % values if values else text
 
 
-def packed(texts: Iterable[Any], storable: Callable[[str], str]) -> str:
-    """`texts` as one text for a column, of which `unpacked` makes them again; plain where none is a sentence."""
-    found = [(storable(str(text)), parts(text, storable)) for text in texts]
-    if not any(said for _text, said in found):
-        return " ".join(text for text, _said in found)
-    return json.dumps([{"text": text, "said": said} for text, said in found])
+def packed(texts: Iterable[Any], clean: Callable[[str], str]) -> str:
+    """Serialize `texts` to one text for a column, which `unpacked` reads; plain text if none is a `Sentence`."""
+    pairs = [(clean(str(text)), parts(text, clean)) for text in texts]
+    if not any(sentence for _text, sentence in pairs):
+        return " ".join(text for text, _sentence in pairs)
+    return json.dumps([{"text": text, "said": sentence} for text, sentence in pairs])
 
 
 def unpacked(column: str) -> str:
-    """What `packed` made, in the language of now; other text as it is."""
+    """The texts that `packed` serialized, in the active language; other text unchanged."""
     try:
-        found = json.loads(column) if column.startswith('[{"text": ') else None
-        return " ".join(again(one["said"], one["text"]) for one in found) if found else column
+        items = json.loads(column) if column.startswith('[{"text": ') else None
+        return " ".join(again(item["said"], item["text"]) for item in items) if items else column
     except (ValueError, KeyError, TypeError):
         return column
 
 
 def storable(text: str) -> str:
-    """`text` without the characters that the database does not take."""
+    """`text` with the characters that the database rejects replaced."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,7 +1,7 @@
-"""Numbers about what the product does, for whoever watches it.
+"""Metrics of the product for monitoring.
 
-Counted in memory and added to the database every few seconds, so that they are those of all processes of all machines
-together and go on after a restart. What a killed process had not written yet is lost, and nothing else.
+Counted in memory and added to the database every few seconds: they cover all processes of all machines and continue
+after a restart. Only the unwritten counts of a killed process are lost.
 """
 
 from bisect import bisect_left
@@ -21,11 +21,11 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Measurement(models.Model):
-    """One number of a measure: of a counter the whole, of a histogram its sum or what fell under one bound."""
+    """One number of a measure: the total of a counter; the sum, or the count of one bucket, of a histogram."""
 
     name = models.CharField(max_length=60)
     labels = ArrayField(models.CharField(max_length=255))
-    part = models.CharField(max_length=10, blank=True)  # of a histogram: the number of the bound, or SUM
+    part = models.CharField(max_length=10, blank=True)  # of a histogram: the number of the bucket, or SUM
     value = models.FloatField(default=0)
 
     class Meta:
@@ -39,7 +39,7 @@ class Measurement(models.Model):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is counted. The values of its labels must be few: names of routes and types, never what somebody sent."""
+    """A counter or histogram. Its labels need few values: names of routes and types, never user input."""
 
     name: str
     says: str
@@ -84,10 +84,10 @@ def flush() -> None:
 
 
 def totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
-    """What all processes have written: for each measure, by its labels, the parts."""
-    found: dict[Measure, dict[Labels, dict[str, float]]] = {measure: {} for measure in _measures.values()}
+    """The totals of all processes: for each measure, by its labels, the parts."""
+    parts_by_measure: dict[Measure, dict[Labels, dict[str, float]]] = {measure: {} for measure in _measures.values()}
     for row in Measurement.objects.all():
         measure = _measures.get(row.name)
         if measure is not None and len(row.labels) == len(measure.labels):
-            found[measure].setdefault(tuple(row.labels), {})[row.part] = row.value
-    return found
+            parts_by_measure[measure].setdefault(tuple(row.labels), {})[row.part] = row.value
+    return parts_by_measure

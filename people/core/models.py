@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Installation(models.Model):
-    """What holds for everybody who works here: one row, made by the first start."""
+    """The settings for all users of the installation: one row, created by the first start."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     company = models.CharField(_("company"), max_length=255, blank=True)
@@ -34,7 +34,7 @@ class Installation(models.Model):
 
 
 class Folder(models.Model):
-    """Order in many things: one tree for lists, types and campaigns alike."""
+    """A folder: one tree for lists, types and campaigns together."""
 
     name = models.CharField(_("name"), max_length=255)
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")

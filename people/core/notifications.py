@@ -1,6 +1,7 @@
-"""Notices: what somebody should know of, in the product and by e-mail; each kind can be switched off.
+"""Notices to users, in the product and by e-mail; a user can switch each kind off.
 
-A notice holds a kind, parameters without personal values, and the page it leads to; the reader's language says it.
+A notice holds a kind, parameters without personal values, and the page it links to. It is rendered in the user's
+language.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,9 +23,9 @@ from django.utils.translation import gettext_lazy
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of notice: what the switch is called, and the sentence with its %(parameter)s places.
+    """One kind of notice: the label of its switch, and the sentence with %(parameter)s placeholders.
 
-    Two notices about the same page are equal, unless they differ in a parameter that `told_apart_by` names.
+    Two notices about the same page are equal, unless they differ in a parameter listed in `told_apart_by`.
     """
 
     label: str | Promise
@@ -32,7 +33,7 @@ class Kind:
     told_apart_by: tuple[str, ...] = ()
 
 
-# upper apps add theirs with `describe`
+# upper apps register theirs with `describe`
 KINDS: dict[str, Kind] = {
     "import_done": Kind(gettext_lazy("An import of yours is done"), gettext_lazy("The import of %(file)s is done.")),
     "export_done": Kind(gettext_lazy("An export of yours is ready"), gettext_lazy("Export %(number)s is ready.")),
@@ -45,9 +46,9 @@ class Notice(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=32)
     parameters = models.JSONField(default=dict)
-    page = models.CharField(max_length=100, blank=True)  # the name of an address
+    page = models.CharField(max_length=100, blank=True)  # a URL name
     page_id = models.BigIntegerField(null=True)
-    is_shown = models.BooleanField(default=True)  # false: goes out by e-mail only
+    is_shown = models.BooleanField(default=True)  # false: sent by e-mail only
     to_be_mailed = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True)
@@ -63,7 +64,7 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         kind = KINDS.get(self.kind)
-        # notices of imports by an earlier version know their number alone
+        # notices of imports by an earlier version have the number only
         parameters = {"file": self.parameters.get("number", ""), **self.parameters}
         return str(kind.sentence) % parameters if kind else self.kind
 
@@ -76,7 +77,7 @@ class Notice(models.Model):
 
 
 class NoticeSwitch(models.Model):
-    """Where a user wants a kind of notice; without a row: in the product and, with an address, by e-mail."""
+    """A user's channels for a kind of notice; without a row: in the product and, with an address, by e-mail."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notice_switches")
     kind = models.CharField(max_length=32)
@@ -98,21 +99,23 @@ def describe(kinds: Mapping[str, Kind]) -> None:
 
 
 def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | None, **parameters: Any) -> int:
-    """Leave a notice for each of the active users who want it; returns how many.
+    """Create a notice for each of the active users who have the kind switched on; return their number.
 
-    Who has not read an equal one yet gets no second one. E-mails go out when the worker comes to it.
+    A user with an equal unread notice gets no second one. The worker sends the e-mails later.
     """
     users = get_user_model().objects.filter(pk__in={pk for pk in user_ids if pk}, is_active=True, is_api_only=False)
     equal = Notice.objects.filter(kind=kind, page=page, page_id=page_id, read_at=None, user__in=users)
     apart = KINDS[kind].told_apart_by if kind in KINDS else ()
     equal = equal.filter(**{f"parameters__{name}": parameters[name] for name in apart})
     waiting = set(equal.values_list("user_id", flat=True))
-    switches = {switch.user_id: switch for switch in NoticeSwitch.objects.filter(kind=kind, user__in=users)}
+    switches = {
+        user_switch.user_id: user_switch for user_switch in NoticeSwitch.objects.filter(kind=kind, user__in=users)
+    }
     notices = []
     for user in users:
-        switch = switches.get(user.pk) or NoticeSwitch(user=user, kind=kind)
-        is_mailed = switch.by_email and bool(user.email) and bool(settings.EMAIL_IS_SET_UP)
-        if user.pk not in waiting and (switch.in_product or is_mailed):
+        user_switch = switches.get(user.pk) or NoticeSwitch(user=user, kind=kind)
+        is_mailed = user_switch.by_email and bool(user.email) and bool(settings.EMAIL_IS_SET_UP)
+        if user.pk not in waiting and (user_switch.in_product or is_mailed):
             notices.append(
                 Notice(
                     user=user,
@@ -120,7 +123,7 @@ def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | No
                     page=page,
                     page_id=page_id,
                     parameters=parameters,
-                    is_shown=switch.in_product,
+                    is_shown=user_switch.in_product,
                     to_be_mailed=is_mailed,
                 )
             )
@@ -129,12 +132,12 @@ def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | No
 
 
 def mail() -> int:
-    """Send the e-mails that wait, each at most once; returns how many. Run by one job at a time."""
+    """Send the waiting e-mails, each at most once; return their number. Run by one job at a time."""
     waiting = Notice.objects.filter(to_be_mailed=True).select_related("user").order_by("id")[:200]
     sent = 0
     with get_connection() as server:
         for notice in waiting:
-            # claimed first: an e-mail is rather lost than sent again and again
+            # claimed first: a lost e-mail is better than one sent again and again
             if Notice.objects.filter(pk=notice.pk, to_be_mailed=True).update(to_be_mailed=False):
                 with translation.override(notice.user.language or settings.LANGUAGE_CODE):
                     EmailMessage(str(notice), _text(notice), None, [notice.user.email], connection=server).send()
@@ -143,7 +146,7 @@ def mail() -> int:
 
 
 def unread(user: Any) -> int:
-    """How many notices the user has not read; 100 stands for more."""
+    """The number of unread notices of the user, at most 100."""
     return len(Notice.objects.filter(user=user, is_shown=True, read_at=None).values_list("pk")[:100])
 
 
@@ -154,9 +157,9 @@ def read(user: Any, pk: int | None = None) -> None:
 
 
 @transaction.atomic
-def switch(user: Any, wanted: Mapping[str, tuple[bool, bool]]) -> None:
-    """Keep where the user wants each kind: kind → (in the product, by e-mail)."""
-    for kind, (in_product, by_email) in wanted.items():
+def switch(user: Any, channels: Mapping[str, tuple[bool, bool]]) -> None:
+    """Save the user's channels for each kind: kind → (in the product, by e-mail)."""
+    for kind, (in_product, by_email) in channels.items():
         NoticeSwitch.objects.update_or_create(
             user=user, kind=kind, defaults={"in_product": in_product, "by_email": by_email}
         )

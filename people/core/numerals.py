@@ -2,7 +2,7 @@
 
 
 def whole_number(text: str, otherwise: int = 0, most_digits: int = 18) -> int:
-    """The number that 1 to `most_digits` ASCII digits stand for; `otherwise` for any other text.
+    """Parse 1 to `most_digits` ASCII digits; `otherwise` for any other text.
 
     `str.isdigit` alone accepts characters such as a superscript two, at which `int` raises, and has no bound.
     """

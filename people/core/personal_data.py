@@ -1,8 +1,8 @@
-"""Everything that belongs to a person, wherever it lies: the registry by which merge, erase and export know it.
+"""Registry of all personal data, in every app, for merging, erasing and exporting people.
 
-Each app registers its own tables when it starts and says for each what merging, erasing and exporting a
-person means there. A test finds every column of the database that holds a person's id, and fails when it is
-not registered here. Functions run inside the verb's transaction, while nobody else records or changes people.
+Each app registers its own tables when it starts, with the functions that merge, erase and export a person's
+rows. A test finds every column of the database that holds a person's id, and fails if it is not registered
+here. The functions run inside the verb's transaction, while no other transaction records or changes people.
 """
 
 import json
@@ -20,9 +20,9 @@ from people.core.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """A merge, or its undoing: each loser with everybody who had been merged into it before (itself included).
+    """A merge, or its undo: each loser with all people merged into it before (itself included).
 
-    `changes` are the values that the merge gave the winner: field: [before, after], typed as in JSON.
+    `changes` are the values of the winner that the merge changed: field: [before, after], typed as in JSON.
     """
 
     winner_id: int
@@ -38,10 +38,10 @@ class Merging:
 
 @dataclass(frozen=True, slots=True)
 class Erasing:
-    """People to forget: the person with everybody merged into it, and texts that name nobody else.
+    """People to erase: the person with all people merged into it, and texts that identify no other person.
 
-    `texts` (e-mail addresses, phone numbers, values of unique fields; lower case) are for what holds no id:
-    refused rows, replies, files.
+    `texts` (e-mail addresses, phone numbers, values of unique fields; lower case) are for data without an id:
+    rejected rows, replies, files.
     """
 
     person_ids: Sequence[int]
@@ -51,7 +51,7 @@ class Erasing:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The import that created people: its number, the ids between which the log has what it recorded, and its end."""
+    """The import that created people: its number, the range of its ids in the log, and its end."""
 
     import_id: int
     first_id: int
@@ -60,11 +60,11 @@ class Arrival:
 
 
 def nothing(*_what: Any) -> None:
-    """Rows stay as they are."""
+    """Leave the rows unchanged."""
 
 
 def nobody(_person_ids: Sequence[int], _arrival: Arrival) -> set[int]:
-    """Rows that say nothing of what somebody did with a person."""
+    """A `touched` for rows that are no sign of use of a person: an empty set."""
     return set()
 
 
@@ -72,12 +72,12 @@ def nobody(_person_ids: Sequence[int], _arrival: Arrival) -> set[int]:
 class PersonalData:
     """One table that holds ids or texts of people.
 
-    `merge` moves what the losers have to the winner and returns, as JSON, what `undo` needs to put it back: without
-    them rows stay as they are, and whoever reads them follows merges. `erase` leaves no row of the people, `export`
-    gives each row as JSON (none where rows say nothing that is the person's own), `count` says how many rows an
-    erase takes. `keeps_ids` names the columns in which an id, and nothing else of the person, outlives an erase.
-    `touched` says who of the people has rows that did not come with the import that created them: these people stay
-    when it is taken back.
+    `merge` moves the losers' rows to the winner and returns, as JSON, the data for `undo`. Without them rows stay
+    unchanged, and their readers follow merges. `erase` deletes all rows of the people. `export` yields each row as
+    JSON (none where rows hold nothing of the person's own). `count` returns the number of rows that an erase deletes.
+    `keeps_ids` names the columns in which an id, and nothing else of the person, remains after an erase.
+    `touched` returns the people with rows that did not come with the import that created them: these people stay
+    when the import is undone.
     """
 
     table: str
@@ -95,28 +95,28 @@ class PersonalData:
 
 
 class RowsOf(PersonalData):
-    """A table whose rows each belong to the person in its first column, and go when one of the columns names them."""
+    """A table with rows of the person in its first column; an erase deletes rows with the person in any column."""
 
-    def __init__(self, table: str, columns: tuple[str, ...], label: str | Promise, **decided: Any) -> None:
-        ready = {
+    def __init__(self, table: str, columns: tuple[str, ...], label: str | Promise, **functions: Any) -> None:
+        defaults = {
             "erase": delete_rows(table, *columns),
             "count": count_rows(table, columns[0]),
             "touched": touched_by_rows(table, columns[0]),
         }
-        super().__init__(table, columns, label, **ready | decided)
+        super().__init__(table, columns, label, **defaults | functions)
 
 
 class IdArray(PersonalData):
-    """A table with an array of ids, out of which the people are taken."""
+    """A table with an array of ids; an erase removes the people from it."""
 
-    def __init__(self, table: str, column: str, label: str | Promise, **decided: Any) -> None:
-        ready = {"erase": take_out_of(table, column), "count": count_arrays(table, column)}
-        super().__init__(table, (column,), label, **ready | decided)
+    def __init__(self, table: str, column: str, label: str | Promise, **functions: Any) -> None:
+        defaults = {"erase": take_out_of(table, column), "count": count_arrays(table, column)}
+        super().__init__(table, (column,), label, **defaults | functions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnedFiles:
-    """Files under DATA_DIR in which people can be named; `erase` deletes or rewrites those that name them."""
+    """Files under DATA_DIR that can contain people; `erase` deletes or rewrites the files with erased people."""
 
     label: str | Promise
     paths: Callable[[], Iterable[Path]]
@@ -127,15 +127,15 @@ _tables: dict[str, PersonalData] = {}
 _files: list[OwnedFiles] = []
 
 
-def register(*owned: PersonalData) -> None:
-    """Make tables known; a later registration of the same table takes the place of the earlier one."""
-    for one in owned:
-        _tables[one.table] = one
+def register(*owned_tables: PersonalData) -> None:
+    """Register tables; a later registration of the same table replaces the earlier one."""
+    for table in owned_tables:
+        _tables[table.table] = table
 
 
-def register_files(files: OwnedFiles) -> None:
-    """Make a kind of files known."""
-    _files.append(files)
+def register_files(owned_files: OwnedFiles) -> None:
+    """Register a kind of files."""
+    _files.append(owned_files)
 
 
 def tables() -> Sequence[PersonalData]:
@@ -144,7 +144,7 @@ def tables() -> Sequence[PersonalData]:
 
 
 def unregistered() -> set[tuple[str, str]]:
-    """(table, column) of what seems to hold ids of people, by its name or by a foreign key, and is not known here."""
+    """(table, column) of columns that look like ids of people, by name or foreign key, and are not registered."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
@@ -154,8 +154,8 @@ def unregistered() -> set[tuple[str, str]]:
                   select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f'
                   and k.confrelid = 'person'::regclass and a.attnum = any(k.conkey)))"""
         )
-        found = set(cursor.fetchall())
-    return found - {(one.table, column) for one in tables() for column in one.columns}
+        columns = set(cursor.fetchall())
+    return columns - {(table.table, column) for table in tables() for column in table.columns}
 
 
 def files() -> Sequence[OwnedFiles]:
@@ -163,7 +163,7 @@ def files() -> Sequence[OwnedFiles]:
 
 
 def as_stored(texts: Sequence[str]) -> list[str]:
-    """The texts as they stand in columns, and as they stand in JSON that is written in ASCII."""
+    """The texts as stored in columns, and as escaped in ASCII-only JSON."""
     return sorted({*texts, *(json.dumps(text)[1:-1].lower() for text in texts)})
 
 
@@ -190,7 +190,7 @@ def count_rows(table: str, *columns: str) -> Callable[[Sequence[int]], int]:
 
 
 def touched_by_rows(table: str, column: str, brought: str = "false") -> Callable[[Sequence[int], Arrival], set[int]]:
-    """A `touched` of those whom rows name in `column`, but for rows that came with the import: `brought` in SQL."""
+    """A `touched` for people in `column`, except in rows that came with the import (`brought`, a condition in SQL)."""
 
     def touched(person_ids: Sequence[int], arrival: Arrival) -> set[int]:
         with connection.cursor() as cursor:
@@ -204,7 +204,7 @@ def touched_by_rows(table: str, column: str, brought: str = "false") -> Callable
 
 
 def take_out_of(table: str, column: str) -> Callable[[Erasing], None]:
-    """An `erase` that takes the people out of the arrays in `column`, which keep their order."""
+    """An `erase` that removes the people from the arrays in `column`, which keep their order."""
 
     def erase(erasing: Erasing) -> None:
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What uses a thing: real reference rows that protect it, found through the models themselves."""
+"""Uses of an object: reference rows that protect it, found through the models themselves."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from people.core.errors import Problem, RejectedError
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One thing that uses another: its kind ("smart list"), its name, and itself."""
+    """One object that uses another: its kind ("smart list"), its name, and the object."""
 
     kind: str
     name: str
@@ -22,21 +22,21 @@ class Use:
 
 
 def users_of(*things: Model) -> list[Use]:
-    """Everything that uses any of `things`, each once, by kind and name.
+    """All objects that use any of `things`, each once, by kind and name.
 
-    A model takes part by a reference row with a foreign key to the thing (`on_delete=PROTECT`) and a
-    property `used_by` that gives the object people know (a smart list, a campaign).
+    A model takes part by a reference row with a foreign key to the used object (`on_delete=PROTECT`) and a
+    property `used_by` that returns the using object as users see it (a smart list, a campaign).
     """
-    found: dict[tuple[str, int], Use] = {}
-    for thing in things:
-        for relation in thing._meta.related_objects:
+    uses: dict[tuple[str, int], Use] = {}
+    for used in things:
+        for relation in used._meta.related_objects:
             model = relation.related_model
             if relation.on_delete is not PROTECT or not hasattr(model, "used_by"):
                 continue
-            for row in model._default_manager.filter(**{relation.field.name: thing}):
+            for row in model._default_manager.filter(**{relation.field.name: used}):
                 user = row.used_by
-                found[(user._meta.label, user.pk)] = Use(str(user._meta.verbose_name), str(user), user)
-    return sorted(found.values(), key=lambda use: (use.kind, use.name.lower()))
+                uses[(user._meta.label, user.pk)] = Use(str(user._meta.verbose_name), str(user), user)
+    return sorted(uses.values(), key=lambda use: (use.kind, use.name.lower()))
 
 
 def refuse_if_used(*things: Model) -> None:

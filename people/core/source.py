@@ -23,11 +23,10 @@ class Channel(models.IntegerChoices):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One channel and who stands in it.
+    """One channel and its user.
 
-    `user_id` is the person or the API-only user of an API client; `origin_id` the import or campaign,
-    where there is one; `reason` free text that the change log shows. `is_merge`: the change is part of a merge,
-    whose id is `origin_id`.
+    `user_id` is the user or the API-only user of an API client; `origin_id` the import or campaign, if any;
+    `reason` free text for the change log. `is_merge`: the change is part of a merge, whose id is `origin_id`.
     """
 
     channel: Channel

@@ -1,8 +1,8 @@
-"""Search boxes: every word that is typed begins a word of what is searched, case and accents aside.
+"""Word search of search boxes: each typed word is a prefix of a word in the data, ignoring case and accents.
 
 A text is folded (NFKD, combining marks dropped, lower case, a few letters such as ø and ß spelled with plain ones) and
 cut into words at spaces and punctuation: `lucia.garcia@x.com` has the words lucia, garcia, x and com. The SQL function
-`search_words` (migration people 0016) does the same with the columns of a row; a test holds the two together.
+`search_words` (migration people 0016) does the same with the columns of a row; a test compares the two.
 """
 
 import re
@@ -24,7 +24,7 @@ _MARKS = re.compile("[\u0300-\u036f]+")
 _SPELLED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ς": "σ", "ß": "ss", "æ": "ae", "œ": "oe"}
 )
-# what stands between words; NUL and lone surrogates never get to the database
+# separators of words; NUL and lone surrogates never reach the database
 _BETWEEN = re.compile(
     "[\u0000-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u00d7\u00f7\u02b0-\u02ff\u2000-\u206f\u20a0-\u20cf"
     "\u2190-\u23ff\u2500-\u257f\u3000-\u303f\ud800-\udfff]+"
@@ -41,7 +41,7 @@ def folded(text: str) -> str:
 
 
 def words_of(text: str) -> set[str]:
-    """The words by which `text` is found; `O'Brien` is found by o, brien and obrien."""
+    """The searchable words of `text`; `O'Brien` has o, brien and obrien."""
     plain = folded(text[:MOST_TEXT])
     texts = [plain, _APOSTROPHES.sub("", plain)] if _APOSTROPHES.search(plain) else [plain]
     return {word[:LONGEST_WORD] for part in texts for word in _BETWEEN.split(part) if word}
@@ -49,9 +49,9 @@ def words_of(text: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a search looks for: all of `words`, those in `whole` as they are, the others as beginnings.
+    """The terms of a search: all of `words`, those in `whole` as whole words, the others as prefixes.
 
-    Nothing has no words, as a search of punctuation alone does.
+    Without `words`, as for punctuation alone, nothing matches.
     """
 
     words: Sequence[str]
@@ -59,9 +59,9 @@ class Wanted:
 
     @classmethod
     def of(cls, text: str) -> "Wanted | None":
-        """What somebody typed; None for blanks, which ask for everything.
+        """Parse typed text; None for blanks, which match everything.
 
-        Within a term such as `ana@x.com` only the last word may go on: whoever types `ana@` has written ana out.
+        In a term such as `ana@x.com` only the last word is a prefix: in `ana@`, ana is a complete word.
         """
         text = text.replace("\0", " ")[:MAX_LENGTH].strip()
         if not text:
@@ -76,28 +76,28 @@ class Wanted:
         return cls(words, frozenset(whole.intersection(words)))
 
     def is_in(self, *texts: str) -> bool:
-        """Whether the texts together have a word for each that is wanted."""
-        known = words_of(" ".join(texts))
+        """Return True if the texts together match every word."""
+        text_words = words_of(" ".join(texts))
         return bool(self.words) and all(
-            word in known if word in self.whole else any(other.startswith(word) for other in known)
+            word in text_words if word in self.whole else any(text_word.startswith(word) for text_word in text_words)
             for word in self.words
         )
 
     @property
     def query(self) -> str:
-        """As text of a PostgreSQL `tsquery`. Words hold neither quotes nor backslashes, which stand between words."""
+        """The text of a PostgreSQL `tsquery`. Words hold neither quotes nor backslashes, which are separators."""
         return " & ".join(f"'{word}'" if word in self.whole else f"'{word}':*" for word in self.words)
 
 
 class SearchWords(Func):
-    """The words of some columns of text, as `search_words` cuts them."""
+    """The words of some text columns, as returned by `search_words`."""
 
     function = "search_words"
     arg_joiner = " || ' ' || "
     output_field = SearchVectorField()
 
     def __init__(self, *columns: Any) -> None:
-        super().__init__(*(Coalesce(F(one) if isinstance(one, str) else one, Value("")) for one in columns))
+        super().__init__(*(Coalesce(F(column) if isinstance(column, str) else column, Value("")) for column in columns))
 
 
 class _Has(Func):
@@ -108,16 +108,16 @@ class _Has(Func):
 
 
 def with_words(rows: Any, text: str, words: Any) -> Any:
-    """Those of `rows` whose `words` (an expression of type tsvector) have what `text` asks for; all for blanks."""
-    wanted = Wanted.of(text)
-    if wanted is None:
+    """Filter `rows` to those whose `words` (an expression of type tsvector) match `text`; all for blanks."""
+    terms = Wanted.of(text)
+    if terms is None:
         return rows
-    if not wanted.words:
+    if not terms.words:
         return rows.none()
-    query = Func(Value(wanted.query), template="(%(expressions)s)::tsquery", output_field=SearchVectorField())
+    query = Func(Value(terms.query), template="(%(expressions)s)::tsquery", output_field=SearchVectorField())
     return rows.filter(_Has(words, query))
 
 
 def search(rows: Any, text: str, *columns: Any) -> Any:
-    """Those of `rows` whose `columns` (names or expressions of text) have every word of `text`: for small tables."""
+    """Filter `rows` to those whose `columns` (names or text expressions) match every word of `text`; small tables."""
     return with_words(rows, text, SearchWords(*columns))

@@ -1,11 +1,11 @@
-"""The data types of every field, of people and of activities: one registry, one meaning.
+"""Data types of all fields, of people and of activities: one registry.
 
-A value comes in at a channel (JSON, form, file) and is parsed into its canonical Python form:
-str, bool, int, float, Decimal, date or an aware datetime in UTC. From there it has exactly one JSON text
-(how it is stored) and exactly one plain text (how files and primary values show it).
+A channel (JSON, form, file) receives a value and parses it into its canonical Python form:
+str, bool, int, float, Decimal, date or an aware datetime in UTC. The canonical form has exactly one JSON text
+(for storage) and exactly one plain text (for files and primary values).
 
 Blank text is no value; the channels drop it before they parse. Text in place of a number or a boolean is
-accepted when it is exactly canonical ("5", "true").
+accepted if it is exactly canonical ("5", "true").
 """
 
 from people.datatypes.canonical import ExactDecoder, ExactEncoder

@@ -1,4 +1,4 @@
-"""The one text and the one JSON text of each canonical value, and how texts are compared."""
+"""Plain text and JSON text of canonical values, and the comparison of texts."""
 
 import json
 from collections.abc import Mapping
@@ -13,22 +13,22 @@ MAX_EXPONENT = 400  # beyond that of any double
 
 
 def is_bounded(number: Decimal) -> bool:
-    """Whether arithmetic with `number`, and its plain digits, take next to no time and memory.
+    """Return True if arithmetic with `number`, and writing its plain digits, are cheap in time and memory.
 
-    1e-999999999 has twelve characters and a billion digits. Its own text is short, and costs what its characters do.
+    1e-999999999 has twelve characters and a billion digits. Its own notation is short and cheap.
     """
     return number.is_finite() and abs(number.adjusted()) <= MAX_EXPONENT and len(str(number)) <= MAX_NUMBER_LENGTH
 
 
 def moment_text(value: datetime) -> str:
-    """ISO 8601 in UTC with `Z`; a fraction only where there is one."""
+    """ISO 8601 in UTC with `Z`; a fraction only if it is not zero."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def plain_decimal(value: Decimal) -> str:
     """Digits without exponent or superfluous zeros: 12.00 is "12", 1E+3 is "1000".
 
-    A number that no data type takes keeps its own notation: written out it might have a billion digits.
+    A number beyond every data type keeps its own notation: written out it could have a billion digits.
     """
     if not is_bounded(value):
         return str(value)
@@ -39,14 +39,14 @@ def plain_decimal(value: Decimal) -> str:
 
 
 class ExactDecoder(json.JSONDecoder):
-    """Reads stored JSON without turning amounts into binary fractions."""
+    """Decoder of stored JSON that reads amounts as Decimal instead of binary fractions."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "parse_float": Decimal})
 
 
 def text_key(text: str) -> str:
-    """`text` as comparisons see it: NFC, lower case per code point, as PostgreSQL's C.UTF-8 does it.
+    """`text` as used in comparisons: NFC, lower case per code point, as in PostgreSQL's C.UTF-8.
 
     str.lower() of a whole text maps 'Σ' by context and 'İ' to two characters; simple mapping does neither.
     """
@@ -57,7 +57,7 @@ def text_key(text: str) -> str:
 
 
 def canonical_text(value: Any) -> str:
-    """The plain text of a canonical value, whatever its type."""
+    """The plain text of a canonical value of any type."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -68,7 +68,7 @@ def canonical_text(value: Any) -> str:
 
 
 def dump_json(value: Any) -> str:
-    """JSON text of nested values as `as_json` gives them; amounts keep all their digits."""
+    """JSON text of nested values in the form of `as_json`; amounts keep all their digits."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{encode_basestring(name)}: {dump_json(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -79,7 +79,7 @@ def dump_json(value: Any) -> str:
 
 
 class ExactEncoder(json.JSONEncoder):
-    """Writes amounts as JSON numbers with all their digits."""
+    """Encoder that writes amounts as JSON numbers with all their digits."""
 
     def encode(self, o: Any) -> str:
         return dump_json(o)

@@ -1,4 +1,4 @@
-"""JSON as it came in: no digit lost, and one strange value spoils its own row only."""
+"""Exact JSON: no digit is lost, and an unusual value affects its own row only."""
 
 import json
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-MAX_DIGITS = 4_000  # Python refuses to convert longer integers from text
+MAX_DIGITS = 4_000  # Python does not convert longer integers from text
 MAX_BITS = (10**MAX_DIGITS).bit_length()
 FAR = 999_999_999
-MAX_DEPTH = 32  # of lists and objects in a value that is kept or shown
+MAX_DEPTH = 32  # of lists and objects in a value that is stored or shown
 
 
 class InvalidJSONError(ValueError):
@@ -18,14 +18,14 @@ class InvalidJSONError(ValueError):
 
 
 class Repeated(dict[str, Any]):
-    """An object in which a key came more than once; it has the last value of each."""
+    """An object with a repeated key; it has the last value of each key."""
 
 
 def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
-    """What `body` (UTF-8) says; numbers with a fraction are Decimal, of a repeated key the last value counts.
+    """Parse `body` (UTF-8). Numbers with a fraction are Decimal; of a repeated key the last value counts.
 
-    Lone surrogates, NUL characters and numbers of any size come through, for the checks of their row to refuse;
-    with `mark_repeats` objects with a repeated key do so as `Repeated`. Raises InvalidJSON.
+    Lone surrogates, NUL characters and numbers of any size are accepted here and rejected by the checks of their
+    row. With `mark_repeats` objects with a repeated key are `Repeated`. Raises `InvalidJSONError`.
     """
     quick, careful = _MARKING if mark_repeats else _PLAIN
     try:
@@ -41,8 +41,8 @@ def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else Repeated(found)
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else Repeated(members)
 
 
 def _integer(digits: str) -> int | Decimal:
@@ -50,7 +50,7 @@ def _integer(digits: str) -> int | Decimal:
 
 
 def _fraction(text: str) -> Decimal:
-    """The number, or one as far beyond every data type where its exponent is too long for any arithmetic."""
+    """The number; if its exponent is too long for Decimal, one that is beyond every data type as well."""
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -63,28 +63,28 @@ def _refuse(constant: str) -> None:
 
 
 def _decoders(**options: Any) -> tuple[json.JSONDecoder, json.JSONDecoder]:
-    """One that fails where a number is too long, and one that asks a function for each, which takes longer."""
+    """A fast decoder that fails at a too long number, and a slower one that calls a function for each number."""
     options = {"parse_float": Decimal, "parse_constant": _refuse, **options}
     return json.JSONDecoder(**options), json.JSONDecoder(**{**options, "parse_int": _integer, "parse_float": _fraction})
 
 
-# made once: to make one takes longer than to read a line
+# created once: creating a decoder takes longer than reading a line
 _PLAIN, _MARKING = _decoders(), _decoders(object_pairs_hook=_object)
 
 
 def dumps(value: Any, default: Callable[[Any], Any], option: int | None = None) -> bytes:
-    """JSON text in UTF-8 of whatever was kept of what came in; `default` as orjson takes it.
+    """JSON text in UTF-8 of any received value; `default` as in orjson.
 
-    Integers have all their digits. What no JSON text can carry is replaced: lone surrogates by ?, what is nested
-    deeper than MAX_DEPTH by …; so that one such value does not cost the answer that it is part of.
+    Integers have all their digits. Values that JSON text cannot hold are replaced: lone surrogates by ?, levels
+    deeper than MAX_DEPTH by …; so one such value does not fail the whole response.
     """
     try:
         return orjson.dumps(value, default, option)
     except TypeError:  # an integer beyond 64 bits, a lone surrogate, a nest of lists
-        return orjson.dumps(_sendable(value, MAX_DEPTH), default, option)
+        return orjson.dumps(_representable(value, MAX_DEPTH), default, option)
 
 
-def _sendable(value: Any, depth: int) -> Any:
+def _representable(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, int) and value.bit_length() > 63:
@@ -93,13 +93,13 @@ def _sendable(value: Any, depth: int) -> Any:
         if depth == 0:
             return "…"
         if isinstance(value, dict):
-            return {_sendable(str(name), 0): _sendable(item, depth - 1) for name, item in value.items()}
-        return [_sendable(item, depth - 1) for item in value]
+            return {_representable(str(name), 0): _representable(item, depth - 1) for name, item in value.items()}
+        return [_representable(item, depth - 1) for item in value]
     return value
 
 
 def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
-    """Whether lists and objects are nested deeper than `limit`; without recursion."""
+    """Return True if lists and objects are nested deeper than `limit`; without recursion."""
     level = [value]
     for _depth in range(limit + 1):
         level = [
@@ -114,7 +114,7 @@ def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
 
 
 def kept(text: str) -> Any:
-    """What a text that was kept says; None where it cannot be read any more, so that the others beside it can."""
+    """Parse a stored text; None if it is unreadable, so that one bad text does not hide the others."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""The commonest forms of values, straight to the JSON text that is stored.
+"""Fast conversion of values in their most common forms to the stored JSON text.
 
-Each function gives exactly what `parse` and `to_json` of its data type would give, at a third of the time, or None
-for a value that it leaves to them: a bad one, or a good one in a rarer form.
+Each function returns exactly the result of `parse` and `to_json` of its data type, in a third of the time, or None
+for a value that needs them: an invalid one, or a valid one in a rarer form.
 """
 
 import re
@@ -21,7 +21,7 @@ _MAX_DIGITS = 15
 
 
 def is_plain(value: Any, limit: int = MAX_STRING) -> bool:
-    """Whether `value` is text stored unchanged: no blanks around it, not too long, NFC, printable throughout."""
+    """Return True if `value` is text that is stored unchanged: trimmed, not too long, NFC, printable throughout."""
     return (
         type(value) is str
         and value.isprintable()  # so neither NUL nor lone surrogates
@@ -32,14 +32,14 @@ def is_plain(value: Any, limit: int = MAX_STRING) -> bool:
 
 
 def moment(value: Any) -> datetime | None:
-    """The moment that text in UTC like 2026-11-20T10:00:00.5Z names; PostgreSQL reads the same in it."""
+    """Parse text in UTC like 2026-11-20T10:00:00.5Z, which PostgreSQL reads as the same moment; else None."""
     if type(value) is not str or not _MOMENT.fullmatch(value):
         return None
     try:
-        found = datetime.fromisoformat(value)
+        parsed = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
+    return parsed if FIRST_YEAR <= parsed.year <= LAST_YEAR else None
 
 
 def _text(value: Any) -> str | None:
@@ -89,13 +89,13 @@ def _currency(value: Any) -> str | None:
 
 
 def _date(value: Any) -> str | None:
-    if type(value) is not str or len(value) != 10 or value[5] == "W":  # a day of a week of a year
+    if type(value) is not str or len(value) != 10 or value[5] == "W":  # ISO week date
         return None
     try:
-        found = date.fromisoformat(value)
+        parsed = date.fromisoformat(value)
     except ValueError:
         return None
-    return f'"{value}"' if FIRST_YEAR <= found.year <= LAST_YEAR else None
+    return f'"{value}"' if FIRST_YEAR <= parsed.year <= LAST_YEAR else None
 
 
 def _datetime(value: Any) -> str | None:
@@ -115,5 +115,5 @@ QUICK: Mapping[str, Callable[[Any], str | None]] = {
     "date": _date,
     "datetime": _datetime,
 }
-# data types whose canonical value is the text that came, where that is plain
+# data types whose canonical value is the received text if it is plain
 STORED_AS_THEY_ARE = frozenset({"string", "phone"})

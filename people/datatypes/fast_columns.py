@@ -1,7 +1,7 @@
-"""Whole columns of values at once, to the JSON texts that are stored.
+"""Fast conversion of whole columns of values to the stored JSON texts.
 
-Each gives for every cell exactly what `parse` and `to_json` of its data type would give. A column that is in the
-commonest form of its type throughout takes a few passes in C; the values of any other are worked out one by one,
+Each function returns for every cell exactly the result of `parse` and `to_json` of its data type. A column entirely in
+the most common form of its type takes a few passes in C. The values of any other column are converted one by one,
 each distinct text once.
 """
 
@@ -27,7 +27,7 @@ from people.datatypes.parsing import (
 )
 from people.datatypes.registry import DataType
 
-Texts = Sequence[str | None]  # "" is no value, None a bad one
+Texts = Sequence[str | None]  # "" is no value, None an invalid one
 
 # of all cells, each followed by a line feed; possessive, so that a long column needs no memory to go back
 _INTEGERS = re.compile(r"(?:(?:0|[1-9][0-9]{0,14})?\n)*+")
@@ -37,7 +37,7 @@ _MOMENTS = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}
 
 
 def plain(cells: Sequence[Any]) -> bool:
-    """Whether every cell is text that is stored as it is, or empty; see `quick_values.is_plain`."""
+    """Return True if every cell is empty or text that is stored unchanged; see `fast.is_plain`."""
     try:
         whole = "".join(cells)
     except TypeError:
@@ -51,7 +51,7 @@ def plain(cells: Sequence[Any]) -> bool:
 
 
 def _lines(cells: Sequence[Any]) -> str:
-    """The cells, each followed by a line feed; empty when one is no text."""
+    """The cells, each followed by a line feed; empty if one is not text."""
     try:
         return "\n".join([*cells, ""])
     except TypeError:
@@ -59,14 +59,14 @@ def _lines(cells: Sequence[Any]) -> str:
 
 
 def moments(cells: Sequence[Any]) -> list[datetime] | None:
-    """What the cells name when each is like 2026-11-20T10:00:00Z, in UTC."""
+    """Parse the cells if each is like 2026-11-20T10:00:00Z, in UTC; else None."""
     if not _MOMENTS.fullmatch(_lines(cells) or "-"):
         return None
     try:
-        found = list(map(datetime.fromisoformat, cells))
+        parsed = list(map(datetime.fromisoformat, cells))
     except ValueError:
         return None
-    return found if min(found).year >= FIRST_YEAR and max(found).year <= LAST_YEAR else None
+    return parsed if min(parsed).year >= FIRST_YEAR and max(parsed).year <= LAST_YEAR else None
 
 
 def _texts(cells: Sequence[Any]) -> Texts | None:
@@ -94,8 +94,8 @@ def _currencies(cells: Sequence[Any]) -> Texts | None:
 
 def _floats(cells: Sequence[Any]) -> Texts | None:
     if set(map(type, cells)) == {Decimal}:
-        found = list(map(float, cells))
-        return list(map(repr, found)) if all(map(isfinite, found)) else None
+        numbers = list(map(float, cells))
+        return list(map(repr, numbers)) if all(map(isfinite, numbers)) else None
     return list(map(repr, map(float, cells))) if _FLOATS.fullmatch(_lines(cells) or "-") else None
 
 
@@ -120,18 +120,18 @@ _BULK: Mapping[str, Callable[[Sequence[Any]], Texts | None]] = {
 
 
 def each(cells: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
-    """`work` of every cell, once for each distinct text."""
-    if set(map(type, cells)) <= {str, type(None)}:  # else 1 and True would be one
-        known = {cell: work(cell) for cell in set(cells)}
-        return [known[cell] for cell in cells]
+    """The result of `work` for every cell, computed once for each distinct text."""
+    if set(map(type, cells)) <= {str, type(None)}:  # else 1 and True would share a result
+        results = {cell: work(cell) for cell in set(cells)}
+        return [results[cell] for cell in cells]
     return list(map(work, cells))
 
 
 def json_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts:
     """The JSON text of every cell; moments without a zone are of `zone`."""
     bulk = _BULK.get(data_type.name)
-    if bulk and (found := bulk(cells)) is not None:
-        return found
+    if bulk and (texts := bulk(cells)) is not None:
+        return texts
     quick = fast.QUICK[data_type.name]
 
     def work(cell: Any) -> str | None:
@@ -159,9 +159,9 @@ def _parsed(data_type: DataType, show: Callable[[Any], str], cell: Any, zone: tz
 
 
 def moments_of(cells: Sequence[Any], zone: tzinfo) -> tuple[Sequence[str | None], Sequence[datetime | None]]:
-    """(how PostgreSQL reads it in UTC, the moment) of every cell; None for one that names no moment."""
-    if (found := moments(cells)) is not None:
-        return cells, found
+    """(text in UTC for PostgreSQL, moment) of every cell; None for an invalid one."""
+    if (parsed := moments(cells)) is not None:
+        return cells, parsed
 
     def work(cell: Any) -> tuple[str | None, datetime | None]:
         try:

@@ -1,6 +1,6 @@
-"""How a file writes dates, numbers and yes or no; turned into what every data type understands.
+"""Formats of dates, numbers and booleans in files, converted to the format that every data type parses.
 
-`datatypes` knows one way to write a value. Files know many, and only the team can say whether 3/4 is in March.
+`datatypes` accepts one format of a value. Files have many, and only the user can decide whether 3/4 is in March.
 """
 
 import re
@@ -34,7 +34,7 @@ _BOOLEANS = {
 
 
 class DateOrder(StrEnum):
-    """In which order a file writes the parts of a date; years have two or four digits."""
+    """The order of the parts of a date in a file; years have two or four digits."""
 
     YMD = "ymd"
     DMY = "dmy"
@@ -43,10 +43,10 @@ class DateOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """One file's way of writing. `decimal` is "." or ","; the other one, blanks and ' may group thousands.
+    """The formats of one file. `decimal` is "." or ","; the other one, blanks and ' may group thousands.
 
-    Two-digit years from `pivot` on are of the 1900s. With `keep_apostrophes` the ' that our exports put before
-    text that a spreadsheet would take for a formula is part of the text.
+    Two-digit years from `pivot` on are in the 1900s. Our exports put a ' before text that a spreadsheet would read
+    as a formula; with `keep_apostrophes` it is part of the text.
     """
 
     date_order: DateOrder = DateOrder.YMD
@@ -55,9 +55,9 @@ class Convention:
     keep_apostrophes: bool = False
 
     def reader(self, data_type: DataType, name: str = "") -> Callable[[Any], Any]:
-        """What turns a cell into something that `data_type.parse` takes; it leaves alone what it does not know.
+        """A function that converts a cell for `data_type.parse`; it returns unknown formats unchanged.
 
-        `name` is that of the field: a date of birth is never in the future.
+        `name` is the name of the field: a date of birth is never in the future.
         """
         if data_type.is_moment:
             return partial(self._moment, self._pivot(name), data_type.name == "date")
@@ -65,24 +65,24 @@ class Convention:
             return self._number
         if data_type.name == "boolean":
             return _boolean
-        return _same if self.keep_apostrophes else formulas.unguarded
+        return _identity if self.keep_apostrophes else formulas.unguarded
 
     def column_reader(self, data_type: DataType, name: str = "") -> Callable[[Sequence[Any]], Sequence[Any]]:
         """Like `reader`, for the cells of a whole column."""
         read = self.reader(data_type, name)
-        if read is _same:
-            return _same
-        kept = _DATES if data_type.is_moment else _NUMBERS[self.decimal] if data_type.is_number else None
+        if read is _identity:
+            return _identity
+        unchanged = _DATES if data_type.is_moment else _NUMBERS[self.decimal] if data_type.is_number else None
         if read is formulas.unguarded:
-            kept = _UNMARKED
+            unchanged = _UNMARKED
 
         def read_column(cells: Sequence[Any]) -> Sequence[Any]:
             if set(map(type, cells)) != {str}:
                 return list(map(read, cells))
-            if kept and kept.fullmatch("\n".join([*cells, ""])):
+            if unchanged and unchanged.fullmatch("\n".join([*cells, ""])):
                 return cells
-            known = {cell: read(cell) for cell in set(cells)}
-            return [known[cell] for cell in cells]
+            values = {cell: read(cell) for cell in set(cells)}
+            return [values[cell] for cell in cells]
 
         return read_column
 
@@ -91,20 +91,20 @@ class Convention:
 
     def _moment(self, pivot: int, is_date: bool, value: Any) -> Any:
         if type(value) is not str or (value[4:8:3] == "--" and _DATES.fullmatch(f"{value}\n")):
-            return value  # as it should be, or no date at all
-        written = written_dates.read(value)
-        if written is None:
+            return value  # canonical already, or not a date
+        written_date = written_dates.read(value)
+        if written_date is None:
             return value
-        text = written.iso(self.date_order, pivot)
-        # what cannot be stored is refused with what stands in the file
-        return value if text is None or (is_date and not written.is_midnight) else text[:10] if is_date else text
+        text = written_date.iso(self.date_order, pivot)
+        # an invalid value is rejected later, quoting the original text
+        return value if text is None or (is_date and not written_date.is_midnight) else text[:10] if is_date else text
 
     def _number(self, value: Any) -> Any:
         if type(value) is not str or value.isdecimal():
             return value
         if self.decimal == "." and value.replace(".", "", 1).isdecimal():
             return value
-        # numbers with an exponent are text to a spreadsheet's guard
+        # the formula guard marks numbers with an exponent as text
         value = value if self.keep_apostrophes else formulas.unguarded(value)
         text = value.strip().removeprefix("+").replace("\N{MINUS SIGN}", "-")
         if not _GROUPED[self.decimal].fullmatch(text):
@@ -121,49 +121,49 @@ def _boolean(value: Any) -> Any:
     return bool(value) if type(value) is int and value in (0, 1) else value
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
 def is_birth(name: str) -> bool:
-    """Whether the field called `name` holds dates of birth."""
+    """Return True if the field `name` holds dates of birth."""
     return bool(_BIRTH.search(name))
 
 
 def is_date(text: str) -> bool:
-    """Whether `text` is a date, with or without a time, in some order."""
-    written = written_dates.read(text)
-    return written is not None and any(written.iso(order, EXCEL_PIVOT) for order in DateOrder)
+    """Return True if `text` is a date, with or without a time, in some order."""
+    written_date = written_dates.read(text)
+    return written_date is not None and any(written_date.iso(order, EXCEL_PIVOT) for order in DateOrder)
 
 
 def has_open_century(values: Iterable[Any]) -> bool:
-    """Whether a date among `values` has a two-digit year that may be of either century."""
+    """Return True if a date among `values` has a two-digit year that is ambiguous between centuries."""
     years = (
         year
         for value in values
-        if type(value) is str and (found := PARTED.match(value))
-        for year in (found[1], found[3])
-        if len(found[1]) <= 2 and len(found[3]) <= 2
+        if type(value) is str and (match := PARTED.match(value))
+        for year in (match[1], match[3])
+        if len(match[1]) <= 2 and len(match[3]) <= 2
     )
     return any(EXCEL_PIVOT <= int(year) < LATE_PIVOT for year in years)
 
 
 def possible_orders(values: Iterable[Any]) -> list[DateOrder]:
-    """The orders in which every date among `values` makes sense; several: the team must say which.
+    """The orders in which every date among `values` is valid; if there are several, the user must choose.
 
-    Without any date whose order could be doubted there is only year-month-day.
+    Without any ambiguous date the only order is year-month-day.
     """
-    found = [match.groups()[:3] for value in values if type(value) is str and (match := PARTED.match(value))]
-    doubtful = [parts for parts in found if len(parts[0]) <= 2]
-    if not doubtful:
+    dates = [match.groups()[:3] for value in values if type(value) is str and (match := PARTED.match(value))]
+    ambiguous = [parts for parts in dates if len(parts[0]) <= 2]
+    if not ambiguous:
         return [DateOrder.YMD]
-    candidates = [DateOrder.DMY, DateOrder.MDY] + ([DateOrder.YMD] if all(len(p[2]) <= 2 for p in doubtful) else [])
-    return [order for order in candidates if all(_fits(parts, order) for parts in doubtful)] or [DateOrder.DMY]
+    candidates = [DateOrder.DMY, DateOrder.MDY] + ([DateOrder.YMD] if all(len(p[2]) <= 2 for p in ambiguous) else [])
+    return [order for order in candidates if all(_fits(parts, order) for parts in ambiguous)] or [DateOrder.DMY]
 
 
 def _fits(parts: tuple[str, ...], order: DateOrder) -> bool:
-    named = dict(zip(order, parts, strict=True))
-    return 1 <= int(named["m"]) <= 12 and 1 <= int(named["d"]) <= 31
+    parts_by_letter = dict(zip(order, parts, strict=True))
+    return 1 <= int(parts_by_letter["m"]) <= 12 and 1 <= int(parts_by_letter["d"]) <= 31
 
 
 # a mark that can only be the decimal mark, one that can only group thousands, and one that may be either
@@ -174,7 +174,7 @@ _EITHER = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
 def likely_decimal(values: Iterable[Any]) -> str | None:
-    """The decimal mark of the numbers among `values`: "." or ","; None when they leave it open ("1,234", "1.234")."""
+    """The decimal mark of the numbers among `values`: "." or ","; None if they are ambiguous ("1,234", "1.234")."""
     texts = [
         value.strip().lstrip("+")
         for value in values

@@ -1,19 +1,19 @@
-"""Texts that a spreadsheet would take for formulas: how files mark them as text, and how the mark is taken off."""
+"""Formula guard: marks texts in files that a spreadsheet would read as formulas, and removes the marks."""
 
 import re
 from typing import Any
 
-# what a spreadsheet takes for a formula, and what is no formula but a plain number; regular expressions that
-# PostgreSQL reads alike. A ' of the text's own before either counts as part of it, so that taking one off is safe.
+# FORMULA: text that a spreadsheet reads as a formula. NUMBER: a plain number, which is no formula. PostgreSQL reads
+# both expressions alike. Leading ' of the text itself count as part of it, so that removing one mark is safe.
 FORMULA, NUMBER = r"^'*[=+\-@|%\t\r]", r"^[-+]?[0-9][0-9.,]*$"
 _FORMULA, _NUMBER = re.compile(FORMULA), re.compile(NUMBER.replace("$", r"\Z"))
 
 
 def guarded(text: str) -> str:
-    """`text` so that no spreadsheet takes it for a formula: a ' before it says that it is text."""
+    """`text` with a leading ' if a spreadsheet would read it as a formula."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
 
 
 def unguarded(cell: Any) -> Any:
-    """The inverse of `guarded`; other cells stay as they are."""
+    """The inverse of `guarded`; other cells are unchanged."""
     return cell[1:] if type(cell) is str and cell[:1] == "'" and guarded(cell[1:]) == cell else cell

@@ -1,4 +1,4 @@
-"""Each data type as JSON Schema says it: for the API's document."""
+"""JSON Schema of each data type, for the OpenAPI document."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Names that people give to things: one line of text, shared by no two things of a kind."""
+"""Names of objects, chosen by users: one line of text, unique among the objects of a kind."""
 
 import re
 from collections.abc import Iterator
@@ -40,16 +40,16 @@ def description(raw: Any, path: str = "description") -> str:
 
 
 def name_key(name: str) -> str:
-    """How names of definitions are compared: without case, blanks and underscores alike.
+    """The key for comparing names of definitions: lower case, blanks and underscores alike.
 
-    Clients turn type names into table names that way, so names differing only so would collide there.
+    Clients turn type names into table names in this way, so names with the same key would collide there.
     """
     return re.sub(r"[\s_]+", "_", text_key(name.strip()))[:MAX_NAME]
 
 
 @contextmanager
 def kept_apart(constraint: str, message: str, path: str = "name", got: str = "") -> Iterator[None]:
-    """Write inside: breaking the unique `constraint` is refused as `name_taken`, also when two write at once."""
+    """Turn a violation of the unique `constraint` in the block into `name_taken`; covers concurrent writes."""
     try:
         with transaction.atomic():
             yield

@@ -1,6 +1,6 @@
-"""Parsers of values: from what a channel received to the canonical Python value.
+"""Parsers of values: from the received value to the canonical Python value.
 
-Text in place of a number or a boolean is accepted when it is exactly canonical ("5", "true"). Blank text is no value;
+Text in place of a number or a boolean is accepted if it is exactly canonical ("5", "true"). Blank text is no value;
 the channels drop it before they parse.
 """
 
@@ -20,7 +20,7 @@ from people.datatypes.canonical import is_bounded, plain_decimal
 MAX_STRING = 255
 MAX_LINK = 2_000
 MAX_TEXT_BYTES = 30_000
-MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly
+MAX_INTEGER = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 
 CURRENCY_PLACES = 4
 CURRENCY_LIMIT = Decimal(10) ** 15
@@ -57,21 +57,21 @@ def _clean_text(value: Any, expected: str | Promise) -> str:
         raise BadValueError(Code.WRONG_TYPE, _("valid Unicode text")) from None
     if "\0" in text:
         raise BadValueError(Code.WRONG_TYPE, _("text without the character NUL"))
-    # comparisons are defined after NFC, so only NFC is ever stored
+    # comparisons are defined on NFC, so only NFC is ever stored
     return text if is_normalized("NFC", text) else normalize("NFC", text)
 
 
-# white space and characters without width; Python's strip() knows the white space only
+# white space and characters without width; Python's strip() removes white space only
 _INVISIBLE = "\u00ad\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 _AROUND = re.compile(rf"[\s{_INVISIBLE}]+")
 
 
 def trimmed(text: str) -> str:
-    """`text` without the blanks around it: white space of every kind and characters that cannot be seen."""
+    """`text` without surrounding white space of every kind and invisible characters."""
     text = text.strip()
     if text.isascii() or (text[:1] not in _INVISIBLE and text[-1:] not in _INVISIBLE):
         return text
-    start = found.end() if (found := _AROUND.match(text)) else 0
+    start = match.end() if (match := _AROUND.match(text)) else 0
     end = len(text)
     while end > start and (text[end - 1].isspace() or text[end - 1] in _INVISIBLE):
         end -= 1
@@ -81,9 +81,9 @@ def trimmed(text: str) -> str:
 def _check_number(
     value: float | Decimal, expected: str | Promise, limit: str | Promise, fineness: str | Promise
 ) -> None:
-    """Raise BadValueError for what is no number to calculate with: before anything is calculated.
+    """Raise `BadValueError` for a number that is unsafe to calculate with, before any calculation.
 
-    `limit` is what is expected of a number that is too large, `fineness` of one with too many decimal places.
+    `limit` is the expectation to report for a too large number, `fineness` for too many decimal places.
     """
     if isinstance(value, float):
         if not isfinite(value):
@@ -95,7 +95,7 @@ def _check_number(
 
 
 def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
-    """The plain digits of a JSON number that came where text belongs: 7 is "7", 1.50 is "1.5"."""
+    """The plain digits of a JSON number received in place of text: 7 is "7", 1.50 is "1.5"."""
     if isinstance(value, int):
         if value.bit_length() > 128:
             raise BadValueError(Code.OUT_OF_RANGE, expected)
@@ -148,8 +148,8 @@ _BOOLEANS = {"true": True, "false": False}
 def parse_boolean(value: Any, _zone: tzinfo) -> bool:
     if value is True or value is False:
         return value
-    if isinstance(value, str) and (found := _BOOLEANS.get(value.strip().lower())) is not None:
-        return found
+    if isinstance(value, str) and (boolean := _BOOLEANS.get(value.strip().lower())) is not None:
+        return boolean
     raise BadValueError(Code.WRONG_TYPE, _("true or false"))
 
 
@@ -194,7 +194,7 @@ def parse_float(value: Any, _zone: tzinfo) -> float:
     elif not isinstance(value, int | float | Decimal):
         raise BadValueError(Code.WRONG_TYPE, NUMBER)
     try:
-        number = float(value)  # of any text and Decimal: as long as its characters take
+        number = float(value)  # for any text and Decimal this is linear in its length
     except (OverflowError, ValueError):  # beyond a double, or a signaling NaN
         number = float("inf")
     if not isfinite(number):
@@ -230,7 +230,7 @@ def parse_currency(value: Any, _zone: tzinfo) -> Decimal:
     return amount
 
 
-# programs write a date as its midnight, too
+# some programs write a date as its midnight
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ]00:00(?::00(?:[.,]0{1,9})?)?(?: ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?",
@@ -265,9 +265,9 @@ _MOMENT = re.compile(
 
 
 def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
-    """The moment that `value` names, in UTC; what has no zone is of `zone`, a bare date is its midnight.
+    """Parse a moment, in UTC. A value without a zone is in `zone`; a bare date means its midnight.
 
-    Takes a datetime or ISO 8601 text: `Z`, `UTC`, `GMT`, `±hh:mm`, `±hhmm`, fractions of a second, minute precision.
+    Accepts a datetime or ISO 8601 text: `Z`, `UTC`, `GMT`, `±hh:mm`, `±hhmm`, fractions of a second, minute precision.
     """
     if not isinstance(value, datetime):
         if not isinstance(value, str) or not _MOMENT.fullmatch(text := trimmed(value)):
@@ -287,5 +287,5 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a channel received no value: null, or text of nothing but blanks."""
+    """Return True for no value: null, or text of only blanks."""
     return value is None or (type(value) is str and (not value or value.isspace() or not trimmed(value)))

@@ -1,4 +1,4 @@
-"""The registry of data types: what each is, everywhere that it appears."""
+"""Registry of the data types."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,11 +74,11 @@ MOMENT_OPERATORS = (
 
 @dataclass(frozen=True, slots=True)
 class DataType:
-    """What one kind of value is, everywhere it appears.
+    """One data type, for all channels and pages.
 
-    `parse` takes whatever a channel received, never blank, and the zone of zone-less moments; it returns the
-    canonical Python value or raises `BadValueError`. `to_json` and `to_text` take the canonical value. How
-    SQL compares values is in `people.core.db.value_sql`.
+    `parse` takes a received value, never blank, and the zone of moments without a zone; it returns the
+    canonical Python value or raises `BadValueError`. `to_json` and `to_text` take the canonical value. The
+    comparison in SQL is in `people.core.db.value_sql`.
     """
 
     name: str
@@ -95,11 +95,11 @@ class DataType:
     is_moment: bool = False
 
     def from_json(self, stored: Any) -> Any:
-        """The canonical value of what `to_json` wrote and `ExactDecoder` read."""
+        """The canonical value of a stored value, written by `to_json` and read by `ExactDecoder`."""
         return self.parse(stored, UTC)
 
     def as_json(self, value: Any) -> Any:
-        """The canonical value as a Python object that `dump_json` can write."""
+        """The canonical value as a Python object for `dump_json`."""
         return value if isinstance(value, str | bool | int | float | Decimal) else self.to_text(value)
 
 

@@ -1,6 +1,6 @@
-"""The notations of dates and moments in files: with numbers or month names, twelve or 24 hours, zones by name.
+"""Notations of dates and moments in files: with numbers or month names, twelve or 24 hours, named zones.
 
-Names are English and Spanish, short and long. Zones are UTC, GMT, offsets, and names that mean one zone everywhere.
+Names are English and Spanish, short and long. Zones are UTC, GMT, offsets, and names with one meaning everywhere.
 """
 
 import re
@@ -55,7 +55,7 @@ _NAMED_ZONES = {
 _CLOCK = (
     r"(?:(?:T|[\s,]+(?:at\s+|a\s+las\s+)?)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-    r"(?:\s*(?P<half>[AP])\.?\s?M\b\.?)?"  # which America/Lima does not begin with
+    r"(?:\s*(?P<half>[AP])\.?\s?M\b\.?)?"  # does not match the start of America/Lima
     r"\s*(?P<zone>(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z]+(?:/[A-Z_+-]+[0-9]*)*)?(?:\s+\([^()]{1,60}\))?)?\s*"
 )
 _NUMBERS = r"\s*([0-9]{1,4})[./-]([0-9]{1,2})[./-]([0-9]{1,4})"
@@ -71,7 +71,7 @@ _NOTATIONS = tuple(
         rf"\s*(?:{_WEEKDAY})?(?P<m>[a-z]{{3,10}})\.?\s+(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>[0-9]{{4}})",
         # 2026-Sep-26
         r"\s*(?P<y>[0-9]{4})[\s-](?P<m>[a-z]{3,10})[\s-](?P<d>[0-9]{1,2})",
-        # Thu Nov  5 14:03:22 2026 has its year behind the time and is not read
+        # Thu Nov  5 14:03:22 2026 has its year after the time and is not supported
     )
 )
 MAX_LENGTH = 100
@@ -79,7 +79,7 @@ MAX_LENGTH = 100
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A date as it was written. `parts` are in the order of the file where `is_named` is false, else y, m, d."""
+    """A date as written in a file. `parts` are in the order of the file unless `is_named`, else y, m, d."""
 
     parts: tuple[str, str, str]
     is_named: bool
@@ -91,11 +91,11 @@ class Written:
         return not self.clock.strip("0:.")
 
     def iso(self, order: str, pivot: int) -> str | None:
-        """ISO 8601; `order` is "ymd", "dmy" or "mdy". None for what is no date in that order."""
+        """ISO 8601 text; `order` is "ymd", "dmy" or "mdy". None if the parts are no date in that order."""
         if self.is_named or len(self.parts[0]) == 4:
             order = "ymd"
-        named = dict(zip(order, self.parts, strict=True))
-        year, month, day = named["y"], named["m"], named["d"]
+        part = dict(zip(order, self.parts, strict=True))
+        year, month, day = part["y"], part["m"], part["d"]
         if len(month) > 2 or len(day) > 2 or len(year) not in (2, 4):
             return None
         if len(year) == 2:
@@ -119,23 +119,23 @@ def _in_zone(moment: datetime, zone: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> Written | None:
-    """The date or moment that `text` writes; None for anything else."""
+    """Parse a date or moment in any supported notation; None for other text."""
     if len(text) > MAX_LENGTH:
         return None
     for notation in _NOTATIONS:
-        if found := notation.fullmatch(text):
-            return _written(found)
+        if match := notation.fullmatch(text):
+            return _from_match(match)
     return None
 
 
-def _written(found: re.Match[str]) -> Written | None:
-    named = found.groupdict()
-    month = _MONTHS.get((named.get("m") or "").lower())
-    if "m" in named and month is None:
+def _from_match(match: re.Match[str]) -> Written | None:
+    groups = match.groupdict()
+    month = _MONTHS.get((groups.get("m") or "").lower())
+    if "m" in groups and month is None:
         return None
-    parts = (named["y"], str(month), named["d"]) if month else (found[1], found[2], found[3])
-    zone = _zone(named["zone"] or "")
-    clock = _clock(named)
+    parts = (groups["y"], str(month), groups["d"]) if month else (match[1], match[2], match[3])
+    zone = _zone(groups["zone"] or "")
+    clock = _clock(groups)
     return None if zone is None or clock is None else Written(parts, month is not None, clock, zone)
 
 
@@ -146,18 +146,18 @@ def _zone(name: str) -> str | None:
     return f"{offset[1]}:{offset[2] or '00'}" if offset else _NAMED_ZONES.get(name.upper())
 
 
-def _clock(named: dict[str, str | None]) -> str | None:
-    if named["hour"] is None:
+def _clock(groups: dict[str, str | None]) -> str | None:
+    if groups["hour"] is None:
         return ""
-    hour = int(named["hour"])
-    if half := named["half"]:
+    hour = int(groups["hour"])
+    if half := groups["half"]:
         if not 1 <= hour <= 12:
-            # 13:05 PM is written by some, and means one thing
-            return _text(hour, named) if half in "Pp" and hour < 24 and hour else None
+            # 13:05 PM occurs and is unambiguous
+            return _clock_text(hour, groups) if half in "Pp" and hour < 24 and hour else None
         hour = hour % 12 + (12 if half in "Pp" else 0)
-    return _text(hour, named)
+    return _clock_text(hour, groups)
 
 
-def _text(hour: int, named: dict[str, str | None]) -> str:
-    fraction = f".{named['fraction']}" if named["fraction"] else ""
-    return f"{hour:02}:{named['minute']}:{named['second'] or '00'}{fraction}"
+def _clock_text(hour: int, groups: dict[str, str | None]) -> str:
+    fraction = f".{groups['fraction']}" if groups["fraction"] else ""
+    return f"{hour:02}:{groups['minute']}:{groups['second'] or '00'}{fraction}"

@@ -1,4 +1,4 @@
-"""What may stand in a draft: its names and its fields, checked as the database would."""
+"""Validation of a draft's names and fields, with the same rules as the database."""
 
 import re
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def rename_problems(kind: DefinitionKind[Any], definition: Definition, api_name:
 
 
 def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Definition | None) -> list[Problem]:
-    """What keeps `definition` (None: a new one) from being called so, its API name aside."""
+    """Problems of `names` for `definition` (None: a new one), except those of the API name."""
     problems = _description_problems(names.description, ("description",))
     for column in kind.unique_names:
         name = getattr(names, column)
@@ -58,20 +58,20 @@ def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Defini
 def field_problems(
     kind: DefinitionKind[Any], fields: Sequence[FieldSpec], definition: Definition | None
 ) -> list[Problem]:
-    """What keeps `fields` from being those of the draft of `definition` (None: a new one)."""
+    """Problems of `fields` for the draft of `definition` (None: a new one)."""
     problems: list[Problem] = []
     limit = kind.field_limit() or MAX_FIELDS
     if sum(field.is_counted for field in fields) > limit:
         message = str(kind.sentences.too_many_fields) % {"limit": limit}
         problems.append(Problem(Code.TOO_MANY_FIELDS, message, ("fields",)))
     problems += kind.check_fields(fields, definition)
-    known, seen = kind.data_types, set[str]()
+    data_types, seen = kind.data_types, set[str]()
     for field in fields:
         path = ("fields", field.api_name)
         problems += api_name_problems(field.api_name, path) + _text_problems(field.name, path)
         problems += _description_problems(field.description, path)
-        if field.data_type not in known:
-            problems.append(_unknown_data_type(field, ", ".join(known)))
+        if field.data_type not in data_types:
+            problems.append(_unknown_data_type(field, ", ".join(data_types)))
         for key in {field.api_name, f"name:{name_key(field.name)}"}:
             if key in seen:
                 message = _("Two fields share the name '%(name)s'.") % {"name": field.name}
@@ -96,7 +96,7 @@ def _text_problems(text: str, path: Path) -> list[Problem]:
 
 
 def _description_problems(text: str, path: Path) -> list[Problem]:
-    """Any text that can be stored, line breaks included."""
+    """Problems of a description: any text that can be stored is valid, line breaks included."""
     try:
         BY_NAME["text"].parse(text, UTC)
     except BadValueError as error:
@@ -119,13 +119,13 @@ def _clash(kind: DefinitionKind[Any], column: str, name: str, definition: Defini
     return [Problem(Code.NAME_TAKEN, message, (column,))]
 
 
-def _unknown_data_type(field: FieldSpec, known: str) -> Problem:
-    message = _("'%(type)s' is not a data type; there are %(known)s.") % {"type": field.data_type, "known": known}
-    return Problem(Code.UNKNOWN_DATA_TYPE, message, ("fields", field.api_name), known, field.data_type)
+def _unknown_data_type(field: FieldSpec, data_types: str) -> Problem:
+    message = _("'%(type)s' is not a data type; there are %(known)s.") % {"type": field.data_type, "known": data_types}
+    return Problem(Code.UNKNOWN_DATA_TYPE, message, ("fields", field.api_name), data_types, field.data_type)
 
 
 def _locked_problems(fields: Sequence[FieldSpec], definition: Definition) -> list[Problem]:
-    """What the first approval of each field fixed for ever, also after the field was removed."""
+    """Changes of data types that the first approval fixed for ever, also after the removal of the field."""
     fixed = dict(definition.approved_fields.values_list("api_name", "data_type"))
     problems = []
     for field in fields:

@@ -1,4 +1,4 @@
-"""What changes from one version to the next, in words; and what approving a draft would take away or fix."""
+"""Differences between two versions as sentences, and the fields that approving a draft would remove or fix."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,24 +12,24 @@ from people.definitions.models import DefinedField, Definition, Version
 
 
 def between(old: Version | None, new: Version) -> list[str]:
-    """Sentences, one a difference: "Amount: description changed", "Branch (Text) added"."""
+    """One sentence for each difference: "Amount: description changed", "Branch (Text) added"."""
     return [*_names(old, new), *_fields(old, new)]
 
 
 def removed_fields(definition: Definition) -> list[Any]:
-    """The approved fields that the draft no longer has: approving takes them out of filters."""
+    """The approved fields that the draft no longer has: approval removes them from filters."""
     if definition.live is None or definition.draft is None:
         return []
-    gone = definition.live.fields.exclude(api_name__in=definition.draft.fields.values("api_name"))
-    return list(definition.approved_fields.filter(api_name__in=gone.values("api_name")))
+    removed = definition.live.fields.exclude(api_name__in=definition.draft.fields.values("api_name"))
+    return list(definition.approved_fields.filter(api_name__in=removed.values("api_name")))
 
 
 def newly_fixed_fields(definition: Definition) -> list[Any]:
-    """The draft's fields that no version had before: approval fixes their API names and data types."""
+    """The draft's fields that no approved version has had: approval fixes their API names and data types."""
     if definition.draft is None:
         return []
-    known = set(definition.approved_fields.values_list("api_name", flat=True))
-    return [field for field in definition.draft.fields.all() if field.api_name not in known]
+    approved_names = set(definition.approved_fields.values_list("api_name", flat=True))
+    return [field for field in definition.draft.fields.all() if field.api_name not in approved_names]
 
 
 def _names(old: Version | None, new: Version) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""What a draft says: its names and its fields, checked as the database would.
+"""Edits of drafts: names and fields, validated with the same rules as the database.
 
-Changing an approved definition opens a draft; the live version stays as it is until the draft is approved.
+Changing an approved definition opens a draft; the live version stays unchanged until the draft is approved.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,22 +24,22 @@ from people.definitions.models import Definition, Version
 
 @transaction.atomic
 def edit(definition: Definition, by: Any, expected_revision: int | None = None, **changes: Any) -> Any:
-    """Change what the draft is called: columns of the kind's names and, before the first approval, `api_name`.
+    """Change the draft's names: columns of the kind's names and, before the first approval, `api_name`.
 
-    Returns the draft. Raises `RejectedError` with every problem, `ConflictError` when the draft is not at
-    `expected_revision` any more (nothing is overwritten).
+    Returns the draft. Raises `RejectedError` with every problem, `ConflictError` if the draft is no longer at
+    `expected_revision` (nothing is overwritten).
     """
     kind = kind_of(definition)
     require(by, kind.right("change"))
     take_naming(kind)
     definition, draft = open_draft(definition, by, expected_revision)
-    present = {column: getattr(draft, column) for column in kind.texts}
-    wanted = kind.names(**{"api_name": definition.api_name} | present | changes)
-    refuse_if([*rename_problems(kind, definition, wanted.api_name), *name_problems(kind, wanted, definition)])
-    if wanted.api_name != definition.api_name:
-        definition.api_name = wanted.api_name
+    current_names = {column: getattr(draft, column) for column in kind.texts}
+    names = kind.names(**{"api_name": definition.api_name} | current_names | changes)
+    refuse_if([*rename_problems(kind, definition, names.api_name), *name_problems(kind, names, definition)])
+    if names.api_name != definition.api_name:
+        definition.api_name = names.api_name
         save(definition, "api_name")
-    for column, value in version_texts(kind, wanted).items():
+    for column, value in version_texts(kind, names).items():
         setattr(draft, column, value)
     _save(definition, draft, by, *(column for column in changes if column != "api_name"))
     return draft
@@ -52,7 +52,7 @@ def set_fields(
     """Make the draft's fields exactly `fields`, in this order; returns the draft.
 
     Raises `RejectedError`: `locked_data_type` (fixed at the first approval), `given_twice`, `bad_name`,
-    `unknown_data_type`, `too_many_fields`, and what else the kind asks of fields.
+    `unknown_data_type`, `too_many_fields`, and those of the kind's own checks of fields.
     """
     definition, draft = open_draft(definition, by, expected_revision)
     refuse_if(field_problems(kind_of(definition), fields, definition))
@@ -66,16 +66,16 @@ def set_fields(
 def rewrite(
     definition: Definition, names: NameSpec, fields: Sequence[FieldSpec], by: Any, expected_revision: int | None = None
 ) -> Any:
-    """Make names and fields of the draft those of one form: both or neither; see `edit` and `set_fields`."""
+    """Replace names and fields of the draft in one transaction; see `edit` and `set_fields`."""
     kind = kind_of(definition)
-    wanted = {column: getattr(names, column) for column in kind.texts}
+    texts = {column: getattr(names, column) for column in kind.texts}
     api_name = {"api_name": names.api_name} if definition.live is None else {}
-    draft = edit(definition, by, expected_revision, **api_name, **wanted)
+    draft = edit(definition, by, expected_revision, **api_name, **texts)
     return set_fields(definition, fields, by, draft.revision)
 
 
 def fields_of(version: Version) -> list[Any]:
-    """The version's fields as specs of the kind, in their order, to be changed and given to `set_fields`."""
+    """The version's fields as specs of the kind, in their order; changed copies can be passed to `set_fields`."""
     kind = kind_of(version)
     columns = kind.field_columns
     return [kind.field(**{column: getattr(field, column) for column in columns}) for field in version.fields.all()]
@@ -109,11 +109,11 @@ def change_fields(
 def remove_fields(
     definition: Definition, api_names: Iterable[str], by: Any, expected_revision: int | None = None
 ) -> Any:
-    """Take fields out of the draft; what was written before keeps their values."""
+    """Remove fields from the draft; existing rows keep their values."""
     definition = _lock_for(definition, by)
-    current, gone = _current(definition), list(api_names)
-    refuse_if(_unknown_fields(gone, current))
-    return set_fields(definition, [field for field in current if field.api_name not in gone], by, expected_revision)
+    current, removed = _current(definition), list(api_names)
+    refuse_if(_unknown_fields(removed, current))
+    return set_fields(definition, [field for field in current if field.api_name not in removed], by, expected_revision)
 
 
 @transaction.atomic
@@ -130,26 +130,26 @@ def order_fields(
 
 
 def lock(definition: D, *, deleted: bool = False) -> D:
-    """The definition as it is now, its row locked until the transaction ends; one that is there, or a deleted one.
+    """Lock the row of the definition until the transaction ends, and return its current state.
 
-    Raises `RejectedError` when it is gone, or (`not_deleted`) not gone.
+    Raises `RejectedError` if it is deleted, or with `deleted` (`not_deleted`) if it is not.
     """
     kind: DefinitionKind[D] = kind_of(definition)
     rows = kind.model._default_manager.filter(pk=definition.pk)
-    # the draft is read by a statement of its own: that which waits for the lock would read it as it was before
+    # a separate statement reads the draft: the one that waits for the lock would read its earlier state
     rows.select_for_update().values_list("pk").first()
-    found = rows.filter(deleted_at__isnull=not deleted).select_related("live", "draft").first()
-    if found is None and deleted:
+    current = rows.filter(deleted_at__isnull=not deleted).select_related("live", "draft").first()
+    if current is None and deleted:
         raise RejectedError(Problem(Code.NOT_DELETED, str(kind.sentences.not_deleted)))
-    if found is None:
+    if current is None:
         raise RejectedError(Problem(Code.UNKNOWN_TYPE, str(kind.sentences.gone)))
-    return found
+    return current
 
 
 def open_draft(definition: D, by: Any, expected_revision: int | None = None) -> tuple[D, Any]:
-    """The definition, locked, and its draft: the one there is, or a copy of the live version.
+    """Lock the definition and return it with its draft: the present one, or a new copy of the live version.
 
-    `expected_revision` is that of the draft the editor saw; 0 says that there was none.
+    `expected_revision` is the revision of the draft that the editor saw; 0 means that there was none.
     """
     kind = kind_of(definition)
     require(by, kind.right("change"))
@@ -157,16 +157,16 @@ def open_draft(definition: D, by: Any, expected_revision: int | None = None) -> 
     definition = lock(definition)
     check_revision(definition.draft, expected_revision)
     if definition.draft is None:
-        live = definition.live  # there is one: what has no draft was approved
-        copied = {column: getattr(live, column) for column in kind.texts}
-        definition.draft = definition.versions.create(**copied, created_by=by)
+        live = definition.live  # never None: a definition without a draft was approved
+        texts = {column: getattr(live, column) for column in kind.texts}
+        definition.draft = definition.versions.create(**texts, created_by=by)
         write_fields(definition.draft, fields_of(live))
         save(definition, "draft")
     return definition, definition.draft
 
 
 def check_revision(draft: Version | None, expected: int | None) -> None:
-    """Raise `ConflictError` unless the draft is at `expected`; None asks for nothing."""
+    """Raise `ConflictError` unless the draft is at `expected`; None skips the check."""
     if expected is not None and expected != (draft.revision if draft else 0):
         raise ConflictError(changed_meanwhile())
 
@@ -178,25 +178,25 @@ def changed_meanwhile() -> Problem:
 
 
 def faults_of_names(kind: DefinitionKind[Any], names: NameSpec) -> list[Problem]:
-    """What keeps a new definition from being called so."""
+    """Problems of `names` for a new definition."""
     return [*new_api_name_problems(kind, names.api_name), *name_problems(kind, names, None)]
 
 
 def faults_of_version(definition: Definition, version: Version) -> list[Problem]:
-    """What keeps the version from being called as it is: no name, or one that another definition has taken."""
+    """Problems of the version's names: a missing one, or one that another definition has taken."""
     kind = kind_of(definition)
     texts = {column: getattr(version, column) for column in kind.texts}
     return name_problems(kind, kind.names(api_name=definition.api_name, **texts), definition)
 
 
 def check_complete(definition: Definition) -> None:
-    """Raise `RejectedError` when the draft cannot be approved as it stands."""
+    """Raise `RejectedError` if the draft cannot be approved in its current state."""
     draft, kind = definition.draft, kind_of(definition)
     refuse_if([*faults_of_version(definition, draft), *field_problems(kind, fields_of(draft), definition)])
 
 
 def version_texts(kind: DefinitionKind[Any], names: NameSpec) -> dict[str, Any]:
-    """The columns of a version that is called so."""
+    """The columns of a version with these names."""
     values = ((column, getattr(names, column)) for column in kind.texts)
     return {column: value.strip() if isinstance(value, str) else value for column, value in values}
 
@@ -210,31 +210,31 @@ def write_fields(draft: Version, fields: Sequence[FieldSpec]) -> None:
 
 
 def sign(draft: Version, by: Any) -> None:
-    """Remember who had a hand in the draft: also the owner of the API client that acted."""
+    """Add `by`, and the owner if `by` is an API client, to the editors of the draft."""
     if by is not None:
         draft.editors.add(by.pk, *([by.owner_id] if getattr(by, "owner_id", None) else []))
 
 
 def take_naming(kind: DefinitionKind[Any], *ids: int) -> None:
-    """Let nobody else name definitions until the transaction ends, nor write rows of those with `ids`."""
+    """Lock the naming of definitions, and the writing of rows of those with `ids`, until the transaction ends."""
     locks.take(locks.key(kind.lock, number) for number in (0, *ids))
 
 
 def hold_names(definition: Definition) -> None:
-    """Make the names of the live version and the draft this definition's, and free those it gave up."""
+    """Reserve the names of the live version and the draft for this definition, and release its former ones."""
     kind = kind_of(definition)
     if not kind.unique_names:
         return
-    wanted = {
+    names = {
         (column, name_key(getattr(version, column)))
         for version in (definition.live, definition.draft)
         if version is not None
         for column in kind.unique_names
     }
     rows = definition.names
-    held = {(row.kind, row.key): row for row in rows.all()}
-    rows.filter(pk__in=[row.pk for name, row in held.items() if name not in wanted]).delete()
-    new = sorted(wanted - set(held))
+    rows_by_name = {(row.kind, row.key): row for row in rows.all()}
+    rows.filter(pk__in=[row.pk for name, row in rows_by_name.items() if name not in names]).delete()
+    new = sorted(names - set(rows_by_name))
     rows.bulk_create(rows.model(**{rows.field.name: definition}, kind=column, key=key) for column, key in new)
 
 
@@ -243,18 +243,18 @@ def save(definition: Definition, *columns: str) -> None:
 
 
 def _lock_for(definition: D, by: Any) -> D:
-    """The definition, locked; raises `NotAllowedError` before anything is told of it to who may not change it."""
+    """Lock the definition; raises `NotAllowedError` before revealing anything to a user without the right."""
     require(by, kind_of(definition).right("change"))
     return lock(definition)
 
 
-def _save(definition: Definition, draft: Version, by: Any, *what: str) -> None:
+def _save(definition: Definition, draft: Version, by: Any, *columns: str) -> None:
     draft.revision += 1
     draft.return_reason = ""
     draft.save()
     sign(draft, by)
     hold_names(definition)
-    audit.note(by, definition, "changed", what=", ".join(what))
+    audit.note(by, definition, "changed", what=", ".join(columns))
     notices.draft_waits(definition, draft, by)
 
 
@@ -264,9 +264,9 @@ def _current(definition: Definition) -> list[Any]:
 
 
 def _unknown_fields(names: Iterable[str], fields: Sequence[FieldSpec]) -> list[Problem]:
-    known = {field.api_name for field in fields}
+    api_names = {field.api_name for field in fields}
     return [
         Problem(Code.UNKNOWN_FIELD, _("There is no field '%(name)s'.") % {"name": name}, ("fields", name))
         for name in names
-        if name not in known
+        if name not in api_names
     ]

@@ -1,6 +1,6 @@
-"""Kinds of definitions: what the life cycle has to know of activity types, and of whatever is defined like them.
+"""Kinds of definitions: the properties of activity types, and of similar definitions, for their common life cycle.
 
-A kind is registered once, when its app starts. The verbs take a definition and find its kind by its model.
+A kind is registered once, when its app starts. The verbs take a definition and look up its kind by its model.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ D = TypeVar("D", bound=Definition)
 
 
 class NameSpec(Protocol):
-    """What a definition is called: a dataclass of `api_name` and of columns that its versions have."""
+    """The names of a definition: a dataclass of `api_name` and of columns of its versions."""
 
     @property
     def api_name(self) -> str: ...
@@ -34,7 +34,7 @@ class NameSpec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One field as an editor wants it. A kind whose fields have further columns extends it by their names."""
+    """One field as entered by an editor. A kind whose fields have further columns adds them in a subclass."""
 
     api_name: str
     name: str
@@ -43,20 +43,20 @@ class FieldSpec:
 
     @property
     def is_counted(self) -> bool:
-        """Whether the kind's limit of fields counts this one."""
+        """True if the field counts towards the kind's limit of fields."""
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """What is said in the words of the kind."""
+    """The sentences of the kind, in its own words."""
 
-    gone: str | Promise  # it does not exist any more
+    gone: str | Promise  # the definition does not exist any more
     not_deleted: str | Promise
     name_taken: str | Promise  # with %(name)s and the API name of the %(other)s
     too_many: str | Promise  # definitions; with %(limit)s
     too_many_fields: str | Promise  # with %(limit)s
-    field_removed: str | Promise  # what approving that does; with the name of the %(field)s
+    field_removed: str | Promise  # the effect of approving a removal; with the name of the %(field)s
 
 
 def _nothing(*_arguments: Any) -> Any:
@@ -65,31 +65,31 @@ def _nothing(*_arguments: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class DefinitionKind(Generic[D]):
-    """One kind of definitions."""
+    """One kind of definition."""
 
     model: type[D]
     names: Callable[..., NameSpec]  # the dataclass
     field: Callable[..., FieldSpec]  # the dataclass
-    # who writes rows of a definition shares the lock of its id; what decides whether, or how, they are written takes it
-    # alone; 0 is held by those who give names
+    # writers of a definition's rows share the lock of its id; changes of whether, or how, rows are written take it
+    # exclusively; number 0 is the lock for naming
     lock: locks.Space
-    page: str  # the name of the address that shows one
+    page: str  # the URL name of the page of a definition
     sentences: Sentences
     unique_names: Sequence[str] = ("name",)  # columns of versions of which no two definitions share a value
     limit: Callable[[], int | None] = lambda: None  # of definitions
     field_limit: Callable[[], int | None] = lambda: None
-    # what else is wrong with fields, of a new definition (None) or a present one
+    # further problems of fields, of a new definition (None) or an existing one
     check_fields: Callable[[Sequence[Any], D | None], Sequence[Problem]] = _nothing
-    refuse_change: Callable[[D], Any] = _nothing  # raises `RejectedError` for a definition that nobody may change
+    refuse_change: Callable[[D], Any] = _nothing  # raises `RejectedError` for a read-only definition
 
     @property
     def texts(self) -> list[str]:
-        """The columns of a version that say what the definition is called."""
+        """The columns of a version for its names and texts."""
         return [column.name for column in fields(self.names) if column.name != "api_name"]  # type: ignore[arg-type]
 
     @property
     def field_columns(self) -> list[str]:
-        """The columns of a field that an editor writes."""
+        """The editable columns of a field."""
         return [column.name for column in fields(self.field)]  # type: ignore[arg-type]
 
     @property
@@ -122,7 +122,7 @@ def register(kind: DefinitionKind[Any]) -> None:
 
 
 def kind_of(row: Model) -> DefinitionKind[Any]:
-    """The kind of a definition or of a version of one. Raises `LookupError` for what is neither."""
+    """The kind of a definition or of a version. Raises `LookupError` for any other row."""
     for kind in _KINDS:
         if isinstance(row, kind.model | kind.versions):
             return kind

@@ -1,7 +1,7 @@
-"""The life of a definition: create, approve, discard, retire, restore, delete, undelete.
+"""Life cycle of definitions: create, approve, discard, retire, restore, delete, undelete.
 
-Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in one
-transaction and leaves one audit entry. `drafts` changes what a draft says.
+Every verb takes the acting user (None: an operator's command), checks the right itself, runs in one
+transaction and writes one audit entry. `drafts` edits drafts.
 """
 
 from collections.abc import Callable, Iterable
@@ -62,14 +62,14 @@ def create(kind: DefinitionKind[D], names: NameSpec, fields: Iterable[FieldSpec]
 
 @transaction.atomic
 def approve(definition: Definition, by: Any, expected_revision: int | None = None) -> Any:
-    """Make the draft the live version, which it returns; whatever rules can say of it exists from now on.
+    """Make the draft the live version and return it; rules can use its fields from now on.
 
-    Waits for rows being written; those that start later see the new version. Raises `RejectedError`
-    (`no_draft`, `in_use` when a removed field is used, `second_approver`), `ConflictError` when the draft is not
+    Waits for rows being written; later ones use the new version. Raises `RejectedError`
+    (`no_draft`, `in_use` if a removed field is used, `second_approver`), `ConflictError` if the draft is not
     at `expected_revision`, the one that the approver saw.
     """
     require(by, kind_of(definition).right("approve"))
-    definition = _hold(definition, alone=True)
+    definition = _lock(definition, exclusive=True)
     draft = _draft_of(definition)
     drafts.check_revision(draft, expected_revision)
     _require_second_approver(draft, by)
@@ -90,9 +90,9 @@ def approve(definition: Definition, by: Any, expected_revision: int | None = Non
 
 @transaction.atomic
 def discard_draft(definition: Definition, by: Any) -> None:
-    """Throw the draft away; the live version stays as it is. Raises `RejectedError` when that leaves nothing."""
+    """Delete the draft; the live version stays unchanged. Raises `RejectedError` if there is no live version."""
     require(by, kind_of(definition).right("change"))
-    definition = _hold(definition)
+    definition = _lock(definition)
     draft = _draft_of(definition)
     if definition.live_id is None:
         message = _("There is no approved version to go back to. Delete the type instead.")
@@ -106,9 +106,9 @@ def discard_draft(definition: Definition, by: Any) -> None:
 
 @transaction.atomic
 def return_draft(definition: Definition, by: Any, reason: str) -> None:
-    """Send the draft back to its editors, saying why; it stays a draft. Raises `RejectedError` without a reason."""
+    """Return the draft to its editors with a reason; it stays a draft. Raises `RejectedError` without a reason."""
     require(by, kind_of(definition).right("approve"))
-    definition = _hold(definition)
+    definition = _lock(definition)
     draft = _draft_of(definition)
     if not reason.strip():
         raise RejectedError(
@@ -122,9 +122,9 @@ def return_draft(definition: Definition, by: Any, reason: str) -> None:
 
 @transaction.atomic
 def retire(definition: Definition, by: Any) -> None:
-    """Take no more rows; what was written stays usable in lists. Can be restored."""
+    """Retire a definition: it accepts no new rows, existing ones stay usable in lists. Undone by `restore`."""
     require(by, kind_of(definition).right("approve"))
-    definition = _hold(definition, alone=True)
+    definition = _lock(definition, exclusive=True)
     if definition.live_id is None:
         raise RejectedError(Problem(Code.NEVER_APPROVED, _("Only an approved type can be retired.")))
     if definition.retired_at:
@@ -136,9 +136,9 @@ def retire(definition: Definition, by: Any) -> None:
 
 @transaction.atomic
 def restore(definition: Definition, by: Any) -> None:
-    """Let a retired definition take rows again."""
+    """Make a retired definition accept rows again."""
     require(by, kind_of(definition).right("approve"))
-    definition = _hold(definition, alone=True)
+    definition = _lock(definition, exclusive=True)
     if not definition.retired_at:
         raise RejectedError(Problem(Code.NOT_RETIRED, _("The type is not retired.")))
     definition.retired_at = None
@@ -148,12 +148,12 @@ def restore(definition: Definition, by: Any) -> None:
 
 @transaction.atomic
 def delete(definition: Definition, by: Any) -> None:
-    """Remove a definition. One that was ever approved is hidden: rows stay, id and API name are never reused.
+    """Delete a definition. One that was ever approved is only hidden: rows stay, id and API name are never reused.
 
     Raises `RejectedError` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
     """
     require(by, kind_of(definition).right("delete"))
-    definition = _hold(definition, alone=True)
+    definition = _lock(definition, exclusive=True)
     references.refuse_if_used(*used_with(definition))
     audit.note(by, definition, "deleted")
     if definition.live_id is None:
@@ -167,9 +167,9 @@ def delete(definition: Definition, by: Any) -> None:
 
 @transaction.atomic
 def undelete(definition: Definition, by: Any) -> None:
-    """Bring a deleted definition back as it was: approved or retired, with its draft; its rows were never away.
+    """Undo the deletion of a definition: approved or retired as before, with its draft and all rows.
 
-    Raises `RejectedError` (`not_deleted`; `name_taken` when another one has taken one of its names meanwhile).
+    Raises `RejectedError` (`not_deleted`; `name_taken` if another one has taken one of its names meanwhile).
     """
     kind = kind_of(definition)
     require(by, kind.right("delete"))
@@ -188,21 +188,21 @@ def undelete(definition: Definition, by: Any) -> None:
 
 @transaction.atomic
 def arrange(definition: Definition, by: Any, folder: Folder | None, owner: Any) -> None:
-    """Put the definition into `folder` (None: none) and make it `owner`'s (None: nobody's); no version changes."""
+    """Set folder and owner of the definition (None: without); no version changes."""
     require(by, kind_of(definition).right("change"))
-    definition = _hold(definition)
+    definition = _lock(definition)
     definition.folder, definition.owner = folder, owner
     drafts.save(definition, "folder", "owner")
     audit.note(by, definition, "changed", what="folder, owner")
 
 
 def used_with(definition: Definition) -> list[Any]:
-    """What must not be in use for the definition to go: itself and every field it ever had."""
+    """The objects whose use prevents a deletion: the definition and every field it ever had."""
     return [definition, *definition.approved_fields.all()]
 
 
 def may_approve(definition: Definition, by: Any) -> bool:
-    """Whether `approve` would let `by` through: the right, and a second pair of eyes where required."""
+    """Return True if `approve` would accept `by`: the right, and a second approver where required."""
     checks: tuple[Callable[[], None], ...] = (
         lambda: require(by, kind_of(definition).right("approve")),
         lambda: _require_second_approver(_draft_of(definition), by),
@@ -216,17 +216,17 @@ def may_approve(definition: Definition, by: Any) -> bool:
 
 
 def _check_limit(kind: DefinitionKind[Any]) -> None:
-    """Raise `RejectedError` when there is no room for one more."""
+    """Raise `RejectedError` if the limit of definitions is reached."""
     limit = kind.limit()
     if limit is not None and kind.model._default_manager.all().custom().existing().count() >= limit:
         raise RejectedError(Problem(Code.TOO_MANY_TYPES, str(kind.sentences.too_many) % {"limit": limit}))
 
 
-def _hold(definition: D, alone: bool = False) -> D:
-    """The definition as it is now, its row locked; with `alone` no row of it is being written, nor starts to be."""
+def _lock(definition: D, exclusive: bool = False) -> D:
+    """Lock the definition and return its current state; with `exclusive` no row of it is written meanwhile."""
     kind = kind_of(definition)
     kind.refuse_change(definition)
-    if alone:
+    if exclusive:
         locks.take([locks.key(kind.lock, definition.pk)])
     return drafts.lock(definition)
 

@@ -1,9 +1,9 @@
-"""What the tables of every kind of definition have in common.
+"""Abstract models of every kind of definition.
 
-Keys between them, constraints and triggers are the kind's own.
+Foreign keys between them, constraints and triggers belong to the kind.
 
-The life cycle reaches the tables by the names of their relations: `live` and `draft` (of one version each), `versions`,
-`approved_fields` and, where names are kept apart, `names` of a definition; `fields` of a version.
+The life cycle accesses the tables by the names of their relations: `live` and `draft` (of one version each),
+`versions`, `approved_fields` and, where names are unique, `names` of a definition; `fields` of a version.
 """
 
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -22,18 +22,18 @@ M = TypeVar("M", bound=models.Model)
 
 class DefinitionQuerySet(models.QuerySet[M]):
     def with_versions(self) -> Self:
-        """With the live version, the draft and the fields of both: three statements in all."""
+        """Fetch the live version, the draft and the fields of both too: three statements in all."""
         return self.select_related("live", "draft").prefetch_related("live__fields", "draft__fields")
 
     def existing(self) -> Self:
         return self.filter(deleted_at__isnull=True)
 
     def custom(self) -> Self:
-        """Those that the team defined: all, but for a kind of which some come with the product."""
+        """Definitions by the team: all, except for a kind with built-in ones."""
         return self.all()
 
     def approved(self) -> Self:
-        """Those that rules can name: approved once and not deleted, retired ones included."""
+        """Definitions that rules can use: approved once and not deleted, retired ones included."""
         return self.existing().filter(live__isnull=False)
 
     def recordable(self) -> Self:
@@ -41,7 +41,7 @@ class DefinitionQuerySet(models.QuerySet[M]):
 
 
 class Definition(models.Model):
-    """What a team defines: its shape lies in versions, at most one live, at most one draft."""
+    """A definition by the team. Its versions hold its fields: at most one is live, at most one a draft."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
@@ -74,12 +74,12 @@ class Definition(models.Model):
 
     @property
     def shown(self) -> Any:
-        """The version people see: the live one, or the draft before the first approval."""
+        """The version shown on pages: the live one, or the draft before the first approval."""
         return self.live or self.draft
 
     @property
     def state(self) -> "Definition.State":
-        """Where the definition stands in its life, in one word."""
+        """The state of the definition in its life cycle."""
         if self.deleted_at:
             return self.State.DELETED
         if self.retired_at:
@@ -94,12 +94,12 @@ class Definition(models.Model):
 
 
 class Version(models.Model):
-    """One shape of a definition. A draft has no number; approval gives one and freezes the row for ever."""
+    """One version of a definition. A draft has no number; approval assigns one and freezes the row for ever."""
 
     number = models.PositiveSmallIntegerField(_("number"), null=True, editable=False)
     name = models.CharField(_("name"), max_length=255)
     description = models.TextField(_("description"), blank=True)
-    # grows with every edit of a draft, so that the second of two editors is told
+    # incremented by every edit of a draft, so that the second of two editors gets a conflict
     revision = models.PositiveIntegerField(default=1, editable=False)
     return_reason = models.TextField(_("returned because"), blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, editable=False)
@@ -111,7 +111,7 @@ class Version(models.Model):
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
     )
-    # everybody whose hand is in this draft: none of them approves it where a second approver is required
+    # all editors of this draft: none of them can approve it where a second approver is required
     editors = models.ManyToManyField(settings.AUTH_USER_MODEL, editable=False, related_name="+")
 
     if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Version(models.Model):
 
 
 class DefinedField(models.Model):
-    """One typed attribute of a version. The kind adds `data_type`, with the types that it can have."""
+    """One typed attribute of a version. The kind adds `data_type`, with the allowed types."""
 
     api_name = models.CharField(_("API name"), max_length=255)
     name = models.CharField(_("name"), max_length=255)
@@ -147,7 +147,7 @@ class DefinedField(models.Model):
 
 
 class HeldName(models.Model):
-    """A name that a live version or a draft uses now: no two definitions share one. See `naming.name_key`."""
+    """A name in use by a live version or a draft, unique among definitions. See `naming.name_key`."""
 
     key = models.CharField(max_length=255)
 
@@ -159,11 +159,11 @@ class HeldName(models.Model):
 
 
 def numbered_when_approved(name: str) -> models.CheckConstraint:
-    """A version has a number if, and only if, it was approved."""
+    """Constraint: a version has a number if, and only if, it was approved."""
     draft, approved = (Q(number__isnull=is_draft, approved_at__isnull=is_draft) for is_draft in (True, False))
     return models.CheckConstraint(condition=draft | approved, name=name)
 
 
 def named_for_programs(name: str) -> models.CheckConstraint:
-    """An API name has letters, digits and underscores, at least one letter."""
+    """Constraint: an API name has letters, digits and underscores, at least one letter."""
     return models.CheckConstraint(condition=Q(api_name__regex=API_NAME), name=name)

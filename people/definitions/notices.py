@@ -1,4 +1,4 @@
-"""Who should know of what happens to drafts."""
+"""Notices about drafts."""
 
 from typing import Any
 
@@ -28,19 +28,25 @@ notifications.describe(
 
 
 def draft_waits(definition: Definition, draft: Version, by: Any) -> None:
-    """Tell those who may approve, but not who made the draft."""
-    _tell(_approvers(definition) - _hands(by), "draft_waits", definition, name=draft.name)
+    """Notify the users with the right to approve, except the author of the draft."""
+    _notify(_approvers(definition) - _acting_user_ids(by), "draft_waits", definition, name=draft.name)
 
 
 def draft_approved(definition: Definition, draft: Version, by: Any) -> None:
-    _tell(_editors(draft) - _hands(by), "draft_approved", definition, name=draft.name, version=draft.number)
+    _notify(_editors(draft) - _acting_user_ids(by), "draft_approved", definition, name=draft.name, version=draft.number)
 
 
 def draft_returned(definition: Definition, draft: Version, by: Any) -> None:
-    _tell(_editors(draft) - _hands(by), "draft_returned", definition, name=draft.name, reason=draft.return_reason)
+    _notify(
+        _editors(draft) - _acting_user_ids(by),
+        "draft_returned",
+        definition,
+        name=draft.name,
+        reason=draft.return_reason,
+    )
 
 
-def _tell(users: set[int], kind: str, definition: Definition, **parameters: Any) -> None:
+def _notify(users: set[int], kind: str, definition: Definition, **parameters: Any) -> None:
     notifications.tell(users, kind, kind_of(definition).page, definition.pk, **parameters)
 
 
@@ -48,7 +54,7 @@ def _editors(draft: Version) -> set[int]:
     return set(draft.editors.values_list("pk", flat=True))
 
 
-def _hands(by: Any) -> set[int]:
+def _acting_user_ids(by: Any) -> set[int]:
     return set() if by is None else {by.pk, getattr(by, "owner_id", None) or by.pk}
 
 

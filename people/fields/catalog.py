@@ -1,4 +1,4 @@
-"""What can be known of a person: the standard fields, and those that the team added."""
+"""Catalog of person fields: the standard ones, and those added by the team."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from people.datatypes.registry import BY_NAME, DataType
 from people.fields.marketo_standard import MARKETO_STANDARD
 from people.models import Person, PersonField
 
-# API name: (label, data type). The API name is the column of `person`; labels are Marketo's words,
+# API name: (label, data type). The API name is the column of `person`; labels are Marketo's terms,
 # stored in English and translated where they are shown.
 STANDARD: dict[str, tuple[str, str]] = {
     "email": (_("Email Address"), "email"),
@@ -49,14 +49,14 @@ READ_ONLY = frozenset({"created_at", "updated_at"})
 
 
 def shown_label(api_name: str, label: str) -> str:
-    """A field's label as pages say it: the team's own, or the product's in the reader's language."""
-    ours = STANDARD.get(api_name) or MARKETO_STANDARD.get(api_name) or ("",)
-    return gettext(label) if label == ours[0] else label
+    """A field's label as shown on pages: the team's own, or the product's in the user's language."""
+    standard = STANDARD.get(api_name) or MARKETO_STANDARD.get(api_name) or ("",)
+    return gettext(label) if label == standard[0] else label
 
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """One person field as the verbs need it."""
+    """The properties of one person field."""
 
     id: int
     api_name: str
@@ -94,7 +94,7 @@ def catalogue() -> Mapping[str, FieldInfo]:
 
 
 def value_of(person: Person, field: FieldInfo) -> Any:
-    """The person's canonical value of `field`; None is no value."""
+    """The person's canonical value of `field`; None for no value."""
     if field.is_standard:
         return getattr(person, field.api_name)
     stored = person.fields.get(field.api_name)
@@ -102,7 +102,7 @@ def value_of(person: Person, field: FieldInfo) -> Any:
 
 
 def install_after_migration(**_options: Any) -> None:
-    """Create the rows of the standard fields that are missing; runs after every migration."""
+    """Create the missing rows of the standard fields; runs after every migration."""
     present = set(PersonField.objects.filter(is_standard=True).values_list("api_name", flat=True))
     PersonField.objects.bulk_create(
         PersonField(

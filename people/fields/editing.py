@@ -1,7 +1,7 @@
 """Creates, changes and deletes person fields.
 
-Changers of people read the fields while they share the lock that is taken alone here, so that nobody writes
-under a definition that is gone. Every verb checks the right of the user it acts for and leaves one audit entry.
+Changes of people read the fields under a shared lock, which is taken exclusively here, so that no value is written
+for a deleted field. Every verb checks the right of the acting user and writes one audit entry.
 """
 
 import re
@@ -31,7 +31,7 @@ API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 UNIQUE_TYPES = frozenset({"string", "email", "phone", "integer"})
 MAX_CHOICES = 500
 CLEARED_AT_ONCE = 5_000
-SHOWN = 5  # people with one value, named in a refusal
+SHOWN = 5  # values, each with the ids of its people, in an error message
 
 audit.describe(
     {"made_unique": (2, gettext_lazy("Made unique")), "made_shareable": (2, gettext_lazy("No longer unique"))}
@@ -43,7 +43,7 @@ def _camel(api_name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-# what programs call standard things, in either API
+# names of standard fields in either API
 RESERVED = frozenset(
     name.lower() for name in ("id", "state", "leadScore", "lead_id", "person_id", *STANDARD, *map(_camel, STANDARD))
 )
@@ -62,7 +62,7 @@ def create(
     is_hidden: bool = False,
     is_api_created: bool = False,
 ) -> PersonField:
-    """Add a field. Without an API name one is made of the label ("Shoe size": shoeSize).
+    """Create a field. Without an API name one is derived from the label ("Shoe size": shoeSize).
 
     Raises `RejectedError` (`missing_value`, `bad_name`, `api_name_taken`, `name_taken`, `unknown_data_type`,
     `cannot_be_unique`, …), `NotAllowedError`.
@@ -91,21 +91,21 @@ def create(
 
 @transaction.atomic
 def add_marketo_standard(names: Iterable[str], by: Any) -> None:
-    """Create the fields of `MARKETO_STANDARD` called `names` that are missing; no right is needed for them.
+    """Create the missing fields of `MARKETO_STANDARD` in `names`; no right is needed for them.
 
-    A field whose label the team has given to another one is labelled with its API name. One whose values are still
+    A field whose label another field already has is labelled with its API name. A field whose values are still
     being cleared, or whose API name is taken in another spelling, is left out.
     """
-    present = PersonField.objects.values_list("api_name", "label")
-    taken = {api_name.lower() for api_name, _label in present}
-    taken |= {api_name.lower() for api_name in jobs.unfinished("people.clear_field", "api_name")}
-    labels = {label.lower() for _api_name, label in present}
+    existing = PersonField.objects.values_list("api_name", "label")
+    taken_names = {api_name.lower() for api_name, _label in existing}
+    taken_names |= {api_name.lower() for api_name in jobs.unfinished("people.clear_field", "api_name")}
+    labels = {label.lower() for _api_name, label in existing}
     for name in names:
         label, data_type = MARKETO_STANDARD[name]
-        if name.lower() in taken:
+        if name.lower() in taken_names:
             continue
         label = name if label.lower() in labels else label
-        field, is_new = PersonField.objects.get_or_create(  # two calls may bring the first value at once
+        field, is_new = PersonField.objects.get_or_create(  # two concurrent calls may receive the first value
             api_name=name, defaults={"label": label, "data_type": data_type, "is_api_created": True}
         )
         if is_new:
@@ -114,13 +114,13 @@ def add_marketo_standard(names: Iterable[str], by: Any) -> None:
 
 @transaction.atomic
 def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
-    """Change `label`, `description`, `choices`, `is_hidden` or `is_unique`; what uses the field goes on using it.
+    """Change `label`, `description`, `choices`, `is_hidden` or `is_unique`; existing uses stay valid.
 
-    Becoming unique is refused while people share a value (`value_shared`, naming some). API name and data type
-    are for ever. Raises `RejectedError`, `NotAllowedError`, TypeError for anything else.
+    A field with a shared value cannot become unique (`value_shared`, naming some). API name and data type
+    never change. Raises `RejectedError`, `NotAllowedError`, TypeError for anything else.
     """
     require(by, "people.change_personfield")
-    field = _hold(field)
+    field = _lock(field)
     checks: Mapping[str, Callable[[Any], Any]] = {
         "label": lambda raw: naming.name(raw, "label"),
         "description": naming.description,
@@ -144,17 +144,17 @@ def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
 
 @transaction.atomic
 def delete(field: PersonField, by: Any) -> None:
-    """Delete a field that the team added; its values are cleared by a job.
+    """Delete a field added by the team; a job clears its values.
 
     Raises `RejectedError` (`in_use`, naming the users; `standard_field`), `NotAllowedError`.
     """
     require(by, "people.delete_personfield")
-    field = _hold(field)
+    field = _lock(field)
     if field.is_standard:
         message = _("Standard fields belong to the product. A field that nobody needs can be hidden.")
         raise RejectedError(Problem(Code.STANDARD_FIELD, message))
     references.refuse_if_used(field)
-    _alone()
+    _lock_people()
     audit.note(by, field, "deleted")
     PersonKey.objects.filter(field=field).delete()
     PersonField.objects.filter(pk=field.pk).delete()
@@ -162,7 +162,7 @@ def delete(field: PersonField, by: Any) -> None:
 
 
 def clear(api_name: str) -> None:
-    """Take the values of a deleted field away, a few thousand people a transaction; safe to run twice."""
+    """Clear the values of a deleted field, a few thousand people a transaction; safe to run twice."""
     last = 0
     while not PersonField.objects.filter(api_name=api_name).exists():
         with connection.cursor() as cursor:
@@ -173,14 +173,14 @@ def clear(api_name: str) -> None:
                 select max(id) from batch""",
                 {"last": last, "name": api_name, "limit": CLEARED_AT_ONCE},
             )
-            (found,) = cursor.fetchone()
-        if found is None:
+            (batch_end,) = cursor.fetchone()
+        if batch_end is None:
             return
-        last = found
+        last = batch_end
 
 
 def proposed_api_name(label: str) -> str:
-    """The API name that a label suggests: letters and digits in camel case ("Shoe size": shoeSize)."""
+    """Derive an API name from a label: letters and digits in camel case ("Shoe size": shoeSize)."""
     words = re.findall(r"[A-Za-z0-9]+", _without_accents(label))
     joined = "".join(word[:1].upper() + word[1:] for word in words).lstrip("0123456789")
     return joined[:1].lower() + joined[1:100]
@@ -207,20 +207,20 @@ def _check_api_name(api_name: str) -> None:
 def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
     """The suggested values as canonical text, each once."""
     data_type = BY_NAME[field.data_type]
-    found: dict[str, None] = {}
+    choices: dict[str, None] = {}
     problems = []
-    for number, one in enumerate(raw):
-        if is_blank(one):
+    for number, choice in enumerate(raw):
+        if is_blank(choice):
             continue
         try:
-            found[canonical_text(data_type.parse(one, UTC))] = None
+            choices[canonical_text(data_type.parse(choice, UTC))] = None
         except BadValueError as error:
-            problems.append(bad_value(error.code, error.expected, one, "choices", number))
-    if len(found) > MAX_CHOICES:
+            problems.append(bad_value(error.code, error.expected, choice, "choices", number))
+    if len(choices) > MAX_CHOICES:
         message = _("At most %(limit)s choices can be suggested.") % {"limit": MAX_CHOICES}
         problems.append(Problem(Code.TOO_MANY, message, ("choices",)))
     refuse_if(problems)
-    return list(found)
+    return list(choices)
 
 
 def _save(field: PersonField, **options: Any) -> None:
@@ -229,14 +229,14 @@ def _save(field: PersonField, **options: Any) -> None:
         field.save(**options)
 
 
-def _hold(field: PersonField) -> PersonField:
-    found = PersonField.objects.select_for_update().filter(pk=field.pk).first()
-    if found is None:
+def _lock(field: PersonField) -> PersonField:
+    locked = PersonField.objects.select_for_update().filter(pk=field.pk).first()
+    if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_FIELD, _("This person field does not exist any more.")))
-    return found
+    return locked
 
 
-def _alone() -> None:
+def _lock_people() -> None:
     locks.take([locks.key(locks.Space.PEOPLE)])
 
 
@@ -245,7 +245,7 @@ def _make_unique(field: PersonField) -> None:
         types = ", ".join(str(BY_NAME[name].label) for name in sorted(UNIQUE_TYPES))
         message = _("Only added fields of the data types %(types)s can be unique.") % {"types": types}
         raise RejectedError(Problem(Code.CANNOT_BE_UNIQUE, message, ("is_unique",)))
-    _alone()
+    _lock_people()
     if shared := unique_values.shared_values(field):
         groups = "; ".join(", ".join(map(str, ids)) for ids in shared[:SHOWN])
         message = _("People share values of this field: %(groups)s. Give them values of their own, or merge them.")
@@ -255,7 +255,7 @@ def _make_unique(field: PersonField) -> None:
 
 
 def _make_shareable(field: PersonField) -> None:
-    _alone()
+    _lock_people()
     PersonKey.objects.filter(field=field).delete()
     _set_unique(field, False)
 

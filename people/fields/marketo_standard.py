@@ -1,14 +1,14 @@
 """Standard fields of a Marketo instance that are no columns here.
 
-Programs that speak the Marketo API find them described and can ask for them; a field is created, as one that the team
-could have added, when a value of it first arrives (`people.fields.editing.add_marketo_standard`).
+The Marketo API describes them, and clients can request them. A field is created like one added by the team when its
+first value is received (`people.fields.editing.add_marketo_standard`).
 """
 
 from collections.abc import Mapping
 
 from django.utils.translation import gettext_noop as _
 
-# API name, as Marketo spells it: (label, data type); stored in English and shown in the reader's language
+# API name in Marketo's spelling: (label, data type); stored in English and shown in the user's language
 MARKETO_STANDARD: Mapping[str, tuple[str, str]] = {
     "site": (_("Site"), "string"),
     "billingStreet": (_("Billing Address"), "string"),

@@ -1,4 +1,4 @@
-"""The values of unique person fields, each held by one live person."""
+"""Values of unique person fields; each belongs to one live person."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,18 +12,18 @@ from people.datatypes.canonical import canonical_text
 from people.fields.catalog import FieldInfo, value_of
 from people.models import Person, PersonField, PersonKey
 
-# what str.strip() takes away
+# the characters that str.strip() removes
 BLANKS = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 
 
 def release(person_ids: Sequence[int]) -> None:
-    """Let others have these people's values: they are deleted, merged or erased."""
+    """Release the values of deleted, merged or erased people."""
     PersonKey.objects.filter(person__in=person_ids).delete()
 
 
 def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int, list[Problem]]:
-    """Hold the values that `people` have of the unique ones of `fields`; what somebody else holds is a problem."""
-    wanted = {
+    """Claim the values of `people` in unique `fields`; a value of another person is a problem."""
+    claims = {
         (info.id, datatype_keys.key_of(canonical_text(value)), person.pk): name
         for name, info in fields.items()
         if info.is_unique
@@ -31,14 +31,14 @@ def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int
         if (value := value_of(person, info)) is not None
     }
     problems: dict[int, list[Problem]] = {}
-    for missing in wanted.keys() - _insert(wanted):
-        message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[wanted[missing]].shown_label}
-        problems.setdefault(missing[2], []).append(Problem(Code.VALUE_TAKEN, message, (wanted[missing],)))
+    for missing in claims.keys() - _insert(claims):
+        message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[claims[missing]].shown_label}
+        problems.setdefault(missing[2], []).append(Problem(Code.VALUE_TAKEN, message, (claims[missing],)))
     return problems
 
 
 def shared_values(field: PersonField, limit: int = 10) -> list[list[int]]:
-    """The ids of live people who share a value of an added field, a list for each such value, the first few."""
+    """Ids of live people who share a value of an added field: one list for each such value, at most `limit`."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select (array_agg(id order by id))[1:%(limit)s] from ({_LIVE_VALUES}) v
@@ -49,7 +49,7 @@ def shared_values(field: PersonField, limit: int = 10) -> list[list[int]]:
 
 
 def fill(field: PersonField) -> None:
-    """Hold all the values that live people have of a field that becomes unique; nobody may share one."""
+    """Claim all values of live people in a field that becomes unique; no two people may share one."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"insert into person_key (field_id, value, person_id) select %(field)s, value, id from ({_LIVE_VALUES}) v",
@@ -57,13 +57,13 @@ def fill(field: PersonField) -> None:
         )
 
 
-# as finding.key_of() has them
+# the SQL form of keys.key_of()
 _LIVE_VALUES = """select id, lower(btrim(fields ->> %(name)s, %(blanks)s)) as value from person
     where state = 'live' and fields ? %(name)s"""
 
 
-def _insert(wanted: Iterable[tuple[int, str, int]]) -> set[tuple[int, str, int]]:
-    ordered = sorted(wanted)  # one order for everybody: no deadlock
+def _insert(claims: Iterable[tuple[int, str, int]]) -> set[tuple[int, str, int]]:
+    ordered = sorted(claims)  # one order in all transactions: no deadlock
     if not ordered:
         return set()
     with connection.cursor() as cursor:

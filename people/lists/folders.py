@@ -17,7 +17,7 @@ MAX_DEPTH = 8
 
 @transaction.atomic
 def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
-    """Make an empty folder. Raises `RejectedError` (`missing_value`, `name_taken`, `too_deep`), `NotAllowedError`."""
+    """Create an empty folder. Raises `RejectedError` (`missing_value`, `name_taken`, `too_deep`), `NotAllowedError`."""
     require(by, "people.add_folder")
     if parent is not None and len(path(parent)) >= MAX_DEPTH:
         message = _("Folders go %(limit)s deep at most.") % {"limit": MAX_DEPTH}
@@ -30,7 +30,7 @@ def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
 
 @transaction.atomic
 def rename(folder: Folder, by: Any, name: Any) -> Folder:
-    """Give the folder another name; what lies in it stays there."""
+    """Rename the folder; its contents stay in it."""
     require(by, "people.change_folder")
     folder.name = naming.name(name)
     _save(folder)
@@ -40,13 +40,13 @@ def rename(folder: Folder, by: Any, name: Any) -> Folder:
 
 @transaction.atomic
 def delete(folder: Folder, by: Any) -> None:
-    """Delete an empty folder. Raises `RejectedError` (`not_empty`, saying what lies in it), `NotAllowedError`."""
+    """Delete an empty folder. Raises `RejectedError` (`not_empty`, naming its contents), `NotAllowedError`."""
     require(by, "people.delete_folder")
     folder = Folder.objects.select_for_update().get(pk=folder.pk)
     inside = [
-        str(found)
+        str(content)
         for relation in folder._meta.related_objects
-        for found in relation.related_model._default_manager.filter(**{relation.field.name: folder})[:5]
+        for content in relation.related_model._default_manager.filter(**{relation.field.name: folder})[:5]
     ]
     if inside:
         message = _("The folder is not empty: %(inside)s. Move that elsewhere first.") % {"inside": ", ".join(inside)}
@@ -56,7 +56,7 @@ def delete(folder: Folder, by: Any) -> None:
 
 
 def path(folder: Folder) -> list[Folder]:
-    """The folder and those around it, the outermost first."""
+    """The folder and its ancestors, the outermost first."""
     steps = [folder]
     while steps[0].parent is not None:
         steps.insert(0, steps[0].parent)
@@ -64,14 +64,14 @@ def path(folder: Folder) -> list[Folder]:
 
 
 def tree() -> list[tuple[str, Folder]]:
-    """Every folder with its whole path as people read it ("Sales / 2026"), in that order; one statement."""
-    every = {folder.pk: folder for folder in Folder.objects.all()}
+    """Every folder with its full path as text ("Sales / 2026"), sorted by path; one statement."""
+    folders = {folder.pk: folder for folder in Folder.objects.all()}
 
     def path_of(folder: Folder) -> str:
-        around = every.get(folder.parent_id) if folder.parent_id else None
-        return f"{path_of(around)} / {folder.name}" if around else folder.name
+        parent = folders.get(folder.parent_id) if folder.parent_id else None
+        return f"{path_of(parent)} / {folder.name}" if parent else folder.name
 
-    return sorted(((path_of(folder), folder) for folder in every.values()), key=lambda row: row[0].lower())
+    return sorted(((path_of(folder), folder) for folder in folders.values()), key=lambda row: row[0].lower())
 
 
 def _save(folder: Folder) -> None:

@@ -1,6 +1,6 @@
 """Detaches people from all their static lists and restores them: for delete, merge and their undo.
 
-Lists hold live people only, so that every reader of a list may take it as it is.
+Lists hold live people only, so that no reader of a list needs to filter its members.
 """
 
 import json
@@ -15,18 +15,18 @@ COLUMNS = "static_list_id, person_id, added_at, door, user_id, origin_id"
 
 
 def take(person_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Take the people off every list; return the rows as JSON for `put_back`."""
+    """Remove the people from every list; return the rows as JSON for `put_back`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """with gone as (delete from static_list_member where person_id = any(%s) returning *)
-            select coalesce(json_agg(gone order by person_id, static_list_id), '[]')::text from gone""",
+            """with removed as (delete from static_list_member where person_id = any(%s) returning *)
+            select coalesce(json_agg(removed order by person_id, static_list_id), '[]')::text from removed""",
             [list(person_ids)],
         )
         return json.loads(cursor.fetchone()[0])
 
 
 def put_back(rows: Sequence[dict[str, Any]]) -> None:
-    """Put people back on the lists that are still there, since when and by whom as before; nothing is announced."""
+    """Restore memberships of lists that still exist, with their date and source; no event is published."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into static_list_member ({COLUMNS})
@@ -40,7 +40,7 @@ def put_back(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def merge(merging: Merging) -> dict[str, Any]:
-    """The winner is on every list that a loser was on, since the earliest of them; the losers are on none."""
+    """Move the losers' memberships to the winner, with the earliest date of each list."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into static_list_member ({COLUMNS})
@@ -53,13 +53,17 @@ def merge(merging: Merging) -> dict[str, Any]:
     return {"joined": joined, "losers": take(merging.loser_ids)}
 
 
-def unmerge(merging: Merging, kept: dict[str, Any]) -> None:
-    """The losers are on their lists again; the winner leaves those that it joined by nothing but the merge."""
+def unmerge(merging: Merging, merge_data: dict[str, Any]) -> None:
+    """Restore the losers' memberships, and remove the winner from the lists that it joined by the merge alone."""
     with connection.cursor() as cursor:
         cursor.execute(
             """delete from static_list_member m
             using unnest(%s::bigint[], %s::timestamptz[]) as j (static_list_id, added_at)
             where m.person_id = %s and m.static_list_id = j.static_list_id and m.added_at = j.added_at""",
-            [[one for one, _at in kept["joined"]], [at for _one, at in kept["joined"]], merging.winner_id],
+            [
+                [list_id for list_id, _added_at in merge_data["joined"]],
+                [added_at for _list_id, added_at in merge_data["joined"]],
+                merging.winner_id,
+            ],
         )
-    put_back(kept["losers"])
+    put_back(merge_data["losers"])

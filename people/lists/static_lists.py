@@ -1,7 +1,7 @@
-"""Static lists: to make, name, put away and delete them, and to put people on them or take them off.
+"""Static lists: creates, changes, archives and deletes lists; adds and removes people.
 
-Verbs about a list take the user they act for and check the right. `add` and `remove` take a source, as
-recording does: their channels check the right to change lists once a call.
+Verbs on a list take the acting user and check the right. `add` and `remove` take a source, as recording does:
+their channels check the right to change lists once a call.
 """
 
 import re
@@ -44,18 +44,18 @@ audit.describe(
 
 
 class Membership(StrEnum):
-    """What became of one person."""
+    """The outcome for one person."""
 
     ADDED = "added"
-    ALREADY = "already"  # was on the list before, or came twice in this call
+    ALREADY = "already"  # was on the list before, or is repeated in this call
     REMOVED = "removed"
     ABSENT = "absent"  # was not on the list
-    UNKNOWN = "unknown"  # nobody, or somebody deleted
+    UNKNOWN = "unknown"  # no such person, or a deleted one
 
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """People found in pasted text, each once, and what named nobody or several (path: number of the entry)."""
+    """People found in pasted text, each once, and entries without exactly one person (path: number of the entry)."""
 
     person_ids: Sequence[int]
     problems: Sequence[Problem]
@@ -65,7 +65,7 @@ class Pasted:
 def create(
     name: Any, by: Any, *, description: Any = "", folder: Folder | None = None, owner: Any = MAKER
 ) -> StaticList:
-    """Make an empty list; without an `owner` it is the maker's, with None nobody's.
+    """Create an empty list. Without an `owner` its creator owns it; with None it has no owner.
 
     Raises `RejectedError` (`missing_value`, `name_taken`, …), `NotAllowedError`.
     """
@@ -84,12 +84,12 @@ def create(
 
 @transaction.atomic
 def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
-    """Change `name`, `description`, `folder` or `owner`; rules and programs that use the list go on using it.
+    """Change `name`, `description`, `folder` or `owner`; rules and programs keep using the list.
 
     Raises `RejectedError` (`unknown_list`, `name_taken`, …), `NotAllowedError`, TypeError for anything else.
     """
     require(by, CHANGE)
-    static_list = _hold(static_list)
+    static_list = _lock(static_list)
     checks = {
         "name": naming.name,
         "description": naming.description,
@@ -111,21 +111,21 @@ def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
 
 @transaction.atomic
 def archive(static_list: StaticList, by: Any) -> None:
-    """Put the list away: out of pickers and of the page of lists; its members and its uses stay."""
-    _put(static_list, by, is_archived=True)
+    """Archive the list: hidden from pickers and from the page of lists; its members and uses stay."""
+    _set_archived(static_list, by, is_archived=True)
 
 
 @transaction.atomic
 def unarchive(static_list: StaticList, by: Any) -> None:
     """Unarchive the list."""
-    _put(static_list, by, is_archived=False)
+    _set_archived(static_list, by, is_archived=False)
 
 
 @transaction.atomic
 def delete(static_list: StaticList, by: Any) -> None:
     """Delete the list; its people stay. Raises `RejectedError` (`in_use`, naming the users), `NotAllowedError`."""
     require(by, "people.delete_staticlist")
-    static_list = _hold(static_list)
+    static_list = _lock(static_list)
     references.refuse_if_used(static_list)
     audit.note(by, static_list, "deleted")
     static_list.delete()
@@ -135,62 +135,62 @@ def delete(static_list: StaticList, by: Any) -> None:
 def add(
     static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
 ) -> list[Membership]:
-    """Put people on the list; one outcome an id, in order. Adding a member again changes nothing.
+    """Add people to the list; one outcome an id, in order. Adding a member again changes nothing.
 
-    A merged person's id means the winner unless `follow_merges` is false. Those who joined are announced.
+    A merged person's id means the winner unless `follow_merges` is false. New members are published as an event.
     Raises `RejectedError` (`unknown_list`) and ValueError over 10,000 ids.
     """
-    known = _hold_people(person_ids, follow_merges)
-    name = _share(static_list)
+    resolved_ids = _lock_people(person_ids, follow_merges)
+    name = _lock_shared(static_list)
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into static_list_member (static_list_id, person_id, door, user_id, origin_id)
             select %s, id, %s, %s, %s from unnest(%s::int[]) as p (id) order by id
             on conflict do nothing returning person_id""",
-            [static_list.pk, int(source.channel), source.user_id, source.origin_id, sorted(set(known.values()))],
+            [static_list.pk, int(source.channel), source.user_id, source.origin_id, sorted(set(resolved_ids.values()))],
         )
-        joined = [person_id for (person_id,) in cursor.fetchall()]
-    if joined:
-        events.announce(events.JoinedList(static_list.pk, name, joined), source)
-    return _outcomes(person_ids, known, set(joined), Membership.ADDED, Membership.ALREADY)
+        added_ids = [person_id for (person_id,) in cursor.fetchall()]
+    if added_ids:
+        events.announce(events.JoinedList(static_list.pk, name, added_ids), source)
+    return _outcomes(person_ids, resolved_ids, set(added_ids), Membership.ADDED, Membership.ALREADY)
 
 
 @transaction.atomic
 def remove(
     static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
 ) -> list[Membership]:
-    """Take people off the list; one outcome an id, in order. Those who left are announced. As `add`."""
-    known = _hold_people(person_ids, follow_merges)
-    name = _share(static_list)
+    """Remove people from the list, like `add`; one outcome an id, in order. Removed members are published."""
+    resolved_ids = _lock_people(person_ids, follow_merges)
+    name = _lock_shared(static_list)
     with connection.cursor() as cursor:
         cursor.execute(
             "delete from static_list_member where static_list_id = %s and person_id = any(%s) returning person_id",
-            [static_list.pk, sorted(set(known.values()))],
+            [static_list.pk, sorted(set(resolved_ids.values()))],
         )
-        left = [person_id for (person_id,) in cursor.fetchall()]
-    if left:
-        events.announce(events.LeftList(static_list.pk, name, left), source)
-    return _outcomes(person_ids, known, set(left), Membership.REMOVED, Membership.ABSENT)
+        removed_ids = [person_id for (person_id,) in cursor.fetchall()]
+    if removed_ids:
+        events.announce(events.LeftList(static_list.pk, name, removed_ids), source)
+    return _outcomes(person_ids, resolved_ids, set(removed_ids), Membership.REMOVED, Membership.ABSENT)
 
 
 def add_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
-    """Put any number of people on the list, a transaction for each 10,000; return how many joined."""
+    """Add any number of people to the list, one transaction for each 10,000; return the number added."""
     return sum(add(static_list, batch, source).count(Membership.ADDED) for batch in _batches(person_ids))
 
 
 def remove_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
-    """Take any number of people off the list, as `add_all` puts them on; return how many left."""
+    """Remove any number of people from the list, like `add_all`; return the number removed."""
     return sum(remove(static_list, batch, source).count(Membership.REMOVED) for batch in _batches(person_ids))
 
 
 def size(static_list: StaticList) -> int:
-    """How many people are on the list, exactly; none of them is counted for it."""
+    """The exact number of people on the list, from its stored counts."""
     counts = StaticListCount.objects.filter(static_list_id=static_list.pk)
     return counts.aggregate(people=Sum("people"))["people"] or 0
 
 
 def miscounted() -> list[tuple[int, int, int]]:
-    """Lists of which a recount differs from what is kept: (id, kept, recounted). Reads every membership."""
+    """Lists with a wrong stored count: (id, stored, recounted). Reads every membership."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select l.id, coalesce(k.people, 0)::bigint, coalesce(m.people, 0) from static_list l
@@ -204,7 +204,7 @@ def miscounted() -> list[tuple[int, int, int]]:
 
 
 def add_up() -> None:
-    """Make one row of all that joining and leaving wrote for a list; readers see the same sum before and after."""
+    """Sum up the count rows of each list into one; readers see the same sum before and after."""
     with connection.cursor() as cursor:
         cursor.execute(
             """with noted as (delete from static_list_count returning static_list_id, people)
@@ -215,7 +215,7 @@ def add_up() -> None:
 
 
 def find_pasted(text: str) -> Pasted:
-    """The people whom pasted text names by id or e-mail address, separated by anything.
+    """Find people in pasted text by id or e-mail address, with any separators.
 
     `Ann <ann@example.com>` is understood. Raises `RejectedError` (`too_many`) beyond 10,000 entries.
     """
@@ -224,15 +224,15 @@ def find_pasted(text: str) -> Pasted:
         raise RejectedError(Problem(Code.TOO_MANY, _("At most 10,000 people can be pasted at once."), ("people",)))
     ids = people_lookup.by_id({int(entry) for entry in entries if datatype_keys.is_id(entry)})
     emails = people_lookup.by_field("email", [entry for entry in entries if "@" in entry])
-    found: dict[int, None] = {}
+    person_ids: dict[int, None] = {}
     problems = []
     for number, entry in enumerate(entries):
         matches = emails.get(datatype_keys.key_of(entry), []) if "@" in entry else _by_number(entry, ids)
         if len(matches) == 1:
-            found[matches[0]] = None
+            person_ids[matches[0]] = None
         else:
-            problems.append(_not_one(entry, matches, number))
-    return Pasted(list(found), problems)
+            problems.append(_match_problem(entry, matches, number))
+    return Pasted(list(person_ids), problems)
 
 
 _FIELDS = re.compile(r"[,;\t\r\n\x0b\x0c\x85\u2028\u2029]+")
@@ -240,7 +240,7 @@ _WORDS = re.compile(r"[\s<>\"()\0]+")
 
 
 def _entries(text: str) -> Iterator[str]:
-    """What names somebody; words beside an e-mail address, other than ids, are a name and pass for nothing."""
+    """Yield ids and e-mail addresses. Other words beside an e-mail address are a name and are skipped."""
     for field in _FIELDS.split(text):
         words = [word for word in _WORDS.split(field) if word]
         is_named = any("@" in word for word in words) and not all(
@@ -254,7 +254,7 @@ def _by_number(entry: str, ids: dict[int, int]) -> list[int]:
     return [] if person_id is None else [person_id]
 
 
-def _not_one(entry: str, matches: Sequence[int], number: int) -> Problem:
+def _match_problem(entry: str, matches: Sequence[int], number: int) -> Problem:
     if matches:
         message = _("%(count)s people share '%(value)s'; choose by id") % {"count": len(matches), "value": entry[:80]}
         return Problem(Code.AMBIGUOUS_PERSON, message, (number,))
@@ -272,15 +272,15 @@ def _save(static_list: StaticList, **options: Any) -> None:
         static_list.save(**options)
 
 
-def _hold(static_list: StaticList) -> StaticList:
-    found = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
-    if found is None:
+def _lock(static_list: StaticList) -> StaticList:
+    locked = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
+    if locked is None:
         raise _unknown_list()
-    return found
+    return locked
 
 
-def _share(static_list: StaticList) -> str:
-    """The list's name, the list being kept from a delete until the transaction ends."""
+def _lock_shared(static_list: StaticList) -> str:
+    """Lock the list against deletion until the transaction ends, and return its name."""
     with connection.cursor() as cursor:
         cursor.execute("select name from static_list where id = %s for key share", [static_list.pk])
         row = cursor.fetchone()
@@ -293,34 +293,34 @@ def _unknown_list() -> RejectedError:
     return RejectedError(Problem(Code.UNKNOWN_LIST, _("This static list does not exist any more."), ("static_list",)))
 
 
-def _put(static_list: StaticList, by: Any, *, is_archived: bool) -> None:
+def _set_archived(static_list: StaticList, by: Any, *, is_archived: bool) -> None:
     require(by, CHANGE)
-    static_list = _hold(static_list)
+    static_list = _lock(static_list)
     if static_list.is_archived != is_archived:
         static_list.is_archived = is_archived
         static_list.save(update_fields=["is_archived", "updated_at"])
         audit.note(by, static_list, "archived" if is_archived else "unarchived")
 
 
-def _hold_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, int]:
-    """Whom the ids name; none of them can be deleted or merged before the transaction ends."""
+def _lock_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, int]:
+    """Look up the ids; none of the people can be deleted or merged until the transaction ends."""
     if len(person_ids) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
     locks.share([locks.key(locks.Space.PEOPLE)])
     return people_lookup.by_id(
-        {int(one) for one in person_ids if datatype_keys.is_id(one)}, follow_merges=follow_merges
+        {int(person_id) for person_id in person_ids if datatype_keys.is_id(person_id)}, follow_merges=follow_merges
     )
 
 
 def _outcomes(
-    person_ids: Sequence[Any], known: dict[int, int], moved: set[int], done: Membership, nothing: Membership
+    person_ids: Sequence[Any], resolved_ids: dict[int, int], moved: set[int], changed: Membership, unchanged: Membership
 ) -> list[Membership]:
-    found = []
-    for one in person_ids:
-        person_id = known.get(int(one)) if datatype_keys.is_id(one) else None
+    outcomes = []
+    for raw_id in person_ids:
+        person_id = resolved_ids.get(int(raw_id)) if datatype_keys.is_id(raw_id) else None
         if person_id is None:
-            found.append(Membership.UNKNOWN)
+            outcomes.append(Membership.UNKNOWN)
         else:
-            found.append(done if person_id in moved else nothing)
+            outcomes.append(changed if person_id in moved else unchanged)
             moved.discard(person_id)
-    return found
+    return outcomes

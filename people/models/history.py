@@ -1,4 +1,4 @@
-"""What restoring a deleted person and undoing a merge need."""
+"""Data for restoring a deleted person and for undoing a merge; notes on people."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -14,7 +14,7 @@ from people.models.person import Person
 
 
 class PersonDeletion(models.Model):
-    """What restoring a deleted person needs: who deleted it when, and the lists it was on."""
+    """Data for restoring a deleted person: user and time of the deletion, and the person's lists."""
 
     person = models.OneToOneField(Person, models.PROTECT, primary_key=True)
     deleted_at = models.DateTimeField(db_default=Now())
@@ -34,16 +34,16 @@ class PersonDeletion(models.Model):
 
 
 class PersonMerge(models.Model):
-    """One merge and what undoing it needs; the losers' rows keep their own values."""
+    """One merge with the data for its undo; the losers' rows keep their own values."""
 
     winner = models.ForeignKey(Person, models.PROTECT, related_name="merges")
     loser_ids = ArrayField(models.IntegerField())
     merged_at = models.DateTimeField(db_default=Now())
     channel = models.PositiveSmallIntegerField(choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    # field: [value of the winner before, value it got], JSON-typed
+    # field: [winner's value before, winner's value after], JSON-typed
     changes = models.JSONField(default=dict, encoder=ExactEncoder, decoder=ExactDecoder)
-    # table: what its owner needs to put things back (people/core/personal_data.py)
+    # table: the data for the undo by its registered function (people/core/personal_data.py)
     kept = models.JSONField(default=dict)
     undone_at = models.DateTimeField(null=True)
     undone_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -62,7 +62,7 @@ class PersonMerge(models.Model):
 
 
 class PersonNote(models.Model):
-    """What a colleague wrote down about a person; written by `people.notes`."""
+    """A note on a person by a user; written by `people.notes`."""
 
     person = models.ForeignKey(Person, models.CASCADE, related_name="notes")
     text = models.TextField(_("note"))

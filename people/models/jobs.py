@@ -1,4 +1,4 @@
-"""Work on many people at once, and what a search for duplicates found."""
+"""Bulk actions on people, and results of searches for duplicates."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from people.models.person import Person
 
 
 class DuplicateGroup(models.Model):
-    """Live people who looked alike at the last search; rewritten by each search (people/persons/duplicates.py)."""
+    """Live people alike in the last search; rewritten by each search (people/persons/duplicates.py)."""
 
     kind = models.CharField(max_length=8)  # a key of duplicates.KINDS
     person_ids = ArrayField(models.IntegerField())
@@ -31,7 +31,7 @@ class DuplicateGroup(models.Model):
 
 
 class DuplicateSearch(models.Model):
-    """When the one search for duplicates was last asked for, and last done."""
+    """Times of the last request and the last run of the search for duplicates; one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     asked_at = models.DateTimeField(null=True)
@@ -46,7 +46,7 @@ class DuplicateSearch(models.Model):
 
 
 class DifferentPeople(models.Model):
-    """Two people of whom somebody said that they are not the same: no search proposes to merge them."""
+    """Two people marked as different by a user: no search proposes to merge them."""
 
     person = models.ForeignKey(Person, models.CASCADE, related_name="+")  # the smaller id
     other = models.ForeignKey(Person, models.CASCADE, related_name="+")
@@ -66,7 +66,7 @@ class DifferentPeople(models.Model):
 
 
 class BulkAction(Job):
-    """One thing being done to many people by a job, and how far it has come (people/persons/bulk.py)."""
+    """One action on many people by a job, with its progress (people/persons/bulk.py)."""
 
     class State(models.TextChoices):
         RUNNING = "running", _("Under way")
@@ -77,8 +77,8 @@ class BulkAction(Job):
     kind = models.CharField(_("what"), max_length=20)  # a key of bulk.KINDS
     static_list = models.ForeignKey(StaticList, models.SET_NULL, null=True, related_name="+")
     total = models.PositiveIntegerField()
-    progress = models.PositiveIntegerField(default=0)  # people gone through
-    done = models.PositiveIntegerField(default=0)  # people to whom it was done: others were so before, or are gone
+    progress = models.PositiveIntegerField(default=0)  # people processed
+    done = models.PositiveIntegerField(default=0)  # people changed: others were in that state already, or are deleted
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RUNNING)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -106,7 +106,7 @@ class BulkAction(Job):
 
 
 class BulkPart(models.Model):
-    """Some of the people to whom a bulk action is still to be done."""
+    """A part of the people that a bulk action has not processed yet."""
 
     action = models.ForeignKey(BulkAction, models.CASCADE, related_name="parts")
     person_ids = ArrayField(models.IntegerField())

@@ -12,7 +12,7 @@ from people.models.person import Person
 
 
 class StaticList(models.Model):
-    """People put together by hand or by program; they stay until removed."""
+    """A list of people, added by hand or by program; they stay until removed."""
 
     name = models.CharField(_("name"), max_length=255)
     description = models.TextField(_("description"), blank=True)
@@ -40,7 +40,7 @@ class StaticList(models.Model):
 
 
 class StaticListMember(models.Model):
-    """One person on one static list: since when, and through whom."""
+    """One person on one static list, with date and source."""
 
     pk = models.CompositePrimaryKey("static_list_id", "person_id")
     static_list = models.ForeignKey(StaticList, models.CASCADE, related_name="members")
@@ -59,13 +59,13 @@ class StaticListMember(models.Model):
 
 
 class StaticListCount(models.Model):
-    """How many people a static list won or lost by some statements; their sum is how many are on it now.
+    """The change of a static list's size by some statements; the sum of the rows is its current size.
 
-    Written by triggers, a row a statement, so that whoever adds to one list never waits for another; added up by
-    `static_lists.add_up`.
+    Written by triggers, a row a statement, so that two transactions that add to one list never wait for each other;
+    summed up by `static_lists.add_up`.
     """
 
-    static_list_id = models.BigIntegerField()  # no foreign key: its lock could be waited for crosswise
+    static_list_id = models.BigIntegerField()  # no foreign key: its lock could deadlock
     people = models.BigIntegerField()
 
     class Meta:

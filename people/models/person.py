@@ -1,4 +1,4 @@
-"""People, the fields that describe them, and the lists they are on."""
+"""People, their fields, and the values of unique fields."""
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -12,7 +12,7 @@ from people.datatypes.registry import CHOICES_FOR_PEOPLE
 
 
 class Person(models.Model):
-    """Somebody we know. Written through the verb modules only; removed people keep their row and id."""
+    """A person. Written through the verb modules only; deleted, merged and erased people keep their row and id."""
 
     class State(models.TextChoices):
         LIVE = "live", _("Live")
@@ -54,7 +54,7 @@ class Person(models.Model):
     fields = models.JSONField(default=dict, db_default={}, editable=False, encoder=ExactEncoder, decoder=ExactDecoder)
     created_at = models.DateTimeField(_("Created At"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("Updated At"), db_default=Now(), editable=False)
-    # grows with every change, so that the second of two editors is told
+    # incremented by every change, so that the second of two editors gets a conflict
     revision = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     state = models.CharField(
         max_length=8, choices=State.choices, default=State.LIVE, db_default=State.LIVE, editable=False
@@ -75,7 +75,7 @@ class Person(models.Model):
             ("restore_person", _("Can restore deleted people")),
         ]
         indexes = [
-            # equality and prefix search, whatever the database's collation
+            # equality and prefix search, with any collation of the database
             models.Index(OpClass(Lower("email"), name="text_pattern_ops"), name="person_email_lower"),
             models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="person_first_name_lower"),
             models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="person_last_name_lower"),
@@ -85,7 +85,7 @@ class Person(models.Model):
             models.Index("id", condition=Q(email_invalid=True), name="person_email_invalid"),
             models.Index("updated_at", name="person_updated_at"),
             models.Index("created_at", name="person_created_at"),
-            # smart lists take the few who are gone out of everybody
+            # smart lists exclude the few who are not live from all people
             models.Index("id", name="person_not_live", condition=~Q(state="live")),
         ]
         constraints = [
@@ -109,9 +109,10 @@ class Person(models.Model):
 
 
 class PersonCount(models.Model):
-    """How many people came to be live, or ceased to be, by some statements; their sum is how many are now.
+    """The change of the number of live people by some statements; the sum of the rows is the current number.
 
-    Written by triggers, a row a statement, so that nobody waits for anybody; added up by `people.persons.size`.
+    Written by triggers, a row a statement, so that no transaction waits for another; summed up by
+    `people.persons.size`.
     """
 
     people = models.BigIntegerField()
@@ -125,7 +126,7 @@ class PersonCount(models.Model):
 
 
 class PersonField(models.Model):
-    """One field that describes people: a standard one (a column) or one that the team added (in `fields`)."""
+    """One person field: a standard one (a column) or one added by the team (in `fields`)."""
 
     api_name = models.CharField(_("API name"), max_length=100, unique=True)
     label = models.CharField(_("label"), max_length=255)
@@ -161,7 +162,7 @@ class PersonField(models.Model):
 
 
 class PersonKey(models.Model):
-    """One value of one unique person field: what keeps two people from sharing it."""
+    """One value of one unique person field; its constraint prevents two people from sharing it."""
 
     field = models.ForeignKey(PersonField, models.PROTECT)
     value = models.CharField(max_length=255)  # lower case, canonical text

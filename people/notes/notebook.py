@@ -1,4 +1,4 @@
-"""Notes on a person: what colleagues should know. They move with a merge, go with erasing, and stand in the export."""
+"""Notes on a person by users. A merge moves them, an erase deletes them, and the export contains them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -31,28 +31,28 @@ def latest(person: Person, limit: int = SHOWN) -> list[PersonNote]:
 def add(person: Person, text: Any, by: Any) -> PersonNote:
     """Write a note on the person. Raises `RejectedError` for an empty or long text, or too many notes.
 
-    The person's row is shared meanwhile: no merge, deletion or erasing of the person is under way.
+    The person's row is locked meanwhile: no merge, deletion or erase of the person runs at the same time.
     """
     require(by, CHANGE)
     text = str(text).replace("\0", "").strip()
     if not text or len(text) > MAX_CHARACTERS:
         message = _("A note has 1 to %(most)s characters.") % {"most": MAX_CHARACTERS}
         raise RejectedError(Problem(Code.MISSING_VALUE if not text else Code.OUT_OF_RANGE, message, ("text",)))
-    held = Person.objects.live().select_for_update(no_key=True).filter(pk=person.pk).first()
-    if held is None:
+    locked = Person.objects.live().select_for_update(no_key=True).filter(pk=person.pk).first()
+    if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted meanwhile."), ()))
-    if PersonNote.objects.filter(person=held).count() >= MAX_NOTES:
+    if PersonNote.objects.filter(person=locked).count() >= MAX_NOTES:
         raise RejectedError(
             Problem(Code.CONFLICT, _("There are too many notes on this person. Delete some first."), ())
         )
-    note = PersonNote.objects.create(person=held, text=text, user=by)
-    audit.note(by, held, "note_added")
+    note = PersonNote.objects.create(person=locked, text=text, user=by)
+    audit.note(by, locked, "note_added")
     return note
 
 
 @transaction.atomic
 def delete(note: PersonNote, by: Any) -> None:
-    """Delete a note: one's own, or anybody's with the right to delete people."""
+    """Delete a note: by its author, or by a user with the right to delete people."""
     require(by, CHANGE)
     if by is not None and note.user_id != by.pk and not by.has_perm("people.delete_person"):
         message = _("Only who wrote a note, or who may delete people, deletes it.")
@@ -62,7 +62,7 @@ def delete(note: PersonNote, by: Any) -> None:
 
 
 def merge(merging: Merging) -> dict[str, Any]:
-    """The winner has the losers' notes; whose each was is kept for the undo."""
+    """Move the losers' notes to the winner; return their former people for the undo."""
     with connection.cursor() as cursor:
         cursor.execute(
             """with moved as (select id, person_id from person_note where person_id = any(%s) for update)
@@ -73,18 +73,22 @@ def merge(merging: Merging) -> dict[str, Any]:
         return {"moved": [list(row) for row in cursor.fetchall()]}
 
 
-def unmerge(merging: Merging, kept: dict[str, Any]) -> None:
-    """Each note that the merge moved goes back, if it is still there."""
+def unmerge(merging: Merging, merge_data: dict[str, Any]) -> None:
+    """Move each note of the merge back, if it still exists."""
     with connection.cursor() as cursor:
         cursor.execute(
             """update person_note n set person_id = m.person_id
             from unnest(%s::bigint[], %s::int[]) as m (id, person_id) where m.id = n.id and n.person_id = %s""",
-            [[one for one, _person in kept["moved"]], [person for _one, person in kept["moved"]], merging.winner_id],
+            [
+                [note_id for note_id, _person_id in merge_data["moved"]],
+                [person_id for _note_id, person_id in merge_data["moved"]],
+                merging.winner_id,
+            ],
         )
 
 
 def export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    """The notes on the people, as their export holds them."""
+    """The notes on the people, as rows of their export."""
     rows = PersonNote.objects.filter(person_id__in=person_ids).select_related("user").order_by("pk")
     for note in rows.iterator(chunk_size=1_000):
         author = note.user.get_username() if note.user else None

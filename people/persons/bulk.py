@@ -1,7 +1,7 @@
-"""The same thing done to many people by a job, with progress: a part of them a transaction.
+"""Bulk actions: one action on many people by a job with progress, one transaction for each part of them.
 
-Parts still to do are rows, deleted in the transaction that does them, so a killed job goes on where it stopped
-and does nothing twice.
+Unprocessed parts are rows, deleted in the transaction that processes them, so a killed job continues where it
+stopped and processes no part twice.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,9 +30,9 @@ MAX_PEOPLE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One thing to do: the right it needs, and what does it to some people and says to how many it did it.
+    """One kind of bulk action: its right, and the function that runs it on some people and returns how many changed.
 
-    `is_alone`: it takes the people's lock alone, as `run` will.
+    `is_alone`: the action takes the lock of people exclusively, as `run` does.
     """
 
     label: str | Promise
@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
 
 @transaction.atomic
 def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList | None = None) -> BulkAction:
-    """Queue the bulk action `kind` for the people.
+    """Create the bulk action `kind` for the people and queue its job.
 
     Raises `RejectedError` (`missing_value`, `too_many`), `NotAllowedError`.
     """
@@ -90,22 +90,22 @@ def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList
 
 
 def run(action_id: int) -> None:
-    """Do what is left of the action; safe to run twice, also at the same time."""
-    while _step(action_id):
+    """Process the remaining parts of the action; safe to run twice, also at the same time."""
+    while _process_part(action_id):
         pass
 
 
 @transaction.atomic
 def cancel(action: BulkAction, by: Any) -> None:
-    """Leave the rest undone; what was done stays. Raises `NotAllowedError`."""
+    """Cancel the remaining parts; finished ones stay. Raises `NotAllowedError`."""
     require(by, KINDS[action.kind].right)
     if action.cancel():
         action.parts.all().delete()
 
 
 @transaction.atomic
-def _step(action_id: int) -> bool:
-    """Do it to the next part; whether there may be more."""
+def _process_part(action_id: int) -> bool:
+    """Process the next part; return True if there may be more."""
     kind = KINDS[BulkAction.objects.values_list("kind", flat=True).get(pk=action_id)]
     (locks.take if kind.is_alone else locks.share)([locks.key(locks.Space.PEOPLE)])
     with BulkAction.claimed(action_id) as action:
@@ -119,11 +119,11 @@ def _step(action_id: int) -> bool:
         by = action.user
         try:
             with transaction.atomic():
-                done = kind.run(action, part.person_ids, by, source)
-        except RejectedError as refusal:
-            action.fail(str(refusal))
+                changed = kind.run(action, part.person_ids, by, source)
+        except RejectedError as error:
+            action.fail(str(error))
             action.parts.all().delete()
             return False
         part.delete()
-        action.beat(progress=F("progress") + len(part.person_ids), done=F("done") + done)
+        action.beat(progress=F("progress") + len(part.person_ids), done=F("done") + changed)
         return True

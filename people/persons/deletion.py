@@ -1,7 +1,7 @@
 """Deletes people and restores them; `people.privacy.erasure` erases them.
 
-Each call is one transaction that waits for recordings and changes under way and keeps others out until it
-is through, and leaves one audit entry. The verbs check the right of the user they act for.
+Each call is one transaction that waits for running recordings and changes, blocks new ones until it ends,
+and writes one audit entry. The verbs check the right of the acting user.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +51,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one person."""
+    """The outcome for one person."""
 
     status: Status
     problems: Sequence[Problem] = field(default=())
@@ -59,17 +59,17 @@ class Outcome:
 
 @transaction.atomic
 def delete(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
-    """Take people out of every list and page; one outcome an id, in order.
+    """Delete people from every list and page; one outcome an id, in order.
 
-    Their activities and values stay; `restore` brings them back for as long as PEOPLE_RESTORE_DAYS says. Values
-    of unique fields are free for others. Who is unknown, merged or deleted already is refused
-    (`unknown_person`), and costs the others nothing. Raises `NotAllowedError`, and ValueError over 10,000 ids.
+    Their activities and values stay; `restore` restores them within PEOPLE_RESTORE_DAYS. Values of unique fields
+    are released. Unknown, merged and already deleted people are refused (`unknown_person`), without affecting
+    the others. Raises `NotAllowedError`, and ValueError over 10,000 ids.
     """
     require(by, "people.delete_person")
     people = lock_for_removal(person_ids)
     live = {pk: person for pk, person in people.items() if person.is_live}
     if live:
-        # recorded while they can still be found
+        # published while the people can still be looked up
         names = [(pk, person.full_name or person.email or "") for pk, person in live.items()]
         events.announce(events.Deleted(names), source)
         _keep_memberships(list(live), source)
@@ -81,10 +81,10 @@ def delete(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
 
 @transaction.atomic
 def restore(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
-    """Bring deleted people back, with the lists they were on that still exist; one outcome an id, in order.
+    """Restore deleted people, with their memberships of lists that still exist; one outcome an id, in order.
 
-    Refused are people who are not deleted (`not_deleted`), who were deleted too long ago (`too_late`) or
-    whose value of a unique field somebody else has by now (`value_taken`). Raises `NotAllowedError`.
+    People who are not deleted (`not_deleted`), who were deleted too long ago (`too_late`) or whose value of a
+    unique field now belongs to another person (`value_taken`) are refused. Raises `NotAllowedError`.
     """
     require(by, "people.restore_person")
     people = {pk: person for pk, person in lock_for_removal(person_ids).items() if person.state == State.DELETED}
@@ -92,7 +92,7 @@ def restore(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]
     problems: dict[int, list[Problem]] = {}
     for pk in people:
         if pk not in deletions or deletions[pk].deleted_at < _restorable_since():
-            problems[pk] = [_too_late()]
+            problems[pk] = [_too_late_problem()]
     in_time = [person for pk, person in people.items() if pk not in problems]
     problems.update(unique_values.claim(in_time, catalogue()))
     restored = [pk for pk in people if pk not in problems]
@@ -105,14 +105,14 @@ def restore(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]
 
 
 def forget_expired() -> int:
-    """Drop the lists of people who cannot be restored any more; return of how many."""
+    """Drop the stored memberships of people who can no longer be restored; return the number of people."""
     return (
         PersonDeletion.objects.filter(deleted_at__lt=_restorable_since()).exclude(memberships=[]).update(memberships=[])
     )
 
 
 def merged_into(person_ids: Sequence[int]) -> list[int]:
-    """The people themselves and everybody who was merged into one of them, or into one of these, and so on."""
+    """The people themselves and all people merged into them, directly or through other merges."""
     with connection.cursor() as cursor:
         cursor.execute(
             """with recursive family (id) as (
@@ -125,11 +125,11 @@ def merged_into(person_ids: Sequence[int]) -> list[int]:
 
 
 def valid_ids(person_ids: Sequence[Any]) -> set[int]:
-    return {int(one) for one in person_ids if datatype_keys.is_id(one)}
+    return {int(raw_id) for raw_id in person_ids if datatype_keys.is_id(raw_id)}
 
 
 def lock_for_removal(person_ids: Sequence[Any]) -> dict[int, Person]:
-    """The people, in whatever state: nobody records or changes anybody until the transaction ends."""
+    """Lock all people against recordings and changes until the transaction ends; return these, in any state."""
     if len(person_ids) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
     locks.take([locks.key(locks.Space.PEOPLE)])
@@ -144,24 +144,24 @@ def _move_to(state: State, person_ids: Sequence[int]) -> None:
 
 
 def _keep_memberships(person_ids: Sequence[int], source: Source) -> None:
-    """Take the people off their lists, keeping note of which."""
+    """Remove the people from their lists and store the memberships for `restore`."""
     rows: dict[int, list[Any]] = {pk: [] for pk in person_ids}
     for row in memberships.take(person_ids):
         rows[row["person_id"]].append(row)
     PersonDeletion.objects.bulk_create(
-        PersonDeletion(person_id=pk, channel=source.channel, user_id=source.user_id, memberships=found)
-        for pk, found in rows.items()
+        PersonDeletion(person_id=pk, channel=source.channel, user_id=source.user_id, memberships=list_rows)
+        for pk, list_rows in rows.items()
     )
 
 
 def _return_memberships(deletions: Iterable[PersonDeletion]) -> None:
-    found = list(deletions)
-    memberships.put_back([row for deletion in found for row in deletion.memberships])
-    PersonDeletion.objects.filter(pk__in=[deletion.pk for deletion in found]).delete()
+    deletion_rows = list(deletions)
+    memberships.put_back([row for deletion in deletion_rows for row in deletion.memberships])
+    PersonDeletion.objects.filter(pk__in=[deletion.pk for deletion in deletion_rows]).delete()
 
 
 def restore_days() -> int:
-    """For how many days deleted people can be restored."""
+    """The number of days within which deleted people can be restored."""
     return settings.PEOPLE_RESTORE_DAYS
 
 
@@ -169,32 +169,32 @@ def _restorable_since() -> Any:
     return timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
 
 
-def _outcomes(person_ids: Sequence[Any], found: Mapping[int, Any], done: Status) -> list[Outcome]:
-    """One outcome an id; who comes a second time is not there to be taken any more."""
-    left = dict(found)
+def _outcomes(person_ids: Sequence[Any], problems_by_id: Mapping[int, Any], status: Status) -> list[Outcome]:
+    """One outcome an id; a repeated id counts as unknown."""
+    remaining = dict(problems_by_id)
     outcomes = []
-    for one in person_ids:
-        pk = int(one) if datatype_keys.is_id(one) else 0
-        problems = left.pop(pk) if pk in left else [_not_there(done)]
-        outcomes.append(Outcome(Status.REFUSED, problems) if problems else Outcome(done))
+    for raw_id in person_ids:
+        pk = int(raw_id) if datatype_keys.is_id(raw_id) else 0
+        problems = remaining.pop(pk) if pk in remaining else [_unknown_problem(status)]
+        outcomes.append(Outcome(Status.REFUSED, problems) if problems else Outcome(status))
     return outcomes
 
 
-def _not_there(wanted: Status) -> Problem:
-    if wanted is Status.RESTORED:
+def _unknown_problem(status: Status) -> Problem:
+    if status is Status.RESTORED:
         return Problem(Code.NOT_DELETED, _("There is no such deleted person."), ("id",))
     return Problem(Code.UNKNOWN_PERSON, _("There is no such person."), ("id",))
 
 
-def _too_late() -> Problem:
+def _too_late_problem() -> Problem:
     message = _("Deleted more than %(days)s days ago: too late to restore.") % {"days": settings.PEOPLE_RESTORE_DAYS}
     return Problem(Code.TOO_LATE, message, ("id",))
 
 
-def note_removal(by: Any, person_ids: Sequence[int], one: str, many: str) -> None:
-    """One audit entry a call."""
+def note_removal(by: Any, person_ids: Sequence[int], action: str, plural_action: str) -> None:
+    """Write one audit entry for a call: `action` for one person, `plural_action` for several."""
     subject = Person(pk=person_ids[0])
     if len(person_ids) == 1:
-        audit.note(by, subject, one)
+        audit.note(by, subject, action)
     else:
-        audit.note(by, subject, many, count=len(person_ids), ids=list(person_ids))
+        audit.note(by, subject, plural_action, count=len(person_ids), ids=list(person_ids))

@@ -1,4 +1,4 @@
-"""People who may be the same: found by a job for everybody, and at once for one person."""
+"""Duplicate candidates: a job searches all people, and one person is searched at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Pers
 SHOWN_IDS = 26  # a winner and as many losers as one merge takes
 GROUPS_KEPT = 10_000  # of each kind
 STALE = timedelta(hours=25)  # people are searched every night
-LOST = timedelta(minutes=15)  # a search that was asked for so long ago is asked for again
+LOST = timedelta(minutes=15)  # a search requested longer ago than this is requested again
 
 audit.describe({"told_apart": (2, gettext_lazy("Marked as not the same as people %(others)s"))})
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One way to suspect: SQL that yields the key, or keys, by which people are alike."""
+    """One criterion of likeness: SQL that yields the key, or keys, that alike people share."""
 
     label: str | Promise
     keys: str
@@ -40,7 +40,7 @@ _NAME = "regexp_replace(lower({}), '[[:space:][:punct:]]+', '', 'g')"
 _DIGITS = "right(regexp_replace({}, '[^0-9]', '', 'g'), 9)"
 KINDS: dict[str, Kind] = {
     "email": Kind(gettext_lazy("Same e-mail"), "select lower(p.email) as key"),
-    # national or international, mobile or not: the last nine digits tell
+    # national or international, mobile or not: the last nine digits are compared
     "phone": Kind(
         gettext_lazy("Same phone"),
         f"""select distinct n.key from (values ({_DIGITS.format("p.phone")}),
@@ -56,7 +56,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """Somebody who may be the same person, and by what."""
+    """A possible duplicate of a person, and the criteria."""
 
     person: Person
     kinds: Sequence[str]
@@ -66,42 +66,42 @@ class Suspicion:
         return [str(KINDS[kind].label) for kind in self.kinds]
 
 
-# a group all of whose pairs were said to be different people; larger ones than are kept whole never are
+# a group with all pairs marked as different people; never true for groups too large to be stored whole
 _TOLD_APART = """(select count(*) from different_people d where d.person_id = any({ids}) and d.other_id = any({ids}))
     >= {people}::bigint * ({people} - 1) / 2"""
 
 
 @transaction.atomic
 def search() -> int:
-    """Look through all live people anew; return how many groups were found. For a job: minutes at most.
+    """Search all live people; return the number of groups. For a job: takes minutes at most.
 
-    Groups of people who were all told apart are left out.
+    Groups of people who are all marked as different are left out.
     """
     now = timezone.now()
     with connection.cursor() as cursor:
-        cursor.execute("drop table if exists pg_temp.found")
-        cursor.execute("create temporary table found (kind text, ids int[], people int) on commit drop")
+        cursor.execute("drop table if exists pg_temp.candidates")
+        cursor.execute("create temporary table candidates (kind text, ids int[], people int) on commit drop")
         for kind, how in KINDS.items():
             cursor.execute(
-                f"""insert into found select %s, (array_agg(id order by id))[1:{SHOWN_IDS}], count(*) from (
+                f"""insert into candidates select %s, (array_agg(id order by id))[1:{SHOWN_IDS}], count(*) from (
                     select p.id, k.key from person p, lateral ({how.keys}) k
                     where p.state = 'live' and k.key is not null) alike
                 group by key having count(*) > 1 order by count(*) desc, min(id) limit {GROUPS_KEPT}""",
                 [kind],
             )
-        # from here on nobody is erased: who was so meanwhile is not written down
+        # no person is erased from here on; people erased meanwhile are left out
         locks.share([locks.key(locks.Space.PEOPLE)])
         cursor.execute("delete from duplicate_group")
         cursor.execute(
             f"""insert into duplicate_group (kind, person_ids, people, found_at)
-            select kind, ids, people, %s from found where not exists (
+            select kind, ids, people, %s from candidates where not exists (
                 select from unnest(ids) as i (id) join person p using (id) where p.state <> 'live')
                 and not ({_TOLD_APART.format(ids="ids", people="people")})""",
             [now],
         )
-        found = cursor.rowcount
+        group_count = cursor.rowcount
     DuplicateSearch.objects.update_or_create(pk=1, defaults={"done_at": timezone.now(), "asked_at": None})
-    return found
+    return group_count
 
 
 def request_search(by: Any) -> None:
@@ -112,43 +112,43 @@ def request_search(by: Any) -> None:
 
 
 def last_search(by: Any) -> DuplicateSearch:
-    """When people were last searched; one is queued where that is longer ago than a night and a day.
+    """The times of the last search; a new one is queued if it is older than `STALE`.
 
     Raises `NotAllowedError`.
     """
-    kept = DuplicateSearch.objects.filter(pk=1).first() or DuplicateSearch()
+    last = DuplicateSearch.objects.filter(pk=1).first() or DuplicateSearch()
     now = timezone.now()
-    is_old = kept.done_at is None or kept.done_at < now - STALE
-    if is_old and (kept.asked_at is None or kept.asked_at < now - LOST):
+    is_old = last.done_at is None or last.done_at < now - STALE
+    if is_old and (last.asked_at is None or last.asked_at < now - LOST):
         request_search(by)
-        kept.asked_at = now
-    return kept
+        last.asked_at = now
+    return last
 
 
 def counts() -> dict[str, int]:
-    """How many groups of each kind the last search found."""
-    found = dict(DuplicateGroup.objects.values_list("kind").annotate(Count("pk")).order_by())
-    return {kind: found.get(kind, 0) for kind in KINDS}
+    """The number of groups of each kind in the last search."""
+    group_counts = dict(DuplicateGroup.objects.values_list("kind").annotate(Count("pk")).order_by())
+    return {kind: group_counts.get(kind, 0) for kind in KINDS}
 
 
 @transaction.atomic
 def tell_apart(person_ids: Sequence[int], by: Any) -> int:
-    """Remember that none of the people is another of them; return how many pairs that are.
+    """Mark the people as different from each other; return the number of pairs.
 
-    No search finds them alike again, whatever they share. Raises `NotAllowedError`, and `RejectedError` for fewer than
-    two live people (`missing_value`) or more than a group shows (`out_of_range`).
+    No search reports these pairs again, whatever values they share. Raises `NotAllowedError`, and `RejectedError` for
+    fewer than two live people (`missing_value`) or more than a group shows (`out_of_range`).
     """
     require(by, "people.merge_person")
     if len(person_ids) > SHOWN_IDS:
         message = _("At most %(limit)s people are told apart at once.") % {"limit": SHOWN_IDS}
         raise RejectedError(Problem(Code.OUT_OF_RANGE, message, ("people",), str(SHOWN_IDS), str(len(person_ids))))
-    locks.share([locks.key(locks.Space.PEOPLE)])  # from here on nobody of them is merged, deleted or erased
+    locks.share([locks.key(locks.Space.PEOPLE)])  # none of them is merged, deleted or erased from here on
     people = list(Person.objects.live().filter(pk__in=person_ids).order_by("pk"))
     if len(people) < 2:
         raise RejectedError(
             Problem(Code.MISSING_VALUE, _("Name two people or more who are not the same."), ("people",))
         )
-    pairs = [DifferentPeople(person=one, other=other, user=by) for one, other in combinations(people, 2)]
+    pairs = [DifferentPeople(person=first, other=second, user=by) for first, second in combinations(people, 2)]
     DifferentPeople.objects.bulk_create(pairs, ignore_conflicts=True)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -165,13 +165,13 @@ def tell_apart(person_ids: Sequence[int], by: Any) -> int:
 
 
 def groups(kind: str) -> QuerySet[DuplicateGroup]:
-    """What the last search found, the largest groups first; people gone since are still counted."""
+    """The groups of the last search, the largest first; people deleted since are still counted."""
     return DuplicateGroup.objects.filter(kind=kind).order_by("-people", "pk")
 
 
 def of_person(person: Person) -> list[Suspicion]:
-    """Live people with the same e-mail, or the same name at the same company; quick: by indexes."""
-    found: dict[int, list[str]] = {}
+    """Live people with the same e-mail, or the same name and company; fast, by indexes."""
+    kinds_by_id: dict[int, list[str]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
             """select id, kind from (
@@ -192,6 +192,6 @@ def of_person(person: Person) -> list[Suspicion]:
             },
         )
         for pk, kind in cursor.fetchall():
-            found.setdefault(pk, []).append(kind)
-    people = Person.objects.in_bulk(list(found))
-    return [Suspicion(people[pk], kinds) for pk, kinds in found.items() if pk in people]
+            kinds_by_id.setdefault(pk, []).append(kind)
+    people = Person.objects.in_bulk(list(kinds_by_id))
+    return [Suspicion(people[pk], kinds) for pk, kinds in kinds_by_id.items() if pk in people]

@@ -1,4 +1,4 @@
-"""People as a file: everybody, or those on a static list, with the fields that were chosen."""
+"""Export of people: all people, or members of a static list, with the chosen fields."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from people.files.exports.kinds import Column, Kind, Statement, moment
 from people.models import PersonField, StaticList
 
 TEXTS = frozenset({"string", "text", "email", "phone", "link"})
-# how the column of a standard field is written; the others are text as they stand
+# SQL for the column of a standard field by data type; other types are exported as text unchanged
 _WRITTEN: Mapping[str, Callable[[str], str]] = {
     "boolean": "case {0} when true then 'true' when false then 'false' end".format,
     "currency": "trim_scale({0})".format,
@@ -24,14 +24,14 @@ _WRITTEN: Mapping[str, Callable[[str], str]] = {
 
 
 def column_of(info: FieldInfo, name: str | None = None) -> Column:
-    """A person field of table `p` as a column called `name` (its API name)."""
+    """A person field of table `p` as a column with the header `name` (default: its API name)."""
     kind = info.data_type.name
     sql = _WRITTEN.get(kind, str)(f"p.{info.api_name}") if info.is_standard else f"(p.fields ->> '{info.api_name}')"
     return Column(name or info.api_name, sql, kind in TEXTS)
 
 
 def columns(names: Sequence[str] | None) -> list[Column]:
-    """The id and the fields called `names`; None: every field that is shown.
+    """The columns of the id and of the fields `names`; None: every field that is not hidden.
 
     Raises `RejectedError` (`unknown_field`).
     """
@@ -48,28 +48,32 @@ def columns(names: Sequence[str] | None) -> list[Column]:
 
 
 def statement(parameters: Mapping[str, Any]) -> Statement:
-    """`fields`: API names; `static_list`: the id of a list, for its members only."""
-    source, given = "person p where p.state = 'live'", {}
+    """The SQL of an export. Parameters: `fields`, API names; `static_list`, the id of a list, for its members only."""
+    source, sql_parameters = "person p where p.state = 'live'", {}
     if (number := parameters.get("static_list")) is not None:
         if not StaticList.objects.filter(pk=number).exists():
             message = _("There is no static list %(id)s.") % {"id": number}
             raise RejectedError(Problem(Code.UNKNOWN_LIST, message, ("static_list",)))
         source += " and p.id in (select m.person_id from static_list_member m where m.static_list_id = %(list)s)"
-        given["list"] = number
-    return Statement(columns(parameters.get("fields")), f"{source} order by p.id", given)
+        sql_parameters["list"] = number
+    return Statement(columns(parameters.get("fields")), f"{source} order by p.id", sql_parameters)
 
 
 def of_people(ids: Iterable[int], names: Sequence[str] | None) -> Statement:
-    """The people with `ids`, ascending; for whoever has found them already."""
-    source = "person p join unnest(%(ids)s::int[]) as wanted (id) using (id) where p.state = 'live' order by p.id"
+    """The SQL of an export of the people with `ids`, ascending."""
+    source = "person p join unnest(%(ids)s::int[]) as chosen (id) using (id) where p.state = 'live' order by p.id"
     return Statement(columns(names), source, {"ids": list(ids)})
 
 
 def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
-    """Everybody, or one static list."""
+    """The choices of people to export: all, or one static list."""
     lists = [
-        (str(one.pk), _("People on the list “%(list)s”") % {"list": one.name}, {"static_list": one.pk})
-        for one in StaticList.objects.filter(is_archived=False).order_by("name")
+        (
+            str(static_list.pk),
+            _("People on the list “%(list)s”") % {"list": static_list.name},
+            {"static_list": static_list.pk},
+        )
+        for static_list in StaticList.objects.filter(is_archived=False).order_by("name")
     ]
     return [("all", _("All people"), {}), *lists]
 

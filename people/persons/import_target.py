@@ -1,4 +1,4 @@
-"""People from a file: each row creates somebody or changes who is there."""
+"""Import of people: each row creates or changes a person."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ _STATUS = {
     upsert.Status.UPDATED: Status.UPDATED,
     upsert.Status.REFUSED: Status.REFUSED,
 }
-# what other systems call the standard fields, besides our labels
+# names of the standard fields in other systems, besides our labels
 _ALIASES = {
     "email": ("e-mail", "mail", "email address", "correo", "correo electrónico"),
     "first_name": ("given name", "nombre"),
@@ -63,17 +63,19 @@ class PeopleTarget(Target):
         return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
 
     def batch_of(self, plan: Plan) -> int:
-        # a row leaves an entry a value in the log, and one more for a new person or for the list
+        # a row writes one entry a value to the log, and one more for a new person or for the list
         return max(1, min(self.batch, upsert.MAX_BATCH // (len(plan.columns) + 2)))
 
     def rights_of(self, plan: Plan) -> tuple[str, ...]:
         return () if plan.static_list is None else (static_lists.CHANGE,)
 
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
-        known = ["id", *people_lookup.lookup_fields()]
-        if plan.lookup_field not in known:
+        lookup_fields = ["id", *people_lookup.lookup_fields()]
+        if plan.lookup_field not in lookup_fields:
             message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
-            yield Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(known), plan.lookup_field)
+            yield Problem(
+                Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(lookup_fields), plan.lookup_field
+            )
         elif plan.lookup_field not in plan.columns and plan.action != Action.DUPLICATE:
             message = _("a column for the field by which people are looked up is needed")
             yield Problem(Code.MISSING_VALUE, message, ("columns", plan.lookup_field))
@@ -108,16 +110,16 @@ class PeopleTarget(Target):
             rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, dry_run=dry_run
         )
         if plan.static_list is not None and not dry_run:
-            known = [outcome.person_id for outcome in outcomes if outcome.person_id is not None]
-            static_lists.add(StaticList.objects.get(pk=plan.static_list), known, source)
+            person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id is not None]
+            static_lists.add(StaticList.objects.get(pk=plan.static_list), person_ids, source)
         return Results.of([Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes])
 
     def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
-        """Whom the rows change: those who are known, by the field that people are looked up by."""
+        """The existing people that the rows change, found by the look-up field."""
         if plan.action not in (Action.UPSERT, Action.UPDATE):
             return {}
-        wanted = {place: row.get(plan.lookup_field) for place, row in enumerate(rows)}
-        ids = _ids(plan.lookup_field, {place: value for place, value in wanted.items() if not is_blank(value)})
+        values = {place: row.get(plan.lookup_field) for place, row in enumerate(rows)}
+        ids = _ids(plan.lookup_field, {place: value for place, value in values.items() if not is_blank(value)})
         people = Person.objects.in_bulk(ids.values())
         return {place: Hit(pk, str(people[pk]), _changes(people[pk], rows[place], plan)) for place, pk in ids.items()}
 
@@ -140,19 +142,19 @@ class PeopleTarget(Target):
 
 
 def _ids(field: str, values: Mapping[int, Any]) -> dict[int, int]:
-    """The person of each value that names exactly one, by the places of the values."""
+    """Map the place of each value that matches exactly one person to that person."""
     if field == "id":
         numbers = {place: int(value) for place, value in values.items() if datatype_keys.is_id(value)}
         live = people_lookup.by_id(numbers.values(), follow_merges=False)
         return {place: pk for place, pk in numbers.items() if pk in live}
-    known = people_lookup.by_field(field, map(str, values.values()))
-    found = {place: known.get(datatype_keys.key_of(value), ()) for place, value in values.items()}
-    return {place: ids[0] for place, ids in found.items() if len(ids) == 1}
+    ids_by_key = people_lookup.by_field(field, map(str, values.values()))
+    ids_by_place = {place: ids_by_key.get(datatype_keys.key_of(value), ()) for place, value in values.items()}
+    return {place: ids[0] for place, ids in ids_by_place.items() if len(ids) == 1}
 
 
 def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[str, str, str]]:
     """(label, old, new) of each value that the row changes; bad values change nothing."""
-    catalogue, found = catalog.catalogue(), []
+    catalogue, changes = catalog.catalogue(), []
     for name, raw in row.items():
         info = catalogue.get(name)
         if info is None:
@@ -163,8 +165,8 @@ def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[s
             continue
         old = catalog.value_of(person, info)
         if old != new:
-            found.append((str(info.shown_label), _text_of(old), _text_of(new)))
-    return found
+            changes.append((str(info.shown_label), _text_of(old), _text_of(new)))
+    return changes
 
 
 def _text_of(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""Takes an import back: what it recorded, and the people whom it created and nothing else has touched since.
+"""Undoes an import: removes its activities, and deletes the people it created who are untouched since.
 
-Values that it changed of people who were known stay: they are listed, for somebody to judge. The people can be
-restored like all deleted ones; external ids are free again, so that the corrected file can be imported.
+Values of existing people that it changed stay: they are listed for a decision by the user. The people can be
+restored like all deleted ones. External ids are released, so that the corrected file can be imported.
 """
 
 from collections import Counter
@@ -32,11 +32,11 @@ from people.persons import deletion
 
 RIGHT = "people.take_back_import"
 DELETE = "people.delete_person"
-PART = 2_000  # people a transaction: nobody records or changes anybody meanwhile
+PART = 2_000  # people a transaction: recordings and changes are blocked meanwhile
 SHOWN = 200  # changed values
 SHOWN_PEOPLE = 20
 MAX_REASON = 200
-COUNTED = ("activities", "people")  # of what goes
+COUNTED = ("activities", "people")  # numbers of removed rows
 State = Import.State
 
 audit.describe(
@@ -51,10 +51,10 @@ audit.describe(
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What taking an import back would do now.
+    """Preview of the undo of an import.
 
-    `kept` counts the people whom the import created and who stay, by the table whose rows are why; some of them are
-    `kept_people`. `changed` is how many values of people known before it changed, which stay; some are `changes`.
+    `kept` counts the people created by the import who stay, by the table whose rows are the reason; some of them are
+    `kept_people`. `changed` is the number of changed values of existing people, which stay; some are `changes`.
     """
 
     activities: int
@@ -70,28 +70,28 @@ class Preview:
 
 
 def may(job: Import, by: Any) -> bool:
-    """Whether `by` may take imports back and `job` is one that can be."""
+    """Return True if `by` has the right to undo imports and `job` can be undone."""
     rights = (RIGHT, DELETE) if job.created else (RIGHT,)
     return (by is None or all(map(by.has_perm, rights))) and _problem(job) is None
 
 
 def preview(job: Import, by: Any) -> Preview:
-    """What `take_back` would do; nothing is changed. Raises `RejectedError` and `NotAllowedError`."""
+    """Preview of `take_back`; nothing is changed. Raises `RejectedError` and `NotAllowedError`."""
     _check(job, by)
     log = traces.of_log()
-    people, kept, shown = 0, Counter[str](), dict[int, str]()
+    people, kept_counts, reasons_by_id = 0, Counter[str](), dict[int, str]()
     for part in _parts(log.created(job)):
         touched = _touched(part, _arrival(job))
         people += len(part) - len(touched)
-        kept.update(touched.values())
-        shown |= dict(list(touched.items())[: SHOWN_PEOPLE - len(shown)])
-    known = Person.objects.in_bulk(shown)
+        kept_counts.update(touched.values())
+        reasons_by_id |= dict(list(touched.items())[: SHOWN_PEOPLE - len(reasons_by_id)])
+    people_by_id = Person.objects.in_bulk(reasons_by_id)
     changed, changes = log.changes(job, SHOWN)
     return Preview(
         log.recorded(job),
         people,
-        kept,
-        [(known[pk], table) for pk, table in shown.items() if pk in known],
+        kept_counts,
+        [(people_by_id[pk], table) for pk, table in reasons_by_id.items() if pk in people_by_id],
         changed,
         changes,
     )
@@ -99,10 +99,10 @@ def preview(job: Import, by: Any) -> Preview:
 
 @transaction.atomic
 def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
-    """Have the import taken back, for `reason`; the work is queued in the same transaction, unless the caller runs it.
+    """Request the undo of the import, with a `reason`; the job is queued in the same transaction if `queue`.
 
-    Safe to say again: what is left is taken back. Raises `RejectedError` for imports that run or recorded nothing,
-    and `NotAllowedError`.
+    Safe to repeat: a later call undoes the rest. Raises `RejectedError` for imports that are running or recorded
+    nothing, and `NotAllowedError`.
     """
     _check(job, by)
     if not reason.strip():
@@ -113,11 +113,11 @@ def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
         "reason": reason.strip()[:MAX_REASON],
         "by": by.pk if by is not None else None,
         "at": timezone.now().isoformat(),
-        **removed,  # all that ever went
-        "noted": earlier.get("noted", {}),  # what of it is in the log of edits already
+        **removed,  # the totals over all calls
+        "noted": earlier.get("noted", {}),  # the part that is in the log of edits already
         "kept": {},
     }
-    # from here on nothing can resume it
+    # the import cannot be resumed from here on
     changed = Import.objects.filter(pk=job.pk, state=job.state, wish="").update(
         state=State.TAKEN_BACK, wish=Import.Wish.UNDO, undo=undo, problem=""
     )
@@ -129,7 +129,7 @@ def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
 
 
 def run(pk: int) -> None:
-    """Take back what is left of an import that is to be; does nothing when another process is at it."""
+    """Undo the rest of an import with a requested undo; does nothing if another process is working on it."""
     with locks.alone(locks.Space.IMPORT, pk) as is_mine:
         job = Import.objects.filter(pk=pk, wish=Import.Wish.UNDO).first()
         if not is_mine or job is None:
@@ -138,28 +138,28 @@ def run(pk: int) -> None:
         try:
             _run(job, by)
         except NotAllowedError as error:
-            # the right was taken away meanwhile
+            # the right was revoked meanwhile
             Import.objects.filter(pk=pk).update(wish="", problem=packed((str(error),), storable))
 
 
 def interrupted() -> list[int]:
-    """Imports that are to be taken back and that no process is at: theirs was killed."""
-    found = []
+    """Ids of imports with a requested undo that no process is working on: it was killed."""
+    import_ids = []
     for pk in Import.objects.filter(wish=Import.Wish.UNDO).values_list("pk", flat=True):
         with locks.alone(locks.Space.IMPORT, pk) as is_mine:
             if is_mine:
-                found.append(pk)
-    return found
+                import_ids.append(pk)
+    return import_ids
 
 
-def reasons(kept: Mapping[str, int]) -> list[tuple[Any, int]]:
-    """Why people stay, in the reader's words, with how many; by the tables of `Preview.kept`."""
-    return [(reason(table), number) for table, number in sorted(kept.items(), key=lambda pair: -pair[1])]
+def reasons(counts_by_table: Mapping[str, int]) -> list[tuple[Any, int]]:
+    """The reasons why people stay, as text, with their numbers; from the tables of `Preview.kept`."""
+    return [(reason(table), number) for table, number in sorted(counts_by_table.items(), key=lambda pair: -pair[1])]
 
 
 def reason(table: str) -> Any:
-    """Why somebody stays of whom `table` has rows."""
-    labels = {one.table: one.label for one in personal_data.tables()}
+    """The reason why a person with rows in `table` stays, as text."""
+    labels = {owned.table: owned.label for owned in personal_data.tables()}
     return _("changes made since") if table == "person" else labels.get(table, table)
 
 
@@ -176,19 +176,19 @@ def _run(job: Import, by: Any) -> None:
 
     log.remove(job, by, note)
     source = Source(Channel.IMPORT, undo["by"], job.pk, undo["reason"])
-    kept = Counter[str]()
+    kept_counts = Counter[str]()
     for part in _parts(log.created(job)):
         with transaction.atomic():
-            # nobody records or changes anybody between the look and the deletion
+            # no recording or change happens between the check and the deletion
             deletion.lock_for_removal(part)
             touched = _touched(part, _arrival(job))
             untouched = [pk for pk in part if pk not in touched]
             if untouched:
                 outcomes = deletion.delete(untouched, by, source)
                 undo["people"] += sum(outcome.status is deletion.Status.DELETED for outcome in outcomes)
-            kept.update(touched.values())
+            kept_counts.update(touched.values())
             Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
-    undo["kept"] = dict(kept)
+    undo["kept"] = dict(kept_counts)
     count, people = (undo[name] - undo.get("noted", {}).get(name, 0) for name in COUNTED)
     undo["noted"] = {name: undo[name] for name in COUNTED}
     with transaction.atomic():
@@ -201,7 +201,7 @@ def _wrong_state() -> Problem:
 
 
 def _problem(job: Import) -> Problem | None:
-    """Why the import cannot be taken back."""
+    """The problem that prevents an undo of the import, if any."""
     if job.is_running or job.wish:
         return _wrong_state()
     if job.state in (State.UPLOADED, State.CHECKED):
@@ -231,7 +231,7 @@ def _arrival(job: Import) -> Arrival:
 
 
 def _parts(person_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Some at a time, without those who are gone already."""
+    """Yield the live people in parts of PART."""
     for start in range(0, len(person_ids), PART):
         live = Person.objects.live().filter(pk__in=person_ids[start : start + PART])
         if part := list(live.order_by("pk").values_list("pk", flat=True)):
@@ -239,9 +239,9 @@ def _parts(person_ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _touched(person_ids: Sequence[int], arrival: Arrival) -> dict[int, str]:
-    """The people who stay, each with the table whose rows are why."""
-    found: dict[int, str] = {}
+    """Map each person who stays to the table whose rows are the reason."""
+    tables_by_id: dict[int, str] = {}
     for owned in personal_data.tables():
-        left = [pk for pk in person_ids if pk not in found]
-        found |= dict.fromkeys(owned.touched(left, arrival) if left else (), owned.table)
-    return found
+        remaining = [pk for pk in person_ids if pk not in tables_by_id]
+        tables_by_id |= dict.fromkeys(owned.touched(remaining, arrival) if remaining else (), owned.table)
+    return tables_by_id

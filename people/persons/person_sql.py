@@ -1,4 +1,4 @@
-"""Writing the values of people who are there: one statement, whatever their number."""
+"""Writes values of existing people in one statement, for any number of people."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from people.models import Person
 
 
 def set_value(person: Person, info: FieldInfo, value: Any) -> None:
-    """Give `person` the value, which is not written yet."""
+    """Set a value on `person` without saving it."""
     if info.is_standard:
         setattr(person, info.api_name, value)
     elif value is None:
@@ -22,7 +22,7 @@ def set_value(person: Person, info: FieldInfo, value: Any) -> None:
 
 
 def update(people: Sequence[Person], names: Sequence[str]) -> None:
-    """Write the standard fields called `names`, and all that the team added, as `people` have them now."""
+    """Write the standard fields `names`, and all fields added by the team, of `people`."""
     columns = [(name, _array_type(name), [getattr(person, name) for person in people]) for name in names]
     columns.append(("fields", "text[]", [dump_json(person.fields) for person in people]))
     assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name, _t, _v in columns)

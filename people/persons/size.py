@@ -1,4 +1,4 @@
-"""How many people there are: kept by triggers, so that no page counts them and none is wrong."""
+"""The number of people: kept by triggers, so that pages show it exactly without counting."""
 
 from django.db import connection
 from django.db.models import Sum
@@ -7,17 +7,17 @@ from people.models import Person, PersonCount
 
 
 def size() -> int:
-    """How many people are live, exactly, in what the transaction sees."""
+    """The exact number of live people, as visible to the transaction."""
     return PersonCount.objects.aggregate(people=Sum("people"))["people"] or 0
 
 
 def difference() -> int:
-    """By how much what is kept differs from a recount, which reads everybody; 0 unless something is wrong."""
+    """The stored number minus a recount, which reads all people; 0 unless something is wrong."""
     return size() - Person.objects.live().count()
 
 
 def add_up() -> None:
-    """Make one row of all that was noted; readers see the same sum before and after."""
+    """Sum up all count rows into one; readers see the same sum before and after."""
     with connection.cursor() as cursor:
         cursor.execute(
             """with noted as (delete from person_count returning people)

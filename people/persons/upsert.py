@@ -1,4 +1,4 @@
-"""Creates and changes people: whole batches in one transaction, announced to the apps above."""
+"""Creates and changes people: whole batches in one transaction, published to the apps above."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +29,9 @@ LOOKUP_BUCKETS = 1024
 
 
 class Action(StrEnum):
-    UPSERT = "upsert"  # update who is found, create who is not
-    CREATE = "create"  # refuse who is found
-    UPDATE = "update"  # refuse who is not found
+    UPSERT = "upsert"  # update existing people, create the others
+    CREATE = "create"  # refuse existing people
+    UPDATE = "update"  # refuse unknown people
     DUPLICATE = "duplicate"  # create in any case: an e-mail address may be shared
 
 
@@ -43,7 +43,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row. An update that changed nothing is an update all the same."""
+    """The outcome of one row. An update without a change counts as an update."""
 
     status: Status
     person_id: int | None = None
@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Target:
-    """A person that the batch creates or changes, with the values as they will be."""
+    """A person to be created or changed by the batch, with the new values."""
 
     person: Person
     values: dict[str, Any] = field(default_factory=dict)
@@ -76,16 +76,16 @@ def upsert(
     """Create or update people; return one outcome a row, in order. One transaction.
 
     A row maps API names of person fields to raw values; blank is no value. `lookup_field` is "id" (update
-    only), "email" or a unique field. Several matches are an error, never the first. Concurrent calls with
-    one new e-mail create one person. Each value that changes leaves an entry in the log, so give no more rows at
-    once than `parts` does; no entry unless `announces`, which is for the undo of a merge alone. With `dry_run`
-    everything is checked and nothing kept: no id is used up, and whoever would be created has none.
+    only), "email" or a unique field. Several matches are an error; none of them is changed. Concurrent calls with
+    one new e-mail create one person. Each changed value writes an entry to the log, so pass no more rows at once
+    than `parts` does. Without `announces` there are no entries; only the undo of a merge uses this. With `dry_run`
+    everything is checked and nothing is saved: no id is consumed, and people to be created have none.
     Raises `RejectedError` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
     with transaction.atomic():
-        # held before the fields are read, so that none is deleted or made unique meanwhile
+        # locked before the fields are read, so that no field is deleted or made unique meanwhile
         locks.share([locks.key(locks.Space.PEOPLE)])
         fields = catalogue()
         _check_lookup(lookup_field, fields)
@@ -93,9 +93,9 @@ def upsert(
 
 
 def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """The rows, cut so that each part leaves at most `MAX_BATCH` entries in the log: one a value, one a new person.
+    """Split the rows into parts with at most `MAX_BATCH` entries in the log: one a value, one a new person.
 
-    A transaction that records more would hold readers of the log back for longer than about a second.
+    A larger transaction would delay readers of the log by more than about a second.
     """
     first = entries = 0
     for place, row in enumerate(rows):
@@ -115,7 +115,7 @@ def update(
     *,
     zone: tzinfo = UTC,
 ) -> Outcome:
-    """Change one person's fields. Raises `ConflictError` when the person is not at `expected_revision` any more."""
+    """Change one person's fields. Raises `ConflictError` if the person is no longer at `expected_revision`."""
     with transaction.atomic():
         locks.share([locks.key(locks.Space.PEOPLE)])
         revision = Person.objects.select_for_update().values_list("revision", flat=True).get(pk=person.pk)
@@ -128,8 +128,8 @@ def update(
 def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Outcome]:
     """Add a number to `field` of each person (id → amount), no value counting as 0; one outcome an id.
 
-    Nobody else changes these people between the reading and the writing. Amounts that the field's type does not
-    take are refused, as are sums beyond it.
+    The people are locked between reading and writing. Amounts that are invalid for the field's type are refused,
+    and so are sums outside its range.
     """
     with transaction.atomic():
         locks.share([locks.key(locks.Space.PEOPLE)])
@@ -137,11 +137,11 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
         buckets = {locks.number_of("id", datatype_keys.key_of(pk)) % LOOKUP_BUCKETS for pk in amounts}
         locks.take([locks.key(locks.Space.LOOKUP, number) for number in buckets])
         people = Person.objects.live().filter(pk__in=list(amounts)).order_by("pk").select_for_update()
-        known = {person.pk: value_of(person, info) or 0 for person in people}
+        current_values = {person.pk: value_of(person, info) or 0 for person in people}
         rows, refused = [], {}
         for pk, amount in amounts.items():
             try:
-                rows.append({"id": pk, field: known.get(pk, 0) + info.data_type.parse(amount, UTC)})
+                rows.append({"id": pk, field: current_values.get(pk, 0) + info.data_type.parse(amount, UTC)})
             except BadValueError as error:
                 problem = bad_value(error.code, error.expected, amount, field, data_type=info.data_type.name)
                 refused[pk] = Outcome(Status.REFUSED, None, (problem,))
@@ -150,10 +150,12 @@ def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Out
 
 
 def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
-    known = {"id", *people_lookup.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
-    if lookup_field not in known:
+    lookup_fields = {"id", *people_lookup.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
+    if lookup_field not in lookup_fields:
         message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
-        raise RejectedError(Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(sorted(known))))
+        raise RejectedError(
+            Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(sorted(lookup_fields)))
+        )
 
 
 class _Batch:
@@ -180,7 +182,7 @@ class _Batch:
 
     def run(self, dry_run: bool = False) -> list[Outcome]:
         parsed = {index: values for index in range(len(self.rows)) if (values := self._parse(index)) is not None}
-        self._hold(parsed)
+        self._lock_values(parsed)
         targets = self._targets(parsed)
         targets = self._without_shared_keys(targets)
         new = [target for target in targets if target.is_new]
@@ -194,7 +196,7 @@ class _Batch:
         self.outcomes[index] = Outcome(Status.REFUSED, None, problems)
 
     def _parse(self, index: int) -> dict[str, Any] | None:
-        """The row's canonical values, or None when it is refused."""
+        """The row's canonical values, or None if it is refused."""
         problems = Problems()
         values: dict[str, Any] = {}
         for name, raw in self.rows[index].items():
@@ -233,8 +235,8 @@ class _Batch:
             return [Problem(Code.MISSING_VALUE, message, (self.lookup_field,))]
         return []
 
-    def _hold(self, parsed: Mapping[int, Mapping[str, Any]]) -> None:
-        """Lock the values by which people are found or kept apart, in one order for everybody."""
+    def _lock_values(self, parsed: Mapping[int, Mapping[str, Any]]) -> None:
+        """Lock the values of look-up and unique fields, in one order in all transactions."""
         names = {self.lookup_field} | {name for name, info in self.fields.items() if info.is_unique}
         numbers = {
             locks.number_of(name, datatype_keys.key_of(values[name])) % LOOKUP_BUCKETS
@@ -245,13 +247,13 @@ class _Batch:
         locks.take([locks.key(locks.Space.LOOKUP, number) for number in numbers])
 
     def _targets(self, parsed: Mapping[int, dict[str, Any]]) -> list[_Target]:
-        """Who is meant by each row; rows that mean one person follow each other into one target."""
+        """Match each row to a person; rows for the same person are combined, in order, into one target."""
         matches = self._matches(parsed)
         people = self._load({ids[0] for ids in matches.values() if len(ids) == 1})
         targets: dict[Any, _Target] = {}
         for index, values in parsed.items():
             ids = matches.get(index, [])
-            problem = self._decide(index, ids, people)
+            problem = self._match_problem(index, ids, people)
             if problem:
                 self._refuse(index, problem)
                 continue
@@ -276,9 +278,9 @@ class _Batch:
         if self.action is Action.DUPLICATE:
             return {}
         if self.lookup_field == "id":
-            wanted = {index: int(self.rows[index]["id"]) for index in parsed}
-            found = people_lookup.by_id(wanted.values(), follow_merges=False)
-            return {index: [pk] for index, pk in wanted.items() if pk in found}
+            ids_by_row = {index: int(self.rows[index]["id"]) for index in parsed}
+            live_ids = people_lookup.by_id(ids_by_row.values(), follow_merges=False)
+            return {index: [pk] for index, pk in ids_by_row.items() if pk in live_ids}
         keys = {index: datatype_keys.key_of(values[self.lookup_field]) for index, values in parsed.items()}
         by_key = people_lookup.by_field(self.lookup_field, keys.values())
         return {index: by_key[key] for index, key in keys.items() if key in by_key}
@@ -287,36 +289,36 @@ class _Batch:
         people = Person.objects.live().filter(pk__in=ids).order_by("pk").select_for_update()
         return {person.pk: person for person in people}
 
-    def _decide(self, index: int, ids: list[int], people: Mapping[int, Person]) -> Problem | None:
+    def _match_problem(self, index: int, ids: list[int], people: Mapping[int, Person]) -> Problem | None:
         if len(ids) > 1:
             message = _("%(count)s people match; none of them was changed") % {"count": len(ids)}
             return Problem(Code.AMBIGUOUS_PERSON, message, (self.lookup_field,))
-        is_known = bool(ids) and ids[0] in people
-        if self.action is Action.CREATE and is_known:
+        exists = bool(ids) and ids[0] in people
+        if self.action is Action.CREATE and exists:
             return Problem(Code.PERSON_EXISTS, _("this person exists already"), (self.lookup_field,))
-        if not is_known and (self.action is Action.UPDATE or self.lookup_field == "id"):
+        if not exists and (self.action is Action.UPDATE or self.lookup_field == "id"):
             return Problem(Code.UNKNOWN_PERSON, _("there is no such person"), (self.lookup_field,))
         return None
 
     def _without_shared_keys(self, targets: list[_Target]) -> list[_Target]:
-        """Refuse who would share the value of a unique field with somebody else."""
+        """Refuse targets that would share a value of a unique field with another person."""
         unique = {name: info for name, info in self.fields.items() if info.is_unique}
-        wanted = [
+        claims = [
             (target, unique[name], datatype_keys.key_of(value))
             for target in targets
             for name, value in target.values.items()
             if name in unique and value is not None
         ]
-        if not wanted:
+        if not claims:
             return targets
         owners: dict[tuple[int, str], Any] = {
             (row.field_id, row.value): row.person_id
             for row in PersonKey.objects.filter(
-                field__in={info.id for _target, info, _key in wanted}, value__in={key for _target, _info, key in wanted}
+                field__in={info.id for _target, info, _key in claims}, value__in={key for _target, _info, key in claims}
             )
         }
         refused: set[int] = set()
-        for target, info, key in wanted:
+        for target, info, key in claims:
             me = target.person.pk or id(target)
             if owners.setdefault((info.id, key), me) != me:
                 refused.add(id(target))
@@ -327,14 +329,14 @@ class _Batch:
 
     def _write(self, targets: list[_Target]) -> list[events.FieldChange]:
         new = [target for target in targets if target.is_new]
-        known = [target for target in targets if not target.is_new]
+        existing = [target for target in targets if not target.is_new]
         for target in new:
             for name, value in target.values.items():
                 person_sql.set_value(target.person, self.fields[name], value)
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
             events.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
-            for target in known
+            for target in existing
             for name, value in target.values.items()
             if (old := value_of(target.person, self.fields[name])) != value
         ]
@@ -343,7 +345,7 @@ class _Batch:
         return changes
 
     def _settle(self, targets: list[_Target], new: list[_Target]) -> None:
-        """Note what became of the rows that are good: the first about somebody new created that person."""
+        """Set the outcomes of the valid rows: the first row of a new person counts as its creation."""
         created = {id(target) for target in new}
         for target in targets:
             for index in target.rows:
@@ -380,7 +382,7 @@ class _Batch:
 
 
 def _update(targets: list[_Target], changes: list[events.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
-    """Write the changed values of people who were there, all in one statement."""
+    """Write the changed values of existing people in one statement."""
     changed = {change.person_id for change in changes}
     people = []
     for target in targets:

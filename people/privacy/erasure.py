@@ -1,4 +1,4 @@
-"""Erases people for good: everything about them goes, a nameless row stays."""
+"""Erases people for good: all their data is deleted, only a row with the id stays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from people.privacy import search as privacy_search
 
 @dataclass(frozen=True, slots=True)
 class ErasePreview:
-    """What an erase takes: the people with everybody merged into them, and rows by what they are."""
+    """What an erase would delete: the people with all people merged into them, and rows by kind."""
 
     person_ids: Sequence[int]
     rows: Sequence[tuple[str, int]]
@@ -31,26 +31,26 @@ class ErasePreview:
 
 
 def preview_erase(person_ids: Sequence[Any], by: Any) -> ErasePreview:
-    """What `erase` would take. Raises `RejectedError` as it does."""
+    """Preview of `erase`. Raises `RejectedError` for the same input."""
     require(by, "people.erase_person")
-    found = {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids))}
-    _refuse_unless_erasable(person_ids, found)
-    family = merged_into(list(found))
+    people = {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids))}
+    _refuse_unless_erasable(person_ids, people)
+    family = merged_into(list(people))
     emails = [email for email in Person.objects.filter(pk__in=family).values_list("email", flat=True) if email]
     return ErasePreview(
         family,
-        [(str(one.label), count) for one in personal_data.tables() if (count := one.count(family))],
+        [(str(table.label), count) for table in personal_data.tables() if (count := table.count(family))],
         Person.objects.live().with_email(emails).exclude(pk__in=family).count() if emails else 0,
     )
 
 
 @transaction.atomic
 def erase(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_search.Identity:
-    """Remove everything about the people, and about those merged into them, everywhere and for good.
+    """Delete all data of the people, and of those merged into them, in all tables and files, for good.
 
-    Of each a row with its id and nothing else stays, so that the id is never used again. Returns what
-    `traces.find` needs to prove that nothing is left. Raises `RejectedError` (`unknown_person`, `person_merged`),
-    in which case nobody is erased, `NotAllowedError`, and ValueError over 10,000 ids.
+    Only a row with the id stays for each, so that the id is never reused. Returns the identity for
+    `people.privacy.search`, which proves that nothing is left. Raises `RejectedError` (`unknown_person`,
+    `person_merged`), in which case no person is erased, `NotAllowedError`, and ValueError over 10,000 ids.
     """
     require(by, "people.erase_person")
     people = lock_for_removal(person_ids)
@@ -58,8 +58,8 @@ def erase(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_search.
     family = merged_into(list(people))
     identity = privacy_search.identity(family)
     erasing = personal_data.Erasing(family, identity.texts, source)
-    for one in reversed(personal_data.tables()):  # people last: what was registered later may look them up
-        one.erase(erasing)
+    for table in reversed(personal_data.tables()):  # people last: functions registered later may look them up
+        table.erase(erasing)
     for files in personal_data.files():
         files.erase(erasing)
     note_removal(by, sorted(people), "erased", "people_erased")
@@ -67,7 +67,7 @@ def erase(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_search.
 
 
 def make_nameless(erasing: personal_data.Erasing) -> None:
-    """Leave of the people nothing but their ids."""
+    """Clear everything in the rows of the people except their ids."""
     values: dict[str, Any] = dict.fromkeys(name for name in STANDARD if name not in READ_ONLY)
     Person.objects.filter(pk__in=erasing.person_ids).update(
         **values,
@@ -81,8 +81,8 @@ def make_nameless(erasing: personal_data.Erasing) -> None:
 
 def _refuse_unless_erasable(person_ids: Sequence[Any], people: Mapping[int, Person]) -> None:
     problems = []
-    for index, one in enumerate(person_ids):
-        person = people.get(int(one)) if datatype_keys.is_id(one) else None
+    for index, raw_id in enumerate(person_ids):
+        person = people.get(int(raw_id)) if datatype_keys.is_id(raw_id) else None
         if person is None or person.state == State.ERASED:
             problems.append(Problem(Code.UNKNOWN_PERSON, _("There is no such person."), (index,)))
         elif person.state == State.MERGED:

@@ -1,4 +1,4 @@
-"""Everything about one person as one JSON document: for whoever asks what is known of them."""
+"""All data of one person as one JSON document, for requests of access to personal data."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -22,11 +22,10 @@ audit.describe({"exported": (2, gettext_lazy("Exported everything about this per
 
 
 def export(person_id: Any, by: Any) -> Iterator[str]:
-    """The document piece by piece: the person with everybody merged into it, table by table, as `owned` says.
+    """Yield the document in pieces: the person with all people merged into it, by table as in `personal_data`.
 
     Deleted people are exported, too. Raises `RejectedError` (`unknown_person`, `person_merged`) and `NotAllowedError`
-    at
-    once, before the first piece; leaves an audit entry.
+    at the call, before the first piece; writes an audit entry.
     """
     require(by, "people.export_person")
     person = Person.objects.filter(pk=int(person_id)).first() if datatype_keys.is_id(person_id) else None
@@ -49,21 +48,21 @@ def _document(person: Person) -> Iterator[str]:
         for number, (name, value) in enumerate(head.items())
     )
     yield ', "tables": {'
-    for number, one in enumerate(personal_data.tables()):
-        yield f"{', ' if number else ''}{_text(one.table)}: ["
-        for index, row in enumerate(one.export(family)):
+    for number, table in enumerate(personal_data.tables()):
+        yield f"{', ' if number else ''}{_text(table.table)}: ["
+        for index, row in enumerate(table.export(family)):
             yield f"{', ' if index else ''}{_text(row)}"
         yield "]"
     yield "}}\n"
 
 
 def _text(value: Any) -> str:
-    return dump_json(_plain(value))
+    return dump_json(_json_value(value))
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): _json_value(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     return canonical_text(value) if isinstance(value, date | datetime) else value

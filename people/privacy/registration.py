@@ -1,4 +1,4 @@
-"""What merging, erasing and exporting a person means for the tables of `people` itself."""
+"""Registers the tables of `people` for merging, erasing and exporting a person."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from people.privacy import erasure
 
 
 def register() -> None:
-    """Make the tables known; called when the app starts."""
+    """Register the tables; called when the app starts."""
     personal_data.register(
         PersonalData(
             "person",
@@ -59,7 +59,7 @@ def register() -> None:
             export=_export_deletions,
             touched=personal_data.nobody,
         ),
-        # a loser's own merges stay, and can be undone once it is a person again
+        # a loser's own merges stay, and can be undone once the loser is live again
         PersonalData(
             "person_merge",
             ("winner_id", "loser_ids"),
@@ -69,44 +69,44 @@ def register() -> None:
             count=_count_merges,
             touched=_merged_before,
         ),
-        # who is gone when it is looked at again is passed over
+        # people who are no longer live are skipped later
         IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
         RowsOf(
             "different_people",
             ("person_id", "other_id"),
             _("notes that people are not the same"),
             count=personal_data.count_rows("different_people", "person_id", "other_id"),
-            touched=_told_apart,
+            touched=_marked_different,
         ),
         IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
     )
 
 
 def _changed_since(person_ids: Sequence[int], arrival: personal_data.Arrival) -> set[int]:
-    """Who was changed after the import."""
+    """The people changed after the import."""
     changed = Person.objects.filter(pk__in=person_ids, updated_at__gt=arrival.ended_at)
     return set(changed.values_list("pk", flat=True))
 
 
 def _merged_before(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
     merges = PersonMerge.objects.of_people(person_ids).values_list("winner_id", "loser_ids")
-    named = {pk for winner_id, loser_ids in merges for pk in (winner_id, *loser_ids)}
-    return named.intersection(person_ids)
+    merged_ids = {pk for winner_id, loser_ids in merges for pk in (winner_id, *loser_ids)}
+    return merged_ids.intersection(person_ids)
 
 
-def _told_apart(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
-    """Who stands on either side of a pair."""
+def _marked_different(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
+    """The people on either side of a pair."""
     pairs = DifferentPeople.objects.filter(Q(person__in=person_ids) | Q(other__in=person_ids))
-    named = {pk for pair in pairs.values_list("person_id", "other_id") for pk in pair}
-    return named.intersection(person_ids)
+    paired_ids = {pk for pair in pairs.values_list("person_id", "other_id") for pk in pair}
+    return paired_ids.intersection(person_ids)
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
     catalogue = catalog.catalogue()
     for person in Person.objects.filter(pk__in=person_ids).order_by("pk"):
         values = {name: catalog.value_of(person, info) for name, info in catalogue.items()}
-        known = {name: value for name, value in values.items() if value is not None}
-        yield {"id": person.pk, "state": person.state, "merged_into": person.merged_into_id, **known}
+        present = {name: value for name, value in values.items() if value is not None}
+        yield {"id": person.pk, "state": person.state, "merged_into": person.merged_into_id, **present}
 
 
 def _export_memberships(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:

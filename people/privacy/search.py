@@ -16,13 +16,13 @@ from people.fields import catalog
 from people.models import Person
 
 IDENTIFYING = frozenset({"email", "phone", "mobile_phone"})
-SHORTEST = 5  # shorter texts stand in too many places to tell anybody
+SHORTEST = 5  # shorter texts occur in too many places to identify a person
 CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """By what somebody would be recognised: ids, and texts in lower case that name nobody else."""
+    """Identifiers of people: ids, and texts in lower case that identify no other person."""
 
     person_ids: Sequence[int]
     texts: Sequence[str]
@@ -30,17 +30,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Something that was found: in which column or file, and how many rows."""
+    """One finding: the column or file, and the number of rows."""
 
     place: str
     rows: int
 
 
 def identity(person_ids: Sequence[int]) -> Identity:
-    """By what these people can be recognised now; ask before erasing them.
+    """The identifiers of these people; must be read before erasing them.
 
-    Texts are e-mail addresses, phone numbers, full names, values of unique fields and whatever the owners of
-    tables add, except those that another person has, too.
+    Texts are e-mail addresses, phone numbers, full names, values of unique fields and the `texts` of registered
+    tables, except those that another person has, too.
     """
     texts: set[str] = set()
     unique = {name: info for name, info in catalog.catalogue().items() if info.is_unique or name in IDENTIFYING}
@@ -49,24 +49,24 @@ def identity(person_ids: Sequence[int]) -> Identity:
         texts.update(canonical_text(value) for value in values if value is not None)
         if person.first_name and person.last_name:
             texts.add(f"{person.first_name} {person.last_name}")
-    for one in personal_data.tables():
-        texts.update(one.texts(person_ids))
+    for table in personal_data.tables():
+        texts.update(table.texts(person_ids))
     keys = {key for text in texts if len(key := datatype_keys.key_of(text)) >= SHORTEST}
     return Identity(list(person_ids), sorted(keys - _shared(keys, person_ids)))
 
 
-def find(wanted: Identity) -> list[Trace]:
-    """Everything that still names these people; nothing after an erase. Reads every table: minutes on a big log.
+def find(identifiers: Identity) -> list[Trace]:
+    """All traces of these people; empty after an erase. Reads every table: minutes on a big log.
 
-    Ids are looked for in the columns that are registered to hold them, except those that are meant to outlive an
-    erase, and under "person_id" and "person_ids" in any JSON. Texts are looked for everywhere, without case.
+    Ids are searched in the columns registered for them, except those in `keeps_ids`, and under "person_id" and
+    "person_ids" in any JSON. Texts are searched everywhere, ignoring case.
     """
     columns = _columns()
-    return [*_ids_left(wanted, columns), *_texts_left(wanted, columns), *_in_files(wanted)]
+    return [*_id_traces(identifiers, columns), *_text_traces(identifiers, columns), *_file_traces(identifiers)]
 
 
 def _shared(keys: set[str], person_ids: Sequence[int]) -> set[str]:
-    """Those of the texts that somebody else has, too: they do not tell the people apart."""
+    """Those of the texts that another person has, too: they identify no one person."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select distinct v.text from person p, lateral (values
@@ -79,7 +79,7 @@ def _shared(keys: set[str], person_ids: Sequence[int]) -> set[str]:
 
 
 def _columns() -> dict[str, dict[str, str]]:
-    """Every table of ours with its columns and their types, as PostgreSQL's own catalogue has them."""
+    """Every table of the schema with its columns and their types, from PostgreSQL's system catalog."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select c.relname, a.attname, format_type(a.atttypid, null) from pg_class c
@@ -87,23 +87,23 @@ def _columns() -> dict[str, dict[str, str]]:
             where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = current_schema()::regnamespace
             order by 1, 2"""
         )
-        found: dict[str, dict[str, str]] = defaultdict(dict)
+        types_by_table: dict[str, dict[str, str]] = defaultdict(dict)
         for table, column, data_type in cursor.fetchall():
-            found[table][column] = data_type
-    return found
+            types_by_table[table][column] = data_type
+    return types_by_table
 
 
-def _ids_left(wanted: Identity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[Trace]:
+def _id_traces(identifiers: Identity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[Trace]:
     conditions = {"integer": "{} = any(%(ids)s)", "bigint": "{} = any(%(ids)s)", "integer[]": "{} && %(ids)s::int[]"}
-    for one in personal_data.tables():
-        held = {
-            column: conditions[columns[one.table][column]].format(f'"{column}"')
-            for column in one.columns
-            if column not in one.keeps_ids and columns[one.table][column] in conditions
+    for owned in personal_data.tables():
+        id_conditions = {
+            column: conditions[columns[owned.table][column]].format(f'"{column}"')
+            for column in owned.columns
+            if column not in owned.keeps_ids and columns[owned.table][column] in conditions
         }
-        yield from _counted(one.table, held, wanted)
-        if not held and (rows := one.count(wanted.person_ids)):
-            yield Trace(one.table, rows)
+        yield from _column_traces(owned.table, id_conditions, identifiers)
+        if not id_conditions and (rows := owned.count(identifiers.person_ids)):
+            yield Trace(owned.table, rows)
     path = "$.** ? (@.person_id == $ids[*] || @.person_ids[*] == $ids[*])"
     for table, types in columns.items():
         in_json = {
@@ -111,10 +111,10 @@ def _ids_left(wanted: Identity, columns: Mapping[str, Mapping[str, str]]) -> Ite
             for column, data_type in types.items()
             if data_type == "jsonb"
         }
-        yield from _counted(table, in_json, wanted)
+        yield from _column_traces(table, in_json, identifiers)
 
 
-def _texts_left(wanted: Identity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[Trace]:
+def _text_traces(identifiers: Identity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[Trace]:
     as_text = "exists (select from unnest(%(texts)s::text[]) t where strpos(lower({}::text), t) > 0)"
     as_bytes = "exists (select from unnest(%(texts)s::text[]) t where position(convert_to(t, 'UTF8') in {}) > 0)"
     conditions = dict.fromkeys(("text", "character varying", "json", "jsonb", "text[]", "character varying[]"), as_text)
@@ -125,37 +125,40 @@ def _texts_left(wanted: Identity, columns: Mapping[str, Mapping[str, str]]) -> I
             for column, data_type in types.items()
             if data_type in conditions
         }
-        yield from _counted(table, searched, wanted)
+        yield from _column_traces(table, searched, identifiers)
 
 
-def _counted(table: str, conditions: Mapping[str, str], wanted: Identity) -> Iterator[Trace]:
-    """How many rows fulfil the condition of each column; one statement."""
+def _column_traces(table: str, conditions: Mapping[str, str], identifiers: Identity) -> Iterator[Trace]:
+    """Count the rows that fulfil the condition of each column; one statement."""
     if not conditions:
         return
     counts = ", ".join(f"count(*) filter (where {condition})" for condition in conditions.values())
     with connection.cursor() as cursor:
         cursor.execute(
-            f'select {counts} from "{table}"', {"ids": list(wanted.person_ids), "texts": _as_written(wanted.texts)}
+            f'select {counts} from "{table}"',
+            {"ids": list(identifiers.person_ids), "texts": _escaped_forms(identifiers.texts)},
         )
-        found = cursor.fetchone()
-    yield from (Trace(f"{table}.{column}", rows) for column, rows in zip(conditions, found, strict=True) if rows)
+        counts_by_column = cursor.fetchone()
+    yield from (
+        Trace(f"{table}.{column}", rows) for column, rows in zip(conditions, counts_by_column, strict=True) if rows
+    )
 
 
-def _as_written(texts: Sequence[str]) -> list[str]:
-    """The texts, and how JSON writes those that it has to escape."""
+def _escaped_forms(texts: Sequence[str]) -> list[str]:
+    """The texts, and their escaped forms in JSON."""
     escaped = {json.dumps(text, ensure_ascii=ascii)[1:-1].lower() for text in texts for ascii in (True, False)}
     return sorted(escaped | set(texts))
 
 
-def _in_files(wanted: Identity) -> Iterator[Trace]:
-    needles = [text.encode() for text in _as_written(wanted.texts)]
+def _file_traces(identifiers: Identity) -> Iterator[Trace]:
+    needles = [text.encode() for text in _escaped_forms(identifiers.texts)]
     for kind in personal_data.files():
         for path in kind.paths():
-            if needles and _holds_one(path, needles):
+            if needles and _contains_any(path, needles):
                 yield Trace(str(path), 1)
 
 
-def _holds_one(path: Path, needles: Sequence[bytes]) -> bool:
+def _contains_any(path: Path, needles: Sequence[bytes]) -> bool:
     overlap = max(map(len, needles))
     before = b""
     opener = gzip.open if path.suffix == ".gz" else open

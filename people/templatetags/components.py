@@ -1,4 +1,4 @@
-"""Components of `templates/components/` that are short enough for a tag of their own."""
+"""Template tags for short components of `templates/components/`."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ register = template.Library()
 
 @register.inclusion_tag("components/empty.html")
 def empty_state(icon: str, sentence: Any, url: str = "", button: Any = "", is_quiet: bool = False) -> dict[str, Any]:
-    """A place with nothing in it: an icon, what the place is for, and a button where the reader may fill it."""
+    """An empty state: an icon, a sentence on the purpose of the page, and a button if the user can add something."""
     return {"icon": icon, "sentence": sentence, "url": url, "button": button, "is_quiet": is_quiet}

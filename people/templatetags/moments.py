@@ -1,4 +1,4 @@
-"""Moments as pages show them: relative under a week, else exact, and the exact one always beside."""
+"""Display of moments on pages: relative under a week, else exact; the exact time is always the title."""
 
 from datetime import datetime, timedelta
 
@@ -17,17 +17,17 @@ WEEK = timedelta(days=7)
 
 @register.filter
 def moment(when: datetime | None) -> SafeString | str:
-    """A time element: “3 hours ago”, with the exact time in the reader's zone as its title; a dash for none."""
+    """A time element: “3 hours ago”, with the exact time in the user's zone as its title; a dash for None."""
     if not when:
         return "—"
     local = timezone.localtime(when)
     exact = date_format(local, "DATETIME_FORMAT")
-    shown = relative(timezone.now() - when) or exact
-    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, shown)
+    text = relative(timezone.now() - when) or exact
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, text)
 
 
 def relative(age: timedelta) -> str:
-    """An age under a week in its largest unit; empty for what is older or still to come."""
+    """An age under a week in its largest unit; empty for older and for future moments."""
     seconds = int(age.total_seconds())
     if seconds < 0 or age >= WEEK:
         return ""

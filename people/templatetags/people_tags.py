@@ -1,4 +1,4 @@
-"""What pages draw of somebody: initials in a colour that stays theirs."""
+"""Avatars of people and users: initials on a stable colour."""
 
 from django import template
 from django.utils.html import format_html
@@ -16,7 +16,7 @@ def initials(name: str) -> str:
 
 @register.simple_tag
 def avatar(name: str, number: int | None, size: str = "") -> SafeString:
-    """A disc with the initials of `name`; its colour follows from the id `number`. Says nothing to screen readers."""
+    """A disc with the initials of `name`, coloured by the id `number`; hidden from screen readers."""
     colour = (number or 0) % COLOURS
     more = f" ca-avatar--{size}" if size else ""
     return format_html(

@@ -1,4 +1,4 @@
-"""What the pages of the admin have in common: frame, addresses, rights, tabs, badges, and what a refusal says."""
+"""Shared parts of the admin's pages: frame, addresses, rights, tabs, badges and messages of rejected changes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -20,16 +20,16 @@ from people.core.source import Channel, Source
 SHOWN_PROBLEMS = 10
 
 T = TypeVar("T")
-# of each page: address, view, and name, which comes after those of app and model
+# of each page: address, view, and name (prefixed with app and model in the URL name)
 OwnPages = Iterable[tuple[str, Callable[..., Any], str]]
 
 
 class PagesAdmin(WordSearch, ModelAdmin):
-    """A model whose pages are ours: verbs do the work, and say what is wrong."""
+    """Admin of a model with custom pages. Verbs do the work and raise the errors that the pages show."""
 
     show_full_result_count = False
     actions: Any = None
-    # the page of one row, by its id, in the place of Django's form
+    # the page of one row, by its id, instead of Django's form
     row_page: Callable[[HttpRequest, int], HttpResponse] | None = None
 
     def own_pages(self) -> OwnPages:
@@ -50,13 +50,13 @@ class PagesAdmin(WordSearch, ModelAdmin):
         return self.row_page(request, number(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # pages of our own say what deleting does
+        return False  # custom pages explain what deleting does
 
     def page(self, request: HttpRequest, name: str, title: Any, /, **context: Any) -> HttpResponse:
         return show_page(request, self.model, name, title, **context)
 
     def tried(self, request: HttpRequest, verb: Callable[[], Any], done: Any = "") -> Any:
-        """What `verb` returns (True for nothing), or None when it refused, which the next page then says."""
+        """Run `verb` and return its result (True for None); None if it was rejected, after adding error messages."""
         try:
             result = verb()
         except NotAllowedError as refusal:
@@ -73,18 +73,18 @@ class PagesAdmin(WordSearch, ModelAdmin):
 def show_page(
     request: HttpRequest, model: type[Model], name: str, title: Any, /, *, status: int = 200, **context: Any
 ) -> HttpResponse:
-    """The template `name` of the model's app inside the admin's frame, the way to it from the model's list above.
+    """Render the template `name` of the model's app in the admin's frame, with breadcrumbs from the model's list.
 
-    A name that ends with .html is that of a template elsewhere.
+    A name that ends with .html is a full template path.
     """
     template = name if name.endswith(".html") else f"{model._meta.app_label}/{name}.html"
-    shown = context.get(model._meta.model_name or "") or context.get("static_list")  # the end of the way
-    frame = {**admin.site.each_context(request), "title": title, "opts": model._meta, "original": shown}
+    original = context.get(model._meta.model_name or "") or context.get("static_list")  # the last breadcrumb
+    frame = {**admin.site.each_context(request), "title": title, "opts": model._meta, "original": original}
     return render(request, template, {**frame, **context}, status=status)
 
 
 def tabs_of(row: Model | None, tabs: Iterable[tuple[str, Any, str]]) -> list[tuple[str, Any, str]]:
-    """(name, label, address) of each tab of a row's page, from (name, label, name of the address); none of no row."""
+    """(name, label, address) of each tab of a row's page, from (name, label, URL name); empty without a row."""
     if row is None:
         return []
     stem = f"admin:{row._meta.app_label}_{row._meta.model_name}"
@@ -92,19 +92,19 @@ def tabs_of(row: Model | None, tabs: Iterable[tuple[str, Any, str]]) -> list[tup
 
 
 def state_badge(label: Any, look: str = "") -> str:
-    """A state in a word; `look` is good, bad, wait, info, or a state that the style sheet knows."""
+    """A badge with the label of a state; `look` is good, bad, wait, info, or a state that the style sheet defines."""
     return format_html('<span class="ca-badge{}">{}</span>', f" ca-badge--{look}" if look else "", label)
 
 
 def said(problem: Problem) -> str:
-    """A problem as a page says it: the sentence, after the number of the entry it is about."""
+    """The text of a problem on a page: its sentence, prefixed with the number of its entry."""
     if problem.path and isinstance(problem.path[0], int):
         return located(problem)
     return problem.message[:1].upper() + problem.message[1:]
 
 
 def put_problems(form: Any, refusal: RejectedError, places: Mapping[str, str] | None = None) -> None:
-    """Put each problem at the field of `form` that its path names (or `places` says), else above the form."""
+    """Add each problem to the field of `form` that its path (or `places`) names, else to the form as a whole."""
     for problem in refusal.problems:
         place = str(problem.path[-1]) if problem.path else ""
         field = (places or {}).get(place, place)
@@ -116,19 +116,19 @@ def source_of(request: HttpRequest) -> Source:
 
 
 def require(request: HttpRequest, *rights: str) -> None:
-    """Raise PermissionDenied, naming the first that lacks, unless the reader has all of `rights`."""
+    """Raise PermissionDenied, naming the first missing right, unless the user has all of `rights`."""
     for right in rights:
         if not request.user.has_perm(right):
             raise PermissionDenied(right)
 
 
 def number(text: str | None, otherwise: T | int = 0) -> T | int:
-    """The whole number of an address or form, of at most ten digits; `otherwise` for any other text."""
-    found = whole_number(text or "", -1, most_digits=10)
-    return otherwise if found < 0 else found
+    """Parse a whole number from an address or form, of at most ten digits; `otherwise` for any other text."""
+    parsed = whole_number(text or "", -1, most_digits=10)
+    return otherwise if parsed < 0 else parsed
 
 
 def ids_of(texts: list[str]) -> list[int]:
-    """Ids of repeated or comma-separated parameters, each once, in order."""
-    found = [number(part.strip()) for text in texts for part in text.split(",")]
-    return list(dict.fromkeys(pk for pk in found if pk))
+    """Parse ids from repeated or comma-separated parameters, each once, in order."""
+    ids = [number(part.strip()) for text in texts for part in text.split(",")]
+    return list(dict.fromkeys(pk for pk in ids if pk))

@@ -1,4 +1,4 @@
-"""What a page tells the script that draws its charts (config/static/js/parts/chart.js)."""
+"""Chart data for the script that draws it (config/static/js/parts/chart.js)."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line or row of bars. `of` says which series that of the period before belongs to."""
+    """One line or row of bars. `of` is the index of the series that a series of the period before belongs to."""
 
     label: str
     counts: Sequence[int]
@@ -17,6 +17,6 @@ class Series:
 
 
 def chart(labels: Sequence[str], interval: Any, series: Sequence[Series]) -> str:
-    """The JSON of `data-chart`; `interval` is what the labels are: days, weeks, …"""
-    lines = [{"label": one.label, "data": list(one.counts), "of": one.of, "isBefore": one.is_before} for one in series]
+    """The JSON of `data-chart`; `interval` is the unit of the labels: days, weeks, …"""
+    lines = [{"label": row.label, "data": list(row.counts), "of": row.of, "isBefore": row.is_before} for row in series]
     return json.dumps({"labels": list(labels), "interval": str(interval), "series": lines}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What can be done with a whole object: one menu on the page of each, always in the same order."""
+"""Actions on a whole object: one menu on the page of each, always in the same order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ def menu(
     dangerous: tuple[Action, ...] = (),
     delete: str = "",
 ) -> list[Action]:
-    """The entries in their order: those of this kind of object, then those that every kind may have.
+    """The entries in their order: those of this kind of object, then the shared ones.
 
-    An address that is empty is an action that the reader may not take, or that this kind of object does not know.
+    An empty address means an action that the user has no right to, or that this kind of object does not have.
     """
     shared = [
         (duplicate, Action(_("Duplicate"), duplicate)),
@@ -56,7 +56,7 @@ def menu(
 
 
 def say_undoable(request: HttpRequest, text: Any, undo: str) -> None:
-    """Tell that something was done, with a button that posts to `undo` and takes it back."""
+    """Show a success message with a button that undoes the change by a POST to `undo`."""
     messages.success(request, text, extra_tags=undo)
 
 
@@ -75,7 +75,7 @@ class DuplicateForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    """The name of what is to be deleted, typed by whoever deletes it."""
+    """Confirmation of a deletion by typing the name of the object."""
 
     confirm = forms.CharField(widget=forms.TextInput({"class": "ca-input", "autocomplete": "off"}))
 
@@ -92,23 +92,23 @@ class ConfirmForm(forms.Form):
 
 
 def duplicate_page(request: HttpRequest, row: Any, copy: Callable[[str], Any]) -> HttpResponse:
-    """Ask for the name of a copy of `row`; on POST make it by `copy`, which may raise `RejectedError`."""
+    """Page that requests the name of a copy of `row`; a POST calls `copy`, which may raise `RejectedError`."""
     form = DuplicateForm(request.POST or None, row.name)
     if request.method == "POST" and form.is_valid():
         try:
-            made = copy(form.cleaned_data["name"])
+            duplicate = copy(form.cleaned_data["name"])
         except RejectedError as refusal:
             form.add_error("name", str(refusal))
         else:
             messages.success(request, _("Copied."))
-            return redirect(f"{_stem(row)}_change", made.pk)
+            return redirect(f"{_stem(row)}_change", duplicate.pk)
     return _question(request, row, _("Duplicate %(name)s") % {"name": row}, form=form, button=_("Duplicate"))
 
 
 def delete_page(request: HttpRequest, row: Any, delete: Callable[[], Any], **context: Any) -> HttpResponse:
-    """Say what deleting `row` does; on POST delete it by `delete`, once its name was typed.
+    """Page that explains the deletion of `row`; a POST with the row's name calls `delete`.
 
-    `context` has the `consequence`, the label of the `button`, and what `uses` the row.
+    `context` has the `consequence`, the label of the `button`, and the `uses` of the row.
     """
     form = ConfirmForm(request.POST or None, row.name)
     if request.method == "POST" and form.is_valid():
@@ -129,5 +129,5 @@ def _question(request: HttpRequest, row: Any, title: str, **context: Any) -> Htt
 
 
 def _stem(row: Any) -> str:
-    """How the names of the row's pages begin."""
+    """The common prefix of the URL names of the row's pages."""
     return f"admin:{row._meta.app_label}_{row._meta.model_name}"

@@ -1,4 +1,4 @@
-"""Pages of big tables: no total rather than a slow or wrong one."""
+"""Pagination of big tables without a total, which would be slow or wrong."""
 
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ LOOK_AHEAD = 10
 
 
 class UncountedChangeList(ChangeList):
-    """A list page of the admin whose heading names no total; in its own order only where no column is sortable."""
+    """List page of the admin without a total in its heading; its order is fixed where no column is sortable."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
         if not self.sortable_by:
@@ -26,7 +26,7 @@ class UncountedChangeList(ChangeList):
 
 
 class UncountedPaginator(Paginator):
-    """Counts no further than a few pages ahead of the page that is shown."""
+    """Paginator that counts only a few pages ahead of the current page."""
 
     page_shown = 1
     template_name = "people/_pages.html"  # where unfold looks for the links of a list page
@@ -39,7 +39,7 @@ class UncountedPaginator(Paginator):
 
     @classmethod
     def of_request(cls, request: HttpRequest, queryset: Any, per_page: int) -> "UncountedPaginator":
-        """The paginator of a list page of the admin, whose page is the parameter `p`."""
+        """The paginator of a list page of the admin, with its page number from the parameter `p`."""
         paginator = cls(queryset, per_page)
         page = request.GET.get("p", "")
         paginator.page_shown = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1

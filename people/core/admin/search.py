@@ -8,7 +8,7 @@ from people.core import words
 
 
 class WordSearch:
-    """Finds rows of whose `search_fields` each word typed begins a word, case and accents aside."""
+    """Admin search: each typed word must be a prefix of a word in `search_fields`, ignoring case and accents."""
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         fields: Any = self.get_search_fields(request)  # type: ignore[attr-defined]  # ModelAdmin's

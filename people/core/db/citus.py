@@ -1,4 +1,4 @@
-"""Whether the log lies on a Citus cluster.
+"""Detection of a Citus cluster.
 
 The application talks to the coordinator alone. `docs/scaling.md` lists what differs there.
 """
@@ -10,7 +10,7 @@ from django.db import connection
 
 @cache
 def is_distributed() -> bool:
-    """Whether activities are distributed; asked once in the life of a process, which `distribute` outdates."""
+    """Return True if activities are distributed. Queried once per process, so `distribute` needs a restart."""
     with connection.cursor() as cursor:
         cursor.execute("select to_regclass('pg_catalog.pg_dist_partition') is not null")
         if not cursor.fetchone()[0]:

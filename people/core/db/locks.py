@@ -1,7 +1,7 @@
 """Advisory locks; all but those of `alone` end with the transaction.
 
-PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte says what a key is about.
-Order, to be free of deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows.
+PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte is the space of a key.
+Order, to avoid deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,18 +16,18 @@ from people.core.db import prepared
 
 @unique
 class Space(IntEnum):
-    PEOPLE = 1  # recorders and changers share it; delete, erase and merge take it alone
-    TYPE = 2  # recorders share a type's; approve, retire and delete take it alone; 0: who names types, one at a time
+    PEOPLE = 1  # shared by recorders and changers; exclusive for delete, erase and merge
+    TYPE = 2  # shared by a type's recorders; exclusive for approve, retire, delete; 0: naming of types, one at a time
     HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
     LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
-    SMART_LISTS = 5  # who changes the rules of any list, so that no two close a circle together
-    REMOVING = 6  # who takes rows out of the log by retention or correction: one at a time
-    DAYS = 7  # who links the closed days of the log: one at a time
+    SMART_LISTS = 5  # changes of the rules of any list, so that no two of them close a cycle together
+    REMOVING = 6  # removal of rows from the log by retention or correction: one at a time
+    DAYS = 7  # linking of the closed days of the log: one at a time
     IMPORT = 16  # one run of an import or export; held by the session, not the transaction
     EXPORT = 17
-    LIMITS = 18  # how many API calls there are, where the installation limits them
+    LIMITS = 18  # the count of API calls, where the installation limits them
     DISPATCHER = 20  # the one process that dispatches smart campaigns; held by the session
-    DELIVERY = 21  # one lane of one webhook, while its deliveries go out; held by the session
+    DELIVERY = 21  # one lane of one webhook during its deliveries; held by the session
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 
@@ -51,7 +51,7 @@ def take(keys: Iterable[int]) -> None:
 
 @contextmanager
 def alone(space: Space, number: int) -> Iterator[bool]:
-    """Whether nobody else is within such a block for this key; the lock goes with the connection and the process."""
+    """Try the session lock of a key; yields True if it was free. It ends with the block, connection or process."""
     name = key(space, number)
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s)", [name])

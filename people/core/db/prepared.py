@@ -1,4 +1,4 @@
-"""Statements that the server plans once a connection: those of every call, whose plan costs more than their run."""
+"""Statements prepared once a connection: frequent ones whose planning takes longer than their execution."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ AT_ONCE = 0  # executions before a statement is prepared; Django's own never are
 
 class _Cursor(ServerBindingCursor):
     def _send_query_prepared(self, name: bytes, pgq: Any, **options: Any) -> None:
-        self._query = pgq  # psycopg forgets it for what is prepared, and connection.queries tells it
+        self._query = pgq  # psycopg drops it for prepared statements, and connection.queries shows it
         super()._send_query_prepared(name, pgq, **options)  # type: ignore[misc]  # psycopg's, not in Django's stubs
 
 
 def cursor() -> Any:
-    """Like `connection.cursor()`, with its parameters sent by themselves: some need a cast, as `%s::int[]`.
+    """Like `connection.cursor()`, but with parameters bound by the server: some need a cast, as `%s::int[]`.
 
-    For a few statements whose text never differs.
+    Only for the few statements with a constant text.
     """
-    # of both, Django's stubs do not know what is used here
+    # Django's stubs lack the attributes of both that are used here
     database: Any = connection
     open_cursor: Any = _Cursor
     connection.close_if_health_check_failed()

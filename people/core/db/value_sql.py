@@ -1,10 +1,10 @@
-"""How SQL compares values of each data type: what filters, rules, reports and sorted lists cast a value's text to."""
+"""SQL casts for comparing values of each data type in filters, rules, reports and sorted lists."""
 
 from collections.abc import Mapping
 
 _TEXT, _NUMBER = "lower({})", "({})::numeric"
 
-# by the name of the data type; "number" is what sums and averages are, whatever they are of
+# by the name of the data type; "number" is the type of sums and averages
 _CASTS: Mapping[str, str] = {
     **dict.fromkeys(("string", "text", "email", "phone", "link"), _TEXT),
     **dict.fromkeys(("integer", "float", "currency", "score", "percent", "number"), _NUMBER),
@@ -15,23 +15,23 @@ _CASTS: Mapping[str, str] = {
 
 
 def member(column: str, api_name: str) -> str:
-    """The text of a value that the jsonb `column` has under `api_name`, of which nothing has to be escaped."""
+    """SQL for the text of the value of `api_name` in the jsonb `column`; `api_name` needs no escaping."""
     return f"{column}->>'{api_name}'"
 
 
 def cast(data_type: str, text: str) -> str:
-    """What comparisons use, of the expression `text`."""
+    """SQL that casts the expression `text` for comparisons."""
     return _CASTS[data_type].format(text)
 
 
 def compared(data_type: str, text: str) -> str:
-    """What comparisons use, of an expression made of columns and `member`.
+    """SQL that casts an expression of columns and `member` for comparisons.
 
-    A number in JSON is taken as it is, which costs a third less than by way of its text.
+    A JSON number is cast directly, which takes a third less time than a cast of its text.
     """
     return cast(data_type, text.replace("->>", "->") if _CASTS[data_type] is _NUMBER else text)
 
 
 def is_text(data_type: str) -> bool:
-    """Whether values are compared as text, without case."""
+    """Return True if values are compared as text, ignoring case."""
     return _CASTS[data_type] is _TEXT

@@ -24,12 +24,12 @@ class Command(BaseCommand):
                 self.stdout.write(f"Dry run, nothing was erased: {rows} of people {_listed(preview.person_ids)}.")
                 return
             identity = erasure.erase(ids, None, Source(Channel.COMMAND))
-        except RejectedError as refusal:
-            raise CommandError("\n".join(str(problem.message) for problem in refusal.problems)) from None
+        except RejectedError as error:
+            raise CommandError("\n".join(str(problem.message) for problem in error.problems)) from None
         self.stderr.write("Searching every table …")
-        left = privacy_search.find(identity)
-        if left:
-            places = ", ".join(f"{trace.place} ({trace.rows})" for trace in left)
+        traces = privacy_search.find(identity)
+        if traces:
+            places = ", ".join(f"{trace.place} ({trace.rows})" for trace in traces)
             raise CommandError(f"Erased people {_listed(identity.person_ids)}; others still name them in {places}.")
         self.stdout.write(f"Erased people {_listed(identity.person_ids)}; nothing is left of them.")
 

@@ -19,8 +19,8 @@ class Command(ExportCommand):
     def statement(self, options: dict[str, Any]) -> Statement:
         parameters: dict[str, Any] = {"fields": options["fields"]}
         if options["static_list"]:
-            found = StaticList.objects.filter(name__iexact=options["static_list"]).first()
-            if found is None:
+            static_list = StaticList.objects.filter(name__iexact=options["static_list"]).first()
+            if static_list is None:
                 raise CommandError(f"There is no static list '{options['static_list']}'.")
-            parameters["static_list"] = found.pk
+            parameters["static_list"] = static_list.pk
         return person_export_kind.statement(parameters)

@@ -17,8 +17,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             pieces = privacy_export.export(options["person_id"], None)
-        except RejectedError as refusal:
-            raise CommandError(str(refusal)) from None
+        except RejectedError as error:
+            raise CommandError(str(error)) from None
         if options["file"] == "-":
             for piece in pieces:
                 sys.stdout.write(piece)

@@ -30,10 +30,11 @@ class Command(ImportCommand):
 
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
         items = person_import_target.PeopleTarget().mappable("")
-        given = dict(pair.partition("=")[::2] for pair in options["field"])
-        guessed = guessing.columns_for(items, shape)
+        named_columns = dict(pair.partition("=")[::2] for pair in options["field"])
+        guessed_columns = guessing.columns_for(items, shape)
         return Plan(
-            columns={name: column for name, column in guessed.items() if column not in given.values()} | given,
+            columns={name: column for name, column in guessed_columns.items() if column not in named_columns.values()}
+            | named_columns,
             lookup_field=options["lookup"],
             action=options["action"],
             zone=options["zone"],

@@ -31,14 +31,14 @@ class Command(BaseCommand):
                 import_undo.take_back(job, options["reason"], None, queue=False)
                 import_undo.run(job.pk)
                 job.refresh_from_db()
-        except RejectedError as refusal:
-            raise CommandError(str(refusal)) from None
-        done = job.undo if not options["dry_run"] else None
-        if done:
-            activities, people, kept = done["activities"], done["people"], done["kept"]
+        except RejectedError as error:
+            raise CommandError(str(error)) from None
+        undo = job.undo if not options["dry_run"] else None
+        if undo:
+            activities, people, kept_counts = undo["activities"], undo["people"], undo["kept"]
         else:
-            activities, people, kept = preview.activities, preview.people, preview.kept
-        for reason, number in import_undo.reasons(kept):
+            activities, people, kept_counts = preview.activities, preview.people, preview.kept
+        for reason, number in import_undo.reasons(kept_counts):
             self.stderr.write(f"{number:,} people stay whom it created: {reason}")
         self._show_changes(preview)
         prefix = "Dry run, nothing was removed: " if options["dry_run"] else ""

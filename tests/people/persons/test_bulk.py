@@ -40,7 +40,7 @@ def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_pa
     static_lists.add(seeds, ids[:1], MARKETO)
     action = bulk.start("add_to_list", [*ids, ids[0], 999_999], vera, seeds)
     assert found(action) == ("running", 0, 0, 0) and action.total == 6
-    assert bulk._step(action.pk)
+    assert bulk._process_part(action.pk)
     assert found(action) == ("running", 2, 1, 33) and not job_model.left(BulkAction)
     BulkAction.objects.update(progressed_at=F("progressed_at") - timedelta(minutes=6))
     assert job_model.left(BulkAction) == [action.pk]
@@ -82,7 +82,7 @@ def test_people_are_deleted_and_restored(vera):
 
 def test_a_cancelled_action_leaves_the_rest(vera, small_parts):
     action = bulk.start("delete", [person().pk for _ in range(4)], vera)
-    bulk._step(action.pk)
+    bulk._process_part(action.pk)
     bulk.cancel(action, vera)
     bulk.run(action.pk)
     assert found(action)[:3] == ("cancelled", 2, 2) and Person.objects.live().count() == 2
