@@ -1,4 +1,4 @@
-"""What an operator would look at first: each check says what is, whether that is right, and what to do if not."""
+"""Checks of a running installation: each returns a state, whether it is right, and the remedy if not."""
 
 import inspect
 import stat
@@ -34,10 +34,10 @@ WORKER_SILENT = timedelta(minutes=1)
 JOB_LATE = timedelta(minutes=10)
 TRANSACTION_LONG = timedelta(minutes=1)
 COUNTS_LATE = timedelta(minutes=10)
-BACKUP_OLD = timedelta(days=8)  # whoever takes one a week is well
-# an index that nothing uses while its table is read as a whole so often: the planner knows nothing of the table
+BACKUP_OLD = timedelta(days=8)  # one a week is enough
+# an index without use while its table is scanned completely so often: the planner lacks statistics of the table
 BIG_TABLE, MANY_SCANS = 100_000, 200
-# what keeps pages, readers of the log and look-ups quick
+# the indexes that make pages, readers of the log and look-ups fast
 INDEXES = frozenset(
     {
         "activity_ahead",
@@ -57,7 +57,7 @@ INDEXES = frozenset(
     }
 )
 DISPATCHER_SILENT = timedelta(minutes=1)
-# the rules that the database keeps: without one of these a fault would go unnoticed
+# the rules that the database enforces: without one of these an error would go unnoticed
 GUARDS = frozenset(
     {
         ("access_user", "users_are_never_deleted"),
@@ -84,7 +84,7 @@ GUARDS = frozenset(
 
 
 class Finding(checks.CheckMessage):
-    """The outcome of one check, as a message of Django's system checks. `advice` is empty when all is well."""
+    """The result of one check, as a message of Django's system checks. `advice` is empty if all is well."""
 
     def __init__(self, check: str, says: str, advice: str = "") -> None:
         level = checks.ERROR if advice else checks.INFO
@@ -102,14 +102,14 @@ def register() -> None:
 
 
 def find_faults(databases: Collection[str] | None = None, **_more: object) -> list[Finding]:
-    """A system check: what is not well, where the database may be asked."""
+    """Return the findings that are not well; a system check, which runs only with the database allowed."""
     if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     return [finding for finding in examine() if not finding.is_well]
 
 
 def examine(deep: bool = False) -> Iterator[Finding]:
-    """Run every check; with `deep` the digests of all closed days too, which reads the whole log."""
+    """Run every check; with `deep` also the digests of all closed days, which reads the whole log."""
     for check in (*CHECKS, digests if deep else last_digest):
         try:
             connection.ensure_connection()
@@ -119,13 +119,13 @@ def examine(deep: bool = False) -> Iterator[Finding]:
             return
         try:
             yield check()
-        except DatabaseError as error:  # a table that lacks: other checks say why
+        except DatabaseError as error:  # a missing table: other checks report the reason
             problem = str(error).partition("\n")[0]
             yield Finding(check.__name__.replace("_", " "), problem, "put right what is said of migrations")
 
 
 def readiness() -> list[Finding]:
-    """The few quick checks that decide whether requests can be served; those that are not well."""
+    """Run the quick checks of whether requests can be served; return those that are not well."""
     return [finding for check in (room, migrations, guards) if not (finding := check()).is_well]
 
 
@@ -155,15 +155,15 @@ def migrations() -> Finding:
 
 
 def guards() -> Finding:
-    there = _rows(
+    triggers_found = _rows(
         "select tgrelid::regclass::text, tgname, tgenabled in ('O', 'A') from pg_trigger where not tgisinternal"
     )
-    enabled = {(table, name) for table, name, is_enabled in there if is_enabled}
+    enabled = {(table, name) for table, name, is_enabled in triggers_found if is_enabled}
     broken = sorted(GUARDS - enabled)
     if broken:
-        known = {(table, name) for table, name, _is_enabled in there}
-        steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in known]
-        steps += _how_made(name for table, name in broken if (table, name) not in known)
+        existing = {(table, name) for table, name, _is_enabled in triggers_found}
+        steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in existing]
+        steps += _creation_steps(name for table, name in broken if (table, name) not in existing)
         return Finding(
             "guards",
             f"missing or disabled: {', '.join(name for _table, name in broken)}",
@@ -172,18 +172,18 @@ def guards() -> Finding:
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
 
 
-def _how_made(names: Iterable[str]) -> list[str]:
-    """Where the statements are that make these triggers or indexes: the last migration that names each."""
+def _creation_steps(names: Iterable[str]) -> list[str]:
+    """Return how to create these triggers or indexes: the last migration that contains each name."""
     migrations = sorted(MigrationLoader(None).disk_migrations.items())
     by_migration: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
+        naming = [key for key, migration in migrations if name in inspect.getsource(sys.modules[migration.__module__])]
         by_migration.setdefault(naming[-1] if naming else (), []).append(name)
     return [
-        f"create {', '.join(of)} as manage.py sqlmigrate {' '.join(key)} shows it"
+        f"create {', '.join(objects)} as manage.py sqlmigrate {' '.join(key)} shows it"
         if key
-        else f"restore {', '.join(of)}"
-        for key, of in by_migration.items()
+        else f"restore {', '.join(objects)}"
+        for key, objects in by_migration.items()
     ]
 
 
@@ -191,9 +191,9 @@ def indexes() -> Finding:
     broken = [name for (name,) in _rows("select indexrelid::regclass::text from pg_index where not indisvalid")]
     if broken:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
-    there = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
-    if missing := INDEXES - there:
-        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(_how_made(sorted(missing))))
+    existing = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
+    if missing := INDEXES - existing:
+        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(_creation_steps(sorted(missing))))
     unused = _rows(
         """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
         join pg_class c on c.oid = i.relid
@@ -209,7 +209,7 @@ def indexes() -> Finding:
 
 
 def ids() -> Finding:
-    """Whether new rows get ids of their own, and activities theirs in the order that readers of the log rely on."""
+    """Whether new rows get unused ids, and activities get them in the order that readers of the log rely on."""
     (cached,) = _row(
         """select (select cache_size from pg_sequences
         where schemaname = current_schema() and sequencename = 'activity_id_seq')"""
@@ -255,7 +255,7 @@ def disk() -> Finding:
 
 
 def room() -> Finding:
-    """Whether the embedded database's disk takes what is recorded next; another server says so when it is asked."""
+    """Whether the embedded database's disk has room for recording; another server reports a full disk itself."""
     if not settings.DATABASE_IS_EMBEDDED:
         return Finding("room", "the database's disk is its own server's")
     place = EmbeddedPostgres(Path(settings.DATA_DIR)).location.data
@@ -311,7 +311,7 @@ def last_closed_day() -> date | None:
 
 
 def dispatcher() -> Finding:
-    """Whether somebody reads the log for smart campaigns, and how far behind."""
+    """Whether a dispatcher reads the log for smart campaigns, and how far it is behind."""
     active = SmartCampaign.objects.filter(state=SmartCampaign.State.ACTIVE).count()
     read_at = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).values_list("read_at", flat=True).first()
     is_silent = read_at is None or timezone.now() - read_at > DISPATCHER_SILENT
@@ -334,7 +334,7 @@ def closed_days() -> Finding:
 
 
 def last_digest() -> Finding:
-    """The newest closed day alone: a look into one day of the log."""
+    """Verify the newest closed day only."""
     last = last_closed_day()
     return Finding("digests", "no day is closed yet") if last is None else _digests(last)
 
