@@ -44,7 +44,7 @@ logging.getLogger("gunicorn.error").addFilter(keep_targets_out)
 
 
 def give_memory_back():
-    """Make glibc return freed memory, which each thread would keep (a million ids, say); other C libraries cannot."""
+    """Make glibc return freed memory, which each thread would keep; other C libraries have no such call."""
     with contextlib.suppress(OSError, AttributeError):
         allocator = ctypes.CDLL(None)
         allocator.mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)

@@ -54,9 +54,9 @@ def catalogue() -> Catalog:
 
 def update() -> None:
     """Update the catalogue: add new messages without translation, remove unused ones."""
-    kept, fresh = catalogue(), extracted()
+    stored, fresh = catalogue(), extracted()
     for message in fresh:
-        existing = kept.get(message.id, message.context) if message.id else None
+        existing = stored.get(message.id, message.context) if message.id else None
         if existing is not None:
             message.string = existing.string
     po_file().parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +66,11 @@ def update() -> None:
 
 def missing() -> list[str]:
     """Return the messages without a Spanish translation."""
-    kept = catalogue()
+    stored = catalogue()
     return sorted(
         str(message.id)
         for message in extracted()
-        if message.id and not _is_translated(kept.get(message.id, message.context))
+        if message.id and not _is_translated(stored.get(message.id, message.context))
     )
 
 

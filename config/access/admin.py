@@ -84,8 +84,8 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         if request is None:
             return super().formfield_for_manytomany(db_field, request, **options)
         role_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
-        has = Q(group=int(role_id)) if str(role_id).isdecimal() and len(str(role_id)) < 10 else Q(pk=None)
-        offered = Permission.objects.filter(rights.offered_rows() | has).select_related("content_type").distinct()
+        of_role = Q(group=int(role_id)) if str(role_id).isdecimal() and len(str(role_id)) < 10 else Q(pk=None)
+        offered = Permission.objects.filter(rights.offered_rows() | of_role).select_related("content_type").distinct()
         if not request.user.is_superuser:
             offered = offered.filter(pk__in=limits.own_rights(request.user).values("pk"))
         options |= {"queryset": offered, "form_class": RoleRightsField, "widget": forms.CheckboxSelectMultiple}

@@ -60,7 +60,7 @@ class User(AbstractUser):
 
     @property
     def may_sign_in(self) -> bool:
-        """Whether the user may open the pages: active, no program, and with at least one right.
+        """Return whether the user may open the pages: active, no program, and with at least one right.
 
         A role or a single right is enough, however it was given; there is no separate switch to forget.
         """

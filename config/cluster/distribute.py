@@ -62,7 +62,7 @@ _UNDER_WAY: Mapping[str, Mapping[str, str]] = {
 class Step:
     """One transaction of the distribution or its reversal."""
 
-    says: str
+    title: str
     statements: Sequence[str]
     is_done: bool
 
@@ -85,14 +85,14 @@ def run(steps: Iterator[Step], track: Callable[[str], None]) -> int:
     count = 0
     for step in steps:
         if step.is_done:
-            track(f"{step.says}: done before")
+            track(f"{step.title}: done before")
             continue
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("set local citus.enable_unsafe_triggers = on")
             cursor.execute("set local citus.multi_shard_modify_mode = 'sequential'")
             for statement in step.statements:
                 cursor.execute(statement)
-        track(step.says)
+        track(step.title)
         count += 1
     db_citus.is_distributed.cache_clear()
     return count
@@ -199,7 +199,7 @@ def distributed() -> set[str]:
 
 
 def has_extension() -> bool:
-    """Whether the database is a part of a cluster."""
+    """Return whether the database is a part of a cluster."""
     return bool(_value("select to_regclass('pg_catalog.pg_dist_partition') is not null"))
 
 
@@ -225,7 +225,7 @@ def database() -> str:
 
 
 def setting_is(text: str) -> bool:
-    """Whether the database itself has this setting."""
+    """Return whether the database itself has this setting."""
     return bool(
         _value(
             """select exists (select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase

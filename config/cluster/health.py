@@ -17,12 +17,12 @@ def examine() -> tuple[str, str]:
     """Return the state of the cluster and the remedy, which is empty if all is well."""
     if not citus.is_distributed():
         return "activities are on this server", ""
-    says, advice = of_workers()
+    state, advice = of_workers()
     if advice:
-        return says, advice
+        return state, advice
     if unguarded := _unguarded_tables():
-        return f"{says}; parts without a guard: {', '.join(unguarded)}", "verify_activities, then create the triggers"
-    return f"{says}, every part has its guards", ""
+        return f"{state}; parts without a guard: {', '.join(unguarded)}", "verify_activities, then create the triggers"
+    return f"{state}, every part has its guards", ""
 
 
 def of_workers() -> tuple[str, str]:
@@ -35,14 +35,14 @@ def of_workers() -> tuple[str, str]:
     silent = [name for name, succeeded, _result in workers if not succeeded]
     if silent:
         return f"{', '.join(silent)} of {len(workers)} workers do not answer", "start them: nothing can be recorded"
-    says = f"activities are on {len(workers)} workers"
+    state = f"activities are on {len(workers)} workers"
     in_doubt = sum(int(result) for _name, _succeeded, result in workers)
     if in_doubt:
         return (
-            f"{says}; {in_doubt} prepared transactions wait for their end and hold readers of the log back",
+            f"{state}; {in_doubt} prepared transactions wait for their end and hold readers of the log back",
             "select recover_prepared_transactions()",
         )
-    return says, ""
+    return state, ""
 
 
 def _unguarded_tables() -> list[str]:

@@ -51,21 +51,21 @@ def refusals() -> Iterator[str]:
         yield "this database has no extension citus: its log is here"
         return
     if distribute.distributed():
-        says, advice = health.of_workers()
+        state, advice = health.of_workers()
         if advice:
-            yield f"{says}: {advice}"
+            yield f"{state}: {advice}"
     yield from distribute.of_owners()
     yield from distribute.of_sessions()
 
 
 def _undistribution(table: str) -> distribute.Step:
-    says = f"{table} is here"
+    title = f"{table} is here"
     if table not in distribute.distributed():
-        return distribute.Step(says, (), True)
+        return distribute.Step(title, (), True)
     here = f"{table}_here"
     sequences = {name: name.replace(table, here, 1) for name in _catalog_texts(_SEQUENCES, table)}
     return distribute.Step(
-        says,
+        title,
         [
             f"lock table {table} in exclusive mode",  # nothing is recorded between the copy and the renaming
             f"create table {here} (like {table} including all excluding indexes)",

@@ -56,24 +56,24 @@ def load(by: Any) -> Loaded:
     outcomes = upsert.upsert(list(people()), source, action=upsert.Action.DUPLICATE)
     person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
     types: dict[str, ActivityType] = {}
-    done = 0
+    count = 0
     numbers = itertools.count(1)
     for api_name, demo_type in TYPES.items():
         types[api_name] = activity_type = _make_type(api_name, demo_type, language_code, by)
-        done += _record(activity_type, demo_type, person_ids, numbers, source)
+        count += _record(activity_type, demo_type, person_ids, numbers, source)
         if demo_type.in_next_version:
             drafts.add_fields(activity_type, [field.spec(language_code) for field in demo_type.in_next_version], by)
     lists = [_make_list(name[language_code], text, types, by) for name, text in LISTS]
-    loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], done)
+    loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], count)
     demo_manifest.note_loaded(by, loaded)
     return loaded
 
 
 def _make_type(api_name: str, demo_type: DemoType, language_code: str, by: Any) -> ActivityType:
     """Create a type with that API name, or with the first free number after it where it is taken."""
-    taken = set(ActivityType.objects.filter(api_name__startswith=api_name).values_list("api_name", flat=True))
+    existing = set(ActivityType.objects.filter(api_name__startswith=api_name).values_list("api_name", flat=True))
     free = next(
-        name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in taken
+        name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in existing
     )
     activity_type = lifecycle.create(
         ACTIVITY_TYPES, demo_type.names(free, language_code), demo_type.specs(language_code), by

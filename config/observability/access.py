@@ -10,7 +10,7 @@ from config.client_address import address_of
 
 
 def is_operator(request: HttpRequest) -> bool:
-    """Whether a request has the bearer token METRICS_TOKEN, an address in METRICS_ALLOW, or an administrator as user."""
+    """Return whether a request has METRICS_TOKEN, an address in METRICS_ALLOW, or an administrator as its user."""
     return _has_token(request) or _has_address(request) or request.user.is_superuser
 
 

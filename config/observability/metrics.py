@@ -114,8 +114,8 @@ def _label_values(measure: Measure, labels: Labels, names: dict[str, dict[str, s
 
 
 def _gauges() -> Iterator[Metric]:
-    for name, (says, label, look) in probes.GAUGES.items():
-        gauge = GaugeMetricFamily(f"{PREFIX}_{name}", says, labels=[label] if label else [])
-        for value, number in look().items():
+    for name, (help_text, label, read) in probes.GAUGES.items():
+        gauge = GaugeMetricFamily(f"{PREFIX}_{name}", help_text, labels=[label] if label else [])
+        for value, number in read().items():
             gauge.add_metric([value] if label else [], number)
         yield gauge

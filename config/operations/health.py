@@ -28,7 +28,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         return _plain(NO_DATABASE, 503)
     if not findings:
         return _plain("ready\n")
-    reasons = "".join(f"{finding.check}: {finding.says}; {finding.advice}\n" for finding in findings)
+    reasons = "".join(f"{finding.check}: {finding.state}; {finding.advice}\n" for finding in findings)
     return _plain(f"not ready\n{reasons if may_know else ''}", 503)
 
 

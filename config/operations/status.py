@@ -132,15 +132,15 @@ def _keeping() -> Iterator[Item]:
         _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
         _("Make room, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",
     )
-    done = {row.name: row.done_at for row in Upkeep.objects.all()}
-    last = done.get(Upkeep.BACKUP)
+    done_at = {row.name: row.done_at for row in Upkeep.objects.all()}
+    last = done_at.get(Upkeep.BACKUP)
     is_old = last is not None and timezone.now() - last > doctor.BACKUP_OLD
     yield Item(
         _("Last backup"),
         _ago(last) or _("none by “python manage.py backup”"),
         _("Take one, and see why none was taken.") if is_old else "",
     )
-    yield Item(_("Last rehearsal of a restore"), _ago(done.get(Upkeep.REHEARSAL)) or _("none yet"))
+    yield Item(_("Last rehearsal of a restore"), _ago(done_at.get(Upkeep.REHEARSAL)) or _("none yet"))
     day, head = doctor.last_closed_day(), verify.head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
     yield Item(

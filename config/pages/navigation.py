@@ -18,7 +18,7 @@ def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
 
 
 def is_of_people(request: Any) -> bool:
-    """Whether a page belongs to people; so does the timeline, though its address is below activity types."""
+    """Return whether a page belongs to people; so does the timeline, though its address is below activity types."""
     timeline, record = (
         reverse(f"admin:activities_{page}", args=[0]).removesuffix("0/") for page in ("timeline", "record")
     )

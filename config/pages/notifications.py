@@ -21,8 +21,8 @@ def page(request: HttpRequest) -> HttpResponse:
         else:
             notifications.read(request.user)
         return redirect("notices")
-    kept = {row.kind: row for row in NoticeSwitch.objects.filter(user=request.user.pk)}
-    switches = [(kind, KINDS[kind], kept.get(kind) or NoticeSwitch(kind=kind)) for kind in KINDS]
+    stored = {row.kind: row for row in NoticeSwitch.objects.filter(user=request.user.pk)}
+    switches = [(kind, KINDS[kind], stored.get(kind) or NoticeSwitch(kind=kind)) for kind in KINDS]
     notices = list(Notice.objects.filter(user=request.user.pk, is_shown=True)[:SHOWN])
     return render(
         request,

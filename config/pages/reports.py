@@ -49,10 +49,10 @@ class ReportForm(forms.Form):
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
 
-    def __init__(self, asked: Any, user: Any) -> None:
+    def __init__(self, parameters: Any, user: Any) -> None:
         today = timezone.now().astimezone(installation.zone()).date()
         days = {"since": today - timedelta(days=DAYS - 1), "until": today}
-        data: dict[str, Any] = {name: day.isoformat() for name, day in days.items()} | asked.dict()
+        data: dict[str, Any] = {name: day.isoformat() for name, day in days.items()} | parameters.dict()
         super().__init__(data)
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
@@ -117,9 +117,9 @@ class ReportForm(forms.Form):
 
     def table(self, answers: Sequence[Sequence[Any]]) -> Table:
         """Return the answers to the `questions` as one table."""
-        asked = trend.Asked.of(self.cleaned_data)
-        if self.asked.table is None and asked:
-            return trend.table(asked, answers)
+        query = trend.Asked.of(self.cleaned_data)
+        if self.asked.table is None and query:
+            return trend.table(query, answers)
         assert self.asked.table is not None
         return self.asked.table(self.cleaned_data, answers[0])
 
@@ -252,9 +252,9 @@ def _periods(form: ReportForm) -> list[tuple[Any, str, bool]]:
     span = rollup.span([activity_type.pk for activity_type in chosen if activity_type])
     if span.first and span.last:
         periods.append((_("All time"), span.first, span.last))
-    shown = (form.cleaned_data.get("since"), form.cleaned_data.get("until"))
+    present = (form.cleaned_data.get("since"), form.cleaned_data.get("until"))
     return [
-        (label, _query_with(form.data, since=first.isoformat(), until=last.isoformat()), (first, last) == shown)
+        (label, _query_with(form.data, since=first.isoformat(), until=last.isoformat()), (first, last) == present)
         for label, first, last in periods
     ]
 

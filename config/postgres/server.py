@@ -100,7 +100,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _has_room(self) -> bool:
-        """Whether the disk has room for a start; with a full one the server would end at once, again and again."""
+        """Return whether the disk has room for a start; with a full one the server would end at once, repeatedly."""
         place = Path(self.location.data) if self.is_initialised else self.data_dir
         free = shutil.disk_usage(place if place.exists() else self.data_dir).free
         was_waiting, self._is_waiting = self._is_waiting, free < FLOOR_BYTES

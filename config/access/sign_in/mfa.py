@@ -56,12 +56,12 @@ class Adapter(DefaultMFAAdapter):
 
 
 def has(user: Any) -> bool:
-    """Whether `user` has set up a second step."""
+    """Return whether `user` has set up a second step."""
     return Authenticator.objects.filter(user=user, type__in=FACTORS).exists()
 
 
 def is_required(user: Any) -> bool:
-    """Whether REQUIRE_SECOND_FACTOR requires a second step of `user`: by role; superusers are administrators."""
+    """Return whether REQUIRE_SECOND_FACTOR requires a second step of `user`: by role; superusers are administrators."""
     required = set(settings.REQUIRE_SECOND_FACTOR)
     if EVERYBODY in required or (user.is_superuser and ADMINISTRATOR in required):
         return True
@@ -69,7 +69,7 @@ def is_required(user: Any) -> bool:
 
 
 def is_missing(request: HttpRequest) -> bool:
-    """Whether this sign-in lacks a required second step."""
+    """Return whether this sign-in lacks a required second step."""
     user: Any = request.user
     methods = {record.get("method") for record in get_authentication_records(request, user)}
     if "mfa" in methods or (settings.OIDC_IS_SECOND_FACTOR and "socialaccount" in methods):

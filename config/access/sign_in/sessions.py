@@ -84,13 +84,13 @@ def begin(request: HttpRequest, **_signal: Any) -> None:
 
 
 def is_over(session: Any) -> bool:
-    """Whether a session has reached its maximum age; idle ones expire separately."""
+    """Return whether a session has reached its maximum age; idle ones expire separately."""
     sign_in = session.get(SIGN_IN)
     return bool(sign_in) and time.time() - sign_in["at"] > settings.SESSION_MAX_SECONDS
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Whether the user's identity was confirmed recently: by sign-in, password or second step."""
+    """Return whether the user's identity was confirmed recently: by sign-in, password or second step."""
     user: Any = request.user
     sign_in = request.session.get(SIGN_IN) or {}
     if time.time() - sign_in.get("at", 0) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:

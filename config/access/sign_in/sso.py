@@ -126,8 +126,10 @@ def _create_user(claims: dict[str, Any]) -> Any:
     verified = claims.get("email") if claims.get("email_verified") is True else ""
     wish = str(claims.get("preferred_username") or claims.get("email") or "user")
     name = NOT_A_NAME.sub("", wish)[:140] or "user"
-    taken = {kept.lower() for kept in users.filter(username__istartswith=name).values_list("username", flat=True)}
-    number = next(number for number in range(1, len(taken) + 2) if _numbered(name, number).lower() not in taken)
+    existing = {
+        username.lower() for username in users.filter(username__istartswith=name).values_list("username", flat=True)
+    }
+    number = next(number for number in range(1, len(existing) + 2) if _numbered(name, number).lower() not in existing)
     user = users.create_user(
         _numbered(name, number),
         email=verified or "",

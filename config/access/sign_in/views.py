@@ -80,7 +80,7 @@ def too_often(request: HttpRequest, minutes: int, seconds: int, by_address: bool
 
 
 def has_permission(request: HttpRequest) -> bool:
-    """Whether the user may open the admin's pages; each page checks its own rights."""
+    """Return whether the user may open the admin's pages; each page checks its own rights."""
     return getattr(request.user, "may_sign_in", False)
 
 

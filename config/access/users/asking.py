@@ -48,13 +48,13 @@ def holders(right: str, besides: Any = None) -> list[Any]:
     return list(users.order_by("is_superuser", "first_name", "username")[:TOLD])
 
 
-def right_of(path: str, given: Any = "") -> str:
+def right_of(path: str, right: Any = "") -> str:
     """Return the right that a page needs: `given` if it exists, else the one implied by an address of the admin.
 
     Without either it is the right to change users, whose holders can give every other right.
     """
-    if given and rights.names([str(given)]):
-        return str(given)
+    if right and rights.names([str(right)]):
+        return str(right)
     try:
         match = resolve(path)
     except Resolver404:

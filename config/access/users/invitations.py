@@ -206,7 +206,7 @@ def _require_within(by: Any, roles: Iterable[Group]) -> None:
 
 
 def _is_usable(invitation: Invitation) -> bool:
-    """Whether the invitation has not expired and its sender may still give its roles."""
+    """Return whether the invitation has not expired and its sender may still give its roles."""
     sender = invitation.invited_by
     if invitation.expires_at <= timezone.now() or not sender.is_active or not sender.has_perm(INVITE):
         return False

@@ -20,7 +20,7 @@ def roles_within(user: Any) -> QuerySet[Group]:
 
 
 def is_within(user: Any, other: Any) -> bool:
-    """Whether `user` has every right of `other`."""
+    """Return whether `user` has every right of `other`."""
     if user.is_superuser:
         return True
     # the granted rows: `has_perm` is always false for an inactive user

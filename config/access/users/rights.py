@@ -44,10 +44,10 @@ def offered_rows() -> Q:
     return reduce(or_, conditions)
 
 
-def names(wanted: Sequence[str]) -> dict[str, str]:
-    """The labels of those rights of `wanted` ("app.codename") that exist, in the reader's language."""
+def names(requested: Sequence[str]) -> dict[str, str]:
+    """The labels of those rights of `requested` ("app.codename") that exist, in the reader's language."""
     rows = _rows()
-    return {right: label(rows[right]) for right in wanted if right in rows}
+    return {right: label(rows[right]) for right in requested if right in rows}
 
 
 def _rows() -> dict[str, Permission]:
@@ -77,8 +77,8 @@ class RightsField(forms.MultipleChoiceField):
     def __init__(self, user: Any, chosen: Sequence[str], **options: Any) -> None:
         self.groups = groups(user)
         offered = {right for _title, rights in self.groups for right, _label in rights}
-        kept = [(right, label(row)) for right, row in _rows().items() if right in {*chosen} - offered]
-        if kept:
-            self.groups.append((_("Others"), kept))
+        others = [(right, label(row)) for right, row in _rows().items() if right in {*chosen} - offered]
+        if others:
+            self.groups.append((_("Others"), others))
         choices = [choice for _title, rights in self.groups for choice in rights]
         super().__init__(choices=choices, initial=[*chosen], widget=forms.CheckboxSelectMultiple, **options)

@@ -30,10 +30,10 @@ def note_changes(user: Any, before: Mapping[str, Any], by: Any) -> None:
     before_names = _names(before.get("groups", ())) | _names(before.get("user_permissions", ()))
     after_names = _names(user.groups.all()) | _names(user.user_permissions.all())
     if before_names != after_names:
-        given, taken = (
+        added, removed = (
             ", ".join(sorted(names)) or NOTHING for names in (after_names - before_names, before_names - after_names)
         )
-        audit.note(by, user, "roles_changed", given=given, taken=taken)
+        audit.note(by, user, "roles_changed", given=added, taken=removed)
     for field, actions in FLAGS.items():
         value = getattr(user, field)
         if value != before.get(field, value):  # a field that the form did not have stays as it was

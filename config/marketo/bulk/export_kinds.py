@@ -59,10 +59,10 @@ def activities(request: Mapping[str, Any]) -> Statement:
     parameters: dict[str, Any] = {
         "start": start,
         "end": end,
-        "gone": DELETE_LEAD,
+        "left_out": DELETE_LEAD,
         "names": json.dumps(_display_names()),
     }
-    conditions = ["a.occurred_at >= %(start)s", "a.occurred_at < %(end)s", "a.activity_type_id <> %(gone)s"]
+    conditions = ["a.occurred_at >= %(start)s", "a.occurred_at < %(end)s", "a.activity_type_id <> %(left_out)s"]
     types = _type_ids(filters)
     if types:
         conditions.append("a.activity_type_id = any(%(types)s)")
@@ -140,7 +140,7 @@ def _leads(request: Mapping[str, Any], is_check: bool) -> Statement:
     if len(filters) != 1:
         raise MarketoError("1003", f"Invalid data: exactly one filter of {', '.join(sorted(filter_names))}")
     names = Names()
-    fields = _requested_fields(request, {"id": "", **names.ours})
+    fields = _requested_fields(request, {"id": "", **names.api_names})
     if not fields:
         raise MarketoError("1003", "Invalid data: fields are needed")
     headers = _headers(request)
@@ -157,7 +157,7 @@ def _leads(request: Mapping[str, Any], is_check: bool) -> Statement:
 def _lead_column(name: str, header: str, names: Names) -> Column:
     if name == "id":
         return Column(header, "p.id")
-    info = names.fields[names.ours[name]]
+    info = names.fields[names.api_names[name]]
     if worked_out := names.worked_out(info):
         return Column(header, worked_out[3], worked_out[1] == "string")
     column = column_of(info, header)
@@ -190,11 +190,11 @@ def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]
     )
 
 
-def _filters(request: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+def _filters(request: Mapping[str, Any], filter_names: set[str]) -> dict[str, Any]:
     filters = request.get("filter")
     if not isinstance(filters, dict) or not filters:
         raise MarketoError("1003", "Invalid data: a filter is needed")
-    unknown = sorted(set(filters) - known)
+    unknown = sorted(set(filters) - filter_names)
     if unknown:
         raise MarketoError("1035", f"Unsupported filter type for target subscription: {show(unknown[0])}")
     return filters
@@ -218,12 +218,12 @@ def _moment(value: Any, name: str) -> datetime:
         raise MarketoError("1003", f"Invalid data: {name} must be a date and time") from None
 
 
-def _requested_fields(request: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+def _requested_fields(request: Mapping[str, Any], columns: Mapping[str, Any]) -> list[str]:
     """Return the requested columns, each once; missing, null and [] all mean the default (§5.1)."""
     fields = request.get("fields") or []
     if not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
         raise invalid(fields, "List")
-    unknown = [name for name in fields if name not in known]
+    unknown = [name for name in fields if name not in columns]
     if unknown:
         raise MarketoError("1003", f"Invalid data: unknown field '{show(unknown[0])}'")
     return list(dict.fromkeys(fields))

@@ -60,12 +60,12 @@ def import_leads(call: Call) -> HttpResponse:
     static_list = _static_list(call)
     job = _upload(call, "people")
     header = Shape.from_json(job.shape).header
-    unknown = [column for column in header if column != "id" and column not in names.ours]
+    unknown = [column for column in header if column != "id" and column not in names.api_names]
     if unknown:
         job.delete()
         raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
     names.create(header, call.user)
-    columns = {"id" if column == "id" else names.ours[column]: column for column in header}
+    columns = {"id" if column == "id" else names.api_names[column]: column for column in header}
     plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list.pk if static_list else None)
     return success([_enqueue(call, job, plan)])
 
@@ -120,10 +120,10 @@ def _activity_columns(activity_type: ActivityType, header: tuple[str, ...]) -> d
 
 
 def _lookup_field(name: str, names: Names) -> str:
-    ours = "id" if name == "id" else names.ours.get(name)
-    if ours is None or (ours not in {"id", "email"} and not names.fields[ours].is_unique):
+    api_name = "id" if name == "id" else names.api_names.get(name)
+    if api_name is None or (api_name not in {"id", "email"} and not names.fields[api_name].is_unique):
         raise MarketoError("1006", f"Lookup field '{show(name)}' not found")
-    return ours
+    return api_name
 
 
 def _static_list(call: Call) -> StaticList | None:
@@ -174,22 +174,22 @@ def status(call: Call, kind: str, batch_id: int) -> HttpResponse:
     state = STATUS[job.state]  # type: ignore[index]
     if job.state == State.IMPORTING and not job.position:
         state = "Queued"
-    done = job.added + job.updated + job.repeated
+    count = job.added + job.updated + job.repeated
     row: dict[str, Any] = {"batchId": job.pk, "importId": str(job.pk), "status": state}
     if kind == "activities":
         row["operation"] = "import"
-    counts = {"numOfLeadsProcessed" if kind == "people" else "numOfRowsProcessed": done}
+    counts = {"numOfLeadsProcessed" if kind == "people" else "numOfRowsProcessed": count}
     row |= counts | {"numOfRowsFailed": job.refused, "numOfRowsWithWarning": 0}
-    return success([row | ({"message": _message(job, done)} if state in ("Complete", "Failed") else {})])
+    return success([row | ({"message": _message(job, count)} if state in ("Complete", "Failed") else {})])
 
 
-def _message(job: Import, done: int) -> str:
+def _message(job: Import, count: int) -> str:
     if job.state == State.FAILED:
         return f"Import failed: {job.fault}"
-    members = f" ({done} members)" if (job.plan or {}).get("static_list") else ""
+    members = f" ({count} members)" if (job.plan or {}).get("static_list") else ""
     if job.refused:
-        return f"Import completed with errors, {done} records imported{members}, {job.refused} failed"
-    return f"Import succeeded, {done} records imported{members}"
+        return f"Import completed with errors, {count} records imported{members}, {job.refused} failed"
+    return f"Import succeeded, {count} records imported{members}"
 
 
 def failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:

@@ -77,7 +77,7 @@ def _warnings(rows: Sequence[Any]) -> list[dict[str, str]] | None:
 
 
 def _are_attributes(value: Any) -> bool:
-    """Whether the value of an unknown member can only be meant as `attributes`."""
+    """Return whether the value of an unknown member can only be meant as `attributes`."""
     return isinstance(value, list) and any(isinstance(entry, dict) and "value" in entry for entry in value)
 
 

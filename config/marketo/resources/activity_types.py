@@ -41,7 +41,7 @@ def create(call: Call) -> HttpResponse:
     primary = body.get("primaryAttribute")
     if not isinstance(primary, dict):
         raise missing("primaryAttribute")
-    names = Names(_text(body, "apiName"), **{ours: _text(body, theirs) for theirs, ours in NAMES.items()})
+    names = Names(_text(body, "apiName"), **{attribute: _text(body, member) for member, attribute in NAMES.items()})
     created = lifecycle.create(ACTIVITY_TYPES, names, [_field(primary, is_primary=True)], call.user)
     return success([_full_row(_find(created.api_name))])
 
@@ -50,7 +50,7 @@ def create(call: Call) -> HttpResponse:
 def update(call: Call, api_name: str) -> HttpResponse:
     """Change the given members, also of a partial primaryAttribute: all of them or none."""
     body, activity_type = _json_object(call), _find(api_name)
-    changes = {ours: _text(body, theirs) for theirs, ours in NAMES.items() if theirs in body}
+    changes = {attribute: _text(body, member) for member, attribute in NAMES.items() if member in body}
     drafts.edit(activity_type, call.user, None, **changes)
     primary = body.get("primaryAttribute")
     if isinstance(primary, dict):
@@ -149,7 +149,7 @@ def _changes(attribute: dict[str, Any], rename: bool = False) -> dict[str, Any]:
     if rename:
         members["apiName"] = "api_name"
     changes: dict[str, Any] = {
-        ours: _text(attribute, theirs) for theirs, ours in members.items() if theirs in attribute
+        name: _text(attribute, member) for member, name in members.items() if member in attribute
     }
     if isinstance(attribute.get("isPrimary"), bool) and not rename:
         changes["is_primary"] = attribute["isPrimary"]

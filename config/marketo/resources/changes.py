@@ -24,10 +24,10 @@ def lead_changes(call: Call) -> HttpResponse:
     if not fields:
         call.parameters.needed("fields")
     fields = [name for name in fields if name != "id"]  # it is in describe.json and never changes
-    unknown = [name for name in fields if name not in names.ours]
+    unknown = [name for name in fields if name not in names.api_names]
     if unknown:
         raise MarketoError("1006", f"Field '{unknown[0][:80]}' not found")
-    changed = [names.ours[name] for name in fields]
+    changed = [names.api_names[name] for name in fields]
     parameters = {"change_type": standard_types.CHANGE_DATA_VALUE, "changed": changed}
     page = page_of(call, TYPES, [Condition(CHANGED, parameters)])
     return reply(page, (_change_row(row, set(changed), names) for row in page.activities))
@@ -35,11 +35,15 @@ def lead_changes(call: Call) -> HttpResponse:
 
 def _change_row(row: ActivityRow, fields: set[str], names: Names) -> dict[str, Any]:
     attributes = row.attributes
-    kept = {"Source Type": "source_type", "Reason": "reason", "Source": "source"}
+    shown_attributes = {"Source Type": "source_type", "Reason": "reason", "Source": "source"}
     return head(row) | {
         "fields": [_field_row(name, row, names) for name in (row.primary_value or "").split(", ") if name in fields],
         "attributes": [
-            *({"name": name, "value": attributes[ours]} for name, ours in kept.items() if ours in attributes),
+            *(
+                {"name": name, "value": attributes[api_name]}
+                for name, api_name in shown_attributes.items()
+                if api_name in attributes
+            ),
             {"name": "Lead ID", "value": row.person_id},
         ],
     }
@@ -49,7 +53,7 @@ def _field_row(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
     info = names.fields[name]
     return {
         "id": names.number(info),
-        "name": names.rest[name],
+        "name": names.rest_names[name],
         "newValue": row.attributes.get("new_value"),
         "oldValue": row.attributes.get("old_value"),
     }

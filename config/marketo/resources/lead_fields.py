@@ -52,7 +52,7 @@ def _described_row(info: FieldInfo, names: Names) -> dict[str, Any]:
         "id": names.number(info),
         "displayName": info.label,
         **_type_members(info),
-        "rest": {"name": names.rest[info.api_name], "readOnly": info.is_read_only},
+        "rest": {"name": names.rest_names[info.api_name], "readOnly": info.is_read_only},
     }
 
 
@@ -64,10 +64,10 @@ def _type_members(info: FieldInfo) -> dict[str, Any]:
 def describe2(call: Call) -> HttpResponse:
     call.require("people.view_person")
     names = Names()
-    searchable = ["email", "id", *(names.rest[name] for name, info in names.fields.items() if info.is_unique)]
+    searchable = ["email", "id", *(names.rest_names[name] for name, info in names.fields.items() if info.is_unique)]
     described = [
         {
-            "name": names.rest[info.api_name],
+            "name": names.rest_names[info.api_name],
             "displayName": info.label,
             **_type_members(info),
             "updateable": not info.is_read_only,
@@ -151,7 +151,7 @@ def update(call: Call, name: str) -> HttpResponse:
     if field.pk is None:
         names.create([field.api_name], call.user)
         field = find(name, Names())
-    changes = {ours: row[theirs] for ours, theirs in MEMBERS.items() if theirs in row}
+    changes = {attribute: row[member_name] for attribute, member_name in MEMBERS.items() if member_name in row}
     if "is_hidden" in changes:
         changes["is_hidden"] = changes["is_hidden"] is True
     try:
@@ -171,10 +171,10 @@ def _skipped_row(row: dict[str, Any], refusal: RejectedError) -> dict[str, Any]:
 
 def find(name: str, names: Names) -> PersonField:
     """Return the field with this name in the Marketo API. Raises 1006."""
-    ours = names.ours.get(name)
-    if ours is None:
+    api_name = names.api_names.get(name)
+    if api_name is None:
         raise MarketoError("1006", f"Field '{show(name)}' not found")
-    info = names.fields[ours]
+    info = names.fields[api_name]
     return PersonField.objects.get(pk=info.id) if info.id else _unsaved_field(info)
 
 
@@ -183,7 +183,7 @@ def _schema_row(row: PersonField, names: Names) -> dict[str, Any]:
     info = names.fields[row.api_name]
     return {
         "displayName": row.label,
-        "name": names.rest[row.api_name],
+        "name": names.rest_names[row.api_name],
         "description": row.description or None,
         **_type_members(info),
         "isHidden": row.is_hidden,

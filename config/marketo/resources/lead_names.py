@@ -34,7 +34,7 @@ _NUMBERS |= {name: ID_FIELD + 501 + at for at, name in enumerate(COMPUTED_FIELDS
 
 
 class Names:
-    """`rest` maps the product's API names to the Marketo API's, `ours` the reverse; custom fields have one name.
+    """`rest_names` maps product's API names to the Marketo API's, `api_names` the reverse; custom fields have one name.
 
     `fields` holds the existing fields and Marketo's other standard ones, which have no values until `create`.
     """
@@ -50,8 +50,10 @@ class Names:
         for name, (label, data_type, _value, _sql) in COMPUTED_FIELDS.items():
             if name.lower() not in existing:
                 self.fields[name] = _field_info(name, label, data_type, is_read_only=True)
-        self.rest = {name: self.of_standard(name) if info.is_standard else name for name, info in self.fields.items()}
-        self.ours = {rest: name for name, rest in self.rest.items()}
+        self.rest_names = {
+            name: self.of_standard(name) if info.is_standard else name for name, info in self.fields.items()
+        }
+        self.api_names = {rest: name for name, rest in self.rest_names.items()}
 
     @staticmethod
     def of_standard(api_name: str) -> str:
@@ -63,11 +65,11 @@ class Names:
 
     def translate(self, name: str) -> str:
         """Return the product's name of a lead's member. One that is not a name of the Marketo API stays unknown."""
-        own_name = name if name == "id" else self.ours.get(name)
+        own_name = name if name == "id" else self.api_names.get(name)
         if own_name is not None:
             return own_name
         alias = f" {name[:MAX_NAME]}"  # no field has this name; the error shows the name as received
-        self.rest[alias] = name[:MAX_NAME]
+        self.rest_names[alias] = name[:MAX_NAME]
         return alias
 
     def create(self, names: Iterable[str], by: Any) -> None:

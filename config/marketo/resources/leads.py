@@ -113,12 +113,12 @@ def _moved_row(row: Any, pk: int | None, live_ids: set[int]) -> dict[str, Any]:
 def _lookup_field(name: Any, names: Names) -> str:
     if name is None:
         return "email"
-    ours = "id" if name == "id" else names.ours.get(name) if isinstance(name, str) else None
-    if ours is None:
+    api_name = "id" if name == "id" else names.api_names.get(name) if isinstance(name, str) else None
+    if api_name is None:
         raise MarketoError("1006", f"Lookup field '{show(name)}' not found")
-    if ours not in {"id", "email"} and not names.fields[ours].is_unique:
+    if api_name not in {"id", "email"} and not names.fields[api_name].is_unique:
         raise MarketoError("1011", f"Field '{show(name)}' not supported as lookupField: it is not unique")
-    return ours
+    return api_name
 
 
 def _values(row: Any, names: Names) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _values(row: Any, names: Names) -> dict[str, Any]:
 def _result_row(outcome: Outcome, names: Names) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
         problems = [_computed_field_problem(problem, names) for problem in outcome.problems]
-        return {"status": "skipped", "reasons": row_errors(problems, names.rest, of_lead=True)}
+        return {"status": "skipped", "reasons": row_errors(problems, names.rest_names, of_lead=True)}
     return {"id": outcome.person_id, "status": str(outcome.status)}
 
 
@@ -186,10 +186,10 @@ def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Per
         return people.none()
     if filter_type == "leadPartitionId":
         return people if str(PARTITION["id"]) in values else people.none()
-    ours = names.ours.get(filter_type)
-    if ours == "email":
+    api_name = names.api_names.get(filter_type)
+    if api_name == "email":
         return people.with_email([with_plus(value) for value in values])
-    info = names.fields[ours] if ours is not None else None
+    info = names.fields[api_name] if api_name is not None else None
     if info is not None and info.is_unique:
         ids = [pk for matches in people_lookup.by_field(info.api_name, values).values() for pk in matches]
         return people.filter(pk__in=ids)
@@ -202,7 +202,7 @@ def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Per
 def wanted_fields(call: Call, names: Names) -> list[str]:
     """Return the requested fields, always with the id. Raises 1006."""
     fields = call.parameters.values("fields")
-    unknown = [name for name in fields if name != "id" and name not in names.ours]
+    unknown = [name for name in fields if name != "id" and name not in names.api_names]
     if unknown:
         raise MarketoError("1006", f"Field '{unknown[0][:80]}' not found")
     return ["id", *(name for name in fields if name != "id")] if fields else list(DEFAULT_FIELDS)
@@ -211,7 +211,8 @@ def wanted_fields(call: Call, names: Names) -> list[str]:
 def lead(person: Person, fields: list[str], names: Names) -> dict[str, Any]:
     """§3: return a lead's requested fields; missing values are null."""
     return {
-        name: person.pk if name == "id" else _value(person, names.fields[names.ours[name]], names) for name in fields
+        name: person.pk if name == "id" else _value(person, names.fields[names.api_names[name]], names)
+        for name in fields
     }
 
 

@@ -47,7 +47,7 @@ def all_lists(call: Call) -> HttpResponse:
 
 
 def _is_elsewhere(call: Call) -> bool:
-    """Whether the request is for lists of a program or of another workspace, which do not exist."""
+    """Return whether the request is for lists of a program or of another workspace, which do not exist."""
     workspaces = call.parameters.values("workspaceName")
     return bool(call.parameters.values("programName")) or (bool(workspaces) and WORKSPACE not in workspaces)
 

@@ -93,7 +93,7 @@ class Parameters:
         return text
 
     def flag(self, name: str) -> bool:
-        """Whether a parameter is `true` in any case: Python clients send `True`."""
+        """Return whether a parameter is `true` in any case: Python clients send `True`."""
         return self.text(name).lower() == "true"
 
     def values(self, name: str) -> list[str]:

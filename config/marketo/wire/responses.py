@@ -161,8 +161,8 @@ def row_errors(
 
 
 def _row_error(problem: Problem, names: dict[str, str], of_lead: bool) -> dict[str, str]:
-    ours = str(problem.path[-1]) if problem.path else ""
-    name = MEMBERS.get(ours) or names.get(ours, ours)
+    field_name = str(problem.path[-1]) if problem.path else ""
+    name = MEMBERS.get(field_name) or names.get(field_name, field_name)
     code = ROW_CODES.get(problem.code, GENERIC)
     if problem.code in FIXED_MESSAGES:
         message = FIXED_MESSAGES[problem.code]
