@@ -18,7 +18,7 @@ from people.core import installation
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-class LettingGoMiddleware:
+class ReleaseMemoryMiddleware:
     """Releases a body and the data read from it after the call.
 
     Django's request and REST framework's request, view and response form reference cycles, which stay in memory

@@ -117,7 +117,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.middleware.LettingGoMiddleware",
+    "config.middleware.ReleaseMemoryMiddleware",
     "config.observability.metrics.MetricsMiddleware",
     "config.observability.logging.RequestLogMiddleware",
     "config.middleware.ContentSecurityMiddleware",

@@ -122,10 +122,10 @@ def _node_problems(version: int, citus: str) -> Iterator[str]:
         return
     if _value("select current_setting('citus.shard_replication_factor')::int") != 1:
         yield "citus.shard_replication_factor is not 1: let PostgreSQL's own replication make the copies"
-    mine = _value(_LIKE_US)
+    mine = _value(_SERVER_DESCRIPTION)
     with connection.cursor() as cursor:
         cursor.execute(
-            "select nodename || ':' || nodeport, success, result from run_command_on_workers(%s)", [_LIKE_US]
+            "select nodename || ':' || nodeport, success, result from run_command_on_workers(%s)", [_SERVER_DESCRIPTION]
         )
         for node, succeeded, result in cursor.fetchall():
             if not succeeded:
@@ -140,7 +140,7 @@ def _node_problems(version: int, citus: str) -> Iterator[str]:
                 yield f"worker {node} has max_prepared_transactions = 0: it must take part in transactions of several"
 
 
-_LIKE_US = """select format('PostgreSQL %s, Citus %s, %s, lower(É) = %s',
+_SERVER_DESCRIPTION = """select format('PostgreSQL %s, Citus %s, %s, lower(É) = %s',
     current_setting('server_version_num')::int / 10000,
     (select extversion from pg_extension where extname = 'citus'), getdatabaseencoding(), lower('É'))"""
 

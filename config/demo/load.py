@@ -46,7 +46,7 @@ class Loaded:
 
 
 @transaction.atomic
-def load(by: Any) -> Loaded:
+def load_demo(by: Any) -> Loaded:
     """Load all of the demo or nothing. Raises `RejectedError` (`demo_is_there`) if it is loaded already."""
     locks.take([locks.key(locks.Space.PEOPLE)])
     if demo_manifest.current() is not None:

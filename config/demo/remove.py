@@ -36,7 +36,7 @@ class Removed:
 
 
 @transaction.atomic
-def remove(by: Any) -> Removed:
+def remove_demo(by: Any) -> Removed:
     """Erase the demo's people, activities, types and smart lists, all or nothing.
 
     A person with an activity that the team recorded stays, with that activity; so does a type that one of the

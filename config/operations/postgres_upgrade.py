@@ -52,7 +52,7 @@ def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | Non
         new = replace(
             old, binaries=str(reachable_binaries(old.user)), data=str(Path(old.data).with_name(f"data-{MAJOR}"))
         )
-        shutil.rmtree(new.data, ignore_errors=True)  # of an attempt that was interrupted
+        shutil.rmtree(new.data, ignore_errors=True)  # of an interrupted attempt
         with server.serving(new) as target:
             backups.load(backup, target)
         server.move_to(new)

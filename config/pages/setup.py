@@ -125,9 +125,9 @@ def _set_up(request: HttpRequest, form: SetupForm) -> None:
     update_session_auth_hash(request, user)
     with translation.override(chosen["language"]):
         if chosen["with_demo"] and demo_manifest.current() is None:
-            demo.load(user)
+            demo.load_demo(user)
         elif not chosen["with_demo"] and demo_manifest.current() is not None:
-            demo.remove(user)
+            demo.remove_demo(user)
 
 
 def _zones() -> list[str]:

@@ -17,7 +17,7 @@ from config.access.sign_in import sessions
 from config.access.users.roles import ADMINISTRATOR
 from people.core import audit, installation
 
-EVERYBODY = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
+ALL_USERS = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 audit.describe(
@@ -63,7 +63,7 @@ def has(user: Any) -> bool:
 def is_required(user: Any) -> bool:
     """Return whether REQUIRE_SECOND_FACTOR requires a second step of `user`: by role; superusers are administrators."""
     required = set(settings.REQUIRE_SECOND_FACTOR)
-    if EVERYBODY in required or (user.is_superuser and ADMINISTRATOR in required):
+    if ALL_USERS in required or (user.is_superuser and ADMINISTRATOR in required):
         return True
     return bool(required) and user.groups.filter(name__in=required).exists()
 

@@ -61,4 +61,4 @@ class Command(BaseCommand):
 
     def _load_demo(self) -> demo.Loaded:
         with translation.override(installation.current().language):
-            return demo.load(None)
+            return demo.load_demo(None)

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Nothing to do: the data are of PostgreSQL {MAJOR}.")
             return
         self.stdout.write(
-            f"From PostgreSQL {result.old_major} to {MAJOR}: {result.rows:,} rows, {result.activities:,} of them activities; "
-            f"counts and digests are those of {result.backup}. The old data are in {result.old_data}: delete them when you "
-            "are content."
+            f"From PostgreSQL {result.old_major} to {MAJOR}: {result.rows:,} rows, {result.activities:,} of them "
+            f"activities; counts and digests are those of {result.backup}. The old data are in {result.old_data}: "
+            "delete them when you are content."
         )

@@ -32,7 +32,7 @@ ACTIONS = {
     "updateonly": Action.UPDATE,
     "createduplicate": Action.DUPLICATE,
 }
-DEFAULT_FIELDS = ("id", "firstName", "lastName", "email", "updatedAt", "createdAt")  # order as recorded, §3
+DEFAULT_FIELDS = ("id", "firstName", "lastName", "email", "updatedAt", "createdAt")  # in this order, §3
 PARTITION = {"id": 1, "name": "Default", "description": "Initial system lead partition"}
 SEARCHABLE = frozenset({"string", "email", "integer"})  # §3: custom fields of these types can be filters
 # §3: documented filters by values that no person has here, so that they match none
