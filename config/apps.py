@@ -7,6 +7,6 @@ class ConfigConfig(AppConfig):
     verbose_name = _("Custom Activities")
 
     def ready(self) -> None:
-        from config.observability import metrics, slow_queries  # noqa: F401 (what is measured)
+        from config.observability import metrics, slow_queries  # noqa: F401 (registers the metrics)
 
         slow_queries.watch()

@@ -1,4 +1,4 @@
-"""Where a request came from."""
+"""The network address of a request's caller."""
 
 from ipaddress import ip_address
 
@@ -7,14 +7,14 @@ from django.http import HttpRequest
 
 
 def address_of(request: HttpRequest) -> str:
-    """The caller's network address; behind a trusted proxy what that proxy, the last one, says of it.
+    """Return the caller's network address; behind a trusted proxy the one that this proxy, the last one, reports.
 
-    Whatever else stands in X-Forwarded-For was written by others. Empty when nothing is known (tests, sockets).
+    Other entries of X-Forwarded-For come from untrusted callers. Empty if no address is known (tests, sockets).
     """
     forwarded = request.headers.get("X-Forwarded-For", "") if settings.TRUST_PROXY else ""
-    given = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
+    text = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
     try:
-        address = ip_address(given.strip("[]"))
+        address = ip_address(text.strip("[]"))
     except ValueError:
         return ""
     return str(getattr(address, "ipv4_mapped", None) or address)  # ::ffff:a.b.c.d is a.b.c.d

@@ -1,4 +1,4 @@
-"""The answer to errors that no view has answered."""
+"""Responses to errors that no view has handled."""
 
 import sys
 from typing import Any
@@ -15,9 +15,9 @@ from people.core.errors import Problem
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler403 for pages: says what is missing, who has it, and lets the reader ask them."""
+    """Django's handler403 for pages: shows the missing right and its holders, whom the reader can notify."""
     context: dict[str, Any] = {}
-    user = getattr(request, "user", None)  # none where a request is refused before it is known whose it is
+    user = getattr(request, "user", None)  # missing where a request is refused before its user is read
     if user is not None and user.is_authenticated and request.path.startswith("/admin/"):
         right = asking.right_of(request.path, exception.args[0] if exception.args else "")
         holders = asking.holders(right, user)
@@ -31,16 +31,16 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: the answer to what no view has answered, in the form in which the caller asked."""
-    found = outages.outage(sys.exc_info()[1])
+    """Django's handler500: the response to an unhandled error, in the format of the called API."""
+    outage = outages.outage(sys.exc_info()[1])
     if request.path_info.startswith(marketo_middleware.ROOTS):
-        return responses.failure(*responses.OUTAGES.get(found.code if found else "", ("611", "System error")))
+        return responses.failure(*responses.OUTAGES.get(outage.code if outage else "", ("611", "System error")))
     if request.path_info.startswith("/api/"):
-        fault = Problem(found.code, str(found.message)) if found else api_errors.unforeseen()
-        headers = {"Retry-After": str(found.retry_after)} if found else {}
-        return api_errors.respond(503 if found else 500, fault, headers=headers)
-    page: dict[str, Any] = {"message": found.message} if found else {}
-    reply = render(None, "503.html" if found else "500.html", page, status=503 if found else 500)
-    if found:
-        reply["Retry-After"] = str(found.retry_after)
+        problem = Problem(outage.code, str(outage.message)) if outage else api_errors.unforeseen()
+        headers = {"Retry-After": str(outage.retry_after)} if outage else {}
+        return api_errors.respond(503 if outage else 500, problem, headers=headers)
+    page: dict[str, Any] = {"message": outage.message} if outage else {}
+    reply = render(None, "503.html" if outage else "500.html", page, status=503 if outage else 500)
+    if outage:
+        reply["Retry-After"] = str(outage.retry_after)
     return reply

@@ -1,4 +1,4 @@
-"""Language, time zone, content security and compression of pages, the way to the setup page, what a call leaves."""
+"""Language, time zone, content security and compression of pages, redirect to the setup page, release of memory."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -18,11 +18,11 @@ from people.core import installation
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-class LettingGoMiddleware:
-    """Lets go of a body, and of what was read from it, when the call is over.
+class ReleaseMemoryMiddleware:
+    """Releases a body and the data read from it after the call.
 
-    Django's request and REST framework's request, view and response form circles, which stay until the collector
-    comes by: seldom in a process that takes in batches, and then many megabytes have piled up.
+    Django's request and REST framework's request, view and response form reference cycles, which stay in memory
+    until garbage collection. That is rare in a process that receives batches; many megabytes would accumulate.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -30,33 +30,33 @@ class LettingGoMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        _forget(request, "_body", "_stream")
+        _drop_attributes(request, "_body", "_stream")
         context = getattr(response, "renderer_context", None)
         if context and "request" in context:
-            _forget(context["view"], "request", "response")
+            _drop_attributes(context["view"], "request", "response")
             context["request"].parser_context.clear()
             context.clear()
         return response
 
 
-def _forget(holder: object, *names: str) -> None:
+def _drop_attributes(holder: object, *names: str) -> None:
     for name in names:
         holder.__dict__.pop(name, None)
 
 
 class UserLocaleMiddleware(LocaleMiddleware):
-    """The language chosen in the interface, else the browser's, else the installation's."""
+    """Activates the language chosen in the interface, else the browser's, else the installation's."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or "HTTP_ACCEPT_LANGUAGE" in request.META
-        if not chosen and not request.path_info.startswith(ROOTS):  # the Marketo API speaks English only
+        if not chosen and not request.path_info.startswith(ROOTS):  # the Marketo API is in English only
             translation.activate(installation.current().language)
             request.LANGUAGE_CODE = translation.get_language()
 
 
 class UserTimeZoneMiddleware:
-    """Pages show times in the user's zone, or the installation's."""
+    """Activates the user's time zone for pages, or the installation's."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -70,7 +70,7 @@ class UserTimeZoneMiddleware:
 
 
 class SetupMiddleware:
-    """Until this installation is set up, its administrator's home page is the page that does it."""
+    """Redirects an administrator's home page to the setup page until this installation is set up."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -83,12 +83,12 @@ class SetupMiddleware:
 
 
 class ContentSecurityMiddleware:
-    """What a browser may load and run: nothing for what programs read, for pages what the admin's theme needs.
+    """Sets the content security policy: nothing may load for data, for pages what the admin's theme needs.
 
-    Nor does anybody on the way keep an answer that does not say so itself, as static files do.
+    Also forbids caching of responses that do not allow it themselves, as static files do.
     """
 
-    # Alpine evaluates the attributes of its elements; the theme and htmx write styles into the page
+    # Alpine evaluates attributes of its elements; the theme and htmx write styles into the page
     PAGES = (
         "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -104,7 +104,9 @@ class ContentSecurityMiddleware:
         policy = self.PAGES if is_page else self.DATA
         if is_page and settings.CSP_REPORT_URI:
             policy += f"; report-uri {settings.CSP_REPORT_URI}"
-            if settings.CSP_REPORT_URI.startswith("https:"):  # with report-to browsers take no other, nor report-uri
+            if settings.CSP_REPORT_URI.startswith(
+                "https:"
+            ):  # browsers with report-to accept https only, and ignore report-uri
                 policy += "; report-to csp"
                 response.headers["Reporting-Endpoints"] = f'csp="{settings.CSP_REPORT_URI}"'
         response.headers.setdefault("Content-Security-Policy", policy)
@@ -113,10 +115,10 @@ class ContentSecurityMiddleware:
 
 
 class CompressedPagesMiddleware(GZipMiddleware):
-    """Pages are sent compressed; files, streams and what programs read are left as they are.
+    """Compresses pages; files, streams and data for programs are not compressed.
 
-    A page holds what the reader typed beside secrets such as the CSRF token, whose length after compression an attacker
-    could watch (BREACH): Django masks the token anew in each page and adds up to 100 random bytes to the gzip header.
+    A page contains user input beside secrets such as the CSRF token, and an attacker could observe the compressed
+    length (BREACH): Django masks the token anew in each page and adds up to 100 random bytes to the gzip header.
     """
 
     max_random_bytes = 100

@@ -1,4 +1,4 @@
-"""Settings, all of them from the environment; docs/settings.md lists the variables."""
+"""Settings, all from the environment; docs/settings.md lists the variables."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config.access.settings import *  # noqa: F403 (settings: how people get in)
+from config.access.settings import *  # noqa: F403 (settings of sign-in)
 from config.api.settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 (settings)
 from config.observability.logging import name_job
 from config.pages.navigation import UNFOLD  # noqa: F401 (a setting)
@@ -22,17 +22,17 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "var").resolve()
 DEBUG = env.bool("DEBUG", False)
-IS_PRODUCTION = env.bool("PRODUCTION", False)  # refuse to start with less than production needs
-PORT = env.int("WEB_PORT", 0) or env.int("PORT", 8000)  # honcho gives each process a PORT of its own
+IS_PRODUCTION = env.bool("PRODUCTION", False)  # refuse to start without the settings that production needs
+PORT = env.int("WEB_PORT", 0) or env.int("PORT", 8000)  # honcho sets another PORT for each process
 BIND = env.str("BIND", "127.0.0.1")
 
 
-def _refuse_what_is_incomplete() -> None:
-    """Say everything that is missing at once."""
+def _refuse_incomplete_settings() -> None:
+    """Report all missing settings at once."""
     faults = []
     if IS_PRODUCTION:
-        wanted = ("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL")
-        faults = [f"{name} is not set" for name in wanted if not env.str(name, "").strip()]
+        names = ("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL")
+        faults = [f"{name} is not set" for name in names if not env.str(name, "").strip()]
         if 0 < len(env.str("SECRET_KEY", "")) < 50:
             faults.append("SECRET_KEY is shorter than 50 characters")
         if not env.bool("HTTPS", False):
@@ -48,13 +48,13 @@ def _refuse_what_is_incomplete() -> None:
         raise ImproperlyConfigured(f"The product does not start like this: {'; '.join(faults)}. See docs/install.md.")
 
 
-_refuse_what_is_incomplete()
+_refuse_incomplete_settings()
 
 
 def _secret_key() -> str:
-    """SECRET_KEY, or one made at the first start and kept in DATA_DIR, readable by its owner only."""
-    if given := env.str("SECRET_KEY", ""):
-        return given
+    """Return SECRET_KEY, or one created at the first start and stored in DATA_DIR, readable by its owner only."""
+    if key := env.str("SECRET_KEY", ""):
+        return key
     file = DATA_DIR / "secret_key"
     if not file.exists():
         DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -72,19 +72,19 @@ SECRET_KEY = _secret_key()
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-IS_HTTPS = env.bool("HTTPS", False)  # behind a proxy that ends TLS
+IS_HTTPS = env.bool("HTTPS", False)  # behind a proxy that terminates TLS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-if IS_HTTPS:  # browsers take these names from this very host over TLS only
+if IS_HTTPS:  # browsers accept these names from this host over TLS only
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 TRUST_PROXY = env.bool("TRUST_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
-SECURE_SSL_REDIRECT = IS_HTTPS and TRUST_PROXY  # only a trusted proxy says what a request came by
+SECURE_SSL_REDIRECT = IS_HTTPS and TRUST_PROXY  # only a trusted proxy reports a request's scheme
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other hosts of the domain are not ours to speak for
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other hosts of the domain are outside this product
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSP_REPORT_URI = env.str("CSP_REPORT_URI", "")  # where browsers tell what the content security policy made them refuse
+CSP_REPORT_URI = env.str("CSP_REPORT_URI", "")  # where browsers report violations of the content security policy
 
 INSTALLED_APPS = [
     "config",
@@ -117,7 +117,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.middleware.LettingGoMiddleware",
+    "config.middleware.ReleaseMemoryMiddleware",
     "config.observability.metrics.MetricsMiddleware",
     "config.observability.logging.RequestLogMiddleware",
     "config.middleware.ContentSecurityMiddleware",
@@ -161,7 +161,7 @@ TEMPLATES = [
     }
 ]
 
-# A page never hangs on the database, and a forgotten transaction never holds the log back for long.
+# A page never waits long for the database, and an idle transaction never holds the log back for long.
 DATABASE_OPTIONS = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=20s -c timezone=UTC"
 DATABASE_IS_EMBEDDED = not env.str("DATABASE_URL", "")
 if DATABASE_IS_EMBEDDED:
@@ -178,7 +178,7 @@ DATABASES["default"].update(
     OPTIONS={**DATABASES["default"].get("OPTIONS", {}), "options": DATABASE_OPTIONS},
 )
 WITH_DEMO = env.bool("DEMO", DATABASE_IS_EMBEDDED)  # at the first start
-if test_database := env.str("TEST_DATABASE_NAME", ""):  # a process that a test starts works on the test's database
+if test_database := env.str("TEST_DATABASE_NAME", ""):  # a process started by a test uses the test's database
     DATABASES["default"]["NAME"] = test_database
 
 WEB_STATEMENT_SECONDS = env.float("WEB_STATEMENT_SECONDS", 30.0)  # no statement of a request runs longer
@@ -201,11 +201,11 @@ STORAGES = {
 
 FILES_DIR = Path(env.str("FILES_DIR", "") or DATA_DIR / "files")  # uploads and exports: shared by all processes
 FILES_KEPT_DAYS = env.int("FILES_KEPT_DAYS", 7)
-IMPORT_MAX_UNZIPPED_BYTES = env.int("IMPORT_MAX_UNZIPPED_MB", 16 * 1024) * 1024**2  # of one file that came as gzip
+IMPORT_MAX_UNZIPPED_BYTES = env.int("IMPORT_MAX_UNZIPPED_MB", 16 * 1024) * 1024**2  # of one gzip file
 IMPORT_REFUSED_BYTES_KEPT = env.int("IMPORT_REFUSED_MB_KEPT", 64) * 1024**2  # of one import's refused rows
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", 4 * 1024) * 1024**2  # of one file
-UPLOADS_MAX_BYTES = env.int("UPLOADS_MAX_MB", 20 * 1024) * 1024**2  # of all that are kept at once
-# what uploads and exports leave free of a disk, so that recording goes on
+UPLOADS_MAX_BYTES = env.int("UPLOADS_MAX_MB", 20 * 1024) * 1024**2  # of all stored at one time
+# bytes of a disk that uploads and exports leave free, so that recording continues
 DISK_RESERVE_BYTES = env.int("DISK_RESERVE_MB", 1024) * 1024**2
 QUARANTINE_DAYS = env.int("QUARANTINE_DAYS", 30)
 EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
@@ -213,7 +213,7 @@ EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
 # E-mails: smtp+tls://user:password@host:587; without EMAIL_URL none are sent
 EMAIL_IS_SET_UP = bool(env.str("EMAIL_URL", ""))
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
-EMAIL_TIMEOUT = 10  # seconds; invitations go out while their page waits
+EMAIL_TIMEOUT = 10  # seconds; the page of an invitation waits for its e-mail
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "custom-activities@localhost")
 SITE_URL = env.str("SITE_URL", "").rstrip("/")  # for the links in e-mails
 
@@ -226,7 +226,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "access.ApiClient"
-# tokens are our own (config/access); what the library could do besides stays shut
+# the product issues its own tokens (config/access); the library's other functions are off
 OAUTH2_PROVIDER = {
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
@@ -245,22 +245,22 @@ OAUTH2_PROVIDER = {
     },
 }
 
-# What the product allows; None is no limit. Marketo's limits are 10 types, 20 fields besides the primary one.
+# The product's limits; None is no limit. Marketo's are 10 types, 20 fields besides the primary one.
 ACTIVITIES_MAX_HOURS_AHEAD = env.int("ACTIVITIES_MAX_HOURS_AHEAD", 24)
 ACTIVITY_TYPES_LIMIT = env.int("ACTIVITY_TYPES_LIMIT", 0) or None
 ACTIVITY_FIELDS_LIMIT = env.int("ACTIVITY_FIELDS_LIMIT", 0) or None
 REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 
-# How long what was done to people can be taken back
+# Days within which deleting and merging people can be undone
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)
 MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", 30)
-# How long the statements of one evaluation may take together
+# Limit of all statements of one evaluation together
 SMART_LIST_TIMEOUT_SECONDS = env.float("SMART_LIST_TIMEOUT_SECONDS", 60.0)
 
 # Smart campaigns. Alerts go to users, and to addresses of ALERT_DOMAINS. WEBHOOK_TRUSTED_HOSTS (host or host:port)
-# may be called in our own network and without TLS. WEBHOOK_KEYS: "name:key name2:key2", the present one first.
-CAMPAIGN_MAX_DEPTH = env.int("CAMPAIGN_MAX_DEPTH", 10)  # campaigns that set each other off
-CAMPAIGN_RESULTS_DAYS = env.int("CAMPAIGN_RESULTS_DAYS", 90)  # for skipped activities and calls that were made
+# may be called in the private network and without TLS. WEBHOOK_KEYS: "name:key name2:key2", the present one first.
+CAMPAIGN_MAX_DEPTH = env.int("CAMPAIGN_MAX_DEPTH", 10)  # campaigns that trigger each other
+CAMPAIGN_RESULTS_DAYS = env.int("CAMPAIGN_RESULTS_DAYS", 90)  # for skipped activities and completed calls
 ALERT_DOMAINS = [domain.lower() for domain in env.list("ALERT_DOMAINS", default=[])]
 WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
 WEBHOOK_KEYS = [tuple(pair.split(":", 1)) for pair in env.str("WEBHOOK_KEYS", "").split()]
@@ -279,13 +279,13 @@ DIALECT_ACTIVITY_MONTHS = env.int("DIALECT_ACTIVITY_MONTHS", 0) or None
 
 # The native API
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 6_000)  # of one client
-CLIENT_FAILURES_NOTICE = env.int("CLIENT_FAILURES_NOTICE", 100)  # failed calls a day; 0: owners are not told
-API_LIST_SECONDS = env.float("API_LIST_SECONDS", 10.0)  # how long a filtered list is looked for
+CLIENT_FAILURES_NOTICE = env.int("CLIENT_FAILURES_NOTICE", 100)  # failed calls a day; 0: owners are not notified
+API_LIST_SECONDS = env.float("API_LIST_SECONDS", 10.0)  # limit of the statement of a filtered list
 API_DOCS_PUBLIC = env.bool("API_DOCS_PUBLIC", False)  # guide, operations and OpenAPI document without signing in
-API_MAX_BODY = 10 * 1024 * 1024  # streams are not bound
+API_MAX_BODY = 10 * 1024 * 1024  # streams are not limited
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", 24)
 
-# Watching: who may read /metrics and the reasons in /readyz, besides administrators
+# Access to /metrics and to the reasons in /readyz, besides administrators
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])  # addresses and networks like 10.0.0.0/8
 MEASURED_EVERY_SECONDS = 2.0
@@ -300,7 +300,7 @@ LOGGING = {
         "json": {"()": "config.observability.logging.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.str("LOG_FORMAT", "line")}},
-    # each process tells of every schedule and task that it knows when it starts
+    # each process would log every schedule and task at its start
     "loggers": {f"procrastinate.{name}": {"level": "WARNING"} for name in ("periodic", "blueprints")},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "WARNING")},
 }

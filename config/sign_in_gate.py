@@ -1,4 +1,4 @@
-"""What somebody who is signed in has to do before anything else, and when a sign-in is over."""
+"""Steps that a signed-in user must complete before other pages, and the end of old sessions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,14 +19,14 @@ from people.core.codes import Code
 from people.core.errors import Problem
 
 API = "/api/v1/"
-# where everybody who is signed in gets to, whatever they still have to do
+# open to every signed-in user, also with missing steps
 OPEN = ("/admin/login/", "/admin/logout/", "/account/", "/join/", "/i18n/", "/healthz", "/readyz", "/static/")
 
 
 class SignInMiddleware:
-    """Ends sessions that are too old, notes those in use, and leads to what has to be done first.
+    """Ends sessions that are too old, records their use, and redirects to missing steps.
 
-    Programs that come with a token have no session: nothing here concerns them.
+    Requests with a token have no session and are not affected.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -41,7 +41,7 @@ class SignInMiddleware:
             return self.get_response(request)
         if request.user.is_authenticated:
             log_formats.name(user=request.user.pk)
-            duty = _duty(request)
+            duty = _missing_step(request)
             if duty is not None:
                 return duty
         response = self.get_response(request)
@@ -49,22 +49,22 @@ class SignInMiddleware:
         return response
 
 
-def _duty(request: HttpRequest) -> HttpResponse | None:
-    """The answer instead of what was asked for, when something has to be done first."""
+def _missing_step(request: HttpRequest) -> HttpResponse | None:
+    """Return the response that leads to a missing step; None if there is none."""
     user: Any = request.user
     password = reverse("admin:password_change")
     if request.path.startswith((*OPEN, password)):
         return None
     if user.must_change_password:
-        if user.is_superuser and not installation.is_set_up():  # whose page asks for a password, too
-            return None if request.path == reverse("setup") else _lead(request, "setup", "")
-        return _lead(request, "admin:password_change", _("Please choose a password of your own first."))
+        if user.is_superuser and not installation.is_set_up():  # the setup page requires a password, too
+            return None if request.path == reverse("setup") else _lead_to(request, "setup", "")
+        return _lead_to(request, "admin:password_change", _("Please choose a password of your own first."))
     if settings.REQUIRE_SECOND_FACTOR and mfa.is_missing(request):
-        return _lead(request, "mfa_index", _("Your role needs a second step at sign-in. Please set one up first."))
+        return _lead_to(request, "mfa_index", _("Your role needs a second step at sign-in. Please set one up first."))
     return None
 
 
-def _lead(request: HttpRequest, name: str, why: str) -> HttpResponse:
+def _lead_to(request: HttpRequest, name: str, why: str) -> HttpResponse:
     if request.path.startswith(API):
         return api_errors.respond(
             403, Problem(Code.SIGN_IN_INCOMPLETE, why or _("Please set up this installation first."))

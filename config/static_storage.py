@@ -1,4 +1,4 @@
-"""Static files under names that carry a hash of their content."""
+"""Static files under names with a hash of their content."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ _DJANGO: Any = ManifestStaticFilesStorage
 
 
 class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Also the imports between the product's own modules name hashed files.
+    """Also rewrites imports between the product's own modules to hashed names.
 
-    Django's switch for this (`support_js_module_import_aggregation`) searches every script, the bundles of other
-    projects included, where something that only looks like an import would end `collectstatic`.
+    Django's switch for this (`support_js_module_import_aggregation`) searches every script, including bundles of
+    other projects, where text that only looks like an import would make `collectstatic` fail.
     """
 
     patterns: Any = (*_DJANGO.patterns, ("js/*.js", _DJANGO._js_module_import_aggregation_patterns[1]))

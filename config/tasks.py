@@ -1,10 +1,10 @@
-"""Background work of the installation as a whole."""
+"""Background jobs of the whole installation."""
 
 from procrastinate import JobContext
 from procrastinate.builtin_tasks import remove_old_jobs
 from procrastinate.contrib.django import app
 
-# how long jobs that have ended are kept, by how they ended; a failed one is looked for longer
+# retention of finished and of failed jobs
 KEPT_HOURS, FAILED_KEPT_HOURS = 7 * 24, 30 * 24
 
 

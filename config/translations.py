@@ -1,7 +1,7 @@
-"""The Spanish catalogue: what there is to translate, what is missing, and the form that Django loads.
+"""The Spanish catalogue: extraction, missing translations, and the compiled form that Django loads.
 
-Messages are extracted by Babel from our own Python and templates, and from django-unfold, which ships no
-translations of its own. The .po file has no source locations and is sorted, so that changes stay small.
+Babel extracts messages from the product's Python and templates, and from django-unfold, which has no translations.
+The .po file has no source locations and is sorted, so that changes stay small.
 """
 
 import re
@@ -35,17 +35,17 @@ def po_file() -> Path:
 
 
 def extracted() -> Catalog:
-    """Everything that pages, APIs and commands can say and that Django does not translate itself."""
-    found = _empty()
+    """Return all messages of pages, APIs and commands that Django does not translate itself."""
+    catalog = _empty()
     for file, is_ours in _sources():
         for _line, message, _comments, context in _messages_of(file):
             if is_ours or (_first(message), context) not in _django_messages():
-                found.add(message, context=context)
-    return found
+                catalog.add(message, context=context)
+    return catalog
 
 
 def catalogue() -> Catalog:
-    """The catalogue as it is kept."""
+    """Return the stored catalogue."""
     if not po_file().exists():
         return _empty()
     with po_file().open("rb") as file:
@@ -53,29 +53,29 @@ def catalogue() -> Catalog:
 
 
 def update() -> None:
-    """Bring the catalogue up to date: new messages come in empty, those no longer used go."""
-    kept, fresh = catalogue(), extracted()
+    """Update the catalogue: add new messages without translation, remove unused ones."""
+    stored, fresh = catalogue(), extracted()
     for message in fresh:
-        known = kept.get(message.id, message.context) if message.id else None
-        if known is not None:
-            message.string = known.string
+        existing = stored.get(message.id, message.context) if message.id else None
+        if existing is not None:
+            message.string = existing.string
     po_file().parent.mkdir(parents=True, exist_ok=True)
     with po_file().open("wb") as file:
         write_po(file, fresh, width=110, no_location=True, omit_header=True, sort_output=True)
 
 
 def missing() -> list[str]:
-    """The messages that have no Spanish."""
-    kept = catalogue()
+    """Return the messages without a Spanish translation."""
+    stored = catalogue()
     return sorted(
         str(message.id)
         for message in extracted()
-        if message.id and not _is_translated(kept.get(message.id, message.context))
+        if message.id and not _is_translated(stored.get(message.id, message.context))
     )
 
 
 def compile_catalogue() -> None:
-    """Write the form that Django loads, unless it is there and newer."""
+    """Write the compiled form that Django loads, unless it is up to date."""
     source, target = po_file(), po_file().with_suffix(".mo")
     if source.exists() and (not target.exists() or target.stat().st_mtime <= source.stat().st_mtime):
         with target.open("wb") as file:
@@ -105,7 +105,7 @@ def _sources() -> Iterator[tuple[Path, bool]]:
 def _messages_of(file: Path) -> Iterator[tuple[int, str | tuple[str, ...], list[str], str | None]]:
     text = file.read_text(encoding="utf-8")
     if file.suffix != ".py":
-        # templatize() leaves filler around the calls that only xgettext can read
+        # templatize() leaves filler around the calls, which only xgettext can parse
         text = "\n".join(call.group() for call in _CALL.finditer(templatize(text, origin=str(file))))
     yield from extract("python", BytesIO(text.encode()), keywords=KEYWORDS)
 
@@ -116,12 +116,12 @@ def _first(message: str | Sequence[str]) -> str:
 
 @cache
 def _django_messages() -> frozenset[tuple[str, str | None]]:
-    found: set[tuple[str, str | None]] = set()
+    messages: set[tuple[str, str | None]] = set()
     for folder in ("conf", "contrib/admin", "contrib/auth", "contrib/humanize"):
         name = _package("django") / folder / "locale" / LANGUAGE / "LC_MESSAGES" / "django.mo"
         with name.open("rb") as file:
-            found.update((_first(message.id), message.context) for message in read_mo(file))
-    return frozenset(found)
+            messages.update((_first(message.id), message.context) for message in read_mo(file))
+    return frozenset(messages)
 
 
 def _package(name: str) -> Path:

@@ -6,7 +6,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_wsgi_application()
 
-from django.conf import settings  # noqa: E402 (there are settings only now)
+from django.conf import settings  # noqa: E402 (settings are available only now)
 
 from config.observability import outages  # noqa: E402
 

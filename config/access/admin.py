@@ -27,15 +27,15 @@ LIBRARIES = ("account", "mfa", "socialaccount", "axes")
 
 admin.site.unregister(Group)
 for token_model in (get_access_token_model(), get_grant_model(), get_id_token_model(), get_refresh_token_model()):
-    admin.site.unregister(token_model)  # tokens are ours: see clients.py
+    admin.site.unregister(token_model)  # tokens have their own pages: see config.access.clients
 for model in [model for model in admin.site._registry if model._meta.app_label in LIBRARIES]:
-    admin.site.unregister(model)  # what they keep is shown on pages of ours
+    admin.site.unregister(model)  # the product's own pages show their data
 if admin.site.is_registered(ApiClient):
     admin.site.unregister(ApiClient)
 
 
 class OwnPassword(PasswordChangeView):
-    """One's own password: the old one, then twice the new one; ends one's other sessions."""
+    """Change of the user's own password: the old one, then the new one twice; ends the user's other sessions."""
 
     form_class = AdminOwnPasswordChangeForm
     template_name = "registration/password_change_form.html"
@@ -52,14 +52,14 @@ class OwnPassword(PasswordChangeView):
         return super().get_context_data(**admin.site.each_context(self.request), **more)
 
 
-# one channel: whatever leads to the admin's login page leads to ours
+# one sign-in page: every address of the admin's login page leads to the product's
 admin.site.login = sign_in_views.page  # type: ignore[method-assign, assignment]  # one more kind of reply
 admin.site.has_permission = sign_in_views.has_permission  # type: ignore[method-assign]
 admin.site.password_change = OwnPassword.as_view()  # type: ignore[method-assign, assignment]
 
 
 class RoleRightsField(forms.ModelMultipleChoiceField):
-    """Rights as boxes to tick, in the reader's words."""
+    """Rights as check boxes, labelled in the reader's language."""
 
     def label_from_instance(self, obj: Any) -> str:
         return rights.label(obj)
@@ -67,7 +67,7 @@ class RoleRightsField(forms.ModelMultipleChoiceField):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """A team's own roles: whoever changes one can give it no right that they have not themselves."""
+    """A team's own roles. An editor can give a role only rights that the editor has."""
 
     filter_horizontal = ()
 
@@ -80,17 +80,17 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         return super().has_delete_permission(request, obj) and within
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **options: Any) -> Any:
-        """Rights in plain words, those that somebody would give and those that the role has, within one's own."""
+        """The offered rights and those that the role has, limited to the editor's own."""
         if request is None:
             return super().formfield_for_manytomany(db_field, request, **options)
-        found = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
-        has = Q(group=int(found)) if str(found).isdecimal() and len(str(found)) < 10 else Q(pk=None)
-        shown = Permission.objects.filter(rights.offered_rows() | has).select_related("content_type").distinct()
+        role_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
+        of_role = Q(group=int(role_id)) if str(role_id).isdecimal() and len(str(role_id)) < 10 else Q(pk=None)
+        offered = Permission.objects.filter(rights.offered_rows() | of_role).select_related("content_type").distinct()
         if not request.user.is_superuser:
-            shown = shown.filter(pk__in=limits.own_rights(request.user).values("pk"))
-        options |= {"queryset": shown, "form_class": RoleRightsField, "widget": forms.CheckboxSelectMultiple}
+            offered = offered.filter(pk__in=limits.own_rights(request.user).values("pk"))
+        options |= {"queryset": offered, "form_class": RoleRightsField, "widget": forms.CheckboxSelectMultiple}
         return super().formfield_for_manytomany(db_field, request, **options)
 
 
-from config.access.clients import admin as client_admin  # noqa: E402, F401 (its pages register themselves)
+from config.access.clients import admin as client_admin  # noqa: E402, F401 (registers its pages)
 from config.access.users import admin as user_admin  # noqa: E402, F401

@@ -6,10 +6,10 @@ from django.contrib.auth.backends import ModelBackend
 
 
 class EffectiveRightsBackend(ModelBackend):
-    """An API-only user has the rights it was given, as far as its owner has them now."""
+    """An API-only user has the rights it was given, limited to those that its owner has now."""
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> Any:
-        """API-only users are in no role; not asking saves a statement a call."""
+        """Return no rights for API-only users: they have no roles, and this saves a statement a call."""
         return set() if getattr(user_obj, "is_api_only", False) else super().get_group_permissions(user_obj, obj)
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
@@ -23,7 +23,7 @@ class EffectiveRightsBackend(ModelBackend):
         return owner is None or owner.has_perm(perm, obj)
 
     def user_can_authenticate(self, user: Any) -> bool:
-        """Programs do not log in to the pages."""
+        """Refuse API-only users: programs do not sign in to the pages."""
         return super().user_can_authenticate(user) and not getattr(user, "is_api_only", False)
 
     def get_user(self, user_id: Any) -> Any:

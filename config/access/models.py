@@ -1,4 +1,4 @@
-"""Who may do what: users, and the API clients that act for them."""
+"""Users, the API clients that act for them, their tokens, sessions and invitations."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -17,13 +17,13 @@ from oauth2_provider.models import AbstractApplication
 
 from people.core.source import Channel
 
-SIGN_IN = "sign_in"  # in a session: when, whence and with what somebody signed in, and when they were seen last
+SIGN_IN = "sign_in"  # in a session: time, address and browser of the sign-in, and time of the last request
 
 
 class User(AbstractUser):
-    """Somebody, or some program, that works with this installation.
+    """A person or a program that works with this installation.
 
-    Users are deactivated, never deleted: what they did stays signed with their name.
+    Users are deactivated, never deleted: the log of their actions keeps their name.
     """
 
     is_api_only = models.BooleanField(
@@ -49,7 +49,7 @@ class User(AbstractUser):
         help_text=_("Somebody else knows it: the next sign-in leads to the page that changes it."),
     )
 
-    # of the present request: whether it came with a token, and the rights that this is narrowed to (None: not)
+    # of the present request: whether it has a token, and the rights that the token is limited to (None: no limit)
     has_token = False
     scopes: frozenset[str] | None = None
     rights: frozenset[str] | None = None  # in effect, where they were read with the token
@@ -60,9 +60,9 @@ class User(AbstractUser):
 
     @property
     def may_sign_in(self) -> bool:
-        """Whether the pages are open to this user: active, no program, and allowed anything at all.
+        """Return whether the user may open the pages: active, no program, and with at least one right.
 
-        A role, or a single right, implies it, whichever way it was given; there is no switch to forget.
+        A role or a single right is enough, however it was given; there is no separate switch to forget.
         """
         if not self.is_active or self.is_api_only:
             return False
@@ -73,16 +73,16 @@ class User(AbstractUser):
 
 
 class Invitation(models.Model):
-    """Somebody who was asked to join, until they do: the user is made when the link is used, which works once.
+    """A pending invitation. Using its link, which works once, creates the user.
 
-    The row holds what they will get; who used the link, or whose link was revoked, has none any more.
+    The row holds the data and roles of the user to be created. It is deleted when the link is used or revoked.
     """
 
     email = models.EmailField(_("e-mail"), max_length=150)
     name = models.CharField(_("name"), max_length=150, blank=True)
     language = models.CharField(_("language"), max_length=8, blank=True)
     groups = models.ManyToManyField("auth.Group", related_name="+")
-    digest = models.BinaryField(max_length=32, unique=True, editable=False)  # of the link's token, kept nowhere
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)  # of the link's token, which is not stored
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     mailed_at = models.DateTimeField(null=True, editable=False)
@@ -104,11 +104,11 @@ class Invitation(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A session of a browser: whose it is and where; written by `config.access.sign_in.sessions`."""
+    """A browser session with its user and address; written by `config.access.sign_in.sessions`."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
     address = models.GenericIPAddressField(null=True)
-    agent = models.CharField(max_length=200, blank=True)  # what the browser says of itself
+    agent = models.CharField(max_length=200, blank=True)  # the browser's User-Agent
     signed_in_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
 
@@ -122,7 +122,7 @@ class Session(AbstractBaseSession):
 
 
 class SessionStore(DatabaseStore):
-    """Django's sessions in the database, each with its user and where it is."""
+    """Django's database sessions, each with its user and address."""
 
     @classmethod
     def get_model_class(cls) -> Any:
@@ -143,20 +143,20 @@ def _moment(seconds: int | None) -> datetime | None:
 
 
 class ApiClient(AbstractApplication):
-    """A program that may get tokens (OAuth2 client credentials). It acts as its own API-only user."""
+    """A program that gets tokens by OAuth2 client credentials. It acts as its own API-only user."""
 
     _default_manager: ClassVar["models.Manager[ApiClient]"]  # oauth2_provider has no types
 
     api_user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="api_client", verbose_name=_("acts as")
     )
-    # one token lives at a time; the next one gets the next number
+    # one valid token at a time; each gets the next number
     token_number = models.PositiveBigIntegerField(default=0, editable=False)
     token_digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
     token_expires_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
     is_revoked = models.BooleanField(_("revoked"), default=False)
-    # after a rotation the old secret goes on for a while, so that a program can be changed without a gap
+    # after a rotation the old secret works for a while, so that a program can be changed without a gap
     previous_secret = models.CharField(max_length=255, blank=True, editable=False)
     previous_secret_ends_at = models.DateTimeField(null=True, editable=False)
 
@@ -188,14 +188,14 @@ class ApiToken(models.Model):
 
 
 class IdempotentReply(models.Model):
-    """What a request with an Idempotency-Key was answered; committed together with what it did."""
+    """The reply to a request with an Idempotency-Key; committed together with the request's changes."""
 
     caller = models.CharField(max_length=64)
     key = models.CharField(max_length=255)
     digest = models.BinaryField(max_length=32)  # of method, path and body
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
-    body = models.BinaryField(null=True)  # null: erased with somebody it spoke of
+    body = models.BinaryField(null=True)  # null: erased with a person whose data it held
     person_ids = ArrayField(models.IntegerField(), default=list)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -210,7 +210,7 @@ class IdempotentReply(models.Model):
 
 
 class FailedCalls(models.Model):
-    """How often calls of one API client failed in one way on one day; see `failures`."""
+    """Number of failed calls of one API client by day, route and code; see `failures`."""
 
     pk = models.CompositePrimaryKey("day", "user_id", "channel", "route", "code")
     day = models.DateField()  # of the installation's zone
@@ -230,7 +230,7 @@ class FailedCalls(models.Model):
 
 
 class CallCount(models.Model):
-    """How often one caller called in its present minute. Unlogged: a crash forgives."""
+    """Number of calls of one caller in its present minute. An unlogged table: a crash resets the counts."""
 
     caller = models.CharField(max_length=64, primary_key=True)
     window = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""How people get in: passwords, throttling, sessions, the second step, single sign-on."""
+"""Settings of sign-in: passwords, throttling, sessions, second step, single sign-on."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,19 +17,19 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# Wrong passwords for one user name from one address; others, and the same user elsewhere, are not touched by it
+# Wrong passwords for one user name from one address; other users, and the same user elsewhere, are not locked
 AXES_FAILURE_LIMIT = env.int("LOGIN_ATTEMPTS", 5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCK_MINUTES", 15))
-# Wrong passwords and secrets from one address (of IPv6 one /64) in a minute, whoever they were for
+# Wrong passwords and secrets from one address (of IPv6 one /64) in a minute, for any user
 LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", 20)
 PASSWORD_HASHERS = ["config.access.sign_in.throttling.BoundedPBKDF2"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.address"
 AXES_LOCKOUT_CALLABLE = "config.access.sign_in.views.locked_out"
 AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a program that goes on trying does not prolong it
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # further attempts do not prolong the lock
 AXES_VERBOSE = False
-AXES_DISABLE_ACCESS_LOG = True  # sessions say who is in
+AXES_DISABLE_ACCESS_LOG = True  # sessions show who is signed in
 
 SESSION_ENGINE = "config.access.sign_in.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_IDLE_MINUTES", 12 * 60) * 60
@@ -48,8 +48,8 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_USER_DISPLAY = "config.access.sign_in.sso.display"
-# Wrong codes of the second step: only who knows the password gets as far as to use them up
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds for which a password or a second step confirms who it is
+# Wrong codes of the second step: only a caller with the password can use them up
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds for which a password or a second step confirms the user's identity
 ACCOUNT_RATE_LIMITS = {"login_failed": "60/15m/ip,10/15m/key", "reauthenticate": "10/m/user"}
 
 # Single sign-on (OpenID Connect): on when an issuer is given
@@ -59,7 +59,7 @@ SOCIALACCOUNT_STORE_TOKENS = False
 OIDC_CREATE_USERS = env.bool("OIDC_CREATE_USERS", False)
 OIDC_LINK_BY_EMAIL = env.bool("OIDC_LINK_BY_EMAIL", False)
 OIDC_ROLE_CLAIM = env.str("OIDC_ROLE_CLAIM", "")
-OIDC_ROLES: dict[str, str] = env.dict("OIDC_ROLES", default={})  # what the provider calls a role: what we call it
+OIDC_ROLES: dict[str, str] = env.dict("OIDC_ROLES", default={})  # role name of the provider: role name of the product
 OIDC_IS_SECOND_FACTOR = env.bool("OIDC_IS_SECOND_FACTOR", False)
 
 
@@ -78,5 +78,5 @@ def _provider() -> dict[str, Any]:
 
 SOCIALACCOUNT_PROVIDERS = _provider()
 
-# Codes that were used and attempts that were made, for all processes together
+# Used codes and counted attempts, for all processes together
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entry"}}

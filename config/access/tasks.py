@@ -1,4 +1,4 @@
-"""Background work of access: what is over is thrown away once an hour."""
+"""Background jobs of access: hourly deletion of expired rows, and notices about failing clients."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from config.access.models import ApiToken, CallCount
 from config.api import idempotency
 from config.api import throttling as api_throttling
 
-KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that people still see which token ended
+KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that users still see which token expired
 
 
 @app.periodic(cron="41 * * * *")

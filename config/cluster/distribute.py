@@ -1,6 +1,6 @@
-"""How an installation's database becomes that of a cluster: the statements, and what must hold before.
+"""Distribution of an installation's database over a cluster: the statements and their preconditions.
 
-Every step is one transaction, and is passed over when its work is done; so a run that was cut off is run again.
+Every step is one transaction and is skipped if its work is done, so an interrupted run can be repeated.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ from people.core.db import citus as db_citus
 
 MIN_SERVER, MIN_CITUS = 15, 13
 PARTS = 32
-# Parts of the log know nothing of the coordinator's sequence. What they hold back is the smallest id that they got,
-# until their part of the transaction is visible: also when it is prepared, and the coordinator is gone.
+# Parts of the log cannot read the coordinator's sequence. Each part holds the high-water mark below the smallest id
+# that it received, until its part of the transaction is visible: also while it is prepared and the coordinator down.
 _HOLD = """create or replace function hold_high_water_of_part() returns trigger language plpgsql as $$
 begin
     perform pg_advisory_xact_lock_shared((3::bigint << 56) | (min(id) - 1)) from new_rows having count(*) > 0;
@@ -25,7 +25,7 @@ begin
 end $$"""
 _HELD_HERE = f"""create or replace function high_water_held(part integer) returns bigint language sql volatile
 as $$ {log_reader.HELD} $$"""
-# reading.high_water_mark in one journey: each query of a volatile function sees what is committed when it starts
+# log.reader's high_water_mark in one round trip: each query of a volatile function sees what is committed at its start
 _MARK = f"""create or replace function high_water_of_cluster() returns bigint language plpgsql volatile as $$
 declare mark bigint := ({log_reader.NEWEST});
 declare held bigint;
@@ -34,7 +34,7 @@ begin
     select min(high_water_held(number)) into held from log_part;
     return least(mark, held);
 end $$"""
-# one row in every part, so that each worker is asked
+# one row in every part, so that a query reaches each worker
 _PARTS = (
     "create table log_part (number integer primary key)",
     "select create_distributed_table('log_part', 'number', colocate_with => 'activity')",
@@ -45,7 +45,7 @@ _NEVER_TRUNCATED = """create trigger {table}_is_never_truncated before truncate 
     for each statement execute function refuse_change()"""
 _HOLDS_ON_PARTS = """create trigger activity_insert_holds_high_water after insert on activity
     referencing new table as new_rows for each statement execute function hold_high_water_of_part()"""
-# triggers that emptying the table here, after its rows were copied to the workers, would set off
+# triggers that would fire when the local table is emptied after its rows were copied to the workers
 _UNDER_WAY: Mapping[str, Mapping[str, str]] = {
     "activity": {
         "activity_is_never_truncated": _NEVER_TRUNCATED.format(table="activity"),
@@ -60,18 +60,18 @@ _UNDER_WAY: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction of the way."""
+    """One transaction of the distribution or its reversal."""
 
-    says: str
+    title: str
     statements: Sequence[str]
     is_done: bool
 
 
 def there(parts: int = PARTS) -> Iterator[Step]:
-    """The steps that distribute the log over the workers in `parts` parts."""
+    """Yield the steps that distribute the log over the workers in `parts` parts."""
     unsafe = f"alter database {database()} set citus.enable_unsafe_triggers = on"
     yield Step("settings", (unsafe,), setting_is("enable_unsafe_triggers=on"))
-    yield Step("functions", [_HOLD, _HELD_HERE, _MARK, *map(_spread, _signatures())], False)
+    yield Step("functions", [_HOLD, _HELD_HERE, _MARK, *map(_distribute_function, _signatures())], False)
     first, *others = tables.DISTRIBUTED
     yield _distribution(first, f"shard_count => {parts}, colocate_with => 'none'")
     for table in others:
@@ -81,25 +81,25 @@ def there(parts: int = PARTS) -> Iterator[Step]:
 
 
 def run(steps: Iterator[Step], track: Callable[[str], None]) -> int:
-    """Do what is not done; return how many steps were. Each ends in a commit."""
+    """Run the steps that are not done, each with a commit; return their number."""
     count = 0
     for step in steps:
         if step.is_done:
-            track(f"{step.says}: done before")
+            track(f"{step.title}: done before")
             continue
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("set local citus.enable_unsafe_triggers = on")
             cursor.execute("set local citus.multi_shard_modify_mode = 'sequential'")
             for statement in step.statements:
                 cursor.execute(statement)
-        track(step.says)
+        track(step.title)
         count += 1
     db_citus.is_distributed.cache_clear()
     return count
 
 
 def refusals() -> list[str]:
-    """Why the installation cannot be distributed as it is; each line says what to do."""
+    """Return the obstacles to distributing the installation, each with its remedy."""
     version = _value("select current_setting('server_version_num')::int / 10000")
     citus = _value("select extversion from pg_extension where extname = 'citus'")
     if version < MIN_SERVER:
@@ -111,10 +111,10 @@ def refusals() -> list[str]:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return ["migrations are missing: python manage.py migrate"]
-    return [*_of_nodes(version, citus), *_of_tables(), *of_sessions()]
+    return [*_node_problems(version, citus), *_table_problems(), *of_sessions()]
 
 
-def _of_nodes(version: int, citus: str) -> Iterator[str]:
+def _node_problems(version: int, citus: str) -> Iterator[str]:
     if not _value("select exists (select from pg_dist_node where groupid = 0)"):
         yield "workers cannot find this coordinator: select citus_set_coordinator_host('its address', its port)"
     if not _value("select count(*) from pg_dist_node where noderole = 'primary' and isactive and shouldhaveshards"):
@@ -122,10 +122,10 @@ def _of_nodes(version: int, citus: str) -> Iterator[str]:
         return
     if _value("select current_setting('citus.shard_replication_factor')::int") != 1:
         yield "citus.shard_replication_factor is not 1: let PostgreSQL's own replication make the copies"
-    mine = _value(_LIKE_US)
+    mine = _value(_SERVER_DESCRIPTION)
     with connection.cursor() as cursor:
         cursor.execute(
-            "select nodename || ':' || nodeport, success, result from run_command_on_workers(%s)", [_LIKE_US]
+            "select nodename || ':' || nodeport, success, result from run_command_on_workers(%s)", [_SERVER_DESCRIPTION]
         )
         for node, succeeded, result in cursor.fetchall():
             if not succeeded:
@@ -140,18 +140,18 @@ def _of_nodes(version: int, citus: str) -> Iterator[str]:
                 yield f"worker {node} has max_prepared_transactions = 0: it must take part in transactions of several"
 
 
-_LIKE_US = """select format('PostgreSQL %s, Citus %s, %s, lower(É) = %s',
+_SERVER_DESCRIPTION = """select format('PostgreSQL %s, Citus %s, %s, lower(É) = %s',
     current_setting('server_version_num')::int / 10000,
     (select extversion from pg_extension where extname = 'citus'), getdatabaseencoding(), lower('É'))"""
 
 
-def _of_tables() -> Iterator[str]:
+def _table_problems() -> Iterator[str]:
     yield from tables.problems()
     yield from of_owners()
 
 
 def of_owners() -> Iterator[str]:
-    """Tables that the role in use may not replace."""
+    """Yield a problem if the database role may not replace the tables."""
     strangers = _value(
         """select string_agg(relname, ', ') from pg_class where relname = any(%s) and relkind = 'r'
         and relnamespace = current_schema()::regnamespace and not pg_has_role(relowner, 'usage')""",
@@ -162,7 +162,7 @@ def of_owners() -> Iterator[str]:
 
 
 def of_sessions() -> Iterator[str]:
-    """Who else is connected, and would go on with a wrong picture."""
+    """Yield a problem if other sessions are connected: they would continue with an outdated schema."""
     others = _value(
         """select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
         and backend_type = 'client backend' and application_name not like 'citus%%'"""
@@ -176,7 +176,7 @@ def _distribution(table: str, options: str) -> Step:
     return Step(
         f"{table} is distributed",
         [
-            *_without(table, guards),
+            *_drop_triggers(table, guards),
             f"select create_distributed_table('{table}', '{tables.COLUMN}', {options})",
             f"select truncate_local_data_after_distributing_table('{table}')",
             *guards.values(),
@@ -185,12 +185,12 @@ def _distribution(table: str, options: str) -> Step:
     )
 
 
-def _without(table: str, guards: Mapping[str, str]) -> list[str]:
+def _drop_triggers(table: str, guards: Mapping[str, str]) -> list[str]:
     return [f"drop trigger {name} on {table}" for name in guards]
 
 
 def distributed() -> set[str]:
-    """Which tables the cluster has distributed."""
+    """Return the tables that the cluster has distributed."""
     if not has_extension():
         return set()
     with connection.cursor() as cursor:
@@ -199,33 +199,33 @@ def distributed() -> set[str]:
 
 
 def has_extension() -> bool:
-    """Whether the database is a part of a cluster."""
+    """Return whether the database is a part of a cluster."""
     return bool(_value("select to_regclass('pg_catalog.pg_dist_partition') is not null"))
 
 
 def _signatures() -> list[str]:
-    wanted = {*tables.FUNCTIONS, *tables.trigger_functions()}
+    names = {*tables.FUNCTIONS, *tables.trigger_functions()}
     with connection.cursor() as cursor:
         cursor.execute(
             """select oid::regprocedure::text from pg_proc where proname = any(%s)
             and pronamespace = current_schema()::regnamespace order by 1""",
-            [sorted(wanted)],
+            [sorted(names)],
         )
-        found = [name for (name,) in cursor.fetchall()]
-    return [*found, "hold_high_water_of_part()", "high_water_held(integer)"]
+        signatures = [name for (name,) in cursor.fetchall()]
+    return [*signatures, "hold_high_water_of_part()", "high_water_held(integer)"]
 
 
-def _spread(signature: str) -> str:
+def _distribute_function(signature: str) -> str:
     return f"select create_distributed_function('{signature}')"
 
 
 def database() -> str:
-    """The database's name, as a statement would have it."""
+    """The database's name, quoted for a statement."""
     return connection.ops.quote_name(str(connection.settings_dict["NAME"]))
 
 
 def setting_is(text: str) -> bool:
-    """Whether the database has this setting of its own."""
+    """Return whether the database itself has this setting."""
     return bool(
         _value(
             """select exists (select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase

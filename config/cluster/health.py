@@ -1,4 +1,4 @@
-"""What an operator of a cluster would look at: do all workers answer, hold nothing back, and keep the rules."""
+"""Health of a cluster: all workers respond, none holds back transactions, every part has its guards."""
 
 from django.db import connection
 
@@ -6,7 +6,7 @@ from config.cluster import tables
 from people.core.db import citus
 
 TRUNCATE = 32  # of pg_trigger.tgtype: such triggers stay on the coordinator, where a table is truncated
-# a transaction of several servers that one of them has not heard the end of; readers of the log wait for it
+# transactions of several servers whose outcome one of them has not received; readers of the log wait for them
 _IN_DOUBT = """select count(*) from pg_prepared_xacts
     where database = current_database() and prepared < now() - interval '1 minute'"""
 _GUARDS = """select count(*) from pg_trigger where tgrelid = '%s'::regclass and not tgisinternal
@@ -14,19 +14,19 @@ _GUARDS = """select count(*) from pg_trigger where tgrelid = '%s'::regclass and 
 
 
 def examine() -> tuple[str, str]:
-    """(what is, what to do about it; empty when all is well)."""
+    """Return the state of the cluster and the remedy, which is empty if all is well."""
     if not citus.is_distributed():
         return "activities are on this server", ""
-    says, advice = of_workers()
+    state, advice = of_workers()
     if advice:
-        return says, advice
-    if unguarded := _unguarded():
-        return f"{says}; parts without a guard: {', '.join(unguarded)}", "verify_activities, then create the triggers"
-    return f"{says}, every part has its guards", ""
+        return state, advice
+    if unguarded := _unguarded_tables():
+        return f"{state}; parts without a guard: {', '.join(unguarded)}", "verify_activities, then create the triggers"
+    return f"{state}, every part has its guards", ""
 
 
 def of_workers() -> tuple[str, str]:
-    """(how many there are, or what is wrong with them; what to do about it)."""
+    """Return the number of workers or their problem, and the remedy, which is empty if all is well."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select nodename || ':' || nodeport, success, result from run_command_on_workers(%s)", [_IN_DOUBT]
@@ -35,19 +35,19 @@ def of_workers() -> tuple[str, str]:
     silent = [name for name, succeeded, _result in workers if not succeeded]
     if silent:
         return f"{', '.join(silent)} of {len(workers)} workers do not answer", "start them: nothing can be recorded"
-    says = f"activities are on {len(workers)} workers"
+    state = f"activities are on {len(workers)} workers"
     in_doubt = sum(int(result) for _name, _succeeded, result in workers)
     if in_doubt:
         return (
-            f"{says}; {in_doubt} prepared transactions wait for their end and hold readers of the log back",
+            f"{state}; {in_doubt} prepared transactions wait for their end and hold readers of the log back",
             "select recover_prepared_transactions()",
         )
-    return says, ""
+    return state, ""
 
 
-def _unguarded() -> list[str]:
-    """The tables of which some part lacks a trigger that the table has."""
-    found = []
+def _unguarded_tables() -> list[str]:
+    """Return the tables with a part that lacks one of the table's triggers."""
+    unguarded = []
     with connection.cursor() as cursor:
         for table in tables.DISTRIBUTED:
             cursor.execute(
@@ -56,5 +56,5 @@ def _unguarded() -> list[str]:
                     and tgtype & %s = 0))""",
                 [table, _GUARDS, table, TRUNCATE],
             )
-            found += [table] if cursor.fetchone()[0] else []
-    return found
+            unguarded += [table] if cursor.fetchone()[0] else []
+    return unguarded

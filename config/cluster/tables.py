@@ -1,8 +1,8 @@
-"""Which tables a cluster distributes, and whether the schema is ready for it.
+"""The tables that a cluster distributes, and checks of the schema.
 
-What is named here lies on the workers, each person's rows together in one part; everything else stays on the
-coordinator, where it is small beside the log. There are no reference tables: workers never join with anything but
-the log, and triggers on those would be refused.
+The tables named here are on the workers, each person's rows together in one part. All other tables stay on the
+coordinator, where they are small beside the log. There are no reference tables: workers join only tables of the
+log, and Citus refuses triggers on reference tables.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,18 +11,18 @@ from django.db import connection
 
 COLUMN = "person_id"
 DISTRIBUTED = ("activity", "activity_key", "activity_removal", "day_to_recount")
-# what parts of the log call that triggers do not name
+# functions that parts of the log call and that no trigger names
 FUNCTIONS = ("activity_digest", "table_beside")
-# triggers that a cluster has in another form: see `plan`
+# triggers that a cluster has in another form: see `distribute`
 REPLACED = ("activity_insert_holds_high_water",)
 
 
 def problems() -> list[str]:
-    """What keeps the schema from being distributed; one line each."""
-    return [said for check, sql in _CHECKS.items() for said in _found(check, sql)]
+    """Return the obstacles to distributing the schema, one line each."""
+    return [problem for check, sql in _CHECKS.items() for problem in _problems_of(check, sql)]
 
 
-def _found(check: str, sql: str) -> Iterator[str]:
+def _problems_of(check: str, sql: str) -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"tables": list(DISTRIBUTED), "column": COLUMN, "replaced": list(REPLACED)})
         for (name,) in cursor.fetchall():
@@ -30,7 +30,7 @@ def _found(check: str, sql: str) -> Iterator[str]:
 
 
 def trigger_functions() -> Sequence[str]:
-    """The functions that triggers of the distributed tables call."""
+    """Return the functions that triggers of the distributed tables call."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select distinct p.proname from pg_trigger t join pg_proc p on p.oid = t.tgfoid

@@ -1,7 +1,7 @@
-"""The way back: the log of a cluster becomes that of one server, the coordinator, again.
+"""Reversal of the distribution: the log of a cluster moves back to one server, the coordinator.
 
-Citus' own `undistribute_table` refuses tables with an identity column, so each table is copied here and takes the
-place, and all names, of the one on the workers. A table that is here already is passed over.
+Citus' own `undistribute_table` refuses tables with an identity column. So each table is copied to the coordinator
+and replaces the distributed one under all its names. A table that is already local is skipped.
 """
 
 from collections.abc import Iterator
@@ -31,12 +31,12 @@ _SEQUENCES = """select s.relname from pg_class s join pg_depend d on d.objid = s
 
 
 def steps() -> Iterator[distribute.Step]:
-    """The steps that bring the log to the coordinator; each is made when the one before it was done."""
+    """Yield the steps that move the log to the coordinator; each is built after the previous one has run."""
     yield distribute.Step(
         "parts that can be asked", ("drop table if exists log_part",), "log_part" not in distribute.distributed()
     )
     for table in reversed(tables.DISTRIBUTED):
-        yield _return_of(table)
+        yield _undistribution(table)
     yield distribute.Step("functions", (f"drop function if exists {', '.join(FUNCTIONS)}",), False)
     yield distribute.Step(
         "settings",
@@ -46,46 +46,46 @@ def steps() -> Iterator[distribute.Step]:
 
 
 def refusals() -> Iterator[str]:
-    """Why the log cannot come back as it is now; each line says what to do."""
+    """Yield the obstacles to moving the log back, each with its remedy."""
     if not distribute.has_extension():
         yield "this database has no extension citus: its log is here"
         return
     if distribute.distributed():
-        says, advice = health.of_workers()
+        state, advice = health.of_workers()
         if advice:
-            yield f"{says}: {advice}"
+            yield f"{state}: {advice}"
     yield from distribute.of_owners()
     yield from distribute.of_sessions()
 
 
-def _return_of(table: str) -> distribute.Step:
-    says = f"{table} is here"
+def _undistribution(table: str) -> distribute.Step:
+    title = f"{table} is here"
     if table not in distribute.distributed():
-        return distribute.Step(says, (), True)
+        return distribute.Step(title, (), True)
     here = f"{table}_here"
-    sequences = {name: name.replace(table, here, 1) for name in _catalogue(_SEQUENCES, table)}
+    sequences = {name: name.replace(table, here, 1) for name in _catalog_texts(_SEQUENCES, table)}
     return distribute.Step(
-        says,
+        title,
         [
-            f"lock table {table} in exclusive mode",  # nothing is recorded between the copy and the change of names
+            f"lock table {table} in exclusive mode",  # nothing is recorded between the copy and the renaming
             f"create table {here} (like {table} including all excluding indexes)",
             f"insert into {here} overriding system value select * from {table}",
             *(f"select setval('{new}', last_value, is_called) from {old}" for old, new in sequences.items()),
             f"drop table {table}",
             f"alter table {here} rename to {table}",
             *(f"alter sequence {new} rename to {old}" for old, new in sequences.items()),
-            *_catalogue(_KEYS, table),
-            *_catalogue(_INDEXES, table),
-            *_catalogue(_TRIGGERS, table),
+            *_catalog_texts(_KEYS, table),
+            *_catalog_texts(_INDEXES, table),
+            *_catalog_texts(_TRIGGERS, table),
             *([HOLDS_HERE] if table == "activity" else []),
-            *_catalogue(_RIGHTS, table),
+            *_catalog_texts(_RIGHTS, table),
             f"analyze {table}",
         ],
         False,
     )
 
 
-def _catalogue(sql: str, table: str) -> list[str]:
+def _catalog_texts(sql: str, table: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"table": table, "replaced": list(tables.REPLACED)})
         return [text for (text,) in cursor.fetchall()]

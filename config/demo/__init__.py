@@ -1,9 +1,9 @@
-"""The demo: people, activity types and activities to look around in, and to take away again.
+"""The demo: example people, activity types and activities, which can be removed again.
 
-Everything goes in through the product's own verbs and comes out through them.
+Loading and removing use the product's own functions only.
 """
 
-from config.demo.load import Loaded, load
-from config.demo.remove import Removed, remove
+from config.demo.load import Loaded, load_demo
+from config.demo.remove import Removed, remove_demo
 
-__all__ = ["Loaded", "Removed", "load", "remove"]
+__all__ = ["Loaded", "Removed", "load_demo", "remove_demo"]

@@ -1,4 +1,4 @@
-"""What the demo's people did in the year that ends yesterday, and the types of it."""
+"""The demo's activity types, and its activities in the year that ends yesterday."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ class DemoField:
 
 @dataclass(frozen=True, slots=True)
 class DemoType:
-    """One type; the first field is the primary one. `values` makes the values of one activity, in that order."""
+    """One type; its first field is the primary one. `values` returns the values of one activity in that order."""
 
     name: Text
     description: Text
@@ -149,22 +149,22 @@ LISTS: Sequence[tuple[Text, str]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """One thing that the person with that index did."""
+class DemoActivity:
+    """One activity of the person with that index."""
 
     person: int
     occurred_at: datetime
     values: Sequence[Any]
 
 
-def activities(demo_type: DemoType, people: int, last_day: date, zone: tzinfo) -> Iterator[Done]:
-    """What happened until the end of `last_day`, in working hours of `zone`; a few people do much of it."""
+def activities(demo_type: DemoType, people: int, last_day: date, zone: tzinfo) -> Iterator[DemoActivity]:
+    """Yield activities until the end of `last_day`, in working hours of `zone`; a few people have most of them."""
     chance = random.Random(f"{SEED} {demo_type.name['en']}")
     weights = [chance.paretovariate(1.6) for _person in range(people)]
     for person in chance.choices(range(people), weights=weights, k=demo_type.number):
-        # the square root leans to the end of the year: business is growing
+        # the square root favours the end of the year: business is growing
         day = last_day - timedelta(days=DAYS - 1 - int(chance.random() ** 0.5 * DAYS))
         if day.weekday() == 6 and day < last_day:  # Sundays are quiet
             day += timedelta(days=1)
         clock = time(chance.randint(8, 19), chance.randrange(60), chance.randrange(60))
-        yield Done(person, datetime.combine(day, clock, zone), demo_type.values(chance, day))
+        yield DemoActivity(person, datetime.combine(day, clock, zone), demo_type.values(chance, day))

@@ -34,7 +34,7 @@ from smartlists.rules.text import language
 
 audit.describe({"demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities"))})
 
-KEY = "demo-{number}"  # external ids: by them the demo's activities are known
+KEY = "demo-{number}"  # external ids, which identify the demo's activities
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,66 +46,72 @@ class Loaded:
 
 
 @transaction.atomic
-def load(by: Any) -> Loaded:
-    """Load it all or nothing. Raises `RejectedError` (`demo_is_there`) when it was loaded and not removed since."""
+def load_demo(by: Any) -> Loaded:
+    """Load all of the demo or nothing. Raises `RejectedError` (`demo_is_there`) if it is loaded already."""
     locks.take([locks.key(locks.Space.PEOPLE)])
     if demo_manifest.current() is not None:
         raise RejectedError(Problem(Code.DEMO_IS_THERE, _("The demo is there already.")))
-    tongue = installation.current().language
+    language_code = installation.current().language
     source = Source(Channel.COMMAND, by.pk if by else None)
     outcomes = upsert.upsert(list(people()), source, action=upsert.Action.DUPLICATE)
     person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
     types: dict[str, ActivityType] = {}
-    done = 0
+    count = 0
     numbers = itertools.count(1)
     for api_name, demo_type in TYPES.items():
-        types[api_name] = made = _make_type(api_name, demo_type, tongue, by)
-        done += _record(made, demo_type, person_ids, numbers, source)
+        types[api_name] = activity_type = _make_type(api_name, demo_type, language_code, by)
+        count += _record(activity_type, demo_type, person_ids, numbers, source)
         if demo_type.in_next_version:
-            drafts.add_fields(made, [field.spec(tongue) for field in demo_type.in_next_version], by)
-    lists = [_make_list(name[tongue], text, types, by) for name, text in LISTS]
-    loaded = Loaded(person_ids, [made.pk for made in types.values()], [made.pk for made in lists], done)
+            drafts.add_fields(activity_type, [field.spec(language_code) for field in demo_type.in_next_version], by)
+    lists = [_make_list(name[language_code], text, types, by) for name, text in LISTS]
+    loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], count)
     demo_manifest.note_loaded(by, loaded)
     return loaded
 
 
-def _make_type(api_name: str, demo_type: DemoType, tongue: str, by: Any) -> ActivityType:
-    """A type of that API name, or, where it was used before, of that name and the first free number."""
-    taken = set(ActivityType.objects.filter(api_name__startswith=api_name).values_list("api_name", flat=True))
+def _make_type(api_name: str, demo_type: DemoType, language_code: str, by: Any) -> ActivityType:
+    """Create a type with that API name, or with the first free number after it where it is taken."""
+    existing = set(ActivityType.objects.filter(api_name__startswith=api_name).values_list("api_name", flat=True))
     free = next(
-        name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in taken
+        name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in existing
     )
-    made = lifecycle.create(ACTIVITY_TYPES, demo_type.names(free, tongue), demo_type.specs(tongue), by)
+    activity_type = lifecycle.create(
+        ACTIVITY_TYPES, demo_type.names(free, language_code), demo_type.specs(language_code), by
+    )
     if demo_type.number:
-        lifecycle.approve(made, by)
-    return made
+        lifecycle.approve(activity_type, by)
+    return activity_type
 
 
 def _make_list(name: str, text: str, types: Mapping[str, ActivityType], by: Any) -> SmartList:
-    """A smart list of that name, or of the name and the first free number; the worker evaluates it."""
+    """Create a smart list with that name, or with the first free number after it; the worker evaluates it."""
     candidates = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
     free = next(name for name in candidates if not SmartList.objects.filter(name__iexact=name).exists())
-    rules = language.parse(text.format(**{api_name: made.api_name for api_name, made in types.items()}), Catalogue())
-    made = list_editing.create(free, rules, by)
-    stored_evaluations.request(made, by)
-    return made
+    rules = language.parse(text.format(**{name: row.api_name for name, row in types.items()}), Catalogue())
+    smart_list = list_editing.create(free, rules, by)
+    stored_evaluations.request(smart_list, by)
+    return smart_list
 
 
 def _record(
-    made: ActivityType, demo_type: DemoType, person_ids: Sequence[int], numbers: "itertools.count[int]", source: Source
+    activity_type: ActivityType,
+    demo_type: DemoType,
+    person_ids: Sequence[int],
+    numbers: "itertools.count[int]",
+    source: Source,
 ) -> int:
     yesterday = installation.local(timezone.now()).date() - timedelta(days=1)
     names = [field.api_name for field in demo_type.fields]
     rows = [
         NewActivity(
-            person_ids[done.person],
-            made.pk,
-            done.occurred_at,
-            done.values[0],
-            list(zip(names[1:], done.values[1:], strict=True)),
+            person_ids[activity.person],
+            activity_type.pk,
+            activity.occurred_at,
+            activity.values[0],
+            list(zip(names[1:], activity.values[1:], strict=True)),
             KEY.format(number=next(numbers)),
         )
-        for done in activities(demo_type, len(person_ids), yesterday, installation.zone())
+        for activity in activities(demo_type, len(person_ids), yesterday, installation.zone())
     ]
     outcomes = recorder.record(rows, source)
     refused = next((outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED), None)

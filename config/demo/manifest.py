@@ -1,4 +1,4 @@
-"""What the demo put in is kept in its audit entry: nobody can change that."""
+"""The ids of the demo's rows, stored in its audit entry, which cannot be changed."""
 
 import json
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ LOADED, REMOVED = "demo_loaded", "demo_removed"
 
 
 def current() -> Mapping[str, Any] | None:
-    """Ids of what is loaded now (`person_ids`, `type_ids`, `list_ids`); None when there is no demo."""
-    kept = LogEntry.objects.filter(
+    """Return the ids of the loaded demo (`person_ids`, `type_ids`, `list_ids`); None if there is no demo."""
+    entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Installation), change_message__startswith='{"action": "demo_'
     )
-    last = kept.order_by("-id").first()
-    found = json.loads(last.change_message) if last else {}
-    return found if found.get("action") == LOADED else None
+    last = entries.order_by("-id").first()
+    details = json.loads(last.change_message) if last else {}
+    return details if details.get("action") == LOADED else None
 
 
 def note_loaded(by: Any, loaded: Any) -> None:

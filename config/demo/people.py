@@ -1,4 +1,4 @@
-"""Three hundred people of a dozen countries, the same ones every time."""
+"""Three hundred people of a dozen countries, the same in every run."""
 
 import random
 import re
@@ -29,7 +29,7 @@ COMPANIES = (
 )
 INDUSTRIES = ("Retail", "Energy", "Construction", "Automotive", "Food", "Healthcare", "Insurance", "Travel")
 TITLES = ("Owner", "Buyer", "Head of Marketing", "Accountant", "Engineer", "Sales Manager", "Assistant", "Director")
-# letters that decomposition leaves as they are, and the names of scripts that it cannot help with
+# letters that decomposition does not change, and names in scripts without Latin letters
 LATIN = {"ł": "l", "ß": "ss", "ø": "o", "đ": "d", "ı": "i", "æ": "ae"} | {
     "佐藤": "sato",
     "鈴木": "suzuki",
@@ -121,10 +121,10 @@ COUNTRIES = (
 
 
 def people() -> Iterator[Mapping[str, Any]]:
-    """The values of each person, by API name. No e-mail address is given twice; some fields are left empty."""
+    """Yield the values of each person by API name. E-mail addresses are unique; some fields are empty."""
     chance = random.Random(SEED)
     for number in range(1, NUMBER + 1):
-        (country,) = chance.choices(COUNTRIES, weights=[one.share for one in COUNTRIES])
+        (country,) = chance.choices(COUNTRIES, weights=[entry.share for entry in COUNTRIES])
         first, last = chance.choice(country.first_names.split()), chance.choice(country.last_names.split())
         company = chance.choice(COMPANIES)
         yield {
@@ -144,7 +144,7 @@ def people() -> Iterator[Mapping[str, Any]]:
 
 
 def latin(name: str) -> str:
-    """`name` as an e-mail address spells it: plain lower-case letters only."""
-    spelt = LATIN.get(name, name).lower()
-    spelt = "".join(LATIN.get(letter, letter) for letter in normalize("NFKD", spelt))
-    return re.sub(r"[^a-z]", "", spelt)
+    """Return `name` for an e-mail address: in lower-case ASCII letters only."""
+    spelling = LATIN.get(name, name).lower()
+    spelling = "".join(LATIN.get(letter, letter) for letter in normalize("NFKD", spelling))
+    return re.sub(r"[^a-z]", "", spelling)

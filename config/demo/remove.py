@@ -1,4 +1,4 @@
-"""Removes the demo data and leaves what the team made."""
+"""Removal of the demo data; the team's own data stay."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ audit.describe({"demo_removed": (3, gettext_lazy("Removed the demo: %(people)s p
 
 @dataclass(slots=True)
 class Removed:
-    """What went, and what stays because something of the team's own needs it (each a whole sentence)."""
+    """Numbers of removed things, and sentences about those that stay because the team's own data need them."""
 
     people: int = 0
     types: int = 0
@@ -36,11 +36,11 @@ class Removed:
 
 
 @transaction.atomic
-def remove(by: Any) -> Removed:
+def remove_demo(by: Any) -> Removed:
     """Erase the demo's people, activities, types and smart lists, all or nothing.
 
-    A person whom somebody recorded an activity of their own for stays, with that activity; so does a type that a
-    list or an activity of the team's own uses. Raises `RejectedError` (`no_demo`) when there is none,
+    A person with an activity that the team recorded stays, with that activity; so does a type that one of the
+    team's lists or activities uses. Raises `RejectedError` (`no_demo`) if no demo is loaded, and
     `NotAllowedError`.
     """
     locks.take([locks.key(locks.Space.PEOPLE)])
@@ -50,7 +50,7 @@ def remove(by: Any) -> Removed:
     source = Source(Channel.COMMAND, by.pk if by else None)
     removed = Removed()
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
-        _unless_used(smart_list, list_editing.delete, by, removed)
+        _delete_if_unused(smart_list, list_editing.delete, by, removed)
     removed.activities = retention.correct(_activities_of(loaded["type_ids"]), by)
     removed.people = _erase_people(loaded["person_ids"], by, source, removed)
     for activity_type in ActivityType.objects.existing().with_versions().filter(pk__in=loaded["type_ids"]):
@@ -60,7 +60,7 @@ def remove(by: Any) -> Removed:
 
 
 def _activities_of(type_ids: Sequence[int]) -> list[int]:
-    """Those that the demo brought, by their external ids, whoever's they are by now."""
+    """Return the demo's activities by their external ids, also those of people merged since."""
     keys = ActivityKey.objects.filter(activity_type_id__in=type_ids, external_id__startswith="demo-")
     return list(keys.values_list("activity_id", flat=True))
 
@@ -72,23 +72,23 @@ def _erase_people(person_ids: Sequence[int], by: Any, source: Source, removed: R
         .values_list("person_id", flat=True)
         .distinct()
     )
-    found = [person for person in erasable if person.pk not in own]
-    if found:
-        erasure.erase([person.pk for person in found], by, source)
+    removable = [person for person in erasable if person.pk not in own]
+    if removable:
+        erasure.erase([person.pk for person in removable], by, source)
     if own:
         removed.kept.append(_("%(count)s people have activities of your own and stay.") % {"count": len(own)})
-    return len(found)
+    return len(removable)
 
 
 def _delete_type(activity_type: ActivityType, by: Any, removed: Removed) -> None:
     if Activity.objects.filter(activity_type_id=activity_type.pk).exists():
         removed.kept.append(_("%(name)s has activities of your own and stays.") % {"name": activity_type})
         return
-    removed.types += _unless_used(activity_type, lifecycle.delete, by, removed)
+    removed.types += _delete_if_unused(activity_type, lifecycle.delete, by, removed)
 
 
-def _unless_used(thing: Any, delete: Callable[[Any, Any], None], by: Any, removed: Removed) -> bool:
-    """Delete it, or say what of the team's own uses it."""
+def _delete_if_unused(thing: Any, delete: Callable[[Any, Any], None], by: Any, removed: Removed) -> bool:
+    """Delete `thing`, or note in `removed.kept` which of the team's things use it."""
     try:
         with transaction.atomic():
             delete(thing, by)

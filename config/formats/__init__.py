@@ -1,1 +1,1 @@
-"""How dates and times are written, one form in each language; what is not here is Django's."""
+"""Formats of dates and times, one in each language; all others are Django's."""

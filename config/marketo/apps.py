@@ -7,4 +7,4 @@ class MarketoConfig(AppConfig):
     verbose_name = "Marketo API"
 
     def ready(self) -> None:
-        from config.marketo.bulk import export_kinds as bulk_export_kinds  # noqa: F401 (what files can hold)
+        from config.marketo.bulk import export_kinds as bulk_export_kinds  # noqa: F401 (registers the kinds of files)

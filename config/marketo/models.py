@@ -1,12 +1,12 @@
-"""What the Marketo API keeps for itself: how much it was used, and the calls that its rate limit looks at."""
+"""Usage counts of the Marketo API, and the recent calls that its rate limit counts."""
 
 from django.db import models
 
 
 class Usage(models.Model):
-    """Calls of one day, as one server process counted them: no two processes ever wait for one row.
+    """Calls of one day, as counted by one server process: no two processes ever wait for one row.
 
-    With an error code the row counts that error, without one the calls of a user (0: nobody known).
+    With an error code the row counts that error, without one the calls of a user (0: unknown).
     """
 
     pk = models.CompositePrimaryKey("day", "process", "user_id", "error_code")
@@ -22,7 +22,7 @@ class Usage(models.Model):
 
 
 class RecentCall(models.Model):
-    """A moment at which a call was let in; written only while there is a rate limit."""
+    """The time of an admitted call; written only while there is a rate limit."""
 
     id = models.BigAutoField(primary_key=True)
     called_at = models.DateTimeField(db_index=True)

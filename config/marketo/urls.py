@@ -1,4 +1,4 @@
-"""The Marketo API's addresses: case-sensitive, ending in .json, as Marketo spells them."""
+"""The Marketo API's addresses, spelled as in Marketo: case-sensitive, ending in .json."""
 
 from django.urls import URLPattern, path, re_path, register_converter
 
@@ -28,7 +28,7 @@ _EXPORT = "bulk/v1/<bulk_kind:kind>/export"
 
 
 class BulkKind:
-    """What can be exported in bulk (§5.1)."""
+    """Path converter of the kinds of bulk exports (§5.1)."""
 
     regex = "|".join(bulk_exports.KINDS)
 
@@ -39,11 +39,11 @@ class BulkKind:
 
 
 def _batches(base: str, kind: str, status: str) -> list[URLPattern]:
-    given = {"kind": kind}
+    extra = {"kind": kind}
     return [
-        path(f"{base}{status}", endpoint(GET=bulk_imports.status), given),
-        path(f"{base}/failures.json", endpoint(GET=bulk_imports.failures), given),
-        path(f"{base}/warnings.json", endpoint(GET=bulk_imports.warnings), given),
+        path(f"{base}{status}", endpoint(GET=bulk_imports.status), extra),
+        path(f"{base}/failures.json", endpoint(GET=bulk_imports.failures), extra),
+        path(f"{base}/warnings.json", endpoint(GET=bulk_imports.warnings), extra),
     ]
 
 
@@ -107,7 +107,7 @@ urlpatterns = [
     path(f"{_ASSET}/smartCampaigns.json", asset_endpoint(GET=campaigns.all_assets)),
     path(f"{_ASSET}/smartCampaign/byName.json", asset_endpoint(GET=campaigns.asset_by_name)),
     path(f"{_ASSET}/smartCampaign/<int:campaign_id>.json", asset_endpoint(GET=campaigns.one_asset)),
-    # §4: what clients probe before they start
+    # §4: resources that clients probe when they start
     path(f"{_ASSET}/programs.json", asset_endpoint(GET=assets.nothing)),
     path(f"{_ASSET}/segmentation.json", asset_endpoint(GET=assets.nothing)),
     path(f"{_ASSET}/emails.json", asset_endpoint(GET=assets.nothing)),

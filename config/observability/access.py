@@ -1,4 +1,4 @@
-"""Who operates this installation, as far as probes and metrics can tell: a token, an address, an administrator."""
+"""Access to probes and metrics for operators: by token, by address, or as administrator."""
 
 from ipaddress import ip_address, ip_network
 
@@ -10,12 +10,12 @@ from config.client_address import address_of
 
 
 def is_operator(request: HttpRequest) -> bool:
-    """By the bearer token METRICS_TOKEN, by an address in METRICS_ALLOW, or by being logged in as administrator."""
+    """Return whether a request has METRICS_TOKEN, an address in METRICS_ALLOW, or an administrator as its user."""
     return _has_token(request) or _has_address(request) or request.user.is_superuser
 
 
 def refusal(request: HttpRequest) -> HttpResponse | None:
-    """None for operators. Others get 401 where there is a token to be had, else it is as if nothing were here."""
+    """Return None for operators. Others get 401 if a token is set, else 404."""
     if is_operator(request):
         return None
     if settings.METRICS_TOKEN:

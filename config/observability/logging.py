@@ -1,6 +1,6 @@
-"""Logs, as lines or as one JSON object a line: what tells requests and jobs apart, and nothing about persons.
+"""Logs, as lines or as one JSON object a line: ids of requests and jobs, no personal data.
 
-Query strings, bodies, headers and the texts of exceptions never get in: they hold tokens and personal values.
+Query strings, bodies, headers and messages of exceptions are never logged: they contain tokens and personal values.
 """
 
 import json
@@ -22,15 +22,15 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FRAMES = 30
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-# who is behind what is being done, by number: user, client (API client), job
-_behind: ContextVar[Mapping[str, int | None]] = ContextVar("behind", default=MappingProxyType({}))
-# what Django logs of requests names their paths, which can hold what somebody typed
-_PATHLESS = "django.request"
+# ids of the user, the API client (`client`) and the job of the present work
+_context: ContextVar[Mapping[str, int | None]] = ContextVar("behind", default=MappingProxyType({}))
+# Django's log of requests contains their paths, which can contain user input
+_REQUEST_LOGGER = "django.request"
 _log = logging.getLogger("config.requests")
 
 
 class LineFormatter(logging.Formatter):
-    """A record as a line to read, and of an exception its class and the places, never its text."""
+    """Formats a record as a readable line, an exception by its class and stack, never its message."""
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
@@ -46,14 +46,14 @@ class LineFormatter(logging.Formatter):
         return "\n".join([kind.__qualname__, *(f"  {step}" for step in _trace(place))])
 
     def format(self, record: logging.LogRecord) -> str:
-        record.exc_text = None  # another handler's formatter may have kept the whole text there
-        said = super().format(record)
+        record.exc_text = None  # another handler's formatter may have stored the complete text there
+        line = super().format(record)
         record.exc_text = None
-        return said
+        return line
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -62,7 +62,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
             "request": request_id.get(),
-            **_behind.get(),
+            **_context.get(),
             **getattr(record, "facts", {}),
             **_job(record),
             **_error(record),
@@ -72,33 +72,33 @@ class JsonFormatter(logging.Formatter):
 
 def name(**numbers: int | None) -> None:
     """Add `user` and `client` to every log line until the request or job ends."""
-    _behind.set({**_behind.get(), **numbers})
+    _context.set({**_context.get(), **numbers})
 
 
 def name_job(call_next: Callable[[], Any], context: Any, _worker: Any) -> Any:
     """Add the job's id and task to every log line of a job (a middleware of the worker)."""
-    mark = _behind.set({"job": context.job.id, "task": context.job.task_name})
+    mark = _context.set({"job": context.job.id, "task": context.job.task_name})
     try:
         return call_next()
     finally:
-        _behind.reset(mark)
+        _context.reset(mark)
 
 
 class RequestLogMiddleware:
-    """Gives every request an id, in the answer as X-Request-ID, and logs what became of it (at level INFO).
+    """Gives every request an id, returned as X-Request-ID, and logs its outcome (at level INFO).
 
-    A trusted proxy's X-Request-ID is kept.
+    A trusted proxy's X-Request-ID is used instead.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "") if settings.TRUST_PROXY else ""
-        number = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex[:16]
-        # never taken back: Django logs what became of a request after all middleware, and the next one sets its own
+        received = request.headers.get("X-Request-ID", "") if settings.TRUST_PROXY else ""
+        number = received if GIVEN_ID.fullmatch(received) else uuid.uuid4().hex[:16]
+        # never reset: Django logs the outcome of a request after all middleware, and the next request sets its own
         request_id.set(number)
-        _behind.set({})
+        _context.set({})
         started = time.perf_counter()
         response = self.get_response(request)
         _log.info("request", extra={"facts": _facts(request, response, started)})
@@ -107,7 +107,7 @@ class RequestLogMiddleware:
 
 
 def _facts(request: HttpRequest, response: HttpResponse, started: float) -> dict[str, Any]:
-    """The route, not the path: a path can hold what somebody typed."""
+    """Return the logged facts of a request; the route, not the path, which can contain user input."""
     return {
         "method": request.method,
         "route": request.resolver_match.route if request.resolver_match else None,
@@ -117,22 +117,22 @@ def _facts(request: HttpRequest, response: HttpResponse, started: float) -> dict
 
 
 def _message(record: logging.LogRecord) -> str:
-    if record.name == _PATHLESS and isinstance(record.args, tuple) and record.args:
+    if record.name == _REQUEST_LOGGER and isinstance(record.args, tuple) and record.args:
         return str(record.args[0])
-    said, job = record.getMessage(), getattr(record, "job", None)
-    if isinstance(job, dict) and job.get("call_string"):  # "task[7](email='…')": with the arguments
-        said = said.replace(job["call_string"], f"{job.get('task_name')}[{job.get('id')}]")
-    return said
+    message, job = record.getMessage(), getattr(record, "job", None)
+    if isinstance(job, dict) and job.get("call_string"):  # "task[7](email='…')" contains the arguments
+        message = message.replace(job["call_string"], f"{job.get('task_name')}[{job.get('id')}]")
+    return message
 
 
 def _job(record: logging.LogRecord) -> dict[str, Any]:
-    """Of a record of the job queue: which job, never its arguments."""
+    """Return the job of a record of the job queue, never its arguments."""
     job = getattr(record, "job", None)
     return {"job": job.get("id"), "task": job.get("task_name")} if isinstance(job, dict) else {}
 
 
 def _error(record: logging.LogRecord) -> dict[str, Any]:
-    """Of a record with an exception: its class and where it came from."""
+    """Return class and stack of a record's exception."""
     if not record.exc_info or record.exc_info[0] is None:
         return {}
     kind, _value, place = record.exc_info

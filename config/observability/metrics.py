@@ -1,7 +1,7 @@
-"""`/metrics`: what Prometheus, or whoever speaks its format, reads; for operators only.
+"""`/metrics` in Prometheus' format; for operators only.
 
-Every web process answers for the whole installation: what is counted lies in the database (people/core/metrics.py), the
-rest is looked up when asked.
+Every web process reports the whole installation: counters are in the database (people/core/metrics.py), gauges are
+read at each request.
 """
 
 import time
@@ -32,7 +32,7 @@ REQUEST_SECONDS = metrics.histogram(
 
 
 class MetricsMiddleware:
-    """Counts every request with its route (the pattern, never the address), which slow statements are told, too."""
+    """Counts requests by route (the pattern, never the address), which the log of slow statements uses, too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -52,7 +52,7 @@ class MetricsMiddleware:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """All numbers, in the format that is asked for. While the database is away, only that it is."""
+    """Return all metrics in the requested format. While the database is unavailable, only this fact."""
     refusal = observability_access.refusal(request)
     if refusal is not None:
         return refusal
@@ -63,11 +63,11 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 class Numbers(Collector):
-    """Everything that is told, read anew."""
+    """All metrics, read at each collection."""
 
     def collect(self) -> Iterator[Metric]:
         try:
-            families = [*_counted(), *_looked_up()]
+            families = [*_stored_metrics(), *_gauges()]
         except DatabaseError:
             connection.close()
             families = []
@@ -78,23 +78,23 @@ class Numbers(Collector):
         return iter(())
 
 
-def _counted() -> Iterator[Metric]:
+def _stored_metrics() -> Iterator[Metric]:
     metrics.flush()
     names = _names()
     for measure, by_labels in metrics.totals().items():
         family = HistogramMetricFamily if measure.bounds else CounterMetricFamily
         metric: Any = family(f"{PREFIX}_{measure.name}", measure.says, labels=measure.labels)
         for labels, parts in sorted(by_labels.items()):
-            shown = _named(measure, labels, names)
+            label_values = _label_values(measure, labels, names)
             if measure.bounds:
-                metric.add_metric(shown, _buckets(measure, parts), parts.get(SUM, 0.0))
+                metric.add_metric(label_values, _buckets(measure, parts), parts.get(SUM, 0.0))
             else:
-                metric.add_metric(shown, parts.get("", 0.0))
+                metric.add_metric(label_values, parts.get("", 0.0))
         yield metric
 
 
 def _buckets(measure: Measure, parts: dict[str, float]) -> list[tuple[str, float]]:
-    """(bound, how many were no larger), as the format wants it."""
+    """Return (bound, number of values up to it) pairs, as the format requires."""
     buckets, total = [], 0.0
     for place, bound in enumerate([*map(str, measure.bounds), "+Inf"]):
         total += parts.get(str(place), 0.0)
@@ -103,19 +103,19 @@ def _buckets(measure: Measure, parts: dict[str, float]) -> list[tuple[str, float
 
 
 def _names() -> dict[str, dict[str, str]]:
-    """What ids in labels stand for."""
+    """Return the names of the ids in labels."""
     types = ActivityType.objects.values_list("pk", "api_name")
     users = get_user_model().objects.values_list("pk", "username")
     return {"type": {str(pk): name for pk, name in types}, "client": {str(pk): name for pk, name in users}}
 
 
-def _named(measure: Measure, labels: Labels, names: dict[str, dict[str, str]]) -> list[str]:
+def _label_values(measure: Measure, labels: Labels, names: dict[str, dict[str, str]]) -> list[str]:
     return [names.get(label, {}).get(value, value) for label, value in zip(measure.labels, labels, strict=True)]
 
 
-def _looked_up() -> Iterator[Metric]:
-    for name, (says, label, look) in probes.GAUGES.items():
-        gauge = GaugeMetricFamily(f"{PREFIX}_{name}", says, labels=[label] if label else [])
-        for value, number in look().items():
+def _gauges() -> Iterator[Metric]:
+    for name, (help_text, label, read) in probes.GAUGES.items():
+        gauge = GaugeMetricFamily(f"{PREFIX}_{name}", help_text, labels=[label] if label else [])
+        for value, number in read().items():
             gauge.add_metric([value] if label else [], number)
         yield gauge

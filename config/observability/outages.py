@@ -1,6 +1,6 @@
-"""What is answered when the database is away, or when a statement took too long: 503, and when to come again.
+"""Responses while the database is unavailable or after a statement took too long: 503 with Retry-After.
 
-The next request finds its way by itself: Django opens a new connection as soon as the database is back.
+Recovery needs no action: Django opens a new connection at the next request after the database is back.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TOO_LONG = (errors.QueryCanceled, errors.LockNotAvailable)
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why a request could not be served now."""
+    """The reason why a request cannot be served at present."""
 
     code: str
     message: str | Promise
@@ -32,10 +32,12 @@ UNAVAILABLE = Outage("unavailable", _("The database cannot be reached just now. 
 
 
 def outage(error: BaseException | None) -> Outage | None:
-    """What an exception says of the database; None when it is another fault."""
+    """Return the outage that caused an exception; None for any other error."""
     if isinstance(error, OperationalError | InterfaceError):
         error = error.__cause__
-    elif not isinstance(error, errors.OperationalError | errors.InterfaceError):  # the driver's own: of a COPY
+    elif not isinstance(
+        error, errors.OperationalError | errors.InterfaceError
+    ):  # errors of a COPY come from the driver itself
         return None
     if isinstance(error, errors.DiskFull):
         return DISK_FULL
@@ -43,6 +45,6 @@ def outage(error: BaseException | None) -> Outage | None:
 
 
 def limit_statements(seconds: float) -> None:
-    """Limit the statements of this process in time; for processes that answer requests, before the first connection."""
+    """Set the statement timeout of this process; for web processes, before the first connection."""
     options = connection.settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -c statement_timeout={round(seconds * 1000)}"

@@ -1,4 +1,4 @@
-"""How the installation is at this moment: read for metrics, the status page and the doctor alike."""
+"""Current state of the installation, for metrics, the status page and the doctor."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from activities.log import reader as log_reader
 from activities.log import rollup
 from people.core.maintenance import Upkeep
 
-Values = Mapping[str, float]  # by the value of the label; by "" where there is none
+Values = Mapping[str, float]  # by the value of the label; by "" without a label
 
 
 def rows(statement: str, *values: Any) -> list[tuple]:
@@ -28,7 +28,7 @@ def row(statement: str, *values: Any) -> tuple:
 
 
 def age(moment: datetime | None) -> float:
-    """Seconds since `moment`; 0 for none."""
+    """Seconds since `moment`; 0 for None."""
     return 0.0 if moment is None else max(0.0, (timezone.now() - moment).total_seconds())
 
 
@@ -46,7 +46,7 @@ def jobs() -> Values:
 
 
 def oldest_job() -> datetime | None:
-    """Since when the job waits that has waited longest."""
+    """The time since which the oldest job has been waiting."""
     return row(
         """select min(greatest(e.at, j.scheduled_at)) from procrastinate_jobs j
         join procrastinate_events e on e.job_id = j.id and e.type = 'deferred'
@@ -55,12 +55,12 @@ def oldest_job() -> datetime | None:
 
 
 def worker_beat() -> datetime | None:
-    """When a worker last gave a sign of life."""
+    """The time of the last heartbeat of a worker."""
     return row("select max(last_heartbeat) from procrastinate_workers")[0]
 
 
 def oldest_transaction() -> datetime | None:
-    """When the transaction began that has run longest, our own aside."""
+    """The start of the longest running transaction, except the present one."""
     return row(
         """select min(xact_start) from pg_stat_activity
         where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()"""
@@ -72,13 +72,13 @@ def last_id() -> int:
 
 
 def mark_lag() -> int:
-    """How many ids the high-water mark is behind the log: readers wait for that many at most."""
+    """Number of ids by which the high-water mark is behind the log: readers wait for at most that many."""
     newest = last_id()
     return max(0, newest - log_reader.high_water_mark())
 
 
 def mark_held_since() -> datetime | None:
-    """When the recording transaction began that holds the high-water mark back."""
+    """The start of the recording transaction that holds the high-water mark back."""
     return row(
         """select min(a.xact_start) from pg_locks l join pg_stat_activity a on a.pid = l.pid
         where l.locktype = 'advisory' and l.objsubid = 1 and l.classid::bigint >> 24 = 3 and l.granted
@@ -87,7 +87,7 @@ def mark_held_since() -> datetime | None:
 
 
 def rollup_lag() -> int:
-    """How many ids the counts behind charts are behind the high-water mark."""
+    """Number of ids by which the counts for charts are behind the high-water mark."""
     counted = row("select coalesce(max(last_id), 0) from log_position where name = %s", rollup.NAME)[0]
     return max(0, log_reader.high_water_mark() - counted)
 
@@ -97,12 +97,12 @@ def database_bytes() -> int:
 
 
 def connections() -> tuple[int, int]:
-    """(open, at most)."""
+    """Number of open connections, and their maximum."""
     return row("select count(*), current_setting('max_connections')::int from pg_stat_activity")
 
 
 def free_bytes(place: Path | str | None = None) -> tuple[int, int]:
-    """(free, whole) of the disk that `place` lies on, or will; without one, that of DATA_DIR."""
+    """Free and total bytes of the disk of `place`, which need not exist yet; by default of DATA_DIR's."""
     folder = Path(place or settings.DATA_DIR)
     while not folder.exists():
         folder = folder.parent
@@ -111,40 +111,44 @@ def free_bytes(place: Path | str | None = None) -> tuple[int, int]:
 
 
 def backup() -> Upkeep | None:
-    """The last backup that a command of ours took."""
+    """The last backup by the product's own command."""
     return Upkeep.objects.filter(name=Upkeep.BACKUP).first()
 
 
-def _one(look: Callable[[], float]) -> Callable[[], Values]:
+def _single_value(look: Callable[[], float]) -> Callable[[], Values]:
     return lambda: {"": look()}
 
 
 def _backup_age() -> Values:
-    found = backup()
-    return {"": age(found.done_at)} if found else {}
+    last = backup()
+    return {"": age(last.done_at)} if last else {}
 
 
-# name: (what it says, the name of its label, how it is looked up)
+# name: (help text, name of its label, function that reads it)
 GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
     "jobs": ("Jobs of the queue: waiting, running, failed within a day.", "state", jobs),
-    "oldest_job_seconds": ("How long the oldest job has waited.", "", _one(lambda: age(oldest_job()))),
-    "worker_silent_seconds": ("Since the last sign of life of a worker.", "", _one(lambda: age(worker_beat()))),
-    "log_last_id": ("The last id that was handed out for an activity.", "", _one(last_id)),
-    "log_mark_lag_ids": ("How many ids readers of the log are held back.", "", _one(mark_lag)),
-    "log_mark_lag_seconds": ("For how long readers are held back.", "", _one(lambda: age(mark_held_since()))),
-    "rollup_lag_ids": ("How many ids the counts for charts are behind the log.", "", _one(rollup_lag)),
+    "oldest_job_seconds": ("How long the oldest job has waited.", "", _single_value(lambda: age(oldest_job()))),
+    "worker_silent_seconds": (
+        "Since the last sign of life of a worker.",
+        "",
+        _single_value(lambda: age(worker_beat())),
+    ),
+    "log_last_id": ("The last id that was handed out for an activity.", "", _single_value(last_id)),
+    "log_mark_lag_ids": ("How many ids readers of the log are held back.", "", _single_value(mark_lag)),
+    "log_mark_lag_seconds": ("For how long readers are held back.", "", _single_value(lambda: age(mark_held_since()))),
+    "rollup_lag_ids": ("How many ids the counts for charts are behind the log.", "", _single_value(rollup_lag)),
     "rollup_lag_seconds": (
         "Since the counts for charts last followed the log.",
         "",
-        _one(lambda: age(rollup.read_at())),
+        _single_value(lambda: age(rollup.read_at())),
     ),
-    "database_bytes": ("Size of the database.", "", _one(database_bytes)),
-    "database_connections": ("Connections that are open.", "", _one(lambda: connections()[0])),
+    "database_bytes": ("Size of the database.", "", _single_value(database_bytes)),
+    "database_connections": ("Connections that are open.", "", _single_value(lambda: connections()[0])),
     "oldest_transaction_seconds": (
         "How long the longest transaction runs.",
         "",
-        _one(lambda: age(oldest_transaction())),
+        _single_value(lambda: age(oldest_transaction())),
     ),
-    "disk_free_bytes": ("Free where DATA_DIR lies.", "", _one(lambda: free_bytes()[0])),
+    "disk_free_bytes": ("Free where DATA_DIR lies.", "", _single_value(lambda: free_bytes()[0])),
     "backup_age_seconds": ("Since the last backup by `manage.py backup`.", "", _backup_age),
 }

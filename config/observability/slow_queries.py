@@ -1,4 +1,4 @@
-"""Statements that took too long (SLOW_QUERY_MS), each as one line of the log: its text, never its values."""
+"""Log of slow statements (SLOW_QUERY_MS), one line each: the text, never the values."""
 
 import logging
 import time
@@ -17,11 +17,11 @@ _log = logging.getLogger("config.observability.slow_queries")
 
 
 def watch() -> None:
-    """Look at the statements of every connection that is made from now on; called when the app starts."""
-    connection_created.connect(_watch, dispatch_uid="slow_queries")
+    """Time the statements of every new connection; called when the app starts."""
+    connection_created.connect(_watch_connection, dispatch_uid="slow_queries")
 
 
-def _watch(connection: Any, **_more: Any) -> None:
+def _watch_connection(connection: Any, **_more: Any) -> None:
     if settings.SLOW_QUERY_MS is not None and _timed not in connection.execute_wrappers:
         connection.execute_wrappers.append(_timed)
 
@@ -31,11 +31,11 @@ def _timed(execute: Callable[..., Any], sql: Any, parameters: Any, many: bool, c
     try:
         return execute(sql, parameters, many, context)
     finally:
-        taken = (time.perf_counter() - started) * 1000
-        if settings.SLOW_QUERY_MS is not None and taken > settings.SLOW_QUERY_MS:
+        milliseconds = (time.perf_counter() - started) * 1000
+        if settings.SLOW_QUERY_MS is not None and milliseconds > settings.SLOW_QUERY_MS:
             statement = " ".join(str(sql).split())[:SHOWN]
-            facts = {"milliseconds": round(taken, 1), "statement": statement, "route": _route()}
-            _log.warning("slow query: %.0f ms: %s", taken, statement, extra={"facts": facts})
+            facts = {"milliseconds": round(milliseconds, 1), "statement": statement, "route": _route()}
+            _log.warning("slow query: %.0f ms: %s", milliseconds, statement, extra={"facts": facts})
 
 
 def _route() -> str:

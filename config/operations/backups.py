@@ -1,10 +1,10 @@
-"""Backups: a folder with a dump of the database, the files, and what has to be in them.
+"""Backups: a folder with a dump of the database, the files, and a manifest of their contents.
 
     database.dump   pg_dump's custom format
     files.tar       FILES_DIR, and the secret key unless the environment gives it
-    manifest.json   counts and digests of the very snapshot that was dumped, checksums of the other two
+    manifest.json   counts and digests of the same snapshot that was dumped, checksums of the other two
 
-A restored log starts again with a gap in its ids: those handed out after the backup are known to clients and readers.
+A restored log continues after a gap in its ids: clients and readers may have the ids assigned after the backup.
 """
 
 import contextlib
@@ -34,31 +34,35 @@ from people.core.db import citus
 FORMAT = 1
 DUMP, FILES, MANIFEST = "database.dump", "files.tar", "manifest.json"
 SECRET = "secret_key"
-# what a script may say that not every server knows and none needs: a setting of 17, and the versions of columns that
-# later minor releases (17.12) keep as options, which the pg_dump of an earlier one does not know for what they are
+# lines of a script that not every server accepts and none needs: a setting of 17, and the versions of columns that
+# later minor releases (17.12) store as options, which the pg_dump of an earlier release dumps as such
 FOREIGN = re.compile(rb"SET transaction_timeout = 0;\n|ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n")
 CLEAR = b"drop schema public cascade; create schema public;\n"
-# sequence: by how much it moves on after a restore
+# sequence: size of the gap after a restore
 GAPS = {"activity_id_seq": 10_000_000, "person_id_seq": 1_000_000, "activity_type_id_seq": 1_000}
 
 Parameters = Mapping[str, Any]
 
 
 class BackupError(Exception):
-    """It was not done; the message says why and what to do."""
+    """A backup or a restore was not done; the message has the reason and the remedy."""
 
 
 def parameters() -> dict[str, Any]:
-    """How to reach the product's database with PostgreSQL's own programs."""
+    """Return the connection parameters of the product's database for PostgreSQL's own programs."""
     connection.ensure_connection()  # starts an embedded server
-    known = connection.get_connection_params()
-    return {name: known[name] for name in ("host", "port", "user", "password", "dbname") if known.get(name)}
+    django_parameters = connection.get_connection_params()
+    return {
+        name: django_parameters[name]
+        for name in ("host", "port", "user", "password", "dbname")
+        if django_parameters.get(name)
+    }
 
 
 def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
-    """Write a backup to `folder`, which must not exist; it appears only whole. Returns its manifest.
+    """Write a backup to `folder`, which must not exist and appears only when complete. Returns the manifest.
 
-    Of the product's database; or of `source`, an installation's on one server that others do not use meanwhile.
+    Backs up the product's database, or `source`, an installation's database that no other process uses meanwhile.
     """
     if folder.exists():
         raise BackupError(f"{folder} exists already.")
@@ -92,12 +96,12 @@ def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The manifest of a backup whose parts are as they were written. Raises BackupError for any other folder."""
+    """Return the manifest of a backup with unchanged parts. Raises BackupError for any other folder."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise BackupError(f"{folder} is of format {manifest['format']}, this version reads format {FORMAT}.")
-        altered = [name for name, known in manifest["sha256"].items() if _sha256(folder / name) != known]
+        altered = [name for name, checksum in manifest["sha256"].items() if _sha256(folder / name) != checksum]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupError(f"{folder} is no backup: {error}") from None
     if altered:
@@ -109,19 +113,19 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def load(folder: Path, target: Parameters, replace: bool = False) -> None:
-    """Load the dump into the database `target`, all or nothing, open the gaps, and compare it with the manifest.
+    """Load the dump into the database `target`, all or nothing, open the gaps, and compare with the manifest.
 
-    With `replace` what the database holds is thrown away in the same transaction.
+    With `replace` the database's contents are deleted in the same transaction.
     """
     manifest = read(folder)
     reading = [_program("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(folder / DUMP)]
     writing = [_program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-    with tempfile.TemporaryFile() as said:
-        source = subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=said)
+    with tempfile.TemporaryFile() as messages:
+        source = subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=messages)
         sink = subprocess.Popen(
-            writing, env=_environment(target), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+            writing, env=_environment(target), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=messages
         )
-        assert source.stdout and sink.stdin  # they are pipes
+        assert source.stdout and sink.stdin  # both are pipes
         with contextlib.suppress(BrokenPipeError), source.stdout, sink.stdin:
             sink.stdin.write(b"begin;\n" + (CLEAR if replace else b""))
             _copy_for_other_servers(source.stdout, sink.stdin)
@@ -130,17 +134,17 @@ def load(folder: Path, target: Parameters, replace: bool = False) -> None:
                     "".join(f"{_gap(name, size)};\n" for name, size in GAPS.items()).encode() + b"commit;\n"
                 )
         if sink.wait() | source.wait():
-            said.seek(0)
-            raise BackupError(f"Nothing was restored: {said.read().decode(errors='replace').strip()[-2000:]}")
+            messages.seek(0)
+            raise BackupError(f"Nothing was restored: {messages.read().decode(errors='replace').strip()[-2000:]}")
     with psycopg.connect(**target) as server:
-        found = measure(server)
+        content = measure(server)
     for name in ("tables", "activities"):
-        if found[name] != manifest[name]:
-            raise BackupError(f"What was loaded is not what was dumped: {_difference(found[name], manifest[name])}.")
+        if content[name] != manifest[name]:
+            raise BackupError(f"What was loaded is not what was dumped: {_difference(content[name], manifest[name])}.")
 
 
 def open_gaps(target: Parameters) -> dict[str, int]:
-    """Continue ids after a gap, as `load` does: after PostgreSQL itself came back as of an earlier moment."""
+    """Continue ids after a gap, as `load` does: for a recovery to an earlier time by PostgreSQL itself."""
     with psycopg.connect(**target) as server, server.cursor() as cursor:
         return {name: cursor.execute(_gap(name, size).encode()).fetchone()[0] for name, size in GAPS.items()}  # type: ignore[index]
 
@@ -151,10 +155,10 @@ def is_empty(target: Parameters) -> bool:
 
 
 class StagedFiles:
-    """The files and the key of a backup, unpacked and whole, in a folder of their own until `place` moves them."""
+    """The complete unpacked files and the key of a backup, in a separate folder until `place` moves them."""
 
     def __init__(self, folder: Path, scratch: Path) -> None:
-        """Unpack into `scratch`, an empty folder. Raises BackupError for what no backup holds, and without any key."""
+        """Unpack into `scratch`, an empty folder. Raises BackupError for foreign contents, and without any key."""
         self.scratch = scratch
         self.names: list[str] = []
         self.key: bytes | None = None
@@ -171,7 +175,7 @@ class StagedFiles:
             )
 
     def place(self) -> None:
-        """Move the files where this installation keeps them; write the key unless the environment gives one."""
+        """Move the files to FILES_DIR; write the key unless the environment has one."""
         for name in self.names:
             target = Path(settings.FILES_DIR) / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,9 +187,9 @@ class StagedFiles:
             part.replace(settings.DATA_DIR / SECRET)
 
     def _unpack(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        """Take one member out: files and the key, nothing that leads elsewhere.
+        """Extract one member: a file or the key, no path to another place.
 
-        By hand: `filter="data"` of tarfile, which is as strict, came only with Python 3.11.4.
+        Not by tarfile's equally strict `filter="data"`, which needs Python 3.11.4.
         """
         parts = PurePosixPath(member.name).parts
         if member.isdir() and parts[:1] == ("files",) and ".." not in parts:
@@ -209,7 +213,7 @@ class StagedFiles:
 
 @contextlib.contextmanager
 def staged_files(folder: Path, within: Path | None = None) -> Iterator[StagedFiles]:
-    """The files of a backup in a scratch folder beside their place, which goes when they were moved or not."""
+    """Unpack the files of a backup into a temporary folder beside their place; it is deleted in any case."""
     within = Path(within or settings.DATA_DIR)
     within.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".restoring-", dir=within) as scratch:
@@ -217,7 +221,7 @@ def staged_files(folder: Path, within: Path | None = None) -> Iterator[StagedFil
 
 
 def measure(server: "psycopg.Connection[Any]") -> dict[str, Any]:
-    """What the database holds: rows by table, the digest of the log, applied migrations, the server's version."""
+    """Return the database's contents: rows by table, digest of the log, applied migrations, server version."""
     with server.cursor() as cursor:
         cursor.execute("select tablename from pg_tables where schemaname = 'public' order by 1")
         names = [name for (name,) in cursor.fetchall()]
@@ -237,9 +241,9 @@ def measure(server: "psycopg.Connection[Any]") -> dict[str, Any]:
     }
 
 
-def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    different = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
-    return ", ".join(f"{name} has {found.get(name)} instead of {expected.get(name)}" for name in different[:5])
+def _difference(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    different = sorted(name for name in {*actual, *expected} if actual.get(name) != expected.get(name))
+    return ", ".join(f"{name} has {actual.get(name)} instead of {expected.get(name)}" for name in different[:5])
 
 
 def _write_files(target: Path) -> None:
@@ -255,7 +259,7 @@ def _gap(sequence: str, size: int) -> str:
 
 
 def _copy_for_other_servers(source: IO[bytes], sink: IO[bytes]) -> None:
-    """Copy the script without what other servers do not know; that stands before the first rows."""
+    """Copy the script without the lines that other servers reject; these come before the first rows."""
     for line in source:
         if not FOREIGN.fullmatch(line):
             sink.write(line)
@@ -272,7 +276,7 @@ def _dump(target: Parameters, *arguments: str) -> None:
 
 
 def _program(name: str) -> str:
-    """One of PostgreSQL's programs: those that come with the embedded server know all older servers, too."""
+    """Return one of PostgreSQL's programs: those of the embedded server also work with all older servers."""
     try:
         return str(wheel_binaries() / name)
     except DatabaseUnavailableError:

@@ -1,4 +1,4 @@
-"""What an operator would look at first: each check says what is, whether that is right, and what to do if not."""
+"""Checks of a running installation: each returns a state, whether it is right, and the remedy if not."""
 
 import inspect
 import stat
@@ -34,10 +34,10 @@ WORKER_SILENT = timedelta(minutes=1)
 JOB_LATE = timedelta(minutes=10)
 TRANSACTION_LONG = timedelta(minutes=1)
 COUNTS_LATE = timedelta(minutes=10)
-BACKUP_OLD = timedelta(days=8)  # whoever takes one a week is well
-# an index that nothing uses while its table is read as a whole so often: the planner knows nothing of the table
+BACKUP_OLD = timedelta(days=8)  # one a week is enough
+# an index without use while its table is scanned completely so often: the planner lacks statistics of the table
 BIG_TABLE, MANY_SCANS = 100_000, 200
-# what keeps pages, readers of the log and look-ups quick
+# the indexes that make pages, readers of the log and look-ups fast
 INDEXES = frozenset(
     {
         "activity_ahead",
@@ -57,7 +57,7 @@ INDEXES = frozenset(
     }
 )
 DISPATCHER_SILENT = timedelta(minutes=1)
-# the rules that the database keeps: without one of these a fault would go unnoticed
+# the rules that the database enforces: without one of these an error would go unnoticed
 GUARDS = frozenset(
     {
         ("access_user", "users_are_never_deleted"),
@@ -84,12 +84,12 @@ GUARDS = frozenset(
 
 
 class Finding(checks.CheckMessage):
-    """The outcome of one check, as a message of Django's system checks. `advice` is empty when all is well."""
+    """The result of one check, as a message of Django's system checks. `advice` is empty if all is well."""
 
-    def __init__(self, check: str, says: str, advice: str = "") -> None:
+    def __init__(self, check: str, state: str, advice: str = "") -> None:
         level = checks.ERROR if advice else checks.INFO
-        super().__init__(level, says, hint=advice, id=f"{TAG}.{check.replace(' ', '_')}")
-        self.check, self.says, self.advice = check, says, advice
+        super().__init__(level, state, hint=advice, id=f"{TAG}.{check.replace(' ', '_')}")
+        self.check, self.state, self.advice = check, state, advice
 
     @property
     def is_well(self) -> bool:
@@ -102,14 +102,14 @@ def register() -> None:
 
 
 def find_faults(databases: Collection[str] | None = None, **_more: object) -> list[Finding]:
-    """A system check: what is not well, where the database may be asked."""
+    """Return the findings that are not well; a system check, which runs only with the database allowed."""
     if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     return [finding for finding in examine() if not finding.is_well]
 
 
 def examine(deep: bool = False) -> Iterator[Finding]:
-    """Run every check; with `deep` the digests of all closed days too, which reads the whole log."""
+    """Run every check; with `deep` also the digests of all closed days, which reads the whole log."""
     for check in (*CHECKS, digests if deep else last_digest):
         try:
             connection.ensure_connection()
@@ -119,13 +119,13 @@ def examine(deep: bool = False) -> Iterator[Finding]:
             return
         try:
             yield check()
-        except DatabaseError as error:  # a table that lacks: other checks say why
+        except DatabaseError as error:  # a missing table: other checks report the reason
             problem = str(error).partition("\n")[0]
             yield Finding(check.__name__.replace("_", " "), problem, "put right what is said of migrations")
 
 
 def readiness() -> list[Finding]:
-    """The few quick checks that decide whether requests can be served; those that are not well."""
+    """Run the quick checks of whether requests can be served; return those that are not well."""
     return [finding for check in (room, migrations, guards) if not (finding := check()).is_well]
 
 
@@ -134,16 +134,16 @@ def server() -> Finding:
         """select current_setting('server_version_num')::int / 10000, getdatabaseencoding(), lower('É'),
         current_setting('synchronous_commit'), current_setting('fsync')"""
     )
-    says = f"PostgreSQL {version}, {encoding}, lower('É') is '{lower}', synchronous_commit {commit}, fsync {fsync}"
+    state = f"PostgreSQL {version}, {encoding}, lower('É') is '{lower}', synchronous_commit {commit}, fsync {fsync}"
     if version < MIN_SERVER:
-        return Finding("server", says, f"upgrade: PostgreSQL {MIN_SERVER} is the oldest that works")
+        return Finding("server", state, f"upgrade: PostgreSQL {MIN_SERVER} is the oldest that works")
     if encoding != "UTF8" or lower != "é":
         return Finding(
-            "server", says, "make the database with encoding UTF8 and a locale such as C.UTF-8; text rules fail"
+            "server", state, "make the database with encoding UTF8 and a locale such as C.UTF-8; text rules fail"
         )
     if commit in {"off", "local"} or fsync != "on":
-        return Finding("server", says, "switch synchronous_commit and fsync on: acknowledged activities can be lost")
-    return Finding("server", says)
+        return Finding("server", state, "switch synchronous_commit and fsync on: acknowledged activities can be lost")
+    return Finding("server", state)
 
 
 def migrations() -> Finding:
@@ -155,15 +155,15 @@ def migrations() -> Finding:
 
 
 def guards() -> Finding:
-    there = _rows(
+    triggers_found = _rows(
         "select tgrelid::regclass::text, tgname, tgenabled in ('O', 'A') from pg_trigger where not tgisinternal"
     )
-    enabled = {(table, name) for table, name, is_enabled in there if is_enabled}
+    enabled = {(table, name) for table, name, is_enabled in triggers_found if is_enabled}
     broken = sorted(GUARDS - enabled)
     if broken:
-        known = {(table, name) for table, name, _is_enabled in there}
-        steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in known]
-        steps += _how_made(name for table, name in broken if (table, name) not in known)
+        existing = {(table, name) for table, name, _is_enabled in triggers_found}
+        steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in existing]
+        steps += _creation_steps(name for table, name in broken if (table, name) not in existing)
         return Finding(
             "guards",
             f"missing or disabled: {', '.join(name for _table, name in broken)}",
@@ -172,18 +172,18 @@ def guards() -> Finding:
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
 
 
-def _how_made(names: Iterable[str]) -> list[str]:
-    """Where the statements are that make these triggers or indexes: the last migration that names each."""
+def _creation_steps(names: Iterable[str]) -> list[str]:
+    """Return how to create these triggers or indexes: the last migration that contains each name."""
     migrations = sorted(MigrationLoader(None).disk_migrations.items())
     by_migration: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
+        naming = [key for key, migration in migrations if name in inspect.getsource(sys.modules[migration.__module__])]
         by_migration.setdefault(naming[-1] if naming else (), []).append(name)
     return [
-        f"create {', '.join(of)} as manage.py sqlmigrate {' '.join(key)} shows it"
+        f"create {', '.join(objects)} as manage.py sqlmigrate {' '.join(key)} shows it"
         if key
-        else f"restore {', '.join(of)}"
-        for key, of in by_migration.items()
+        else f"restore {', '.join(objects)}"
+        for key, objects in by_migration.items()
     ]
 
 
@@ -191,9 +191,9 @@ def indexes() -> Finding:
     broken = [name for (name,) in _rows("select indexrelid::regclass::text from pg_index where not indisvalid")]
     if broken:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
-    there = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
-    if missing := INDEXES - there:
-        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(_how_made(sorted(missing))))
+    existing = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
+    if missing := INDEXES - existing:
+        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(_creation_steps(sorted(missing))))
     unused = _rows(
         """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
         join pg_class c on c.oid = i.relid
@@ -203,13 +203,13 @@ def indexes() -> Finding:
         sorted(INDEXES - {"activity_ahead", "activity_key_moved"}),
     )
     if unused:
-        says = ", ".join(f"{name} is never used, its table was read whole {scans:,} times" for name, scans in unused)
-        return Finding("indexes", says, "run ANALYZE on the table; if it stays so, set SLOW_QUERY_MS and see the log")
+        state = ", ".join(f"{name} is never used, its table was read whole {scans:,} times" for name, scans in unused)
+        return Finding("indexes", state, "run ANALYZE on the table; if it stays so, set SLOW_QUERY_MS and see the log")
     return Finding("indexes", f"{len(INDEXES)} are there, valid and in use where tables are big")
 
 
 def ids() -> Finding:
-    """Whether new rows get ids of their own, and activities theirs in the order that readers of the log rely on."""
+    """Return whether new rows get unused ids, and activities get them in the order that readers of the log rely on."""
     (cached,) = _row(
         """select (select cache_size from pg_sequences
         where schemaname = current_schema() and sequencename = 'activity_id_seq')"""
@@ -238,30 +238,30 @@ def ids() -> Finding:
 
 
 def clock() -> Finding:
-    (theirs,) = _row("select clock_timestamp()")
-    apart = abs(timezone.now() - theirs)
-    says = f"{apart.total_seconds():.1f} s from the database's"
-    return Finding("clock", says, "synchronise the clocks (NTP)" if apart > CLOCKS_APART else "")
+    (database_time,) = _row("select clock_timestamp()")
+    apart = abs(timezone.now() - database_time)
+    state = f"{apart.total_seconds():.1f} s from the database's"
+    return Finding("clock", state, "synchronise the clocks (NTP)" if apart > CLOCKS_APART else "")
 
 
 def disk() -> Finding:
     places = {str(settings.DATA_DIR), str(settings.FILES_DIR)}
     free = {place: probes.free_bytes(place) for place in sorted(places)}
-    says = "; ".join(
+    state = "; ".join(
         f"{left / 1024**3:.1f} of {whole / 1024**3:.0f} GiB free at {place}" for place, (left, whole) in free.items()
     )
     tight = min(left for left, _whole in free.values()) < MIN_FREE_BYTES
-    return Finding("disk", says, "make room, or move DATA_DIR or FILES_DIR" if tight else "")
+    return Finding("disk", state, "make room, or move DATA_DIR or FILES_DIR" if tight else "")
 
 
 def room() -> Finding:
-    """Whether the embedded database's disk takes what is recorded next; another server says so when it is asked."""
+    """Return whether the embedded database's disk has room for recording; another server reports a full disk itself."""
     if not settings.DATABASE_IS_EMBEDDED:
         return Finding("room", "the database's disk is its own server's")
     place = EmbeddedPostgres(Path(settings.DATA_DIR)).location.data
     free, _whole = probes.free_bytes(place)
-    says = f"{free / 1024**2:,.0f} MB free at {place}"
-    return Finding("room", says, "make room on this disk: nothing can be recorded" if free < FLOOR_BYTES else "")
+    state = f"{free / 1024**2:,.0f} MB free at {place}"
+    return Finding("room", state, "make room on this disk: nothing can be recorded" if free < FLOOR_BYTES else "")
 
 
 def secret_key() -> Finding:
@@ -274,35 +274,35 @@ def secret_key() -> Finding:
 def worker() -> Finding:
     beat = probes.worker_beat()
     if beat is None or timezone.now() - beat > WORKER_SILENT:
-        says = "none has given a sign of life" if beat is None else f"silent for {_span(beat)}"
-        return Finding("worker", says, "start it: python manage.py worker (make run does)")
+        state = "none has given a sign of life" if beat is None else f"silent for {_span(beat)}"
+        return Finding("worker", state, "start it: python manage.py worker (make run does)")
     return Finding("worker", f"gave a sign of life {_span(beat)} ago")
 
 
 def queue() -> Finding:
     jobs, oldest = probes.jobs(), probes.oldest_job()
     failed = jobs["failed"]
-    says = f"{jobs['waiting']} jobs wait, {failed} failed within a day"
+    state = f"{jobs['waiting']} jobs wait, {failed} failed within a day"
     if oldest is not None and timezone.now() - oldest > JOB_LATE:
         return Finding(
-            "queue", f"{says}; the oldest has waited {_span(oldest)}", "see the worker's log; start more workers"
+            "queue", f"{state}; the oldest has waited {_span(oldest)}", "see the worker's log; start more workers"
         )
-    return Finding("queue", says, "see the worker's log for their errors" if failed else "")
+    return Finding("queue", state, "see the worker's log for their errors" if failed else "")
 
 
 def transactions() -> Finding:
     oldest = probes.oldest_transaction()
-    says = f"the longest runs for {_span(oldest)}; readers are {probes.mark_lag():,} ids behind"
+    state = f"the longest runs for {_span(oldest)}; readers are {probes.mark_lag():,} ids behind"
     if oldest is not None and timezone.now() - oldest > TRANSACTION_LONG:
-        return Finding("transactions", says, "look for it in pg_stat_activity: it holds readers of the log back")
-    return Finding("transactions", says)
+        return Finding("transactions", state, "look for it in pg_stat_activity: it holds readers of the log back")
+    return Finding("transactions", state)
 
 
 def counts() -> Finding:
     read_at = rollup.read_at()
     if read_at is None or timezone.now() - read_at > COUNTS_LATE:
-        says = "charts have never been counted" if read_at is None else f"charts are {_span(read_at)} behind the log"
-        return Finding("counts", says, "start a worker; it catches up by itself")
+        state = "charts have never been counted" if read_at is None else f"charts are {_span(read_at)} behind the log"
+        return Finding("counts", state, "start a worker; it catches up by itself")
     return Finding("counts", f"charts are {_span(read_at)} behind the log")
 
 
@@ -311,14 +311,14 @@ def last_closed_day() -> date | None:
 
 
 def dispatcher() -> Finding:
-    """Whether somebody reads the log for smart campaigns, and how far behind."""
+    """Return whether a dispatcher reads the log for smart campaigns, and how far it is behind."""
     active = SmartCampaign.objects.filter(state=SmartCampaign.State.ACTIVE).count()
     read_at = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).values_list("read_at", flat=True).first()
     is_silent = read_at is None or timezone.now() - read_at > DISPATCHER_SILENT
     if is_silent and active:
-        says = f"{active} campaigns are active, and nobody reads the log for them"
-        says += "" if read_at is None else f" since {_span(read_at)}"
-        return Finding("dispatcher", says, "start it: python manage.py dispatch (make run does)")
+        state = f"{active} campaigns are active, and nobody reads the log for them"
+        state += "" if read_at is None else f" since {_span(read_at)}"
+        return Finding("dispatcher", state, "start it: python manage.py dispatch (make run does)")
     if is_silent:
         return Finding("dispatcher", "does not run; no campaign is active")
     return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggers.lag():,} ids behind")
@@ -334,7 +334,7 @@ def closed_days() -> Finding:
 
 
 def last_digest() -> Finding:
-    """The newest closed day alone: a look into one day of the log."""
+    """Verify the newest closed day only."""
     last = last_closed_day()
     return Finding("digests", "no day is closed yet") if last is None else _digests(last)
 
@@ -365,9 +365,9 @@ def backup() -> Finding:
     last = probes.backup()
     if last is None:
         return Finding("backup", "none was taken by manage.py backup; those made by other means are not seen")
-    says = f"the last was taken {_span(last.done_at)} ago: {last.says}"
+    state = f"the last was taken {_span(last.done_at)} ago: {last.says}"
     is_old = timezone.now() - last.done_at > BACKUP_OLD
-    return Finding("backup", says, "take one, and see why none was" if is_old else "")
+    return Finding("backup", state, "take one, and see why none was" if is_old else "")
 
 
 def cluster() -> Finding:

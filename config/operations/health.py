@@ -1,4 +1,4 @@
-"""Is it up, and can it work?"""
+"""Liveness and readiness endpoints."""
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +10,7 @@ NO_DATABASE = "database unavailable\n"
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """200 `ok` when the database answers, 503 when it does not; nothing else is said to strangers."""
+    """Return 200 `ok` if the database responds, else 503; without any details."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("select 1")
@@ -20,7 +20,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 `ready` when requests can be served, else 503; the reasons are for operators only."""
+    """Return 200 `ready` if requests can be served, else 503; with reasons for operators only."""
     try:
         findings = doctor.readiness()
         may_know = bool(findings) and observability_access.is_operator(request)
@@ -28,7 +28,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         return _plain(NO_DATABASE, 503)
     if not findings:
         return _plain("ready\n")
-    reasons = "".join(f"{finding.check}: {finding.says}; {finding.advice}\n" for finding in findings)
+    reasons = "".join(f"{finding.check}: {finding.state}; {finding.advice}\n" for finding in findings)
     return _plain(f"not ready\n{reasons if may_know else ''}", 503)
 
 

@@ -1,7 +1,7 @@
-"""The embedded server's data from one major version of PostgreSQL to the wheel's: by dump and load.
+"""Upgrade of the embedded server's data to the wheel's major version of PostgreSQL, by dump and load.
 
-The old data stay untouched where they are. The new ones are loaded beside them, compared, and become the server's by
-one rename of `postgres.json`: whatever is interrupted leaves the old ones in force, and can be begun again.
+The old data stay unchanged in their place. The new data are loaded beside them, compared, and become the server's by
+one rename of `postgres.json`: after an interruption the old data are still in use, and the upgrade can be repeated.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from config.postgres.server import EmbeddedPostgres
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """What was done: from which major version, by way of which backup, and where the old data are."""
+    """The result of an upgrade: the old major version, the backup used, and the place of the old data."""
 
     old_major: int
     backup: Path
@@ -26,10 +26,10 @@ class Upgraded:
 
 
 def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | None = None) -> Upgraded | None:
-    """Upgrade the embedded server of `data_dir` to the wheel's PostgreSQL. None: it has that version.
+    """Upgrade the embedded server of `data_dir` to the wheel's PostgreSQL. Returns None if it has that version.
 
-    Loads `backup`, or one that is taken now by means of the old server's binaries (`old_binaries`, or those that are
-    found). Raises DatabaseUnavailable or backups.BackupError, with nothing changed.
+    Loads `backup`, or a new one taken with the old server's binaries (`old_binaries`, or those that are found).
+    Raises DatabaseUnavailableError or backups.BackupError, with nothing changed.
     """
     server = EmbeddedPostgres(data_dir)
     if not server.is_initialised:
@@ -52,7 +52,7 @@ def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | Non
         new = replace(
             old, binaries=str(reachable_binaries(old.user)), data=str(Path(old.data).with_name(f"data-{MAJOR}"))
         )
-        shutil.rmtree(new.data, ignore_errors=True)  # of an attempt that was interrupted
+        shutil.rmtree(new.data, ignore_errors=True)  # of an interrupted attempt
         with server.serving(new) as target:
             backups.load(backup, target)
         server.move_to(new)

@@ -1,4 +1,4 @@
-"""The status page: how this installation is, for administrators."""
+"""The status page of this installation, for administrators."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ LATEST = 10
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line: what, how it is, and what to do when that is not well."""
+    """One line: label, state, and the remedy if that is not well."""
 
     label: str
     value: str
@@ -39,7 +39,7 @@ class Item:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """What is looked up anew each time it is opened."""
+    """Show the current state of the installation."""
     if not request.user.has_perm(RIGHT):
         raise PermissionDenied
     groups = [(title, list(items())) for title, items in GROUPS]
@@ -132,15 +132,15 @@ def _keeping() -> Iterator[Item]:
         _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
         _("Make room, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",
     )
-    done = {one.name: one.done_at for one in Upkeep.objects.all()}
-    last = done.get(Upkeep.BACKUP)
+    done_at = {row.name: row.done_at for row in Upkeep.objects.all()}
+    last = done_at.get(Upkeep.BACKUP)
     is_old = last is not None and timezone.now() - last > doctor.BACKUP_OLD
     yield Item(
         _("Last backup"),
         _ago(last) or _("none by “python manage.py backup”"),
         _("Take one, and see why none was taken.") if is_old else "",
     )
-    yield Item(_("Last rehearsal of a restore"), _ago(done.get(Upkeep.REHEARSAL)) or _("none yet"))
+    yield Item(_("Last rehearsal of a restore"), _ago(done_at.get(Upkeep.REHEARSAL)) or _("none yet"))
     day, head = doctor.last_closed_day(), verify.head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
     yield Item(

@@ -1,4 +1,4 @@
-"""Jobs that only a neighbouring version knows: while versions change, its worker is beside ours on the same queue."""
+"""Jobs of tasks that only another version has: during an upgrade workers of two versions share the queue."""
 
 from typing import Any
 
@@ -6,29 +6,29 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app, procrastinate_app
 from procrastinate.tasks import Task
 
-AGAIN_AFTER, TIMES = 10, 360  # seconds, tries: an hour, then the job has failed
+AGAIN_AFTER, TIMES = 10, 360  # seconds, attempts: after an hour the job fails
 
 
 class UnknownTaskError(Exception):
-    """This version has no task of that name."""
+    """This version has no task with that name."""
 
 
 def leave_to_others() -> None:
-    """Put jobs of tasks unknown to this process back into the queue."""
-    procrastinate_app.current_app.tasks = _Tasks(app.tasks)
+    """Return jobs of tasks unknown to this process to the queue."""
+    procrastinate_app.current_app.tasks = _KnownOrRetriedTasks(app.tasks)
 
 
-class _Tasks(dict[str, Task]):
+class _KnownOrRetriedTasks(dict[str, Task]):
     def get(self, name: str, default: Any = None) -> Any:
-        return super().get(name) or default or _OTHERS
+        return super().get(name) or default or _UNKNOWN_TASK
 
 
-def _give_back(**_arguments: Any) -> None:
+def _raise_unknown_task(**_arguments: Any) -> None:
     raise UnknownTaskError
 
 
-_OTHERS: "Task[..., None, Any]" = Task(
-    _give_back,
+_UNKNOWN_TASK: "Task[..., None, Any]" = Task(
+    _raise_unknown_task,
     blueprint=app,
     queue="default",
     name="of another version",

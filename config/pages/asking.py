@@ -1,4 +1,4 @@
-"""Asking those who may for what one may not do oneself."""
+"""The page that requests help from users with a right that the reader lacks."""
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -10,18 +10,18 @@ from people.core.errors import RejectedError
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Who can do what the reader may not (`right`, at the page `path`), and a button that asks them."""
-    given = request.POST if request.method == "POST" else request.GET
-    path = given.get("path", "")[:500].partition("?")[0]
-    right = asking.right_of(path, given.get("right", "")[:150])
+    """Show the holders of `right`, which the reader lacks at the page `path`; POST notifies them."""
+    parameters = request.POST if request.method == "POST" else request.GET
+    path = parameters.get("path", "")[:500].partition("?")[0]
+    right = asking.right_of(path, parameters.get("right", "")[:150])
     if request.method == "POST":
         try:
-            told = asking.ask(request.user, right, path)
+            notified = asking.ask(request.user, right, path)
         except RejectedError as refusal:
             messages.error(request, refusal.problems[0].message)
         else:
-            if told:
-                messages.success(request, _("Asked: %(names)s") % {"names": asking.in_words(told)})
+            if notified:
+                messages.success(request, _("Asked: %(names)s") % {"names": asking.in_words(notified)})
             else:
                 messages.warning(request, _("Nobody else here can do this."))
     context = {

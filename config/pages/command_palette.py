@@ -1,4 +1,4 @@
-"""What the command palette finds: pages, types, people, lists, campaigns and person fields; a few of each kind."""
+"""Search of the command palette: pages, types, people, lists, campaigns and person fields; a few of each kind."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FEW = 8  # of each kind
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Things of one kind: the right to see them, how they are called and shown, and how they are found."""
+    """One kind of thing: the right to see it, its label, icon and page, and its search."""
 
     right: str
     label: Any
@@ -35,29 +35,29 @@ class Kind:
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Unfold's search callback; only what the user may see, never more than a few of anything."""
+    """Unfold's search callback: returns a few things of each kind that the user may see."""
     term = term.strip()[: words.MAX_LENGTH]
-    wanted = words.Wanted.of(term)
-    if not wanted or not wanted.words or not term.isprintable():
+    query = words.Wanted.of(term)
+    if not query or not query.words or not term.isprintable():
         return []
-    found = list(islice(_pages(request, wanted), FEW))
+    results = list(islice(_pages(request, query), FEW))
     for kind in KINDS:
         if request.user.has_perm(kind.right):
-            found += [
-                SearchResult(str(row), _described(row, kind), reverse(kind.page, args=[row.pk]), kind.icon)
+            results += [
+                SearchResult(str(row), _description(row, kind), reverse(kind.page, args=[row.pk]), kind.icon)
                 for row in islice(kind.find(term)[:FEW], FEW)
             ]
-    return found
+    return results
 
 
 def _types(term: str) -> Any:
-    named = words.search(ActivityType.objects.existing(), term, "live__name", "draft__name", "api_name")
-    is_found = Q(pk__in=named.values("pk")) | Q(pk__in=standard_types.called(term))
+    matches = words.search(ActivityType.objects.existing(), term, "live__name", "draft__name", "api_name")
+    is_found = Q(pk__in=matches.values("pk")) | Q(pk__in=standard_types.called(term))
     return ActivityType.objects.existing().select_related("live", "draft").filter(is_found).order_by("-pk")
 
 
 def _contact(person: Person) -> str:
-    """What tells people of the same name apart."""
+    """Return details that distinguish people with the same name."""
     email = person.email if str(person) != person.email else ""
     return " · ".join(part for part in (email, person.company) if part)
 
@@ -114,8 +114,8 @@ KINDS = (
 )
 
 
-def _described(row: Any, kind: Kind) -> str:
-    """What the thing is, that it was put away, and what tells it from others of its name."""
+def _description(row: Any, kind: Kind) -> str:
+    """Return the kind of a thing, whether it is archived or retired, and its distinguishing details."""
     label = str(kind.label)
     if getattr(row, "is_archived", False):
         label = _("%(kind)s, archived") % {"kind": label}
@@ -125,7 +125,7 @@ def _described(row: Any, kind: Kind) -> str:
     return f"{label} · {details}" if details else label
 
 
-# pages that the side bar does not name
+# pages that are not in the side bar
 MORE_PAGES = (
     (gettext_lazy("New activity type"), "add", "admin:activities_activitytype_add", "activities.add_activitytype"),
     (gettext_lazy("New person"), "person_add", "admin:people_person_add", "people.add_person"),
@@ -136,15 +136,15 @@ MORE_PAGES = (
 )
 
 
-def _pages(request: HttpRequest, wanted: words.Wanted) -> Iterator[SearchResult]:
-    """Every page that the side bar, the account's menu or `MORE_PAGES` lead to."""
+def _pages(request: HttpRequest, query: words.Wanted) -> Iterator[SearchResult]:
+    """Yield the matching pages of the side bar, the account's menu and `MORE_PAGES`."""
     for group in UNFOLD["SIDEBAR"]["navigation"]:
         for item in group["items"]:
-            if wanted.is_in(str(item["title"])) and item.get("permission", lambda _request: True)(request):
+            if query.is_in(str(item["title"])) and item.get("permission", lambda _request: True)(request):
                 yield SearchResult(str(item["title"]), _("Page"), str(item["link"]), item["icon"])
     for entry in UNFOLD["ACCOUNT"]["navigation"]:
-        if wanted.is_in(str(entry["title"])):
+        if query.is_in(str(entry["title"])):
             yield SearchResult(str(entry["title"]), _("Page"), str(entry["link"]), "account_circle")
     for title, icon, name, right in MORE_PAGES:
-        if wanted.is_in(str(title)) and request.user.has_perm(right):
+        if query.is_in(str(title)) and request.user.has_perm(right):
             yield SearchResult(str(title), _("Page"), reverse(name), icon)

@@ -1,4 +1,4 @@
-"""All components of the pages on one page: for those who develop the product, so with DEBUG only."""
+"""All components of the pages on one page, for developers of the product: with DEBUG only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The first page: to each role what waits for it; and the first steps, until they are done."""
+"""The home page: cards by the user's rights, and the first steps until they are done."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,11 +27,11 @@ DAYS = 30
 LATEST = 8
 SHOWN = 8
 FAILED_WITHIN = timedelta(days=1)
-LATE = timedelta(minutes=5)  # from here on the counts are behind
+LATE = timedelta(minutes=5)  # above this age the counts are behind
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Unfold's DASHBOARD_CALLBACK: adds the cards that the user may see."""
+    """Unfold's DASHBOARD_CALLBACK: adds first steps and the cards that the user may see."""
     cards = [
         {"template": f"config/dashboard/{name}.html", **build(request)}
         for name, right, build in CARDS
@@ -41,7 +41,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
-    """What a new installation needs, in order, each done or not; empty when all is done."""
+    """Return the steps of a new installation in order, each done or not; empty if all are done."""
     types = ActivityType.objects.custom().existing()
     draft = types.filter(live=None).values_list("pk", flat=True).first()
     approval = reverse("admin:activities_activitytype_step", args=[draft, "approve"]) if draft else ""
@@ -70,12 +70,12 @@ def _has_activity() -> bool:
 
 
 def _recent(request: HttpRequest) -> dict[str, Any]:
-    """The team's own types: counts of the past days, and the latest activities."""
-    types = {found.pk: found for found in ActivityType.objects.custom().approved().select_related("live")}
+    """Return counts of the team's own types in the past days, and the latest activities."""
+    types = {row.pk: row for row in ActivityType.objects.custom().approved().select_related("live")}
     today = timezone.now().astimezone(installation.zone()).date()
     first = today - timedelta(days=DAYS - 1)
     now, before = rollup.totals(first, today), rollup.totals(first - timedelta(days=DAYS), first - timedelta(days=1))
-    rows = sorted(((now.get(pk, 0), before.get(pk, 0), found) for pk, found in types.items()), key=lambda row: -row[0])
+    rows = sorted(((now.get(pk, 0), before.get(pk, 0), kind) for pk, kind in types.items()), key=lambda row: -row[0])
     daily = rollup.daily(list(types), first, today)
     latest = (
         entries(log_reader.latest_of(list(types), LATEST)) if request.user.has_perm("activities.view_activity") else []
@@ -99,7 +99,7 @@ def _chart(daily: dict[Any, int]) -> str:
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:
-    """Drafts that wait for an approver."""
+    """Return drafts that wait for an approver."""
     drafts = (
         ActivityVersion.objects.filter(draft_of__isnull=False, number=None, return_reason="")
         .select_related("activity_type")
@@ -110,7 +110,7 @@ def _waiting(request: HttpRequest) -> dict[str, Any]:
 
 
 def _returned(request: HttpRequest) -> dict[str, Any]:
-    """Drafts that came back to their editors, this one among them."""
+    """Return drafts that an approver returned to their editors, the user among them."""
     returned = ActivityVersion.objects.filter(draft_of__deleted_at=None, number=None, editors=request.user.pk)
     return {
         "drafts": returned.exclude(return_reason="").select_related("activity_type").order_by("-updated_at")[:SHOWN]
@@ -118,7 +118,7 @@ def _returned(request: HttpRequest) -> dict[str, Any]:
 
 
 def _clients(request: HttpRequest) -> dict[str, Any]:
-    """The user's API clients (every client, for who may see all users), their calls and what failed in a week."""
+    """Return the user's API clients (all for a user who may see all users), their calls and failures in a week."""
     clients = ApiClient.objects.filter(is_revoked=False).select_related("api_user").order_by("-last_used_at")
     if not request.user.has_perm("access.view_user"):
         clients = clients.filter(api_user__owner=request.user)
@@ -133,7 +133,7 @@ def _clients(request: HttpRequest) -> dict[str, Any]:
 
 
 def _health(_request: HttpRequest) -> dict[str, Any]:
-    """Whether the queue is worked off, the counts follow the log, and how large the database is."""
+    """Return the state of the queue and of the counts for charts, and the size of the database."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select count(*) filter (where status = 'todo' and coalesce(scheduled_at, now()) <= now()),
@@ -166,7 +166,7 @@ def _health(_request: HttpRequest) -> dict[str, Any]:
     }
 
 
-# (template, the right that it takes, what fills it); in the order of the page
+# (template, required right, function that returns its context); in the order of the page
 CARDS: tuple[tuple[str, str, Callable[[HttpRequest], dict[str, Any]]], ...] = (
     ("waiting", "activities.approve_activitytype", _waiting),
     ("returned", "activities.change_activitytype", _returned),

@@ -1,4 +1,4 @@
-"""How the admin is called, coloured and arranged."""
+"""Settings of the admin's theme: name, colours, side bar."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
-    """An entry of the side bar: the list of a model (`app_model`), or a page by the name of its address."""
+    """Return an entry of the side bar: the list of a model (`app_model`), or a page by its URL name."""
     return {
         "title": title,
         "icon": icon,
@@ -18,7 +18,7 @@ def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
 
 
 def is_of_people(request: Any) -> bool:
-    """Whether a page belongs to people, as the timeline does, though its address lies under activity types."""
+    """Return whether a page belongs to people; so does the timeline, though its address is below activity types."""
     timeline, record = (
         reverse(f"admin:activities_{page}", args=[0]).removesuffix("0/") for page in ("timeline", "record")
     )
@@ -31,8 +31,8 @@ def is_of_types(request: Any) -> bool:
 
 
 def unread_notices(request: Any) -> str:
-    """How many notices wait, as the side bar shows it beside their page; nothing when none do."""
-    from people.core import notifications  # settings import this module, before there are apps
+    """Return the number of unread notices for the side bar; empty if there are none."""
+    from people.core import notifications  # settings import this module before apps are loaded
 
     count = notifications.unread(request.user) if request.user.is_authenticated else 0
     return "99+" if count > 99 else str(count or "")
@@ -44,7 +44,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "event_available",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "SITE_URL": None,  # there is no site beside these pages
+    "SITE_URL": None,  # there is no other site than these pages
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
     "COMMAND": {"search_callback": "config.pages.command_palette.search"},

@@ -1,4 +1,4 @@
-"""Tables of reports: what the page shows and what the file says are the same cells."""
+"""Tables of reports: page and file use the same cells."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.utils.formats import localize
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: what the page shows, what the file says, and where it leads."""
+    """One cell: its value on the page, its value in the file, and its link."""
 
     shown: Any
     raw: Any
@@ -18,7 +18,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A figure above a chart: of a series over the whole period, an interval on average, and against the one before."""
+    """A figure above a chart: a series' total, its average an interval, and the change from the period before."""
 
     label: str
     count: str
@@ -33,7 +33,7 @@ class Table:
     chart: str = ""
     totals: Sequence[Total] = ()
     meters: Sequence[float] = ()  # per row, in percent
-    words: Sequence[int] = (0,)  # the columns that are no numbers
+    words: Sequence[int] = (0,)  # the columns that are not numbers
 
 
 def text(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
@@ -49,7 +49,7 @@ def share(percent: float | None) -> Cell:
 
 
 def shares(counts: Iterable[int]) -> list[float]:
-    """Each count in percent of the greatest."""
-    found = list(counts)
-    most = max(found, default=0)
-    return [round(100 * count / most, 1) if most else 0 for count in found]
+    """Return each count as a percentage of the greatest."""
+    numbers = list(counts)
+    most = max(numbers, default=0)
+    return [round(100 * count / most, 1) if most else 0 for count in numbers]

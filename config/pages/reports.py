@@ -1,4 +1,4 @@
-"""The reports page: four reports on activities, of everybody or of a list, each as a table, a chart and CSV."""
+"""The reports page: four reports on activities, of all people or of a list, each as a table, a chart and CSV."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ DAYS = 90
 
 
 class ReportForm(forms.Form):
-    """Which report, on what, when, and of whom."""
+    """Choice of report, activity type, period and audience."""
 
     report = forms.ChoiceField(choices=(), required=False)
     type = forms.ModelChoiceField(ActivityType.objects.none(), required=False, label=gettext_lazy("Activity type"))
@@ -49,10 +49,10 @@ class ReportForm(forms.Form):
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
 
-    def __init__(self, asked: Any, user: Any) -> None:
+    def __init__(self, parameters: Any, user: Any) -> None:
         today = timezone.now().astimezone(installation.zone()).date()
         days = {"since": today - timedelta(days=DAYS - 1), "until": today}
-        data: dict[str, Any] = {name: day.isoformat() for name, day in days.items()} | asked.dict()
+        data: dict[str, Any] = {name: day.isoformat() for name, day in days.items()} | parameters.dict()
         super().__init__(data)
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
@@ -71,7 +71,7 @@ class ReportForm(forms.Form):
         self.fields["field"].queryset = of_type  # type: ignore[attr-defined]
         self.fields["total"].queryset = of_type.filter(pk__in=numbers)  # type: ignore[attr-defined]
         for name in ("field", "total"):
-            self.fields[name].label_from_instance = _name_of  # type: ignore[attr-defined]
+            self.fields[name].label_from_instance = _field_name  # type: ignore[attr-defined]
         self.fields["report"].choices = [(name, report.label) for name, report in REPORTS.items()]  # type: ignore[attr-defined]
         self.fields["people"].choices = _audiences(user)  # type: ignore[attr-defined]
         for step in range(1, log_reports.MOST_STEPS + 1):
@@ -93,8 +93,8 @@ class ReportForm(forms.Form):
 
     @property
     def name(self) -> str:
-        named = self.data.get("report", "")
-        return named if named in REPORTS else "trend"
+        report = self.data.get("report", "")
+        return report if report in REPORTS else "trend"
 
     @property
     def asked(self) -> "Report":
@@ -108,7 +108,7 @@ class ReportForm(forms.Form):
             self.add_error("interval", _("Too many points. Choose a longer interval or a shorter period."))
 
     def questions(self) -> list[Question]:
-        """What a form without faults asks, a question a series; none as long as no type is chosen."""
+        """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
             asked = trend.Asked.of(self.cleaned_data)
             return asked.questions() if asked else []
@@ -116,10 +116,10 @@ class ReportForm(forms.Form):
         return [question] if question else []
 
     def table(self, answers: Sequence[Sequence[Any]]) -> Table:
-        """The answers to the `questions` as one table."""
-        asked = trend.Asked.of(self.cleaned_data)
-        if self.asked.table is None and asked:
-            return trend.table(asked, answers)
+        """Return the answers to the `questions` as one table."""
+        query = trend.Asked.of(self.cleaned_data)
+        if self.asked.table is None and query:
+            return trend.table(query, answers)
         assert self.asked.table is not None
         return self.asked.table(self.cleaned_data, answers[0])
 
@@ -132,7 +132,7 @@ class ReportForm(forms.Form):
         total = chosen["total"] if "total" in asked.asks else None
         return Question(
             self.name,
-            tuple(found.pk for found in types),
+            tuple(activity_type.pk for activity_type in types),
             chosen["since"],
             chosen["until"],
             field.pk if field else None,
@@ -141,10 +141,10 @@ class ReportForm(forms.Form):
         )
 
 
-def _name_of(field: ApprovedField) -> str:
-    """What the live version calls a field; its API name once it is gone from there."""
+def _field_name(field: ApprovedField) -> str:
+    """Return a field's name in the live version; its API name if the version does not have it any more."""
     live = field.activity_type.live
-    names = {one.api_name: one.name for one in live.fields.all()} if live else {}
+    names = {row.api_name: row.name for row in live.fields.all()} if live else {}
     name = names.get(field.api_name, field.api_name)
     return shown(name, field.activity_type.is_standard)
 
@@ -153,17 +153,17 @@ def _audiences(user: Any) -> list[tuple[str, Any]]:
     lists: list[tuple[str, Any]] = [("", _("All people"))]
     if user.has_perm("smartlists.view_smartlist"):
         smart = SmartList.objects.filter(is_archived=False).order_by("name")
-        lists += [(f"smart:{found.pk}", _("Smart list: %(name)s") % {"name": found}) for found in smart]
+        lists += [(f"smart:{row.pk}", _("Smart list: %(name)s") % {"name": row}) for row in smart]
     if user.has_perm("people.view_staticlist"):
         static = StaticList.objects.filter(is_archived=False).order_by("name")
-        lists += [(f"static:{found.pk}", _("Static list: %(name)s") % {"name": found}) for found in static]
+        lists += [(f"static:{row.pk}", _("Static list: %(name)s") % {"name": row}) for row in static]
     return lists
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """The form; and the report, once something is chosen. With `format=csv` the same rows as a file.
+    """Show the form, and the report once a type is chosen; with `format=csv` return the same rows as a file.
 
-    A POST has newer figures worked out. While that goes on, the page asks again and again (`format=state`).
+    POST requests newer figures. While they are computed, the page polls with `format=state`.
     """
     if not request.user.has_perms(list_reports.RIGHTS):
         raise PermissionDenied
@@ -171,19 +171,19 @@ def page(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     problems = [error for errors in form.errors.values() for error in errors]
     reply = None
-    # the form alone is wanted when another type was chosen
+    # after the choice of another type only the form is requested
     if not problems and request.headers.get("HX-Target") != "ask":
         try:
             reply = _reply(request, form)
         except RejectedError as refusal:
             problems = [str(problem.message) for problem in refusal.problems]
     table = form.table(reply.answers) if reply and reply.answers else None
-    wanted, address = request.GET.get("format"), _address(request)
+    format, address = request.GET.get("format"), _query(request)
     if request.method == "POST":
         return HttpResponseRedirect(f"{request.path}?{address}")
-    if wanted == "state":
+    if format == "state":
         return HttpResponse(status=204) if reply and reply.asked_at else HttpResponse(headers={"HX-Refresh": "true"})
-    if wanted == "csv" and reply:
+    if format == "csv" and reply:
         return _file(request, form, table) if table else HttpResponseRedirect(f"{request.path}?{address}")
     return render(
         request,
@@ -202,8 +202,8 @@ def page(request: HttpRequest) -> HttpResponse:
             "periods": _periods(form),
             "zone": installation.current().time_zone,
             "again": address,
-            "csv": _address(request, format="csv"),
-            "state": _address(request, format="state"),
+            "csv": _query(request, format="csv"),
+            "state": _query(request, format="state"),
             "rows": [(row, table.meters[i] if table.meters else None) for i, row in enumerate(table.rows)]
             if table
             else [],
@@ -213,7 +213,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """What is known of several questions together: their answers' rows once each is there, and the oldest `answer`."""
+    """The state of several questions: the rows of their answers once all are available, and the oldest `answer`."""
 
     answers: Sequence[Sequence[Any]]
     answer: Answer | None
@@ -223,49 +223,49 @@ class Replies:
 
 
 def _reply(request: HttpRequest, form: ReportForm) -> Replies | None:
-    """What is known of the answers; None when more has to be chosen first."""
+    """Return the state of the answers; None while the form is incomplete."""
     questions = form.questions()
     if not questions:
         return None
     if request.method == "POST":
         for question in questions:
             list_reports.request(question, request.user)
-    found = [list_reports.ask(question, request.user) for question in questions]
-    answers = [reply.answer for reply in found if reply.answer]
-    is_whole = len(answers) == len(found)
+    replies = [list_reports.ask(question, request.user) for question in questions]
+    answers = [reply.answer for reply in replies if reply.answer]
+    is_whole = len(answers) == len(replies)
     return Replies(
         [answer.rows for answer in answers] if is_whole else (),
         min(answers, key=lambda answer: answer.as_of) if is_whole else None,
-        any(reply.is_stored for reply in found),
-        min((reply.asked_at for reply in found if reply.asked_at), default=None),
-        next((reply.problem for reply in found if reply.problem), ""),
+        any(reply.is_stored for reply in replies),
+        min((reply.asked_at for reply in replies if reply.asked_at), default=None),
+        next((reply.problem for reply in replies if reply.problem), ""),
     )
 
 
 def _periods(form: ReportForm) -> list[tuple[Any, str, bool]]:
-    """Periods to choose by one click: what each is called, its part of the address, and whether it is shown."""
+    """Return the offered periods: label, query string, and whether it is the present one."""
     today = timezone.now().astimezone(installation.zone()).date()
-    found = [
+    periods = [
         (ngettext("%(count)s day", "%(count)s days", days) % {"count": days}, today - timedelta(days=days - 1), today)
         for days in (30, 90, 365)
     ]
     chosen = [form.cleaned_data.get(name) for name in ("type", *trend.MORE_TYPES, *STEPS)]
-    span = rollup.span([one.pk for one in chosen if one])
+    span = rollup.span([activity_type.pk for activity_type in chosen if activity_type])
     if span.first and span.last:
-        found.append((_("All time"), span.first, span.last))
-    shown = (form.cleaned_data.get("since"), form.cleaned_data.get("until"))
+        periods.append((_("All time"), span.first, span.last))
+    present = (form.cleaned_data.get("since"), form.cleaned_data.get("until"))
     return [
-        (label, _with(form.data, since=first.isoformat(), until=last.isoformat()), (first, last) == shown)
-        for label, first, last in found
+        (label, _query_with(form.data, since=first.isoformat(), until=last.isoformat()), (first, last) == present)
+        for label, first, last in periods
     ]
 
 
-def _with(asked: Mapping[str, Any], **changed: str) -> str:
-    return urlencode({name: value for name, value in {**asked, **changed}.items() if name != "format"})
+def _query_with(parameters: Mapping[str, Any], **changed: str) -> str:
+    return urlencode({name: value for name, value in {**parameters, **changed}.items() if name != "format"})
 
 
-def _address(request: HttpRequest, **more: str) -> str:
-    """The question as the address has it, for another form of its answer."""
+def _query(request: HttpRequest, **more: str) -> str:
+    """Return the query string of the request with other parameters."""
     query = request.GET.copy()
     query.pop("format", None)
     query.update(more)
@@ -288,10 +288,10 @@ def _breakdown(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     field = chosen["field"] or next(iter(log_reports.fields_of(chosen["type"])), None)
     if field is None:
         return Table((_("Value"),), [])
-    headings = [_name_of(field), _("Activities"), _("People")]
+    headings = [_field_name(field), _("Activities"), _("People")]
     cells = [[text(value, _("(no value)")), number(count), number(people)] for value, count, people, _sum in rows]
     if chosen["total"]:
-        headings.append(_("Sum of %(field)s") % {"field": _name_of(chosen["total"])})
+        headings.append(_("Sum of %(field)s") % {"field": _field_name(chosen["total"])})
         cells = [[*row, number(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
     return Table(headings, cells, meters=shares(count for _value, count, *_rest in rows))
 
@@ -329,7 +329,7 @@ class Report:
     label: Any
     says: Any
     asks: tuple[str, ...]
-    table: Callable[[dict[str, Any], Sequence[Any]], Table] | None = None  # of the rows of one answer
+    table: Callable[[dict[str, Any], Sequence[Any]], Table] | None = None  # takes the rows of one answer
     names_people: bool = False
 
 

@@ -1,4 +1,4 @@
-"""The first visit of the first administrator: what holds for this installation, and whether the demo stays."""
+"""The setup page at the first administrator's first visit: settings of the installation, with or without demo."""
 
 from typing import Any
 from zoneinfo import available_timezones
@@ -89,7 +89,7 @@ class SetupForm(forms.ModelForm):
 
 
 def view(request: HttpRequest) -> HttpResponse:
-    """Ask once; afterwards the same things are on the page of the installation."""
+    """Show and apply the form once; later the same settings are on the page of the installation."""
     if not request.user.is_superuser:
         raise PermissionDenied
     if installation.is_set_up():
@@ -125,17 +125,17 @@ def _set_up(request: HttpRequest, form: SetupForm) -> None:
     update_session_auth_hash(request, user)
     with translation.override(chosen["language"]):
         if chosen["with_demo"] and demo_manifest.current() is None:
-            demo.load(user)
+            demo.load_demo(user)
         elif not chosen["with_demo"] and demo_manifest.current() is not None:
-            demo.remove(user)
+            demo.remove_demo(user)
 
 
 def _zones() -> list[str]:
-    """Zones that people live in, UTC first."""
+    """Return the zones of inhabited places, UTC first."""
     zones = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NO_ZONES)}
     return ["UTC", *sorted(zones)]
 
 
 def _currencies() -> set[str]:
-    """Codes of the currencies that are legal tender somewhere today."""
+    """Return the codes of currencies that are legal tender today."""
     return {code for territory in get_global("territory_currencies") for code in get_territory_currencies(territory)}

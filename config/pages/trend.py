@@ -1,4 +1,4 @@
-"""The trend report: how often up to four types happened, by day, week, month …, and against the period before."""
+"""The trend report: counts of up to four types by day, week, month …, compared with the period before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from people.core.admin.charts import Series, chart
 from smartlists.lists.reports import Question
 
 MORE_TYPES = ("type_2", "type_3", "type_4")
-MOST_POINTS = 3_660  # rows that a page shows
+MOST_POINTS = 3_660  # rows on a page
 CHOICES = (("", gettext_lazy("Automatic")), *intervals.INTERVALS.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A trend as the form asks for it."""
+    """Types, period and interval of a trend."""
 
     types: Sequence[ActivityType]
     since: date
@@ -33,9 +33,9 @@ class Asked:
 
     @classmethod
     def of(cls, chosen: dict[str, Any]) -> "Asked | None":
-        """What a form without faults asks; None as long as no type is chosen."""
-        named = [chosen[name] for name in ("type", *MORE_TYPES) if chosen.get(name)]
-        types = list(dict.fromkeys(named))
+        """Return the trend of a valid form; None while no type is chosen."""
+        selected = [chosen[name] for name in ("type", *MORE_TYPES) if chosen.get(name)]
+        types = list(dict.fromkeys(selected))
         if not types:
             return None
         interval = chosen["interval"] or intervals.fitting(chosen["since"], chosen["until"])
@@ -46,50 +46,50 @@ class Asked:
         return self.until - self.since + timedelta(days=1)
 
     def questions(self) -> list[Question]:
-        """One a series: those of the types, then those of the types in the period before."""
+        """Return one question a series: the types, then the types in the period before."""
         periods = [(self.since, self.until)]
         if self.is_compared:
             periods.append((self.since - self.length, self.since - timedelta(days=1)))
         return [
-            Question("trend", (found.pk,), first, last, people=self.people)
+            Question("trend", (activity_type.pk,), first, last, people=self.people)
             for first, last in periods
-            for found in self.types
+            for activity_type in self.types
         ]
 
 
-def table(asked: Asked, answers: Sequence[Sequence[Any]]) -> Table:
-    """The answers of `asked.questions()`, days and counts each, put together: one row an interval.
+def table(query: Asked, answers: Sequence[Sequence[Any]]) -> Table:
+    """Return the answers of `query.questions()`, days and counts each, as one table with a row an interval.
 
-    Days of the period before lie in the row of the day as long after them as the period lasts.
+    Days of the period before are moved by the period's length into the rows of the present one.
     """
     series = []
     for place, rows in enumerate(answers):
-        is_before = place >= len(asked.types)
-        moved = asked.length if is_before else timedelta()
+        is_before = place >= len(query.types)
+        moved = query.length if is_before else timedelta()
         counts = [(date.fromisoformat(day) + moved, count) for day, count in rows]
-        of = place % len(asked.types)
-        label = str(asked.types[of])
+        type_index = place % len(query.types)
+        label = str(query.types[type_index])
         label = _("%(series)s, period before") % {"series": label} if is_before else label
-        grouped = dict(intervals.grouped(counts, asked.interval))
-        series.append((grouped, Series(label, list(grouped.values()), of, is_before)))
+        grouped = dict(intervals.grouped(counts, query.interval))
+        series.append((grouped, Series(label, list(grouped.values()), type_index, is_before)))
     starts = list(series[0][0])
-    labels = [intervals.label(start, asked.interval) for start in starts]
-    name = intervals.INTERVALS[asked.interval]
+    labels = [intervals.label(start, query.interval) for start in starts]
+    name = intervals.INTERVALS[query.interval]
     cells = [
         [Cell(label, start.isoformat()), *(number(grouped.get(start, 0)) for grouped, _series in series)]
         for start, label in zip(starts, labels, strict=True)
     ]
-    lines = [one for _grouped, one in series]
-    headings = (name, *([_("Activities")] if len(lines) == 1 else [one.label for one in lines]))
-    drawn = chart(labels, name, lines) if any(sum(one.counts) for one in lines) else ""
-    return Table(headings, cells[::-1], drawn, [_total(one, lines) for one in lines if not one.is_before])
+    lines = [line for _grouped, line in series]
+    headings = (name, *([_("Activities")] if len(lines) == 1 else [line.label for line in lines]))
+    drawn = chart(labels, name, lines) if any(sum(line.counts) for line in lines) else ""
+    return Table(headings, cells[::-1], drawn, [_total(line, lines) for line in lines if not line.is_before])
 
 
 def _total(series: Series, lines: Sequence[Series]) -> Total:
     count = sum(series.counts)
     average = localize(round(count / len(series.counts), 1), use_l10n=True) if series.counts else ""
     change = ""
-    before = next((sum(one.counts) for one in lines if one.is_before and one.of == series.of), None)
+    before = next((sum(line.counts) for line in lines if line.is_before and line.of == series.of), None)
     if before:
         percent = round(100 * (count - before) / before, 1)
         change = f"{'+' if percent > 0 else ''}{localize(percent, use_l10n=True)} %"

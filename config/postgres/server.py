@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: a server of our own under DATA_DIR, for one machine and a trial.
+"""The embedded PostgreSQL: the product's own server under DATA_DIR, for one machine and trials.
 
-Binaries come with a Python wheel; we initialise and start them ourselves: password by scram, no TCP, a
-socket folder only its owner enters, an application role that is no superuser. One process owns the server and
-stops it when it ends; others attach. As root the server runs as an unprivileged OS user.
+The binaries are in a Python wheel. This module initialises and starts them: password by scram, no TCP, a socket
+folder that only its owner may enter, an application role that is no superuser. One process owns the server and
+stops it when it ends; others attach. For root the server runs as an unprivileged OS user.
 """
 
 import atexit
@@ -30,20 +30,22 @@ from config.postgres.location import Location, choose_location, make_folder
 ROLE = DATABASE = "custom_activities"
 SUPERUSER = "postgres"
 WAIT_SECONDS = 60.0
-FLOOR_BYTES = 64 * 1024**2  # free for the server: it writes its log in files of 16 MB, and must write one to start
-FULL_SECONDS = 5.0  # between two looks at a disk that is full
-ATTACH_ONLY = "EMBEDDED_POSTGRES_ATTACH"  # set for processes that leave starting to another
-FOR_TESTS = "EMBEDDED_POSTGRES_FOR_TESTS"  # may create databases, does not wait for the disk
+FLOOR_BYTES = (
+    64 * 1024**2
+)  # free bytes that the server needs: it writes its log in files of 16 MB, and must write one to start
+FULL_SECONDS = 5.0  # between two checks of a full disk
+ATTACH_ONLY = "EMBEDDED_POSTGRES_ATTACH"  # set for processes that never start the server themselves
+FOR_TESTS = "EMBEDDED_POSTGRES_FOR_TESTS"  # the role may create databases, and the server does not wait for the disk
 
 
 class EmbeddedPostgres:
-    """The server of one DATA_DIR, as one process sees it."""
+    """The server of one DATA_DIR, as used by one process."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self._lock: int | None = None
-        self._meanwhile: Location | None = None
-        self._is_waiting = False  # for room on the disk
+        self._temporary_location: Location | None = None
+        self._is_waiting = False  # for space on the disk
 
     @property
     def is_initialised(self) -> bool:
@@ -51,7 +53,7 @@ class EmbeddedPostgres:
 
     @property
     def location(self) -> Location:
-        return self._meanwhile or Location(**json.loads((self.data_dir / "postgres.json").read_text()))
+        return self._temporary_location or Location(**json.loads((self.data_dir / "postgres.json").read_text()))
 
     @property
     def data_major(self) -> int:
@@ -59,21 +61,21 @@ class EmbeddedPostgres:
         return int((Path(self.location.data) / "PG_VERSION").read_text())
 
     def connection_parameters(self) -> dict[str, str]:
-        """Host, user and password of the application role. Raises DatabaseUnavailable before the first start."""
+        """Host, user and password of the application role. Raises DatabaseUnavailableError before the first start."""
         if not self.is_initialised:
             raise DatabaseUnavailableError("the embedded database has not been started yet")
         return {"host": self.location.sockets, "user": ROLE, "password": self._password("database_password")}
 
     def ensure_running(self) -> None:
-        """Connect to a server: attach to the one that runs, or start it for this process's life time.
+        """Attach to the running server, or start it for this process's lifetime.
 
-        Raises DatabaseUnavailable when none comes up within a minute.
+        Raises DatabaseUnavailableError if none responds within a minute.
         """
         if os.environ.get(ATTACH_ONLY) or not self.start():
-            self._wait_until_it_answers(WAIT_SECONDS)
+            self._wait_until_responding(WAIT_SECONDS)
 
     def start(self) -> bool:
-        """Start the server for this process's life time; False when it is another's."""
+        """Start the server for this process's lifetime; return False if another process owns it."""
         if not self.own():
             return False
         self._initialise_and_start()
@@ -81,13 +83,13 @@ class EmbeddedPostgres:
         return True
 
     def run(self) -> None:
-        """Own the server until SIGTERM or SIGINT; start it again when it dies. For the process manager."""
+        """Own the server until SIGTERM or SIGINT, and restart it if it dies. For the process manager."""
         self.own(wait=True)
         stopping: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: stopping.append(received))
         while not stopping:
-            if not self._answers() and self._has_room():
+            if not self._responds() and self._has_room():
                 try:
                     self._initialise_and_start()
                     print("database: ready", flush=True)
@@ -98,7 +100,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _has_room(self) -> bool:
-        """Whether the server can start: on a full disk it would end again at once, over and over. Says so once."""
+        """Return whether the disk has room for a start; with a full one the server would end at once, repeatedly."""
         place = Path(self.location.data) if self.is_initialised else self.data_dir
         free = shutil.disk_usage(place if place.exists() else self.data_dir).free
         was_waiting, self._is_waiting = self._is_waiting, free < FLOOR_BYTES
@@ -111,7 +113,7 @@ class EmbeddedPostgres:
         return not self._is_waiting
 
     def stop(self) -> None:
-        """Stop the server we own: sessions are cut off, nothing committed is lost."""
+        """Stop the server if this process owns it: sessions end, nothing committed is lost."""
         if self._lock is None:
             return
         self._end()
@@ -120,9 +122,9 @@ class EmbeddedPostgres:
 
     @contextlib.contextmanager
     def serving(self, location: Location) -> Iterator[dict[str, str]]:
-        """Run the server elsewhere or by other binaries meanwhile; yields how to connect to it."""
+        """Run the server at another location or with other binaries for a while; yield its connection parameters."""
         self._end()
-        self._meanwhile = location
+        self._temporary_location = location
         try:
             if not (Path(location.data) / "PG_VERSION").exists():
                 self._initdb(location)
@@ -131,10 +133,10 @@ class EmbeddedPostgres:
             yield self.connection_parameters() | {"dbname": DATABASE}
         finally:
             self._end()
-            self._meanwhile = None
+            self._temporary_location = None
 
     def move_to(self, location: Location) -> None:
-        """From now on the server lives there; whole or not at all."""
+        """Store the server's location, atomically."""
         _write_private(self.data_dir / "postgres.json", json.dumps(asdict(location)))
 
     def _end(self) -> None:
@@ -144,7 +146,7 @@ class EmbeddedPostgres:
             self._wait_for_end(pid)
 
     def own(self, wait: bool = False) -> bool:
-        """Become the one process that starts and stops the server; another's death frees it at once."""
+        """Become the only process that starts and stops the server; the death of the owner releases it at once."""
         if self._lock is not None:
             return True
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -161,8 +163,8 @@ class EmbeddedPostgres:
         if not self.is_initialised:
             self._initialise()
         self._refuse_other_major()
-        if not self._answers():
-            self._take_binaries()
+        if not self._responds():
+            self._update_binaries()
             self._start()
             self._make_role_and_database()
 
@@ -174,8 +176,8 @@ class EmbeddedPostgres:
                 "python manage.py upgrade_postgres (docs/upgrading.md, “A newer PostgreSQL”)"
             )
 
-    def _take_binaries(self) -> None:
-        """Go on with those of the present wheel: the virtual environment moved, or its PostgreSQL is a newer one."""
+    def _update_binaries(self) -> None:
+        """Use the binaries of the present wheel: the virtual environment may have moved, or has a newer PostgreSQL."""
         binaries = reachable_binaries(self.location.user)
         if str(binaries) != self.location.binaries:
             self.move_to(replace(self.location, binaries=str(binaries)))
@@ -187,7 +189,7 @@ class EmbeddedPostgres:
         self.move_to(location)
 
     def _initdb(self, location: Location) -> None:
-        """Initialise beside the final folder and rename: one that was interrupted is not taken for a database."""
+        """Initialise beside the final folder and rename, so that an interrupted one is not used as a database."""
         folder = Path(f"{location.data}.new")
         shutil.rmtree(folder, ignore_errors=True)
         make_folder(folder, location)
@@ -237,7 +239,7 @@ class EmbeddedPostgres:
             "max_locks_per_transaction": "256",
             "random_page_cost": "1.1",
             "wal_compression": "on",
-            # neither a failing statement nor the values of a refused row: erasing a person does not reach this log
+            # no failing statements and no values of rejected rows: erasing a person does not reach this log
             "log_min_error_statement": "panic",
             "log_parameter_max_length_on_error": "0",
             "log_error_verbosity": "terse",
@@ -245,13 +247,13 @@ class EmbeddedPostgres:
         }
         deadline = time.monotonic() + WAIT_SECONDS
         process = self._launch(location, options)
-        while not self._answers(SUPERUSER, "database_superuser_password"):
+        while not self._responds(SUPERUSER, "database_superuser_password"):
             if time.monotonic() > deadline:
                 raise DatabaseUnavailableError(
                     f"the embedded database does not start; see {self.data_dir}/postgres.log"
                 )
             time.sleep(0.05)
-            if process.poll() is not None:  # a killed server's children may hold its memory for a moment
+            if process.poll() is not None:  # a killed server's children may hold its shared memory for a moment
                 time.sleep(0.5)
                 if not self._has_room():
                     raise DatabaseUnavailableError(f"the embedded database does not start: no room at {location.data}")
@@ -261,7 +263,9 @@ class EmbeddedPostgres:
         self._reap(self._postmaster())
         path = self.data_dir / "postgres.log"
         with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as log:
-            if os.fstat(log.fileno()).st_mode & 0o077:  # by a version before, with statements and their values
+            if (
+                os.fstat(log.fileno()).st_mode & 0o077
+            ):  # written by an earlier version, with statements and their values
                 os.ftruncate(log.fileno(), 0)
                 os.fchmod(log.fileno(), 0o600)
             return subprocess.Popen(
@@ -293,7 +297,7 @@ class EmbeddedPostgres:
                 connection.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(DATABASE), role))
 
     def _connect(self, user: str, password_file: str) -> psycopg.Connection[tuple[object, ...]]:
-        database = DATABASE if user == ROLE else "postgres"  # the role is there a moment before its database
+        database = DATABASE if user == ROLE else "postgres"  # the role exists a moment before its database
         return psycopg.connect(
             host=self.location.sockets,
             user=user,
@@ -303,7 +307,7 @@ class EmbeddedPostgres:
             autocommit=True,
         )
 
-    def _answers(self, user: str = ROLE, password_file: str = "database_password") -> bool:
+    def _responds(self, user: str = ROLE, password_file: str = "database_password") -> bool:
         if not self.is_initialised:
             return False
         try:
@@ -312,9 +316,9 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def _wait_until_it_answers(self, seconds: float) -> None:
+    def _wait_until_responding(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self._answers():
+        while not self._responds():
             if time.monotonic() > deadline:
                 raise DatabaseUnavailableError(
                     "the embedded database does not answer; start it with `make run` or `python manage.py postgres`"
@@ -338,7 +342,7 @@ class EmbeddedPostgres:
 
     @staticmethod
     def _reap(pid: int | None) -> None:
-        """A killed server that is our child stays a zombie, whose pid keeps the next one from starting, until then."""
+        """Reap a killed server that is a child process: as a zombie its pid would prevent the next start."""
         if pid:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
@@ -361,12 +365,12 @@ def _run(command: list[str], location: Location) -> None:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Without the caller's PG* variables and locale, which would change what the server does."""
+    """Return an environment without the caller's PG* variables and locale, which would affect the server."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _write_private(file: Path, text: str) -> None:
-    """Write whole or not at all, readable by nobody else."""
+    """Write a file atomically, readable by its owner only."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent)  # 0600
     with os.fdopen(descriptor, "w") as temporary:

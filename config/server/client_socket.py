@@ -1,7 +1,7 @@
-"""A client's connection as a thread sees it: it reads what has arrived, and does not wait until its answer is taken.
+"""A client's connection for a thread: reads return what has arrived, and writes do not wait for the client.
 
-What the client does not take at once is kept: a file by its descriptor, other bytes in memory and beyond some
-kilobytes in a temporary file. The worker's loop sends it (`config.server.worker`).
+Bytes that the client does not accept at once are kept: a file by its descriptor, other bytes in memory, above some
+kilobytes in a temporary file. The worker's loop sends them (`config.server.worker`).
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from config.server.framing import Incoming
 
 PIECE = 262_144  # bytes sent at once
 IN_MEMORY = 65_536
-SPOOL = 1_048_576  # bytes after which another file is begun, so that what was sent leaves the disk
-MOST_KEPT = 8 * 1_024 * 1_024  # bytes of an answer that are kept; then its thread waits for the client
+SPOOL = 1_048_576  # bytes after which another file is started, so that sent bytes leave the disk
+MOST_KEPT = 8 * 1_024 * 1_024  # kept bytes of a response; above that its thread waits for the client
 
 
 @dataclass
 class Pace:
-    """How long a transfer may take: a grace and the time of its bytes at the slowest rate, at most `total`."""
+    """The time limit of a transfer: a grace period and the time of its bytes at the slowest rate, at most `total`."""
 
     rate: int  # bytes a second
     total: float  # seconds
@@ -33,7 +33,7 @@ class Pace:
     started: float = field(default_factory=time.monotonic)
 
     def left(self) -> float:
-        """Seconds until the client is too slow."""
+        """Return the seconds until the client counts as too slow."""
         return self.started + min(self.total, self.grace + self.count / self.rate) - time.monotonic()
 
 
@@ -42,16 +42,16 @@ class _Segment:
     file: IO[bytes]
     offset: int
     count: int
-    is_kept: bool  # its bytes take room here
+    is_kept: bool  # its bytes occupy memory or disk
 
 
 class Backlog:
-    """Bytes and files that are to be sent, in order."""
+    """Bytes and files still to be sent, in order."""
 
     def __init__(self) -> None:
-        self.size = 0  # of the bytes; files take no room
+        self.size = 0  # of the bytes; files occupy no space
         self._segments: deque[_Segment] = deque()
-        self._spool: IO[bytes] | None = None  # the last segment, when it can be written on
+        self._spool: IO[bytes] | None = None  # the last segment, if more can be appended
 
     def __bool__(self) -> bool:
         return bool(self._segments)
@@ -71,7 +71,7 @@ class Backlog:
         self._segments.append(_Segment(copy, offset, count, is_kept=False))
 
     def send(self, to: socket.socket) -> int:
-        """Send one piece; how many bytes the socket took. BlockingIOError: none now."""
+        """Send one piece; return the number of bytes sent. Raises BlockingIOError if the socket accepts none."""
         first = self._segments[0]
         first.file.seek(first.offset)
         data = first.file.read(min(PIECE, first.count))
@@ -94,7 +94,7 @@ class Backlog:
 
 
 class ClientSocket:
-    """What gunicorn's parser and response use in place of the socket."""
+    """The replacement of the socket for gunicorn's parser and response."""
 
     def __init__(self, real: socket.socket) -> None:
         self.real = real
@@ -102,7 +102,7 @@ class ClientSocket:
         self.incoming: Incoming | None = None
         self.backlog = Backlog()
         self.is_closed = False
-        # of a stream: the pace of what is read from the connection; and how an answer's thread may be made to wait
+        # of a stream: the pace of reading from the connection; and the pace while a response's thread waits
         self.reading: Pace | None = None
         self.writing: Pace | None = None
 
@@ -127,7 +127,7 @@ class ClientSocket:
         return len(data)
 
     def sendall(self, data: bytes) -> None:
-        """Send what the client takes now, keep the rest."""
+        """Send what the client accepts now, keep the rest."""
         view = memoryview(data)
         if not self.backlog:
             with contextlib.suppress(BlockingIOError):
@@ -142,7 +142,7 @@ class ClientSocket:
         self.flush()
 
     def flush(self) -> int:
-        """Send what is kept as far as the client takes it; how many bytes."""
+        """Send kept bytes as far as the client accepts them; return their number."""
         total = 0
         with contextlib.suppress(BlockingIOError):
             while self.backlog:
@@ -159,10 +159,10 @@ class ClientSocket:
         self.real.close()
 
     def setblocking(self, _blocking: bool) -> None:
-        """It never blocks; what waits for a client has a pace."""
+        """Do nothing: the socket never blocks; waiting for a client is limited by a pace."""
 
     def settimeout(self, _seconds: float | None) -> None:
-        """As `setblocking`."""
+        """Do nothing, as `setblocking`."""
 
     def gettimeout(self) -> float:
         return 0.0
@@ -177,7 +177,7 @@ class ClientSocket:
             self.writing.count += self.flush()
 
     def _wait(self, pace: Pace, for_writing: bool) -> None:
-        """Wait for the client. TimeoutError: it is too slow."""
+        """Wait for the client. Raises TimeoutError if it is too slow."""
         left = pace.left()
         waiter = select.poll()
         waiter.register(self.real, select.POLLOUT if for_writing else select.POLLIN)

@@ -1,7 +1,7 @@
-"""Where a request begins and ends, in bytes that arrive bit by bit: its bounds, before anything of it is believed.
+"""Framing of requests in bytes that arrive in pieces: start, end and size limits, before anything is interpreted.
 
-Nothing here decides what a request means: the same bytes go to gunicorn's parser, which is strict. A head whose
-framing is doubtful is handed over without a body, so that the parser refuses it.
+This module does not interpret a request: the same bytes go to gunicorn's parser, which is strict. A head with
+ambiguous framing is passed on without a body, so that the parser refuses it.
 """
 
 import re
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 HEAD_END = b"\r\n\r\n"
 IN_MEMORY = 65_536  # bytes of a body that are kept in memory; the rest goes to a temporary file
-MAX_SIZE_LINE = 1_024  # of a chunk, and of a line after the last one
+MAX_SIZE_LINE = 1_024  # of a chunk's size line, and of a line after the last chunk
 MAX_TRAILERS = 8_192
 EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
-# bodies of any length that the application reads as they come
+# bodies of any length that the application reads as they arrive
 STREAMS = re.compile(rb"POST /api/v1/(activities/stream|imports)/?[? ]")
 
 
 class RequestBoundError(Exception):
-    """What arrived is more than is taken; `status` is the answer."""
+    """A request is larger than its bounds; `status` is that of the response."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -27,7 +27,7 @@ class RequestBoundError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Bytes of a request: its first line, its head, and the body that is collected before a thread has it."""
+    """Maximum bytes of a request: first line, head, and the body that is collected before a thread gets it."""
 
     line: int
     head: int
@@ -35,19 +35,19 @@ class Bounds:
 
 
 class Chunks:
-    """Finds the end of a body in chunks."""
+    """Finds the end of a chunked body."""
 
     def __init__(self) -> None:
         self.line, self.left, self.is_trailer, self.trailers = b"", 0, False, 0
 
     def feed(self, data: bytes) -> int | None:
-        """How many of these bytes belong to the body if it ends in them, else None. ValueError: these are no chunks."""
+        """Return how many of these bytes belong to the body if it ends in them, else None. ValueError: no chunks."""
         at = 0
         while at < len(data):
             if self.left:  # a chunk's content, and the line end after it
-                taken = min(self.left, len(data) - at)
-                self.left -= taken
-                at += taken
+                size = min(self.left, len(data) - at)
+                self.left -= size
+                at += size
                 continue
             end = data.find(b"\n", at)
             self.line += data[at : end if end >= 0 else len(data)]
@@ -75,10 +75,10 @@ class Chunks:
 
 
 class Incoming:
-    """One request as far as it has arrived.
+    """The received part of one request.
 
-    `is_complete`: all of it is here. `is_stream`: its head is here, and the rest is for the application to read from
-    the connection, because it reads it as it comes or because there is more of it than is collected.
+    `is_complete`: all of it is received. `is_stream`: its head is received, and the application reads the rest from
+    the connection, because it reads it as it arrives or because it is larger than the collected maximum.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -86,19 +86,19 @@ class Incoming:
         self.head = b""
         self.received = 0  # bytes of the request
         self.is_complete = self.is_stream = self.expects_continue = False
-        self.rest = b""  # what arrived after its end: the next request
+        self.rest = b""  # bytes after its end: the next request
         self._arriving = bytearray()
         self._body: tempfile.SpooledTemporaryFile[bytes] | None = None
         self._length: int | None = 0
         self._chunks: Chunks | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived. RequestBoundError: it is too much."""
+        """Add received bytes. Raises RequestBoundError if they are too many."""
         if self.head:
-            self._take_body(data)
+            self._add_body(data)
             return
         start = max(0, len(self._arriving) - len(HEAD_END) + 1)
-        self._arriving += data if self._arriving else data.lstrip(b"\r\n")  # an empty line before a request is none
+        self._arriving += data if self._arriving else data.lstrip(b"\r\n")  # empty lines before a request are skipped
         end = self._arriving.find(HEAD_END, start)
         self._check_head(end)
         if end < 0:
@@ -108,20 +108,20 @@ class Incoming:
         self._arriving.clear()
         self.received = len(self.head)
         self._read_framing()
-        self._take_body(body)
+        self._add_body(body)
 
     def recv(self, size: int) -> bytes:
-        """The next bytes of what has arrived, as from a socket; none when that was all."""
+        """Return the next received bytes, as from a socket; empty after the last ones."""
         if self.head:
             data, self.head = self.head[:size], self.head[size:]
             return data
         return self._body.read(size) if self._body else b""
 
     def hand_over(self) -> None:
-        """From now on it is read, no more written."""
+        """Switch from receiving to reading."""
         if self._body:
             self._body.seek(0)
-        if self.expects_continue and self.is_complete:  # the client was told to go on, or did not wait for it
+        if self.expects_continue and self.is_complete:  # the client got its 100 Continue, or did not wait for it
             self.head = EXPECTS.sub(b"", self.head, count=1)
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class Incoming:
 
     @property
     def path(self) -> bytes:
-        """The address without its query, as far as it is known."""
+        """The address without its query, as far as it is received."""
         parts = bytes((self.head or self._arriving)[:2_048]).split(b"\r\n")[0].split(b" ")
         return parts[1].partition(b"?")[0] if len(parts) > 1 else b""
 
@@ -147,7 +147,7 @@ class Incoming:
             raise RequestBoundError(431)
 
     def _read_framing(self) -> None:
-        """How the body is to be found; a doubtful framing counts as none."""
+        """Read the framing of the body from the head; ambiguous framing counts as none."""
         lengths, codings = [], []
         for line in self.head.split(b"\r\n")[1:]:
             name, _colon, value = line.partition(b":")
@@ -164,12 +164,12 @@ class Incoming:
         is_large = self._length is not None and self._length > self.bounds.body
         self.is_stream = self._length != 0 and (is_large or STREAMS.match(self.head) is not None)
 
-    def _take_body(self, data: bytes) -> None:
-        wanted = self._wanted(data)
-        if wanted is not None:
+    def _add_body(self, data: bytes) -> None:
+        end = self._end_of_body(data)
+        if end is not None:
             self.is_complete = not self.is_stream
             if self.is_complete:
-                data, self.rest = data[:wanted], data[wanted:]
+                data, self.rest = data[:end], data[end:]
         if data:
             if self._body is None:
                 self._body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed with the request)
@@ -178,8 +178,8 @@ class Incoming:
         if not self.is_complete and self._body and self._body.tell() > self.bounds.body:
             self.is_stream = True
 
-    def _wanted(self, data: bytes) -> int | None:
-        """How many of these bytes end the body; None: it goes on."""
+    def _end_of_body(self, data: bytes) -> int | None:
+        """Return how many of these bytes belong to the body if it ends in them; None: it continues."""
         if self._chunks is not None:
             try:
                 return self._chunks.feed(data)

@@ -1,11 +1,11 @@
-"""gunicorn's threaded worker, with threads for whole requests only.
+"""gunicorn's threaded worker, with threads for complete requests only.
 
-One loop collects what clients send and sends what they have not yet taken, within bounds of bytes and seconds; a
-thread gets a request when all of it is here, and is free when it has written its answer. A client that sends or reads
-slowly costs a file descriptor and some kilobytes. See docs/decisions/0001-server-model.md.
+One loop receives requests and sends kept responses, within limits of bytes and seconds. A thread gets a request when
+it is complete, and is free when it has written its response. A client that sends or reads slowly costs a file
+descriptor and some kilobytes. See docs/decisions/0001-server-model.md.
 
-Requests whose body is read as it comes ("streams": imports, activities as lines, whatever is larger than is
-collected) have at most half of the threads; more of them wait their turn unread.
+Requests whose body is read as it arrives ("streams": imports, activities as lines, bodies above the collected
+maximum) get at most half of the threads; further ones wait for their turn unread.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from config.server.client_socket import ClientSocket, Pace
 from config.server.framing import Bounds, Incoming, RequestBoundError
 
 RECEIVED_AT_ONCE = 65_536
-LINGER_SECONDS = 2.0  # for a client to read an answer before the connection is closed on what it still sends
+LINGER_SECONDS = 2.0  # for a client to read a response before the connection closes while it still sends
 LINGER_BYTES = 1_048_576
 CHECK_EVERY = 0.5  # seconds
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -44,49 +44,49 @@ BOUNDS = Bounds(
     body=int(os.environ.get("WEB_COLLECTED_BYTES", str(12 * 1_024 * 1_024))),
 )
 HEAD_SECONDS = float(os.environ.get("WEB_HEAD_SECONDS", "15"))
-BODY_SECONDS = float(os.environ.get("WEB_BODY_SECONDS", "300"))  # of a collected body, and of an answer
+BODY_SECONDS = float(os.environ.get("WEB_BODY_SECONDS", "300"))  # of a collected body, and of a response
 STREAM_SECONDS = float(os.environ.get("WEB_STREAM_SECONDS", "3600"))
 STREAM_WAIT_SECONDS = float(os.environ.get("WEB_STREAM_WAIT_SECONDS", "60"))
 SLOWEST = int(os.environ.get("WEB_SLOWEST_BYTES_PER_SECOND", "1024"))
-SLOWEST_STREAM = SLOWEST * 8  # it holds a thread
+SLOWEST_STREAM = SLOWEST * 8  # a stream occupies a thread
 
 
 class Connection(TConn):
-    """A client's connection and the request that is arriving on it."""
+    """A client's connection and the request that arrives on it."""
 
-    parser: Any  # of gunicorn, which has no types
+    parser: Any  # gunicorn has no types
 
     def __init__(self, cfg: Any, client: socket.socket, address: Any, server: Any) -> None:
         super().__init__(cfg, ClientSocket(client), address, server)
-        self.data_ready = True  # nothing is handed to a thread that has to wait
+        self.data_ready = True  # a thread never waits for data
         self.started = 0.0
-        self.pace: Pace | None = None  # of the body, then of the answer
+        self.pace: Pace | None = None  # of the body, then of the response
         self.is_stream = False
-        self.waits: float = 0.0  # until when, for a stream's turn or a close
+        self.waits: float = 0.0  # deadline of a stream's turn or of a close
         self.discarded = 0
-        self.keeps = False  # the connection, after the answer
+        self.keeps = False  # the connection stays open after the response
 
     def init(self) -> None:
         self.initialized = True
         self.parser = self.parser or http.get_parser(self.cfg, self.sock, self.client)
 
     def expect(self) -> None:
-        """A request is to arrive."""
+        """Prepare for the next request."""
         self.started, self.pace, self.is_stream = time.monotonic(), None, False
         self.sock.incoming, self.sock.reading, self.sock.writing = Incoming(BOUNDS), None, None
 
     def left(self, now: float) -> float:
-        """Seconds until the request or the answer that is on its way is too slow."""
+        """Return the seconds until the present request or response counts as too slow."""
         return self.pace.left() if self.pace else self.started + HEAD_SECONDS - now
 
 
 class Worker(ThreadWorker):
-    """Collects requests, has threads answer them, sends the answers."""
+    """Collects requests, passes them to threads, sends the responses."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.arriving: dict[Connection, None] = {}  # in the order in which they began
-        self.leaving: dict[Connection, None] = {}  # answers that are still to be sent
+        self.arriving: dict[Connection, None] = {}  # in the order of their start
+        self.leaving: dict[Connection, None] = {}  # responses still to be sent
         self.lingering: dict[Connection, None] = {}  # answered, to be closed
         self.queued: deque[Connection] = deque()  # streams that wait for their turn
         self.streams = 0
@@ -99,21 +99,21 @@ class Worker(ThreadWorker):
             self._drop_one()
         try:
             client, address = listener.accept()
-        except OSError:  # gone again, or too many files are open: those that wait end in their time
+        except OSError:  # disconnected again, or too many open files: waiting connections end at their deadlines
             return
         self.nr_conns += 1
         conn = Connection(self.cfg, client, address, listener.getsockname())
         self._expect(conn)
 
     def on_client_socket_readable(self, conn: Any, client: Any) -> None:
-        """The next request on a connection that was kept."""
+        """Expect the next request on a kept connection."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         rest = conn.sock.incoming.rest
         self._expect(conn, rest)
 
     def receive(self, conn: Connection, _fileobj: Any = None) -> None:
-        """Take what has arrived."""
+        """Receive bytes of a request."""
         try:
             data = conn.sock.real.recv(RECEIVED_AT_ONCE)
         except BlockingIOError:
@@ -126,7 +126,7 @@ class Worker(ThreadWorker):
             self._forget(conn, self.arriving)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """A thread has answered: send what the client has not taken, then keep the connection or close it."""
+        """After a thread's response: send what the client has not accepted yet, then keep or close the connection."""
         if conn.is_stream:
             self.streams -= 1
             self._begin_streams()
@@ -158,11 +158,11 @@ class Worker(ThreadWorker):
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
-        """What is left of a collected body is skipped; a stream's rest is never waited for."""
+        """Keep a connection only after a collected body, whose rest is skipped; a stream's rest is never awaited."""
         return not conn.is_stream and bool(super()._keepalive_after(conn, keepalive))
 
     def murder_pending(self) -> None:
-        """Once in a while: end what takes too long."""
+        """End connections past their deadlines, at most every CHECK_EVERY seconds."""
         now = time.monotonic()
         if now < self.checked + CHECK_EVERY:
             return
@@ -182,7 +182,7 @@ class Worker(ThreadWorker):
             self._refuse(self.queued.popleft(), 503)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """The worker stops: what has not arrived soon is not waited for."""
+        """Limit the wait for arriving requests while the worker stops."""
         super()._cap_keepalive(deadline)
         self.stops_at = deadline + STOP_KEEPALIVE_LINGER
 
@@ -192,7 +192,7 @@ class Worker(ThreadWorker):
         if begun:
             self._feed(conn, begun)
         else:
-            self.receive(conn)  # most have sent already
+            self.receive(conn)  # most clients have sent already
 
     def _feed(self, conn: Connection, data: bytes) -> None:
         incoming = conn.sock.incoming
@@ -215,7 +215,7 @@ class Worker(ThreadWorker):
                 conn.sock.send(CONTINUE)
 
     def _begin(self, conn: Connection) -> None:
-        """Hand the request to a thread, or queue a stream until its turn."""
+        """Pass the request to a thread, or queue a stream until its turn."""
         total = STREAM_SECONDS if conn.is_stream else BODY_SECONDS
         conn.sock.writing = Pace(SLOWEST_STREAM, max(total, STREAM_SECONDS))
         if conn.is_stream:
@@ -245,7 +245,7 @@ class Worker(ThreadWorker):
             self.on_client_socket_readable(conn, conn.sock)
 
     def _refuse(self, conn: Connection, status: int) -> None:
-        """Answer in the worker: a request that is not whole reaches no application."""
+        """Respond in the worker: an incomplete request never reaches the application."""
         path = conn.sock.incoming.path
         self.log.info("Refused a request from %s: %d", conn.client[0] if conn.client else "", status)
         with contextlib.suppress(OSError):
@@ -254,7 +254,7 @@ class Worker(ThreadWorker):
         self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:
-        """Close when the client has read its answer, which closing at once could lose (RFC 9112, 9.6)."""
+        """Close after the client has read its response, which an immediate close could lose (RFC 9112, 9.6)."""
         try:
             conn.sock.real.shutdown(socket.SHUT_WR)
         except OSError:
@@ -275,25 +275,27 @@ class Worker(ThreadWorker):
             self._forget(conn, self.lingering)
 
     def _drop_one(self) -> None:
-        """Make room for a connection: of those that hold no thread, the one that has waited longest goes."""
+        """Close the longest waiting connection without a thread, to make room for a new one."""
         if self.lingering or self.arriving:
-            held = self.lingering or self.arriving
-            self._forget(next(iter(held)), held)
+            connections = self.lingering or self.arriving
+            self._forget(next(iter(connections)), connections)
         elif self.keepalived_conns:
             conn = self.keepalived_conns.popleft()
             self.poller.unregister(conn.sock)
             self._close(conn)
 
-    def _watch(self, conn: Connection, held: dict[Connection, None], event: int, callback: Callable[..., None]) -> None:
-        held[conn] = None
+    def _watch(
+        self, conn: Connection, connections: dict[Connection, None], event: int, callback: Callable[..., None]
+    ) -> None:
+        connections[conn] = None
         self.poller.register(conn.sock, event, partial(callback, conn))
 
-    def _unwatch(self, conn: Connection, held: dict[Connection, None]) -> None:
-        del held[conn]
+    def _unwatch(self, conn: Connection, connections: dict[Connection, None]) -> None:
+        del connections[conn]
         self.poller.unregister(conn.sock)
 
-    def _forget(self, conn: Connection, held: dict[Connection, None]) -> None:
-        self._unwatch(conn, held)
+    def _forget(self, conn: Connection, connections: dict[Connection, None]) -> None:
+        self._unwatch(conn, connections)
         self._close(conn)
 
     def _close(self, conn: Connection) -> None:
@@ -304,7 +306,7 @@ class Worker(ThreadWorker):
 
 
 def refusal(status: int, path: bytes) -> bytes:
-    """An answer without the application, in the shape of the path's API; in English, as no user is known."""
+    """Return a response without the application, in the format of the path's API; in English, as no user is known."""
     title = HTTPStatus(status).phrase
     if path.startswith(b"/api/"):
         media = "application/problem+json"

@@ -149,7 +149,7 @@ def test_a_merge_from_one_worker_to_another_adds_up(monkeypatch):
 
 def test_the_doctor_finds_the_workers_and_their_guards():
     (finding,) = [found for found in doctor.examine() if found.check == "cluster"]
-    assert finding.is_well and "2 workers" in finding.says
+    assert finding.is_well and "2 workers" in finding.state
 
 
 @pytest.mark.django_db(transaction=True)

@@ -28,7 +28,7 @@ def demo_types():
 
 
 def test_what_is_there_after_loading():
-    loaded = demo.load(None)
+    loaded = demo.load_demo(None)
     assert len(loaded.person_ids) == 300 and 3000 <= loaded.activities <= 4000
     states = Counter(str(found.state) for found in demo_types().values())
     assert states == {"approved": 2, "approved_with_draft": 1, "draft": 1}
@@ -51,8 +51,8 @@ def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_ow
 
 def test_removing_leaves_nothing_of_it_and_accounts_for_every_activity():
     before = Activity.objects.count(), Person.objects.live().count()
-    loaded = demo.load(None)
-    removed = demo.remove(None)
+    loaded = demo.load_demo(None)
+    removed = demo.remove_demo(None)
     assert (removed.people, removed.activities, removed.types, removed.kept) == (300, loaded.activities, 4, [])
     assert (Activity.objects.count(), Person.objects.live().count()) == before
     assert demo_types() == {} and not SmartList.objects.exists()
@@ -63,11 +63,11 @@ def test_removing_leaves_nothing_of_it_and_accounts_for_every_activity():
 def test_what_somebody_made_themselves_stays_with_what_it_needs():
     own_type, own_person = approved_type(), person()
     (own,) = recorded(activity(own_person.pk))
-    loaded = demo.load(None)
+    loaded = demo.load_demo(None)
     theirs, other = loaded.person_ids[0], loaded.person_ids[1]
     (on_theirs,) = recorded(activity(theirs))
     (by_hand,) = recorded(activity(own_person.pk, "buyCar", primary_value="Volta"))
-    removed = demo.remove(None)
+    removed = demo.remove_demo(None)
     assert removed.people == 299 and removed.types == 3 and len(removed.kept) == 2
     assert set(demo_types()) == {own_type.api_name, "buyCar"}
     assert Person.objects.live().filter(pk__in=[own_person.pk, theirs, other]).count() == 2
@@ -77,21 +77,21 @@ def test_what_somebody_made_themselves_stays_with_what_it_needs():
 
 
 def test_a_type_that_somebodys_list_uses_stays():
-    demo.load(None)
+    demo.load_demo(None)
     mine = list_editing.create("Mine", language.parse("1: did `buyCar`", Catalogue()), None)
-    removed = demo.remove(None)
+    removed = demo.remove_demo(None)
     assert list(SmartList.objects.all()) == [mine] and set(demo_types()) == {"buyCar"}
     assert removed.types == 3 and "Mine" in removed.kept[0]
 
 
 def test_once_is_enough_and_it_can_come_back_under_new_api_names():
-    demo.load(None)
+    demo.load_demo(None)
     with pytest.raises(RejectedError, match="there already"):
-        demo.load(None)
-    demo.remove(None)
+        demo.load_demo(None)
+    demo.remove_demo(None)
     with pytest.raises(RejectedError, match="no demo"):
-        demo.remove(None)
-    demo.load(None)
+        demo.remove_demo(None)
+    demo.load_demo(None)
     assert set(demo_types()) == {"attendWebinar2", "bookService2", "buyCar2", "redeemVoucher"}
 
 

@@ -66,7 +66,7 @@ def test_a_worker_that_is_silent_is_missed():
     execute("insert into procrastinate_workers (last_heartbeat) values (%s)", timezone.now())
     assert found("worker").is_well
     execute("update procrastinate_workers set last_heartbeat = %s", timezone.now() - timedelta(minutes=5))
-    assert "silent for 5 min" in found("worker").says
+    assert "silent for 5 min" in found("worker").state
 
 
 def test_a_job_that_waits_too_long_and_one_that_failed_are_said():
@@ -74,7 +74,7 @@ def test_a_job_that_waits_too_long_and_one_that_failed_are_said():
     execute("insert into procrastinate_jobs (task_name, queue_name, status) values ('x', 'default', 'todo')")
     assert found("queue").is_well
     execute("update procrastinate_events set at = now() - interval '20 min'")
-    assert "has waited 20 min" in found("queue").says
+    assert "has waited 20 min" in found("queue").state
 
 
 def test_a_secret_that_others_can_read_is_said(settings, tmp_path):
@@ -90,9 +90,9 @@ def test_an_index_that_is_missing_invalid_or_unused_is_said(monkeypatch):
     monkeypatch.setattr(doctor, "BIG_TABLE", -2)
     monkeypatch.setattr(doctor, "INDEXES", doctor.INDEXES | {"never_used"})
     execute("create index never_used on measurement (value)")
-    assert "never_used is never used" in found("indexes").says and "ANALYZE" in found("indexes").advice
+    assert "never_used is never used" in found("indexes").state and "ANALYZE" in found("indexes").advice
     execute("drop index activity_person_occurred")
-    assert "missing: activity_person_occurred" in found("indexes").says
+    assert "missing: activity_person_occurred" in found("indexes").state
     assert "sqlmigrate activities 000" in found("indexes").advice
 
 
@@ -100,7 +100,7 @@ def test_ids_that_are_in_use_or_taken_in_advance_are_said():
     assert found("ids").is_well
     person(), person()
     execute("alter sequence person_id_seq restart with 1")
-    assert "people have" in found("ids").says and "--after-recovery" in found("ids").advice
+    assert "people have" in found("ids").state and "--after-recovery" in found("ids").advice
     execute("alter sequence activity_id_seq cache 10")
     assert "CACHE 1" in found("ids").advice
 
@@ -118,7 +118,7 @@ def test_every_index_of_the_log_is_looked_for():
 def test_a_table_with_people_that_erase_does_not_know_is_said():
     assert found("registry").is_well
     execute("create table survey (id int, person_id int)")
-    assert "survey.person_id" in found("registry").says and "people.core.personal_data" in found("registry").advice
+    assert "survey.person_id" in found("registry").state and "people.core.personal_data" in found("registry").advice
 
 
 def test_clocks_that_differ_and_a_full_disk_are_said(monkeypatch):
@@ -126,12 +126,12 @@ def test_clocks_that_differ_and_a_full_disk_are_said(monkeypatch):
     with time_machine.travel(timezone.now() + timedelta(minutes=3), tick=False):
         assert "NTP" in found("clock").advice
     monkeypatch.setattr(doctor.probes, "free_bytes", lambda place: (1024**3, 100 * 1024**3))
-    assert "1.0 of 100 GiB free" in found("disk").says and "make room" in found("disk").advice
+    assert "1.0 of 100 GiB free" in found("disk").state and "make room" in found("disk").advice
 
 
 def test_a_log_that_was_altered_is_said_by_its_digests():
     ActivityDay.objects.create(day=timezone.now().date(), count=3, digest=7)
-    assert "0 of 3 activities" in found("digests").says and "restore" in found("digests").advice
+    assert "0 of 3 activities" in found("digests").state and "restore" in found("digests").advice
     assert found("closed days").is_well
     ActivityDay.objects.update(day=timezone.now().date() - timedelta(days=5))
     assert "--close" in found("closed days").advice
@@ -140,7 +140,7 @@ def test_a_log_that_was_altered_is_said_by_its_digests():
 def test_backups_that_have_stopped_are_said():
     assert found("backup").is_well
     maintenance.note(maintenance.Upkeep.BACKUP, "/backups/tonight")
-    assert "/backups/tonight" in found("backup").says and found("backup").is_well
+    assert "/backups/tonight" in found("backup").state and found("backup").is_well
     maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=9))
     assert "take one" in found("backup").advice
 
@@ -184,7 +184,7 @@ def test_what_stops_one_check_stops_no_other(monkeypatch):
 
     monkeypatch.setattr(doctor, "CHECKS", (without_its_table, doctor.migrations))
     first, *others = doctor.examine()
-    assert (first.check, first.says) == ("without its table", 'relation "no_such_table" does not exist')
+    assert (first.check, first.state) == ("without its table", 'relation "no_such_table" does not exist')
     assert [finding.check for finding in others] == ["migrations", "digests"]
 
 
@@ -193,7 +193,7 @@ def test_a_database_that_is_away_is_said(monkeypatch):
         connection, "ensure_connection", Mock(side_effect=OperationalError("connection refused\nIs it?"))
     )
     (finding,) = doctor.examine()
-    assert finding.says == "connection refused" and "DATABASE_URL" in finding.advice
+    assert finding.state == "connection refused" and "DATABASE_URL" in finding.advice
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -252,7 +252,7 @@ def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
     approved_type()
     active(add_to(a_list()))
     execute("update log_position set read_at = %s where name = 'campaigns'", timezone.now() - timedelta(minutes=5))
-    assert "nobody reads the log for them since 5 min" in found("dispatcher").says
+    assert "nobody reads the log for them since 5 min" in found("dispatcher").state
     assert "dispatch" in found("dispatcher").advice
     dispatcher.drain()
     assert found("dispatcher").is_well

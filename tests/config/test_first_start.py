@@ -116,7 +116,7 @@ def test_the_first_visit_leads_to_the_setup_page_until_it_is_done(client):
 
 def test_the_demo_stays_goes_or_comes_as_it_was_said(client):
     client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
-    demo.load(None)
+    demo.load_demo(None)
     client.post(reverse("setup"), answers(with_demo="empty"))
     assert not ActivityType.objects.custom().existing().exists()
     Installation.objects.all().delete()

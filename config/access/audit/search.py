@@ -1,4 +1,4 @@
-"""Audit entries: searched by who, what, when and object, and taken out as a file."""
+"""Search of audit entries by user, action, day and object, and their export as a file."""
 
 import json
 from collections.abc import Iterator
@@ -21,38 +21,38 @@ CHUNK = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to look for; empty is everything. Days are whole days of the reader's time zone."""
+    """Conditions of a search; empty ones match everything. Days are whole days of the reader's time zone."""
 
-    who: str = ""  # a user name, or how it begins
+    who: str = ""  # a user name, or its beginning
     what: str = ""  # an action, or several: "created,changed"
     kind: int | None = None  # the content type of the object
-    thing: str = ""  # its number, or how its name begins
+    thing: str = ""  # its id, or the beginning of its name
     since: date | None = None
     until: date | None = None
 
 
 def find(wanted: Wanted, before: int | None = None) -> QuerySet[LogEntry]:
-    """The entries, newest first; `before` is the number of the last one of the page before."""
-    found = LogEntry.objects.select_related("user", "content_type").order_by("-pk")
+    """Return the matching entries, newest first; `before` is the id of the last entry of the previous page."""
+    entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")
     if wanted.who:
-        found = found.filter(user__username__istartswith=wanted.who)
+        entries = entries.filter(user__username__istartswith=wanted.who)
     if wanted.what:
-        found = found.alias(action=audit.action_sql()).filter(action__in=wanted.what.split(","))
+        entries = entries.alias(action=audit.action_sql()).filter(action__in=wanted.what.split(","))
     if wanted.kind:
-        found = found.filter(content_type_id=wanted.kind)
+        entries = entries.filter(content_type_id=wanted.kind)
     if wanted.thing.isascii() and wanted.thing.isdecimal():
-        found = found.filter(object_id=wanted.thing)
+        entries = entries.filter(object_id=wanted.thing)
     elif wanted.thing:
-        found = found.alias(name=Lower("object_repr")).filter(StartsWith(F("name"), Value(wanted.thing.lower())))
+        entries = entries.alias(name=Lower("object_repr")).filter(StartsWith(F("name"), Value(wanted.thing.lower())))
     if wanted.since:
-        found = found.filter(action_time__gte=_midnight(wanted.since))
+        entries = entries.filter(action_time__gte=_midnight(wanted.since))
     if wanted.until:
-        found = found.filter(action_time__lt=_midnight(wanted.until + timedelta(days=1)))
-    return found.filter(pk__lt=before) if before else found
+        entries = entries.filter(action_time__lt=_midnight(wanted.until + timedelta(days=1)))
+    return entries.filter(pk__lt=before) if before else entries
 
 
 def as_csv(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
-    """The entries as lines of a file that spreadsheets open without taking a cell for a formula."""
+    """Yield the entries as lines of a CSV file; spreadsheets read no cell as a formula."""
     yield "\ufeff".encode()
     writer = csv.writer(Echo())
     yield writer.writerow(FILE_COLUMNS)
@@ -61,13 +61,13 @@ def as_csv(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
 
 
 def as_ndjson(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
-    """The entries as one JSON object a line."""
+    """Yield the entries as one JSON object a line."""
     for row in _rows(entries):
         yield json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n"
 
 
 class Echo:
-    """A file that gives back what is written to it, for a writer of lines that are streamed."""
+    """A file whose `write` returns its argument, for a writer of streamed lines."""
 
     def write(self, line: str) -> bytes:
         return line.encode()

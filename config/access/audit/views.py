@@ -1,4 +1,4 @@
-"""The page of audit entries, and its file."""
+"""The page of audit entries and their export."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ audit.describe({"audit_exported": (2, gettext_lazy("Exported audit entries (%(fo
 
 
 class SearchForm(forms.Form):
-    """What the page asks; its labels stand in the template."""
+    """The search form of the page; its labels are in the template."""
 
     who = forms.CharField(required=False, max_length=150)
     what = forms.ChoiceField(required=False)
@@ -44,31 +44,31 @@ class SearchForm(forms.Form):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         by_sentence: dict[str, list[str]] = {}
-        for action, said in audit.actions().items():
-            by_sentence.setdefault(said, []).append(action)
-        actions = sorted((said, ",".join(names)) for said, names in by_sentence.items())
+        for action, sentence in audit.actions().items():
+            by_sentence.setdefault(sentence, []).append(action)
+        actions = sorted((sentence, ",".join(names)) for sentence, names in by_sentence.items())
         what, kind_field = self.fields["what"], self.fields["kind"]
         assert isinstance(what, forms.ChoiceField) and isinstance(kind_field, forms.ChoiceField)
-        what.choices = [("", _("everything")), *((names, said) for said, names in actions)]
+        what.choices = [("", _("everything")), *((names, sentence) for sentence, names in actions)]
         kinds = sorted((str(model._meta.verbose_name).capitalize(), kind) for model, kind in _kinds())
         kind_field.choices = [("", _("everything")), *((kind, name) for name, kind in kinds)]
 
     def wanted(self) -> Wanted:
-        given = self.cleaned_data
-        return Wanted(**{name: given[name] for name in Wanted.__slots__})
+        data = self.cleaned_data
+        return Wanted(**{name: data[name] for name in Wanted.__slots__})
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Who changed what: a page of entries, narrowed by what the address asks for."""
-    form = _asked(request)
-    found: list[LogEntry] = []
+    """Show a page of entries, filtered by the parameters of the address."""
+    form = _search_form(request)
+    entries: list[LogEntry] = []
     if form.is_valid():
-        found = list(audit_search.find(form.wanted(), form.cleaned_data["before"])[: SHOWN + 1])
+        entries = list(audit_search.find(form.wanted(), form.cleaned_data["before"])[: SHOWN + 1])
     older = request.GET.copy()
-    if len(found) > SHOWN:
-        older["before"] = str(found[SHOWN - 1].pk)
-    asked = request.GET.copy()
-    asked.pop("before", None)
+    if len(entries) > SHOWN:
+        older["before"] = str(entries[SHOWN - 1].pk)
+    parameters = request.GET.copy()
+    parameters.pop("before", None)
     return render(
         request,
         "access/audit.html",
@@ -76,18 +76,18 @@ def page(request: HttpRequest) -> HttpResponse:
             **admin.site.each_context(request),
             "title": _("Audit"),
             "form": form,
-            "found": [(entry, audit.sentence(entry)) for entry in found[:SHOWN]],
-            "query": asked.urlencode(),
-            "older": older.urlencode() if len(found) > SHOWN else "",
-            "is_narrowed": any(asked.values()),
+            "found": [(entry, audit.sentence(entry)) for entry in entries[:SHOWN]],
+            "query": parameters.urlencode(),
+            "older": older.urlencode() if len(entries) > SHOWN else "",
+            "is_narrowed": any(parameters.values()),
             "zone": timezone.get_current_timezone_name(),
         },
     )
 
 
 def export(request: HttpRequest) -> Any:
-    """The same entries, all of them, as a file that is written while it is sent."""
-    form, chosen = _asked(request), request.GET.get("format", "csv")
+    """Stream all matching entries as a file."""
+    form, chosen = _search_form(request), request.GET.get("format", "csv")
     if not form.is_valid() or chosen not in FORMATS:
         return HttpResponseBadRequest(_("That cannot be searched for."), content_type="text/plain; charset=utf-8")
     write, content_type = FORMATS[chosen]
@@ -97,15 +97,15 @@ def export(request: HttpRequest) -> Any:
     return reply
 
 
-def _asked(request: HttpRequest) -> SearchForm:
+def _search_form(request: HttpRequest) -> SearchForm:
     if not request.user.has_perm(RIGHT):
         raise PermissionDenied
     return SearchForm(request.GET)
 
 
 def _kinds() -> list[tuple[Any, int]]:
-    """What has a page of its own, as content types."""
+    """Return the models with pages in the admin, each with the id of its content type."""
     models = [
         model for model in admin.site._registry if model._meta.app_label != "procrastinate"
-    ]  # nobody changes jobs
+    ]  # jobs are never changed by users
     return [(model, kind.pk) for model, kind in ContentType.objects.get_for_models(*models).items()]

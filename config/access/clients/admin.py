@@ -1,4 +1,4 @@
-"""API clients in the admin: what each may do, its secret, its last use, and what fails."""
+"""API clients in the admin: rights, secret, last use and failed calls of each."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ OVERLAPS = (
 
 
 class ClientForm(forms.Form):
-    """What a client is called and what it may do."""
+    """The name and the rights of a client."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=150, widget=forms.TextInput({"class": "ca-input"}))
 
@@ -72,7 +72,7 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # revoked instead: what a client did stays signed with its name
+        return False  # revoked instead: entries about its actions keep its name
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return client_failures.with_failed_today(super().get_queryset(request))
@@ -87,28 +87,28 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         usual = [right for right in client_editing.DEFAULT_RIGHTS if request.user.has_perm(right)]
         form = ClientForm(request.POST or None, request.user, "", usual)
         if request.method == "POST" and form.is_valid():
-            given = form.cleaned_data
+            data = form.cleaned_data
             try:
-                made = client_editing.create(given["name"], request.user, request.user, given["rights"])
+                credentials = client_editing.create(data["name"], request.user, request.user, data["rights"])
             except RejectedError as refusal:
                 form.show(refusal)
             else:
-                return self._show_secret(request, made)
+                return self._show_secret(request, credentials)
         return self._page(request, "new_client", _("New API client"), form=form)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """One client: what it may do, how it is used, what fails; changes by the form."""
+        """Show one client with its rights, use and failed calls, and apply the form."""
         client = self._find(request, whole_number(object_id))
         may_change = self.has_change_permission(request, client) and not client.is_revoked
         form = ClientForm(request.POST or None, request.user, client.name, client_editing.rights_of(client))
         if request.method == "POST" and not may_change:
             raise PermissionDenied
         if request.method == "POST" and form.is_valid():
-            given = form.cleaned_data
+            data = form.cleaned_data
             try:
-                client_editing.change(client, request.user, given["name"], given["rights"])
+                client_editing.change(client, request.user, data["name"], data["rights"])
             except RejectedError as refusal:
                 form.show(refusal)
             else:

@@ -1,6 +1,6 @@
-"""Who calls, and what may they? One statement a call, with nothing kept from call to call: to revoke is to shut out.
+"""Authentication of API calls by token. One statement a call and no cache: revocation takes effect at once.
 
-Written by hand, because to have the ORM compile it would take several times as long as to run it.
+The SQL is written by hand: compiling it in the ORM would take several times as long as running it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from django.db import connection, models
 from config.access.models import ApiClient, ApiToken
 from people.core.db import prepared
 
-# what the API-only user was given, as far as its owner has it now
+# the rights that the API-only user was given, limited to those that its owner has now
 _RIGHTS = """array(
     select t.app_label || '.' || p.codename
     from access_user_user_permissions g
@@ -39,43 +39,47 @@ _OF_TOKENS = f"""from api_token k
 
 
 def client_with(token_digest: bytes) -> ApiClient | None:
-    """The client whose Marketo API token has this digest, also an expired one; None where a user of it is inactive."""
-    found = _one(_OF_CLIENTS, token_digest, (("c", ApiClient), ("u", get_user_model()), ("o", get_user_model())))
-    if found is None:
+    """Return the client whose Marketo API token has this digest, expired or not; None if a user of it is inactive."""
+    instances = _instances(
+        _OF_CLIENTS, token_digest, (("c", ApiClient), ("u", get_user_model()), ("o", get_user_model()))
+    )
+    if instances is None:
         return None
-    client, user, owner, rights = found
+    client, user, owner, rights = instances
     client.api_user, user.owner = user, owner
     user.rights = frozenset(rights)
     return client
 
 
 def token_with(digest: bytes) -> ApiToken | None:
-    """The native token that has this digest, an expired one too, unless its user is inactive."""
+    """Return the native token with this digest, expired or not; None if its user is inactive."""
     user_model = get_user_model()
-    found = _one(_OF_TOKENS, digest, (("k", ApiToken), ("u", user_model), ("o", user_model), ("c", ApiClient)))
-    if found is None:
+    instances = _instances(
+        _OF_TOKENS, digest, (("k", ApiToken), ("u", user_model), ("o", user_model), ("c", ApiClient))
+    )
+    if instances is None:
         return None
-    token, user, owner, client, rights = found
+    token, user, owner, client, rights = instances
     token.user, token.client, user.owner = user, client, owner
     user.rights = None if rights is None else frozenset(rights)
     return token
 
 
-def _one(source: str, digest: bytes, parts: Sequence[tuple[str, type[models.Model]]]) -> list[Any] | None:
-    """An instance of each model (None where its row is missing), and the rights."""
+def _instances(source: str, digest: bytes, parts: Sequence[tuple[str, type[models.Model]]]) -> list[Any] | None:
+    """Return an instance of each model (None where its row is missing), then the rights."""
     columns = ", ".join([f"{alias}.{name}" for alias, model in parts for name in _columns(model)])
     with prepared.cursor() as cursor:
         cursor.execute(f"select {columns}, e.rights {source}", [digest])
         row = cursor.fetchone()
     if row is None:
         return None
-    found, start = [], 0
+    instances, start = [], 0
     for _alias, model in parts:
         names = _attributes(model)
         values = row[start : start + len(names)]
-        found.append(None if values[0] is None else model.from_db(connection.alias, names, values))
+        instances.append(None if values[0] is None else model.from_db(connection.alias, names, values))
         start += len(names)
-    return [*found, row[-1]]
+    return [*instances, row[-1]]
 
 
 @cache

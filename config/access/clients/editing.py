@@ -1,6 +1,6 @@
-"""API clients and their tokens.
+"""API clients and their Marketo API tokens.
 
-Secrets and tokens are kept as digests only. Marketo gives the same token again while it lives, so a token is
+Secrets and tokens are stored as digests only. Marketo returns the same token until it expires, so a token is
 not stored but derived: HMAC of the server's key, the client and the number of its token.
 """
 
@@ -70,7 +70,7 @@ audit.describe(
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a program needs to get tokens; the secret is shown this once."""
+    """The id and secret with which a program gets tokens; the secret is shown only once."""
 
     client: ApiClient
     client_id: str
@@ -86,14 +86,14 @@ class Token:
 
 @transaction.atomic
 def create(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) -> Credentials:
-    """Create a client that acts within `owner`'s rights; without `rights` with the usual ones that `by` has.
+    """Create a client that acts within `owner`'s rights; without `rights` it gets the default ones that `by` has.
 
-    Raises `RejectedError` without a name or when it is taken, and `NotAllowedError` for more than `by` may do.
+    Raises `RejectedError` for a missing or taken name, and `NotAllowedError` for a right that `by` does not have.
     """
     require(by, "access.add_apiclient")
-    wanted = [right for right in DEFAULT_RIGHTS if by is None or by.has_perm(right)] if rights is None else list(rights)
-    granted = _permissions(wanted)
-    _require_reach(by, owner, wanted)
+    names = [right for right in DEFAULT_RIGHTS if by is None or by.has_perm(right)] if rights is None else list(rights)
+    granted = _permissions(names)
+    _require_reach(by, owner, names)
     name = _free_name(name)
     client_id, secret = secrets.token_hex(16), secrets.token_urlsafe(24)
     user = get_user_model().objects.create(
@@ -115,7 +115,7 @@ def create(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) 
 
 @transaction.atomic
 def revoke(client: ApiClient, by: Any) -> None:
-    """Let the client get in no more, its present token included."""
+    """Revoke the client and its present tokens."""
     require(by, "access.change_apiclient")
     ApiClient.objects.filter(pk=client.pk).update(
         is_revoked=True, token_digest=None, token_expires_at=None, previous_secret="", previous_secret_ends_at=None
@@ -126,9 +126,9 @@ def revoke(client: ApiClient, by: Any) -> None:
 
 @transaction.atomic
 def hand_over(client: ApiClient, owner: Any, by: Any) -> None:
-    """Make the client `owner`'s: what it may do ends where that user's rights end. Its secret and tokens stay.
+    """Make `owner` the owner of the client and the limit of its rights. Its secret and tokens stay.
 
-    Raises `NotAllowedError` when the client could then do more than `by` may.
+    Raises `NotAllowedError` if the client could then do more than `by`.
     """
     require(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
@@ -140,7 +140,7 @@ def hand_over(client: ApiClient, owner: Any, by: Any) -> None:
 
 @transaction.atomic
 def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0)) -> Credentials:
-    """Give the client a new secret; the old one goes on for `overlap`, a token that lives to its end.
+    """Give the client a new secret. The old one works until `overlap` has passed, a valid token until it expires.
 
     Raises `RejectedError` (`revoked_client`, `out_of_range` beyond a week).
     """
@@ -163,8 +163,8 @@ def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0))
 
 
 def authenticate(client_id: str, client_secret: str) -> ApiClient | None:
-    """The client with these credentials, unless it is revoked or one of its users is inactive."""
-    client = None if "\0" in client_id else _usable().filter(client_id=client_id).first()
+    """Return the client with these credentials; None if it is revoked or one of its users is inactive."""
+    client = None if "\0" in client_id else _usable_clients().filter(client_id=client_id).first()
     if client is None:
         return None
     secrets_now = [client.client_secret]
@@ -175,25 +175,25 @@ def authenticate(client_id: str, client_secret: str) -> ApiClient | None:
 
 @transaction.atomic
 def token_of(client: ApiClient) -> Token:
-    """The client's token: the one that lives, with its remaining life, or a new one."""
+    """Return the client's valid token with its remaining lifetime, or a new one."""
     client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
     now = timezone.now()
     if client.token_expires_at is None or client.token_expires_at <= now + timedelta(seconds=1):
         client.token_number += 1
         client.token_expires_at = now + timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
-        client.token_digest = _digest(_derive(client))
+        client.token_digest = _digest(_derive_token(client))
         client.save(update_fields=["token_number", "token_expires_at", "token_digest"])
     remaining = int((client.token_expires_at - now).total_seconds())
-    return Token(_derive(client), max(1, remaining), scope(client.client_id))
+    return Token(_derive_token(client), max(1, remaining), scope(client.client_id))
 
 
 def scope(client_id: str) -> str:
-    """What stands for the client's API-only user where an address is expected."""
+    """The address that stands for the client's API-only user where an e-mail address is expected."""
     return f"{client_id}@api.invalid"
 
 
 def client_of(token: str) -> tuple[ApiClient | None, bool]:
-    """The client that holds `token`, and whether the token has expired."""
+    """Return the client with this `token`, and whether the token has expired."""
     client = client_authentication.client_with(_digest(token))
     if client is None or client.token_expires_at is None:
         return None, False
@@ -214,25 +214,25 @@ def change(client: ApiClient, by: Any, name: str | None = None, rights: Iterable
         granted = _permissions(rights)
         _require_reach(by, client.user, rights)
         client.api_user.user_permissions.set(granted)
-    audit.note(by, client, "changed", what=", ".join(_changed(name, rights)))
+    audit.note(by, client, "changed", what=", ".join(_changed_names(name, rights)))
     return client
 
 
 def note_use(client: ApiClient) -> None:
-    """Remember that the client was here; at most one write a minute."""
+    """Record the time of the client's last use; at most one write a minute."""
     now = timezone.now()
     if client.last_used_at is None or now - client.last_used_at > LAST_USED_EVERY:
         ApiClient.objects.filter(pk=client.pk).update(last_used_at=now)
 
 
 def rights_of(client: ApiClient) -> list[str]:
-    """What the client was given, as "app.codename", ascending; its owner's rights narrow it further."""
+    """The rights given to the client, as "app.codename", ascending, before they are limited to its owner's."""
     rows = client.api_user.user_permissions.values_list("content_type__app_label", "codename")
     return sorted(f"{app}.{codename}" for app, codename in rows)
 
 
-def _changed(name: str | None, rights: Iterable[str] | None) -> list[str]:
-    return [word for word, given in (("name", name), ("rights", rights)) if given is not None]
+def _changed_names(name: str | None, rights: Iterable[str] | None) -> list[str]:
+    return [word for word, value in (("name", name), ("rights", rights)) if value is not None]
 
 
 def _free_name(name: str) -> str:
@@ -249,17 +249,17 @@ def _free_name(name: str) -> str:
 
 
 def _require_reach(by: Any, owner: Any, rights: Iterable[str]) -> None:
-    """Refuse that somebody gets through a client, another's or a new one, at what they may not do themselves."""
+    """Raise `NotAllowedError` if a client, new or another user's, would give `by` a right that `by` does not have."""
     for right in rights:
         if owner is not None and owner.has_perm(right):
             require(by, right)
 
 
-def _usable() -> Any:
+def _usable_clients() -> Any:
     return ApiClient.objects.filter(is_revoked=False, api_user__is_active=True, api_user__owner__is_active=True)
 
 
-def _derive(client: ApiClient) -> str:
+def _derive_token(client: ApiClient) -> str:
     message = f"{client.pk}:{client.client_id}:{client.token_number}".encode()
     digest = hmac.new(settings.SECRET_KEY.encode(), b"token:" + message, sha256).digest()
     return f"{UUID(bytes=digest[:16], version=4)}:ca"
@@ -271,17 +271,17 @@ def _digest(token: str) -> bytes:
 
 def _permissions(rights: Iterable[str]) -> list[Permission]:
     rows = Permission.objects.select_related("content_type").filter(content_type__app_label__in=OWN_APPS)
-    known = {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
+    permissions = {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
     rights = list(rights)
     refuse_if(
         Problem(Code.UNKNOWN_RIGHT, _("there is no right '%(right)s'") % {"right": show(right)}, ("rights", index))
         for index, right in enumerate(rights)
-        if right not in known
+        if right not in permissions
     )
-    return [known[right] for right in rights]
+    return [permissions[right] for right in rights]
 
 
 def known_rights() -> list[str]:
-    """Every right that a client or a token can be given, ascending."""
+    """All rights that a client or a token can be given, ascending."""
     rows = Permission.objects.filter(content_type__app_label__in=OWN_APPS)
     return sorted(f"{app}.{codename}" for app, codename in rows.values_list("content_type__app_label", "codename"))

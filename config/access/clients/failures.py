@@ -1,7 +1,7 @@
-"""Calls of API clients that failed: counted in memory by client, route and code, written every few seconds.
+"""Failed calls of API clients: counted in memory by client, route and code, written every few seconds.
 
-Never a row a call: what a failing program costs is an addition in memory. What a killed process had not written
-yet is lost, and nothing else.
+Never a row a call: a failing program costs an addition in memory. A killed process loses only the counts that it
+had not written yet.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ _counts: Buffer[tuple[date, int, int, str, str]] = Buffer(_add)
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How often calls of one client failed in one way, and when last."""
+    """Number of failed calls of one client by route and code, and the time of the last one."""
 
     user_id: int
     channel: Channel
@@ -70,19 +70,19 @@ def today() -> date:
 
 
 def count(user_id: int, channel: Channel, request: HttpRequest, code: str) -> None:
-    """Count a failed call of the API-only user; `code` is the answer's. Routes have places, not ids, in them."""
+    """Count a failed call of the API-only user; `code` is the response's. Routes contain placeholders, not ids."""
     route = getattr(request.resolver_match, "route", "") or "?"
     key = (today(), user_id, int(channel), f"{request.method} /{route}"[:MAX_ROUTE], code[:32])
     _counts.add({key: 1})
 
 
 def flush() -> None:
-    """Write what this process has counted."""
+    """Write the counts of this process."""
     _counts.flush()
 
 
 def of(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
-    """Failed calls of these API-only users (a queryset or ids) in the last `days` days, the most frequent first."""
+    """Return failed calls of these API-only users (a queryset or ids) in the last `days` days, most frequent first."""
     flush()
     rows = FailedCalls.objects.filter(user_id__in=user_ids, day__gt=today() - timedelta(days=days))
     grouped = rows.values_list("user_id", "channel", "route", "code").annotate(total=Sum("count"), last=Max("last_at"))
@@ -93,7 +93,7 @@ def of(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
 
 
 def with_failed_today(api_clients: Any) -> Any:
-    """The clients, each with `failed_today`."""
+    """Annotate the clients with `failed_today`."""
     flush()
     rows = FailedCalls.objects.filter(day=today(), user_id=OuterRef("api_user")).order_by().values("user_id")
     summed = rows.annotate(total=Sum("count")).values("total")
@@ -101,7 +101,7 @@ def with_failed_today(api_clients: Any) -> Any:
 
 
 def tell() -> int:
-    """Tell the owners of clients that failed too often today, once a day and client; how many were told."""
+    """Notify the owners of clients that failed too often today, once a day and client; return the number notified."""
     most = settings.CLIENT_FAILURES_NOTICE
     if not most:
         return 0
@@ -112,8 +112,8 @@ def tell() -> int:
     )
     totals = dict(failing)
     since = datetime(day.year, day.month, day.day, tzinfo=installation.zone())
-    told = set(Notice.objects.filter(kind=NOTICE, created_at__gte=since).values_list("page_id", flat=True))
-    clients = ApiClient.objects.filter(api_user__in=totals, is_revoked=False).exclude(pk__in=told)
+    notified = set(Notice.objects.filter(kind=NOTICE, created_at__gte=since).values_list("page_id", flat=True))
+    clients = ApiClient.objects.filter(api_user__in=totals, is_revoked=False).exclude(pk__in=notified)
     sent = 0
     for client in clients.order_by("pk"):
         (worst,) = of([client.api_user_id], 1, limit=1)
@@ -131,5 +131,5 @@ def tell() -> int:
 
 
 def forget_old() -> int:
-    """Delete the counts that no page looks back to; how many rows."""
+    """Delete the counts older than any page shows; return the number of rows."""
     return FailedCalls.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]

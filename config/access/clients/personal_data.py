@@ -1,4 +1,4 @@
-"""What erasing and merging a person means for the replies that Idempotency-Keys are answered with."""
+"""Erasing and merging of people in the replies stored for Idempotency-Keys."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from people.core.personal_data import Erasing, IdArray
 
 
 def register() -> None:
-    """Make the table known; called when the app starts."""
-    # a reply says how things were, and holds copies of what other tables have; who is erased later takes the losers'
+    """Register the table; called when the app starts."""
+    # a reply shows a past state and holds copies of other tables' data; erasing a person includes the merged losers
     personal_data.register(
         IdArray("idempotent_reply", "person_ids", _("replies kept for repeated requests"), erase=_erase)
     )
 
 
 def _erase(erasing: Erasing) -> None:
-    """Forget what was answered, not that the request was done: its key still does nothing twice."""
+    """Erase the stored reply but keep its key, so that a repeated request still has no second effect."""
     names = "exists (select from unnest(%(texts)s::text[]) t where strpos(lower({}), t) > 0)"
     body = names.format("convert_from(body, 'UTF8')") + " or " + names.format("headers::text")
     parameters: dict[str, Any] = {"ids": list(erasing.person_ids), "texts": list(erasing.texts)}

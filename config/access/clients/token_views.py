@@ -1,4 +1,4 @@
-"""One's own tokens: made, shown once, ended."""
+"""The page of the user's own tokens: creation, the single display of a new one, revocation."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +23,7 @@ LIVES = (7, 30, 90, 366)
 
 
 class TokenForm(forms.Form):
-    """A token to be made."""
+    """Name, lifetime and rights of a new token."""
 
     name = forms.CharField(
         label=gettext_lazy("What is it for?"), max_length=150, widget=forms.TextInput({"class": "ca-input"})
@@ -52,23 +52,25 @@ class TokenForm(forms.Form):
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """The tokens with which scripts act as the user; a new one is shown on this reply and never again."""
+    """Show the tokens with which scripts act as the user; a new one is shown in this response only."""
     user: Any = request.user
     mine = ApiToken.objects.filter(user=user, client=None).order_by("-pk")
     if "revoke" in request.POST:
-        given = request.POST["revoke"]
-        token = get_object_or_404(mine, pk=int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0)
+        token_id = request.POST["revoke"]
+        token = get_object_or_404(
+            mine, pk=int(token_id) if token_id.isascii() and token_id.isdigit() and len(token_id) < 19 else 0
+        )
         tokens.revoke_personal(token, user)
         messages.success(request, _("Ended: the token “%(name)s” gets in no more.") % {"name": token.name})
         return redirect("tokens")
     is_confirmed = sessions.is_confirmed(request)
     if request.method == "POST" and not is_confirmed:
-        return redirect(_confirming(user))
+        return redirect(_confirmation_url(user))
     form, issued = TokenForm(request.POST or None, user), None
     if request.method == "POST" and form.is_valid():
-        given_form = form.cleaned_data
+        data = form.cleaned_data
         try:
-            issued = tokens.create_personal(user, given_form["name"], given_form["days"], given_form["rights"] or None)
+            issued = tokens.create_personal(user, data["name"], data["days"], data["rights"] or None)
         except RejectedError as refusal:
             for problem in refusal.problems:
                 place = str(problem.path[0]) if problem.path else ""
@@ -85,13 +87,13 @@ def page(request: HttpRequest) -> HttpResponse:
             "form": form,
             "issued": issued,
             "now": timezone.now(),
-            "confirm_at": None if is_confirmed else _confirming(user),
+            "confirm_at": None if is_confirmed else _confirmation_url(user),
         },
     )
 
 
-def _confirming(user: Any) -> str:
-    """Where somebody shows that it is they; who can only by signing in again does that."""
+def _confirmation_url(user: Any) -> str:
+    """The page that confirms the user's identity; signing in again, where the user has no other way."""
     has_flows = bool(reauthentication.get_reauthentication_flows(user))
     page = "account_reauthenticate" if has_flows else "admin:login"
     return f"{reverse(page)}?{urlencode({'next': reverse('tokens')})}"

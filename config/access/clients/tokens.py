@@ -1,4 +1,4 @@
-"""Bearer tokens of the native API, kept as digests only, and who a token stands for."""
+"""Bearer tokens of the native API, stored as digests only, and the user that a token acts as."""
 
 import secrets
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ audit.describe(
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A token with its text, which is shown this once."""
+    """A token with its text, which is shown only once."""
 
     token: ApiToken
     text: str
@@ -42,7 +42,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who came in with a token: the user it acts as, narrowed to its scopes, and its client if it has one."""
+    """The user that a token acts as, limited to the token's scopes, and its client if it has one."""
 
     user: Any
     client: ApiClient | None
@@ -50,29 +50,29 @@ class Holder:
 
     @property
     def caller(self) -> str:
-        """What calls are counted and idempotency keys kept under."""
+        """Key under which calls are counted and idempotency keys stored."""
         return f"client:{self.client.pk}" if self.client else f"user:{self.user.pk}"
 
 
 @transaction.atomic
 def issue(client: ApiClient, scopes: Iterable[str] | None = None) -> Issued:
-    """A new token of the client, for ACCESS_TOKEN_SECONDS; with `scopes` it can do no more than these.
+    """Create a token of the client, valid for ACCESS_TOKEN_SECONDS; with `scopes` it is limited to these.
 
-    Raises `RejectedError` (`unknown_right`) for a scope that the client has not.
+    Raises `RejectedError` (`unknown_right`) for a scope that the client does not have.
     """
-    wanted = None if scopes is None else sorted(set(scopes))
-    if wanted is not None:
-        _refuse_unknown(wanted, client_editing.rights_of(client))
+    names = None if scopes is None else sorted(set(scopes))
+    if names is not None:
+        _refuse_unknown(names, client_editing.rights_of(client))
     ApiToken.objects.filter(client=client, expires_at__lt=timezone.now()).delete()
-    return _keep(
-        "cat_", timedelta(seconds=settings.ACCESS_TOKEN_SECONDS), user=client.api_user, client=client, scopes=wanted
+    return _store(
+        "cat_", timedelta(seconds=settings.ACCESS_TOKEN_SECONDS), user=client.api_user, client=client, scopes=names
     )
 
 
 @transaction.atomic
 def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | None = None) -> Issued:
-    """A token with which a script acts as `user`. Raises `RejectedError`; tokens cannot beget tokens."""
-    _refuse_programs(user)
+    """Create a token with which a script acts as `user`. Raises `RejectedError`; a token cannot create tokens."""
+    _require_signed_in_user(user)
     if not name.strip() or len(name) > 150 or not name.isprintable():
         raise RejectedError(
             Problem(Code.MISSING_VALUE, _("A token needs a name of at most 150 characters."), ("name",))
@@ -81,19 +81,20 @@ def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | Non
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A token lives from 1 to 366 days."), ("days",)))
     if user.api_tokens.filter(client=None).count() >= MAX_PERSONAL_TOKENS:
         raise RejectedError(Problem(Code.TOO_MANY_TOKENS, _("At most 50 tokens a user: revoke one first.")))
-    wanted = None if scopes is None else sorted(set(scopes))
-    if wanted is not None:
-        _refuse_unknown(wanted, client_editing.known_rights())
-    issued = _keep("cap_", timedelta(days=days), user=user, name=name.strip(), scopes=wanted)
+    names = None if scopes is None else sorted(set(scopes))
+    if names is not None:
+        _refuse_unknown(names, client_editing.known_rights())
+    issued = _store("cap_", timedelta(days=days), user=user, name=name.strip(), scopes=names)
     audit.note(user, user, "token_created", name=issued.token.name)
     return issued
 
 
 def require_confirmed(request: Any) -> None:
-    """Raise `NotAllowedError` unless it was shown lately that it is the user
-    who makes a token: a session may be stolen.
+    """Raise `NotAllowedError` unless the user's identity was confirmed recently.
+
+    A session may be stolen, and must not be enough to create a token.
     """
-    _refuse_programs(request.user)
+    _require_signed_in_user(request.user)
     if not sessions.is_confirmed(request):
         message = _("Confirm first that it is you: by your password, your second step, or by signing in again.")
         raise NotAllowedError(Problem(Code.CONFIRMATION_NEEDED, message, (), "session"))
@@ -101,14 +102,14 @@ def require_confirmed(request: Any) -> None:
 
 @transaction.atomic
 def revoke_personal(token: ApiToken, by: Any) -> None:
-    """End a personal token at once: one's own, or that of somebody whom `by` may change."""
-    _refuse_programs(by)
+    """Revoke a personal token at once: `by`'s own, or that of a user whom `by` may change."""
+    _require_signed_in_user(by)
     token.delete()
     audit.note(by, token.user, "token_revoked", name=token.name)
 
 
 def holder_of(text: str) -> Holder | None:
-    """The holder of a token of either API; None where it is unknown, over or of no active user."""
+    """Return the holder of a token of either API; None if it is unknown, expired or of no active user."""
     token = client_authentication.token_with(_digest(text))
     if token is None:
         client, has_expired = client_editing.client_of(text)
@@ -124,7 +125,7 @@ def holder_of(text: str) -> Holder | None:
 
 
 def note_use(holder: Holder) -> None:
-    """Remember that token and client were here; at most one write a minute each."""
+    """Record the time of the last use of token and client; at most one write a minute each."""
     now = timezone.now()
     if holder.client is not None:
         client_editing.note_use(holder.client)
@@ -133,26 +134,26 @@ def note_use(holder: Holder) -> None:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
 
 
-def _keep(prefix: str, life: timedelta, **values: Any) -> Issued:
+def _store(prefix: str, life: timedelta, **values: Any) -> Issued:
     text = prefix + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(digest=_digest(text), expires_at=timezone.now() + life, **values)
     return Issued(token, text)
 
 
-def _refuse_programs(user: Any) -> None:
+def _require_signed_in_user(user: Any) -> None:
     if user.is_api_only or user.has_token:
         message = _("Personal tokens are made and revoked by people who are logged in, not with a token.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "session"))
 
 
-def _refuse_unknown(wanted: list[str], known: Iterable[str]) -> None:
-    known = set(known)
+def _refuse_unknown(scopes: list[str], allowed: Iterable[str]) -> None:
+    allowed = set(allowed)
     refuse_if(
         Problem(
             Code.UNKNOWN_RIGHT, _("there is no right '%(right)s' to give") % {"right": show(right)}, ("scopes", index)
         )
-        for index, right in enumerate(wanted)
-        if right not in known
+        for index, right in enumerate(scopes)
+        if right not in allowed
     )
 
 
@@ -165,5 +166,5 @@ def seconds_left(token: ApiToken) -> int:
 
 
 def short_digest(text: str) -> str:
-    """What stands for a state in an ETag."""
+    """Digest of a state, for an ETag."""
     return sha256(text.encode()).hexdigest()[:20]

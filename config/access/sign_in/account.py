@@ -1,4 +1,4 @@
-"""One's own account: password, second step, where one is signed in; and an administrator's look at another's."""
+"""The user's own account page (password, second step, sessions), and an administrator's page of another user's."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ from config.access.sign_in import views as sign_in_views
 
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """What is mine to set; a button signs me out elsewhere."""
+    """Show the user's own settings and sessions; POST ends sessions."""
     user: Any = request.user
     if request.method == "POST":
-        return _end(request, user, "mfa_index")
+        return _end_sessions(request, user, "mfa_index")
     own = list(Authenticator.objects.filter(user=user).order_by("pk"))
-    by_type = {one.type: one for one in own}
+    by_type = {authenticator.type: authenticator for authenticator in own}
     codes = by_type.get(Authenticator.Type.RECOVERY_CODES)
     return render(
         request,
@@ -43,7 +43,7 @@ def account(request: HttpRequest) -> HttpResponse:
             "has_factor": mfa.has(user),
             "is_required": mfa.is_required(user),
             "totp": by_type.get(Authenticator.Type.TOTP),
-            "passkeys": [one for one in own if one.type == Authenticator.Type.WEBAUTHN],
+            "passkeys": [factor for factor in own if factor.type == Authenticator.Type.WEBAUTHN],
             "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
             "signed_in": sessions.of(user, request.session.session_key),
         },
@@ -51,7 +51,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Where somebody else is signed in, for administrators, who can end it and reset the second step."""
+    """Show another user's sessions to an administrator, who can end them and reset the second step."""
     if not request.user.has_perm("access.change_user"):
         raise PermissionDenied
     user: Any = get_object_or_404(get_user_model(), pk=user_id, is_api_only=False)
@@ -62,12 +62,12 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
         messages.success(request, _("The second step is reset and every session ended."))
         return redirect("admin:access_user_sign_in", user_id)
     if "revoke" in request.POST:
-        given = request.POST["revoke"]
-        wanted = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
-        tokens.revoke_personal(get_object_or_404(user.api_tokens.filter(client=None), pk=wanted), request.user)
+        token_id = request.POST["revoke"]
+        pk = int(token_id) if token_id.isascii() and token_id.isdigit() and len(token_id) < 19 else 0
+        tokens.revoke_personal(get_object_or_404(user.api_tokens.filter(client=None), pk=pk), request.user)
         return redirect("admin:access_user_sign_in", user_id)
     if request.method == "POST":
-        return _end(request, user, "admin:access_user_sign_in", user_id)
+        return _end_sessions(request, user, "admin:access_user_sign_in", user_id)
     name = {"name": user.get_username()}
     return render(
         request,
@@ -84,24 +84,24 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
     )
 
 
-def _end(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:
-    named = request.POST.get("end", "")
-    ended = sessions.end(user, request.user, None if named == "all" else [named], request.session.session_key)
+def _end_sessions(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:
+    name = request.POST.get("end", "")
+    ended = sessions.end(user, request.user, None if name == "all" else [name], request.session.session_key)
     if ended:
         messages.success(request, _("Signed out."))
     return redirect(*back)
 
 
 def theme(request: HttpRequest) -> dict[str, Any]:
-    """What the admin's frame needs, on pages that allauth renders (a context processor).
+    """Context of the admin's frame for pages that allauth renders (a context processor).
 
-    A request that was refused before there is a user, for its host say, gets an error page without the frame.
+    A request refused before its user is read, for example for its host, gets an error page without the frame.
     """
     is_framed = hasattr(request, "user") and request.path.startswith(("/account/", "/admin/login/", "/join/"))
     return {**admin.site.each_context(request), "title": _("Your account")} if is_framed else {}
 
 
-# The names are those by which allauth calls its pages. Nothing else of it is mounted: nobody signs up here.
+# The URL names are those that allauth uses. Its other pages are not mounted: there is no sign-up.
 ENTRANCE: list[URLPattern] = [
     path("", sign_in_views.page, name="account_login"),
     path("second/", second_step, name="mfa_authenticate"),

@@ -1,7 +1,7 @@
-"""What becomes of sign-ins, as audit entries: who, when, from where; never what was typed.
+"""Audit entries of sign-ins: user, time and address; never the text that was typed.
 
-Names that are nobody's are not kept: people type passwords into the wrong field. Entries of one user from one address
-are as few as the attempts before a lock, so that nobody fills the log from outside.
+Unknown user names are not stored: people type passwords into the wrong field. Entries of one user from one address
+are limited to the attempts before a lock, so that an outsider cannot fill the log.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from config.client_address import address_of
 from people.core import audit
 
-UNKNOWN = "–"  # an address, where none is known
+UNKNOWN = "–"  # in place of an unknown address
 
 audit.describe(
     {
@@ -30,28 +30,28 @@ audit.describe(
 
 
 def note_success(request: HttpRequest, user: Any, **_signal: Any) -> None:
-    """Every step is done (allauth's signal `user_logged_in`)."""
+    """Record a complete sign-in (allauth's signal `user_logged_in`)."""
     audit.note(user, user, "signed_in", address=_address(request))
 
 
 def note_end(user: Any, **_signal: Any) -> None:
-    """Somebody signs out (Django's signal `user_logged_out`)."""
+    """Record a sign-out (Django's signal `user_logged_out`)."""
     if user is not None:
         audit.note(user, user, "signed_out")
 
 
 def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_signal: Any) -> None:
-    """A wrong password (Django's signal `user_login_failed`); of those during a lock none is noted."""
+    """Record a wrong password (Django's signal `user_login_failed`); none during a lock."""
     if request is None or getattr(request, "axes_locked_out", False):
         return
-    user = _named(credentials.get("username"))
+    user = _user_called(credentials.get("username"))
     if user is not None:
         audit.note(None, user, "sign_in_failed", address=_address(request))
 
 
 def note_lock(request: HttpRequest, username: str, **_signal: Any) -> None:
-    """An attempt that locks, or comes during a lock (axes' signal `user_locked_out`): noted once a lock."""
-    user = _named(username)
+    """Record a lock (axes' signal `user_locked_out`), once for all attempts during it."""
+    user = _user_called(username)
     if user is None:
         return
     since = timezone.now() - settings.AXES_COOLOFF_TIME
@@ -64,11 +64,11 @@ def note_lock(request: HttpRequest, username: str, **_signal: Any) -> None:
 
 
 def note_wrong_code(request: HttpRequest, user: Any, **_signal: Any) -> None:
-    """A wrong code of the second step (allauth's signal `authentication_failed`), of which so many are allowed."""
+    """Record a wrong code of the second step (allauth's signal `authentication_failed`), which has its own limit."""
     audit.note(None, user, "second_step_failed", address=_address(request))
 
 
-def _named(username: Any) -> Any:
+def _user_called(username: Any) -> Any:
     if not isinstance(username, str) or "\0" in username:
         return None
     return get_user_model().objects.filter(username=username, is_api_only=False).first()

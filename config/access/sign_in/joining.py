@@ -1,4 +1,4 @@
-"""The page behind the link of an invitation: somebody chooses a password, and is in."""
+"""The page behind the link of an invitation: the invited person chooses a password and is signed in."""
 
 from typing import Any
 
@@ -20,27 +20,27 @@ from people.core.errors import RejectedError
 @sensitive_post_parameters("password")
 @never_cache
 def join(request: HttpRequest) -> HttpResponse:
-    """Show who invites and ask for name and password; POST makes the user and signs them in.
+    """Show the inviting user and a form for name and password; POST creates the user and signs them in.
 
-    Guessed links are counted like wrong passwords. The token is a parameter, as access logs keep the path alone.
+    Guessed links are counted like wrong passwords. The token is a query parameter: access logs keep the path only.
     """
     token = (request.POST if request.method == "POST" else request.GET).get("invitation", "")[:100]
     if seconds := throttling.seconds_to_wait(request):
         return sign_in_views.too_often(request, 1, seconds, by_address=True)
-    found = invitations.find(token)
-    if found is None:
+    invitation = invitations.find(token)
+    if invitation is None:
         throttling.count_failure(request)
         return render(request, "access/join_over.html", status=404)
-    form = JoiningForm(request.POST or None, initial={"name": found.name, "username": found.email})
+    form = JoiningForm(request.POST or None, initial={"name": invitation.name, "username": invitation.email})
     if request.method == "POST" and form.is_valid():
-        given: Any = form.cleaned_data
+        data: Any = form.cleaned_data
         try:
-            user = invitations.accept(token, username=given["username"], name=given["name"], password=given["password"])
+            user = invitations.accept(token, username=data["username"], name=data["name"], password=data["password"])
         except RejectedError as refusal:
             form.show(refusal.problems)
         else:
-            logout(request)  # whoever was signed in here before is somebody else
+            logout(request)  # a session of another user may be open in this browser
             user.backend = "config.access.backends.EffectiveRightsBackend"
             return perform_login(request, user, redirect_url="/admin/")
-    context = {"form": form, "token": token, "invitation": found, "team": installation.current().company}
+    context = {"form": form, "token": token, "invitation": invitation, "team": installation.current().company}
     return render(request, "access/join.html", context)

@@ -17,7 +17,7 @@ from config.access.sign_in import sessions
 from config.access.users.roles import ADMINISTRATOR
 from people.core import audit, installation
 
-EVERYBODY = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
+ALL_USERS = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 audit.describe(
@@ -33,7 +33,7 @@ audit.describe(
 
 
 class Adapter(DefaultMFAAdapter):
-    """How allauth keeps what it must know, and how it calls us."""
+    """Encryption of allauth's secrets, and the names that it shows."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
         "incorrect_code": gettext_lazy("That is not right, or it was used before. Please try again.")
@@ -43,10 +43,10 @@ class Adapter(DefaultMFAAdapter):
         return installation.current().company or "Custom Activities"
 
     def encrypt(self, text: str) -> str:
-        return _box().encrypt(text.encode()).decode()
+        return _fernet().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _box().decrypt(encrypted_text.encode()).decode()
+        return _fernet().decrypt(encrypted_text.encode()).decode()
 
     def generate_authenticator_name(self, user: Any, type: Any) -> str:
         from django.utils.translation import gettext as _
@@ -56,20 +56,20 @@ class Adapter(DefaultMFAAdapter):
 
 
 def has(user: Any) -> bool:
-    """Whether `user` has set up a second step."""
+    """Return whether `user` has set up a second step."""
     return Authenticator.objects.filter(user=user, type__in=FACTORS).exists()
 
 
 def is_required(user: Any) -> bool:
-    """Whether REQUIRE_SECOND_FACTOR asks `user` for a second step: by role; superusers are administrators."""
-    wanted = set(settings.REQUIRE_SECOND_FACTOR)
-    if EVERYBODY in wanted or (user.is_superuser and ADMINISTRATOR in wanted):
+    """Return whether REQUIRE_SECOND_FACTOR requires a second step of `user`: by role; superusers are administrators."""
+    required = set(settings.REQUIRE_SECOND_FACTOR)
+    if ALL_USERS in required or (user.is_superuser and ADMINISTRATOR in required):
         return True
-    return bool(wanted) and user.groups.filter(name__in=wanted).exists()
+    return bool(required) and user.groups.filter(name__in=required).exists()
 
 
 def is_missing(request: HttpRequest) -> bool:
-    """Whether this sign-in went without a second step that it needed."""
+    """Return whether this sign-in lacks a required second step."""
     user: Any = request.user
     methods = {record.get("method") for record in get_authentication_records(request, user)}
     if "mfa" in methods or (settings.OIDC_IS_SECOND_FACTOR and "socialaccount" in methods):
@@ -79,7 +79,7 @@ def is_missing(request: HttpRequest) -> bool:
 
 @transaction.atomic
 def reset(user: Any, by: Any) -> int:
-    """Take every second step from somebody who lost theirs, and end their sessions. How many there were."""
+    """Remove every second step of `user` and end their sessions; return the number of removed ones."""
     count, _tables = Authenticator.objects.filter(user=user).delete()
     audit.note(by, user, "factors_reset")
     sessions.end(user, by)
@@ -100,5 +100,5 @@ def note_renewed(user: Any, **_signal: Any) -> None:
     audit.note(user, user, "codes_renewed")
 
 
-def _box() -> Fernet:
+def _fernet() -> Fernet:
     return Fernet(base64.urlsafe_b64encode(sha256(b"second factor:" + settings.SECRET_KEY.encode()).digest()))

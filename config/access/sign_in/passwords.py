@@ -1,4 +1,4 @@
-"""Passwords of users: changed by themselves or by an administrator, and what that ends."""
+"""Change of a user's password, by the user or an administrator."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ audit.describe({"password_changed": (2, gettext_lazy("Changed the password"))})
 
 @transaction.atomic
 def change(user: Any, password: str, by: Any, keep: str | None = None) -> None:
-    """Give `user` a password that has been checked, and end their sessions but the one with the key `keep`.
+    """Set a validated password of `user` and end their sessions except the one with the key `keep`.
 
-    One that somebody else chose is to be changed by the user at the next sign-in.
+    The user must change a password that another user chose at the next sign-in.
     """
     user.set_password(password)
     user.must_change_password = by is None or by.pk != user.pk

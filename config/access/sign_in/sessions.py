@@ -1,6 +1,6 @@
-"""Sessions in a table that says whose they are, so that people see where they are signed in, and can end it.
+"""Sessions in a table with their users, so that users see where they are signed in and can end sessions.
 
-One row a session, read by the one statement that loads it. Being seen is written at most every SEEN_EVERY.
+One row a session, read by the one statement that loads it. The last use is written at most every SEEN_EVERY.
 """
 
 import re
@@ -30,7 +30,7 @@ AGENT_LENGTH = 200
 
 
 def signed_in(request: HttpRequest) -> User:
-    """The user of a request. Raises `PermissionDenied` where nobody is signed in."""
+    """Return the user of a request. Raises `PermissionDenied` where no user is signed in."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
@@ -43,7 +43,7 @@ audit.describe(
     }
 )
 
-# the first that is found in what a browser says of itself; the order matters, as all of them claim to be others
+# the first match in the User-Agent counts; the order matters, as browsers also contain the names of others
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR", "Opera"),
@@ -66,9 +66,9 @@ SYSTEMS = (
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """One place where somebody is signed in."""
+    """One open session of a user, as pages show it."""
 
-    name: str  # what forms call it; it opens nothing
+    name: str  # its name in forms; not the session key
     device: str
     address: str
     signed_in_at: datetime | None
@@ -77,56 +77,58 @@ class SignedIn:
 
 
 def begin(request: HttpRequest, **_signal: Any) -> None:
-    """Note where somebody has just signed in (Django's signal `user_logged_in`)."""
+    """Store time, address and browser of a new sign-in (Django's signal `user_logged_in`)."""
     agent = re.sub(r"[^\x20-\x7e]", "", request.headers.get("User-Agent", ""))[:AGENT_LENGTH]
     now = int(time.time())
     request.session[SIGN_IN] = {"at": now, "seen": now, "address": address_of(request), "agent": agent}
 
 
 def is_over(session: Any) -> bool:
-    """Whether a session has reached its absolute age; idle ones expire by themselves."""
+    """Return whether a session has reached its maximum age; idle ones expire separately."""
     sign_in = session.get(SIGN_IN)
     return bool(sign_in) and time.time() - sign_in["at"] > settings.SESSION_MAX_SECONDS
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Whether it was shown lately that it is the user: by signing in, or by password or second step since."""
+    """Return whether the user's identity was confirmed recently: by sign-in, password or second step."""
     user: Any = request.user
     sign_in = request.session.get(SIGN_IN) or {}
     if time.time() - sign_in.get("at", 0) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
         return True
-    # who has neither password nor second step signs in again: the library takes their session for enough
+    # a user with neither password nor second step must sign in again: the library would accept their session
     return bool(reauthentication.get_reauthentication_flows(user)) and reauthentication.did_recently_reauthenticate(
         request
     )
 
 
 def note_seen(request: HttpRequest) -> None:
-    """Keep a session alive that is in use; writes at most every SEEN_EVERY."""
+    """Extend a session in use; writes at most every SEEN_EVERY."""
     sign_in, now = request.session.get(SIGN_IN), int(time.time())
     if sign_in and now - sign_in["seen"] >= SEEN_EVERY:
         request.session[SIGN_IN] = {**sign_in, "seen": now, "address": address_of(request)}
 
 
 def of(user: Any, this: str | None = None) -> list[SignedIn]:
-    """Where `user` is signed in, seen last first; `this` is the key of the session that asks."""
+    """Return the open sessions of `user`, the last used first; `this` is the key of the current session."""
     return [
         SignedIn(
             _name(row), device(row.agent), row.address or "", row.signed_in_at, row.seen_at, row.session_key == this
         )
-        for row in sorted(_alive(user), key=lambda row: row.seen_at or row.expire_date, reverse=True)
+        for row in sorted(_valid_rows(user), key=lambda row: row.seen_at or row.expire_date, reverse=True)
     ]
 
 
 @transaction.atomic
 def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None = None) -> int:
-    """End sessions of `user`: those called `names`, else all; never the one with the key `keep`. How many.
+    """End sessions of `user`: those called `names`, else all except the one with the key `keep`.
 
-    Personal tokens end with all sessions: whoever held a session may have made one.
+    Returns their number. Personal tokens end with all sessions: a stolen session may have created one.
     """
-    wanted = None if names is None else set(names)
+    ended_names = None if names is None else set(names)
     keys = [
-        row.session_key for row in _rows(user) if row.session_key != keep and (wanted is None or _name(row) in wanted)
+        row.session_key
+        for row in _rows(user)
+        if row.session_key != keep and (ended_names is None or _name(row) in ended_names)
     ]
     Session.objects.filter(session_key__in=keys).delete()
     if keys:
@@ -139,17 +141,17 @@ def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None
 
 
 def device(agent: str) -> str:
-    """What a browser says of itself, in two words: "Firefox, Windows"; empty when it says nothing that is known."""
-    known = (next((name for mark, name in table if mark in agent), "") for table in (BROWSERS, SYSTEMS))
-    return ", ".join(filter(None, known))
+    """Browser and system of a User-Agent: "Firefox, Windows"; empty if both are unknown."""
+    names = (next((name for mark, name in table if mark in agent), "") for table in (BROWSERS, SYSTEMS))
+    return ", ".join(filter(None, names))
 
 
 def _rows(user: Any) -> Any:
     return Session.objects.filter(user_id=user.pk, expire_date__gt=timezone.now())
 
 
-def _alive(user: Any) -> list[Any]:
-    """Without those that a change of the password has ended."""
+def _valid_rows(user: Any) -> list[Any]:
+    """Return the sessions that no change of the password has ended."""
     hash_now = get_user_model().objects.get(pk=user.pk).get_session_auth_hash()
     return [row for row in _rows(user) if constant_time_compare(row.get_decoded().get(HASH_SESSION_KEY, ""), hash_now)]
 

@@ -1,4 +1,4 @@
-"""Single sign-on over OpenID Connect, by settings: who comes in, as whom, and with which roles."""
+"""Single sign-on over OpenID Connect: matching or creating the user, and their roles, by settings."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ from config.client_address import address_of
 from people.core import audit
 
 NOT_A_NAME = re.compile(r"[^\w.@+-]", re.ASCII)
-MAX_ROLES = 200  # of a claim
+MAX_ROLES = 200  # in one claim
 
 audit.describe(
     {
@@ -33,7 +33,7 @@ audit.describe(
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """What allauth asks of us about accounts: nobody signs up, and addresses are what our proxy says."""
+    """allauth's account rules: no sign-up, and client addresses as the trusted proxy reports them."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
         "too_many_login_attempts": gettext_lazy("Too many wrong codes. Please try again in a quarter of an hour."),
@@ -49,7 +49,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class Adapter(DefaultSocialAccountAdapter):
-    """Finds or makes the user whom the identity provider speaks of."""
+    """Finds or creates the user whom the identity provider identifies."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return False
@@ -58,7 +58,7 @@ class Adapter(DefaultSocialAccountAdapter):
         claims = _claims(sociallogin)
         if not sociallogin.is_existing:
             with transaction.atomic():
-                user = _known(claims) or _new(claims)
+                user = _verified_user(claims) or _create_user(claims)
                 if user is None:
                     turn_away(request, _("You have no account here. Ask an administrator for one."))
                 sociallogin.connect(request, user)
@@ -74,59 +74,62 @@ class Adapter(DefaultSocialAccountAdapter):
 
 
 def display(user: Any) -> str:
-    """What a passkey's dialog shows as the name of the account."""
+    """The name of the account in a passkey's dialog."""
     return user.get_full_name() or user.get_username()
 
 
 def turn_away(request: HttpRequest, why: str) -> None:
-    """Back to the login page, with the reason."""
+    """Redirect to the login page with the reason as a message."""
     messages.error(request, why)
     raise ImmediateHttpResponse(redirect("admin:login"))
 
 
 @transaction.atomic
 def give_roles(user: Any, claim: Any) -> None:
-    """Give `user` the roles that the claim names, and no other of the product's roles; a team's own ones stay.
+    """Give `user` exactly the product's roles that the claim names; a team's own roles stay.
 
-    OIDC_ROLES maps what the provider calls a role to ours, and no other name gives one; without it names are ours.
+    OIDC_ROLES maps the provider's names of roles to the product's, and other names give no role. Without it the
+    claim holds the product's names.
     """
-    named = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
+    items = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
     mapping = settings.OIDC_ROLES
-    names = [name for name in named[:MAX_ROLES] if isinstance(name, str)]
-    meant = [mapping[name] for name in names if name in mapping] if mapping else names
-    wanted = {*meant} & {*ROLES, ADMINISTRATOR}
+    names = [name for name in items[:MAX_ROLES] if isinstance(name, str)]
+    mapped = [mapping[name] for name in names if name in mapping] if mapping else names
+    roles = {*mapped} & {*ROLES, ADMINISTRATOR}
     present = set(user.groups.filter(name__in=[*ROLES, ADMINISTRATOR]).values_list("name", flat=True))
-    if wanted == present:
+    if roles == present:
         return
-    user.groups.remove(*Group.objects.filter(name__in=present - wanted))
-    user.groups.add(*Group.objects.filter(name__in=wanted - present))
-    audit.note(user, user, "roles_given", roles=", ".join(sorted(wanted)) or "–")
+    user.groups.remove(*Group.objects.filter(name__in=present - roles))
+    user.groups.add(*Group.objects.filter(name__in=roles - present))
+    audit.note(user, user, "roles_given", roles=", ".join(sorted(roles)) or "–")
 
 
 def _claims(sociallogin: Any) -> dict[str, Any]:
-    """What the provider says of somebody: the signed token, completed by the answer of its userinfo endpoint."""
+    """Return the provider's claims: the signed token, completed by the reply of its userinfo endpoint."""
     data = sociallogin.account.extra_data
     return {**(data.get("userinfo") or {}), **(data.get("id_token") or {})}
 
 
-def _known(claims: dict[str, Any]) -> Any:
-    """The one user with the e-mail address that the provider has verified; never one that is ambiguous."""
+def _verified_user(claims: dict[str, Any]) -> Any:
+    """Return the only user with the e-mail address that the provider has verified; None if several have it."""
     email = claims.get("email")
     if not settings.OIDC_LINK_BY_EMAIL or not email or claims.get("email_verified") is not True:
         return None
-    found = list(get_user_model().objects.filter(email__iexact=email, is_api_only=False, is_active=True)[:2])
-    return found[0] if len(found) == 1 else None
+    users = list(get_user_model().objects.filter(email__iexact=email, is_api_only=False, is_active=True)[:2])
+    return users[0] if len(users) == 1 else None
 
 
-def _new(claims: dict[str, Any]) -> Any:
+def _create_user(claims: dict[str, Any]) -> Any:
     if not settings.OIDC_CREATE_USERS:
         return None
     users = get_user_model().objects
     verified = claims.get("email") if claims.get("email_verified") is True else ""
     wish = str(claims.get("preferred_username") or claims.get("email") or "user")
     name = NOT_A_NAME.sub("", wish)[:140] or "user"
-    taken = {kept.lower() for kept in users.filter(username__istartswith=name).values_list("username", flat=True)}
-    number = next(number for number in range(1, len(taken) + 2) if _numbered(name, number).lower() not in taken)
+    existing = {
+        username.lower() for username in users.filter(username__istartswith=name).values_list("username", flat=True)
+    }
+    number = next(number for number in range(1, len(existing) + 2) if _numbered(name, number).lower() not in existing)
     user = users.create_user(
         _numbered(name, number),
         email=verified or "",

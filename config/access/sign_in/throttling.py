@@ -1,4 +1,4 @@
-"""How many passwords and secrets may be tried, and how many at once: hashing is slow on purpose."""
+"""Limits of attempts with passwords and secrets, and of simultaneous hashing, which is slow on purpose."""
 
 import contextlib
 import fcntl
@@ -23,41 +23,41 @@ RETRY_SECONDS = 5
 
 
 class HashingBusyError(Exception):
-    """Every slot for hashing passwords was taken for as long as a request waits."""
+    """No slot for hashing passwords became free while the request waited."""
 
 
 def network_of(request: HttpRequest) -> str:
-    """What attempts are counted under: an IPv4 address, of IPv6 the /64, which is one line; unknown ones together."""
-    known = address_of(request)
-    if not known:
+    """Key of counted attempts: an IPv4 address, or the /64 of an IPv6 one (one line); unknown addresses share one."""
+    text = address_of(request)
+    if not text:
         return UNKNOWN
-    address = ip_address(known)
+    address = ip_address(text)
     if isinstance(address, IPv6Address):
         return str(ip_network((int(address), 64), strict=False).network_address)
-    return known
+    return text
 
 
 def seconds_to_wait(request: HttpRequest) -> int:
-    """Seconds until the caller's network may try again; 0: now. No secret is looked at before."""
+    """Seconds until the caller's network may try again; 0: now. Callers check it before any secret."""
     return api_throttling.seconds_left(_caller(request), settings.LOGIN_FAILURES_PER_ADDRESS)
 
 
 def count_failure(request: HttpRequest) -> None:
-    """A password or secret was wrong."""
+    """Count a wrong password or secret."""
     api_throttling.count(_caller(request))
 
 
 @contextlib.contextmanager
 def hashing_slot(folder: Path | None = None) -> Iterator[None]:
-    """One of this machine's slots for hashing: half of its processors, all processes together.
+    """Hold one of this machine's slots for hashing: half of its processors, for all processes together.
 
-    Locks of files, which end with their process. HashingBusyError: none is free in time.
+    Slots are file locks, which end with their process. Raises `HashingBusyError` if none becomes free in time.
     """
     folder = folder or Path(settings.DATA_DIR)
     deadline = time.monotonic() + WAIT_SECONDS
     with contextlib.ExitStack() as opened:
         files = [opened.enter_context(open(folder / f"hashing.{number}.lock", "ab")) for number in range(SLOTS)]
-        while not any(_is_mine(file.fileno()) for file in files):
+        while not any(_try_lock(file.fileno()) for file in files):
             if time.monotonic() > deadline:
                 raise HashingBusyError
             time.sleep(0.02)
@@ -65,7 +65,7 @@ def hashing_slot(folder: Path | None = None) -> Iterator[None]:
 
 
 class BoundedPBKDF2(PBKDF2PasswordHasher):
-    """PBKDF2 within a slot: setting and checking, of users and API clients."""
+    """PBKDF2 within a slot: for setting and checking secrets of users and API clients."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with hashing_slot():
@@ -73,7 +73,7 @@ class BoundedPBKDF2(PBKDF2PasswordHasher):
 
 
 class HashingMiddleware:
-    """Answers 503 where nothing more is known of a request that got no slot."""
+    """Returns 503 for a request without a hashing slot that no view has handled."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -95,7 +95,7 @@ def _caller(request: HttpRequest) -> str:
     return f"secret:{network_of(request)}"
 
 
-def _is_mine(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

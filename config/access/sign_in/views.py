@@ -1,4 +1,4 @@
-"""The sign-in of people: user name and password, then the second step where somebody has one."""
+"""Sign-in of users: user name and password, then the second step if the user has one."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from config.access.sign_in import throttling
 
 
 class SignInForm(AuthenticationForm):
-    """User name and password of somebody who may sign in; one message whatever is wrong, which gives nothing away."""
+    """User name and password of a user who may sign in; one message for every failure, which reveals nothing."""
 
     error_messages = AuthenticationForm.error_messages | {
         "invalid_login": gettext_lazy(
@@ -32,7 +32,7 @@ class SignInForm(AuthenticationForm):
 
 
 class Login(LoginView):
-    """The admin's login page; who has a second step is asked for it before anything is open."""
+    """The admin's login page; a user with a second step must pass it before any page opens."""
 
     template_name = "admin/login.html"
     authentication_form = SignInForm
@@ -62,12 +62,12 @@ class Login(LoginView):
 
 
 def address(request: HttpRequest) -> str:
-    """What attempts are counted under; those of unknown origin (a socket without a trusted proxy) together."""
+    """Key of counted attempts; those of unknown origin (a socket without a trusted proxy) share one."""
     return throttling.network_of(request)
 
 
 def locked_out(request: HttpRequest, *_axes: Any) -> HttpResponse:
-    """What django-axes answers to somebody who tried too often."""
+    """The response of django-axes after too many attempts."""
     minutes = max(1, round(settings.AXES_COOLOFF_TIME.total_seconds() / 60))
     return too_often(request, minutes, minutes * 60)
 
@@ -80,7 +80,7 @@ def too_often(request: HttpRequest, minutes: int, seconds: int, by_address: bool
 
 
 def has_permission(request: HttpRequest) -> bool:
-    """Whether the admin's pages are open to who asks; what each shows is up to their rights."""
+    """Return whether the user may open the admin's pages; each page checks its own rights."""
     return getattr(request.user, "may_sign_in", False)
 
 

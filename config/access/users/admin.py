@@ -1,4 +1,4 @@
-"""The pages of users: who is here and in which role, inviting, changing, deactivating."""
+"""The pages of users: list with roles, invitation, change, deactivation."""
 
 from copy import copy
 from functools import partial
@@ -28,7 +28,7 @@ PER_PAGE = 100
 
 
 class PasswordOfAnother(AdminPasswordChangeForm):
-    """A password that an administrator chooses for somebody, who has to change it at the next sign-in."""
+    """A password that an administrator chooses for another user, who must change it at the next sign-in."""
 
     def __init__(self, *args: Any, by: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -43,7 +43,7 @@ class PasswordOfAnother(AdminPasswordChangeForm):
 
 @admin.register(User)
 class UserAdmin(PagesAdmin, DjangoUserAdmin):
-    """Django's admin of users serves the page of another's password and the history; the other pages are ours."""
+    """Django's admin serves the page of another user's password and the history; the other pages are the product's."""
 
     form = UserChangeForm
     list_filter = ()
@@ -60,28 +60,28 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """People, neither programs nor the user as whom the product itself signs."""
+        """Users without programs and without the user in whose name the product itself acts."""
         return super().get_queryset(request).filter(is_api_only=False).exclude(username=audit.SYSTEM_USERNAME)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes, or sets the password of, somebody who may do more than they themselves."""
+        """Refuse to change a user, or their password, who has more rights than the editor."""
         return super().has_change_permission(request, obj) and (obj is None or is_within(request.user, obj))
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         bound: Any = copy(self)
         bound.change_password_form = partial(PasswordOfAnother, by=request.user)
-        bound.log_change = lambda *_entry: None  # the verb writes one
+        bound.log_change = lambda *_entry: None  # `passwords.change` writes one
         return super(UserAdmin, bound).user_change_password(request, *args, **options)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Who is here: invitations first, then users; `status=deactivated` shows those who are not any more."""
+        """List invitations, then users; `status=deactivated` shows deactivated users."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         is_active = request.GET.get("status") != "deactivated"
-        asked = request.GET.get("q", "").replace("\0", "").strip()[: words.MAX_LENGTH]
-        found = self.get_queryset(request).filter(is_active=is_active).prefetch_related("groups")
-        found = words.search(found, asked, *self.search_fields)
-        page = Paginator(found.order_by("first_name", "last_name", "username"), PER_PAGE).get_page(request.GET.get("p"))
+        query = request.GET.get("q", "").replace("\0", "").strip()[: words.MAX_LENGTH]
+        users = self.get_queryset(request).filter(is_active=is_active).prefetch_related("groups")
+        users = words.search(users, query, *self.search_fields)
+        page = Paginator(users.order_by("first_name", "last_name", "username"), PER_PAGE).get_page(request.GET.get("p"))
         secured = set(
             Authenticator.objects.filter(user__in=[user.pk for user in page], type__in=mfa.FACTORS).values_list(
                 "user_id", flat=True
@@ -92,23 +92,25 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             request,
             "users",
             _("Users"),
-            rows=[(user, _roles(user), user.pk in secured) for user in page],
+            rows=[(user, _role_names(user), user.pk in secured) for user in page],
             page=page,
-            q=asked,
+            q=query,
             is_active=is_active,
-            invitations=[(one, _roles(one)) for one in waiting] if is_active and not asked and page.number == 1 else [],
+            invitations=[(row, _role_names(row)) for row in waiting]
+            if is_active and not query and page.number == 1
+            else [],
             may_invite=request.user.has_perm(invitations.INVITE),
         )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Invite somebody; the page after it shows the link, once."""
+        """Create an invitation; the response shows its link, only once."""
         require(request, invitations.INVITE)
         form = InvitationForm(request.POST or None, editor=request.user, initial={"role": "Marketer"})
         if request.method == "POST" and form.is_valid():
-            given = form.cleaned_data
+            data = form.cleaned_data
             try:
                 issued = invitations.invite(
-                    request.user, given["email"], form.groups, name=given["name"], language=request.LANGUAGE_CODE
+                    request.user, data["email"], form.groups, name=data["name"], language=request.LANGUAGE_CODE
                 )
             except NotAllowedError:
                 raise PermissionDenied from None
@@ -119,17 +121,17 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         return self.page(request, "invite", _("Invite somebody"), form=form)
 
     def invitation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One invitation: its link, the only time it is shown; resend or revoke it."""
+        """Show one invitation; POST resends it with a new link, shown only once, or revokes it."""
         require(request, invitations.INVITE)
-        found = get_object_or_404(Invitation.objects.prefetch_related("groups"), pk=pk)
+        invitation = get_object_or_404(Invitation.objects.prefetch_related("groups"), pk=pk)
         if request.method == "POST" and "revoke" in request.POST:
             done = _("Invitation revoked. Its link no longer works.")
-            self.tried(request, lambda: invitations.revoke(found, request.user), done)
+            self.tried(request, lambda: invitations.revoke(invitation, request.user), done)
             return redirect("admin:access_user_changelist")
         if request.method == "POST":
-            issued = self.tried(request, lambda: invitations.renew(found, request.user))
+            issued = self.tried(request, lambda: invitations.renew(invitation, request.user))
             return self._issued(request, issued) if issued else redirect("admin:access_user_changelist")
-        return self.page(request, "invitation", _("Invitation"), invitation=found, roles=_roles(found))
+        return self.page(request, "invitation", _("Invitation"), invitation=invitation, roles=_role_names(invitation))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -140,9 +142,9 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             raise PermissionDenied
         form = UserForm(request.POST or None, user=user, editor=request.user)
         if request.method == "POST" and form.is_valid():
-            given = {name: form.cleaned_data[name] for name in editing.FIELDS}
+            values = {name: form.cleaned_data[name] for name in editing.FIELDS}
             try:
-                editing.change(user, request.user, form.groups, **given)
+                editing.change(user, request.user, form.groups, **values)
             except NotAllowedError:
                 raise PermissionDenied from None
             messages.success(request, _("Saved."))
@@ -153,13 +155,13 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             user.get_full_name() or user.get_username(),
             form=form,
             somebody=user,
-            roles=_roles(user),
+            roles=_role_names(user),
             may_change=may_change,
             has_second_step=mfa.has(user),
         )
 
     def deactivate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say what deactivating does and ask who takes over; do it on POST."""
+        """Show the effects of deactivating and a choice of successors; POST deactivates."""
         require(request, deactivation.CHANGE)
         user = self._find(request, str(pk))
         if request.method == "POST":
@@ -184,7 +186,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         return redirect("admin:access_user_change", user.pk)
 
     def _issued(self, request: HttpRequest, issued: invitations.Issued) -> HttpResponse:
-        """Send the link where e-mails can be sent, and show it: no session and no redirect keeps its token."""
+        """Send the link by e-mail if that is set up, and show it here: no session and no redirect keeps its token."""
         address = f"{reverse('join')}?invitation={issued.token}"
         link = request.build_absolute_uri(address)
         is_sent = invitations.mail(issued, link)
@@ -193,7 +195,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             "invitation",
             _("Invitation"),
             invitation=issued.invitation,
-            roles=_roles(issued.invitation),
+            roles=_role_names(issued.invitation),
             link=link,
             is_sent=is_sent,
         )
@@ -207,13 +209,13 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         return user
 
 
-def _roles(holder: Any) -> list[str]:
-    """What somebody's roles, or those of an invitation, are called, in the order of the roles."""
-    names = sorted((group.name for group in holder.groups.all()), key=_place)
+def _role_names(holder: Any) -> list[str]:
+    """The names of the roles of a user or an invitation, in the order of the roles."""
+    names = sorted((group.name for group in holder.groups.all()), key=_role_order)
     full = [_("Full access")] if getattr(holder, "is_superuser", False) else []
     return [*full, *(roles.name(name) for name in names)]
 
 
-def _place(name: str) -> tuple[int, str]:
-    known = [*roles.ROLES, roles.ADMINISTRATOR]
-    return (known.index(name) if name in known else len(known)), name
+def _role_order(name: str) -> tuple[int, str]:
+    ordered = [*roles.ROLES, roles.ADMINISTRATOR]
+    return (ordered.index(name) if name in ordered else len(ordered)), name

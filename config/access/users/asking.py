@@ -1,4 +1,4 @@
-"""Asking somebody who may: who is told that they cannot do something is told who can, and can ask them."""
+"""Requests for help: a user without a right sees who has it, and can notify them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,12 +17,12 @@ from people.core.errors import Problem, RejectedError
 from people.core.notifications import Kind
 
 SHOWN = 5
-TOLD = 20  # who are asked at once
-MOST_AN_HOUR = 20  # questions of one user
+TOLD = 20  # users notified at once
+MOST_AN_HOUR = 20  # requests of one user
 HOUR = 3600
 HOME: tuple[str, None] = ("admin:index", None)
 NO_PAGES = ("login", "logout")  # of the admin
-CHANGES = "access.change_user"  # what gives roles: who may do that can help with everything
+CHANGES = "access.change_user"  # the right to give roles: its holders can help with every request
 
 notifications.describe(
     {
@@ -36,75 +36,75 @@ notifications.describe(
 
 
 def holders(right: str, besides: Any = None) -> list[Any]:
-    """Active users who have the right, those with a role before superusers, without `besides`; at most TOLD."""
+    """Return active users with the right except `besides`, those with a role before superusers; at most TOLD."""
     app, _dot, codename = right.partition(".")
     names = {"content_type__app_label": app, "codename": codename}
     by_role = Q(**{f"groups__permissions__{name}": value for name, value in names.items()})
     directly = Q(**{f"user_permissions__{name}": value for name, value in names.items()})
-    found = get_user_model().objects.filter(
+    users = get_user_model().objects.filter(
         Q(is_superuser=True) | by_role | directly, is_active=True, is_api_only=False
     )
-    found = (found if besides is None else found.exclude(pk=besides.pk)).distinct()
-    return list(found.order_by("is_superuser", "first_name", "username")[:TOLD])
+    users = (users if besides is None else users.exclude(pk=besides.pk)).distinct()
+    return list(users.order_by("is_superuser", "first_name", "username")[:TOLD])
 
 
-def right_of(path: str, given: Any = "") -> str:
-    """The right that a page asks for: `given` where it is known, else by the address of a page of the admin.
+def right_of(path: str, right: Any = "") -> str:
+    """Return the right that a page needs: `given` if it exists, else the one implied by an address of the admin.
 
-    Where neither says, it is the right to change users, whose holders can give every other.
+    Without either it is the right to change users, whose holders can give every other right.
     """
-    if given and rights.names([str(given)]):
-        return str(given)
+    if right and rights.names([str(right)]):
+        return str(right)
     try:
-        found = resolve(path)
+        match = resolve(path)
     except Resolver404:
         return CHANGES
     for ending, verb in (("_changelist", "view"), ("_add", "add"), ("_change", "change"), ("_delete", "delete")):
-        app, _line, model = (found.url_name or "").removesuffix(ending).partition("_")
-        if (found.url_name or "").endswith(ending) and rights.names([f"{app}.{verb}_{model}"]):
+        app, _line, model = (match.url_name or "").removesuffix(ending).partition("_")
+        if (match.url_name or "").endswith(ending) and rights.names([f"{app}.{verb}_{model}"]):
             return f"{app}.{verb}_{model}"
     return CHANGES
 
 
 def ask(by: Any, right: str, path: str) -> list[Any]:
-    """Tell those who have `right` that `by` asks for their help with the page at `path`; who was told.
+    """Notify the holders of `right` that `by` needs help with the page at `path`; return the notified users.
 
-    Raises `RejectedError` after MOST_AN_HOUR questions. Who has not read the same question yet gets no second one.
+    Raises `RejectedError` after MOST_AN_HOUR requests. A user with the same request unread gets no second one.
     """
     key = f"asked:{by.pk}"
     cache.add(key, 0, HOUR)
     if cache.incr(key) > MOST_AN_HOUR:
         raise RejectedError(Problem(Code.THROTTLED, _("You have asked often. Try again in an hour."), ()))
-    told = holders(right, by)
-    page, page_id = _page(path)
+    notified = holders(right, by)
+    page, page_id = _page_and_id(path)
     who, what = by.get_full_name() or by.get_username(), str(rights.names([right]).get(right, right))
-    notifications.tell([user.pk for user in told], "access_asked", page, page_id, who=who, what=what)
-    return told
+    notifications.tell([user.pk for user in notified], "access_asked", page, page_id, who=who, what=what)
+    return notified
 
 
 def in_words(users: Iterable[Any]) -> str:
-    """The first names of a list: "Ana Costa, ben and 3 more"."""
-    named = [user.get_full_name() or user.get_username() for user in users]
-    if len(named) <= SHOWN:
-        return ", ".join(named)
-    return _("%(names)s and %(count)s more") % {"names": ", ".join(named[:SHOWN]), "count": len(named) - SHOWN}
+    """Return the first names of a list: "Ana Costa, ben and 3 more"."""
+    names = [user.get_full_name() or user.get_username() for user in users]
+    if len(names) <= SHOWN:
+        return ", ".join(names)
+    return _("%(names)s and %(count)s more") % {"names": ", ".join(names[:SHOWN]), "count": len(names) - SHOWN}
 
 
-def _page(path: str) -> tuple[str, int | None]:
-    """The name of the address and the id in it, as a notice keeps them; of a longer address that of its object."""
+def _page_and_id(path: str) -> tuple[str, int | None]:
+    """Return URL name and id of an address, as a notice stores them; for a longer address those of its object."""
     try:
-        found = resolve(path)
+        match = resolve(path)
     except Resolver404:
         return HOME
-    if not path.startswith(reverse(HOME[0])) or found.url_name in NO_PAGES:
+    if not path.startswith(reverse(HOME[0])) or match.url_name in NO_PAGES:
         return HOME
-    places = [*found.args, *found.kwargs.values()]
+    places = [*match.args, *match.kwargs.values()]
     if not places:
-        return found.view_name or HOME[0], None
+        return match.view_name or HOME[0], None
     if not str(places[0]).isdecimal() or len(str(places[0])) > 18:
         return HOME
-    app, _line, rest = (found.url_name or "").partition("_")
-    name = found.view_name if len(places) == 1 else f"admin:{app}_{rest.partition('_')[0]}_change"
+    app, _line, rest = (match.url_name or "").partition("_")
+    name = match.view_name if len(places) == 1 else f"admin:{app}_{rest.partition('_')[0]}_change"
     try:
         reverse(name, args=[int(places[0])])
     except NoReverseMatch:

@@ -1,4 +1,4 @@
-"""Deactivating somebody: what they own goes to somebody else, and they are signed out everywhere."""
+"""Deactivation of a user: their things get another owner, and their sessions end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ from smartlists.models import SmartList
 
 CHANGE = "access.change_user"
 
-# what a user can own: the rows that are theirs, and the verb that makes one somebody else's
+# what a user can own: a query of the user's rows, and the function that gives a row another owner
 OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, Any, Any], Any]]] = {
     ActivityType: (
         lambda owner: ActivityType.objects.filter(owner=owner, deleted_at=None),
@@ -45,25 +45,25 @@ OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, An
 
 
 def owned_by(user: Any) -> list[tuple[str, int]]:
-    """What `user` owns, kind by kind with how many; kinds without any are left out."""
+    """The kinds of things that `user` owns, each with its number; kinds without any are left out."""
     counts = [(str(model._meta.verbose_name_plural), rows(user).count()) for model, (rows, _verb) in OWNED.items()]
     return [(name, count) for name, count in counts if count]
 
 
 def successors(user: Any) -> QuerySet[User]:
-    """Who can take over what `user` owns."""
+    """The users who can take over what `user` owns."""
     active = User.objects.filter(is_active=True, is_api_only=False).exclude(pk=user.pk)
     return active.order_by("first_name", "last_name", "username")
 
 
 @transaction.atomic
 def deactivate(user: Any, successor: Any, by: Any) -> int:
-    """Close the pages and APIs to `user` and make `successor` the owner of what is theirs; how much that was.
+    """Deactivate `user` and make `successor` the owner of their things; return the number of things.
 
-    Raises `RejectedError` for oneself and for a missing successor, `NotAllowedError` for somebody who may do more than
-    `by`, or for a thing that `by` may not hand over.
+    Raises `RejectedError` if `user` is `by` or a successor is missing, and `NotAllowedError` for a user with more
+    rights than `by`, or for a thing that `by` may not hand over.
     """
-    _hold(user, by)
+    _check_and_lock(user, by)
     if by is not None and user.pk == by.pk:
         raise RejectedError(Problem(Code.CONFLICT, _("You can't deactivate yourself. Ask another administrator."), ()))
     things = [(thing, verb) for rows, verb in OWNED.values() for thing in rows(user)]
@@ -79,15 +79,15 @@ def deactivate(user: Any, successor: Any, by: Any) -> int:
 
 @transaction.atomic
 def activate(user: Any, by: Any) -> None:
-    """Let `user` in again, with the roles they had."""
-    _hold(user, by)
+    """Activate `user` again, with the roles they had."""
+    _check_and_lock(user, by)
     _set_active(user, by, True)
 
 
-def _hold(user: Any, by: Any) -> None:
-    """Ask for the rights, lock the row, and read whether `user` is active as it is now."""
+def _check_and_lock(user: Any, by: Any) -> None:
+    """Check the rights, lock the row, and refresh `user.is_active`."""
     require(by, CHANGE)
-    # not the key: whoever holds a thing that is to be handed over may be writing an entry in the name of `user`
+    # not the key: a transaction that holds a lock on a thing to be handed over may be writing an entry of `user`
     user.is_active = User.objects.select_for_update(no_key=True).get(pk=user.pk).is_active
     if by is not None and not limits.is_within(by, user):
         message = _("%(name)s may do more than you.") % {"name": user.get_username()}

@@ -1,4 +1,4 @@
-"""Changing what is kept of a user, and which roles they have."""
+"""Change of a user's data and roles."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,27 +20,27 @@ FIELDS = ("username", "first_name", "last_name", "email", "language")
 
 @transaction.atomic
 def change(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
-    """Give `user` exactly the roles `groups`, and the `values` of FIELDS, which were checked.
+    """Set exactly the roles `groups` and the validated `values` of FIELDS.
 
-    Raises `NotAllowedError` where `user` may do more than `by`, or would afterwards.
+    Raises `NotAllowedError` if `user` has more rights than `by`, or would have them afterwards.
     """
     require(by, CHANGE)
-    held = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    had, wanted = list(held.groups.all()), {group.pk for group in groups}
-    given = wanted - {group.pk for group in had}
-    if by is not None and not limits.is_within(by, held):
-        message = _("%(name)s may do more than you.") % {"name": held.get_username()}
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    before, group_ids = list(locked.groups.all()), {group.pk for group in groups}
+    added = group_ids - {group.pk for group in before}
+    if by is not None and not limits.is_within(by, locked):
+        message = _("%(name)s may do more than you.") % {"name": locked.get_username()}
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))
-    if by is not None and given - set(limits.roles_within(by).filter(pk__in=given).values_list("pk", flat=True)):
+    if by is not None and added - set(limits.roles_within(by).filter(pk__in=added).values_list("pk", flat=True)):
         message = _("You can't give a role that may do more than you.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), CHANGE))
-    changed = [name for name in FIELDS if name in values and getattr(held, name) != values[name]]
+    changed = [name for name in FIELDS if name in values and getattr(locked, name) != values[name]]
     for name in changed:
-        setattr(held, name, values[name])
+        setattr(locked, name, values[name])
     if changed:
-        held.save(update_fields=changed)
-        audit.note(by, held, "changed", what=", ".join(changed))
-    held.groups.set(wanted)
-    rights = list(held.user_permissions.all())
-    role_audit.note_changes(held, {"groups": had, "user_permissions": rights}, by)
-    return held
+        locked.save(update_fields=changed)
+        audit.note(by, locked, "changed", what=", ".join(changed))
+    locked.groups.set(group_ids)
+    rights = list(locked.user_permissions.all())
+    role_audit.note_changes(locked, {"groups": before, "user_permissions": rights}, by)
+    return locked

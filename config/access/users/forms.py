@@ -1,4 +1,4 @@
-"""Forms of users: one role by radio, what comes besides it as boxes, and what is said of somebody."""
+"""Forms of users: one role by radio button, further groups by check box, and the user's data."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,19 +22,19 @@ _INPUT = {"class": "ca-input"}
 
 
 class VerbForm(forms.Form):
-    """A form whose verb may refuse what the fields took."""
+    """A form whose operation may reject values that the fields accepted."""
 
     def show(self, problems: Iterable[Problem]) -> None:
-        """Put what a verb refused beside its field."""
+        """Add each problem to its field."""
         for problem in problems:
             place = str(problem.path[0]) if problem.path else None
             self.add_error(place if place in self.fields else None, problem.message)
 
 
 class RolesForm(VerbForm):
-    """A role, and boxes for exporting, for a team's own groups, and for a second role that somebody has.
+    """A role, and check boxes for exporting, for a team's own groups, and for further roles of the user.
 
-    Only what the editor may give is offered; what somebody has beyond that stays as it is.
+    Only groups that the editor may give are offered; the user's other groups stay.
     """
 
     role = forms.ChoiceField(label=gettext_lazy("Role"), widget=forms.RadioSelect, required=False)
@@ -43,18 +43,19 @@ class RolesForm(VerbForm):
     )
 
     def __init__(self, *args: Any, editor: Any, has: Iterable[Group] = (), **options: Any) -> None:
-        had = {group.name: group for group in has}
+        present = {group.name: group for group in has}
         self.offered = {group.name: group for group in limits.roles_within(editor).order_by("name")}
-        role = next((name for name in BREADTH if name in had), "")
-        options["initial"] = {"role": role, "besides": [group.pk for name, group in had.items() if name != role]} | (
-            options.get("initial") or {}
-        )
+        role = next((name for name in BREADTH if name in present), "")
+        options["initial"] = {
+            "role": role,
+            "besides": [group.pk for name, group in present.items() if name != role],
+        } | (options.get("initial") or {})
         super().__init__(*args, **options)
-        self.kept = [group for name, group in had.items() if name not in self.offered]
-        shown = [name for name in OFFERED if name in self.offered]
-        choices: list[Any] = [(name, roles.label(name)) for name in shown]
-        others = [name for name in self.offered if name not in OFFERED or (name in had and name != role)]
-        if any(name != EXPORTER for name in others) or (had and not role):
+        self.kept = [group for name, group in present.items() if name not in self.offered]
+        names = [name for name in OFFERED if name in self.offered]
+        choices: list[Any] = [(name, roles.label(name)) for name in names]
+        others = [name for name in self.offered if name not in OFFERED or (name in present and name != role)]
+        if any(name != EXPORTER for name in others) or (present and not role):
             choices.append(("", _("No role: only what is ticked below")))
         fields: Any = self.fields
         fields["role"].choices = choices
@@ -65,7 +66,7 @@ class RolesForm(VerbForm):
 
     @property
     def groups(self) -> list[Group]:
-        """Every group that somebody has afterwards."""
+        """All groups that the user has afterwards."""
         chosen = {group.pk: group for group in [*self.kept, *self.cleaned_data["besides"]]}
         role = self.offered.get(self.cleaned_data["role"])
         return [*chosen.values(), *([role] if role is not None and role.pk not in chosen else [])]
@@ -88,7 +89,7 @@ class InvitationForm(RolesForm):
 
 
 class UserForm(RolesForm):
-    """What an administrator changes of somebody: names, address, language, zone and roles."""
+    """Data that an administrator can change of a user: names, address, language and roles."""
 
     username = forms.CharField(label=gettext_lazy("User name"), max_length=150, widget=forms.TextInput(attrs=_INPUT))
     first_name = forms.CharField(
@@ -122,7 +123,7 @@ class UserForm(RolesForm):
 
 
 class JoiningForm(VerbForm):
-    """What somebody who was invited says: what they are called, and the password they choose."""
+    """Names and password that an invited person chooses."""
 
     name = forms.CharField(
         label=gettext_lazy("Your name"),

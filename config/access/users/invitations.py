@@ -1,4 +1,4 @@
-"""Inviting colleagues: a link that works once, by e-mail or copied, and the user who is made when it is used."""
+"""Invitations of users: a link that works once, by e-mail or copied, and creates the user when it is used."""
 
 import secrets
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require
 
 LIFETIME = timedelta(days=7)
-MOST_WAITING = 500  # invitations that nobody has used or revoked
+MOST_WAITING = 500  # invitations neither used nor revoked
 INVITE = "access.add_user"
 
 audit.describe(
@@ -42,7 +42,7 @@ audit.describe(
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """An invitation and the token of its link, which is shown this once and kept nowhere."""
+    """An invitation and the token of its link, which is shown only once and never stored."""
 
     invitation: Invitation
     token: str
@@ -50,10 +50,10 @@ class Issued:
 
 @transaction.atomic
 def invite(by: Any, email: Any, groups: Iterable[Group], *, name: Any = "", language: str = "") -> Issued:
-    """Ask somebody to join with the roles `groups`; the e-mail address becomes the user name that is proposed.
+    """Create an invitation with the roles `groups`; its e-mail address is the proposed user name.
 
-    Raises `RejectedError` for what is no address, a user or an invitation that has it, or no role, and
-    `NotAllowedError` for a role that may do more than `by`.
+    Raises `RejectedError` for an invalid address, one that a user or an invitation has, or a missing role, and
+    `NotAllowedError` for a role with more rights than `by`.
     """
     require(by, INVITE)
     email, roles = _address(email), list(groups)
@@ -83,28 +83,28 @@ def invite(by: Any, email: Any, groups: Iterable[Group], *, name: Any = "", lang
 
 @transaction.atomic
 def renew(invitation: Invitation, by: Any) -> Issued:
-    """A new link for the invitation, now in the name of `by`; the one before no longer works."""
+    """Create a new link for the invitation, now in the name of `by`; the previous one stops working."""
     require(by, INVITE)
-    held = _held(invitation.pk)
-    _require_within(by, held.groups.all())
+    locked = _lock_invitation(invitation.pk)
+    _require_within(by, locked.groups.all())
     token = secrets.token_urlsafe(32)
-    held.digest, held.expires_at, held.invited_by = _digest(token), timezone.now() + LIFETIME, by
-    held.save(update_fields=["digest", "expires_at", "invited_by"])
-    audit.note(by, held, "invitation_renewed")
-    return Issued(held, token)
+    locked.digest, locked.expires_at, locked.invited_by = _digest(token), timezone.now() + LIFETIME, by
+    locked.save(update_fields=["digest", "expires_at", "invited_by"])
+    audit.note(by, locked, "invitation_renewed")
+    return Issued(locked, token)
 
 
 @transaction.atomic
 def revoke(invitation: Invitation, by: Any) -> None:
-    """Take the invitation back: its link no longer works."""
+    """Delete the invitation: its link stops working."""
     require(by, INVITE)
-    held = _held(invitation.pk)
-    audit.note(by, held, "invitation_revoked")
-    held.delete()
+    locked = _lock_invitation(invitation.pk)
+    audit.note(by, locked, "invitation_revoked")
+    locked.delete()
 
 
 def mail(issued: Issued, link: str) -> bool:
-    """Send the link in the language of who is invited; whether it went out. The token is in no job and no log."""
+    """Send the link in the invited person's language; return whether it was sent. The token is in no job and no log."""
     invitation = issued.invitation
     if not settings.EMAIL_IS_SET_UP:
         return False
@@ -125,48 +125,50 @@ def mail(issued: Issued, link: str) -> bool:
 
 
 def find(token: str) -> Invitation | None:
-    """The invitation whose link has this token, as long as it can be used."""
-    found = Invitation.objects.select_related("invited_by").filter(digest=_digest(token)).first()
-    return found if found is not None and _is_good(found) else None
+    """Return the invitation whose link has this token; None if it cannot be used any more."""
+    invitation = Invitation.objects.select_related("invited_by").filter(digest=_digest(token)).first()
+    return invitation if invitation is not None and _is_usable(invitation) else None
 
 
 @transaction.atomic
 def accept(token: str, *, username: Any, password: str, name: Any = "") -> Any:
-    """Make the user that the link invites; it works once, however many use it at the same time.
+    """Create the invited user; a link works once, also for simultaneous requests.
 
-    Raises `RejectedError` (`conflict`) for a link that was used, revoked, has expired, or whose sender may
-    no longer give what it promises, and for a user name or password that will not do.
+    Raises `RejectedError` (`conflict`) for a link that was used or revoked, has expired, or whose sender may
+    no longer give its roles, and for an invalid user name or password.
     """
-    held = (
+    invitation = (
         Invitation.objects.select_for_update(of=("self",))
         .select_related("invited_by")
         .filter(digest=_digest(token))
         .first()
     )
-    if held is None or not _is_good(held):
+    if invitation is None or not _is_usable(invitation):
         raise RejectedError(Problem(Code.CONFLICT, _("This link no longer works. Ask for a new one."), ()))
-    user = _new_user(held, username, " ".join(str(name).split())[:150], password)
-    roles = list(held.groups.all())
+    user = _new_user(invitation, username, " ".join(str(name).split())[:150], password)
+    roles = list(invitation.groups.all())
     user.groups.set(roles)
     audit.note(user, user, "joined", roles=_names(roles))
-    held.delete()
+    invitation.delete()
     return user
 
 
-def _new_user(held: Invitation, username: Any, name: str, password: str) -> Any:
+def _new_user(invitation: Invitation, username: Any, name: str, password: str) -> Any:
     users = get_user_model()
     username = str(username).strip()
     first, _blank, last = name.partition(" ")
-    user = users(username=username, email=held.email, first_name=first, last_name=last, language=held.language)
-    _refuse_as("username", lambda: users.username_validator(username) if username else _missing())
+    user = users(
+        username=username, email=invitation.email, first_name=first, last_name=last, language=invitation.language
+    )
+    _check_field("username", lambda: users.username_validator(username) if username else _raise_required())
     if len(username) > 150 or users.objects.filter(username__iexact=username).exists():
         raise RejectedError(_name_taken())
-    _refuse_as("password", lambda: password_validation.validate_password(password, user))
+    _check_field("password", lambda: password_validation.validate_password(password, user))
     user.set_password(password)
     try:
         with transaction.atomic():
             user.save()
-    except IntegrityError:  # of two who join at the same moment
+    except IntegrityError:  # two requests with one name at the same time
         raise RejectedError(_name_taken()) from None
     return user
 
@@ -175,20 +177,20 @@ def _name_taken() -> Problem:
     return Problem(Code.NAME_TAKEN, _("There is a user of that name already."), ("username",))
 
 
-def _refuse_as(place: str, check: Any) -> None:
+def _check_field(place: str, check: Any) -> None:
     try:
         check()
     except ValidationError as error:
         raise RejectedError(Problem(Code.INVALID, " ".join(error.messages), (place,))) from None
 
 
-def _missing() -> None:
+def _raise_required() -> None:
     raise ValidationError(_("This field is required."))
 
 
 def _address(email: Any) -> str:
     address = str(email).strip()
-    _refuse_as("email", lambda: validate_email(address))
+    _check_field("email", lambda: validate_email(address))
     if get_user_model().objects.filter(email__iexact=address, is_api_only=False).exists():
         message = _("A user has this address already. Deactivated users can be activated again.")
         raise RejectedError(Problem(Code.NAME_TAKEN, message, ("email",)))
@@ -196,15 +198,15 @@ def _address(email: Any) -> str:
 
 
 def _require_within(by: Any, roles: Iterable[Group]) -> None:
-    """Refuse roles that hold a right which `by` has not."""
-    wanted = {role.pk for role in roles}
-    if wanted - set(limits.roles_within(by).filter(pk__in=wanted).values_list("pk", flat=True)):
+    """Raise `NotAllowedError` for a role with a right that `by` does not have."""
+    group_ids = {role.pk for role in roles}
+    if group_ids - set(limits.roles_within(by).filter(pk__in=group_ids).values_list("pk", flat=True)):
         message = _("You can't give a role that may do more than you.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), "role"))
 
 
-def _is_good(invitation: Invitation) -> bool:
-    """Whether the time is not over, and its sender still may give what it promises."""
+def _is_usable(invitation: Invitation) -> bool:
+    """Return whether the invitation has not expired and its sender may still give its roles."""
     sender = invitation.invited_by
     if invitation.expires_at <= timezone.now() or not sender.is_active or not sender.has_perm(INVITE):
         return False
@@ -212,11 +214,11 @@ def _is_good(invitation: Invitation) -> bool:
     return bool(roles) and roles == set(limits.roles_within(sender).filter(pk__in=roles).values_list("pk", flat=True))
 
 
-def _held(pk: int) -> Invitation:
-    found = Invitation.objects.select_for_update(of=("self",)).select_related("invited_by").filter(pk=pk).first()
-    if found is None:
+def _lock_invitation(pk: int) -> Invitation:
+    invitation = Invitation.objects.select_for_update(of=("self",)).select_related("invited_by").filter(pk=pk).first()
+    if invitation is None:
         raise RejectedError(Problem(Code.CONFLICT, _("This invitation was used or revoked meanwhile."), ()))
-    return found
+    return invitation
 
 
 def _digest(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Nobody gives, changes or takes over more than they may do themselves: users and roles within somebody's rights."""
+"""Users and roles within a user's own rights: no user gives, changes or takes over more than these."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from django.db.models import Q, QuerySet
 
 
 def own_rights(user: Any) -> QuerySet[Permission]:
-    """The rights of somebody who is no superuser, as rows."""
+    """The rights of a user who is no superuser, as rows."""
     return Permission.objects.filter(Q(user=user) | Q(group__user=user))
 
 
 def roles_within(user: Any) -> QuerySet[Group]:
-    """The roles that hold no right which `user` has not."""
+    """The roles whose rights `user` has all."""
     if user.is_superuser:
         return Group.objects.all()
     beyond = Permission.objects.exclude(pk__in=own_rights(user).values("pk"))
@@ -20,9 +20,9 @@ def roles_within(user: Any) -> QuerySet[Group]:
 
 
 def is_within(user: Any, other: Any) -> bool:
-    """Whether `other` may do nothing that `user` may not do."""
+    """Return whether `user` has every right of `other`."""
     if user.is_superuser:
         return True
-    # those that are granted: Django says of somebody inactive that they may do nothing
+    # the granted rows: `has_perm` is always false for an inactive user
     beyond = own_rights(other).exclude(pk__in=own_rights(user).values("pk"))
     return not other.is_superuser and not beyond.exists()

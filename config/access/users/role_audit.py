@@ -1,4 +1,4 @@
-"""Which roles and rights somebody got or lost, as audit entries."""
+"""Audit entries of changes of a user's roles and rights."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ audit.describe(
         "activated": (2, gettext_lazy("Activated again")),
     }
 )
-# what a form's field says before and after: what that is called
+# field: its new value: the action of the entry
 FLAGS = {
     "is_superuser": {True: "superuser_given", False: "superuser_taken"},
     "is_active": {True: "activated", False: "deactivated"},
@@ -26,18 +26,20 @@ FLAGS = {
 
 
 def note_changes(user: Any, before: Mapping[str, Any], by: Any) -> None:
-    """Leave entries of how roles and rights of `user` differ from `before`, a form's first values; none: a new user."""
-    had = _names(before.get("groups", ())) | _names(before.get("user_permissions", ()))
-    has = _names(user.groups.all()) | _names(user.user_permissions.all())
-    if had != has:
-        given, taken = (", ".join(sorted(names)) or NOTHING for names in (has - had, had - has))
-        audit.note(by, user, "roles_changed", given=given, taken=taken)
+    """Record how roles and rights of `user` differ from `before`, a form's initial values (empty: a new user)."""
+    before_names = _names(before.get("groups", ())) | _names(before.get("user_permissions", ()))
+    after_names = _names(user.groups.all()) | _names(user.user_permissions.all())
+    if before_names != after_names:
+        added, removed = (
+            ", ".join(sorted(names)) or NOTHING for names in (after_names - before_names, before_names - after_names)
+        )
+        audit.note(by, user, "roles_changed", given=added, taken=removed)
     for field, actions in FLAGS.items():
-        now = getattr(user, field)
-        if now != before.get(field, now):  # a field that the form did not have stays as it was
-            audit.note(by, user, actions[now])
+        value = getattr(user, field)
+        if value != before.get(field, value):  # a field that the form did not have stays as it was
+            audit.note(by, user, actions[value])
 
 
 def _names(granted: Iterable[Any]) -> set[str]:
     """Roles by their names, rights as "people.view_person"."""
-    return {f"{one.content_type.app_label}.{one.codename}" if hasattr(one, "codename") else one.name for one in granted}
+    return {f"{row.content_type.app_label}.{row.codename}" if hasattr(row, "codename") else row.name for row in granted}

@@ -1,4 +1,4 @@
-"""Who may do what: roles are Django groups, made after every migration from this table."""
+"""Roles and their rights: Django groups, created from this table after every migration."""
 
 from typing import Any
 
@@ -64,10 +64,10 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Developer": _DEVELOPER,
     "Exporter": ("people.export_person",),
 }
-ADMINISTRATOR = "Administrator"  # every right there is
+ADMINISTRATOR = "Administrator"  # all rights
 
 
-# each role in the reader's words: its name, and what it is for
+# name and purpose of each role, translated
 WORDS = {
     "Viewer": (gettext_lazy("Viewer"), gettext_lazy("sees people, activities, lists and campaigns; changes nothing")),
     "Marketer": (
@@ -83,23 +83,23 @@ WORDS = {
 
 
 def name(role: str) -> str:
-    """What the role called `role` is called in the reader's language; a team's own keeps its name."""
+    """The name of a role in the reader's language; a team's own role keeps its name."""
     return str(WORDS[role][0]) if role in WORDS else role
 
 
 def label(role: str) -> str:
-    """A role with what it is for: "Viewer: sees people, …"."""
+    """A role with its purpose: "Viewer: sees people, …"."""
     return f"{name(role)}: {WORDS[role][1]}" if role in WORDS else role
 
 
 def install_after_migration(**_options: Any) -> None:
-    """Give every role the rights of the table; rights that a team added to a role stay."""
-    everything = {
+    """Create the roles with the rights of the table; rights that a team added to a role stay."""
+    permissions = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
         for permission in Permission.objects.select_related("content_type")
     }
     for role, rights in ROLES.items():
         group, _created = Group.objects.get_or_create(name=role)
-        group.permissions.add(*(everything[right] for right in rights if right in everything))
+        group.permissions.add(*(permissions[right] for right in rights if right in permissions))
     administrators, _created = Group.objects.get_or_create(name=ADMINISTRATOR)
-    administrators.permissions.add(*everything.values())
+    administrators.permissions.add(*permissions.values())

@@ -6,7 +6,7 @@ from config.operations import doctor
 
 
 class Command(CheckCommand):
-    """Django's own, with the checks of the doctor. Only here: `migrate` runs all that is registered when it starts."""
+    """Django's check with the doctor's checks. Registered only here: `migrate` runs registered checks at its start."""
 
     def handle(self, *app_labels: Any, **options: Any) -> None:
         doctor.register()

@@ -16,8 +16,8 @@ class Command(BaseCommand):
         parser.add_argument("--owner", help="the user whose rights it can never exceed (the first administrator)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = {"username": options["owner"]} if options["owner"] else {"is_superuser": True, "is_active": True}
-        owner = get_user_model().objects.filter(is_api_only=False, **wanted).order_by("pk").first()
+        conditions = {"username": options["owner"]} if options["owner"] else {"is_superuser": True, "is_active": True}
+        owner = get_user_model().objects.filter(is_api_only=False, **conditions).order_by("pk").first()
         if owner is None:
             raise CommandError(f"There is no user '{options['owner'] or 'admin'}'.")
         try:

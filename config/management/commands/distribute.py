@@ -28,15 +28,15 @@ class Command(BaseCommand):
         steps = undistribute.steps() if options["undo"] else distribute.there(options["parts"])
         if options["dry_run"]:
             for step in steps:
-                self.stdout.write(f"-- {step.says}{' (done before)' if step.is_done else ''}")
+                self.stdout.write(f"-- {step.title}{' (done before)' if step.is_done else ''}")
                 for statement in ("begin", *step.statements, "commit"):
                     self.stdout.write(f"{statement};")
         if refusals:
             raise CommandError("This cannot be done as it is:\n" + "\n".join(f"- {line}" for line in refusals))
         if options["dry_run"]:
             return
-        done = distribute.run(steps, self.stderr.write)
-        self.stdout.write(_END[options["undo"]].format(tables=len(tables.DISTRIBUTED), done=done))
+        count = distribute.run(steps, self.stderr.write)
+        self.stdout.write(_END[options["undo"]].format(tables=len(tables.DISTRIBUTED), done=count))
 
 
 _END = {

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         ill = 0
         for finding in doctor.examine(options["deep"]):
             ill += not finding.is_well
-            self.stdout.write(f"{'ok' if finding.is_well else 'NOT OK':<7} {finding.check:<13} {finding.says}")
+            self.stdout.write(f"{'ok' if finding.is_well else 'NOT OK':<7} {finding.check:<13} {finding.state}")
             if finding.advice:
                 self.stdout.write(f"{'':<21} → {finding.advice}")
         if ill:

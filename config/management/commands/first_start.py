@@ -27,14 +27,14 @@ class Command(BaseCommand):
         if get_user_model().objects.filter(is_superuser=True).exists():
             self.stdout.write("First start: done before.")
             return
-        given = os.environ.get("ADMIN_PASSWORD", "")
-        password = given or secrets.token_urlsafe(12)
+        preset = os.environ.get("ADMIN_PASSWORD", "")
+        password = preset or secrets.token_urlsafe(12)
         with transaction.atomic():
-            get_user_model().objects.create_superuser(USERNAME, password=password, must_change_password=not given)
+            get_user_model().objects.create_superuser(USERNAME, password=password, must_change_password=not preset)
             self._make_installation()
             loaded = self._load_demo() if settings.WITH_DEMO else None
-        shown = "the one in ADMIN_PASSWORD" if given else password
-        self.stdout.write(f"First start: user {USERNAME}, password {shown} (not shown again).")
+        password_text = "the one in ADMIN_PASSWORD" if preset else password
+        self.stdout.write(f"First start: user {USERNAME}, password {password_text} (not shown again).")
         if loaded:
             self.stdout.write(
                 f"First start: loaded the demo, {len(loaded.person_ids)} people and {loaded.activities:,} activities "
@@ -43,10 +43,10 @@ class Command(BaseCommand):
 
     def _make_installation(self) -> None:
         names = ("TIME_ZONE", "CURRENCY", "LANGUAGE")
-        given = {name.lower(): value for name in names if (value := os.environ.get(f"INSTANCE_{name}"))}
-        if not given and not os.environ.get("ADMIN_PASSWORD"):
+        environment = {name.lower(): value for name in names if (value := os.environ.get(f"INSTANCE_{name}"))}
+        if not environment and not os.environ.get("ADMIN_PASSWORD"):
             return
-        settings_of = {"time_zone": "UTC", "currency": "USD", "language": "en"} | given
+        settings_of = {"time_zone": "UTC", "currency": "USD", "language": "en"} | environment
         zone, currency = settings_of["time_zone"], settings_of["currency"].upper()
         try:
             ZoneInfo(zone)
@@ -61,4 +61,4 @@ class Command(BaseCommand):
 
     def _load_demo(self) -> demo.Loaded:
         with translation.override(installation.current().language):
-            return demo.load(None)
+            return demo.load_demo(None)

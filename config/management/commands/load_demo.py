@@ -12,7 +12,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            loaded = demo.load(None)
+            loaded = demo.load_demo(None)
         except RejectedError as refusal:
             if refusal.code == Code.DEMO_IS_THERE:
                 self.stdout.write("Demo: loaded before.")

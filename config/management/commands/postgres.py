@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DATABASE_IS_EMBEDDED:
             self.stdout.write("DATABASE_URL is set: there is no embedded database to run.")
-            signal.pause()  # the process manager would take an end for a failure
+            signal.pause()  # the process manager would treat an exit as a failure
         try:
             EmbeddedPostgres(Path(settings.DATA_DIR)).run()
         except DatabaseUnavailableError as error:

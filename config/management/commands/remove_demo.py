@@ -12,7 +12,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            removed = demo.remove(None)
+            removed = demo.remove_demo(None)
         except RejectedError as refusal:
             if refusal.code == Code.NO_DEMO:
                 self.stdout.write("Demo: there is none to remove.")

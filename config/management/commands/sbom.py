@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
 
 def bill(pins: str) -> dict[str, Any]:
-    """The bill of materials of the text of a requirements file."""
+    """Return the bill of materials of a requirements file's text."""
     product = f"custom-activities@{settings.VERSION}"
     components = list(_components(pins))
     return {
@@ -55,8 +55,8 @@ def bill(pins: str) -> dict[str, Any]:
 
 def _components(pins: str) -> Iterator[dict[str, Any]]:
     for name, version, condition in PIN.findall(pins):
-        known = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
-        found = {"type": "library", "bom-ref": known, "name": name, "version": version, "purl": known}
-        if condition:  # only where this holds, as "sys_platform == 'win32'"
-            found["properties"] = [{"name": "condition", "value": condition}]
-        yield found
+        purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
+        component = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+        if condition:  # an environment marker like "sys_platform == 'win32'"
+            component["properties"] = [{"name": "condition", "value": condition}]
+        yield component

@@ -24,14 +24,14 @@ class Command(BaseCommand):
         if not settings.DATABASE_IS_EMBEDDED:
             raise CommandError("DATABASE_URL is set: upgrade that server by its own means, see docs/upgrading.md.")
         try:
-            done = postgres_upgrade.upgrade(Path(settings.DATA_DIR), options["backup"], options["binaries"])
+            result = postgres_upgrade.upgrade(Path(settings.DATA_DIR), options["backup"], options["binaries"])
         except (DatabaseUnavailableError, BackupError) as error:
             raise CommandError(str(error)) from None
-        if done is None:
+        if result is None:
             self.stdout.write(f"Nothing to do: the data are of PostgreSQL {MAJOR}.")
             return
         self.stdout.write(
-            f"From PostgreSQL {done.old_major} to {MAJOR}: {done.rows:,} rows, {done.activities:,} of them activities; "
-            f"counts and digests are those of {done.backup}. The old data are in {done.old_data}: delete them when you "
-            "are content."
+            f"From PostgreSQL {result.old_major} to {MAJOR}: {result.rows:,} rows, {result.activities:,} of them "
+            f"activities; counts and digests are those of {result.backup}. The old data are in {result.old_data}: "
+            "delete them when you are content."
         )

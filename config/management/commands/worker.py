@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 await _wait(asyncio.ensure_future(asyncio.sleep(AGAIN_AFTER)), stopping)
 
     async def _work(self, concurrency: int, stopping: asyncio.Event) -> None:
-        """One life of procrastinate's worker, which ends when one of its connections does."""
+        """Run procrastinate's worker until `stopping` is set or one of its connections ends."""
         try:
             with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
                 async with app.open_async():
@@ -46,10 +46,10 @@ class Command(BaseCommand):
 
 
 async def _wait(work: "asyncio.Future[Any]", stopping: asyncio.Event) -> None:
-    """Wait for `work`, which is told to end when we are."""
-    told = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    """Wait for `work`, and cancel it when `stopping` is set."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
     if not work.done():
         work.cancel()
         await asyncio.wait((work,))

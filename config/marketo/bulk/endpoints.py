@@ -1,4 +1,4 @@
-"""What the bulk API's exports and imports have in common (§5)."""
+"""Common parts of the bulk API's exports and imports (§5)."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ from config.marketo.wire.responses import MarketoError, invalid
 FORMATS: Mapping[str, str] = {"csv": ",", "tsv": "\t", "ssv": ";"}  # [I] §5.1: the S of SSV is the semicolon
 
 
-def format_of(given: object) -> str:
-    """CSV unless another one is asked for, in any case."""
-    text = "csv" if given in (None, "") else given
+def format_of(value: object) -> str:
+    """Return the requested format in lower case; CSV by default."""
+    text = "csv" if value in (None, "") else value
     if not isinstance(text, str) or text.lower() not in FORMATS:
-        raise invalid(given, "Format")
+        raise invalid(value, "Format")
     return text.lower()
 
 
 def unknown_job() -> MarketoError:
-    """[I] §5: who asks for a job that is not theirs."""
+    """[I] §5: the error for a job that does not exist or belongs to another user."""
     return MarketoError("1013", "Job not found")
 
 
 def no_file() -> HttpResponse:
-    """§5: a file that is not there, or not yet, is HTTP 404 with plain text."""
+    """§5: the response for a missing or unfinished file, HTTP 404 with plain text."""
     return HttpResponse("Not Found\n", status=404, content_type="text/plain")

@@ -1,4 +1,4 @@
-"""What the files of the bulk API hold (§5.1): checked requests, and the SQL that answers them."""
+"""The contents of the bulk API's files (§5.1): validation of requests, and their SQL."""
 
 import json
 import re
@@ -23,20 +23,20 @@ from smartlists.models import SmartList
 MAX_RANGE = timedelta(days=31)
 MAX_VALUES = 50
 DELETE_LEAD = 37
-# types whose activities can be asked for by their primary value
+# types whose activities can be filtered by their primary value
 WITH_VALUES = frozenset({2, 13, 22, 24, 25, 104})
 _WHOLE = """to_char(({0}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 
 def _one_line(sql: str) -> str:
-    """Clients split files at line ends before they parse them."""
+    """SQL of a text on one line: clients split files at line ends before they parse them."""
     return f"regexp_replace({sql}, '[\\n\\r]+', ' ', 'g')"
 
 
 _ATTRIBUTES = """(select coalesce(jsonb_object_agg(
     coalesce(%(names)s::jsonb -> a.activity_type_id::text ->> e.key, e.key), e.value), '{}')
     from jsonb_each(a.attributes) e)"""
-# the id of what an activity is about: activities of static lists have one, as in replies
+# the id of an activity's object: activities of static lists have one, as in replies
 _ASSET = f"case when a.activity_type_id in ({ADD_TO_LIST}, {REMOVE_FROM_LIST}) then a.attributes ->> 'list_id' end"
 ACTIVITY_COLUMNS: Mapping[str, str] = {
     "marketoGUID": "a.id",
@@ -52,52 +52,57 @@ ACTIVITY_COLUMNS: Mapping[str, str] = {
 DEFAULT_COLUMNS = tuple(name for name in ACTIVITY_COLUMNS if name != "actionResult")
 
 
-def activities(asked: Mapping[str, Any]) -> Statement:
-    """§5.1: activities that occurred in a range of at most 31 days."""
-    filters = _filters(asked, {"createdAt", "activityTypeIds", "primaryAttributeValues", "primaryAttributeValueIds"})
+def activities(request: Mapping[str, Any]) -> Statement:
+    """§5.1: the statement for activities that occurred in a range of at most 31 days."""
+    filters = _filters(request, {"createdAt", "activityTypeIds", "primaryAttributeValues", "primaryAttributeValueIds"})
     start, end = _range(filters, "createdAt")
-    given: dict[str, Any] = {"start": start, "end": end, "gone": DELETE_LEAD, "names": json.dumps(_display_names())}
-    conditions = ["a.occurred_at >= %(start)s", "a.occurred_at < %(end)s", "a.activity_type_id <> %(gone)s"]
+    parameters: dict[str, Any] = {
+        "start": start,
+        "end": end,
+        "left_out": DELETE_LEAD,
+        "names": json.dumps(_display_names()),
+    }
+    conditions = ["a.occurred_at >= %(start)s", "a.occurred_at < %(end)s", "a.activity_type_id <> %(left_out)s"]
     types = _type_ids(filters)
     if types:
         conditions.append("a.activity_type_id = any(%(types)s)")
-        given["types"] = types
+        parameters["types"] = types
     for name, column in (("primaryAttributeValues", "a.primary_value"), ("primaryAttributeValueIds", f"({_ASSET})")):
         if values := _primary_values(filters, name, types):
             conditions.append(f"{column} = any(%(values)s)")
-            given["values"] = values
-    names = _wanted(asked, ACTIVITY_COLUMNS) or list(DEFAULT_COLUMNS)
-    headers = _headers(asked)
+            parameters["values"] = values
+    names = _requested_fields(request, ACTIVITY_COLUMNS) or list(DEFAULT_COLUMNS)
+    headers = _headers(request)
     columns = [Column(headers.get(name, name), ACTIVITY_COLUMNS[name]) for name in names]
-    return Statement(columns, f"activity a where {' and '.join(conditions)}", given)
+    return Statement(columns, f"activity a where {' and '.join(conditions)}", parameters)
 
 
 def _display_names() -> dict[str, dict[str, str]]:
-    """What types.json calls each field of each type; the newest version's name wins."""
+    """Return the name of each type's fields as in types.json; the newest version's name wins."""
     rows = ActivityVersion.objects.filter(number__isnull=False).order_by("number")
-    found: dict[str, dict[str, str]] = {}
+    by_type: dict[str, dict[str, str]] = {}
     for type_id, api_name, name in rows.values_list("activity_type_id", "fields__api_name", "fields__name"):
-        found.setdefault(str(type_id), {})[api_name] = name
-    return found
+        by_type.setdefault(str(type_id), {})[api_name] = name
+    return by_type
 
 
 def _type_ids(filters: Mapping[str, Any]) -> list[int]:
-    given = filters.get("activityTypeIds") or []
-    if not isinstance(given, list):
-        raise invalid(given, "List")
-    found = []
-    for one in given:
-        text = str(one)
-        if isinstance(one, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise invalid(one, "Integer")
-        found.append(int(text))
-    if DELETE_LEAD in found:
+    values = filters.get("activityTypeIds") or []
+    if not isinstance(values, list):
+        raise invalid(values, "List")
+    type_ids = []
+    for value in values:
+        text = str(value)
+        if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise invalid(value, "Integer")
+        type_ids.append(int(text))
+    if DELETE_LEAD in type_ids:
         raise MarketoError("1003", f"Invalid data: activity type {DELETE_LEAD} cannot be exported")
-    if unknown := set(found) - set(ActivityType.objects.filter(pk__in=found).values_list("pk", flat=True)):
+    if unknown := set(type_ids) - set(ActivityType.objects.filter(pk__in=type_ids).values_list("pk", flat=True)):
         raise MarketoError(
             "1003", f"Invalid data: there is no activity type {min(unknown)}"
-        )  # [I] §2.3 says so of reading
-    return found
+        )  # [I] §2.3 has this rule for reading
+    return type_ids
 
 
 def _primary_values(filters: Mapping[str, Any], name: str, types: Sequence[int]) -> list[str]:
@@ -106,40 +111,40 @@ def _primary_values(filters: Mapping[str, Any], name: str, types: Sequence[int])
         return []
     if filters.get("primaryAttributeValues") and filters.get("primaryAttributeValueIds"):
         raise MarketoError("1003", "Invalid data: only one of primaryAttributeValues and primaryAttributeValueIds")
-    if not isinstance(values, list) or len(values) > MAX_VALUES or not all(_IS_VALUE[name](one) for one in values):
+    if not isinstance(values, list) or len(values) > MAX_VALUES or not all(_IS_VALUE[name](value) for value in values):
         raise MarketoError("1003", f"Invalid data: at most {MAX_VALUES} {name}")
     if not types or set(types) - WITH_VALUES:
         raise MarketoError("1003", f"Invalid data: {name} need activity types that have them")
-    return [str(one) for one in values]
+    return [str(value) for value in values]
 
 
 _IS_VALUE: Mapping[str, Callable[[Any], bool]] = {
-    "primaryAttributeValues": lambda one: isinstance(one, str) and "\0" not in one,
-    "primaryAttributeValueIds": lambda one: type(one) is int and abs(one) <= MAX_BIG_ID,
+    "primaryAttributeValues": lambda value: isinstance(value, str) and "\0" not in value,
+    "primaryAttributeValueIds": lambda value: type(value) is int and abs(value) <= MAX_BIG_ID,
 }
 
 
-def leads(asked: Mapping[str, Any]) -> Statement:
-    """§5.1: leads of one filter: created or updated in a range, or on a list."""
-    return _leads(asked, is_check=False)
+def leads(request: Mapping[str, Any]) -> Statement:
+    """§5.1: the statement for leads of one filter: created or updated in a range, or on a list."""
+    return _leads(request, is_check=False)
 
 
-def check_leads(asked: Mapping[str, Any]) -> None:
-    """Refuse what `leads` would refuse, without finding out who is on a smart list."""
-    _leads(asked, is_check=True)
+def check_leads(request: Mapping[str, Any]) -> None:
+    """Raise the errors of `leads` without evaluating a smart list."""
+    _leads(request, is_check=True)
 
 
-def _leads(asked: Mapping[str, Any], is_check: bool) -> Statement:
-    known = {"createdAt", "updatedAt", "staticListId", "staticListName", "smartListId", "smartListName"}
-    filters = _filters(asked, known)
+def _leads(request: Mapping[str, Any], is_check: bool) -> Statement:
+    filter_names = {"createdAt", "updatedAt", "staticListId", "staticListName", "smartListId", "smartListName"}
+    filters = _filters(request, filter_names)
     if len(filters) != 1:
-        raise MarketoError("1003", f"Invalid data: exactly one filter of {', '.join(sorted(known))}")
+        raise MarketoError("1003", f"Invalid data: exactly one filter of {', '.join(sorted(filter_names))}")
     names = Names()
-    wanted = _wanted(asked, {"id": "", **names.ours})
-    if not wanted:
+    fields = _requested_fields(request, {"id": "", **names.api_names})
+    if not fields:
         raise MarketoError("1003", "Invalid data: fields are needed")
-    headers = _headers(asked)
-    columns = [_lead_column(name, headers.get(name, name), names) for name in wanted]
+    headers = _headers(request)
+    columns = [_lead_column(name, headers.get(name, name), names) for name in fields]
     ((name, value),) = filters.items()
     if name in ("createdAt", "updatedAt"):
         start, end = _range(filters, name)
@@ -152,7 +157,7 @@ def _leads(asked: Mapping[str, Any], is_check: bool) -> Statement:
 def _lead_column(name: str, header: str, names: Names) -> Column:
     if name == "id":
         return Column(header, "p.id")
-    info = names.fields[names.ours[name]]
+    info = names.fields[names.api_names[name]]
     if worked_out := names.worked_out(info):
         return Column(header, worked_out[3], worked_out[1] == "string")
     column = column_of(info, header)
@@ -170,37 +175,37 @@ def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]
         raise invalid(value, "Integer")
     if not is_id and (not isinstance(value, str) or "\0" in value):
         raise invalid(value, "String")
-    found = model.objects.filter(**({"pk": int(text)} if is_id else {"name__iexact": text})).first()
-    if found is None:
+    target = model.objects.filter(**({"pk": int(text)} if is_id else {"name__iexact": text})).first()
+    if target is None:
         raise MarketoError("1003", f"Invalid data: there is no list '{show(value)}'")
-    if isinstance(found, SmartList):
-        ids = [] if is_check else list(stored_evaluations.shown(found, None).person_ids)
+    if isinstance(target, SmartList):
+        ids = [] if is_check else list(stored_evaluations.shown(target, None).person_ids)
         return "person p join unnest(%(ids)s::int[]) as w (id) using (id) where p.state = 'live' order by p.id", {
             "ids": ids
         }
     return (
         """person p where p.state = 'live' and p.id in
         (select m.person_id from static_list_member m where m.static_list_id = %(list)s) order by p.id""",
-        {"list": found.pk},
+        {"list": target.pk},
     )
 
 
-def _filters(asked: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
-    filters = asked.get("filter")
+def _filters(request: Mapping[str, Any], filter_names: set[str]) -> dict[str, Any]:
+    filters = request.get("filter")
     if not isinstance(filters, dict) or not filters:
         raise MarketoError("1003", "Invalid data: a filter is needed")
-    unknown = sorted(set(filters) - known)
+    unknown = sorted(set(filters) - filter_names)
     if unknown:
         raise MarketoError("1035", f"Unsupported filter type for target subscription: {show(unknown[0])}")
     return filters
 
 
 def _range(filters: Mapping[str, Any], name: str) -> tuple[datetime, datetime]:
-    """[start, end): a whole second named as the end belongs to the range, as the Marketo API knows no fractions."""
-    given = filters.get(name)
-    if not isinstance(given, dict):
+    """Return [start, end). A whole second as the end belongs to the range: the Marketo API has no fractions."""
+    limits = filters.get(name)
+    if not isinstance(limits, dict):
         raise MarketoError("1003", f"Invalid data: the filter {name} is needed")
-    start, end = (_moment(given.get(part), part) for part in ("startAt", "endAt"))
+    start, end = (_moment(limits.get(part), part) for part in ("startAt", "endAt"))
     if end < start or end - start > MAX_RANGE:
         raise MarketoError("1003", "Invalid data: a range of at most 31 days is needed, its start before its end")
     return start, end + (timedelta(seconds=1) if not end.microsecond else timedelta(microseconds=1))
@@ -213,19 +218,19 @@ def _moment(value: Any, name: str) -> datetime:
         raise MarketoError("1003", f"Invalid data: {name} must be a date and time") from None
 
 
-def _wanted(asked: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
-    """The columns asked for, each once; missing, null and [] all mean the default (§5.1)."""
-    wanted = asked.get("fields") or []
-    if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
-        raise invalid(wanted, "List")
-    unknown = [name for name in wanted if name not in known]
+def _requested_fields(request: Mapping[str, Any], columns: Mapping[str, Any]) -> list[str]:
+    """Return the requested columns, each once; missing, null and [] all mean the default (§5.1)."""
+    fields = request.get("fields") or []
+    if not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
+        raise invalid(fields, "List")
+    unknown = [name for name in fields if name not in columns]
     if unknown:
         raise MarketoError("1003", f"Invalid data: unknown field '{show(unknown[0])}'")
-    return list(dict.fromkeys(wanted))
+    return list(dict.fromkeys(fields))
 
 
-def _headers(asked: Mapping[str, Any]) -> dict[str, str]:
-    headers = asked.get("columnHeaderNames") or {}
+def _headers(request: Mapping[str, Any]) -> dict[str, str]:
+    headers = request.get("columnHeaderNames") or {}
     if not isinstance(headers, dict) or not all(isinstance(name, str) for name in headers.values()):
         raise invalid(headers, "Object")
     return {name: show(header) for name, header in headers.items()}

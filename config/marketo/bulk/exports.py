@@ -30,7 +30,7 @@ STATUS = {
     Export.State.PROCESSING: "Processing",
     Export.State.CANCELLED: "Cancelled",
     Export.State.COMPLETED: "Completed",
-    Export.State.EXPIRED: "Completed",  # its file is gone, its status stays for those who ask
+    Export.State.EXPIRED: "Completed",  # its file is deleted, its status stays available
     Export.State.FAILED: "Failed",
 }
 LISTED = timedelta(days=7)
@@ -43,10 +43,10 @@ def create(call: Call, kind: str) -> HttpResponse:
     if not isinstance(body, dict):
         raise MarketoError("1003", "Invalid data: a JSON object is expected")
     _check_quota()
-    asked = {name: body[name] for name in ("fields", "columnHeaderNames", "filter") if body.get(name) is not None}
+    request = {name: body[name] for name in ("fields", "columnHeaderNames", "filter") if body.get(name) is not None}
     export = export_jobs.create(
         KINDS[kind],
-        asked,
+        request,
         call.user,
         Channel.MARKETO,
         format=bulk_endpoints.format_of(body.get("format")),
@@ -70,7 +70,7 @@ def enqueue(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
 
 
 def _check_quota() -> None:
-    """Raises 1029 once the files that were written today hold as much as is allowed (§5.1)."""
+    """Raise 1029 if the files written today have reached the daily quota (§5.1)."""
     quota = settings.DIALECT_DAILY_EXPORT_MB
     if quota is None:
         return
@@ -96,26 +96,26 @@ def status(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
 
 
 def listed(call: Call, kind: str) -> HttpResponse:
-    """Own jobs of the last seven days, oldest first."""
+    """List the caller's jobs of the last seven days, oldest first."""
     jobs = _own(call, kind).filter(created_at__gt=timezone.now() - LISTED, pk__gt=paging.after(call)).order_by("pk")
-    wanted = {word.lower().replace("canceled", "cancelled") for word in call.parameters.values("status")}
-    if wanted:
-        jobs = jobs.filter(state__in=[state for state, word in STATUS.items() if word.lower() in wanted])
+    states = {word.lower().replace("canceled", "cancelled") for word in call.parameters.values("status")}
+    if states:
+        jobs = jobs.filter(state__in=[state for state, word in STATUS.items() if word.lower() in states])
     size = call.parameters.batch_size()
-    found = list(jobs[: size + 1])
-    token = str(found[size - 1].pk) if len(found) > size else None
-    return success([_row(export) for export in found[:size]], nextPageToken=token)
+    rows = list(jobs[: size + 1])
+    token = str(rows[size - 1].pk) if len(rows) > size else None
+    return success([_row(export) for export in rows[:size]], nextPageToken=token)
 
 
 def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponseBase:
-    """The file; [D] plain 404 where there is none, and 206 for a range."""
+    """Return the file; [D] plain 404 if there is none, and 206 for a range."""
     export = _own(call, kind).filter(key=key, state=Export.State.COMPLETED).first()
     path = export_jobs.path_of(export) if export else None
     if export is None or path is None or not path.exists():
         return bulk_endpoints.no_file()
     opened = path.open("rb")
     size = path.stat().st_size
-    span = _span(call.request, size)
+    span = _requested_range(call.request, size)
     if span is None:
         opened.close()
         reply = HttpResponse("Requested Range Not Satisfiable\n", status=416, content_type="text/plain")
@@ -123,7 +123,7 @@ def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponseBase:
         return reply
     first, last, is_part = span
     opened.seek(first)
-    answer = FileResponse(_Part(opened, last - first + 1), status=206 if is_part else 200)
+    answer = FileResponse(_FilePart(opened, last - first + 1), status=206 if is_part else 200)
     answer["Content-Type"] = export_kinds.CONTENT_TYPES[export.format]
     answer["Content-Length"] = str(last - first + 1)
     answer["Accept-Ranges"] = "bytes"
@@ -132,8 +132,8 @@ def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponseBase:
     return answer
 
 
-class _Part:
-    """A stretch of an open file."""
+class _FilePart:
+    """A byte range of an open file, with the interface of a file."""
 
     def __init__(self, opened: Any, length: int) -> None:
         self.opened = opened
@@ -148,13 +148,13 @@ class _Part:
         self.opened.close()
 
 
-def _span(request: HttpRequest, size: int) -> tuple[int, int, bool] | None:
-    """(first byte, last byte, whether it is a part); None for a range outside the file. Odd headers are ignored."""
-    found = RANGE.fullmatch(request.headers.get("Range", "").strip())
-    if not found or found.groups() == ("", ""):
+def _requested_range(request: HttpRequest, size: int) -> tuple[int, int, bool] | None:
+    """Return first byte, last byte and whether it is a part; None outside the file. Malformed headers are ignored."""
+    match = RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if not match or match.groups() == ("", ""):
         return 0, size - 1, False
-    first, last = found.groups()
-    if not first:  # the last so many bytes
+    first, last = match.groups()
+    if not first:  # a number of bytes at the end
         return (max(0, size - int(last)), size - 1, True) if int(last) else None
     end = min(int(last), size - 1) if last else size - 1
     if last and int(last) < int(first):
@@ -170,14 +170,14 @@ def _own(call: Call, kind: str) -> Any:
 
 
 def _find(call: Call, kind: str, key: uuid.UUID) -> Export:
-    found = _own(call, kind).filter(key=key).first()
-    if found is None:
+    export = _own(call, kind).filter(key=key).first()
+    if export is None:
         raise bulk_endpoints.unknown_job()
-    return found
+    return export
 
 
 def _row(export: Export) -> dict[str, Any]:
-    """A job; moments appear once they are reached."""
+    """Return a job as a row; each time appears once it is reached."""
     row: dict[str, Any] = {
         "exportId": str(export.key),
         "format": export.format.upper(),

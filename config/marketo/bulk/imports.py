@@ -1,4 +1,4 @@
-"""Bulk import over the Marketo API: leads as §5.2 has it, and custom activities in the same shape, which are ours."""
+"""Bulk import over the Marketo API: leads (§5.2), and custom activities in the same form, the product's extension."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -42,7 +42,7 @@ STATUS = {
     State.PAUSED: "Importing",
     State.TAKEN_BACK: "Complete",
 }
-# what the header of a file of activities may say, and what it means
+# columns of a file of activities, and the fields that they set
 ACTIVITY_COLUMNS = {
     "activityDate": "occurred_at",
     "primaryAttributeValue": "primary_value",
@@ -52,29 +52,29 @@ ACTIVITY_COLUMNS = {
 
 
 def import_leads(call: Call) -> HttpResponse:
-    """§5.2: upsert from a file with REST names in its header; `lookupField=id` updates only."""
+    """§5.2: upsert leads from a file with REST names in its header; `lookupField=id` updates only."""
     parameters = call.parameters
     check_partition(parameters.text("partitionName") or None)
     names = Names()
-    lookup = _lookup(parameters.text("lookupField") or "email", names)
+    lookup = _lookup_field(parameters.text("lookupField") or "email", names)
     static_list = _static_list(call)
     job = _upload(call, "people")
     header = Shape.from_json(job.shape).header
-    unknown = [column for column in header if column != "id" and column not in names.ours]
+    unknown = [column for column in header if column != "id" and column not in names.api_names]
     if unknown:
         job.delete()
         raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
     names.create(header, call.user)
-    columns = {"id" if column == "id" else names.ours[column]: column for column in header}
+    columns = {"id" if column == "id" else names.api_names[column]: column for column in header}
     plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list.pk if static_list else None)
-    return success([_queued(call, job, plan)])
+    return success([_enqueue(call, job, plan)])
 
 
 def import_activities(call: Call) -> HttpResponse:
-    """Activities of one type: `activityDate`, `primaryAttributeValue`, fields by API name or name, who by lookupField.
+    """Import activities of one type: `activityDate`, `primaryAttributeValue`, fields by API name or name.
 
-    `externalId` keeps a row from being recorded twice; without it the row itself does. With `createLeads=true`
-    unknown people are created.
+    The column of `lookupField` identifies the person. `externalId`, or without it the row's own content, prevents
+    recording a row twice. With `createLeads=true` unknown people are created.
     """
     parameters = call.parameters
     number = parameters.id("activityTypeId")
@@ -84,14 +84,14 @@ def import_activities(call: Call) -> HttpResponse:
     if activity_type is None:
         raise MarketoError("1013", f"Object not found: '{number}'")
     names = Names()
-    given = parameters.text("lookupField") or "id"
-    lookup = "id" if given == "leadId" else _lookup(given, names)
+    lookup_column = parameters.text("lookupField") or "id"
+    lookup = "id" if lookup_column == "leadId" else _lookup_field(lookup_column, names)
     job = _upload(call, "activities")
     header = Shape.from_json(job.shape).header
-    person = "leadId" if lookup == "id" and "leadId" in header else given
+    person = "leadId" if lookup == "id" and "leadId" in header else lookup_column
     columns = _activity_columns(activity_type, header)
-    taken = {*columns.values(), person, "leadId", REASON, *import_jobs.OWN_COLUMNS}
-    unknown = [column for column in header if column not in taken]
+    allowed = {*columns.values(), person, "leadId", REASON, *import_jobs.OWN_COLUMNS}
+    unknown = [column for column in header if column not in allowed]
     if unknown:
         job.delete()
         raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
@@ -104,47 +104,47 @@ def import_activities(call: Call) -> HttpResponse:
         null_text="null",
         external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
     )
-    return success([{**_queued(call, job, plan), "activityTypeId": activity_type.pk}])
+    return success([{**_enqueue(call, job, plan), "activityTypeId": activity_type.pk}])
 
 
 def _activity_columns(activity_type: ActivityType, header: tuple[str, ...]) -> dict[str, str]:
     version = activity_type.live
     assert version is not None  # recordable types have one
-    found = {meaning: column for column, meaning in ACTIVITY_COLUMNS.items() if column in header}
+    columns = {target: column for column, target in ACTIVITY_COLUMNS.items() if column in header}
     for field in version.fields.all():
         column = next((name for name in (field.api_name, field.name) if name in header), None)
-        meaning = "primary_value" if field.is_primary else FIELD + field.api_name
-        if column and meaning not in found and column not in found.values():
-            found[meaning] = column
-    return found
+        target = "primary_value" if field.is_primary else FIELD + field.api_name
+        if column and target not in columns and column not in columns.values():
+            columns[target] = column
+    return columns
 
 
-def _lookup(given: str, names: Names) -> str:
-    ours = "id" if given == "id" else names.ours.get(given)
-    if ours is None or (ours not in {"id", "email"} and not names.fields[ours].is_unique):
-        raise MarketoError("1006", f"Lookup field '{show(given)}' not found")
-    return ours
+def _lookup_field(name: str, names: Names) -> str:
+    api_name = "id" if name == "id" else names.api_names.get(name)
+    if api_name is None or (api_name not in {"id", "email"} and not names.fields[api_name].is_unique):
+        raise MarketoError("1006", f"Lookup field '{show(name)}' not found")
+    return api_name
 
 
 def _static_list(call: Call) -> StaticList | None:
     number = call.parameters.id("listId")
     if number is None:
         return None
-    found = StaticList.objects.filter(pk=number).first()
-    if found is None:
+    static_list = StaticList.objects.filter(pk=number).first()
+    if static_list is None:
         raise MarketoError("1013", f"Object not found: '{number}'")
-    return found
+    return static_list
 
 
 def _upload(call: Call, kind: str) -> Import:
-    """The part `file` of the request, kept. Raises 1016 when too many imports are waiting."""
+    """Store the part `file` of the request. Raises 1016 if too many imports are waiting."""
     waiting = Import.objects.filter(channel=Channel.MARKETO, state=State.IMPORTING).count()
     if waiting >= MAX_QUEUED:
         raise MarketoError("1016", "Too many imports")
     fields, file = _parts(call)
     format = bulk_endpoints.format_of(fields.get("format") or call.parameters.text("format"))
-    known = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
-    return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **known)
+    shape = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
+    return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **shape)
 
 
 def _parts(call: Call) -> tuple[Any, Any]:
@@ -159,7 +159,7 @@ def _parts(call: Call) -> tuple[Any, Any]:
     return fields, files["file"]
 
 
-def _queued(call: Call, job: Import, plan: Plan) -> dict[str, Any]:
+def _enqueue(call: Call, job: Import, plan: Plan) -> dict[str, Any]:
     try:
         import_jobs.set_plan(job, plan, call.user)
         import_jobs.step(job, "start", call.user)
@@ -174,27 +174,27 @@ def status(call: Call, kind: str, batch_id: int) -> HttpResponse:
     state = STATUS[job.state]  # type: ignore[index]
     if job.state == State.IMPORTING and not job.position:
         state = "Queued"
-    done = job.added + job.updated + job.repeated
+    count = job.added + job.updated + job.repeated
     row: dict[str, Any] = {"batchId": job.pk, "importId": str(job.pk), "status": state}
     if kind == "activities":
         row["operation"] = "import"
-    counts = {"numOfLeadsProcessed" if kind == "people" else "numOfRowsProcessed": done}
+    counts = {"numOfLeadsProcessed" if kind == "people" else "numOfRowsProcessed": count}
     row |= counts | {"numOfRowsFailed": job.refused, "numOfRowsWithWarning": 0}
-    return success([row | ({"message": _message(job, done)} if state in ("Complete", "Failed") else {})])
+    return success([row | ({"message": _message(job, count)} if state in ("Complete", "Failed") else {})])
 
 
-def _message(job: Import, done: int) -> str:
+def _message(job: Import, count: int) -> str:
     if job.state == State.FAILED:
         return f"Import failed: {job.fault}"
-    members = f" ({done} members)" if (job.plan or {}).get("static_list") else ""
+    members = f" ({count} members)" if (job.plan or {}).get("static_list") else ""
     if job.refused:
-        return f"Import completed with errors, {done} records imported{members}, {job.refused} failed"
-    return f"Import succeeded, {done} records imported{members}"
+        return f"Import completed with errors, {count} records imported{members}, {job.refused} failed"
+    return f"Import succeeded, {count} records imported{members}"
 
 
 def failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:
-    """The failed rows in the file's own format, with the reason in a column more; [I] 404 when there is none."""
-    job = _of_call(call, kind, batch_id).first()
+    """Return the failed rows in the file's own format with a column of reasons; [I] 404 if there are none."""
+    job = _own_jobs(call, kind, batch_id).first()
     if job is None or STATUS[State(job.state)] not in ("Complete", "Failed") or not job.failures.exists():
         return bulk_endpoints.no_file()
     format = {mark: name for name, mark in bulk_endpoints.FORMATS.items()}[job.shape["delimiter"]]
@@ -203,20 +203,20 @@ def failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:
 
 
 def warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:
-    """Rows are imported or they fail: there is nothing in between, and so never a file."""
-    _of_call(call, kind, batch_id)
+    """Return no file: a row is imported or fails, never with a warning."""
+    _own_jobs(call, kind, batch_id)
     return bulk_endpoints.no_file()
 
 
 def _find(call: Call, kind: str, batch_id: int) -> Import:
-    found = _of_call(call, kind, batch_id).first()
-    if found is None:
+    job = _own_jobs(call, kind, batch_id).first()
+    if job is None:
         raise bulk_endpoints.unknown_job()
-    return found
+    return job
 
 
-def _of_call(call: Call, kind: str, batch_id: int) -> QuerySet[Import]:
-    """The caller's own job of the number, while it is kept: one or none."""
+def _own_jobs(call: Call, kind: str, batch_id: int) -> QuerySet[Import]:
+    """Return the caller's job with this number while it is kept, as a queryset of at most one."""
     for right in import_targets.TARGETS[kind].rights:
         call.require(right)
     return Import.objects.filter(

@@ -1,4 +1,4 @@
-"""Activities over the Marketo API: record them (§2.6), read them (§2.1 to §2.3)."""
+"""Activities over the Marketo API: recording (§2.6) and reading (§2.1 to §2.3)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -27,7 +27,7 @@ from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.models import StaticList, StaticListMember
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
-SHORT_LIST = 1_000  # members of so few are read person by person, of more from the log
+SHORT_LIST = 1_000  # up to this size the members' activities are read person by person, above it from the log
 DAYS_OF_MONTH = 365.25 / 12
 
 
@@ -38,16 +38,16 @@ def record(call: Call) -> HttpResponse:
     warnings = _warnings(rows)
     columns = _columns(rows) if warnings is None else None
     if columns is None:
-        outcomes = recorder.record([_new(row) for row in rows], call.source, follow_merges=False)
-        return success([_outcome(outcome) for outcome in outcomes], warnings=warnings or None)
+        outcomes = recorder.record([_new_activity(row) for row in rows], call.source, follow_merges=False)
+        return success([_result_row(outcome) for outcome in outcomes], warnings=warnings or None)
     recorded = column_recorder.record(columns, call.source, follow_merges=False, keep_refused=True)
     return success(
-        [_outcome(recorded.others[place]) if pk is None else _added(pk) for place, pk in enumerate(recorded.ids)]
+        [_result_row(recorded.others[place]) if pk is None else _added_row(pk) for place, pk in enumerate(recorded.ids)]
     )
 
 
-# [I] §2.6: what a row may have; the last five stand in the published model of the request, and mean nothing here
-_KNOWN = frozenset(
+# [I] §2.6: members of a row; the last five are in the published model of the request, and have no effect here
+_MEMBER_NAMES = frozenset(
     {
         "leadId",
         "activityDate",
@@ -62,22 +62,22 @@ MAX_WARNINGS = 20
 
 
 def _warnings(rows: Sequence[Any]) -> list[dict[str, str]] | None:
-    """[I] §2.6: of members that no row has; None where every row has known ones only."""
-    known = [row for row in rows if isinstance(row, dict)]
-    if set().union(*known) <= _KNOWN:
+    """[I] §2.6: return warnings about unknown members; None if every row has known ones only."""
+    objects = [row for row in rows if isinstance(row, dict)]
+    if set().union(*objects) <= _MEMBER_NAMES:
         return None
-    found = [
+    warnings = [
         {"code": "1006", "message": printable(f"Row {place}: field '{show(name)}' not found; its value is left out")}
         for place, row in enumerate(rows, 1)
         if isinstance(row, dict)
         for name in row
-        if name not in _KNOWN and not _are_attributes(row[name])
+        if name not in _MEMBER_NAMES and not _are_attributes(row[name])
     ]
-    return found[:MAX_WARNINGS]
+    return warnings[:MAX_WARNINGS]
 
 
 def _are_attributes(value: Any) -> bool:
-    """Whether the value of an unknown member can only be what `attributes` should have been."""
+    """Return whether the value of an unknown member can only be meant as `attributes`."""
     return isinstance(value, list) and any(isinstance(entry, dict) and "value" in entry for entry in value)
 
 
@@ -86,9 +86,9 @@ _ATTRIBUTE = itemgetter("apiName", "value")
 
 
 def _columns(rows: Sequence[Any]) -> Columns | None:
-    """The rows as columns, where all have every member, are of one type and name the same attributes in one order.
+    """Return the rows as columns if all have every member, one type and the same attributes in one order; else None.
 
-    That is how programs send them, and takes half as long to record as row by row.
+    Programs usually send such rows. Recording columns takes half as long as recording row by row.
     """
     try:
         people, types, moments, primaries, attributes = zip(*map(_MEMBERS, rows), strict=True)
@@ -111,16 +111,18 @@ def _columns(rows: Sequence[Any]) -> Columns | None:
     external_ids = [row.get("externalId") for row in rows] if any("externalId" in row for row in rows) else None
     is_plain = set(map(type, people)) == {int}
     ids = people if is_plain else [person_id(person) or person for person in people]
-    return Columns(types[0], ids, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new)
+    return Columns(
+        types[0], ids, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new_activity
+    )
 
 
-def _new(row: Any) -> NewActivity:
+def _new_activity(row: Any) -> NewActivity:
     if not isinstance(row, dict):
         return NewActivity(None, None, None)
     get = row.get
     lead_id = get("leadId")
-    # an activity is written once: what is left out of it is lost, so the row is refused as one with an unknown field
-    misnamed = [(name, value) for name, value in row.items() if name not in _KNOWN and _are_attributes(value)]
+    # an activity is written once and an omitted value lost, so the row is refused as one with an unknown field
+    misnamed = [(name, value) for name, value in row.items() if name not in _MEMBER_NAMES and _are_attributes(value)]
     return NewActivity(
         person_id(lead_id) or lead_id,
         _type_id(get("activityTypeId")),
@@ -132,13 +134,13 @@ def _new(row: Any) -> NewActivity:
 
 
 def _type_id(value: Any) -> Any:
-    """[I] §2.6: ids may come as text. A blank before other text keeps it from being taken for an API name."""
-    found = person_id(value)
-    return f" {value}" if found is None and isinstance(value, str) and not is_blank(value) else found or value
+    """[I] §2.6: accept ids as text. A blank before other text prevents reading it as an API name."""
+    number = person_id(value)
+    return f" {value}" if number is None and isinstance(value, str) and not is_blank(value) else number or value
 
 
 def _pairs(attributes: Any) -> list[tuple[str, Any]]:
-    """(name, value) of each attribute; [I] a missing or empty array is fine. What is no attribute has no name."""
+    """Return (name, value) of each attribute; [I] a missing or empty array is valid. Other values get an empty name."""
     if not attributes:
         return []
     if not isinstance(attributes, list):
@@ -151,24 +153,24 @@ def _pairs(attributes: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _result_row(outcome: Outcome) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
         return {"status": "skipped", "errors": row_errors(outcome.problems)}
-    return _added(outcome.activity_id)
+    return _added_row(outcome.activity_id)
 
 
-def _added(activity_id: int | None) -> dict[str, Any]:
+def _added_row(activity_id: int | None) -> dict[str, Any]:
     return {"id": activity_id, "marketoGUID": str(activity_id), "status": "added"}
 
 
 def types(call: Call) -> HttpResponse:
-    """§2.1: every standard type and every approved custom one; never a paging token."""
+    """§2.1: return every standard type and every approved custom one; never a paging token."""
     call.require("activities.view_activity")
-    return success([_type(found) for found in ActivityType.objects.approved().with_versions()])
+    return success([_type_row(activity_type) for activity_type in ActivityType.objects.approved().with_versions()])
 
 
-# §2.1: what Marketo calls its own types, where pages here say it in other words. Its primary attributes are ids, whose
-# names are what `primaryAttributeValue` has.
+# §2.1: Marketo's names of its own types, where the product's pages use others. Its primary attributes are ids;
+# `primaryAttributeValue` has the names of these.
 TYPE_NAMES = {
     standard_types.VISIT_WEB_PAGE: "Visit Webpage",
     standard_types.NEW_PERSON: "New Lead",
@@ -185,7 +187,7 @@ PRIMARY_ATTRIBUTES = {
 }
 
 
-def _type(activity_type: ActivityType) -> dict[str, Any]:
+def _type_row(activity_type: ActivityType) -> dict[str, Any]:
     version = activity_type.live
     assert version is not None  # approved() has a live version
     is_custom = not activity_type.is_standard
@@ -196,16 +198,16 @@ def _type(activity_type: ActivityType) -> dict[str, Any]:
     fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
     if primary is not None:
-        row["primaryAttribute"] = _field(primary, is_custom) | PRIMARY_ATTRIBUTES.get(activity_type.pk, {})
-    return row | {"attributes": [_field(field, is_custom) for field in fields if not field.is_primary]}
+        row["primaryAttribute"] = _field_row(primary, is_custom) | PRIMARY_ATTRIBUTES.get(activity_type.pk, {})
+    return row | {"attributes": [_field_row(field, is_custom) for field in fields if not field.is_primary]}
 
 
-def _field(field: ActivityField, is_custom: bool) -> dict[str, str]:
+def _field_row(field: ActivityField, is_custom: bool) -> dict[str, str]:
     return {"name": field.name, "dataType": field.data_type} | ({"apiName": field.api_name} if is_custom else {})
 
 
 def paging_token(call: Call) -> HttpResponse:
-    """§2.2: a position in the log from a date on."""
+    """§2.2: return the position in the log of a date."""
     call.require("activities.view_activity")
     text = call.parameters.needed("sinceDatetime")
     try:
@@ -216,23 +218,23 @@ def paging_token(call: Call) -> HttpResponse:
 
 
 def read(call: Call) -> HttpResponse:
-    """§2.3: activities after a token, each exactly once, ascending by id."""
+    """§2.3: return activities after a token, each exactly once, ascending by id."""
     call.require("activities.view_activity")
     type_ids = call.parameters.numbers("activityTypeIds")
     if not type_ids:
         call.parameters.needed("activityTypeIds")
     if len(set(type_ids)) > MAX_TYPES:
         raise MarketoError("1003", f"Invalid data: at most {MAX_TYPES} activity types")  # [I] §2.3
-    shown = Shown(type_ids)
-    unknown = set(type_ids) - shown.types
+    formatter = Shown(type_ids)
+    unknown = set(type_ids) - formatter.types
     if unknown:
         raise MarketoError("1003", f"Invalid data: there is no activity type {min(unknown)}")  # [I] §2.3
-    page = page_of(call, type_ids, [*_assets(call, type_ids), *_kept(shown.standard)])
-    return reply(page, map(shown.row, page.activities))
+    page = page_of(call, type_ids, [*_asset_conditions(call, type_ids), *_age_conditions(formatter.standard)])
+    return reply(page, map(formatter.row, page.activities))
 
 
 def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page[ActivityRow]:
-    """The next page of the types, narrowed by `leadIds` or `listId`, from the request's token on."""
+    """Read the next page of these types after the request's token, limited by `leadIds` or `listId`."""
     position = paging.position(call)
     people = call.parameters.numbers("leadIds") or None
     list_id = call.parameters.id("listId")
@@ -245,12 +247,12 @@ def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]
 
 
 def reply(page: Page[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
-    """§2.3: always with a token and `moreResult`, on the last and on an empty page, too."""
+    """§2.3: return a page with token and `moreResult`, which the last and an empty page have, too."""
     return success(list(rows), nextPageToken=paging.encode(page.position), moreResult=page.has_more)
 
 
 def _members(list_id: int) -> tuple[list[int] | None, list[Condition]]:
-    """Whose activities are wanted: the members of a short list by name, those of a long one by a condition."""
+    """Return the members of a short list as ids, those of a long one as a condition."""
     if not StaticList.objects.filter(pk=list_id).exists():
         raise MarketoError("1013", f"Object not found: list {list_id}")  # [I] §2.3
     members = StaticListMember.objects.filter(static_list=list_id).values_list("person_id", flat=True)
@@ -258,8 +260,8 @@ def _members(list_id: int) -> tuple[list[int] | None, list[Condition]]:
     return (ids, []) if len(ids) <= SHORT_LIST else (None, [log_reader.on_list(list_id)])
 
 
-def _assets(call: Call, type_ids: Sequence[int]) -> list[Condition]:
-    """§2.3: `assetIds` are primary assets, so they need one type that has any: the list of list activities."""
+def _asset_conditions(call: Call, type_ids: Sequence[int]) -> list[Condition]:
+    """§2.3: return the condition of `assetIds`, primary assets of exactly one type: the list of a list activity."""
     ids = call.parameters.numbers("assetIds")
     if not ids:
         return []
@@ -268,8 +270,8 @@ def _assets(call: Call, type_ids: Sequence[int]) -> list[Condition]:
     return [Condition(ASSET_SQL.get(type_ids[0], "false"), {"assets": ids, "texts": [str(number) for number in ids]})]
 
 
-def _kept(standard_ids: set[int]) -> list[Condition]:
-    """§2.3: Marketo gives custom activities of the last 25 months; here a setting, off by default."""
+def _age_conditions(standard_ids: set[int]) -> list[Condition]:
+    """§2.3: Marketo returns custom activities of the last 25 months; here a setting, off by default."""
     if settings.DIALECT_ACTIVITY_MONTHS is None:
         return []
     oldest = timezone.now() - timedelta(days=settings.DIALECT_ACTIVITY_MONTHS * DAYS_OF_MONTH)
@@ -277,7 +279,7 @@ def _kept(standard_ids: set[int]) -> list[Condition]:
     return [Condition(condition, {"oldest": oldest, "standard": list(standard_ids)})]
 
 
-# [I] §2.3: which standard activities are about something that has an id, and where it is
+# [I] §2.3: standard activities whose object has an id, and the SQL of that id
 _LIST_TYPES = (standard_types.ADD_TO_LIST, standard_types.REMOVE_FROM_LIST)
 ASSET_SQL = {
     **dict.fromkeys(_LIST_TYPES, "a.attributes->>'list_id' = any(%(texts)s)"),
@@ -286,14 +288,14 @@ ASSET_SQL = {
 
 
 def asset_id(row: ActivityRow) -> int | None:
-    """The id of what the activity is about, where that has one."""
+    """Return the id of the activity's object; None if it has none."""
     if row.activity_type_id in _LIST_TYPES:
         return row.attributes.get("list_id")
     return row.person_id if row.activity_type_id == standard_types.DELETE_PERSON else None
 
 
 class Shown:
-    """How rows of some types look in a reply. Fields are named as in the newest version, as types.json names them."""
+    """Formats rows of some types for a reply. Fields have the names of the newest version, as in types.json."""
 
     def __init__(self, type_ids: Iterable[int]) -> None:
         versions = ActivityVersion.objects.filter(activity_type__in=set(type_ids), number__isnull=False)
@@ -310,19 +312,19 @@ class Shown:
                 self.standard.add(type_id)
 
     def row(self, row: ActivityRow) -> dict[str, Any]:
-        found = head(row)
-        about = asset_id(row)
-        if about is not None:
-            found["primaryAttributeValueId"] = about
+        result = head(row)
+        object_id = asset_id(row)
+        if object_id is not None:
+            result["primaryAttributeValueId"] = object_id
         if row.primary_value is not None:
-            found["primaryAttributeValue"] = self._primary(row)
-        found["attributes"] = [
+            result["primaryAttributeValue"] = self._primary(row)
+        result["attributes"] = [
             self._attribute(row.activity_type_id, api_name, value) for api_name, value in row.attributes.items()
         ]
-        return found
+        return result
 
     def _primary(self, row: ActivityRow) -> str:
-        """[I] §2.3: person fields have the names of describe.json, here as in lead changes."""
+        """[I] §2.3: return the value with person fields named as in describe.json, like in lead changes."""
         if row.activity_type_id in (standard_types.CHANGE_DATA_VALUE, standard_types.CHANGE_SCORE):
             return ", ".join(Names.of_standard(name) for name in str(row.primary_value).split(", "))
         return str(row.primary_value)
@@ -335,7 +337,7 @@ class Shown:
 
 
 def head(row: ActivityRow) -> dict[str, Any]:
-    """What every activity's row begins with; the campaign only where one recorded it (§2.3)."""
+    """Return the first members of every activity's row; the campaign only if one recorded it (§2.3)."""
     campaign = {"campaignId": row.origin_id} if row.channel == Channel.CAMPAIGN and row.origin_id else {}
     return {
         "id": row.pk,

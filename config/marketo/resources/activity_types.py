@@ -1,4 +1,4 @@
-"""Custom activity types over the Marketo API: their life cycle, as §2.7 and §2.8 say."""
+"""Custom activity types over the Marketo API: their life cycle (§2.7, §2.8)."""
 
 from typing import Any
 
@@ -24,38 +24,38 @@ NAMES = {"name": "name", "description": "description", "triggerName": "trigger_n
 
 def all_types(call: Call) -> HttpResponse:
     call.require("activities.view_activitytype")
-    found = ActivityType.objects.custom().existing().with_versions()
-    return success([_row(activity_type, activity_type.shown) for activity_type in found])
+    types = ActivityType.objects.custom().existing().with_versions()
+    return success([_row(activity_type, activity_type.shown) for activity_type in types])
 
 
 def describe(call: Call, api_name: str) -> HttpResponse:
-    """The approved version, or the draft when asked for or when there is no other ([I] §2.8)."""
+    """Return the approved version, or the draft if requested or if there is no other ([I] §2.8)."""
     call.require("activities.view_activitytype")
     activity_type = _find(api_name)
     wants_draft = call.parameters.flag("draft")
-    return success([_whole(activity_type, activity_type.draft if wants_draft else None)])
+    return success([_full_row(activity_type, activity_type.draft if wants_draft else None)])
 
 
 def create(call: Call) -> HttpResponse:
-    body = _object(call)
+    body = _json_object(call)
     primary = body.get("primaryAttribute")
     if not isinstance(primary, dict):
         raise missing("primaryAttribute")
-    names = Names(_text(body, "apiName"), **{ours: _text(body, theirs) for theirs, ours in NAMES.items()})
+    names = Names(_text(body, "apiName"), **{attribute: _text(body, member) for member, attribute in NAMES.items()})
     created = lifecycle.create(ACTIVITY_TYPES, names, [_field(primary, is_primary=True)], call.user)
-    return success([_whole(_find(created.api_name))])
+    return success([_full_row(_find(created.api_name))])
 
 
 @transaction.atomic
 def update(call: Call, api_name: str) -> HttpResponse:
-    """Change what is given, a partial primaryAttribute included: all of it or nothing."""
-    body, activity_type = _object(call), _find(api_name)
-    changes = {ours: _text(body, theirs) for theirs, ours in NAMES.items() if theirs in body}
+    """Change the given members, also of a partial primaryAttribute: all of them or none."""
+    body, activity_type = _json_object(call), _find(api_name)
+    changes = {attribute: _text(body, member) for member, attribute in NAMES.items() if member in body}
     drafts.edit(activity_type, call.user, None, **changes)
     primary = body.get("primaryAttribute")
     if isinstance(primary, dict):
         _update_primary(_find(api_name), primary, call.user)
-    return success([_whole(_find(api_name), draft=True)])
+    return success([_full_row(_find(api_name), draft=True)])
 
 
 def _update_primary(activity_type: ActivityType, primary: dict[str, Any], by: Any) -> None:
@@ -66,17 +66,17 @@ def _update_primary(activity_type: ActivityType, primary: dict[str, Any], by: An
 
 def approve(call: Call, api_name: str) -> HttpResponse:
     lifecycle.approve(_find(api_name), call.user)
-    return success([_whole(_find(api_name))])
+    return success([_full_row(_find(api_name))])
 
 
 def discard_draft(call: Call, api_name: str) -> HttpResponse:
     lifecycle.discard_draft(_find(api_name), call.user)
-    return success([_whole(_find(api_name))])
+    return success([_full_row(_find(api_name))])
 
 
 def delete(call: Call, api_name: str) -> HttpResponse:
     activity_type = _find(api_name)
-    reply = {**_whole(activity_type), "status": "deleted"}
+    reply = {**_full_row(activity_type), "status": "deleted"}
     lifecycle.delete(activity_type, call.user)
     return success([reply])
 
@@ -84,30 +84,30 @@ def delete(call: Call, api_name: str) -> HttpResponse:
 def create_attributes(call: Call, api_name: str) -> HttpResponse:
     fields = [_field(attribute) for attribute in _attributes(call)]
     drafts.add_fields(_find(api_name), fields, call.user)
-    return success([_whole(_find(api_name), draft=True)])
+    return success([_full_row(_find(api_name), draft=True)])
 
 
 def update_attributes(call: Call, api_name: str) -> HttpResponse:
     changes = {_text(attribute, "apiName"): _changes(attribute) for attribute in _attributes(call)}
     drafts.change_fields(_find(api_name), changes, call.user)
-    return success([_whole(_find(api_name), draft=True)])
+    return success([_full_row(_find(api_name), draft=True)])
 
 
 def delete_attributes(call: Call, api_name: str) -> HttpResponse:
-    gone = [_text(attribute, "apiName") for attribute in _attributes(call)]
-    drafts.remove_fields(_find(api_name), gone, call.user)
-    return success([_whole(_find(api_name), draft=True)])
+    names = [_text(attribute, "apiName") for attribute in _attributes(call)]
+    drafts.remove_fields(_find(api_name), names, call.user)
+    return success([_full_row(_find(api_name), draft=True)])
 
 
 def _find(api_name: str) -> ActivityType:
     types = ActivityType.objects.custom().existing().with_versions()
-    found = types.filter(api_name=api_name).first() if checks.API_NAME.fullmatch(api_name) else None
-    if found is None:
+    activity_type = types.filter(api_name=api_name).first() if checks.API_NAME.fullmatch(api_name) else None
+    if activity_type is None:
         raise MarketoError("1013", f"Object not found: '{show(api_name)}'")
-    return found
+    return activity_type
 
 
-def _object(call: Call) -> dict[str, Any]:
+def _json_object(call: Call) -> dict[str, Any]:
     body = call.parameters.json
     if not isinstance(body, dict):
         raise MarketoError("1003", "Invalid data: a JSON object is expected")
@@ -115,7 +115,7 @@ def _object(call: Call) -> dict[str, Any]:
 
 
 def _attributes(call: Call) -> list[dict[str, Any]]:
-    attributes = _object(call).get("attributes")
+    attributes = _json_object(call).get("attributes")
     if not isinstance(attributes, list) or not attributes or not all(isinstance(entry, dict) for entry in attributes):
         raise missing("attributes")
     return attributes
@@ -149,7 +149,7 @@ def _changes(attribute: dict[str, Any], rename: bool = False) -> dict[str, Any]:
     if rename:
         members["apiName"] = "api_name"
     changes: dict[str, Any] = {
-        ours: _text(attribute, theirs) for theirs, ours in members.items() if theirs in attribute
+        name: _text(attribute, member) for member, name in members.items() if member in attribute
     }
     if isinstance(attribute.get("isPrimary"), bool) and not rename:
         changes["is_primary"] = attribute["isPrimary"]
@@ -171,19 +171,19 @@ def _row(activity_type: ActivityType, version: ActivityVersion | None) -> dict[s
     }
 
 
-def _whole(activity_type: ActivityType, draft: ActivityVersion | bool | None = None) -> dict[str, Any]:
+def _full_row(activity_type: ActivityType, draft: ActivityVersion | bool | None = None) -> dict[str, Any]:
     version = activity_type.draft if draft else None
     version = version or activity_type.shown
     row = _row(activity_type, version)
     fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
     if primary is not None:
-        row["primaryAttribute"] = _attribute(primary)
-    secondary = [_attribute(field) for field in fields if not field.is_primary]
+        row["primaryAttribute"] = _attribute_row(primary)
+    secondary = [_attribute_row(field) for field in fields if not field.is_primary]
     return row | ({"attributes": secondary} if secondary else {})
 
 
-def _attribute(field: ActivityField) -> dict[str, str]:
+def _attribute_row(field: ActivityField) -> dict[str, str]:
     return {
         "apiName": field.api_name,
         "name": field.name,

@@ -1,4 +1,4 @@
-"""What the asset API's modules share: finding, paging and folders (§4), and its stubs."""
+"""Common parts of the asset API's modules: search, paging and folders (§4), and stubs."""
 
 import json
 import re
@@ -18,51 +18,55 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import BadValueError, parse_moment
 
 WORKSPACE = "Default"
-ROOT = {"id": 1, "type": "Folder", "name": "Default"}  # [I] the one system folder: where things without a folder are
-# [I] §4: our folders have Marketo's ids from here on, so that none is the root's
+ROOT = {
+    "id": 1,
+    "type": "Folder",
+    "name": "Default",
+}  # [I] the one system folder, which holds all things without a folder
+# [I] §4: ids of the product's folders start here in the Marketo API, so that none is the root's
 FIRST_FOLDER = 1_000
 _FOLDER_ID = re.compile(r"""["']?id["']?\s*:\s*["']?(\d{1,9})""")
 
 M = TypeVar("M", bound=Model)
 
 
-def search(call: Call, found: QuerySet[M]) -> QuerySet[M]:
-    """A page of `found`: folder, earliestUpdatedAt, latestUpdatedAt, offset and maxReturn as asked for."""
+def search(call: Call, rows: QuerySet[M]) -> QuerySet[M]:
+    """Return a page of `rows` by the parameters folder, earliestUpdatedAt, latestUpdatedAt, offset and maxReturn."""
     offset, limit = call.parameters.window()
-    given = call.parameters.text("folder")
-    if given:
-        folder = folder_of(given)
-        found = found.filter(folder=folder) if folder else found.filter(folder__isnull=True)
+    folder_text = call.parameters.text("folder")
+    if folder_text:
+        folder = folder_of(folder_text)
+        rows = rows.filter(folder=folder) if folder else rows.filter(folder__isnull=True)
     earliest, latest = _moment(call, "earliestUpdatedAt"), _moment(call, "latestUpdatedAt")
     if earliest and latest and latest <= earliest:
         raise MarketoError("701", "latestUpdatedAt must be after earliestUpdatedAt")
     if earliest:
-        found = found.filter(updated_at__gte=earliest)
+        rows = rows.filter(updated_at__gte=earliest)
     if latest:
-        found = found.filter(updated_at__lte=latest)
-    return found.order_by("pk")[offset : offset + limit]
+        rows = rows.filter(updated_at__lte=latest)
+    return rows.order_by("pk")[offset : offset + limit]
 
 
-def by_id(found: QuerySet[M], number: int) -> M | None:
-    return found.filter(pk=min(number, datatype_keys.MAX_ID)).first()
+def by_id(rows: QuerySet[M], number: int) -> M | None:
+    return rows.filter(pk=min(number, datatype_keys.MAX_ID)).first()
 
 
-def existing(found: QuerySet[M], number: int, kind: str) -> M:
-    """Raises 702; [I] §4: its words."""
-    row = by_id(found, number)
+def existing(rows: QuerySet[M], number: int, kind: str) -> M:
+    """Return the row with this id. Raises 702; [I] §4: its message."""
+    row = by_id(rows, number)
     if row is None:
         raise MarketoError("702", f"{kind} not found for id {min(number, datatype_keys.MAX_ID)}")
     return row
 
 
-def folder_of(given: str) -> Folder | None:
-    """The folder that `{"id": 12, "type": "Folder"}` or `12` names, as a public client misspells it, too.
+def folder_of(text: str) -> Folder | None:
+    """Return the folder of `{"id": 12, "type": "Folder"}` or `12`; also accepts the misspelling of a public client.
 
-    None is the root. Raises 710 when there is none.
+    None is the root. Raises 710 if there is none.
     """
-    number = folder_number(given)
+    number = folder_number(text)
     if type(number) is not int or not 0 < number <= datatype_keys.MAX_ID:
-        raise MarketoError("701", f"folder is invalid: '{show(given)}'")
+        raise MarketoError("701", f"folder is invalid: '{show(text)}'")
     if number == ROOT["id"]:
         return None
     folder = Folder.objects.filter(pk=number - FIRST_FOLDER).first()
@@ -71,14 +75,14 @@ def folder_of(given: str) -> Folder | None:
     return folder
 
 
-def folder_number(given: str) -> Any:
-    """The id in a parameter that names a folder; None where there is no id in it."""
+def folder_number(text: str) -> Any:
+    """Return the id in a parameter that identifies a folder; None if it contains no id."""
     try:
-        parsed = json.loads(given)
+        parsed = json.loads(text)
         return parsed["id"] if isinstance(parsed, dict) else parsed
     except (ValueError, KeyError, RecursionError):
-        found = _FOLDER_ID.search(given)
-        return int(found[1]) if found else None
+        match = _FOLDER_ID.search(text)
+        return int(match[1]) if match else None
 
 
 def folder_row(folder_id: int | None) -> dict[str, Any]:
@@ -86,20 +90,20 @@ def folder_row(folder_id: int | None) -> dict[str, Any]:
 
 
 def common(row: Any) -> dict[str, Any]:
-    """The members that every asset has; no description when it is empty."""
-    found = {"id": row.pk, "name": row.name}
+    """Return the members that every asset has; without an empty description."""
+    members = {"id": row.pk, "name": row.name}
     if row.description:
-        found["description"] = row.description
-    return found | {"createdAt": asset_timestamp(row.created_at), "updatedAt": asset_timestamp(row.updated_at)}
+        members["description"] = row.description
+    return members | {"createdAt": asset_timestamp(row.created_at), "updatedAt": asset_timestamp(row.updated_at)}
 
 
 def page_url(call: Call, fragment: str) -> str:
-    """[I] §4: an address of the form that Marketo gives."""
+    """[I] §4: return an address in Marketo's format."""
     return call.request.build_absolute_uri(f"/#{fragment}")
 
 
 def named(verb: Callable[[], M], kind: str) -> M:
-    """§4: what `verb` makes; the asset API has its own words for a name that is taken."""
+    """§4: return the result of `verb`; the asset API has its own error for a taken name."""
     try:
         return verb()
     except RejectedError as refusal:
@@ -117,6 +121,6 @@ def _moment(call: Call, name: str) -> datetime | None:
 
 
 def nothing(call: Call, **_arguments: Any) -> HttpResponse:
-    """§4: neighbours that clients ask before they start; there are none of these here."""
+    """§4: return an empty list: resources that the product lacks and that clients read when they start."""
     call.parameters.window()
     return assets([])

@@ -1,4 +1,4 @@
-"""Smart campaigns over the Marketo API: as the lead database sees and starts them, and as assets (§4)."""
+"""Smart campaigns over the Marketo API: in the lead database, which also starts them, and as assets (§4)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,19 +25,19 @@ UNITS = {"hours": "hour", "days": "day", "weeks": "week", "months": "month"}
 
 
 def listed(call: Call) -> HttpResponse:
-    """Smart campaigns by id. §4: clients ask for them before they start, so who may not see them gets none."""
+    """List smart campaigns by id. §4: clients read them when they start, so a user without the right gets none."""
     size = call.parameters.batch_size()
     if not call.user.has_perm(campaign_lifecycle.VIEW):
         return success([])
-    found = SmartCampaign.objects.filter(pk__gt=paging.after(call)).order_by("pk")
+    campaigns = SmartCampaign.objects.filter(pk__gt=paging.after(call)).order_by("pk")
     ids, names = call.parameters.numbers("id"), call.parameters.values("name")
     if ids:
-        found = found.filter(pk__in=ids)
+        campaigns = campaigns.filter(pk__in=ids)
     if names:
-        found = found.filter(name__in=names)
-    page = list(found[: size + 1])
+        campaigns = campaigns.filter(name__in=names)
+    page = list(campaigns[: size + 1])
     more = str(page[size - 1].pk) if len(page) > size else None
-    return success([_row(one) for one in page[:size]], nextPageToken=more)
+    return success([_row(campaign) for campaign in page[:size]], nextPageToken=more)
 
 
 def one(call: Call, campaign_id: int) -> HttpResponse:
@@ -46,10 +46,10 @@ def one(call: Call, campaign_id: int) -> HttpResponse:
 
 
 def trigger(call: Call, campaign_id: int) -> HttpResponse:
-    """Have up to 300 leads enter an active campaign, whatever its triggers ([I] §4); who is gone does not."""
+    """Run up to 300 leads through an active campaign, whatever its triggers ([I] §4); deleted leads are left out."""
     call.require(campaign_lifecycle.ACTIVATE)
-    campaign, given = _find(campaign_id), _input(call)
-    leads = given.get("leads")
+    campaign, data = _find(campaign_id), _input(call)
+    leads = data.get("leads")
     if not isinstance(leads, list) or not leads:
         raise MarketoError("1003", "Leads not specified")
     if len(leads) > MAX_BATCH:
@@ -62,45 +62,45 @@ def trigger(call: Call, campaign_id: int) -> HttpResponse:
 def schedule(call: Call, campaign_id: int) -> HttpResponse:
     """Run a campaign for its audience, at once or at `runAt`."""
     call.require(campaign_lifecycle.ACTIVATE)
-    campaign, given = _find(campaign_id), _input(call)
-    if given.get("cloneToProgramName"):
+    campaign, data = _find(campaign_id), _input(call)
+    if data.get("cloneToProgramName"):
         raise MarketoError("1003", "Invalid data for 'cloneToProgramName': there are no programs")
-    campaign_runs.schedule(campaign, _run_at(given.get("runAt")), call.user)
+    campaign_runs.schedule(campaign, _run_at(data.get("runAt")), call.user)
     return success([{"id": campaign.pk}])
 
 
 def _input(call: Call) -> dict[str, Any]:
-    """The object `input` of a JSON body, which may be missing. [I] §4: tokens are refused, as nothing takes them."""
+    """Return the object `input` of a JSON body, which may be missing. [I] §4: tokens have no use and are refused."""
     body = call.parameters.json
-    given = body.get("input", {}) if isinstance(body, dict) else None
-    if not isinstance(given, dict):
+    data = body.get("input", {}) if isinstance(body, dict) else None
+    if not isinstance(data, dict):
         raise MarketoError("1003", "Invalid data: an object 'input' is expected")
-    if given.get("tokens"):
+    if data.get("tokens"):
         raise MarketoError("1003", "Invalid data for 'tokens': campaigns here take no values with a call")
-    return given
+    return data
 
 
-def _run_at(given: Any) -> datetime:
+def _run_at(value: Any) -> datetime:
     now = timezone.now()
-    if given in (None, ""):
+    if value in (None, ""):
         return now
     try:
-        at = parse_moment(given)
+        at = parse_moment(value)
     except BadValueError:
-        raise invalid(given, "Datetime") from None
+        raise invalid(value, "Datetime") from None
     if at < now:
-        raise MarketoError("1003", f"Invalid data for 'runAt': '{show(given)}' is over")
+        raise MarketoError("1003", f"Invalid data for 'runAt': '{show(value)}' is over")
     if at > now + LATEST_RUN:
         raise MarketoError("1042", "Invalid runAt date: it is more than two years ahead")
     return at
 
 
 def _find(campaign_id: int) -> SmartCampaign:
-    """Raises 1013."""
-    found = by_id(SmartCampaign.objects.all(), campaign_id)
-    if found is None:
+    """Return the campaign. Raises 1013."""
+    campaign = by_id(SmartCampaign.objects.all(), campaign_id)
+    if campaign is None:
         raise MarketoError("1013", f"Object not found: campaign {min(campaign_id, datatype_keys.MAX_ID)}")
-    return found
+    return campaign
 
 
 def _type(campaign: SmartCampaign) -> str:
@@ -125,28 +125,28 @@ def _row(campaign: SmartCampaign) -> dict[str, Any]:
 
 def all_assets(call: Call) -> HttpResponse:
     call.require(campaign_lifecycle.VIEW)
-    found = SmartCampaign.objects.all()
+    campaigns = SmartCampaign.objects.all()
     if call.parameters.text("isActive"):
         active = {"state": SmartCampaign.State.ACTIVE}
-        found = found.filter(**active) if call.parameters.flag("isActive") else found.exclude(**active)
-    return assets([_asset(call, campaign) for campaign in search(call, found)])
+        campaigns = campaigns.filter(**active) if call.parameters.flag("isActive") else campaigns.exclude(**active)
+    return assets([_asset(call, campaign) for campaign in search(call, campaigns)])
 
 
 def one_asset(call: Call, campaign_id: int) -> HttpResponse:
-    """[I] §4: an unknown id is a search that finds nothing."""
+    """Return the campaign. [I] §4: an unknown id gives an empty result."""
     call.require(campaign_lifecycle.VIEW)
-    found = by_id(SmartCampaign.objects.all(), campaign_id)
-    return assets([_asset(call, found)] if found else [])
+    campaign = by_id(SmartCampaign.objects.all(), campaign_id)
+    return assets([_asset(call, campaign)] if campaign else [])
 
 
 def asset_by_name(call: Call) -> HttpResponse:
     call.require(campaign_lifecycle.VIEW)
-    found = SmartCampaign.objects.filter(name=call.parameters.not_blank("name"))
-    return assets([_asset(call, campaign) for campaign in found])
+    campaigns = SmartCampaign.objects.filter(name=call.parameters.not_blank("name"))
+    return assets([_asset(call, campaign) for campaign in campaigns])
 
 
 def _asset(call: Call, campaign: SmartCampaign) -> dict[str, Any]:
-    """[I] §4: a campaign is requestable when it is active, and has neither a list nor a flow of its own to name."""
+    """Return a campaign as an asset. [I] §4: active ones are requestable; list and flow are not separate assets."""
     qualification = campaign.definition["qualification"]
     how = qualification["how"]
     interval = (

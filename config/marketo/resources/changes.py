@@ -1,4 +1,4 @@
-"""What happened to people: changed fields (§2.4) and deleted people (§2.5)."""
+"""Changed fields of people (§2.4) and deleted people (§2.5)."""
 
 from typing import Any
 
@@ -12,51 +12,55 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError
 
 TYPES = (standard_types.NEW_PERSON, standard_types.CHANGE_DATA_VALUE)
-# the primary value of a change names its field; a summary of a large import names several
+# the primary value of a change is its field; that of a large import's summary lists several
 CHANGED = """(a.activity_type_id <> %(change_type)s or string_to_array(a.primary_value, ', ') && %(changed)s)"""
 
 
 def lead_changes(call: Call) -> HttpResponse:
-    """§2.4: new people, and changes of the fields asked for."""
+    """§2.4: return new people and changes of the requested fields."""
     call.require("activities.view_activity")
     names = Names()
-    wanted = call.parameters.values("fields")
-    if not wanted:
+    fields = call.parameters.values("fields")
+    if not fields:
         call.parameters.needed("fields")
-    wanted = [name for name in wanted if name != "id"]  # describe.json names it, and it never changes
-    unknown = [name for name in wanted if name not in names.ours]
+    fields = [name for name in fields if name != "id"]  # it is in describe.json and never changes
+    unknown = [name for name in fields if name not in names.api_names]
     if unknown:
         raise MarketoError("1006", f"Field '{unknown[0][:80]}' not found")
-    changed = [names.ours[name] for name in wanted]
+    changed = [names.api_names[name] for name in fields]
     parameters = {"change_type": standard_types.CHANGE_DATA_VALUE, "changed": changed}
     page = page_of(call, TYPES, [Condition(CHANGED, parameters)])
-    return reply(page, (_change(row, set(changed), names) for row in page.activities))
+    return reply(page, (_change_row(row, set(changed), names) for row in page.activities))
 
 
-def _change(row: ActivityRow, wanted: set[str], names: Names) -> dict[str, Any]:
+def _change_row(row: ActivityRow, fields: set[str], names: Names) -> dict[str, Any]:
     attributes = row.attributes
-    kept = {"Source Type": "source_type", "Reason": "reason", "Source": "source"}
+    shown_attributes = {"Source Type": "source_type", "Reason": "reason", "Source": "source"}
     return head(row) | {
-        "fields": [_field(name, row, names) for name in (row.primary_value or "").split(", ") if name in wanted],
+        "fields": [_field_row(name, row, names) for name in (row.primary_value or "").split(", ") if name in fields],
         "attributes": [
-            *({"name": name, "value": attributes[ours]} for name, ours in kept.items() if ours in attributes),
+            *(
+                {"name": name, "value": attributes[api_name]}
+                for name, api_name in shown_attributes.items()
+                if api_name in attributes
+            ),
             {"name": "Lead ID", "value": row.person_id},
         ],
     }
 
 
-def _field(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
+def _field_row(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
     info = names.fields[name]
     return {
         "id": names.number(info),
-        "name": names.rest[name],
+        "name": names.rest_names[name],
         "newValue": row.attributes.get("new_value"),
         "oldValue": row.attributes.get("old_value"),
     }
 
 
 def deleted_leads(call: Call) -> HttpResponse:
-    """§2.5: who was deleted, with the name as it was."""
+    """§2.5: return deleted people with their names at that time."""
     call.require("activities.view_activity")
     page = page_of(call, (standard_types.DELETE_PERSON,), [])
     return reply(

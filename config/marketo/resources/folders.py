@@ -1,4 +1,4 @@
-"""Folders as the asset API sees them (§4): listed, read, and what lies in them. One system folder holds all others."""
+"""Folders in the asset API (§4): lists, single folders, contents. One system folder holds all others."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,9 +16,9 @@ from people.models import StaticList
 from smartlists.models import SmartCampaign, SmartList
 
 VIEW = "people.view_staticlist"
-# [I] §4: without `maxDepth` a folder is listed with what is in it and in those
+# [I] §4: the default of `maxDepth`
 DEPTH, MAX_DEPTH = 2, 20
-# what a folder can hold, by Marketo's word, with the right that shows it
+# kinds of things in a folder by Marketo's name, each with the right to see it
 CONTENTS: Mapping[str, tuple[type[Model], str]] = {
     "Static List": (StaticList, VIEW),
     "Smart List": (SmartList, "smartlists.view_smartlist"),
@@ -27,7 +27,7 @@ CONTENTS: Mapping[str, tuple[type[Model], str]] = {
 
 
 class Tree:
-    """Every folder with the path to it, read once; None stands for the system folder."""
+    """All folders with their paths, read once; None stands for the system folder."""
 
     def __init__(self) -> None:
         self.folders = {folder.pk: folder for folder in Folder.objects.order_by("pk")}
@@ -37,16 +37,16 @@ class Tree:
         self.since = asset_timestamp(installation.current().created_at or timezone.now())
 
     def below(self, top: int | None, depth: int) -> list[int | None]:
-        """`top`, and what lies up to `depth` folders deep in it, each after the one that holds it."""
-        found: list[int | None] = [top]
+        """Return `top` and its descendants down to `depth` levels, each after its parent."""
+        folder_ids: list[int | None] = [top]
         level: list[int | None] = [top]
         for _step in range(depth):
-            level = [pk for around in level for pk in self.inside.get(around, [])]
-            found += level
-        return found
+            level = [pk for parent in level for pk in self.inside.get(parent, [])]
+            folder_ids += level
+        return folder_ids
 
     def row(self, folder_id: int | None) -> dict[str, Any]:
-        """[I] §4: folders keep neither description nor dates here; the dates are the installation's first day."""
+        """Return a folder. [I] §4: it has no description, and the installation's creation stands for its dates."""
         folder = self.folders.get(folder_id) if folder_id is not None else None
         reference = folder_row(folder_id)
         return {
@@ -75,40 +75,40 @@ class Tree:
 
 
 def all_folders(call: Call) -> HttpResponse:
-    """Folders from `root` down to `maxDepth`, a page at a time."""
+    """Return a page of the folders from `root` down to `maxDepth`."""
     call.require(VIEW)
     offset, limit = call.parameters.window()
-    given = call.parameters.text("root")
-    top = folder_of(given) if given else None
+    root = call.parameters.text("root")
+    top = folder_of(root) if root else None
     depth = call.parameters.numbers("maxDepth")
     tree = Tree()
-    found = tree.below(top.pk if top else None, min(depth[0], MAX_DEPTH) if depth else DEPTH)
-    return assets([tree.row(folder_id) for folder_id in found[offset : offset + limit]])
+    folder_ids = tree.below(top.pk if top else None, min(depth[0], MAX_DEPTH) if depth else DEPTH)
+    return assets([tree.row(folder_id) for folder_id in folder_ids[offset : offset + limit]])
 
 
 def one(call: Call, folder_id: int) -> HttpResponse:
-    """[I] §4: an unknown id is a search that finds nothing."""
+    """Return the folder. [I] §4: an unknown id gives an empty result."""
     call.require(VIEW)
     tree = Tree()
-    found = _id_of(folder_id)
-    return assets([tree.row(found)] if found is None or found in tree.folders else [])
+    own_id = _own_id(folder_id)
+    return assets([tree.row(own_id)] if own_id is None or own_id in tree.folders else [])
 
 
 def by_name(call: Call) -> HttpResponse:
-    """The folder of the name, below `root` where that is given; of several the oldest."""
+    """Return the oldest folder with this name, below `root` if that is given."""
     call.require(VIEW)
-    name, given = call.parameters.not_blank("name"), call.parameters.text("root")
-    top = folder_of(given) if given else None
+    name, root = call.parameters.not_blank("name"), call.parameters.text("root")
+    top = folder_of(root) if root else None
     tree = Tree()
-    found = [tree.row(folder_id) for folder_id in tree.below(top.pk if top else None, MAX_DEPTH)]
-    return assets(sorted((row for row in found if row["name"] == name), key=lambda row: row["id"])[:1])
+    rows = [tree.row(folder_id) for folder_id in tree.below(top.pk if top else None, MAX_DEPTH)]
+    return assets(sorted((row for row in rows if row["name"] == name), key=lambda row: row["id"])[:1])
 
 
 def contents(call: Call, folder_id: int) -> HttpResponse:
-    """The folders, lists and campaigns that lie in a folder, by kind and id, a page at a time."""
+    """Return a page of the folders, lists and campaigns in a folder, by kind and id."""
     call.require(VIEW)
     offset, limit = call.parameters.window()
-    inside, end = _id_of(folder_id), offset + limit
+    inside, end = _own_id(folder_id), offset + limit
     if inside is not None and not Folder.objects.filter(pk=inside).exists():
         raise MarketoError("702", f"Folder not found for id {folder_id}")
     rows: list[dict[str, Any]] = [
@@ -121,10 +121,10 @@ def contents(call: Call, folder_id: int) -> HttpResponse:
     return assets(rows[offset:end])
 
 
-def _ids(found: QuerySet[Any], limit: int) -> list[int]:
-    return list(found.order_by("pk").values_list("pk", flat=True)[:limit])
+def _ids(rows: QuerySet[Any], limit: int) -> list[int]:
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def _id_of(number: int) -> int | None:
-    """Our id of a folder by Marketo's; None: the system folder. Other numbers below the first are nobody's."""
+def _own_id(number: int) -> int | None:
+    """Return the product's id of a folder by Marketo's; None: the system folder. Other low numbers match no folder."""
     return None if number == ROOT["id"] else min(number, 2**62) - FIRST_FOLDER

@@ -1,4 +1,4 @@
-"""Tokens, as §1 says."""
+"""Access tokens (§1)."""
 
 import base64
 import binascii
@@ -19,42 +19,47 @@ from people.core.errors import show
 
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
-    """Give a client its token: GET or POST, parameters in the query or in a form body, credentials also as Basic."""
+    """Return a client's token: GET or POST, parameters in the query or a form body, credentials also as Basic."""
     if request.method not in {"GET", "POST"}:
-        return _refuse(405, "invalid_request", f"Request method '{request.method}' not supported")
+        return _error(405, "invalid_request", f"Request method '{request.method}' not supported")
     try:
-        given = Parameters(request, request.body).form
+        form = Parameters(request, request.body).form
     except MarketoError as failure:
-        return _refuse(400, "invalid_request", failure.message)
+        return _error(400, "invalid_request", failure.message)
     # [I] §1: statuses and texts for a wrong or missing grant type
-    if "grant_type" not in given:
-        return _refuse(400, "invalid_request", "Missing grant type")
-    if given["grant_type"] != "client_credentials":
-        return _refuse(400, "unsupported_grant_type", f"Unsupported grant type: {show(given['grant_type'])}")
-    client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
+    if "grant_type" not in form:
+        return _error(400, "invalid_request", "Missing grant type")
+    if form["grant_type"] != "client_credentials":
+        return _error(400, "unsupported_grant_type", f"Unsupported grant type: {show(form['grant_type'])}")
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     if not client_id:
-        client_id, secret = _basic(request)
+        client_id, secret = _basic_credentials(request)
     if seconds := throttling.seconds_to_wait(request):
-        return _refuse(429, "slow_down", "Too many wrong credentials from this address", seconds)
+        return _error(429, "slow_down", "Too many wrong credentials from this address", seconds)
     if not ApiClient.objects.filter(client_id=client_id).exists():
         throttling.count_failure(request)
-        return _refuse(401, "unauthorized", f"No client with requested id: {show(client_id)}")
+        return _error(401, "unauthorized", f"No client with requested id: {show(client_id)}")
     try:
         client = client_editing.authenticate(client_id, secret)
     except throttling.HashingBusyError:
-        return _refuse(503, "temporarily_unavailable", "Try again in some seconds", throttling.RETRY_SECONDS)
+        return _error(503, "temporarily_unavailable", "Try again in some seconds", throttling.RETRY_SECONDS)
     if client is None:
         throttling.count_failure(request)
-        return _refuse(401, "invalid_client", "Bad client credentials")
+        return _error(401, "invalid_client", "Bad client credentials")
     log_formats.name(user=client.api_user_id, client=client.pk)
-    found = client_editing.token_of(client)
+    access_token = client_editing.token_of(client)
     return _reply(
-        {"access_token": found.text, "token_type": "bearer", "expires_in": found.expires_in, "scope": found.scope}
+        {
+            "access_token": access_token.text,
+            "token_type": "bearer",
+            "expires_in": access_token.expires_in,
+            "scope": access_token.scope,
+        }
     )
 
 
-def _basic(request: HttpRequest) -> tuple[str, str]:
-    """The credentials of an `Authorization: Basic` header, form-encoded as RFC 6749 §2.3.1 wants; blank without."""
+def _basic_credentials(request: HttpRequest) -> tuple[str, str]:
+    """Return the credentials of an `Authorization: Basic` header, form-encoded (RFC 6749 §2.3.1); blank without one."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return "", ""
@@ -65,7 +70,7 @@ def _basic(request: HttpRequest) -> tuple[str, str]:
     return unquote_plus(client_id).replace("\0", ""), unquote_plus(secret)
 
 
-def _refuse(status: int, error: str, description: str, retry: int = 0) -> HttpResponse:
+def _error(status: int, error: str, description: str, retry: int = 0) -> HttpResponse:
     reply = _reply({"error": error, "error_description": description}, status)
     if retry:
         reply.headers["Retry-After"] = str(retry)

@@ -1,4 +1,4 @@
-"""What can be known of a lead: describe, describe2 and the schema of its fields (§3)."""
+"""Lead fields over the Marketo API: describe, describe2 and the schema (§3)."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from people.fields import editing as field_editing
 from people.fields.catalog import FieldInfo
 from people.models import PersonField
 
-# §3: words of describe.json for our data types, where they differ
+# §3: names of the product's data types in describe.json, where they differ
 DATA_TYPES = {"link": "url"}
 LENGTHS = {"string": MAX_STRING, "email": MAX_STRING, "phone": MAX_STRING, "link": MAX_LINK, "text": MAX_TEXT_BYTES}
-# §3: what a program can create, by Marketo's word
+# §3: data types that a program can create, by Marketo's name
 CREATABLE = {
     word: {"url": "link"}.get(word, word)
     for word in (
@@ -44,19 +44,19 @@ ID_ROW = {"id": ID_FIELD, "displayName": "Id", "dataType": "integer", "rest": {"
 def describe(call: Call) -> HttpResponse:
     call.require("people.view_person")
     names = Names()
-    return success([ID_ROW, *(_described(info, names) for info in names.fields.values())])
+    return success([ID_ROW, *(_described_row(info, names) for info in names.fields.values())])
 
 
-def _described(info: FieldInfo, names: Names) -> dict[str, Any]:
+def _described_row(info: FieldInfo, names: Names) -> dict[str, Any]:
     return {
         "id": names.number(info),
         "displayName": info.label,
-        **_type(info),
-        "rest": {"name": names.rest[info.api_name], "readOnly": info.is_read_only},
+        **_type_members(info),
+        "rest": {"name": names.rest_names[info.api_name], "readOnly": info.is_read_only},
     }
 
 
-def _type(info: FieldInfo) -> dict[str, Any]:
+def _type_members(info: FieldInfo) -> dict[str, Any]:
     name = info.data_type.name
     return {"dataType": DATA_TYPES.get(name, name)} | ({"length": LENGTHS[name]} if name in LENGTHS else {})
 
@@ -64,12 +64,12 @@ def _type(info: FieldInfo) -> dict[str, Any]:
 def describe2(call: Call) -> HttpResponse:
     call.require("people.view_person")
     names = Names()
-    searchable = ["email", "id", *(names.rest[name] for name, info in names.fields.items() if info.is_unique)]
+    searchable = ["email", "id", *(names.rest_names[name] for name, info in names.fields.items() if info.is_unique)]
     described = [
         {
-            "name": names.rest[info.api_name],
+            "name": names.rest_names[info.api_name],
             "displayName": info.label,
-            **_type(info),
+            **_type_members(info),
             "updateable": not info.is_read_only,
             "crmManaged": False,
         }
@@ -81,19 +81,19 @@ def describe2(call: Call) -> HttpResponse:
 
 
 def schema(call: Call) -> HttpResponse:
-    """Every field with what is kept about it, a page at a time."""
+    """Return a page of all fields with their properties."""
     call.require("people.view_personfield")
     names, size, after = Names(), call.parameters.batch_size(), paging.after(call)
     infos = sorted((info for info in names.fields.values() if names.number(info) > after), key=names.number)
     page, has_more = infos[:size], len(infos) > size
-    kept = {row.api_name: row for row in PersonField.objects.filter(api_name__in=[info.api_name for info in page])}
-    rows = [_schema(kept.get(info.api_name) or _not_here(info), names) for info in page]
+    stored = {row.api_name: row for row in PersonField.objects.filter(api_name__in=[info.api_name for info in page])}
+    rows = [_schema_row(stored.get(info.api_name) or _unsaved_field(info), names) for info in page]
     token = str(names.number(page[-1])) if has_more else None
     return success(rows, nextPageToken=token, moreResult=has_more)
 
 
-def _not_here(info: FieldInfo) -> PersonField:
-    """One of Marketo's standard fields of which nobody has a value yet, as if it were kept."""
+def _unsaved_field(info: FieldInfo) -> PersonField:
+    """Return an unsaved row of one of Marketo's standard fields that no person has a value of yet."""
     return PersonField(
         api_name=info.api_name, label=info.label, data_type=info.data_type.name, is_read_only=info.is_read_only
     )
@@ -102,18 +102,18 @@ def _not_here(info: FieldInfo) -> PersonField:
 def schema_of(call: Call, name: str) -> HttpResponse:
     call.require("people.view_personfield")
     names = Names()
-    return success([_schema(find(name, names), names)])
+    return success([_schema_row(find(name, names), names)])
 
 
 def create(call: Call) -> HttpResponse:
-    """Add fields; each is created or skipped on its own. `isUnique` is ours: no two leads may share a value."""
+    """Add fields; each is created or skipped separately. `isUnique` is an extension: no two leads may share a value."""
     call.require("people.add_personfield")
-    return success([_created(row, call) for row in call.parameters.rows("fields")])
+    return success([_create_field(row, call) for row in call.parameters.rows("fields")])
 
 
-def _created(row: Any, call: Call) -> dict[str, Any]:
-    given = row if isinstance(row, dict) else {}
-    name, data_type = given.get("name"), given.get("dataType")
+def _create_field(row: Any, call: Call) -> dict[str, Any]:
+    data = row if isinstance(row, dict) else {}
+    name, data_type = data.get("name"), data.get("dataType")
     try:
         if is_blank(name):
             raise RejectedError(Problem(Code.MISSING_VALUE, "", ("api_name",)))
@@ -121,47 +121,47 @@ def _created(row: Any, call: Call) -> dict[str, Any]:
             raise RejectedError(bad_value(Code.BAD_NAME, "a name", name, "api_name"))
         if not isinstance(data_type, str) or data_type not in CREATABLE:
             raise RejectedError(bad_value(Code.UNKNOWN_DATA_TYPE, ", ".join(CREATABLE), data_type, "data_type"))
-        made = field_editing.create(
-            given.get("displayName"),
+        field = field_editing.create(
+            data.get("displayName"),
             CREATABLE[data_type],
             call.user,
             api_name=name,
-            description=given.get("description"),
-            is_hidden=given.get("isHidden") is True,
-            is_unique=given.get("isUnique") is True,
+            description=data.get("description"),
+            is_hidden=data.get("isHidden") is True,
+            is_unique=data.get("isUnique") is True,
             is_api_created=True,
         )
     except RejectedError as refusal:
-        return _skipped(given, refusal)
-    return {"name": made.api_name, "status": "created"}
+        return _skipped_row(data, refusal)
+    return {"name": field.api_name, "status": "created"}
 
 
 def update(call: Call, name: str) -> HttpResponse:
-    """Change a field's display name, description or whether it is hidden; its name and data type are for ever."""
+    """Change a field's display name, description or visibility; its name and data type are fixed."""
     call.require("people.change_personfield")
     names = Names()
     field = find(name, names)
     (row, *more) = call.parameters.rows("fields")
     if more or not isinstance(row, dict):
         raise MarketoError("1003", "Invalid data: exactly one field is expected")
-    fixed = {"name": name, "dataType": _type(names.fields[field.api_name])["dataType"]}
+    fixed = {"name": name, "dataType": _type_members(names.fields[field.api_name])["dataType"]}
     for member in fixed.keys() & row.keys():
         if row[member] != fixed[member]:
             raise MarketoError("1003", f"Invalid data for '{member}': it cannot change")
     if field.pk is None:
         names.create([field.api_name], call.user)
         field = find(name, Names())
-    changes = {ours: row[theirs] for ours, theirs in MEMBERS.items() if theirs in row}
+    changes = {attribute: row[member_name] for attribute, member_name in MEMBERS.items() if member_name in row}
     if "is_hidden" in changes:
         changes["is_hidden"] = changes["is_hidden"] is True
     try:
         field_editing.change(field, call.user, **changes)
     except RejectedError as refusal:
-        return success([_skipped(row, refusal)])
+        return success([_skipped_row(row, refusal)])
     return success([{"name": name, "status": "updated"}])
 
 
-def _skipped(row: dict[str, Any], refusal: RejectedError) -> dict[str, Any]:
+def _skipped_row(row: dict[str, Any], refusal: RejectedError) -> dict[str, Any]:
     if isinstance(refusal, NotAllowedError):
         raise refusal
     name = {"name": printable(row["name"])} if isinstance(row.get("name"), str) else {}
@@ -170,22 +170,22 @@ def _skipped(row: dict[str, Any], refusal: RejectedError) -> dict[str, Any]:
 
 
 def find(name: str, names: Names) -> PersonField:
-    """The field that the Marketo API calls `name`. Raises 1006."""
-    ours = names.ours.get(name)
-    if ours is None:
+    """Return the field with this name in the Marketo API. Raises 1006."""
+    api_name = names.api_names.get(name)
+    if api_name is None:
         raise MarketoError("1006", f"Field '{show(name)}' not found")
-    info = names.fields[ours]
-    return PersonField.objects.get(pk=info.id) if info.id else _not_here(info)
+    info = names.fields[api_name]
+    return PersonField.objects.get(pk=info.id) if info.id else _unsaved_field(info)
 
 
-def _schema(row: PersonField, names: Names) -> dict[str, Any]:
-    """[I] §3: neither HTML encoding nor sensitivity is kept here, so both have Marketo's usual value."""
+def _schema_row(row: PersonField, names: Names) -> dict[str, Any]:
+    """Return a field's properties. [I] §3: HTML encoding and sensitivity are not stored and have Marketo's defaults."""
     info = names.fields[row.api_name]
     return {
         "displayName": row.label,
-        "name": names.rest[row.api_name],
+        "name": names.rest_names[row.api_name],
         "description": row.description or None,
-        **_type(info),
+        **_type_members(info),
         "isHidden": row.is_hidden,
         "isHtmlEncodingInEmail": True,
         "isSensitive": False,

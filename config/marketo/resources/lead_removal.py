@@ -14,21 +14,21 @@ from people.persons.deletion import Outcome, Status
 
 
 def delete(call: Call) -> HttpResponse:
-    """In all three spellings; each lead is deleted or skipped on its own."""
+    """Delete leads, given in any of three forms; each is deleted or skipped separately."""
     call.require("people.delete_person")
     ids = call.parameters.ids()
-    outcomes = deletion.delete([person_id(one) for one in ids], call.user, call.source)
-    return success([_deleted(one, outcome) for one, outcome in zip(ids, outcomes, strict=True)])
+    outcomes = deletion.delete([person_id(value) for value in ids], call.user, call.source)
+    return success([_deleted_row(value, outcome) for value, outcome in zip(ids, outcomes, strict=True)])
 
 
-def _deleted(given: Any, outcome: Outcome) -> dict[str, Any]:
+def _deleted_row(value: Any, outcome: Outcome) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
-        return skipped(given, NOT_FOUND)
-    return {"id": person_id(given), "status": "deleted"}
+        return skipped(value, NOT_FOUND)
+    return {"id": person_id(value), "status": "deleted"}
 
 
 def merge(call: Call, lead_id: int) -> HttpResponse:
-    """The lead in the path wins. There is no CRM here, so `mergeInCRM` says nothing."""
+    """Merge leads; the lead in the path wins. There is no CRM, so `mergeInCRM` has no effect."""
     losers = call.parameters.numbers("leadIds") + call.parameters.numbers("leadId")
     if not losers:
         raise missing("leadId")

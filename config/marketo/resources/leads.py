@@ -1,4 +1,4 @@
-"""People over the Marketo API, where they are leads: sync and read (§3)."""
+"""People over the Marketo API, called leads there: sync and reading (§3)."""
 
 import re
 from typing import Any
@@ -25,17 +25,17 @@ from people.models import Person
 from people.persons import upsert
 from people.persons.upsert import Action, Outcome, Status
 
-MAX_MATCHES = 1_000  # §3: more is refused
+MAX_MATCHES = 1_000  # §3: more are refused
 ACTIONS = {
     "createorupdate": Action.UPSERT,
     "createonly": Action.CREATE,
     "updateonly": Action.UPDATE,
     "createduplicate": Action.DUPLICATE,
 }
-DEFAULT_FIELDS = ("id", "firstName", "lastName", "email", "updatedAt", "createdAt")  # order as recorded, §3
+DEFAULT_FIELDS = ("id", "firstName", "lastName", "email", "updatedAt", "createdAt")  # in this order, §3
 PARTITION = {"id": 1, "name": "Default", "description": "Initial system lead partition"}
-SEARCHABLE = frozenset({"string", "email", "integer"})  # §3: custom fields of these types can be filtered by
-# §3: documented filters by what nobody here has, so that nobody is found
+SEARCHABLE = frozenset({"string", "email", "integer"})  # §3: custom fields of these types can be filters
+# §3: documented filters by values that no person has here, so that they match none
 WITHOUT_VALUES = frozenset(
     {
         "cookies",
@@ -53,35 +53,35 @@ COOKIE = re.compile(r"(?:id:[0-9A-Za-z-]+(?:&|%26))?token:[0-9A-Za-z._-]+")
 
 
 def sync(call: Call) -> HttpResponse:
-    """§3: create or update leads; each row counts on its own."""
+    """§3: create or update leads; each row is applied or skipped separately."""
     rows, body = call.parameters.rows("leads"), call.parameters.json
-    action = _action(body.get("action"))
+    action = _action_named(body.get("action"))
     check_partition(body.get("partitionName"))
     call.require("people.change_person")
     if action is not Action.UPDATE:
         call.require("people.add_person")
     names = Names()
-    lookup = _lookup(body.get("lookupField"), names)
-    given = (row for row in rows if isinstance(row, dict))
-    names.create({name for row in given for name, value in row.items() if not is_blank(value)}, call.user)
+    lookup = _lookup_field(body.get("lookupField"), names)
+    objects = (row for row in rows if isinstance(row, dict))
+    names.create({name for row in objects for name, value in row.items() if not is_blank(value)}, call.user)
     parts = upsert.parts([_values(row, names) for row in rows])
     outcomes = [outcome for part in parts for outcome in upsert.upsert(part, call.source, lookup, action)]
-    return success([_outcome(outcome, names) for outcome in outcomes])
+    return success([_result_row(outcome, names) for outcome in outcomes])
 
 
-def _action(given: Any) -> Action:
-    if given is None:
+def _action_named(name: Any) -> Action:
+    if name is None:
         return Action.UPSERT
-    action = ACTIONS.get(given.lower()) if isinstance(given, str) else None
+    action = ACTIONS.get(name.lower()) if isinstance(name, str) else None
     if action is None:
-        raise invalid(given, "Action")
+        raise invalid(name, "Action")
     return action
 
 
-def check_partition(given: Any) -> None:
-    """[I] §B: there is one partition; 1008 for any other."""
-    if not (given is None or (isinstance(given, str) and given.strip().lower() in {"", PARTITION["name"].lower()})):  # type: ignore[attr-defined]
-        raise MarketoError("1008", f"Lead partition '{show(given)}' does not exist")
+def check_partition(name: Any) -> None:
+    """Check the name of a partition. [I] §B: there is one; raises 1008 for any other."""
+    if not (name is None or (isinstance(name, str) and name.strip().lower() in {"", PARTITION["name"].lower()})):  # type: ignore[attr-defined]
+        raise MarketoError("1008", f"Lead partition '{show(name)}' does not exist")
 
 
 def partitions(call: Call) -> HttpResponse:
@@ -90,16 +90,16 @@ def partitions(call: Call) -> HttpResponse:
 
 
 def move_to_partition(call: Call) -> HttpResponse:
-    """Put leads into a partition: all are in the only one there is, so that rows are checked and nothing changes."""
+    """Check the rows of leads to be moved; there is only one partition, so nothing changes."""
     call.require("people.change_person")
     rows = call.parameters.rows("leads")
-    wanted = [person_id(row.get("id")) if isinstance(row, dict) else None for row in rows]
-    known = set(Person.objects.live().filter(pk__in=[pk for pk in wanted if pk]).values_list("pk", flat=True))
-    return success([_moved(row, pk, known) for row, pk in zip(rows, wanted, strict=True)])
+    person_ids = [person_id(row.get("id")) if isinstance(row, dict) else None for row in rows]
+    live_ids = set(Person.objects.live().filter(pk__in=[pk for pk in person_ids if pk]).values_list("pk", flat=True))
+    return success([_moved_row(row, pk, live_ids) for row, pk in zip(rows, person_ids, strict=True)])
 
 
-def _moved(row: Any, pk: int | None, known: set[int]) -> dict[str, Any]:
-    if pk not in known:
+def _moved_row(row: Any, pk: int | None, live_ids: set[int]) -> dict[str, Any]:
+    if pk not in live_ids:
         return {"status": "skipped", "reasons": [{"code": "1004", "message": "Lead not found"}]}
     try:
         if row.get("partitionName") is None:
@@ -110,34 +110,34 @@ def _moved(row: Any, pk: int | None, known: set[int]) -> dict[str, Any]:
     return {"id": pk, "status": "updated"}
 
 
-def _lookup(given: Any, names: Names) -> str:
-    if given is None:
+def _lookup_field(name: Any, names: Names) -> str:
+    if name is None:
         return "email"
-    ours = "id" if given == "id" else names.ours.get(given) if isinstance(given, str) else None
-    if ours is None:
-        raise MarketoError("1006", f"Lookup field '{show(given)}' not found")
-    if ours not in {"id", "email"} and not names.fields[ours].is_unique:
-        raise MarketoError("1011", f"Field '{show(given)}' not supported as lookupField: it is not unique")
-    return ours
+    api_name = "id" if name == "id" else names.api_names.get(name) if isinstance(name, str) else None
+    if api_name is None:
+        raise MarketoError("1006", f"Lookup field '{show(name)}' not found")
+    if api_name not in {"id", "email"} and not names.fields[api_name].is_unique:
+        raise MarketoError("1011", f"Field '{show(name)}' not supported as lookupField: it is not unique")
+    return api_name
 
 
 def _values(row: Any, names: Names) -> dict[str, Any]:
-    """The row in our names; `upsert` refuses an id elsewhere than in an update by id (§3)."""
+    """Return the row in the product's names; `upsert` refuses an id except in an update by id (§3)."""
     if not isinstance(row, dict):
         return {"": row}
-    # no value for a field that is not here yet changes nothing
+    # an empty value for a field that does not exist yet changes nothing
     return {names.translate(name): value for name, value in row.items() if name not in names.missing}
 
 
-def _outcome(outcome: Outcome, names: Names) -> dict[str, Any]:
+def _result_row(outcome: Outcome, names: Names) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
-        problems = [_of_worked_out(problem, names) for problem in outcome.problems]
-        return {"status": "skipped", "reasons": row_errors(problems, names.rest, of_lead=True)}
+        problems = [_computed_field_problem(problem, names) for problem in outcome.problems]
+        return {"status": "skipped", "reasons": row_errors(problems, names.rest_names, of_lead=True)}
     return {"id": outcome.person_id, "status": str(outcome.status)}
 
 
-def _of_worked_out(problem: Problem, names: Names) -> Problem:
-    """`upsert` does not know fields that nobody writes; as they are described, they are refused as read-only ones."""
+def _computed_field_problem(problem: Problem, names: Names) -> Problem:
+    """Turn `upsert`'s unknown-field problem about a computed field, which describe lists, into a read-only one."""
     info = names.fields.get(str(problem.path[-1])) if problem.code == Code.UNKNOWN_FIELD and problem.path else None
     if info is None or not info.is_read_only:
         return problem
@@ -147,12 +147,12 @@ def _of_worked_out(problem: Problem, names: Names) -> Problem:
 def by_id(call: Call, lead_id: int) -> HttpResponse:
     call.require("people.view_person")
     names = Names()
-    wanted = wanted_fields(call, names)
-    return success([lead(live_person(lead_id), wanted, names)])
+    fields = wanted_fields(call, names)
+    return success([lead(live_person(lead_id), fields, names)])
 
 
 def live_person(lead_id: int) -> Person:
-    """[I] §3: an unknown id refuses the whole request."""
+    """Return the person. Raises 1004; [I] §3: an unknown id fails the whole request."""
     person = Person.objects.live().filter(pk=min(lead_id, datatype_keys.MAX_ID)).first()
     if person is None:
         raise MarketoError("1004", "Lead not found")
@@ -160,10 +160,10 @@ def live_person(lead_id: int) -> Person:
 
 
 def by_filter(call: Call) -> HttpResponse:
-    """§3: leads whose field has one of up to 300 values."""
+    """§3: return leads whose field has one of up to 300 values."""
     call.require("people.view_person")
     names = Names()
-    wanted = wanted_fields(call, names)
+    fields = wanted_fields(call, names)
     filter_type, values = call.parameters.needed("filterType"), call.parameters.values("filterValues")
     if not values:
         raise missing("filterValues")
@@ -175,7 +175,7 @@ def by_filter(call: Call) -> HttpResponse:
     start = paging.offset(call)
     page = people[start : start + call.parameters.batch_size()]
     more = str(start + len(page)) if start + len(page) < len(people) else None
-    return success([lead(person, wanted, names) for person in page], nextPageToken=more)
+    return success([lead(person, fields, names) for person in page], nextPageToken=more)
 
 
 def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Person]:
@@ -186,12 +186,12 @@ def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Per
         return people.none()
     if filter_type == "leadPartitionId":
         return people if str(PARTITION["id"]) in values else people.none()
-    ours = names.ours.get(filter_type)
-    if ours == "email":
+    api_name = names.api_names.get(filter_type)
+    if api_name == "email":
         return people.with_email([with_plus(value) for value in values])
-    info = names.fields[ours] if ours is not None else None
+    info = names.fields[api_name] if api_name is not None else None
     if info is not None and info.is_unique:
-        ids = [pk for found in people_lookup.by_field(info.api_name, values).values() for pk in found]
+        ids = [pk for matches in people_lookup.by_field(info.api_name, values).values() for pk in matches]
         return people.filter(pk__in=ids)
     if info is not None and not info.is_standard and info.data_type.name in SEARCHABLE:
         text = Lower(KeyTextTransform(info.api_name, "fields"))
@@ -200,34 +200,35 @@ def _matching(filter_type: str, values: list[str], names: Names) -> QuerySet[Per
 
 
 def wanted_fields(call: Call, names: Names) -> list[str]:
-    """The fields a reply shall have, always with the id. Raises 1006."""
-    wanted = call.parameters.values("fields")
-    unknown = [name for name in wanted if name != "id" and name not in names.ours]
+    """Return the requested fields, always with the id. Raises 1006."""
+    fields = call.parameters.values("fields")
+    unknown = [name for name in fields if name != "id" and name not in names.api_names]
     if unknown:
         raise MarketoError("1006", f"Field '{unknown[0][:80]}' not found")
-    return ["id", *(name for name in wanted if name != "id")] if wanted else list(DEFAULT_FIELDS)
+    return ["id", *(name for name in fields if name != "id")] if fields else list(DEFAULT_FIELDS)
 
 
-def lead(person: Person, wanted: list[str], names: Names) -> dict[str, Any]:
-    """§3: what was asked for; no value is null here."""
+def lead(person: Person, fields: list[str], names: Names) -> dict[str, Any]:
+    """§3: return a lead's requested fields; missing values are null."""
     return {
-        name: person.pk if name == "id" else _shown(person, names.fields[names.ours[name]], names) for name in wanted
+        name: person.pk if name == "id" else _value(person, names.fields[names.api_names[name]], names)
+        for name in fields
     }
 
 
-def _shown(person: Person, info: FieldInfo, names: Names) -> Any:
+def _value(person: Person, info: FieldInfo, names: Names) -> Any:
     worked_out = names.worked_out(info)
     value = worked_out[2](person) if worked_out else catalog.value_of(person, info)
     if value is None and info.data_type.name == "boolean":
-        return False  # a box that was never ticked
+        return False  # a check box never set
     if value is not None and info.data_type.name == "datetime":
         return timestamp(value)
     return value
 
 
 def associate(call: Call, lead_id: int) -> HttpResponse:
-    """§3: tie a browser's cookie to a lead. [I] Nobody's web visits are followed here, so there is nothing to move:
-    lead and cookie are checked, and the reply is that of success."""
+    """§3: associate a browser's cookie with a lead. [I] Web visits are not tracked, so there is nothing to move:
+    lead and cookie are checked, and the reply is success."""
     call.require("people.change_person")
     cookie = call.parameters.needed("cookie")
     live_person(lead_id)

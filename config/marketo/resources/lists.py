@@ -1,4 +1,4 @@
-"""Static lists as the lead database sees them, and who is on them (§3)."""
+"""Static lists and their members in the lead database (§3)."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import Person, StaticList, StaticListMember
 
-WORKSPACE = "Default"  # [I] there is one
+WORKSPACE = "Default"  # [I] the only one
 
-# what became of one person, in the Marketo API's words; without a word the row is skipped with these reasons
+# the result for one person in the Marketo API; a row with another result is skipped with one of REASONS
 WORDS = {
     Membership.ADDED: "added",
     Membership.ALREADY: "added",  # §3: adding a member again is `added` again
@@ -30,24 +30,24 @@ REASONS = {Membership.ABSENT: {"code": "1015", "message": "Lead not in list"}, M
 
 
 def all_lists(call: Call) -> HttpResponse:
-    """Lists by id or name; a token only when there is another page."""
+    """List static lists by id or name; with a token only if there is another page."""
     call.require("people.view_staticlist")
-    found = StaticList.objects.filter(pk__gt=paging.after(call)).order_by("pk")
+    lists = StaticList.objects.filter(pk__gt=paging.after(call)).order_by("pk")
     ids, names = call.parameters.numbers("id"), call.parameters.values("name")
     if ids:
-        found = found.filter(pk__in=ids)
+        lists = lists.filter(pk__in=ids)
     if names:
-        found = found.filter(name__in=names)
+        lists = lists.filter(name__in=names)
     if _is_elsewhere(call):
-        found = found.none()
+        lists = lists.none()
     size = call.parameters.batch_size()
-    page = list(found[: size + 1])
+    page = list(lists[: size + 1])
     more = str(page[size - 1].pk) if len(page) > size else None
     return success([_row(static_list) for static_list in page[:size]], nextPageToken=more)
 
 
 def _is_elsewhere(call: Call) -> bool:
-    """Whether lists of a program or of another workspace are wanted: there are none."""
+    """Return whether the request is for lists of a program or of another workspace, which do not exist."""
     workspaces = call.parameters.values("workspaceName")
     return bool(call.parameters.values("programName")) or (bool(workspaces) and WORKSPACE not in workspaces)
 
@@ -58,44 +58,44 @@ def one(call: Call, list_id: int) -> HttpResponse:
 
 
 def members(call: Call, list_id: int) -> HttpResponse:
-    """The people on a list, by id; a token only when there are more."""
+    """Return the people on a list by id; with a token only if there are more."""
     call.require("people.view_person")
     call.require("people.view_staticlist")
     static_list = find(list_id)
     names = Names()
-    wanted = wanted_fields(call, names)
+    fields = wanted_fields(call, names)
     size = call.parameters.batch_size()
-    found = Person.objects.live().filter(list_memberships__static_list=static_list, pk__gt=paging.after(call))
-    page = list(found.order_by("pk")[: size + 1])
+    people = Person.objects.live().filter(list_memberships__static_list=static_list, pk__gt=paging.after(call))
+    page = list(people.order_by("pk")[: size + 1])
     more = str(page[size - 1].pk) if len(page) > size else None
-    return success([lead(person, wanted, names) for person in page[:size]], nextPageToken=more)
+    return success([lead(person, fields, names) for person in page[:size]], nextPageToken=more)
 
 
 def add(call: Call, list_id: int) -> HttpResponse:
-    return _move(call, list_id, static_lists.add)
+    return _change_members(call, list_id, static_lists.add)
 
 
 def remove(call: Call, list_id: int) -> HttpResponse:
-    return _move(call, list_id, static_lists.remove)
+    return _change_members(call, list_id, static_lists.remove)
 
 
-def _move(call: Call, list_id: int, verb: Any) -> HttpResponse:
+def _change_members(call: Call, list_id: int, verb: Any) -> HttpResponse:
     call.require("people.change_staticlist")
     static_list = find(list_id)
     ids = call.parameters.ids()
-    outcomes = verb(static_list, [person_id(one) for one in ids], call.source, follow_merges=False)
-    return success([_moved(one, outcome) for one, outcome in zip(ids, outcomes, strict=True)])
+    outcomes = verb(static_list, [person_id(value) for value in ids], call.source, follow_merges=False)
+    return success([_moved_row(value, outcome) for value, outcome in zip(ids, outcomes, strict=True)])
 
 
-def _moved(given: Any, outcome: Membership) -> dict[str, Any]:
+def _moved_row(value: Any, outcome: Membership) -> dict[str, Any]:
     if outcome in WORDS:
-        return {"id": person_id(given), "status": WORDS[outcome]}
-    return skipped(given, REASONS[outcome])
+        return {"id": person_id(value), "status": WORDS[outcome]}
+    return skipped(value, REASONS[outcome])
 
 
-def skipped(given: Any, reason: dict[str, str]) -> dict[str, Any]:
-    """A row that was not done; with its id when that is one."""
-    number = person_id(given)
+def skipped(value: Any, reason: dict[str, str]) -> dict[str, Any]:
+    """Return a skipped row, with its id if that is valid."""
+    number = person_id(value)
     return ({} if number is None else {"id": number}) | {"status": "skipped", "reasons": [reason]}
 
 
@@ -103,28 +103,28 @@ def is_member(call: Call, list_id: int) -> HttpResponse:
     call.require("people.view_staticlist")
     static_list = find(list_id)
     ids = call.parameters.ids()
-    known = people_lookup.by_id([number for one in ids if (number := person_id(one))], follow_merges=False)
-    on_list = set(static_list.members.filter(person__in=known).values_list("person_id", flat=True))
-    return success([_membership(one, known, on_list) for one in ids])
+    existing = people_lookup.by_id([number for value in ids if (number := person_id(value))], follow_merges=False)
+    on_list = set(static_list.members.filter(person__in=existing).values_list("person_id", flat=True))
+    return success([_membership_row(value, existing, on_list) for value in ids])
 
 
-def _membership(given: Any, known: dict[int, int], on_list: set[int]) -> dict[str, Any]:
-    number = person_id(given)
-    if number not in known:
-        return skipped(given, NOT_FOUND)
+def _membership_row(value: Any, existing: dict[int, int], on_list: set[int]) -> dict[str, Any]:
+    number = person_id(value)
+    if number not in existing:
+        return skipped(value, NOT_FOUND)
     return {"id": number, "status": "memberof" if number in on_list else "notmemberof"}
 
 
 def of_lead(call: Call, lead_id: int) -> HttpResponse:
-    """The lists that a lead is on, by id of the list."""
+    """Return the lists that a lead is on, by the id of the list."""
     call.require("people.view_person")
     call.require("people.view_staticlist")
     person = live_person(lead_id)
     size = call.parameters.batch_size()
-    found: QuerySet[StaticListMember] = StaticListMember.objects.filter(
+    memberships: QuerySet[StaticListMember] = StaticListMember.objects.filter(
         person=person, static_list__gt=paging.after(call)
     )
-    page = list(found.order_by("static_list")[: size + 1])
+    page = list(memberships.order_by("static_list")[: size + 1])
     rows = [
         {"listId": row.static_list_id, "createdAt": timestamp(row.added_at), "updatedAt": timestamp(row.added_at)}
         for row in page[:size]
@@ -135,11 +135,11 @@ def of_lead(call: Call, lead_id: int) -> HttpResponse:
 
 
 def find(list_id: int) -> StaticList:
-    """Raises 1013 (§3)."""
-    found = StaticList.objects.filter(pk=min(list_id, datatype_keys.MAX_ID)).first()
-    if found is None:
+    """Return the list. Raises 1013 (§3)."""
+    static_list = StaticList.objects.filter(pk=min(list_id, datatype_keys.MAX_ID)).first()
+    if static_list is None:
         raise MarketoError("1013", f"Object not found: list {min(list_id, datatype_keys.MAX_ID)}")
-    return found
+    return static_list
 
 
 def _row(static_list: StaticList) -> dict[str, Any]:

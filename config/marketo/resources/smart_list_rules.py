@@ -1,7 +1,7 @@
-"""A smart list's rules in the shape that Marketo documents for activity filters.
+"""A smart list's rules in the form that Marketo documents for activity filters.
 
-[I] §4, §11.5: one sample of an activity filter is all the evidence there is. What it has no place for (person
-fields, lists, sequences, counts, aggregates) is here in the same members, with rule types of our own.
+[I] §4, §11.5: the only evidence is one sample of an activity filter. Rules that it has no place for (person
+fields, lists, sequences, counts, aggregates) use the same members, with the product's own rule types.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
 
-# conditions that every activity has, by the number that Marketo gives (the first) or that follows on
+# conditions that every activity has, with Marketo's number (the first) or the following ones
 MOMENTS = {"@occurred_at": (-101, "Date of Activity"), "@recorded_at": (-102, "Date Recorded")}
 TIMES = (-103, "Min. Number of Times")
 COUNTED = (-103, "Number of Times")
@@ -20,14 +20,15 @@ AGGREGATED = -104
 ACTIVITY, PERSON, LIST, SEQUENCE = "Activity", "Attribute", "List", "Sequence"
 
 
-def shown(found: rules.Rules) -> dict[str, Any]:
-    """Match type in lower case, no triggers (a list has none), and the filters by their numbers."""
+def shown(rules_model: rules.Rules) -> dict[str, Any]:
+    """Return rules with match type in lower case, no triggers (a list has none), and the filters by their numbers."""
     names = Catalogue()
-    form: dict[str, Any] = {"filterMatchType": found.match, "triggers": []}
-    if found.match == rules.ADVANCED:
-        form["filterCustomRuleLogic"] = found.logic
+    form: dict[str, Any] = {"filterMatchType": rules_model.match, "triggers": []}
+    if rules_model.match == rules.ADVANCED:
+        form["filterCustomRuleLogic"] = rules_model.logic
     form["filters"] = [
-        {"id": number, **MARKETO_FORMS.of(item)(item, names)} for number, item in enumerate(found.filters, start=1)
+        {"id": number, **MARKETO_FORMS.of(item)(item, names)}
+        for number, item in enumerate(rules_model.filters, start=1)
     ]
     return form
 
@@ -55,9 +56,9 @@ def _activity(item: rules.Activity, names: Catalogue) -> dict[str, Any]:
         number, name = TIMES if item.count.operator == "at least" else COUNTED
         conditions.append(_condition(number, name, item.count.operator, item.count.values))
     if item.aggregate is not None:
-        wanted = item.aggregate
-        name = f"{wanted.function.capitalize()} of {kind.fields[wanted.field].name}"
-        conditions.append(_condition(AGGREGATED, name, wanted.operator, wanted.values))
+        aggregate = item.aggregate
+        name = f"{aggregate.function.capitalize()} of {kind.fields[aggregate.field].name}"
+        conditions.append(_condition(AGGREGATED, name, aggregate.operator, aggregate.values))
     return _filter(kind.filter_name, kind.id, ACTIVITY, "occurs" if item.did else "does not occur", conditions)
 
 
@@ -90,8 +91,10 @@ def _list(name: str, item: rules.StaticList | rules.SmartList, lists: Any) -> di
 
 def _sequence(item: rules.Sequence, names: Catalogue) -> dict[str, Any]:
     first, *later = item.steps
-    found = _filter("Sequence", names.types[first.type].id, SEQUENCE, "occurs", [])
-    return found | {"steps": [_step(first, names, "occurs"), *(_step(step, names, _followed(step)) for step in later)]}
+    sequence = _filter("Sequence", names.types[first.type].id, SEQUENCE, "occurs", [])
+    return sequence | {
+        "steps": [_step(first, names, "occurs"), *(_step(step, names, _order_operator(step)) for step in later)]
+    }
 
 
 def _step(step: rules.Step, names: Catalogue, operator: str) -> dict[str, Any]:
@@ -100,9 +103,9 @@ def _step(step: rules.Step, names: Catalogue, operator: str) -> dict[str, Any]:
     return _filter(kind.filter_name, kind.id, ACTIVITY, operator, conditions)
 
 
-def _followed(step: rules.Step) -> str:
-    told = "not followed by" if step.is_not else "followed by"
-    return told if step.within_days is None else f"{told} within {step.within_days} days"
+def _order_operator(step: rules.Step) -> str:
+    operator = "not followed by" if step.is_not else "followed by"
+    return operator if step.within_days is None else f"{operator} within {step.within_days} days"
 
 
 MARKETO_FORMS: Facet[Callable[[Any, Any], dict[str, Any]]] = FILTERS.facet(

@@ -1,4 +1,4 @@
-"""Smart lists as the asset API sees them (§4): read, clone, delete. Their members come by bulk export only."""
+"""Smart lists in the asset API (§4): reading, cloning, deleting. Their members are available by bulk export only."""
 
 from typing import Any
 
@@ -30,31 +30,31 @@ def all_lists(call: Call) -> HttpResponse:
 
 
 def one(call: Call, list_id: int) -> HttpResponse:
-    """With its rules where `includeRules` says so. [I] §4: an unknown id is a search that finds nothing."""
+    """Return the list, with its rules if `includeRules` is set. [I] §4: an unknown id gives an empty result."""
     call.require("smartlists.view_smartlist")
-    found = by_id(SmartList.objects.all(), list_id)
-    if found is None:
+    smart_list = by_id(SmartList.objects.all(), list_id)
+    if smart_list is None:
         return assets([])
-    rules = {"rules": shown(found.parsed)} if call.parameters.flag("includeRules") else {}
-    return assets([_row(call, found) | rules])
+    rules = {"rules": shown(smart_list.parsed)} if call.parameters.flag("includeRules") else {}
+    return assets([_row(call, smart_list) | rules])
 
 
 def by_name(call: Call) -> HttpResponse:
     call.require("smartlists.view_smartlist")
-    found = SmartList.objects.filter(name=call.parameters.not_blank("name"))
-    return assets([_row(call, smart_list) for smart_list in found])
+    lists = SmartList.objects.filter(name=call.parameters.not_blank("name"))
+    return assets([_row(call, smart_list) for smart_list in lists])
 
 
 def clone(call: Call, list_id: int) -> HttpResponse:
-    """A new list with the same rules; a public client sends name and folder in the query."""
+    """Create a list with the same rules; a public client sends name and folder in the query."""
     call.require("smartlists.view_smartlist")
     smart_list = existing(SmartList.objects.all(), list_id, KIND)
     name, folder = call.parameters.not_blank("name"), folder_of(call.parameters.not_blank("folder"))
     description = call.parameters.text("description")
-    made = named(
+    cloned = named(
         lambda: list_editing.create(name, smart_list.parsed, call.user, description=description, folder=folder), KIND
     )
-    return assets([_row(call, made)])
+    return assets([_row(call, cloned)])
 
 
 def delete(call: Call, list_id: int) -> HttpResponse:

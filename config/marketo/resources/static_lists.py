@@ -1,4 +1,4 @@
-"""Static lists as the asset API sees them (§4). The numbers are the same as in the lead database."""
+"""Static lists in the asset API (§4). The ids are the same as in the lead database."""
 
 from typing import Any
 
@@ -29,16 +29,16 @@ def all_lists(call: Call) -> HttpResponse:
 
 
 def one(call: Call, list_id: int) -> HttpResponse:
-    """[I] §4: an unknown id is a search that finds nothing."""
+    """Return the list. [I] §4: an unknown id gives an empty result."""
     call.require("people.view_staticlist")
-    found = by_id(StaticList.objects.all(), list_id)
-    return assets([_row(call, found)] if found else [])
+    static_list = by_id(StaticList.objects.all(), list_id)
+    return assets([_row(call, static_list)] if static_list else [])
 
 
 def by_name(call: Call) -> HttpResponse:
     call.require("people.view_staticlist")
-    found = StaticList.objects.filter(name=call.parameters.not_blank("name"))
-    return assets([_row(call, static_list) for static_list in found])
+    lists = StaticList.objects.filter(name=call.parameters.not_blank("name"))
+    return assets([_row(call, static_list) for static_list in lists])
 
 
 def create(call: Call) -> HttpResponse:

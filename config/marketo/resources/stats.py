@@ -31,8 +31,8 @@ def errors_of_week(_call: Call) -> HttpResponse:
 
 def _usage(days: int) -> list[dict[str, Any]]:
     """One row a day, also for days without calls: clients index the first row before their first call."""
-    found = usage.calls(days)
-    ids = {user_id for users in found.values() for user_id in users}
+    by_day = usage.calls(days)
+    ids = {user_id for users in by_day.values() for user_id in users}
     names = {
         user.pk: client_editing.scope(user.username.removeprefix("api:"))
         for user in get_user_model().objects.filter(pk__in=ids)
@@ -43,7 +43,7 @@ def _usage(days: int) -> list[dict[str, Any]]:
             "total": sum(users.values()),
             "users": [{"userId": names.get(user, str(user)), "count": count} for user, count in sorted(users.items())],
         }
-        for day, users in found.items()
+        for day, users in by_day.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""The endpoint of every Marketo API request: method override, token, permission, limits, and the envelope of errors."""
+"""The endpoint of every Marketo API request: method override, token, permission, limits and error envelope."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ LAST_USED_EVERY_SECONDS = 60
 
 logger = logging.getLogger(__name__)
 
-# [I] §2.8: where these appear is not documented; the whole request is refused
+# [I] §2.8: the level of these codes is not documented; the whole request is refused
 VERB_CODES: Mapping[str, str] = {
     Code.MISSING_VALUE: "1002",
     Code.API_NAME_TAKEN: "1017",
@@ -43,7 +43,7 @@ VERB_CODES: Mapping[str, str] = {
     Code.PERSON_MERGED: "1004",
     Code.TOO_MANY_LOSERS: "1080",
 }
-# [I] §B: the asset API has codes of its own
+# [I] §B: the asset API's own codes
 ASSET_CODES: Mapping[str, str] = {
     Code.MISSING_VALUE: "701",
     Code.WRONG_TYPE: "701",
@@ -55,7 +55,7 @@ ASSET_RULE_BROKEN = "709"
 
 @dataclass
 class Call:
-    """One authenticated request and what came with it."""
+    """One authenticated request with its parameters."""
 
     request: HttpRequest
     user: Any
@@ -74,19 +74,19 @@ View = Callable[..., HttpResponseBase]
 
 
 def endpoint(**views: View) -> View:
-    """A URL's view from one function a method: `endpoint(GET=by_filter, POST=sync)`."""
+    """Return a URL's view made of one function a method: `endpoint(GET=by_filter, POST=sync)`."""
     return _dispatcher(views, is_asset=False)
 
 
 def asset_endpoint(**views: View) -> View:
-    """The same in the envelope of the asset API, whose refusals carry `warnings` (§A2)."""
+    """Return the same in the envelope of the asset API, whose errors have `warnings` (§A2)."""
     return _dispatcher(views, is_asset=True)
 
 
 def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
     @csrf_exempt
     def dispatch(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
-        with translation.override("en"):  # the Marketo API's words are Marketo's
+        with translation.override("en"):  # the Marketo API is in English
             reply, user_id = _answer(request, views, arguments, is_asset)
         code = getattr(reply, "marketo_code", "")
         usage.count(user_id, code)
@@ -110,29 +110,29 @@ not_found.csrf_exempt = True  # type: ignore[attr-defined]
 def _answer(
     request: HttpRequest, views: dict[str, View], arguments: dict[str, Any], is_asset: bool
 ) -> tuple[HttpResponseBase, int]:
-    """The reply, and the id of the user who called (0 while nobody is known)."""
+    """Return the reply and the id of the calling user (0 while unknown)."""
     user_id = 0
     try:
         parameters = Parameters(request, request.body)
         user = authenticate(request, parameters)
         user_id = user.pk
-        view = _view(request, parameters, views)
+        view = _view_for(request, parameters, views)
         with marketo_throttling.admitted():
             return view(Call(request, user, parameters), **arguments), user_id
     except Exception as error:
-        return _refusal(request, error, is_asset), user_id
+        return _error_reply(request, error, is_asset), user_id
 
 
-def _view(request: HttpRequest, parameters: Parameters, views: dict[str, View]) -> View:
-    """By the method, or what `_method` says in the query or in a form body (§A3)."""
+def _view_for(request: HttpRequest, parameters: Parameters, views: dict[str, View]) -> View:
+    """Return the view of the method, which `_method` in the query or a form body overrides (§A3)."""
     method = (parameters.form.get("_method") or request.method or "").upper()
     if method not in views:
         raise MarketoError("605", f"Request method '{method[:20]}' not supported")
     return views[method]
 
 
-def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResponse:
-    """Every error in Marketo's words; HTTP 200 but for what is too large."""
+def _error_reply(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResponse:
+    """Return an error as Marketo reports it: HTTP 200, except 413 for too large a body."""
     match error:
         case MarketoError():
             return failure(error.code, error.message, asset=is_asset)
@@ -140,19 +140,19 @@ def _refusal(request: HttpRequest, error: Exception, is_asset: bool) -> HttpResp
             return failure("603", "Access denied", asset=is_asset)
         case RejectedError():
             code = ASSET_CODES.get(error.code, ASSET_RULE_BROKEN) if is_asset else VERB_CODES.get(error.code, "1003")
-            return failure(code, _missing(error) or str(error), asset=is_asset)
+            return failure(code, _missing_message(error) or str(error), asset=is_asset)
         case RequestDataTooBig():
             return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
         case SuspiciousOperation():
             return failure("1003", "Invalid data", asset=is_asset)
     route = request.resolver_match.route if request.resolver_match else ""
     logger.error("Marketo API request failed: %s %s", request.method, route, exc_info=error)
-    found = outages.outage(error)
-    return failure(*OUTAGES.get(found.code if found else "", ("611", "System error")), asset=is_asset)
+    outage = outages.outage(error)
+    return failure(*OUTAGES.get(outage.code if outage else "", ("611", "System error")), asset=is_asset)
 
 
-def _missing(refusal: RejectedError) -> str:
-    """In Marketo's words which member is missing, by the name that the Marketo API has for it; blank if none is."""
+def _missing_message(refusal: RejectedError) -> str:
+    """Return Marketo's message for a missing member, with the member's Marketo name; empty if none is missing."""
     problem = refusal.problems[0]
     if problem.code != Code.MISSING_VALUE or not problem.path:
         return ""
@@ -161,9 +161,9 @@ def _missing(refusal: RejectedError) -> str:
 
 
 def authenticate(request: HttpRequest, parameters: Parameters) -> Any:
-    """The API-only user whose token came with the request; the header wins over the parameter (§1).
+    """Return the API-only user of the request's token; the header wins over the parameter (§1).
 
-    [I] §1: without any token the answer is 601, on which clients log in again; 600 and 603 they take for final.
+    [I] §1: a request without a token gets 601, after which clients log in again; they treat 600 and 603 as final.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():

@@ -1,4 +1,4 @@
-"""Before any view of the Marketo API: the address as it is meant, its length, and the size of what comes with it."""
+"""Checks before any view of the Marketo API: normalised address, its length, and the size of the body."""
 
 import posixpath
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from people.core.numerals import whole_number
 
 ROOTS = ("/rest", "/bulk", "/identity", "/userservice")
 KILOBYTE = 1_024
-# §A5, by the beginning of the path; the last one that fits counts
+# §A5, by prefix of the path; the last match counts
 MAX_URI = (("/", 8 * KILOBYTE), ("/rest/asset/", 64 * KILOBYTE))
 MAX_BODY = (("/", 1_024 * KILOBYTE), ("/bulk/", 10 * 1_024 * KILOBYTE))
-MULTIPART_FRAME = 64 * KILOBYTE  # the parts around an uploaded file that may be as large as the limit
+MULTIPART_FRAME = 64 * KILOBYTE  # allowance for the parts around an uploaded file, which itself may reach the limit
 GZIP_FROM = 1_024  # §A5: smaller replies are never compressed, nor are bulk files
 
 
 class MarketoMiddleware:
-    """Normalises dot segments, refuses what is too long (414) or too large (413), compresses replies.
+    """Normalises dot segments, refuses too long addresses (414) and too large bodies (413), compresses replies.
 
-    A public client really sends `/rest/../bulk/v1/…` (§A1); proxies collapse that, Python servers do not.
+    A public client sends `/rest/../bulk/v1/…` (§A1); proxies collapse that, Python servers do not.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -38,13 +38,13 @@ class MarketoMiddleware:
             request.path = request.path_info = path
         if len(_raw_uri(request)) > _limit(MAX_URI, path):
             return _plain("Request-URI Too Long", 414)
-        if not _take_body(request, _limit(MAX_BODY, path)):
+        if not _bound_body(request, _limit(MAX_BODY, path)):
             return _plain("Request Entity Too Large", 413)
         return _compressed(request, self.get_response(request))
 
 
 def _raw_uri(request: HttpRequest) -> str:
-    """The address as it came in, where the server says; else as Django would write it."""
+    """Return the address as received if the server provides it, else as Django rebuilds it."""
     return request.META.get("RAW_URI") or request.get_full_path()
 
 
@@ -52,8 +52,8 @@ def _limit(limits: tuple[tuple[str, int], ...], path: str) -> int:
     return [limit for prefix, limit in limits if path.startswith(prefix)][-1]
 
 
-def _take_body(request: HttpRequest, limit: int) -> bool:
-    """Whether the body is within `limit`; one of unknown length (chunked) is read to find out."""
+def _bound_body(request: HttpRequest, limit: int) -> bool:
+    """Return whether the body is within `limit`; one of unknown length (chunked) is read into memory first."""
     if request.content_type == "multipart/form-data":
         limit += MULTIPART_FRAME
     length = request.META.get("CONTENT_LENGTH") or ""

@@ -1,6 +1,6 @@
-"""Paging tokens: opaque base32 text that is the whole state and never expires ([I] §2.2).
+"""Paging tokens: opaque base32 text that holds the whole state and never expires ([I] §2.2).
 
-A token gives no right to anything, so its checksum has no key: a new SECRET_KEY costs no poller its place.
+A token grants no right, so its checksum has no key: pollers keep their position after a change of SECRET_KEY.
 """
 
 import base64
@@ -20,11 +20,11 @@ _CHECKSUM_BYTES = 8
 
 
 def position(call: Call) -> Position:
-    """The position in the log that the request's token says; [I] §2.3: 1003 when it is none of ours."""
-    found = decode(call.parameters.needed("nextPageToken"))
-    if found is None:
-        raise _foreign()
-    return found
+    """Return the position in the log of the request's token; [I] §2.3: raises 1003 for a foreign token."""
+    decoded = decode(call.parameters.needed("nextPageToken"))
+    if decoded is None:
+        raise _foreign_token()
+    return decoded
 
 
 def encode(position: Position) -> str:
@@ -34,7 +34,7 @@ def encode(position: Position) -> str:
 
 
 def decode(token: str) -> Position | None:
-    """The position that `encode` wrote, or None for anything else."""
+    """Return the position that `encode` wrote, or None for any other text."""
     try:
         packed = base64.b32decode(token)
         form, since, mark, last_id, checksum = _LOG.unpack(packed)
@@ -47,23 +47,23 @@ def decode(token: str) -> Position | None:
 
 
 def offset(call: Call) -> int:
-    """Where a page of a bounded search starts; the token is the number of rows before it."""
-    return _number(call, 6)
+    """Return the offset of a page of a bounded search; its token is the number of rows before it."""
+    return _token_number(call, 6)
 
 
 def after(call: Call) -> int:
-    """The id after which a page of a list starts."""
-    return _number(call, 12)
+    """Return the id after which a page of a list starts."""
+    return _token_number(call, 12)
 
 
-def _number(call: Call, digits: int) -> int:
+def _token_number(call: Call, digits: int) -> int:
     token = call.parameters.text("nextPageToken") or "0"
     if not (token.isascii() and token.isdigit() and len(token) <= digits):
-        raise _foreign()
+        raise _foreign_token()
     return int(token)
 
 
-def _foreign() -> MarketoError:
+def _foreign_token() -> MarketoError:
     return MarketoError("1003", "Invalid data: the paging token is not one of ours")
 
 

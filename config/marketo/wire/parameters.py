@@ -1,4 +1,4 @@
-"""What came with a request, however a client wrote it: every leniency of §A3 is here."""
+"""Parameters of a request in all the forms that clients use: every leniency of §A3 is here."""
 
 import re
 from decimal import Decimal
@@ -30,15 +30,15 @@ class Parameters:
 
     @cached_property
     def form(self) -> QueryDict:
-        """Fields of the query string and of a form body together; also of a GET's or a DELETE's body."""
-        found = self.request.GET.copy()
+        """Fields of the query string and of a form body together, also of a GET or a DELETE."""
+        fields_of_all = self.request.GET.copy()
         if self.request.content_type in (FORM, MULTIPART):
             fields = QueryDict(self.body) if self.request.content_type == FORM else self._multipart()
             for name, texts in fields.lists():
-                found.setlist(name, [*found.getlist(name), *texts])
-        if any("\0" in text for texts in found.lists() for text in texts[1]):
-            raise MarketoError("1003", "Invalid data: the character NUL")  # nothing stored has it
-        return found
+                fields_of_all.setlist(name, [*fields_of_all.getlist(name), *texts])
+        if any("\0" in text for texts in fields_of_all.lists() for text in texts[1]):
+            raise MarketoError("1003", "Invalid data: the character NUL")  # no stored text contains it
+        return fields_of_all
 
     def _multipart(self) -> QueryDict:
         try:
@@ -51,7 +51,7 @@ class Parameters:
 
     @cached_property
     def json(self) -> Any:
-        """The JSON body; {} when it is empty. Refuses other content types (612) and broken JSON (609)."""
+        """The JSON body; {} if it is empty. Refuses other content types (612) and invalid JSON (609)."""
         if not self.body.strip():
             return {}
         if self.request.content_type not in JSON:
@@ -66,7 +66,7 @@ class Parameters:
         return bool(self.body.strip()) and self.request.content_type in JSON
 
     def rows(self, what: str) -> list[Any]:
-        """The `input` array of a JSON body: 1 to 300 entries. [I] §2.6: response-level 1003 otherwise."""
+        """Return the `input` array of a JSON body: 1 to 300 entries. [I] §2.6: response-level 1003 otherwise."""
         body = self.json
         rows = body.get("input") if isinstance(body, dict) else None
         if not isinstance(rows, list) or not rows:
@@ -79,59 +79,59 @@ class Parameters:
         return self.form.get(name, "").strip()
 
     def needed(self, name: str) -> str:
-        """Raises 1002 without it ([I] §2.2)."""
+        """Return a required parameter. Raises 1002 without it ([I] §2.2)."""
         text = self.text(name)
         if not text:
             raise missing(name)
         return text
 
     def not_blank(self, name: str) -> str:
-        """The same in the words of the asset API (701)."""
+        """Return a required parameter of the asset API. Raises 701 without it."""
         text = self.text(name)
         if not text:
             raise MarketoError("701", f"{name} cannot be blank")
         return text
 
     def flag(self, name: str) -> bool:
-        """`true`, `True`, `TRUE`: Python clients send capitalised words."""
+        """Return whether a parameter is `true` in any case: Python clients send `True`."""
         return self.text(name).lower() == "true"
 
     def values(self, name: str) -> list[str]:
-        """A list parameter: comma list, repeated or mixed.
+        """Return a list parameter: comma list, repeated or mixed.
 
-        [I] §A3: `name[0]=a` and `a&name=b` inside one value, which a public client writes, are taken as meant.
+        [I] §A3: also accepts `name[0]=a`, and `a&name=b` inside one value, as a public client writes it.
         """
         indexed = re.compile(rf"{re.escape(name)}(?:\[\d{{0,4}}\])?")
-        given = [text for key in self.form if indexed.fullmatch(key) for text in self.form.getlist(key)]
-        parts = [part.strip() for text in given for part in re.split(rf",|&{re.escape(name)}=", text)]
+        texts = [text for key in self.form if indexed.fullmatch(key) for text in self.form.getlist(key)]
+        parts = [part.strip() for text in texts for part in re.split(rf",|&{re.escape(name)}=", text)]
         return [part for part in parts if part]
 
     def numbers(self, name: str) -> list[int]:
-        """A list parameter of ids. Raises 1001."""
+        """Return a list parameter of ids. Raises 1001."""
         return [_number(text) for text in self.values(name)]
 
     def id(self, name: str) -> int | None:
-        found = self.numbers(name)
-        return found[0] if found else None
+        numbers = self.numbers(name)
+        return numbers[0] if numbers else None
 
     def ids(self) -> list[Any]:
-        """Ids of people in the query, a form, or JSON `input` rows (§3); as they came, in order, at most 300."""
+        """Return ids of people in the query, a form, or JSON `input` rows (§3), unchanged, in order, at most 300."""
         if self.has_json:
             return [row.get("id") if isinstance(row, dict) else row for row in self.rows("leads")]
-        found = self.values("id")
-        if not found:
+        texts = self.values("id")
+        if not texts:
             raise missing("id")
-        if len(found) > MAX_BATCH:
-            raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} leads in one call, got {len(found)}")
-        return found
+        if len(texts) > MAX_BATCH:
+            raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} leads in one call, got {len(texts)}")
+        return texts
 
     def batch_size(self) -> int:
-        """§A5: 300 by default and at most; [I] §A3: more is taken for 300."""
-        given = self.numbers("batchSize")
-        return min(max(given[0], 1), MAX_BATCH) if given else MAX_BATCH
+        """§A5: return the batch size, 300 by default; [I] §A3: a larger one becomes 300."""
+        numbers = self.numbers("batchSize")
+        return min(max(numbers[0], 1), MAX_BATCH) if numbers else MAX_BATCH
 
     def window(self) -> tuple[int, int]:
-        """(offset, maxReturn) of an asset search, §A3."""
+        """Return (offset, maxReturn) of an asset search (§A3)."""
         limit, offset = self.numbers("maxReturn"), self.numbers("offset")
         if limit and limit[0] > MAX_ASSETS:
             raise MarketoError("701", f"maxReturn cannot be greater than {MAX_ASSETS}")
@@ -139,7 +139,7 @@ class Parameters:
 
 
 def person_id(value: Any) -> int | None:
-    """The id that JSON or a parameter names, a number or its text; None when it can be nobody's."""
+    """Return the id in JSON or a parameter, a number or its text; None if no person can have it."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 12:
         value = int(value)
     elif isinstance(value, float | Decimal) and datatype_keys.is_id(value):
@@ -149,7 +149,7 @@ def person_id(value: Any) -> int | None:
 
 
 def with_plus(email: str) -> str:
-    """The address that was meant by one whose `+` came unencoded, which reads as a blank: no address has blanks."""
+    """Return an e-mail address with its blanks as `+`: an unencoded `+` reads as a blank, which no address has."""
     return email.strip().replace(" ", "+") if "@" in email else email
 
 

@@ -1,4 +1,4 @@
-"""How the Marketo API answers: one envelope, the error codes of Marketo's catalogue, always HTTP 200.
+"""Responses of the Marketo API: one envelope, the error codes of Marketo's catalogue, always HTTP 200.
 
 Section numbers are those of docs/marketo-contract.md.
 """
@@ -22,7 +22,7 @@ CONTENT_TYPE = "application/json;charset=UTF-8"
 NO_ASSETS = "No assets found for the given search criteria."
 
 
-# what config.outages knows, in Marketo's codes (§B); clients try again on both
+# codes of config.observability.outages as Marketo's (§B); clients retry both
 OUTAGES = {
     "timeout": ("604", "Request timed out"),
     "unavailable": ("608", "API Temporarily Unavailable"),
@@ -31,7 +31,7 @@ OUTAGES = {
 
 
 class MarketoError(Exception):
-    """The whole request is refused with one of Marketo's codes (§B)."""
+    """A refusal of the whole request, with one of Marketo's codes (§B)."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ def invalid(value: Any, word: str) -> MarketoError:
 
 
 def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
-    """A reply; members that are None are left out, never sent as null (§A2)."""
+    """Return a reply; members that are None are left out, never sent as null (§A2)."""
     body: dict[str, Any] = {"requestId": _request_id()}
     if result is not None:
         body["result"] = result
@@ -57,7 +57,7 @@ def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
 
 
 def failure(code: str, message: str, *, asset: bool = False) -> HttpResponse:
-    """A refusal; the asset API's has `warnings` besides."""
+    """Return an error; the asset API's also has `warnings`."""
     errors = [{"code": code, "message": printable(message)}]
     body = {"success": False, "errors": errors, "requestId": _request_id()}
     reply = _reply(body | {"warnings": []} if asset else body)
@@ -66,39 +66,39 @@ def failure(code: str, message: str, *, asset: bool = False) -> HttpResponse:
 
 
 def assets(result: list[Any]) -> HttpResponse:
-    """A reply of the asset API (§A2): without anything found it has no `result`, and clients read the warning."""
+    """Return a reply of the asset API (§A2): an empty one has no `result`, and clients read its warning."""
     body: dict[str, Any] = {"success": True, "errors": [], "requestId": _request_id(), "warnings": []}
     return _reply(body | {"result": result} if result else body | {"warnings": [NO_ASSETS]})
 
 
 def _reply(body: dict[str, Any]) -> HttpResponse:
-    return HttpResponse(exact_json.dumps(body, _exactly), content_type=CONTENT_TYPE)
+    return HttpResponse(exact_json.dumps(body, _exact_json_value), content_type=CONTENT_TYPE)
 
 
-def _exactly(value: Any) -> Any:
-    """Amounts as JSON numbers with all their digits; dates as their text."""
+def _exact_json_value(value: Any) -> Any:
+    """Return an amount as a JSON number with all its digits, a date as its text."""
     if isinstance(value, Decimal):
         return orjson.Fragment(plain_decimal(value))
     return canonical_text(value)
 
 
 def _request_id() -> str:
-    """Random hex, and the moment of the reply in milliseconds, as the service has it (§A2)."""
+    """Return random hex and the time of the reply in milliseconds, as Marketo's service does (§A2)."""
     return f"{secrets.randbelow(16**5):x}#{int(time.time() * 1000):x}"
 
 
 def printable(text: str) -> str:
-    """`text` without lone surrogates, which no JSON can carry in UTF-8."""
+    """Return `text` without lone surrogates, which JSON in UTF-8 cannot contain."""
     return text.encode("utf-8", "replace").decode()
 
 
 def timestamp(moment: datetime) -> str:
-    """§A4: UTC, whole seconds; clients parse exactly this."""
+    """§A4: return UTC with whole seconds; clients parse exactly this format."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def asset_timestamp(moment: datetime) -> str:
-    """§A4: the asset API writes both markers."""
+    """§A4: return the asset API's format, with both markers of the zone."""
     return f"{timestamp(moment)}+0000"
 
 
@@ -117,7 +117,7 @@ TYPE_WORDS = {
     "score": "Score",
     "percent": "Percent",
 }
-# our word for a member of a row: Marketo's
+# member of a row in the product: in Marketo
 MEMBERS = {
     "person": "leadId",
     "activity_type": "activityTypeId",
@@ -125,7 +125,7 @@ MEMBERS = {
     "primary_value": "primaryAttributeValue",
     "external_id": "externalId",
 }
-# [I] §2.6: codes are documented, their use for these problems is not
+# [I] §2.6: the codes are documented, their use for these problems is not
 ROW_CODES: Mapping[str, str] = {
     Code.UNKNOWN_PERSON: "1004",
     Code.MISSING_VALUE: "1002",
@@ -153,16 +153,16 @@ FIXED_MESSAGES: Mapping[str, str] = {
 def row_errors(
     problems: Iterable[Problem], names: dict[str, str] | None = None, *, of_lead: bool = False
 ) -> list[dict[str, str]]:
-    """The problems of one row in Marketo's codes and words; `names` maps our field names to the Marketo API's.
+    """Return the problems of one row with Marketo's codes and messages; `names` maps field names to Marketo's.
 
-    A value that does not fit a lead's field is 1003 with the field's name; elsewhere it is 1001 with the type alone.
+    An invalid value of a lead's field is 1003 with the field's name; elsewhere it is 1001 with the type only.
     """
     return [_row_error(problem, names or {}, of_lead) for problem in problems]
 
 
 def _row_error(problem: Problem, names: dict[str, str], of_lead: bool) -> dict[str, str]:
-    ours = str(problem.path[-1]) if problem.path else ""
-    name = MEMBERS.get(ours) or names.get(ours, ours)
+    field_name = str(problem.path[-1]) if problem.path else ""
+    name = MEMBERS.get(field_name) or names.get(field_name, field_name)
     code = ROW_CODES.get(problem.code, GENERIC)
     if problem.code in FIXED_MESSAGES:
         message = FIXED_MESSAGES[problem.code]

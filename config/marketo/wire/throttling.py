@@ -1,6 +1,6 @@
-"""Marketo's limits on calls (§A5), for who wants them: settings, off by default.
+"""Marketo's limits on calls (§A5): optional settings, off by default.
 
-They hold for the whole installation, whatever the number of server processes, so they live in the database.
+They apply to the whole installation with any number of server processes, so their state is in the database.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from people.core.db import locks
 
 @contextmanager
 def admitted() -> Iterator[None]:
-    """Let one call in for as long as it lasts. Raises 607 (quota), 606 (rate), 615 (concurrency)."""
+    """Admit one call for its duration. Raises 607 (quota), 606 (rate), 615 (concurrency)."""
     _check_quota()
     _check_rate()
     slot = _take_slot()
@@ -41,7 +41,7 @@ def _check_rate() -> None:
     if limit is None:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        locks.take([locks.key(locks.Space.LIMITS)])  # one after the other: nobody counts what another is adding
+        locks.take([locks.key(locks.Space.LIMITS)])  # one after the other: no process counts while another is adding
         cursor.execute(
             """with old as (
                 delete from dialect_recent_call
@@ -59,7 +59,7 @@ def _check_rate() -> None:
 
 
 def _take_slot() -> int | None:
-    """A session lock: the database frees it by itself when a server process dies in mid call."""
+    """Take a session lock; the database frees it if a server process dies during the call."""
     limit = settings.DIALECT_CONCURRENCY_LIMIT
     if limit is None:
         return None
@@ -68,10 +68,10 @@ def _take_slot() -> int | None:
             "select %s | slot from generate_series(1, %s) as slot where pg_try_advisory_lock(%s | slot) limit 1",
             [locks.key(locks.Space.LIMITS), limit, locks.key(locks.Space.LIMITS)],
         )
-        found = cursor.fetchone()
-    if found is None:
+        row = cursor.fetchone()
+    if row is None:
         raise MarketoError("615", f"Concurrent access limit '{limit}' reached")
-    return found[0]
+    return row[0]
 
 
 def _free_slot(slot: int) -> None:
@@ -79,4 +79,4 @@ def _free_slot(slot: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_unlock(%s)", [slot])
     except DatabaseError:
-        connection.close()  # which frees it as well
+        connection.close()  # this frees it as well

@@ -1,6 +1,6 @@
-"""How much the Marketo API is used (§6): counted in memory, written every few seconds.
+"""Usage of the Marketo API (§6): counted in memory, written every few seconds.
 
-A call costs an addition in memory; what a killed process had not written yet is lost, and nothing else.
+A call costs an addition in memory; a killed process loses only the counts that it had not written yet.
 """
 
 import os
@@ -21,7 +21,7 @@ from people.core.counters import Buffer
 # [I] §A5: quotas start again at midnight in US Central time, so these are the days of all statistics
 DAY_ZONE = ZoneInfo("America/Chicago")
 KEPT_DAYS = 35
-# §A5, §B: what these answer counts neither against the quota nor the rate
+# §A5, §B: calls with these errors count neither against the quota nor the rate
 UNCOUNTED = frozenset({"600", "601", "602", "604", "605", "608", "611"})
 
 _purged_on: date | None = None
@@ -44,7 +44,7 @@ def _add(rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 def _purge() -> None:
-    """Once a day and process: statistics reach a week back, so five weeks are plenty."""
+    """Delete old rows once a day and process: statistics cover a week, so five weeks are enough."""
     global _purged_on
     if _purged_on != today():
         Usage.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()
@@ -60,7 +60,7 @@ _counts: Buffer[tuple[date, int, str]] = Buffer(_add)
 
 
 def count(user_id: int, error_code: str = "") -> None:
-    """Count a call of `user_id` (0: nobody known), and its error if it had one."""
+    """Count a call of `user_id` (0: unknown), and its error if it had one."""
     day = today()
     if user_id and error_code not in UNCOUNTED:
         _counts.add({(day, user_id, ""): 1})
@@ -69,18 +69,18 @@ def count(user_id: int, error_code: str = "") -> None:
 
 
 def flush() -> None:
-    """Write what this process has counted."""
+    """Write the counts of this process."""
     _counts.flush()
 
 
 def calls(days: int) -> dict[date, dict[int, int]]:
-    """Calls of each user on each of the last `days` days, today last; days without calls are there, empty."""
+    """Return the calls of each user on each of the last `days` days, today last; also the days without calls."""
     rows = _since(days).filter(error_code="").values_list("day", "user_id").annotate(total=Sum("count"))
     return _by_day(days, rows)
 
 
 def errors(days: int) -> dict[date, dict[str, int]]:
-    """Errors by code on each of the last `days` days, today last."""
+    """Return the errors by code on each of the last `days` days, today last."""
     rows = _since(days).exclude(error_code="").values_list("day", "error_code").annotate(total=Sum("count"))
     return _by_day(days, rows)
 
@@ -91,8 +91,8 @@ def _since(days: int) -> QuerySet[Usage]:
 
 
 def _by_day(days: int, rows: Iterable[tuple[date, Any, int]]) -> dict[date, dict[Any, int]]:
-    found: dict[date, dict[Any, int]] = {today() - timedelta(days=back): {} for back in reversed(range(days))}
+    result: dict[date, dict[Any, int]] = {today() - timedelta(days=back): {} for back in reversed(range(days))}
     for day, key, total in rows:
-        if day in found:
-            found[day][key] = total
-    return found
+        if day in result:
+            result[day][key] = total
+    return result

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, connected to the embedded server, which is started when first needed."""
+"""Django's PostgreSQL backend with the embedded server, which starts at the first connection."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             return super().get_new_connection(conn_params)
         except DriverError as error:
-            if error.sqlstate is not None:  # the server answered: the fault is another one
+            if error.sqlstate is not None:  # the server responded: another error
                 raise
         _ensure_running()
         return super().get_new_connection(conn_params)

@@ -144,7 +144,7 @@ def _of_processes(world: World, done: Counter[str]) -> Iterator[str]:
             yield f"{name} was started {times} times and killed {killed} times"
     for look in (doctor.worker, doctor.dispatcher, doctor.transactions, doctor.guards, doctor.indexes, doctor.registry):
         if not (finding := _settled(look)).is_well:
-            yield f"the doctor says of {finding.check}: {finding.says}"
+            yield f"the doctor says of {finding.check}: {finding.state}"
 
 
 def _settled(look: Callable[[], Any], seconds: float = 60) -> Any:
