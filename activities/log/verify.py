@@ -127,7 +127,7 @@ def _rows_before() -> list[Finding]:
 
 
 def differs(noted_head: str) -> Finding | None:
-    """What is wrong with `kept`, a head that was noted as "2026-11-20 5f…"; None when the chain still leads there.
+    """The difference to `noted_head`, a head noted as "2026-11-20 5f…"; None when the chain still leads there.
 
     Raises ValueError for text that is no head.
     """

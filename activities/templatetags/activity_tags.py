@@ -46,7 +46,7 @@ def described(field: BoundField) -> SafeString:
 
 @register.filter
 def marked(text: str, query: str | None) -> SafeString:
-    """`text` with every place marked where `wanted` stands, case aside."""
+    """`text` with every occurrence of `query` marked, ignoring case."""
     key = text_key((query or "").strip())
     folded = text_key(text)
     if not key or len(folded) != len(text):
