@@ -56,7 +56,7 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     }
     form = FilterForm(request.GET, types=types)
     form.is_valid()
-    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
+    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
     activities, present = log_reader.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
     page_entries = entries(activities[:PAGE])
@@ -110,7 +110,7 @@ def export(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
     person = find_person(request, person_id, *VIEW, "people.export_person")
     form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
     form.is_valid()
-    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
+    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
     audit.note(request.user, person, "log_exported")
     name = f'attachment; filename="person-{person.pk}-activities.csv"'
     lines = _lines(person.pk, narrowed(chosen))

@@ -43,17 +43,17 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, 1, _begin(request))
     data = _with_proposals(request.POST)
-    here, go = number(data.get("step")) or LAST, data.get("go", "save")
-    if go == "save":
+    step, action = number(data.get("step")) or LAST, data.get("go", "save")
+    if action == "save":
         return _create(request, TypeForms(data))
-    if go == "more":
-        return _page(request, here, TypeForms.again(data, MORE_ROWS))
-    there = min(number(go) or here, LAST)
-    if there > here:
+    if action == "more":
+        return _page(request, step, TypeForms.again(data, MORE_ROWS))
+    target_step = min(number(action) or step, LAST)
+    if target_step > step:
         forms = TypeForms(data)
-        if not _is_step_valid(forms, here):
-            return _page(request, here, forms)
-    return _page(request, there, TypeForms.again(data))
+        if not _is_step_valid(forms, step):
+            return _page(request, step, forms)
+    return _page(request, target_step, TypeForms.again(data))
 
 
 def names(request: HttpRequest) -> HttpResponse:

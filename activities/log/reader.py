@@ -110,8 +110,8 @@ def _mark_here() -> int:
         cursor.execute(NEWEST)
         (mark,) = cursor.fetchone()
         cursor.execute(HELD)
-        (held,) = cursor.fetchone()
-    return mark if held is None else min(mark, held)
+        (lowest_lock,) = cursor.fetchone()
+    return mark if lowest_lock is None else min(mark, lowest_lock)
 
 
 def start(since: datetime | None = None) -> Position:
@@ -256,7 +256,7 @@ def _of_types(types: Sequence[int], conditions: Sequence[str]) -> str:
 
 
 def _of_people(conditions: Sequence[str]) -> str:
-    """All rows of these people, then sorted: few people have few rows among millions of others'."""
+    """SQL of all rows of these people, then sorted: a few people have few rows among millions."""
     mine = f"{_ROW} where a.person_id = any(%(people)s) and a.activity_type_id = any(%(types)s)"
     return f"""with mine as materialized ({mine} and ({" or ".join(conditions)}))
         select * from mine order by id limit %(limit)s"""

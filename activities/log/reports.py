@@ -99,7 +99,7 @@ def trend(activity_type: ActivityType, scope: Scope) -> list[tuple[date, int]]:
 def breakdown(
     activity_type: ActivityType, field: ApprovedField, scope: Scope, total_of: ApprovedField | None = None
 ) -> list[Group]:
-    """The most frequent values of a field, those without one included; `total_of`: a number to be summed."""
+    """The most frequent values of a field, activities without a value included; `total_of`: a number to be summed."""
     check(scope)
     summed = _value(total_of, "%(total)s", BY_NAME[total_of.data_type]) if total_of else "null"
     # each person's rows are summed first: people are counted without sorting the rows

@@ -51,7 +51,7 @@ class Due:
 def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> Retention | None:
     """Keep the type's activities for `months` months after they occurred; None: for ever.
 
-    Nothing is removed before the next nightly run. Raises `RejectedError` for odd numbers.
+    Nothing is removed before the next nightly run. Raises `RejectedError` for a number out of range.
     """
     require(by, RIGHT)
     if months is None:

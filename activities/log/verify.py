@@ -40,10 +40,10 @@ class Finding:
         if self.fault:
             return f"{self.day}: {self.fault}"
         if self.count != self.expected_count:
-            what = f"{self.count:,} of {self.expected_count:,} activities are accounted for"
+            message = f"{self.count:,} of {self.expected_count:,} activities are accounted for"
         else:
-            what = "the content of activities is not what was recorded"
-        return f"{self.day}: {what}"
+            message = "the content of activities is not what was recorded"
+        return f"{self.day}: {message}"
 
 
 def close_days(now: datetime | None = None) -> int:

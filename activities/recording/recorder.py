@@ -163,7 +163,7 @@ class Batch:
         Approve, retire and delete wait for this transaction, and it for them: a type read as live here is
         live when the rows commit.
         """
-        # only what can be an API name is looked up: NUL and lone surrogates never reach the database
+        # only possible API names are looked up: NUL and lone surrogates never reach the database
         names = [name for name in references if isinstance(name, str) and checks.API_NAME.fullmatch(name)]
         ids = recording_sql.ids_of_types(names) if names else {}
         ids.update(

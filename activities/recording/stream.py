@@ -55,7 +55,7 @@ def record(read: Reader, source: Source, translate: Translate, key: str = "") ->
     counts: Counter[str] = Counter()
     refusals = Refusals(DETAILED_BYTES)
     for chunk in _chunks(lines(read)):
-        refusals.left += sum(len(line.text or b"") for line in chunk)
+        refusals.remaining_bytes += sum(len(line.text or b"") for line in chunk)
         spool.write(_record_chunk(chunk, source, translate, key, counts, refusals))
     spool.write(refusals.run())
     total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in Status}}
@@ -68,15 +68,15 @@ def record(read: Reader, source: Source, translate: Translate, key: str = "") ->
 class Refusals:
     """Reports refusals in a size bounded by the size of the body."""
 
-    left: int
+    remaining_bytes: int
     first: int = 0  # line of the run that is not reported yet; 0 for none
     last: int = 0
 
     def tell(self, number: int, problems: Any) -> bytes:
         """The reply for a refused line; empty where the line joins a run."""
-        if self.left > 0:
+        if self.remaining_bytes > 0:
             text = exact_json.dumps({"line": number, **refused(problems)}, str) + b"\n"
-            self.left -= len(text)
+            self.remaining_bytes -= len(text)
             return self.run() + text
         self.first, self.last = self.first or number, number
         return b""
@@ -94,20 +94,20 @@ class Refusals:
 
 def lines(read: Reader) -> Iterator[Line]:
     """The lines of a body that are not blank, at most MAX_LINE of it in memory at once."""
-    number, rest, is_skipping = 0, b"", False
+    number, tail, is_skipping = 0, b"", False
     while block := read(READ_BYTES):
-        *whole, rest = (rest + block).split(b"\n")
-        for text in whole:
+        *texts, tail = (tail + block).split(b"\n")
+        for text in texts:
             number += 1
             if is_skipping:
                 is_skipping = False
                 yield Line(number, None)
             elif text.strip():
                 yield Line(number, text if len(text) <= MAX_LINE else None)
-        if len(rest) > MAX_LINE:
-            rest, is_skipping = b"", True
-    if is_skipping or rest.strip():
-        yield Line(number + 1, None if is_skipping else rest)
+        if len(tail) > MAX_LINE:
+            tail, is_skipping = b"", True
+    if is_skipping or tail.strip():
+        yield Line(number + 1, None if is_skipping else tail)
 
 
 def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:

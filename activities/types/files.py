@@ -60,16 +60,16 @@ def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
     activity_type = candidates.filter(api_name=names.api_name).first() if candidates is not None else None
     try:
         if activity_type is None:
-            activity_type, what = lifecycle.create(ACTIVITY_TYPES, names, fields, by), "created"
+            activity_type, change = lifecycle.create(ACTIVITY_TYPES, names, fields, by), "created"
         else:
-            what = _bring_up_to_date(activity_type, names, fields, by)
+            change = _bring_up_to_date(activity_type, names, fields, by)
         activity_type = ActivityType.objects.get(pk=activity_type.pk)
         if approve and activity_type.draft_id:
             lifecycle.approve(activity_type, by)
-            return Imported(names.api_name, what, True)
+            return Imported(names.api_name, change, True)
     except RejectedError as refusal:
         raise RejectedError(*(problem.under(names.api_name or "?") for problem in refusal.problems)) from None
-    return Imported(names.api_name, what, False)
+    return Imported(names.api_name, change, False)
 
 
 def _bring_up_to_date(activity_type: ActivityType, names: Names, fields: list[FieldSpec], by: Any) -> str:

@@ -25,8 +25,8 @@ def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -> HttpResponse:
     """Confirm and start the action for the chosen people, or for all results of search and filters."""
-    what = bulk.KINDS[kind]
-    require(request, what.right)
+    bulk_kind = bulk.KINDS[kind]
+    require(request, bulk_kind.right)
     is_everything = request.POST.get("select_across") == "1"
     if "confirmed" in request.POST:
         chosen = StaticList.objects.filter(pk=number(request.POST.get("static_list", ""))).first()
@@ -37,10 +37,10 @@ def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -
     return pages.page(
         request,
         "bulk_confirm",
-        what.label,
+        bulk_kind.label,
         kind=kind,
-        what=what,
-        lists=list_choices() if what.needs_list else (),
+        what=bulk_kind,
+        lists=list_choices() if bulk_kind.needs_list else (),
         count=queryset.order_by()[: COUNTED + 1].count(),
         most=COUNTED,
         action=request.POST.get("action", ""),

@@ -145,7 +145,9 @@ class PersonAdmin(PagesAdmin):
             "delete_selected_people": "people.delete_person",
         }
         actions = super().get_actions(request)
-        return {name: what for name, what in actions.items() if name in rights and request.user.has_perm(rights[name])}
+        return {
+            name: entry for name, entry in actions.items() if name in rights and request.user.has_perm(rights[name])
+        }
 
     def own_pages(self) -> OwnPages:
         return [

@@ -44,8 +44,10 @@ def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         changes = {key: value for key, value in form.changes.items() if key == name}
         try:
-            seen = form.cleaned_data["seen_revision"]
-            outcome = upsert.update(person, changes, source_of(request), seen, zone=timezone.get_current_timezone())
+            seen_revision = form.cleaned_data["seen_revision"]
+            outcome = upsert.update(
+                person, changes, source_of(request), seen_revision, zone=timezone.get_current_timezone()
+            )
             problems = outcome.problems
         except RejectedError as refusal:
             problems = refusal.problems

@@ -61,7 +61,7 @@ def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
             )
             last = 0
             for number, cells in parser.parse():
-                metered.left = MAX_ROW_BYTES
+                metered.remaining = MAX_ROW_BYTES
                 # a high row number or column costs nothing to write, but all rows or cells before it to read
                 if number > MAX_ROW:
                     raise BadFileError(_("row %(number)s: a sheet has at most 1,048,576 rows") % {"number": number})
@@ -88,16 +88,16 @@ def _filled(number: int, cells: list[dict[str, Any]]) -> list[Any]:
 
 
 class _Metered:
-    """A sheet's XML, of which at most `left` more bytes are read; `left` is reset at the end of every row."""
+    """A sheet's XML, of which at most `remaining` more bytes are read; `remaining` is reset at the end of every row."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self.source = source
-        self.left = MAX_ROW_BYTES
+        self.remaining = MAX_ROW_BYTES
 
     def read(self, size: int = -1) -> bytes:
         data = self.source.read(min(size, 1 << 16) if size >= 0 else 1 << 16)
-        self.left -= len(data)
-        if self.left < 0:
+        self.remaining -= len(data)
+        if self.remaining < 0:
             raise BadFileError(_("a row of the workbook is larger than is safe to read"))
         return data
 

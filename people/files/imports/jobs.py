@@ -117,8 +117,8 @@ def reshape(job: Import, **shape_parts: Any) -> None:
 
 def shape_key(shape: Shape) -> str:
     """The key of the columns, equal for files to be mapped alike; a report of refused rows has the key of its file."""
-    own = [name for name in shape.header if name not in OWN_COLUMNS]
-    return blake2b("\0".join(own).encode("utf-8", "replace"), digest_size=16).hexdigest()
+    file_columns = [name for name in shape.header if name not in OWN_COLUMNS]
+    return blake2b("\0".join(file_columns).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 @contextmanager
