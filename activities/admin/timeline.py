@@ -176,12 +176,12 @@ def _as_json(page_entries: list[Entry], external_ids: dict[int, str]) -> dict[in
     return {row["id"]: dump_json(row) for row in rows}
 
 
-def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, page_entries: list[Entry]) -> bool:
+def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, page: list[Entry]) -> bool:
     """True where the first day of the entries is on the page already to which they are added."""
-    is_added = "HX-Request" in request.headers and "before" in request.GET and before is not None
-    return bool(
-        is_added and page_entries and timezone.localtime(before[0]).date() == page_entries[0].occurred_at.date()
-    )  # type: ignore[index]
+    is_added = "HX-Request" in request.headers and "before" in request.GET
+    if not is_added or not page or before is None:
+        return False
+    return timezone.localtime(before[0]).date() == page[0].occurred_at.date()
 
 
 def _without(request: HttpRequest, *names: str) -> str:
