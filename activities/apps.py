@@ -8,12 +8,12 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from activities.log import export_kind as activity_export_kind  # noqa: F401 (what files can hold)
+        from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces
         from activities.log import personal_data as log_personal_data
-        from activities.recording import import_target as activity_import_target  # noqa: F401 (what files can hold)
+        from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
         from activities.recording import person_changes, quarantine
-        from activities.types import definition  # noqa: F401 (what people define)
+        from activities.types import definition  # noqa: F401 (registers the definition kind)
         from activities.types import standard as standard_types
         from people import events
 

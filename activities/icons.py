@@ -1,4 +1,4 @@
-"""The picture of a type: an icon by what happens and a colour; proposed from its names, chosen by who makes the type.
+"""The picture of a type, an icon and a colour: proposed from its names, or chosen by its creator.
 
 Icons are Material symbols of the font that the pages load anyway; colours are numbers of the palette in css/people.css.
 """
@@ -8,7 +8,7 @@ import unicodedata
 COLOURS = 10
 DEFAULT = "bolt"
 
-# icon: beginnings of words, English and Spanish, that mean it; the first icon with a hit is proposed
+# icon: beginnings of words, English and Spanish, with its meaning; the first icon with a hit is proposed
 WORDS: dict[str, tuple[str, ...]] = {
     "co_present": ("demo", "presentation", "presentacion", "pitch"),
     "videocam": ("webinar", "video", "seminar", "stream", "watch"),
@@ -68,7 +68,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 
 
 def propose(*names: str) -> str:
-    """The icon that the names mean, in either language; the usual one when they mean none."""
+    """The icon that matches the names, in either language; the default icon without a match."""
     for name in names:
         text = f" {_folded(name)}"
         for icon, beginnings in WORDS.items():
@@ -82,12 +82,12 @@ def is_icon(name: str) -> bool:
 
 
 def colour_of(number: int) -> int:
-    """The colour of a type that nobody chose one for: types beside each other get different ones."""
+    """The default colour of a type; neighbouring types get different ones."""
     return number % COLOURS
 
 
 def _folded(text: str) -> str:
-    """Lower case without accents; words parted where programs join them, as in "demoRequested"."""
+    """Lower case without accents; words split where programs join them, as in "demoRequested"."""
     parted = "".join(f" {letter}" if letter.isupper() else letter for letter in text.replace("_", " "))
     plain = unicodedata.normalize("NFKD", parted).encode("ascii", "ignore").decode()
     return " ".join(plain.lower().split())

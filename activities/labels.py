@@ -1,11 +1,11 @@
-"""Names of activity types and their fields as pages say them."""
+"""Names of activity types and their fields as pages show them."""
 
 from django.utils.translation import gettext
 
 
 def shown(name: str, is_standard: bool) -> str:
-    """`name` in the reader's language where the product ships the type; a team's own names are as the team wrote them.
+    """`name` in the active language where the product ships the type; the names of custom types are never translated.
 
-    What is stored, what text forms say and what programs read stays `name`.
+    Stored values, text forms and interfaces for programs keep `name`.
     """
     return gettext(name) if is_standard and name else name

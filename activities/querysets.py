@@ -24,7 +24,7 @@ class ActivityQuerySet(models.QuerySet[M]):
         return self.order_by("-occurred_at", "-id")
 
     def with_value_containing(self, text: str) -> Self:
-        """Activities with a value that has `text` in it, case aside. For the rows of one person: no index helps."""
+        """Activities with a value that contains `text`, ignoring case. Only for one person's rows: no index helps."""
         key = text_key(text)
         condition = """(strpos(lower(primary_value), %s) > 0 or exists (
             select from jsonb_each_text(attributes) as v where strpos(lower(v.value), %s) > 0))"""

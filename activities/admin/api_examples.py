@@ -1,4 +1,4 @@
-"""Requests for one type, ready to run, and what recording would answer to a payload."""
+"""Ready-to-run requests for one type, and the verdict of recording on a payload."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from people.core.source import Channel, Source
 from people.datatypes.canonical import ExactDecoder
 from people.datatypes.registry import BY_NAME
 
-LONGEST = 100_000  # characters that the box takes
+LONGEST = 100_000  # characters of a payload
 SHOWN = 20  # attributes of an example
 
 
@@ -31,7 +31,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a payload would be recorded, and if not, why."""
+    """The result of checking a payload: recordable or not, and the problems."""
 
     is_good: bool
     problems: list[str]
@@ -81,31 +81,31 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
 
 
 def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
-    """What recording the payload would answer; nothing is kept. A draft's values are checked against the draft."""
+    """Check the payload as recording would, without storing it. A draft's values are checked against the draft."""
     try:
-        found = json.loads(text[:LONGEST], cls=ExactDecoder)
+        payload = json.loads(text[:LONGEST], cls=ExactDecoder)
     except (ValueError, RecursionError) as error:
         return Verdict(False, [_("This is not JSON: %(error)s") % {"error": error}])
-    if not isinstance(found, dict) or not isinstance(found.get("attributes") or {}, dict):
+    if not isinstance(payload, dict) or not isinstance(payload.get("attributes") or {}, dict):
         return Verdict(
             False, [_("Expected a JSON object with “person”, “occurred_at”, “primary_value”, “attributes”.")]
         )
-    attributes = list((found.get("attributes") or {}).items())
+    attributes = list((payload.get("attributes") or {}).items())
     problems: list[Problem] = []
     try:
         problems += (
-            _recorded(version, found, by)
+            _recording_problems(version, payload, by)
             if version.activity_type.is_recordable
-            else schema.Schema(version).check(found.get("primary_value"), attributes).problems
+            else schema.Schema(version).check(payload.get("primary_value"), attributes).problems
         )
-    except DataError:  # what no column can hold
+    except DataError:  # a value that no column can store
         problems.append(Problem(Code.WRONG_TYPE, _("A value cannot be stored.")))
     return Verdict(not problems, [located(problem) for problem in problems])
 
 
-def _recorded(version: ActivityVersion, found: dict[str, Any], by: Any) -> list[Problem]:
-    """What the native API would find wrong with the activity; without an activity type, this one is meant."""
-    row = parsing.Receiver(by).translate({"activity_type": version.activity_type.api_name, **found})
+def _recording_problems(version: ActivityVersion, payload: dict[str, Any], by: Any) -> list[Problem]:
+    """The problems that the native API would report; an activity without a type gets this type."""
+    row = parsing.Receiver(by).translate({"activity_type": version.activity_type.api_name, **payload})
     if isinstance(row, list):
         return row
     (outcome,) = recorder.record([row], Source(Channel.ADMIN, by.pk), dry_run=True)
@@ -113,7 +113,7 @@ def _recorded(version: ActivityVersion, found: dict[str, Any], by: Any) -> list[
 
 
 def _value(data_type: str) -> Any:
-    """The example of a data type as JSON has it."""
+    """The example of a data type as a JSON value."""
     kind = BY_NAME[data_type]
     if kind.is_number or data_type == "boolean":
         return json.loads(kind.example)
@@ -121,7 +121,7 @@ def _value(data_type: str) -> Any:
 
 
 def _lines(value: dict[str, Any]) -> str:
-    """JSON of an object, one name a line; a list's entries stand one a line, too."""
+    """JSON of an object, one name on each line; entries of a list, too, have their own lines."""
     lines = []
     for name, item in value.items():
         text = json.dumps(item, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What the pages of activity types have in common: the type that one is about, and its place among the others."""
+"""Helpers shared by the pages of activity types."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from people.datatypes.keys import MAX_ID
 
 
 def show(request: HttpRequest, name: str, title: Any, /, **context: Any) -> HttpResponse:
-    """A page of activity types, as `show_page` shows it, with the way to the type above where there is one."""
+    """A page of activity types by `show_page`, with the type in the breadcrumbs where `context` has one."""
     return show_page(request, ActivityType, name, title, **{"original": context.get("activity_type"), **context})
 
 

@@ -1,4 +1,4 @@
-"""Forms of the activity pages: they carry what was typed; the verbs decide what is right."""
+"""Forms of the activity pages: they carry the typed values; the functions of `types` validate them."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def _text(label: Any, help_text: Any = "", required: bool = True) -> forms.CharF
 
 
 class ProposingForm(forms.Form):
-    """A form whose name proposes others while it is typed (static/js/parts/proposed-names.js); they stay editable."""
+    """A form that proposes other names while the name is typed (static/js/parts/proposed-names.js)."""
 
     proposed: tuple[str, ...] = ("api_name",)
 
@@ -39,7 +39,7 @@ class ProposingForm(forms.Form):
 
 
 class NamesForm(ProposingForm):
-    """What a type is called. What is left empty is proposed from the name."""
+    """The names of a type. Empty names are proposed from the first."""
 
     proposed = ("api_name", "filter_name", "trigger_name")
 
@@ -57,8 +57,8 @@ class NamesForm(ProposingForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         proposal = name_proposals.propose(cleaned.get("name", ""), get_language() or "en")
-        for proposed in self.proposed:
-            cleaned[proposed] = cleaned.get(proposed) or getattr(proposal, proposed)
+        for field_name in self.proposed:
+            cleaned[field_name] = cleaned.get(field_name) or getattr(proposal, field_name)
         return cleaned
 
     @property
@@ -84,7 +84,7 @@ class FieldForm(ProposingForm):
 
     @property
     def spec(self) -> FieldSpec | None:
-        """The field, or None for a row that was left empty."""
+        """The field; None for an empty row."""
         values = self.cleaned_data
         if not values.get("name") and not values.get("api_name"):
             return None
@@ -96,7 +96,7 @@ FieldFormSet = forms.formset_factory(FieldForm, extra=3, can_delete=True, can_or
 
 
 class TypeForms:
-    """Names, primary field and secondary fields of one type, as one page edits them."""
+    """Names, primary field and secondary fields of one type, edited on one page."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class TypeForms:
 
     @classmethod
     def again(cls, data: Any, more_rows: int = 0) -> "TypeForms":
-        """Forms that show what was posted without judging it, with `more_rows` empty rows added."""
+        """Unbound forms with the posted values, not validated, and `more_rows` empty rows added."""
         forms, posted = cls(), cls(data)
         forms.names.initial = {name: posted.names[name].value() for name in posted.names.fields}
         forms.primary.initial = {name: posted.primary[name].value() for name in posted.primary.fields}
@@ -123,7 +123,7 @@ class TypeForms:
 
     @property
     def errors(self) -> list[str]:
-        """What is wrong as a whole; what is wrong with one field stands there."""
+        """Errors of the whole form; errors of one field are shown at the field."""
         return [str(error) for error in self.names.non_field_errors()] if self.names.is_bound else []
 
     def is_valid(self) -> bool:
@@ -137,11 +137,11 @@ class TypeForms:
             if primary is None
             else [FieldSpec(primary.api_name, primary.name, primary.data_type, primary.description, True)]
         )
-        kept = [form.spec for form in self.fields.forms if form not in self.fields.deleted_forms]
-        return head + [spec for spec in kept if spec is not None]
+        specs = [form.spec for form in self.fields.forms if form not in self.fields.deleted_forms]
+        return head + [spec for spec in specs if spec is not None]
 
     def show(self, refusal: RejectedError) -> None:
-        """Put each problem where it belongs, keeping everything that was typed."""
+        """Add each problem to its field, keeping all typed values."""
         for problem in refusal.problems:
             place = str(problem.path[0]) if problem.path else ""
             field = place if place in self.names.fields else None

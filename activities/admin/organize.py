@@ -1,4 +1,4 @@
-"""Order in many types: folder and owner, deleted ones, and schemas that go from one installation to another."""
+"""Pages that organize types: folder and owner, picture, deleted types, export and import of schemas."""
 
 import json
 from functools import partial
@@ -28,7 +28,7 @@ LARGEST_FILE = 5_000_000  # bytes of a file with schemas
 
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put the type into a folder, and say whose it is."""
+    """Set the folder and the owner of the type."""
     activity_type = find_type(request, pk, EDIT)
     if activity_type.is_standard:
         raise PermissionDenied
@@ -42,7 +42,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def depict(request: HttpRequest, pk: int) -> HttpResponse:
-    """Choose the icon and the colour of a type; they hold at once, whatever the version."""
+    """Choose the icon and the colour of a type; they apply at once, to all versions."""
     activity_type = find_type(request, pk, pictures.EDIT)
     if activity_type.is_standard:
         raise PermissionDenied
@@ -64,12 +64,14 @@ def depict(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def deleted(request: HttpRequest) -> HttpResponse:
-    """Types that were deleted after an approval, the latest first; a button brings one back."""
+    """Types deleted after an approval, the latest first; a button undeletes a type."""
     require(request, "activities.view_activitytype", DELETE)
-    gone = ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
+    deleted_types = (
+        ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
+    )
     problem = ""
     if request.method == "POST":
-        activity_type = get_object_or_404(gone, pk=number(request.POST.get("type")))
+        activity_type = get_object_or_404(deleted_types, pk=number(request.POST.get("type")))
         try:
             lifecycle.undelete(activity_type, request.user)
         except RejectedError as refusal:
@@ -77,28 +79,28 @@ def deleted(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("Brought back, with everything that was recorded."))
             return redirect("admin:activities_activitytype_change", activity_type.pk)
-    wanted = request.GET.get("q", "").replace("\0", " ").strip()
-    if wanted:
-        gone = words.search(gone, wanted, "live__name", "api_name")
-    shown = list(gone[: DELETED_SHOWN + 1])
+    query = request.GET.get("q", "").replace("\0", " ").strip()
+    if query:
+        deleted_types = words.search(deleted_types, query, "live__name", "api_name")
+    types = list(deleted_types[: DELETED_SHOWN + 1])
     return show(
         request,
         "deleted",
         _("Deleted activity types"),
-        types=shown[:DELETED_SHOWN],
-        wanted=wanted,
+        types=types[:DELETED_SHOWN],
+        wanted=query,
         problem=problem,
-        more=len(shown) > DELETED_SHOWN,
+        more=len(types) > DELETED_SHOWN,
     )
 
 
 def export(request: HttpRequest) -> HttpResponse:
-    """The schemas of the types that `type` names, or of all custom types, as one JSON file."""
+    """The schemas of the types in the parameter `type`, or of all custom types, as one JSON file."""
     require(request, "activities.view_activitytype")
-    wanted = [found for text in request.GET.getlist("type") if (found := number(text))]
+    type_ids = [type_id for text in request.GET.getlist("type") if (type_id := number(text))]
     types = ActivityType.objects.existing().with_versions().order_by("pk")
-    types = types.filter(pk__in=wanted) if wanted else types.custom()
-    name = types[0].api_name if len(wanted) == 1 and types else "activity-types"
+    types = types.filter(pk__in=type_ids) if type_ids else types.custom()
+    name = types[0].api_name if len(type_ids) == 1 and types else "activity-types"
     text = json.dumps(type_files.document(types), indent=2, ensure_ascii=False) + "\n"
     return HttpResponse(
         text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}.json"'}
@@ -106,31 +108,31 @@ def export(request: HttpRequest) -> HttpResponse:
 
 
 def bring_in(request: HttpRequest) -> HttpResponse:
-    """Schemas from a file: first what would happen, then, confirmed, it happens."""
+    """Import schemas from a file: a preview first, then, once confirmed, the import."""
     require(request, "activities.view_activitytype", "activities.add_activitytype", EDIT)
     text = ""
     problems: list[str] = []
-    found: list[type_files.Imported] = []
+    results: list[type_files.Imported] = []
     if request.method == "POST":
         text, problems = _sent(request)
         if not problems:
-            found, problems = _read(text, request, keep="confirm" in request.POST)
-        if found and not problems and "confirm" in request.POST:
+            results, problems = _read(text, request, keep="confirm" in request.POST)
+        if results and not problems and "confirm" in request.POST:
             messages.success(request, _("Brought in as drafts. Approve them when they are right."))
             return redirect("admin:activities_activitytype_changelist")
     return show(
         request,
         "bring_in",
         _("Import schemas"),
-        text=text if found else "",
-        found=found,
+        text=text if results else "",
+        found=results,
         problems=problems,
-        changes=[one for one in found if one.what != "unchanged"],
+        changes=[result for result in results if result.what != "unchanged"],
     )
 
 
 def _sent(request: HttpRequest) -> tuple[str, list[str]]:
-    """The text of the uploaded file, or of the page that showed it; and what is wrong with it."""
+    """The text of the uploaded file, or of the confirmed preview; and its problems."""
     uploaded = request.FILES.get("file")
     if uploaded is None:
         text = request.POST.get("content", "")

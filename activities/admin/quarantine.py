@@ -39,7 +39,7 @@ def _labels(row: RefusedActivity) -> dict[str, Any]:
 
 def _sentences(row: RefusedActivity) -> list[str]:
     labels = _labels(row)
-    return [located(restored(one), labels=labels) for one in row.problems]
+    return [located(restored(problem), labels=labels) for problem in row.problems]
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -56,8 +56,8 @@ class StateFilter(admin.SimpleListFilter):
             yield {"selected": selected, "query_string": query, "display": label}
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        wanted = self.value() or State.WAITING
-        return queryset if wanted == "all" else queryset.filter(state=wanted)
+        state = self.value() or State.WAITING
+        return queryset if state == "all" else queryset.filter(state=state)
 
 
 @admin.register(RefusedActivity)
@@ -70,8 +70,8 @@ class RefusedActivityAdmin(PagesAdmin):
     actions = ("replay_selected", "correct_selected", "dismiss_selected")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        allowed = request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
-        return allowed and (obj is None or recording_replay.visible_to(request.user).filter(pk=obj.pk).exists())
+        is_allowed = request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
+        return is_allowed and (obj is None or recording_replay.visible_to(request.user).filter(pk=obj.pk).exists())
 
     has_module_permission = has_view_permission
 
@@ -82,7 +82,7 @@ class RefusedActivityAdmin(PagesAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        # for their labels, which the sentences of every row name
+        # their labels are in the sentences of every row
         return recording_replay.visible_to(request.user).prefetch_related("activity_type__live__fields")
 
     @admin.display(description=gettext_lazy("Activity"))
@@ -134,13 +134,13 @@ class RefusedActivityAdmin(PagesAdmin):
         )
 
     def _replay(self, request: HttpRequest, ids: list[int]) -> None:
-        done = recording_replay.replay(ids, request.user)
-        if done.recorded:
-            text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", done.recorded)
-            messages.success(request, text % {"count": done.recorded})
-        if done.refused:
-            text = ngettext("%(count)s row is still refused.", "%(count)s rows are still refused.", done.refused)
-            messages.warning(request, text % {"count": done.refused})
+        result = recording_replay.replay(ids, request.user)
+        if result.recorded:
+            text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", result.recorded)
+            messages.success(request, text % {"count": result.recorded})
+        if result.refused:
+            text = ngettext("%(count)s row is still refused.", "%(count)s rows are still refused.", result.refused)
+            messages.warning(request, text % {"count": result.refused})
 
     def own_pages(self) -> OwnPages:
         return [("<int:pk>/", self.row_view, "row")]
@@ -149,12 +149,12 @@ class RefusedActivityAdmin(PagesAdmin):
         return redirect("admin:activities_refusedactivity_row", pk)
 
     def row_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One row: what came, what was wrong, and each value to correct."""
+        """One row: the received values, the problems, and a field to correct each value."""
         row = get_object_or_404(RefusedActivity.objects.select_related("activity_type__live", "user"), pk=pk)
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        came = quarantine.read(row.raw)
-        is_open = row.state == State.WAITING and came is not None
+        received = quarantine.read(row.raw)
+        is_open = row.state == State.WAITING and received is not None
         form = RowForm(request.POST or None, row=row) if is_open else None
         if form is not None and request.method == "POST" and form.is_valid():
             form.apply(request.user)
@@ -168,13 +168,13 @@ class RefusedActivityAdmin(PagesAdmin):
             form=form,
             problems=_sentences(row),
             badge=self.badge(row),
-            raw=json.dumps(came, indent=2) if came else "",
+            raw=json.dumps(received, indent=2) if received else "",
         )
 
 
 def _attribute_names(rows: list[RefusedActivity]) -> list[str]:
-    came = [quarantine.read(row.raw) for row in rows]
-    return sorted({str(name) for values in came if values for name, _value in values["attributes"]})
+    received_rows = [quarantine.read(row.raw) for row in rows]
+    return sorted({str(name) for values in received_rows if values for name, _value in values["attributes"]})
 
 
 class CorrectionForm(forms.Form):
@@ -183,22 +183,22 @@ class CorrectionForm(forms.Form):
     def __init__(self, *args: Any, rows: list[RefusedActivity], **options: Any) -> None:
         super().__init__(*args, **options)
         self.ids = [row.pk for row in rows]
-        look = {"class": "ca-input"}
-        known = {field for row in rows if row.activity_type for field in _field_names(row.activity_type)}
-        names = sorted({*_attribute_names(rows), *known})
+        attrs = {"class": "ca-input"}
+        field_names = {field for row in rows if row.activity_type for field in _field_names(row.activity_type)}
+        names = sorted({*_attribute_names(rows), *field_names})
         parts = [*PART_LABELS.items(), *((name, show(name)) for name in names)]
-        sent = [(name, show(name)) for name in _attribute_names(rows)]
-        meant = [("primary_value", _("Primary field")), *((name, name) for name in sorted(known))]
-        choice = forms.Select(attrs=look)
+        sent_names = [(name, show(name)) for name in _attribute_names(rows)]
+        target_names = [("primary_value", _("Primary field")), *((name, name) for name in sorted(field_names))]
+        choice = forms.Select(attrs=attrs)
         self.fields["part"] = forms.ChoiceField(
             label=_("Set"), choices=[("", "—"), *parts], required=False, widget=choice
         )
-        self.fields["value"] = forms.CharField(label=_("to"), required=False, widget=forms.TextInput(attrs=look))
+        self.fields["value"] = forms.CharField(label=_("to"), required=False, widget=forms.TextInput(attrs=attrs))
         self.fields["old"] = forms.ChoiceField(
-            label=_("Take the field"), choices=[("", "—"), *sent], required=False, widget=choice
+            label=_("Take the field"), choices=[("", "—"), *sent_names], required=False, widget=choice
         )
         self.fields["new"] = forms.ChoiceField(
-            label=_("for"), choices=[("", "—"), *meant], required=False, widget=choice
+            label=_("for"), choices=[("", "—"), *target_names], required=False, widget=choice
         )
         self.fields["replay"] = forms.BooleanField(label=_("Replay at once"), required=False, initial=True)
 
@@ -243,8 +243,8 @@ class RowForm(forms.Form):
         parts = {part: row[part] for part in PART_LABELS} | {
             "person": person.get("value") if isinstance(person, dict) else person
         }
-        known = _field_names(self.row.activity_type) if self.row.activity_type else []
-        fields = dict.fromkeys(known, "") | {str(name): value for name, value in row["attributes"]}
+        field_names = _field_names(self.row.activity_type) if self.row.activity_type else []
+        fields = dict.fromkeys(field_names, "") | {str(name): value for name, value in row["attributes"]}
         return {name: "" if value is None else show(value, 1000) for name, value in (parts | fields).items()}
 
     def apply(self, by: Any) -> None:
@@ -254,6 +254,6 @@ class RowForm(forms.Form):
 
 
 def _typed(name: str, value: str) -> Any:
-    """Ids as numbers, which is what they are; everything else as text, which every channel understands."""
+    """Ids as numbers; everything else as text, which every channel accepts."""
     is_id = name in ("person", "activity_type") and value.isascii() and value.isdigit() and len(value) < 11
     return int(value) if is_id else value

@@ -27,7 +27,7 @@ SUGGESTIONS = 20
 
 
 class RecordForm(forms.Form):
-    """One activity; values are checked by recording itself."""
+    """One activity; recording checks its values."""
 
     occurred_at = forms.CharField()
     version = forms.IntegerField(widget=forms.HiddenInput)
@@ -66,12 +66,12 @@ class RecordForm(forms.Form):
         for problem in problems:
             place = problem.path[-1] if problem.path else ""
             name = f"{PREFIX}{primary if place == 'primary_value' else place}"
-            known = name if name in self.fields else place if place in self.fields else None
-            self.add_error(known, str(problem.message))
+            field_name = name if name in self.fields else place if place in self.fields else None
+            self.add_error(field_name, str(problem.message))
 
 
 def record(request: HttpRequest, person_id: int) -> HttpResponse:
-    """A form for the type that `type` names; without one, the types to choose from."""
+    """A form for the type in the parameter `type`; without it, the types to choose from."""
     person = find_person(request, person_id, *RIGHTS)
     types = ActivityType.objects.recordable().custom().with_versions()
     if "type" not in request.GET:
@@ -82,22 +82,22 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
             person=person,
             opts=Person._meta,
             original=person,
-            types=sorted(types, key=lambda found: str(found).lower()),
+            types=sorted(types, key=lambda activity_type: str(activity_type).lower()),
         )
     activity_type = get_object_or_404(types, pk=number(request.GET["type"]))
     live = activity_type.live
     assert live is not None  # recordable types have one
     fields = list(live.fields.all())
-    suggested = {
+    suggestions = {
         field.api_name: rollup.suggest(activity_type.pk, field.api_name, limit=SUGGESTIONS)
         for field in fields
         if field.data_type == "string"
     }
-    form = RecordForm(request.POST or None, fields=fields, suggested=suggested, initial={"version": live.number})
+    form = RecordForm(request.POST or None, fields=fields, suggested=suggestions, initial={"version": live.number})
     homeless: list[tuple[str, str]] = []
     if request.method == "POST" and form.is_valid():
         if form.cleaned_data["version"] != live.number:
-            homeless = _begin_again(form, live.number)
+            homeless = _switch_version(form, live.number)
         elif _recorded(form, person.pk, activity_type.pk, request):
             messages.success(request, _("Recorded."))
             return redirect("admin:activities_timeline", person.pk)
@@ -114,8 +114,8 @@ def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpReque
     return outcome.status is not recording_rows.Status.REFUSED
 
 
-def _begin_again(form: RecordForm, number: int | None) -> list[tuple[str, str]]:
-    """Show the form of the version that is live now; returns typed values that have no field any more."""
+def _switch_version(form: RecordForm, number: int | None) -> list[tuple[str, str]]:
+    """Show the form of the version that is live now; return typed values without a field in it."""
     form.add_error(None, _("The type was changed in the meantime. Check the fields and record again."))
     assert isinstance(form.data, QueryDict)
     form.data = data = form.data.copy()

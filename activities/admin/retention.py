@@ -25,11 +25,11 @@ class RetentionAdmin(ModelAdmin):
     actions = None
 
     @admin.display(description=gettext_lazy("Would be removed now"))
-    def due(self, kept: Retention) -> str:
-        found = retention.due_of(kept)
+    def due(self, rule: Retention) -> str:
+        due = retention.due_of(rule)
         return _("%(count)s activities from before %(day)s") % {
-            "count": intcomma(found.count),
-            "day": date_format(localtime(found.before), "DATE_FORMAT"),
+            "count": intcomma(due.count),
+            "day": date_format(localtime(due.before), "DATE_FORMAT"),
         }
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
@@ -41,12 +41,12 @@ class RetentionAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Retention, form: Any, change: bool) -> None:
         try:
-            kept = retention.set_retention(obj.activity_type, obj.months, request.user)
+            rule = retention.set_retention(obj.activity_type, obj.months, request.user)
         except RejectedError as refusal:
             messages.error(request, str(refusal))
         else:
-            obj.pk = kept.pk if kept else None
-            messages.warning(request, f"{_('The next nightly run removes')}: {self.due(kept)}" if kept else "")
+            obj.pk = rule.pk if rule else None
+            messages.warning(request, f"{_('The next nightly run removes')}: {self.due(rule)}" if rule else "")
 
     def delete_model(self, request: HttpRequest, obj: Retention) -> None:
         retention.set_retention(obj.activity_type, None, request.user)

@@ -1,4 +1,4 @@
-"""The timeline of a person: what happened, newest first, narrowed by type, words and dates."""
+"""The timeline of a person: activities, newest first, narrowed by type, words and dates."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -27,8 +27,8 @@ from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
 
 PAGE = 50
-AMONG = 10_000  # latest activities that the numbers are of
-CHUNK = 1_000  # activities of an export held at once
+AMONG = 10_000  # latest activities that are counted
+CHUNK = 1_000  # activities of an export in memory at once
 VIEW = ("activities.view_activity", "people.view_person")
 audit.describe({"log_exported": (2, gettext_lazy("Exported the activities of this person"))})
 
@@ -48,53 +48,58 @@ class FilterForm(forms.Form):
 
 
 def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
-    """Newest first, grouped by the day of the reader's zone; older ones by keyset."""
+    """Activities, newest first, grouped by day of the active zone; older ones by keyset."""
     person = find_person(request, person_id, *VIEW)
-    types = {found.pk: found for found in ActivityType.objects.approved().select_related("live").order_by("-id")}
+    types = {
+        activities.pk: activities
+        for activities in ActivityType.objects.approved().select_related("live").order_by("-id")
+    }
     form = FilterForm(request.GET, types=types)
     form.is_valid()
-    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
+    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
-    found, present = log_reader.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
-    shown = entries(found[:PAGE])
-    external_ids = external_ids_of(entry.activity for entry in shown)
+    activities, present = log_reader.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
+    page_entries = entries(activities[:PAGE])
+    external_ids = external_ids_of(entry.activity for entry in page_entries)
     older = request.GET.copy()
-    if len(found) > PAGE:
-        last = found[PAGE - 1]
+    if len(activities) > PAGE:
+        last = activities[PAGE - 1]
         older["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
     return show(
         request,
         "timeline",
         str(person),
         person=person,
-        days=_by_day(shown),
+        days=_by_day(page_entries),
         form=form,
         chosen=chosen,
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
-        older=older.urlencode() if len(found) > PAGE else "",
+        older=older.urlencode() if len(activities) > PAGE else "",
         filtered=any(chosen.values()),
         is_newest=before is None and not chosen.get("until"),
-        goes_on=_goes_on(request, before, shown),
-        users=_users(shown),
+        goes_on=_goes_on(request, before, page_entries),
+        users=_users(page_entries),
         query=_without(request, "before", "at"),
         zone=timezone.get_current_timezone_name(),
         opts=Person._meta,
         original=person,
         external_ids=external_ids,
-        as_json=_as_json(shown, external_ids),
-        recordable=[found for found in types.values() if not found.is_standard and found.is_recordable],
+        as_json=_as_json(page_entries, external_ids),
+        recordable=[
+            activities for activities in types.values() if not activities.is_standard and activities.is_recordable
+        ],
     )
 
 
 def numbers(request: HttpRequest, person_id: int) -> HttpResponse:
-    """What the person did, type by type: the second request of the page, over their latest AMONG activities."""
+    """Counts by type over the person's latest AMONG activities: the second request of the page."""
     person = find_person(request, person_id, *VIEW)
-    counted = log_reader.count_by_type(person.pk, AMONG)
-    types = ActivityType.objects.select_related("live", "draft").in_bulk([one.type_id for one in counted])
+    counts = log_reader.count_by_type(person.pk, AMONG)
+    types = ActivityType.objects.select_related("live", "draft").in_bulk([count.type_id for count in counts])
     context = {
-        "numbers": [(types[one.type_id], one) for one in counted if one.type_id in types],
+        "numbers": [(types[count.type_id], count) for count in counts if count.type_id in types],
         "person": person,
-        "is_bounded": sum(one.count for one in counted) >= AMONG,
+        "is_bounded": sum(count.count for count in counts) >= AMONG,
         "among": AMONG,
     }
     return render(request, "activities/_numbers.html", context)
@@ -105,7 +110,7 @@ def export(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
     person = find_person(request, person_id, *VIEW, "people.export_person")
     form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
     form.is_valid()
-    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # what is right of it
+    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
     audit.note(request.user, person, "log_exported")
     name = f'attachment; filename="person-{person.pk}-activities.csv"'
     lines = _lines(person.pk, narrowed(chosen))
@@ -113,7 +118,7 @@ def export(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
 
 
 def narrowed(chosen: dict[str, Any]) -> dict[str, Any]:
-    """What the form asks for, as `reading.timeline` takes it; days are those of the active zone."""
+    """The values of the form as arguments of `reader.timeline`; days are those of the active zone."""
     return {
         "type_ids": chosen.get("type") or None,
         "containing": (chosen.get("q") or "").strip() or None,
@@ -131,7 +136,7 @@ def find_person(request: HttpRequest, person_id: int, *rights: str) -> Person:
 
 
 class _Echo:
-    """A file for csv.writer that hands every line straight on."""
+    """A file for csv.writer that returns every line."""
 
     def write(self, line: str) -> str:
         return line
@@ -142,39 +147,41 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
     yield "\ufeff" + writer.writerow(COLUMNS)
     before = None
     while True:
-        found = log_reader.timeline(person_id, **conditions, before=before, limit=CHUNK)
-        for entry in entries(found, plain=True):
+        activities = log_reader.timeline(person_id, **conditions, before=before, limit=CHUNK)
+        for entry in entries(activities, plain=True):
             activity = entry.activity
             values = "; ".join(f"{value.name}: {value.text}" for value in entry.values)
             moments = (moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
             yield writer.writerow([activity.pk, entry.name, *moments, activity.primary_value or "", values])
-        if len(found) < CHUNK:
+        if len(activities) < CHUNK:
             return
-        before = found[-1].occurred_at, found[-1].pk
+        before = activities[-1].occurred_at, activities[-1].pk
 
 
-def _by_day(shown: list[Entry]) -> list[tuple[date, list[Entry]]]:
-    return [(day, list(group)) for day, group in groupby(shown, key=lambda entry: entry.occurred_at.date())]
+def _by_day(page_entries: list[Entry]) -> list[tuple[date, list[Entry]]]:
+    return [(day, list(group)) for day, group in groupby(page_entries, key=lambda entry: entry.occurred_at.date())]
 
 
-def _users(shown: list[Entry]) -> dict[int, str]:
-    """Who recorded them: the user, or the API client by its name."""
-    ids = {entry.activity.user_id for entry in shown if entry.activity.user_id is not None}
+def _users(page_entries: list[Entry]) -> dict[int, str]:
+    """Names of the users and API clients that recorded the entries, by user id."""
+    ids = {entry.activity.user_id for entry in page_entries if entry.activity.user_id is not None}
     users = get_user_model().objects.filter(pk__in=ids)
     return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
 
 
-def _as_json(shown: list[Entry], external_ids: dict[int, str]) -> dict[int, str]:
-    """Each activity as the native API would show it, for those who copy it from the page."""
-    api_names = {entry.activity.activity_type_id: entry.type_api_name for entry in shown}
-    rows = [shown_quickly(entry.activity, api_names, external_ids) for entry in shown]
+def _as_json(page_entries: list[Entry], external_ids: dict[int, str]) -> dict[int, str]:
+    """Each activity as in the native API, to be copied from the page."""
+    api_names = {entry.activity.activity_type_id: entry.type_api_name for entry in page_entries}
+    rows = [shown_quickly(entry.activity, api_names, external_ids) for entry in page_entries]
     return {row["id"]: dump_json(row) for row in rows}
 
 
-def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, shown: list[Entry]) -> bool:
-    """Whether the first day shown stands on the page already to which these entries are added."""
-    is_added = "HX-Request" in request.headers and "before" in request.GET and before is not None
-    return bool(is_added and shown and timezone.localtime(before[0]).date() == shown[0].occurred_at.date())  # type: ignore[index]
+def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, page: list[Entry]) -> bool:
+    """True where the first day of the entries is on the page already to which they are added."""
+    is_added = "HX-Request" in request.headers and "before" in request.GET
+    if not is_added or not page or before is None:
+        return False
+    return timezone.localtime(before[0]).date() == page[0].occurred_at.date()
 
 
 def _without(request: HttpRequest, *names: str) -> str:
@@ -196,7 +203,7 @@ def _end_of(day: date | None) -> tuple[datetime, int] | None:
 def _before(text: str) -> tuple[datetime, int] | None:
     moment, _comma, number = text.rpartition(",")
     try:
-        found = datetime.fromisoformat(moment).astimezone(UTC), int(number)
+        position = datetime.fromisoformat(moment).astimezone(UTC), int(number)
     except (ValueError, OverflowError):
         return None
-    return found if 0 <= found[1] <= MAX_BIG_ID else None
+    return position if 0 <= position[1] <= MAX_BIG_ID else None

@@ -1,4 +1,4 @@
-"""The steps of a type's life: each shows what it will do before it does it."""
+"""The transitions of a type: each page shows the consequences before the transition is confirmed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ State = ActivityType.State
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its button, the right it needs, the verb, and what to say when it is done."""
+    """One transition: its button, the required right, the function, and the message of success."""
 
     label: Any
     right: str
@@ -86,7 +86,7 @@ STEPS: dict[str, Step] = {
         is_dangerous=True,
     ),
 }
-# the next steps of each state, the primary one first
+# the possible transitions of each state, the primary one first
 NEXT: dict[str, tuple[str, ...]] = {
     State.DRAFT: ("approve", "edit", "return", "delete"),
     State.APPROVED: ("edit", "retire", "delete"),
@@ -97,39 +97,44 @@ NEXT: dict[str, tuple[str, ...]] = {
 
 
 def next_steps(request: HttpRequest, activity_type: ActivityType) -> list[tuple[str, Step]]:
-    """What the user may do with the type now, the primary step first."""
+    """The transitions that the user may make with the type now, the primary one first."""
     if activity_type.is_standard:
         return []
     return [(name, STEPS[name]) for name in NEXT[activity_type.state] if request.user.has_perm(STEPS[name].right)]
 
 
 def step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
-    """Show what a step will do; do it on POST."""
+    """Show the consequences of a transition; make it on POST."""
     activity_type = find_type(request, pk)
-    chosen = STEPS.get(step)
-    if chosen is None or chosen.verb is None or activity_type.is_standard or not request.user.has_perm(chosen.right):
+    transition = STEPS.get(step)
+    if (
+        transition is None
+        or transition.verb is None
+        or activity_type.is_standard
+        or not request.user.has_perm(transition.right)
+    ):
         raise PermissionDenied
     problem = ""
     if request.method == "POST":
         problem = _name_problem(activity_type, request) if step == "delete" else ""
         if not problem:
             try:
-                chosen.verb(activity_type, request)
+                transition.verb(activity_type, request)
             except RejectedError as refusal:
                 problem = str(refusal)
             else:
-                messages.success(request, chosen.done)
+                messages.success(request, transition.done)
                 if step == "delete":
                     return redirect("admin:activities_activitytype_changelist")
                 return redirect("admin:activities_activitytype_change", pk)
-    title = _("%(step)s: %(type)s") % {"step": chosen.label, "type": activity_type}
+    title = _("%(step)s: %(type)s") % {"step": transition.label, "type": activity_type}
     return show(
         request,
         "step",
         title,
         activity_type=activity_type,
         step=step,
-        chosen=chosen,
+        chosen=transition,
         problem=problem,
         typed=request.POST,
         **_consequences(activity_type, request, step),
@@ -137,7 +142,7 @@ def step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
 
 
 def _name_problem(activity_type: ActivityType, request: HttpRequest) -> str:
-    """Deleting asks for the name; what was typed must be it, blanks around it and case aside."""
+    """The problem of the typed name when deleting: it must be the type's, ignoring case and blanks around it."""
     typed = request.POST.get("name", "").strip().casefold()
     return "" if typed == str(activity_type).strip().casefold() else _("That is not the name of this type.")
 

@@ -1,4 +1,4 @@
-"""The page of one activity type: overview, fields, versions, what uses it, and how programs record it."""
+"""The page of one activity type, in tabs: overview, fields, versions, uses, and API examples."""
 
 from datetime import date, timedelta
 from itertools import pairwise
@@ -29,7 +29,7 @@ from people.models import Person
 RANGES = (30, 90, 365)
 ALL = "all"  # the period from the first activity to the last
 LATEST = 10
-SAMPLE = 1_000  # activities that the top values are of
+SAMPLE = 1_000  # activities among which the top values are counted
 TABS: tuple[tuple[str, Any, str], ...] = (
     ("overview", gettext_lazy("Overview"), "change"),
     ("fields", gettext_lazy("Fields"), "fields"),
@@ -40,7 +40,7 @@ TABS: tuple[tuple[str, Any, str], ...] = (
 
 
 def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **context: Any) -> HttpResponse:
-    """A tab of the type's page under the head that all of them share."""
+    """A tab of the type's page, under the head shared by all tabs."""
     steps = next_steps(request, activity_type)
     return show(
         request,
@@ -57,7 +57,7 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
 
 
 def _actions(request: HttpRequest, activity_type: ActivityType, steps: list[tuple[str, Step]]) -> list[Action]:
-    """The menu of the type: the steps of its life that are not the next one, and what every object knows."""
+    """The menu of the type: all transitions except the primary one, and the actions of every object."""
 
     def address(name: str, right: str, *args: int | str) -> str:
         may = request.user.has_perm(right) and not activity_type.is_standard
@@ -91,7 +91,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     days, first, last = _period(request.GET.get("days", ""), today, span)
     counts = rollup.daily([activity_type.pk], first, last)
     total = sum(counts.values())
-    if not total and span.total and "days" not in request.GET:  # a short period is not taken for everything
+    if not total and span.total and "days" not in request.GET:  # an empty short period must not look like an empty log
         days, first, last = _period(ALL, today, span)
         counts, total = rollup.daily([activity_type.pk], first, last), span.total
     interval = intervals.fitting(first, last) if days == ALL else "week" if days > 90 else "day"
@@ -121,7 +121,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def versions(request: HttpRequest, pk: int) -> HttpResponse:
-    """Every version, the newest first, with what it changed in words; and the draft on top."""
+    """Every version, the newest first, with its changes in words; and the draft on top."""
     activity_type = find_type(request, pk)
     approved = list(
         activity_type.versions.exclude(number=None)
@@ -145,45 +145,45 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
 def uses(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
     live = activity_type.live
-    named = live.fields.all() if live else ()
-    names = {field.api_name: labels.shown(field.name, activity_type.is_standard) for field in named}
+    fields = live.fields.all() if live else ()
+    names = {field.api_name: labels.shown(field.name, activity_type.is_standard) for field in fields}
     of_fields = [
-        (names.get(field.api_name, field.api_name), found)
+        (names.get(field.api_name, field.api_name), users)
         for field in activity_type.approved_fields.all()
-        if (found := references.users_of(field))
+        if (users := references.users_of(field))
     ]
     return show_tab(request, activity_type, "used_by", of_type=references.users_of(activity_type), of_fields=of_fields)
 
 
 def developers(request: HttpRequest, pk: int) -> HttpResponse:
-    """Requests that are ready to run, and a box that says what recording would answer."""
+    """Requests that are ready to run, and a box that checks a payload as recording would."""
     activity_type = find_type(request, pk)
     version = activity_type.live or activity_type.draft
     assert version is not None  # every existing type has one
     person_id = Person.objects.live().order_by("pk").values_list("pk", flat=True).first() or 1
-    shown = api_examples.of(version, person_id, request.build_absolute_uri("/").rstrip("/"))
-    payload = request.POST.get("payload", shown.payload)
+    examples = api_examples.of(version, person_id, request.build_absolute_uri("/").rstrip("/"))
+    payload = request.POST.get("payload", examples.payload)
     return show_tab(
         request,
         activity_type,
         "developers",
-        shown=shown,
+        shown=examples,
         payload=payload,
         described=version,
         verdict=api_examples.verdict(version, payload, request.user) if request.method == "POST" else None,
     )
 
 
-def _period(asked: str, today: date, span: rollup.Span) -> tuple[Any, date, date]:
-    """The period that the address asks for, as its name, first and last day; all of it where it asks for `ALL`."""
-    if asked == ALL and span.first and span.last:
+def _period(requested: str, today: date, span: rollup.Span) -> tuple[Any, date, date]:
+    """Name, first and last day of the requested period; the whole span for `ALL`."""
+    if requested == ALL and span.first and span.last:
         return ALL, span.first, span.last
-    days = int(asked) if asked in {str(length) for length in RANGES} else RANGES[0]
+    days = int(requested) if requested in {str(length) for length in RANGES} else RANGES[0]
     return days, today - timedelta(days=days - 1), today
 
 
 def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
-    """What the script of charts draws, days and weeks of one year without it."""
+    """The data for the script of charts; labels of days and weeks within a short period have no year."""
     is_short = interval in ("day", "week") and len({start.year for start, _count in points}) < 3
     labels = [
         date_format(start, "MONTH_DAY_FORMAT") if is_short else intervals.label(start, interval)
@@ -194,13 +194,13 @@ def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
 
 
 def _repeated(values: list[tuple[str, int]]) -> list[tuple[str, int, int]]:
-    """Each value with its count and the bar's length, in percent of the greatest; none where no value repeats."""
+    """Each value with its count and its bar's length, in percent of the greatest; empty where no value repeats."""
     most = max((count for _value, count in values), default=0)
     return [(value, count, round(100 * count / most)) for value, count in values] if most > 1 else []
 
 
 def _with_people(activities: list[Any]) -> list[tuple[Any, str, bool]]:
-    """Each activity with its person's name, and whether there is a page of that person."""
+    """Each activity with its person's name, and True where that person has a page."""
     people = Person.objects.live().in_bulk([activity.person_id for activity in activities])
     return [
         (

@@ -1,4 +1,4 @@
-"""The fields of a type: add, change, reorder, remove; all of it in the draft."""
+"""Pages that add, change, reorder and remove the fields of a type, in its draft."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ FIXED = gettext_lazy("Fixed since this field was approved: programs and stored a
 
 
 class OneFieldForm(FieldForm):
-    """One field with what it may still change; what approval fixed is shown and says why."""
+    """One field; properties fixed by approval are disabled, with the reason as help."""
 
     is_primary = forms.BooleanField(
         label=gettext_lazy("Primary field: what the activity is about"), required=False, widget=forms.CheckboxInput
@@ -61,7 +61,7 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         find_type(request, pk, EDIT)
         try:
-            return _changed(activity_type, request)
+            return _apply_button(activity_type, request)
         except RejectedError as refusal:
             problem = str(refusal)
     version = activity_type.draft or activity_type.live
@@ -72,13 +72,13 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
         (field, field.api_name in fixed, _mark(live.get(field.api_name), field, bool(live)))
         for field in version.fields.all()
     ]
-    gone = set(live) - {field.api_name for field, _is_fixed, _mark in rows}
+    removed_names = set(live) - {field.api_name for field, _is_fixed, _mark in rows}
     return show_tab(
         request,
         activity_type,
         "fields",
         rows=rows,
-        gone=[live[name] for name in live if name in gone],
+        gone=[live[name] for name in live if name in removed_names],
         of_version=version,
         may_edit=may_edit,
         problem=problem,
@@ -88,7 +88,7 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
-    """A form for one field: a new one, or the one called `api_name`."""
+    """A form for one field: a new field, or the field `api_name`."""
     activity_type = find_type(request, pk, EDIT)
     version = activity_type.draft or activity_type.live
     assert version is not None
@@ -126,19 +126,19 @@ def _initial(current: FieldSpec | None, activity_type: ActivityType) -> dict[str
 def _save(
     activity_type: ActivityType, version: ActivityVersion, current: FieldSpec | None, form: OneFieldForm, request: Any
 ) -> None:
-    """Put the form's field in the place of `current`, or at the end; only one stays primary."""
-    wanted, specs = form.spec, drafts.fields_of(version)
-    if wanted.is_primary:
+    """Replace `current` by the form's field, or append it; a new primary field replaces the old one as such."""
+    new_spec, specs = form.spec, drafts.fields_of(version)
+    if new_spec.is_primary:
         specs = [replace(spec, is_primary=False) for spec in specs]
     if current is None:
-        specs.append(wanted)
+        specs.append(new_spec)
     else:
-        specs = [wanted if spec.api_name == current.api_name else spec for spec in specs]
+        specs = [new_spec if spec.api_name == current.api_name else spec for spec in specs]
     drafts.set_fields(activity_type, specs, request.user, form.cleaned_data["revision"])
 
 
-def _changed(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
-    """Do what the pressed button says: move a field up or down, or remove it; or keep the order that was dragged."""
+def _apply_button(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
+    """Apply the pressed button: move a field up or down, or remove it; or store the order set by dragging."""
     revision = number(request.POST.get("revision"), None)
     page = reverse("admin:activities_activitytype_fields", args=[activity_type.pk])
     if name := request.POST.get("remove"):
@@ -168,7 +168,7 @@ def _fixed(activity_type: ActivityType) -> set[str]:
 
 
 def _mark(old: Any, new: Any, is_live: bool) -> str:
-    """How the draft's field differs from the live one: "new", "changed", or nothing."""
+    """The difference of the draft's field from the live one: "new", "changed", or empty."""
     if not is_live:
         return ""
     if old is None:

@@ -1,6 +1,6 @@
-"""A new type in three steps: what happens, what filter and trigger are called, which fields it has.
+"""A new type in three steps: name, names of filter and trigger, fields.
 
-The page carries all that was typed, so that going back and forth loses nothing and needs no script.
+The page carries all typed values, so that going back and forth loses nothing and needs no script.
 """
 
 from dataclasses import asdict
@@ -26,7 +26,7 @@ from people.datatypes.naming import MAX_NAME
 from people.definitions import drafts, lifecycle
 
 ADD = "activities.add_activitytype"
-# number: (title, the names it asks for)
+# number: (title, names of its fields)
 STEPS: dict[int, tuple[Any, tuple[str, ...]]] = {
     1: (gettext_lazy("What happens"), ("name", "api_name", "description")),
     2: (gettext_lazy("Filter and trigger"), ("filter_name", "trigger_name")),
@@ -38,40 +38,40 @@ MORE_ROWS = 3
 
 
 def add(request: HttpRequest) -> HttpResponse:
-    """Show a step; a pressed button says where to go: to another step, to more rows, or to the finished type."""
+    """Show a step; the pressed button leads to another step, adds rows, or creates the type."""
     require(request, ADD)
     if request.method != "POST":
         return _page(request, 1, _begin(request))
     data = _with_proposals(request.POST)
-    here, go = number(data.get("step")) or LAST, data.get("go", "save")
-    if go == "save":
+    step, action = number(data.get("step")) or LAST, data.get("go", "save")
+    if action == "save":
         return _create(request, TypeForms(data))
-    if go == "more":
-        return _page(request, here, TypeForms.again(data, MORE_ROWS))
-    there = min(number(go) or here, LAST)
-    if there > here:
+    if action == "more":
+        return _page(request, step, TypeForms.again(data, MORE_ROWS))
+    target_step = min(number(action) or step, LAST)
+    if target_step > step:
         forms = TypeForms(data)
-        if not _is_right(forms, here):
-            return _page(request, here, forms)
-    return _page(request, there, TypeForms.again(data))
+        if not _is_step_valid(forms, step):
+            return _page(request, step, forms)
+    return _page(request, target_step, TypeForms.again(data))
 
 
 def names(request: HttpRequest) -> HttpResponse:
-    """The names that follow from `name`, while it is typed."""
+    """The names proposed from `name`, while it is typed."""
     require(request, "activities.view_activitytype")
     return JsonResponse(asdict(_proposal(request.GET.get("name", ""))))
 
 
 def check(request: HttpRequest) -> HttpResponse:
-    """What would be wrong with the names typed so far, and types that look like this one."""
+    """Problems of the names typed so far, and existing types with similar names."""
     require(request, ADD)
     data = _with_proposals(request.POST)
-    problems = [found for found in _name_problems(data) if data.get(str(found.path[0]), "").strip()]
+    problems = [problem for problem in _name_problems(data) if data.get(str(problem.path[0]), "").strip()]
     return render(request, "activities/_checks.html", {"problems": problems, "similar": _similar(data.get("name", ""))})
 
 
 def _begin(request: HttpRequest) -> TypeForms:
-    """Empty forms, or those of the template that was chosen or of the type that is to be duplicated."""
+    """Empty forms, or forms filled from the chosen template or from the type to duplicate."""
     template = TEMPLATES.get(request.GET.get("template", ""))
     if template is not None:
         return _of_template(template)
@@ -104,14 +104,14 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
-        step = next((step for step, (_title, asked) in STEPS.items() if places & set(asked)), LAST)
+        step = next((step for step, (_title, names) in STEPS.items() if places & set(names)), LAST)
         return _page(request, step, forms)
     messages.success(request, _("Created as a draft. Approve it when it is right."))
     return redirect("admin:activities_activitytype_change", created.pk)
 
 
 def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
-    asked = STEPS[step][1]
+    names = STEPS[step][1]
     name = str(forms.names["name"].value() or "")
     template = TEMPLATES.get(request.GET.get("template", ""))
     icon, colour = (
@@ -125,9 +125,9 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
         step=step,
         last=LAST,
         errors=forms.errors,
-        steps=[(one, title) for one, (title, _asked) in STEPS.items()],
-        asked=[forms.names[name] for name in asked],
-        carried=[field for field in forms.names if field.name not in asked],
+        steps=[(number, title) for number, (title, _asked) in STEPS.items()],
+        asked=[forms.names[name] for name in names],
+        carried=[field for field in forms.names if field.name not in names],
         similar=_similar(name) if step == 1 else [],
         templates=TEMPLATES.items() if step == 1 and request.method != "POST" and not request.GET else (),
         icons=icons.WORDS,
@@ -139,34 +139,34 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
 
 
 def chosen_picture(data: Any) -> tuple[str, int | None]:
-    """The icon and the colour that a form sent; what is none is as it is proposed."""
+    """The icon and the colour sent by a form; unknown values mean the proposed ones."""
     icon, colours = data.get("icon", ""), {str(colour): colour for colour in range(icons.COLOURS)}
     return icon if icons.is_icon(icon) else "", colours.get(data.get("colour", ""))
 
 
-def _is_right(forms: TypeForms, step: int) -> bool:
-    """Whether what the step asked for can stay; what cannot is said at its field."""
+def _is_step_valid(forms: TypeForms, step: int) -> bool:
+    """True where the values of the step are valid; problems are added to the fields."""
     forms.names.is_valid()
-    asked = STEPS[step][1]
+    names = STEPS[step][1]
     for problem in _name_problems(forms.names.data):
-        if problem.path[0] in asked and problem.path[0] not in forms.names.errors:
+        if problem.path[0] in names and problem.path[0] not in forms.names.errors:
             forms.names.add_error(str(problem.path[0]), str(problem.message))
-    return not any(name in forms.names.errors for name in asked)
+    return not any(name in forms.names.errors for name in names)
 
 
 def _name_problems(data: Any) -> list[Problem]:
-    asked = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
-    return [problem for problem in drafts.faults_of_names(ACTIVITY_TYPES, Names(**asked)) if problem.path]
+    names = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
+    return [problem for problem in drafts.faults_of_names(ACTIVITY_TYPES, Names(**names)) if problem.path]
 
 
 def _with_proposals(posted: QueryDict) -> QueryDict:
-    """What was posted, with names that nobody wrote themselves brought up to the type's present name."""
+    """The posted data, with names that the user did not edit proposed anew from the present name."""
     data = posted.copy()
     name, before = data.get("name", ""), data.get("proposed_from", "")
     old, new = asdict(_proposal(before)), asdict(_proposal(name))
-    for proposed in PROPOSED:
-        if data.get(proposed, "").strip() in {"", old[proposed]}:
-            data[proposed] = new[proposed]
+    for field_name in PROPOSED:
+        if data.get(field_name, "").strip() in {"", old[field_name]}:
+            data[field_name] = new[field_name]
     data["proposed_from"] = name
     return data
 
@@ -176,9 +176,9 @@ def _proposal(name: str) -> name_proposals.Proposal:
 
 
 def _similar(name: str) -> list[ActivityType]:
-    """Existing types whose name or API name looks like `name`."""
+    """Existing types with a name similar to `name`."""
     if len(name.strip()) < 3:
         return []
     types = list(ActivityType.objects.existing().select_related("live", "draft"))
-    alike = name_proposals.alike(name, [str(found) for found in types])
-    return [found for found in types if str(found) in alike]
+    similar_names = name_proposals.alike(name, [str(activity_type) for activity_type in types])
+    return [activity_type for activity_type in types if str(activity_type) in similar_names]

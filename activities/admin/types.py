@@ -1,4 +1,4 @@
-"""The activity types of the admin: their list, their form, and where their other pages are."""
+"""The activity types in the admin: their list, their form, and the addresses of their other pages."""
 
 from datetime import timedelta
 from typing import Any
@@ -48,9 +48,9 @@ class StateFilter(admin.SimpleListFilter):
         return [(state, labels[state]) for state in self.states]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        wanted = self.states.get(self.value() or "")
-        if wanted is not None:
-            return queryset.filter(wanted)
+        condition = self.states.get(self.value() or "")
+        if condition is not None:
+            return queryset.filter(condition)
         return queryset if request.GET.get("q") else queryset.filter(is_standard=False)
 
 
@@ -60,9 +60,9 @@ _LAST_SEEN = Subquery(
 
 
 def _last_seen_on_cluster() -> Case:
-    """As values: a statement about the coordinator's types cannot look each one up on the workers."""
-    seen = rollup.last_seen(list(ActivityType.objects.existing().values_list("pk", flat=True)))
-    whens = [When(pk=pk, then=Value(moment)) for pk, moment in seen.items()]
+    """The moments as values: a statement on the coordinator cannot query the workers for each type."""
+    moments = rollup.last_seen(list(ActivityType.objects.existing().values_list("pk", flat=True)))
+    whens = [When(pk=pk, then=Value(moment)) for pk, moment in moments.items()]
     return Case(*whens, default=None, output_field=DateTimeField())
 
 
@@ -94,18 +94,18 @@ class ActivityTypeAdmin(PagesAdmin):
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """A team's own types; the standard ones in a tab of their own, and where a search or a state asks for them."""
-        self_shown = {"is_standard_tab": request.GET.get("state") == "standard"}
-        return super().changelist_view(request, {**(extra_context or {}), **self_shown})
+        """Custom types; standard types have their own tab, and are in searches and in the state filter."""
+        context = {"is_standard_tab": request.GET.get("state") == "standard"}
+        return super().changelist_view(request, {**(extra_context or {}), **context})
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Standard types are found by the names that pages show, too."""
-        found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        called = standard_types.called(search_term)
-        return found | queryset.filter(pk__in=called) if called else found, has_duplicates
+        """Search results; standard types match by the names shown on pages, too."""
+        results, has_duplicates = super().get_search_results(request, queryset, search_term)
+        standard_ids = standard_types.called(search_term)
+        return results | queryset.filter(pk__in=standard_ids) if standard_ids else results, has_duplicates
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:

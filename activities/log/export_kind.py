@@ -1,4 +1,4 @@
-"""Activities as a file: of some types, of a stretch of time."""
+"""The export of activities: of some types, in a period."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,35 +25,38 @@ _HEAD = (
 
 
 def statement(parameters: Mapping[str, Any]) -> Statement:
-    """`types`: API names; `since` (included) and `until` (not): moments when it occurred.
+    """The statement of an export. `types`: API names; `since` (included) and `until` (not): bounds of occurrence.
 
-    Of one type each field has a column, called by its API name, whatever version had it; of several, one column
-    has them all as a JSON object. Rows come in the order in which they were recorded.
+    An export of one type has a column for each field of any version, named by its API name; an export of several
+    types has one column with all fields as a JSON object. Rows are in the order of recording.
     """
     types = _types(parameters.get("types"))
-    conditions, given = ["a.activity_type_id = any(%(types)s)"], {"types": [found.pk for found in types]}
+    conditions, values = (
+        ["a.activity_type_id = any(%(types)s)"],
+        {"types": [activity_type.pk for activity_type in types]},
+    )
     for name, comparison in (("since", ">="), ("until", "<")):
         if parameters.get(name):
             conditions.append(f"a.occurred_at {comparison} %({name})s")
-            given[name] = _moment(parameters[name], name)
+            values[name] = _moment(parameters[name], name)
     source = (
         "activity a join activity_type t on t.id = a.activity_type_id left join person p on p.id = a.person_id where "
         + " and ".join(conditions)
         + " order by a.id"
     )
-    return Statement([*_HEAD, *_fields(types)], source, given)
+    return Statement([*_HEAD, *_fields(types)], source, values)
 
 
 def _types(names: Any) -> list[ActivityType]:
-    known = ActivityType.objects.approved()
+    types = ActivityType.objects.approved()
     if not names:
-        return list(known.custom())
-    found = list(known.filter(api_name__in=names))
-    missing = set(names) - {activity_type.api_name for activity_type in found}
+        return list(types.custom())
+    matches = list(types.filter(api_name__in=names))
+    missing = set(names) - {activity_type.api_name for activity_type in matches}
     if missing:
         message = _("there is no approved activity type '%(name)s'") % {"name": str(min(missing))[:100]}
         raise RejectedError(Problem(Code.UNKNOWN_TYPE, message, ("types",)))
-    return found
+    return matches
 
 
 def _moment(value: Any, name: str) -> Any:
@@ -67,10 +70,10 @@ def _fields(types: list[ActivityType]) -> list[Column]:
     if len(types) != 1:
         return [Column("primary_value", "a.primary_value", True), Column("attributes", "a.attributes")]
     fields = list(ApprovedField.objects.filter(activity_type=types[0]).order_by("-is_primary", "pk"))
-    taken = {column.name for column in _HEAD}
+    head_names = {column.name for column in _HEAD}
     return [
         Column(
-            f"field_{field.api_name}" if field.api_name in taken else field.api_name,
+            f"field_{field.api_name}" if field.api_name in head_names else field.api_name,
             "a.primary_value" if field.is_primary else f"(a.attributes ->> '{field.api_name}')",
             field.data_type in TEXTS,
         )
@@ -79,10 +82,17 @@ def _fields(types: list[ActivityType]) -> list[Column]:
 
 
 def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
-    """One type, with a column a field, or all custom types."""
+    """The choices of an export: each single type, with a column for each field, or all custom types."""
     types = ActivityType.objects.approved().custom().select_related("live").order_by("live__name")
-    found = [(one.api_name, _("Activities: %(type)s") % {"type": one}, {"types": [one.api_name]}) for one in types]
-    return [*found, ("", _("Activities of all custom types"), {})] if found else []
+    choices_of_types = [
+        (
+            activity_type.api_name,
+            _("Activities: %(type)s") % {"type": activity_type},
+            {"types": [activity_type.api_name]},
+        )
+        for activity_type in types
+    ]
+    return [*choices_of_types, ("", _("Activities of all custom types"), {})] if choices_of_types else []
 
 
 export_kinds.register(

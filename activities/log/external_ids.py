@@ -11,8 +11,8 @@ from activities.models import Activity, ActivityKey
 def external_ids_of(activities: Iterable[Activity]) -> dict[int, str]:
     """External ids by activity id, in one query; activities without one are left out.
 
-    The key of an activity that a merge moved may still lie with the person it was recorded for, where the winner had
-    used the same external id.
+    The key of an activity that a merge moved may still belong to the original person, where the winner had used the
+    same external id.
     """
     activities = list(activities)
     people = {pk for row in activities for pk in (row.person_id, row.original_person_id) if pk is not None}
@@ -27,7 +27,7 @@ def external_ids_of(activities: Iterable[Activity]) -> dict[int, str]:
 
 
 def activities_with(external_id: str, people: list[int] | None, types: list[int] | None, limit: int) -> list[int]:
-    """Ids of up to `limit` activities that have the external id; `people` and `types` narrow what is searched."""
+    """Ids of up to `limit` activities that have the external id; `people` and `types` narrow the search."""
     keys: Any = ActivityKey.objects.filter(external_id=external_id)
     if people is not None:
         moved = Activity.objects.filter(person_id__in=people, original_person_id__isnull=False)

@@ -1,6 +1,6 @@
-"""What an import left in the log: activities, people who were created, values that changed.
+"""Traces of an import in the log: activities, created people, changed values.
 
-Channel and origin are in no index: the ids between which an import recorded bound the rows that are read.
+Channel and origin are in no index: the first and last id of an import bound the rows that are read.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from people.files.imports import traces
 from people.files.imports.traces import Change
 from people.files.models import Import
 
-# a merge moves activities to the winner, and keeps whose they were
+# a merge moves activities to the winner, and keeps the original person
 _PERSON = "coalesce(a.original_person_id, a.person_id)"
 _OF_IMPORT = "{0}.id between %s and %s and {0}.door = %s and {0}.origin_id = %s"
-_MINE = _OF_IMPORT.format("a")
-_RECORDED = f"{_MINE} and a.activity_type_id >= {FIRST_CUSTOM_ID}"
-_CHANGED = f"""from activity a where {_MINE} and a.activity_type_id in ({CHANGE_DATA_VALUE}, {CHANGE_SCORE})
+_OF_JOB = _OF_IMPORT.format("a")
+_RECORDED = f"{_OF_JOB} and a.activity_type_id >= {FIRST_CUSTOM_ID}"
+_CHANGED = f"""from activity a where {_OF_JOB} and a.activity_type_id in ({CHANGE_DATA_VALUE}, {CHANGE_SCORE})
     and not exists (select 1 from activity n where n.person_id = a.person_id and n.activity_type_id = {NEW_PERSON}
         and {_OF_IMPORT.format("n")})"""
 
@@ -34,14 +34,14 @@ class _Log:
         return int(_rows(NEWEST)[0][0])
 
     def created(self, job: Import) -> list[int]:
-        statement = f"select {_PERSON} from activity a where {_MINE} and a.activity_type_id = {NEW_PERSON} order by 1"
+        statement = f"select {_PERSON} from activity a where {_OF_JOB} and a.activity_type_id = {NEW_PERSON} order by 1"
         return [pk for (pk,) in _rows(statement, *_values(job))]
 
     def recorded(self, job: Import) -> int:
         return int(_rows(f"select count(*) from activity a where {_RECORDED}", *_values(job))[0][0])
 
     def remove(self, job: Import, by: Any, track: Callable[[int], None]) -> int:
-        # what it recorded of people, that somebody was created or changed, stays true of those who stay
+        # standard activities of created and changed people stay: they remain true of the people who stay
         reason = ActivityRemoval.Reason.UNDO
         removed = retention.remove(_RECORDED, _values(job), reason, by, track, frees_keys=True)
         RefusedActivity.objects.filter(
@@ -52,17 +52,17 @@ class _Log:
     def changes(self, job: Import, limit: int) -> tuple[int, Sequence[Change]]:
         values = [*_values(job), *_values(job)]
         ((number,),) = _rows(f"select count(*) {_CHANGED}", *values)
-        shown = _rows(
+        rows = _rows(
             f"""select a.person_id, a.primary_value, coalesce(a.attributes ->> 'old_value', ''),
                 coalesce(a.attributes ->> 'new_value', '') {_CHANGED} order by a.id limit %s""",
             *values,
             limit,
         )
-        return int(number), [Change(*row) for row in shown]
+        return int(number), [Change(*row) for row in rows]
 
 
 def _values(job: Import) -> list[Any]:
-    """What `_OF_IMPORT` has places for."""
+    """The parameters of `_OF_IMPORT`."""
     return [job.first_id or 0, job.last_id or 0, int(Channel.IMPORT), job.pk]
 
 
@@ -73,5 +73,5 @@ def _rows(statement: str, *values: Any) -> Any:
 
 
 def register() -> None:
-    """Have imports find their traces; called when the app starts."""
+    """Register the log as a source of traces of imports; called when the app starts."""
     traces.register(_Log())

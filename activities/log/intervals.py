@@ -1,4 +1,4 @@
-"""Counts of days put together as days, weeks, months, quarters or years."""
+"""Counts of days, grouped by days, weeks, months, quarters or years."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -19,11 +19,11 @@ INTERVALS: Mapping[str, Any] = {
 }
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
-SHOWN = 120  # points of a chart that are still told apart
+SHOWN = 120  # points of a chart that are still distinguishable
 
 
 def start_of(day: date, interval: str) -> date:
-    """The first day of the interval in which `day` lies; weeks begin as the installation says."""
+    """The first day of the interval that contains `day`; the installation sets the first day of a week."""
     if interval == "day":
         return day
     if interval == "week":
@@ -33,26 +33,26 @@ def start_of(day: date, interval: str) -> date:
 
 
 def grouped(counts: Iterable[tuple[date, int]], interval: str) -> list[tuple[date, int]]:
-    """(first day, sum) of each interval, in the order of `counts`; the outer ones may be cut by the period."""
-    found: dict[date, int] = {}
+    """(first day, sum) of each interval, in the order of `counts`; the period may cut the outer intervals."""
+    sums: dict[date, int] = {}
     for day, count in counts:
         start = start_of(day, interval)
-        found[start] = found.get(start, 0) + count
-    return list(found.items())
+        sums[start] = sums.get(start, 0) + count
+    return list(sums.items())
 
 
 def points(first: date, last: date, interval: str) -> int:
-    """About how many intervals lie between two days."""
+    """The approximate number of intervals between two days."""
     return (last - first).days // _DAYS[interval] + 1
 
 
 def fitting(first: date, last: date) -> str:
-    """The shortest interval of which a chart of the period shows each."""
+    """The shortest interval that a chart of the period can show."""
     return next((name for name in INTERVALS if points(first, last, name) <= SHOWN), "year")
 
 
 def label(start: date, interval: str) -> str:
-    """What an axis or row calls the interval that begins at `start`."""
+    """The label, for an axis or a row, of the interval that begins at `start`."""
     if interval == "year":
         return str(start.year)
     if interval == "quarter":

@@ -1,9 +1,10 @@
-"""Notices when used external ids vanish or change: rows of `activity_key`, which tell retries.
+"""Detects lost or altered external ids: rows of `activity_key`, by which retries are recognized.
 
-A key leaves only when its person is erased or its activity is corrected, undone or withdrawn; merges move it, retention
-leaves it. With each closing of days the keys of the activities up to the high-water mark are added up, those of a
-range of ids with a day. Rows that left since then are told by removal entries and erased people, not by key: a range
-from which nobody was erased and nothing was taken out is compared exactly, another one may lack as many as left.
+A key is deleted only when its person is erased or its activity is corrected, undone or withdrawn. Merges move it,
+retention keeps it. Each closing of days adds up the keys of the activities up to the high-water mark; the sum of a
+range of ids is stored with a day. Keys deleted since then are known by removal entries and erased people, not by key:
+a range without erased people and removed activities is compared exactly, any other may lack as many keys as were
+removed.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ _SUMS = """select width_bucket(k.activity_id, %s::bigint[]), count(*), sum(('x' 
     ), 1, 16))::bit(64)::bigint::numeric) from activity_key k
     where k.activity_id > %s and k.activity_id <= %s group by 1"""
 # an hour earlier than the closing: entries have the time at which their transaction began
-_LEFT = """select count(distinct r.activity_id) from activity_removal r
+_REMOVED = """select count(distinct r.activity_id) from activity_removal r
     left join person p on p.id = r.person_id left join person w on w.id = p.merged_into_id
     where r.activity_id > %(after)s and r.activity_id <= %(upto)s and (
         (r.reason not in ('merge', 'retention') and r.removed_at > %(closed_at)s - interval '1 hour')
@@ -30,7 +31,7 @@ _LEFT = """select count(distinct r.activity_id) from activity_removal r
 
 
 def write_down(day: date) -> None:
-    """Keep with `day`, just closed, the sum of the keys of all activities since the range of the day before."""
+    """Store with `day`, just closed, the sum of the keys of all activities after the previous range."""
     upto = log_reader.high_water_mark()
     last = ActivityDay.objects.filter(keys_upto__isnull=False).order_by("-keys_upto").first()
     after = last.keys_upto if last else 0
@@ -40,32 +41,34 @@ def write_down(day: date) -> None:
 
 
 def faults() -> list[tuple[date, str]]:
-    """(day, what is wrong) of every range of keys that does not add up."""
+    """(day, message) of every range of keys that does not add up."""
     closed = list(ActivityDay.objects.filter(keys_upto__isnull=False).order_by("keys_upto"))
     bounds = [0, *(row.keys_upto or 0 for row in closed)]
     sums = _sums(bounds) if closed else {}
-    found = []
+    key_faults = []
     for place, row in enumerate(closed):
         count, digest = sums.get(place + 1, (0, Decimal(0)))
         expected = row.key_count or 0
         if (count, digest) == (expected, row.key_digest):
             continue
-        left = _left(bounds[place], bounds[place + 1], row)
-        if count > expected or count < expected - left:
-            found.append((row.day, f"{count:,} of {expected:,} external ids are there, and {left:,} activities left"))
-        elif not left:
-            found.append((row.day, "external ids are not what was written down"))
-    return found
+        removed = _count_removed(bounds[place], bounds[place + 1], row)
+        if count > expected or count < expected - removed:
+            key_faults.append(
+                (row.day, f"{count:,} of {expected:,} external ids are there, and {removed:,} activities left")
+            )
+        elif not removed:
+            key_faults.append((row.day, "external ids are not what was written down"))
+    return key_faults
 
 
 def _sums(bounds: Sequence[int]) -> dict[int, tuple[int, Decimal]]:
-    """(count, digest) by place of the keys with bounds[place - 1] < activity id <= bounds[place]; one pass."""
+    """(count, digest), by place, of the keys with bounds[place - 1] < activity id <= bounds[place]; one pass."""
     with connection.cursor() as cursor:
         cursor.execute(_SUMS, [[bound + 1 for bound in bounds], bounds[0], bounds[-1]])
         return {place: (count, digest) for place, count, digest in cursor.fetchall()}
 
 
-def _left(after: int, upto: int, row: ActivityDay) -> int:
+def _count_removed(after: int, upto: int, row: ActivityDay) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_LEFT, {"after": after, "upto": upto, "closed_at": row.closed_at})
+        cursor.execute(_REMOVED, {"after": after, "upto": upto, "closed_at": row.closed_at})
         return int(cursor.fetchone()[0])

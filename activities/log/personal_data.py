@@ -1,8 +1,8 @@
-"""What merging, erasing and exporting a person means for the log.
+"""Merging, erasing and exporting the log of a person.
 
-Moved rows keep their ids, and both halves of a move become visible in one commit: whoever reads the log by id
-sees each activity once, under its old or its new person. An insert holds the high-water mark back, whatever
-ids it brings, so a move delays readers for as long as it takes and no longer.
+Moved rows keep their ids, and both halves of a move become visible in one commit: a reader of the log by id sees
+each activity once, under its old or its new person. An insert holds the high-water mark back, whatever its ids, so
+a move delays readers only while it runs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
 from people.core.source import Channel
 from people.persons.merge import REASON
 
-# every activity of the people that moves, and what it will be: `target` says under whom
+# every activity that moves, with `target`, the id of its new person
 _MOVED = """from activity a join unnest(%(origins)s::int[], %(targets)s::int[]) as t (origin, target)
         on t.origin = coalesce(a.original_person_id, a.person_id)
     where a.person_id = any(%(from)s)"""
@@ -40,7 +40,7 @@ _STEPS = (
 
 
 def register() -> None:
-    """Make the tables known; called when the app starts."""
+    """Register the tables as personal data; called when the app starts."""
     personal_data.register(
         RowsOf(
             "activity",
@@ -78,19 +78,19 @@ def register() -> None:
             "activity_removal",
             ("person_id",),
             _("entries of removed activities"),
-            erase=personal_data.nothing,  # a digest and ids: without them nobody could tell an erase from a loss
+            erase=personal_data.nothing,  # a digest and ids: without them an erase would look like a loss
             keeps_ids=("person_id",),
         ),
     )
 
 
 def _merge_activities(merging: Merging) -> None:
-    origins = [one for family in merging.families.values() for one in family]
+    origins = [person_id for family in merging.families.values() for person_id in family]
     _move(merging, merging.loser_ids, dict.fromkeys(origins, merging.winner_id))
 
 
 def _return_activities(merging: Merging, _kept: Any) -> None:
-    targets = {one: loser_id for loser_id, family in merging.families.items() for one in family}
+    targets = {person_id: loser_id for loser_id, family in merging.families.items() for person_id in family}
     _move(merging, [merging.winner_id], targets)
     parameters = {
         "winner": merging.winner_id,
@@ -105,10 +105,10 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
         _remove_changes(cursor, parameters)
 
 
-# the changes that a merge left in the log; `standard.is_of_merge` says the same of one activity
+# the changes that a merge recorded; `standard.is_of_merge` is the same condition for one activity
 _OF_MERGE = """a.person_id = %(winner)s and a.activity_type_id = any(%(types)s) and a.origin_id = %(merge)s
     and a.door <> all(%(other_channels)s) and starts_with(a.attributes ->> 'reason', %(reason)s)"""
-# the first change of the same field since, where it replaced the value that the merge gave; it says what it replaced
+# the first later change of the same field, where it replaced the value set by the merge: its old value is that value
 _FOLLOWING = f"""from (
         select distinct on (a.activity_type_id, a.primary_value) a.*, m.attributes as merged
         from activity a join (select a.* from activity a where {_OF_MERGE}) m
@@ -123,10 +123,10 @@ _CORRECTED = """jsonb_strip_nulls(a.attributes || jsonb_build_object(
 
 
 def _correct_following(cursor: Any, parameters: Mapping[str, Any]) -> None:
-    """Have the next change of each value that the merge changed say what the winner had before the merge.
+    """Set the old value of the next change of each merged value to the winner's value before the merge.
 
-    Else it would go on saying what the losers' values are. A row is replaced under its id; the removal entry has
-    both digests.
+    Otherwise the losers' values would stay in the log. A row is replaced under its id; the removal entry has both
+    digests.
     """
     columns = ", ".join(values(attributes=_CORRECTED))
     cursor.execute(f"select {columns}, {digest()}, {digest(attributes=_CORRECTED)} {_FOLLOWING}", parameters)
@@ -148,7 +148,7 @@ def _correct_following(cursor: Any, parameters: Mapping[str, Any]) -> None:
 
 
 def _remove_changes(cursor: Any, parameters: Mapping[str, Any]) -> None:
-    """Take the changes of a merge that is undone out of the log: they say what the losers' values are."""
+    """Remove the changes of an undone merge from the log: they contain the losers' values."""
     _forget_values(cursor, _OF_MERGE, parameters)
     cursor.execute(
         f"""insert into activity_removal
@@ -161,7 +161,7 @@ def _remove_changes(cursor: Any, parameters: Mapping[str, Any]) -> None:
 
 
 def _move(merging: Merging, sources: Sequence[int], targets: Mapping[int, int]) -> None:
-    """Move what first came in under each key of `targets` from `sources` to its value: delete and insert."""
+    """Move activities first recorded for a key of `targets` from `sources` to its value, by delete and insert."""
     parameters = {
         "from": list(sources),
         "origins": list(targets),
@@ -171,16 +171,16 @@ def _move(merging: Merging, sources: Sequence[int], targets: Mapping[int, int]) 
     with connection.cursor() as cursor:
         removal, insertion, deletion = _STEPS
         cursor.execute(removal, parameters)
-        # what is inserted must not be deleted with the rows that it replaces: it lies under other people
+        # the delete must not reach the inserted rows: they belong to other people
         cursor.execute(insertion, parameters)
         cursor.execute(deletion, parameters)
 
 
 def _merge_keys(merging: Merging) -> None:
-    """External ids that the winner, or an earlier loser, has used for the same type stay where they are.
+    """Move the losers' external ids; those used by the winner or an earlier loser for the same type stay.
 
-    The winner's own activity answers for such an id from then on; the loser's key is out of use until the
-    merge is undone. Both activities stay.
+    Such an id then identifies the winner's own activity; the loser's key is out of use until the merge is undone.
+    Both activities stay.
     """
     place = {loser_id: number for number, loser_id in enumerate(merging.loser_ids)}
     first: dict[tuple[int, str], ActivityKey] = {}
@@ -190,15 +190,15 @@ def _merge_keys(merging: Merging) -> None:
 
 
 def _return_keys(merging: Merging, _kept: Any) -> None:
-    targets = {one: loser_id for loser_id, family in merging.families.items() for one in family}
+    targets = {person_id: loser_id for loser_id, family in merging.families.items() for person_id in family}
     rows = ActivityKey.objects.filter(person_id=merging.winner_id, original_person_id__in=targets)
     _move_keys(list(rows), targets)
 
 
 def _move_keys(rows: Sequence[ActivityKey], targets: Mapping[int, int]) -> None:
-    """Put the keys under the target of whoever used them first; where it has one of its own they stay.
+    """Move the keys to the target of their first person; keys that the target has already stay.
 
-    By insert and delete: a row's person says where it lies, and never changes.
+    By insert and delete: a row's person determines its shard, and never changes.
     """
     if not rows:
         return
@@ -223,14 +223,14 @@ def _move_keys(rows: Sequence[ActivityKey], targets: Mapping[int, int]) -> None:
             ],
         )
         done = set(cursor.fetchall())
-        gone = [row for row in rows if (row.activity_type_id, row.external_id) in done]
+        moved_rows = [row for row in rows if (row.activity_type_id, row.external_id) in done]
         cursor.execute(
             """delete from activity_key k using unnest(%s::int[], %s::int[], %s::text[]) g (person, type, external)
             where k.person_id = g.person and k.activity_type_id = g.type and k.external_id = g.external""",
             [
-                [row.person_id for row in gone],
-                [row.activity_type_id for row in gone],
-                [row.external_id for row in gone],
+                [row.person_id for row in moved_rows],
+                [row.activity_type_id for row in moved_rows],
+                [row.external_id for row in moved_rows],
             ],
         )
 
@@ -250,17 +250,17 @@ def _erase_activities(erasing: Erasing) -> None:
 
 
 def _forget_values(cursor: Any, condition: str, parameters: Mapping[str, Any]) -> None:
-    """Suggest no more what the activities `a` said that satisfy the condition."""
+    """Delete the values of activities `a` that satisfy the condition from the suggestions."""
     cursor.execute(
         f"""select a.activity_type_id, a.primary_value from activity a where {condition}
         union select a.activity_type_id, (jsonb_each_text(a.attributes)).value from activity a where {condition}""",
         parameters,
     )
-    said = [(type_id, value) for type_id, value in cursor.fetchall() if value is not None and len(value) <= 255]
+    type_values = [(type_id, value) for type_id, value in cursor.fetchall() if value is not None and len(value) <= 255]
     cursor.execute(
         """delete from seen_value s using unnest(%s::int[], %s::text[]) g (type, value)
         where s.activity_type_id = g.type and s.value = g.value""",
-        [[type_id for type_id, _value in said], [value for _type_id, value in said]],
+        [[type_id for type_id, _value in type_values], [value for _type_id, value in type_values]],
     )
 
 
@@ -297,7 +297,7 @@ def _export_keys(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
 
 
 def _texts(person_ids: Sequence[int]) -> Iterator[str]:
-    """Addresses that the people once had."""
+    """Former addresses of the people."""
     rows = Activity.objects.filter(
         person_id__in=person_ids,
         activity_type_id=CHANGE_DATA_VALUE,

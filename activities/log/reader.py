@@ -20,22 +20,21 @@ from people.datatypes.canonical import ExactDecoder
 MAX_PAGE = 1_000
 # An activity that occurred later than this after it was recorded is in the index `activity_ahead` (migration).
 AHEAD = timedelta(minutes=10)
-# `recorded_at` grows with the id, but for clocks of servers that differ and for the life of a transaction.
+# `recorded_at` grows with the id, except for differing clocks of servers and for the duration of a transaction.
 DISORDER = timedelta(hours=1)
-# a token is made by looking through so many ids at most for the first that is meant; a page leaves out the rest
+# a new token searches at most this many ids for the first that qualifies; a page skips the rest
 PASSED_OVER = 10_000
 TIMELINE = 50  # activities of a page
-# `search` looks through so many ids at once at first, and no longer than this for one page
+# `search` reads this many ids at once at first, and this long for one page
 SEARCH_SPAN, SEARCH_SECONDS = 50_000, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a reader has come: everything up to `last_id` was delivered.
+    """The position of a reader: everything up to `last_id` was delivered.
 
-    Of what was recorded up to `issued_at_mark`, only activities that occurred at `since` or later are
-    delivered; whatever is recorded after it is delivered whenever it occurred, so that a poller misses no
-    back-dated row.
+    Of the activities recorded up to `issued_at_mark`, only those that occurred at `since` or later are delivered.
+    Activities recorded later are delivered whenever they occurred, so that a poller misses no back-dated row.
     """
 
     since: datetime | None
@@ -45,14 +44,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a reader wants besides types and people: SQL about `a`, an activity, and its parameters."""
+    """A condition of a reader besides types and people: SQL about `a`, an activity, and its parameters."""
 
     sql: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ActivityRow(NamedTuple):
-    """An activity as readers of the log get it: what the model has, without the cost of models."""
+    """An activity as readers of the log return it: the columns of the model, without the cost of models."""
 
     id: int
     person_id: int
@@ -78,7 +77,7 @@ Row = TypeVar("Row", ActivityRow, Activity)
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
     activities: Sequence[Row]
-    position: Position  # where to go on
+    position: Position  # where the next page begins
     has_more: bool
 
 
@@ -89,14 +88,14 @@ HELD = f"""select min(((classid::bigint & ((1 << 24) - 1)) << 32) | objid::bigin
 
 
 def high_water_mark() -> int:
-    """The greatest id up to which every activity that will ever be there is visible now.
+    """The greatest id up to which no activity can appear any more: all are visible now.
 
     A recorder reads the sequence, takes a shared lock on that value and only then takes ids; so any id
     still uncommitted is greater than some held value, or than the sequence value read first here. Needs READ
     COMMITTED, two statements in this order, on the primary.
 
-    On a cluster a worker holds a lock of its own until its part of a transaction is visible, also when the
-    coordinator is through already; so the workers are asked last. There one function does all three.
+    On a cluster a worker holds a lock of its own until its part of a transaction is visible, also after the
+    coordinator has committed; so the workers are queried last. There one function does all three.
     """
     if not citus.is_distributed():
         return _mark_here()
@@ -111,13 +110,13 @@ def _mark_here() -> int:
         cursor.execute(NEWEST)
         (mark,) = cursor.fetchone()
         cursor.execute(HELD)
-        (held,) = cursor.fetchone()
-    return mark if held is None else min(mark, held)
+        (lowest_lock,) = cursor.fetchone()
+    return mark if lowest_lock is None else min(mark, lowest_lock)
 
 
 def start(since: datetime | None = None) -> Position:
-    """Where a reader begins who wants what occurred at `since` or later, and all that comes in from now on."""
-    # a worker's lock may stand for rows that move, far below what is recorded now: not the point of `since`
+    """The start position for activities that occurred at `since` or later, and all recorded from now on."""
+    # a worker's lock may be held for moving rows, far below the newest ids: irrelevant to `since`
     mark = _mark_here()
     return Position(since, mark, 0 if since is None else _first_id(since, mark) - 1)
 
@@ -127,24 +126,24 @@ def _first_id(since: datetime, mark: int) -> int:
 
     Any row that was recorded before since - AHEAD - DISORDER proves that all rows before it were recorded
     before since - AHEAD, and so occurred before since, unless `activity_ahead` has them. A binary search over
-    the ids finds a late one of these rows; it need not be the last one. What follows it and occurred before since
-    is passed over here, once, so that the first page need not do it.
+    the ids finds a late one of these rows, not necessarily the last one. Rows after it that occurred before since
+    are skipped here, once, so that the first page need not do it.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             "select first_activity_id(%s, %s::timestamptz, %s::timestamptz)", [mark, since, since - AHEAD - DISORDER]
         )
-        (first,) = cursor.fetchone()
-        if citus.is_distributed():  # where what is below the coordinator's mark need not be visible yet
-            return first
+        (first_id,) = cursor.fetchone()
+        if citus.is_distributed():  # where rows below the coordinator's mark may be invisible still
+            return first_id
         cursor.execute(
             """select id from (
                 select id, occurred_at from activity where id >= %s and id <= %s order by id limit %s) as passed
             where occurred_at >= %s order by id limit 1""",
-            [first, mark, PASSED_OVER, since],
+            [first_id, mark, PASSED_OVER, since],
         )
         row = cursor.fetchone()
-    return first if row is None else row[0]
+    return first_id if row is None else row[0]
 
 
 def read(
@@ -156,10 +155,10 @@ def read(
 ) -> Page[ActivityRow]:
     """Up to `limit` activities of the types after `position`, ascending by id; three statements.
 
-    `person_ids` narrows to these people (a few hundred at most), `conditions` to what meets all of them.
-    `has_more` says that the next page has something now.
+    `person_ids` narrows to these people (a few hundred at most), `conditions` to activities that meet all of them.
+    `has_more`: the next page is not empty now.
     """
-    with _nobody_moves():
+    with _without_merges():
         mark = high_water_mark()
         rows = _after(position, mark, type_ids, person_ids, limit + 1, conditions)
     has_more = len(rows) > limit
@@ -169,8 +168,8 @@ def read(
 
 
 @contextmanager
-def _nobody_moves() -> Iterator[None]:
-    """Keep merges out while rows are read, where they would be seen to leave one worker before they reach another."""
+def _without_merges() -> Iterator[None]:
+    """Lock merges out while rows are read: on a cluster moved rows may leave one worker before they reach another."""
     if not citus.is_distributed():
         yield
         return
@@ -180,7 +179,7 @@ def _nobody_moves() -> Iterator[None]:
 
 
 def on_list(static_list_id: int) -> Condition:
-    """Of people who are on the static list now."""
+    """The condition for activities of people who are on the static list now."""
     return Condition(
         "a.person_id in (select person_id from static_list_member where static_list_id = %(list)s)",
         {"list": static_list_id},
@@ -190,19 +189,19 @@ def on_list(static_list_id: int) -> Condition:
 def search(position: Position, rows: ActivityQuerySet, limit: int = 300) -> Page[Activity]:
     """Like `read`, for any filter on the log: up to `limit` of `rows` after `position`, ascending by id.
 
-    Looks on for a second at most. A page may so be short, even empty, and still have more after it.
+    Searches for a second at most. So a page may be short, even empty, while more pages follow.
     """
-    found: list[Activity] = []
+    activities: list[Activity] = []
     last, span, start = position.last_id, SEARCH_SPAN, monotonic()
-    with _nobody_moves():
+    with _without_merges():
         mark = high_water_mark()
-        while last < mark and len(found) <= limit and (now := monotonic()) < start + SEARCH_SECONDS:
+        while last < mark and len(activities) <= limit and (now := monotonic()) < start + SEARCH_SECONDS:
             upper = min(mark, last + span)
-            found += rows.filter(pk__gt=last, pk__lte=upper).order_by("pk")[: limit + 1 - len(found)]
+            activities += rows.filter(pk__gt=last, pk__lte=upper).order_by("pk")[: limit + 1 - len(activities)]
             last, span = upper, span * 4 if monotonic() - now < SEARCH_SECONDS / 10 else span
-    if len(found) > limit:
-        return Page(found[:limit], replace(position, last_id=found[limit - 1].pk), True)
-    return Page(found, replace(position, last_id=max(last, position.last_id)), last < mark)
+    if len(activities) > limit:
+        return Page(activities[:limit], replace(position, last_id=activities[limit - 1].pk), True)
+    return Page(activities, replace(position, last_id=max(last, position.last_id)), last < mark)
 
 
 def _after(
@@ -225,8 +224,10 @@ def _after(
     }
     for condition in conditions:
         parameters.update(condition.parameters)
-    wanted = [" and ".join([ids, *(condition.sql for condition in conditions)]) for ids in _ranges(position, mark)]
-    sql = _of_types(types, wanted) if person_ids is None else _of_people(wanted)
+    conditions_of_ranges = [
+        " and ".join([ids, *(condition.sql for condition in conditions)]) for ids in _ranges(position, mark)
+    ]
+    sql = _of_types(types, conditions_of_ranges) if person_ids is None else _of_people(conditions_of_ranges)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [ActivityRow._make((*row[:-1], _decode(row[-1]))) for row in cursor.fetchall()]
@@ -238,29 +239,31 @@ _ROW = f"select {_COLUMNS} from activity a"
 _decode = ExactDecoder().decode
 
 
-def _of_types(types: Sequence[int], wanted: Sequence[str]) -> str:
-    """A branch for each type, each in the order of its index, which the planner then merges and soon stops; for
-    `= any(types) order by id` it would sort all that is left of the log."""
+def _of_types(types: Sequence[int], conditions: Sequence[str]) -> str:
+    """A branch for each type, each in the order of its index, which the planner merges and stops early.
+
+    For `= any(types) order by id` it would sort the rest of the log.
+    """
     branches = [
         f"({_ROW} where a.activity_type_id = {type_id} and {ids} order by a.id limit %(limit)s)"
         for type_id in types
-        for ids in wanted
+        for ids in conditions
     ]
-    if len(branches) == 1:  # whose parts on a cluster need no second sorting of copied rows
+    if len(branches) == 1:  # on a cluster its parts need no second sort of copied rows
         return branches[0]
-    found = " union all ".join(branches or [f"({_ROW} where false)"])
-    return f"select * from ({found}) as found order by id limit %(limit)s"
+    union = " union all ".join(branches or [f"({_ROW} where false)"])
+    return f"select * from ({union}) as found order by id limit %(limit)s"
 
 
-def _of_people(wanted: Sequence[str]) -> str:
-    """All rows of these people, then sorted: few people have few rows among millions of others'."""
+def _of_people(conditions: Sequence[str]) -> str:
+    """SQL of all rows of these people, then sorted: a few people have few rows among millions."""
     mine = f"{_ROW} where a.person_id = any(%(people)s) and a.activity_type_id = any(%(types)s)"
-    return f"""with mine as materialized ({mine} and ({" or ".join(wanted)}))
+    return f"""with mine as materialized ({mine} and ({" or ".join(conditions)}))
         select * from mine order by id limit %(limit)s"""
 
 
 def _ranges(position: Position, mark: int) -> list[str]:
-    """The ids still to be read; those from before the token was made only if they occurred late enough."""
+    """SQL of the ids still to be read; ids from before the token only if they occurred late enough."""
     if position.since is None:
         return ["a.id > %(last)s and a.id <= %(mark)s"]
     ranges = []
@@ -274,8 +277,8 @@ def _ranges(position: Position, mark: int) -> list[str]:
 def timeline(person_id: int, *, limit: int = TIMELINE, **narrowed: Any) -> list[Activity]:
     """One person's activities, newest first; one statement. Narrowed by `type_ids`, `containing`, `since`, `until`.
 
-    `containing` keeps those with a value that has the text in it, case aside. `since` is included, `until` is
-    not. `before` is (occurred_at, id) of the last one seen: keyset paging.
+    `containing` keeps activities with a value that contains the text, ignoring case. `since` is included, `until`
+    is not. `before` is (occurred_at, id) of the last activity seen: keyset paging.
     """
     return list(_timeline(person_id, **narrowed)[:limit])
 
@@ -306,15 +309,15 @@ def _timeline(
 def timeline_with_types(
     person_id: int, *, limit: int = TIMELINE, among: int = 1_000, **narrowed: Any
 ) -> tuple[Sequence[Activity], set[int]]:
-    """As `timeline`, and the ids of the types of the person's `among` latest activities; one statement, or two where
-    nothing is found."""
+    """The `timeline`, and the ids of the types of the person's `among` latest activities.
+
+    One statement; two where the timeline is empty.
+    """
     newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id")[:among]
     sql, parameters = newest.query.sql_with_params()
     types = f"(select array_agg(distinct activity_type_id) from ({sql}) latest)"
-    found: Any = _timeline(person_id, **narrowed).annotate(
-        types_there=RawSQL(types, parameters)
-    )  # one look for all rows
-    activities = list(found[:limit])
+    rows: Any = _timeline(person_id, **narrowed).annotate(types_there=RawSQL(types, parameters))  # once for all rows
+    activities = list(rows[:limit])
     if activities:
         return activities, set(activities[0].types_there)
     with connection.cursor() as cursor:
@@ -324,7 +327,7 @@ def timeline_with_types(
 
 @dataclass(frozen=True, slots=True)
 class TypeCount:
-    """How often somebody did something, and when last."""
+    """The number of a person's activities of a type, and the moment of the latest."""
 
     type_id: int
     count: int
@@ -332,7 +335,7 @@ class TypeCount:
 
 
 def count_by_type(person_id: int, among: int) -> list[TypeCount]:
-    """What the person's `among` latest activities were, the most frequent first; one look into their index."""
+    """Counts by type of the person's `among` latest activities, the most frequent first; one index scan."""
     newest = Activity.objects.of_person(person_id).newest_first().values("activity_type_id", "occurred_at")[:among]
     sql, parameters = newest.query.sql_with_params()
     with connection.cursor() as cursor:
@@ -345,15 +348,15 @@ def count_by_type(person_id: int, among: int) -> list[TypeCount]:
 
 
 def latest(type_id: int, limit: int) -> list[Activity]:
-    """The activities of a type that occurred last, the newest first; one look into its index."""
+    """The latest activities of a type by occurrence, the newest first; one index scan."""
     return list(Activity.objects.filter(activity_type_id=type_id).order_by("-occurred_at")[:limit])
 
 
 def latest_of(type_ids: Sequence[int], limit: int) -> list[Activity]:
-    """The activities of any of the types that occurred last, newest first; one look into the index a type."""
+    """The latest activities of any of the types by occurrence, newest first; one index scan for each type."""
     branch = "(select * from activity where activity_type_id = %s order by occurred_at desc limit %s)"
-    found = " union all ".join([branch] * len(type_ids)) or "select * from activity where false"
-    sql = f"select * from ({found}) r order by occurred_at desc, id desc limit %s"
+    union = " union all ".join([branch] * len(type_ids)) or "select * from activity where false"
+    sql = f"select * from ({union}) r order by occurred_at desc, id desc limit %s"
     return list(Activity.objects.raw(sql, [*(part for pk in type_ids for part in (pk, limit)), limit]))
 
 

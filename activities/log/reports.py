@@ -1,6 +1,6 @@
-"""Reports on the log: trend, breakdown, top people, funnel; of everybody or of some people only.
+"""Reports on the log: trend, breakdown, top people, funnel; for all people or for some.
 
-Days are those of the installation. Every report gives up after the scope's seconds with `RejectedError` (`timeout`).
+Days are those of the installation. Every report raises `RejectedError` (`timeout`) after the scope's seconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ MOST_ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a report looks at: the days from `first` to `last`, and only `people` where they are given; for how long."""
+    """The scope of a report: the days from `first` to `last`, only `people` where given, and its time limit."""
 
     first: date
     last: date
@@ -47,7 +47,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The activities that share a value: how many, of how many people, and the sum of an amount if one was asked."""
+    """The activities that share a value: their number, the number of people, and the sum of an amount if requested."""
 
     value: str | None
     count: int
@@ -57,7 +57,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class FunnelStep:
-    """How many people came so far, and what share of the step before they are, in percent."""
+    """The people who reached a step, and their share of the step before and of the first, in percent."""
 
     activity_type: ActivityType
     people: int
@@ -80,26 +80,26 @@ def check(scope: Scope) -> None:
 
 
 def to_read(type_ids: Sequence[int], scope: Scope) -> int:
-    """How many activities lie in the period, as the rollup has them: what a report of the types reads at most."""
+    """The number of activities in the period, by the rollup: the most that a report of the types reads."""
     check(scope)
     return sum(rollup.daily(type_ids, scope.first, scope.last).values())
 
 
 def trend(activity_type: ActivityType, scope: Scope) -> list[tuple[date, int]]:
-    """The number of activities of each day; of everybody from the rollup, else from the log."""
+    """The number of activities of each day; for all people from the rollup, else from the log."""
     check(scope)
     if scope.people is None:
         return list(rollup.daily([activity_type.pk], scope.first, scope.last).items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
-    found = dict(_rows(sql, scope, {"type": activity_type.pk}))
+    counts = dict(_rows(sql, scope, {"type": activity_type.pk}))
     days = (scope.first + timedelta(days=n) for n in range((scope.last - scope.first).days + 1))
-    return [(day, found.get(day, 0)) for day in days]
+    return [(day, counts.get(day, 0)) for day in days]
 
 
 def breakdown(
     activity_type: ActivityType, field: ApprovedField, scope: Scope, total_of: ApprovedField | None = None
 ) -> list[Group]:
-    """The most frequent values of a field, those without one included; `total_of`: a number to be summed."""
+    """The most frequent values of a field, activities without a value included; `total_of`: a number to be summed."""
     check(scope)
     summed = _value(total_of, "%(total)s", BY_NAME[total_of.data_type]) if total_of else "null"
     # each person's rows are summed first: people are counted without sorting the rows
@@ -107,13 +107,13 @@ def breakdown(
         from (select {_value(field, "%(field)s")} as value, count(*) as rows, sum({summed}::numeric) as total
             from activity a where {_WHERE} group by 1, a.person_id) each
         group by 1 order by 2 desc, 1 nulls last limit %(limit)s"""
-    given = {
+    parameters = {
         "type": activity_type.pk,
         "field": field.api_name,
         "total": total_of.api_name if total_of else None,
         "limit": MOST_ROWS,
     }
-    return [Group(*row) for row in _rows(sql, scope, given)]
+    return [Group(*row) for row in _rows(sql, scope, parameters)]
 
 
 def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int, Any]]:
@@ -122,16 +122,16 @@ def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int
     sql = f"""select c.person_id, c.count, c.latest from (
             select a.person_id, count(*) as count, max(a.occurred_at) as latest
             from activity a where {_WHERE} group by 1
-            -- no more than those who are gone can be dropped from the top
+            -- at most all people who are not live can be dropped from the top
             order by 2 desc, 3 desc, 1 limit %(limit)s + %(gone)s) c
         join person p on p.id = c.person_id and p.state = 'live'
         order by 2 desc, 3 desc, 1 limit %(limit)s"""
-    ((gone,),) = _rows("select count(*) from person where state <> 'live'", scope, {})
-    return _rows(sql, scope, {"type": activity_type.pk, "limit": MOST_ROWS, "gone": gone})
+    ((not_live,),) = _rows("select count(*) from person where state <> 'live'", scope, {})
+    return _rows(sql, scope, {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
 
 
 def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
-    """How many live people did the first, then after that the second, and so on, all within the period.
+    """The numbers of live people who did the first, after that the second, and so on, all within the period.
 
     Each step takes the earliest activity strictly after that of the step before. Raises `RejectedError`
     (`out_of_range`) for fewer than two or more than five types.
@@ -139,7 +139,7 @@ def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
     check(scope)
     if not 2 <= len(types) <= MOST_STEPS:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
-    parameters = {f"type_{number}": found.pk for number, found in enumerate(types)}
+    parameters = {f"type_{number}": activity_type.pk for number, activity_type in enumerate(types)}
     steps = [
         f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
             join person p on p.id = a.person_id and p.state = 'live'
@@ -154,8 +154,10 @@ def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
     counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
     ((*people,),) = _rows(f"with {', '.join(steps)} select {counts}", scope, parameters)
     return [
-        FunnelStep(found, count, _share(count, people[number - 1]) if number else None, _share(count, people[0]))
-        for number, (found, count) in enumerate(zip(types, people, strict=True))
+        FunnelStep(
+            activity_type, count, _share(count, people[number - 1]) if number else None, _share(count, people[0])
+        )
+        for number, (activity_type, count) in enumerate(zip(types, people, strict=True))
     ]
 
 
@@ -181,7 +183,7 @@ def _rows(sql: str, scope: Scope, parameters: dict[str, Any]) -> list[Any]:
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Inside, a statement ends after so many seconds: nobody waits for the database for ever."""
+    """Limit the statements inside to this many seconds, so that no request waits for ever."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:

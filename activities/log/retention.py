@@ -1,7 +1,7 @@
-"""Removes activities from the log, each with a removal entry: retention, corrections; undone imports use it, too.
+"""Removes activities from the log, each with a removal entry: for retention, corrections and undone imports.
 
-Small transactions, so that recorders and readers hardly notice. External ids outlive retention; those of an import
-that is taken back are free again, so that the corrected file can be imported.
+Small transactions, so that recorders and readers are hardly delayed. External ids outlive retention; those of an
+undone import are free again, so that the corrected file can be imported.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ audit.describe(
         "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
         "retention_ran": (3, gettext_lazy("Removed %(count)s activities that were past their time")),
         "activities_corrected": (3, gettext_lazy("Took %(count)s activities out of the log")),
-        # of entries that a version before left
+        # of entries of an earlier version
         "import_taken_back": (3, gettext_lazy("Took back an import: %(count)s activities removed (%(reason)s)")),
     }
 )
@@ -41,7 +41,7 @@ audit.describe(
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What retention would remove of one type now."""
+    """The activities of one type that retention would remove now."""
 
     retention: Retention
     before: datetime
@@ -51,7 +51,7 @@ class Due:
 def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> Retention | None:
     """Keep the type's activities for `months` months after they occurred; None: for ever.
 
-    Nothing is removed before the next nightly run. Raises `RejectedError` for odd numbers.
+    Nothing is removed before the next nightly run. Raises `RejectedError` for a number out of range.
     """
     require(by, RIGHT)
     if months is None:
@@ -61,47 +61,49 @@ def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> R
         return None
     if not 1 <= months <= 1_200:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A number of months from 1 to 1,200."), ("months",)))
-    kept, _created = Retention.objects.update_or_create(
+    rule, _created = Retention.objects.update_or_create(
         activity_type=activity_type, defaults={"months": months, "created_by": by}
     )
     audit.note(by, activity_type, "retention_set", months=months)
-    return kept
+    return rule
 
 
 def due(now: datetime | None = None) -> Iterator[Due]:
-    """What a run now would remove, type by type; exact counts."""
-    for kept in Retention.objects.select_related("activity_type__live").order_by("activity_type_id"):
-        yield due_of(kept, now)
+    """The activities that a run would remove now, type by type; exact counts."""
+    for rule in Retention.objects.select_related("activity_type__live").order_by("activity_type_id"):
+        yield due_of(rule, now)
 
 
-def due_of(kept: Retention, now: datetime | None = None) -> Due:
+def due_of(rule: Retention, now: datetime | None = None) -> Due:
     with connection.cursor() as cursor:
-        cursor.execute("select %s::timestamptz - make_interval(months => %s)", [now or timezone.now(), kept.months])
+        cursor.execute("select %s::timestamptz - make_interval(months => %s)", [now or timezone.now(), rule.months])
         (before,) = cursor.fetchone()
         cursor.execute(
             "select count(*) from activity where activity_type_id = %s and occurred_at < %s",
-            [kept.activity_type_id, before],
+            [rule.activity_type_id, before],
         )
         (count,) = cursor.fetchone()
-    return Due(kept, before, count)
+    return Due(rule, before, count)
 
 
 def run_retention(track: Callable[[int], None] = lambda rows: None) -> int:
-    """Remove what is past its time, of every type that has a retention; return how many rows."""
+    """Remove expired activities of every type that has a retention; return the number of rows."""
     total = 0
-    for found in due():
-        if found.count:
+    for due_rows in due():
+        if due_rows.count:
             condition = "activity_type_id = %s and occurred_at < %s"
-            removed = remove(condition, [found.retention.activity_type_id, found.before], Reason.RETENTION, None, track)
-            audit.note(None, found.retention.activity_type, "retention_ran", count=removed)
+            removed = remove(
+                condition, [due_rows.retention.activity_type_id, due_rows.before], Reason.RETENTION, None, track
+            )
+            audit.note(None, due_rows.retention.activity_type, "retention_ran", count=removed)
             total += removed
     return total
 
 
 def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] = lambda rows: None) -> int:
-    """Remove activities that never should have been there, and free their external ids; return how many there were.
+    """Remove wrongly recorded activities, and free their external ids; return the number of removed rows.
 
-    Those that are not there cost nothing. Raises `NotAllowedError` for all but operators (None) and superusers.
+    Unknown ids are ignored. Raises `NotAllowedError` for all but operators (None) and superusers.
     """
     require(by, CORRECT)
     removed = remove("id = any(%s)", [list(activity_ids)], Reason.CORRECTION, by, track, frees_keys=True)
@@ -113,9 +115,9 @@ def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] =
 def remove(
     condition: str, values: list[Any], reason: str, by: Any, track: Callable[[int], None], frees_keys: bool = False
 ) -> int:
-    """Remove the activities (called `a` in `condition`) in small transactions; return how many there were.
+    """Remove the activities (called `a` in `condition`) in small transactions; return their number.
 
-    With `frees_keys` their external ids can be used again. Rights are the caller's to ask for.
+    With `frees_keys` their external ids can be used again. The caller checks rights.
     """
     total = 0
     while removed := _remove_batch(condition, values, reason, by, frees_keys):
@@ -126,9 +128,9 @@ def remove(
 
 @transaction.atomic
 def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees_keys: bool) -> int:
-    # as recorders do: a merge moves rows, and must not move those that leave here
+    # as recorders do: a merge moves rows, and must not move the rows removed here
     locks.share([locks.key(locks.Space.PEOPLE)])
-    # nobody else enters the same rows as removed; row locks reach no further than one server
+    # no other transaction may enter the same rows as removed; row locks reach no further than one server
     locks.take([locks.key(locks.Space.REMOVING)])
     with connection.cursor() as cursor:
         cursor.execute(
@@ -139,10 +141,10 @@ def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees
             returning activity_id, person_id, activity_type_id""",
             [str(reason), by.pk if by is not None else None, *values],
         )
-        gone = cursor.fetchall()
-        if not gone:
+        removed_rows = cursor.fetchall()
+        if not removed_rows:
             return 0
-        ids, people, types = (list(column) for column in zip(*gone, strict=True))
+        ids, people, types = (list(column) for column in zip(*removed_rows, strict=True))
         cursor.execute(
             "delete from activity a using unnest(%s::bigint[], %s::int[]) g (id, person) "
             "where a.id = g.id and a.person_id = g.person",
@@ -154,4 +156,4 @@ def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees
                 where k.person_id = g.person and k.activity_type_id = g.type and k.activity_id = g.id""",
                 [ids, people, types],
             )
-    return len(gone)
+    return len(removed_rows)

@@ -1,7 +1,7 @@
-"""What is derived from the log: activities per type and day, and the values that short text fields had.
+"""Tables derived from the log: activities per type and day, and the values of short text fields.
 
-Both tables are fed by reading the log up to its high-water mark, so that every activity is counted exactly
-once; days from which rows were removed are counted again. Both can be thrown away and made anew.
+Both tables are filled by reading the log up to its high-water mark, so that every activity is counted exactly
+once; days from which rows were removed are counted again. Both can be deleted and rebuilt.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ VALUES_PER_FIELD = 500
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A day whose stored count is not what the log says."""
+    """A day whose stored count differs from the log."""
 
     activity_type_id: int
     day: date
@@ -34,9 +34,9 @@ class Difference:
 
 
 def catch_up() -> int:
-    """Read the log to its high-water mark; returns how many ids were read.
+    """Read the log to its high-water mark; return the number of ids read.
 
-    Runs side by side with itself without harm: whoever comes second waits, and then finds nothing to do.
+    Concurrent runs are harmless: the second one waits, and then finds nothing to do.
     """
     position = LogPosition.objects.get_or_create(name=NAME)[0]
     if position.last_id and position.time_zone != installation.current().time_zone:
@@ -51,7 +51,7 @@ def catch_up() -> int:
 
 
 def rebuild() -> int:
-    """Throw both tables away and read the whole log again; returns how many ids were read."""
+    """Delete both tables' rows and read the whole log again; return the number of ids read."""
     with transaction.atomic():
         LogPosition.objects.get_or_create(name=NAME)
         LogPosition.objects.select_for_update().get(name=NAME)
@@ -62,7 +62,7 @@ def rebuild() -> int:
 
 
 def differences() -> list[Difference]:
-    """Days whose count is not what the log says up to the rollup's position; empty when all is right."""
+    """Days whose count differs from the log up to the rollup's position; empty when all counts are right."""
     with connection.cursor() as cursor:
         cursor.execute(
             """with p as (select last_id, time_zone from log_position where name = %s),
@@ -78,7 +78,7 @@ def differences() -> list[Difference]:
 
 
 def read_at() -> datetime | None:
-    """Until when the rollup counts; None before its first reading."""
+    """The moment of the last reading of the log; None before the first."""
     return LogPosition.objects.filter(name=NAME).values_list("read_at", flat=True).first()
 
 
@@ -90,14 +90,14 @@ def daily(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
             where activity_type_id = any(%s) and day between %s and %s group by day""",
             [list(type_ids), first, last],
         )
-        found = dict(cursor.fetchall())
+        counts = dict(cursor.fetchall())
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    return {day: found.get(day, 0) for day in days}
+    return {day: counts.get(day, 0) for day in days}
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """All activities of some types: how many, and the days of the first and the last."""
+    """All activities of some types: their number, and the days of the first and the last."""
 
     total: int
     first: date | None
@@ -105,7 +105,7 @@ class Span:
 
 
 def span(type_ids: Sequence[int]) -> Span:
-    """What the rollup has of the types, whenever it was."""
+    """The span of the types over the whole rollup."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select coalesce(sum(count), 0)::bigint, min(day), max(day) from daily_count
@@ -127,7 +127,7 @@ def totals(first: date, last: date) -> dict[int, int]:
 
 
 def last_seen(type_ids: Sequence[int]) -> dict[int, datetime]:
-    """When each type's latest activity occurred, from the log itself: one look into its index a type."""
+    """The moment of each type's latest activity, from the log itself: one index scan for each type."""
     if not type_ids:
         return {}
     with connection.cursor() as cursor:
@@ -138,19 +138,19 @@ def last_seen(type_ids: Sequence[int]) -> dict[int, datetime]:
 
 
 def suggest(activity_type_id: int, field: str, beginning: str = "", limit: int = 10) -> list[str]:
-    """Values that the field (API name) had, most frequent first, whose text contains `beginning`.
+    """Values of the field (API name) whose text contains `beginning`, the most frequent first.
 
-    Case and accents count for nothing; values that begin so come first. For text fields only; never complete.
+    Case and accents are ignored; values that begin with it are first. For text fields only; never complete.
     """
-    wanted = words.folded(beginning.strip())
+    query = words.folded(beginning.strip())
     values = (
         SeenValue.objects.filter(activity_type_id=activity_type_id, field=field)
         .order_by("-times", "-last_seen_at", "value")
         .values_list("value", flat=True)
     )
     keyed = [(words.folded(value), value) for value in values]
-    first = [value for key, value in keyed if key.startswith(wanted)]
-    other = [value for key, value in keyed if wanted in key and not key.startswith(wanted)]
+    first = [value for key, value in keyed if key.startswith(query)]
+    other = [value for key, value in keyed if query in key and not key.startswith(query)]
     return [*first, *other][:limit]
 
 
@@ -176,7 +176,7 @@ def _advance(mark: int) -> LogPosition:
 
 
 def _note_values(cursor: Any, after: int, upto: int) -> None:
-    """Add the values of the ids after `after` up to `upto`, and keep the most frequent ones of each field.
+    """Add the values of the ids after `after` up to `upto`, and keep the most frequent values of each field.
 
     Of standard types only the primary field, and not the names of deleted people.
     """
@@ -215,14 +215,14 @@ def _note_values(cursor: Any, after: int, upto: int) -> None:
 
 @transaction.atomic
 def _recount() -> None:
-    """Count the days again from which rows left the log, up to the position."""
+    """Count the days from which rows left the log again, up to the position."""
     position = LogPosition.objects.select_for_update().get(name=NAME)
     with connection.cursor() as cursor:
         cursor.execute("delete from day_to_recount returning activity_type_id, day")
-        left = sorted(set(cursor.fetchall()))
-        if not left:
+        days_left = sorted(set(cursor.fetchall()))
+        if not days_left:
             return
-        touched = sorted({(pk, day + timedelta(days=n)) for pk, day in left for n in (-1, 0, 1)})
+        touched = sorted({(pk, day + timedelta(days=n)) for pk, day in days_left for n in (-1, 0, 1)})
         values: dict[str, list[int] | list[date] | int | str] = {
             "types": [pk for pk, _day in touched],
             "days": [day for _pk, day in touched],

@@ -1,4 +1,4 @@
-"""Activities as people read them: with the names and values that their own versions gave them."""
+"""Activities for display, with the names and values of their own versions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from activities.labels import shown
 from activities.models import Activity, ActivityField, ActivityVersion
 
 ON_ROW = 3  # values beside the primary one
-LATE = timedelta(hours=1)  # from here on the page says that something was recorded later than it occurred
+LATE = timedelta(hours=1)  # from here on the page shows that an activity was recorded later than it occurred
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value as text, under the name that its field had."""
+    """One value as text, with the name of its field."""
 
     name: str
     text: str
@@ -33,7 +33,7 @@ class Entry:
 
     activity: Activity
     name: str
-    values: Sequence[Value]  # empty ones left out
+    values: Sequence[Value]  # without empty values
     is_standard: bool = False
     without_value: Sequence[str] = ()  # names of the version's other fields
     type_api_name: str = ""
@@ -46,7 +46,7 @@ class Entry:
 
     @property
     def on_row(self) -> Sequence[Value]:
-        """The values that the row itself shows: the first ones beside the primary value."""
+        """The values shown on the row itself: the first ones besides the primary value."""
         return [value for value in self.values if not value.is_primary][:ON_ROW]
 
     @property
@@ -55,9 +55,9 @@ class Entry:
 
 
 def entries(activities: Sequence[Activity], *, plain: bool = False) -> list[Entry]:
-    """The activities with the names that their own versions gave to type and fields; two statements.
+    """The activities with the names of type and fields from their own versions; two statements.
 
-    Names and values as programs write them with `plain`, else as people of the active language and zone do.
+    With `plain`, names and values are in the form for programs, else in the active language and zone.
     """
     versions = {
         (version.activity_type_id, version.number): version
@@ -72,13 +72,13 @@ def entries(activities: Sequence[Activity], *, plain: bool = False) -> list[Entr
 
 def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Entry:
     values, without = [], []
-    of = version.activity_type
-    is_translated = of.is_standard and not plain
+    activity_type = version.activity_type
+    is_translated = activity_type.is_standard and not plain
     for field in version.fields.all():
         name = shown(field.name, is_translated)
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
-            text = _plain(value) if plain else _shown(value, field)
+            text = _plain_text(value) if plain else _local_text(value, field)
             is_link = field.data_type == "link" and text.lower().startswith(("https://", "http://"))
             values.append(Value(name, text, field.api_name, is_link, field.is_primary))
         else:
@@ -87,25 +87,25 @@ def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Entry:
         activity,
         shown(version.name, is_translated),
         values,
-        of.is_standard,
+        activity_type.is_standard,
         without,
-        of.api_name,
-        of.shown_icon,
-        of.shown_colour,
+        activity_type.api_name,
+        activity_type.shown_icon,
+        activity_type.shown_colour,
     )
 
 
-def _shown(value: Any, field: ActivityField) -> str:
+def _local_text(value: Any, field: ActivityField) -> str:
     if field.data_type == "boolean":
         return _("Yes") if value in (True, "true") else _("No")
     if field.data_type == "date":
         return date_format(date.fromisoformat(value), "DATE_FORMAT")
     if field.data_type == "datetime":
         return date_format(timezone.localtime(datetime.fromisoformat(value)), "DATETIME_FORMAT")
-    return _plain(value)
+    return _plain_text(value)
 
 
-def _plain(value: Any) -> str:
+def _plain_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:f}" if hasattr(value, "as_tuple") else str(value)

@@ -1,10 +1,9 @@
 """Verifies that nothing of the log is missing or altered.
 
-Each row has a digest. Of a day (UTC, by recorded at) the digests of its rows that are there and of those that
-were removed, each with its entry, always add up to the same: rows leave only together with an entry, and a row
-that a merge moves has its new digest in its entry. The sum is written down once the day is over, with the digest of
-all days until then: a chain, in which no day can be missing. Who keeps its head elsewhere (every backup does) can tell
-whether the whole of it was written anew.
+Each row has a digest. For a day (UTC, by recorded at) the digests of its present rows and of its removed rows, each
+with its entry, always add up to the same sum: rows leave only together with an entry, and the entry of a row moved by
+a merge has its new digest. The sum is stored once the day is over, with the digest of all days until then: a chain,
+in which no day can be missing. A copy of its head kept elsewhere (every backup has one) reveals a rewritten chain.
 """
 
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ SHOWN_IDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A day that does not add up: what was written down, and what is there now."""
+    """A day that does not add up: the stored count, and the present one."""
 
     day: date
     expected_count: int
@@ -41,17 +40,17 @@ class Finding:
         if self.fault:
             return f"{self.day}: {self.fault}"
         if self.count != self.expected_count:
-            what = f"{self.count:,} of {self.expected_count:,} activities are accounted for"
+            message = f"{self.count:,} of {self.expected_count:,} activities are accounted for"
         else:
-            what = "the content of activities is not what was recorded"
-        return f"{self.day}: {what}"
+            message = "the content of activities is not what was recorded"
+        return f"{self.day}: {message}"
 
 
 def close_days(now: datetime | None = None) -> int:
-    """Write down the sums of the days that are over and have none yet; return how many."""
+    """Store the sums of finished days that have none yet; return the number of days."""
     last = ((now or _now()) - SETTLED_AFTER).astimezone(UTC).date()
-    known = set(ActivityDay.objects.values_list("day", flat=True))
-    days = [day for day in _days(last) if day not in known]
+    closed_days = set(ActivityDay.objects.values_list("day", flat=True))
+    days = [day for day in _days(last) if day not in closed_days]
     for day in days:
         count, total = _settled_sum(day)
         ActivityDay.objects.bulk_create([ActivityDay(day=day, count=count, digest=total)], ignore_conflicts=True)
@@ -62,7 +61,7 @@ def close_days(now: datetime | None = None) -> int:
 
 
 def _now() -> datetime:
-    """By the clock that days are told by, the database's."""
+    """The present moment by the database's clock, which also determines the days."""
     with connection.cursor() as cursor:
         cursor.execute("select clock_timestamp()")
         return cursor.fetchone()[0]
@@ -70,12 +69,12 @@ def _now() -> datetime:
 
 @transaction.atomic
 def _chain_days() -> None:
-    """Give the newest days, which have no link yet, theirs."""
+    """Compute the links of the newest days, which have none yet."""
     locks.take([locks.key(locks.Space.DAYS)])
     linked = ActivityDay.objects.filter(chain__isnull=False).order_by("-day").first()
     previous = linked.chain if linked else ""
     unlinked = ActivityDay.objects.order_by("day")
-    # a day that lost its link amid others is left to be found
+    # a day that lost its link amid others is not repaired, so that it is reported
     for closed in unlinked.filter(day__gt=linked.day) if linked else unlinked:
         previous = closed.chain = _link(previous or "", closed)
         closed.save(update_fields=["chain"])
@@ -86,27 +85,27 @@ def _link(previous: str, closed: ActivityDay) -> str:
 
 
 def head() -> tuple[date, str] | None:
-    """The newest closed day and the digest of all days until then: to be kept elsewhere, and compared."""
+    """The newest closed day and the digest of all days until then, to be kept elsewhere and compared."""
     newest = ActivityDay.objects.filter(chain__isnull=False).order_by("-day").first()
     return None if newest is None or newest.chain is None else (newest.day, newest.chain)
 
 
 def chain_faults() -> list[Finding]:
-    """Days that are missing between or before the others, or were written anew; rows of before the first day; keys."""
-    found: list[Finding] = []
+    """Missing and rewritten days, rows from before the first day, and faults of keys."""
+    findings: list[Finding] = []
     previous, last = "", None
     for closed in ActivityDay.objects.order_by("day").iterator():
         if last is not None and closed.day != last + timedelta(days=1):
             fault = f"the days from here until {closed.day - timedelta(days=1)} were closed, and are not there any more"
-            found.append(Finding(last + timedelta(days=1), 0, 0, True, fault=fault))
+            findings.append(Finding(last + timedelta(days=1), 0, 0, True, fault=fault))
         link = _link(previous, closed)
         if closed.chain is not None and closed.chain != link:
             fault = "what was written down of this day or of one before it was altered or removed"
-            found.append(Finding(closed.day, 0, 0, True, fault=fault))
-        # from here on as it is written: one fault is told once
+            findings.append(Finding(closed.day, 0, 0, True, fault=fault))
+        # continue from the stored link: one fault is reported once
         previous, last = closed.chain or link, closed.day
-    found += [Finding(day, 0, 0, True, fault=fault) for day, fault in key_sums.faults()]
-    return _rows_before() + found
+    findings += [Finding(day, 0, 0, True, fault=fault) for day, fault in key_sums.faults()]
+    return _rows_before() + findings
 
 
 def _rows_before() -> list[Finding]:
@@ -127,23 +126,23 @@ def _rows_before() -> list[Finding]:
     return [Finding(day, 0, 0, True, fault=f"there are rows of before {first}, the first closed day")]
 
 
-def differs(kept: str) -> Finding | None:
-    """What is wrong with `kept`, a head that was noted as "2026-11-20 5f…"; None when the chain still leads there.
+def differs(noted_head: str) -> Finding | None:
+    """The difference to `noted_head`, a head noted as "2026-11-20 5f…"; None when the chain still leads there.
 
     Raises ValueError for text that is no head.
     """
-    day_text, _blank, chain = kept.strip().partition(" ")
+    day_text, _blank, chain = noted_head.strip().partition(" ")
     day = date.fromisoformat(day_text)
     if len(chain) != 64:
-        raise ValueError(kept)
-    found = ActivityDay.objects.filter(day=day).values_list("chain", flat=True).first()
-    if found == chain:
+        raise ValueError(noted_head)
+    stored_chain = ActivityDay.objects.filter(day=day).values_list("chain", flat=True).first()
+    if stored_chain == chain:
         return None
     return Finding(day, 0, 0, True, fault="is not what was noted elsewhere: this day or one before it was written anew")
 
 
 def _days(before: date) -> Iterator[date]:
-    """From the first day on which something was recorded; after the last closed one when there is one."""
+    """Days up to `before`: after the last closed day, else from the first day with an activity."""
     closed = ActivityDay.objects.order_by("-day").first()
     if closed is not None:
         start = closed.day + timedelta(days=1)
@@ -161,29 +160,29 @@ def _days(before: date) -> Iterator[date]:
 
 
 def verify(since: date | None = None) -> list[Finding]:
-    """Compare every closed day (from `since` on) with what is there now; the days that do not add up.
+    """Compare every closed day (from `since` on) with the present rows; return the days that do not add up.
 
-    Without `since` the chain over the days, too.
+    Without `since`, verify the chain of days, too.
     """
-    found = chain_faults() if since is None else []
+    findings = chain_faults() if since is None else []
     days = ActivityDay.objects.order_by("day")
     for closed in days if since is None else days.filter(day__gte=since):
         count, total = _settled_sum(closed.day)
         if (count, total) != (closed.count, closed.digest):
-            found.append(Finding(closed.day, closed.count, count, total != closed.digest))
-    return found
+            findings.append(Finding(closed.day, closed.count, count, total != closed.digest))
+    return findings
 
 
 def _settled_sum(day: date) -> tuple[int, Decimal]:
-    """Like `_sum`; on a cluster, which sees a merge on one worker before the other, until two in a row agree."""
-    found = _sum(day)
-    while citus.is_distributed() and found != (found := _sum(day)):
+    """The `_sum`; on a cluster, where a merge is visible on one worker before another, read until two agree."""
+    total = _sum(day)
+    while citus.is_distributed() and total != (total := _sum(day)):
         continue
-    return found
+    return total
 
 
 def _sum(day: date) -> tuple[int, Decimal]:
-    """(count, digest) of the rows recorded on `day`: those that are there, and those that were removed."""
+    """(count, digest) of the rows recorded on `day`, present and removed."""
     start = datetime.combine(day, time(), UTC)
     bounds = {"start": start, "end": start + timedelta(days=1)}
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""The tables of activity types, of the log and of what is derived from it."""
+"""The tables of activity types, of the log and of data derived from it."""
 
 from activities.models.log import Activity, ActivityDay, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quarantine import RefusedActivity

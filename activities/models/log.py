@@ -1,4 +1,4 @@
-"""The activity log and what accounts for it."""
+"""The activity log, and the tables that account for every row of it."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -10,7 +10,7 @@ from people.datatypes.canonical import ExactDecoder
 
 
 class Activity(models.Model):
-    """One thing one person did at one moment. Written once by `recording`, never changed.
+    """One activity of one person at one moment. Written once by `recording`, never changed.
 
     The table is made by migration 0002: its primary key is (id, person_id), ids come from
     `activity_id_seq`, and there are no foreign keys.
@@ -43,7 +43,7 @@ class Activity(models.Model):
 
 
 class ActivityKey(models.Model):
-    """An external id that was used, for ever: outlives retention, goes with erase."""
+    """A used external id, kept for ever: outlives retention, is deleted with an erase."""
 
     pk = models.CompositePrimaryKey("person_id", "activity_type_id", "external_id")
     person_id = models.IntegerField()
@@ -51,7 +51,7 @@ class ActivityKey(models.Model):
     external_id = models.TextField()
     activity_id = models.BigIntegerField()
     digest = models.BinaryField(max_length=16)
-    original_person_id = models.IntegerField(null=True)  # who used it first, where a merge moved it
+    original_person_id = models.IntegerField(null=True)  # the first user of the id, where a merge moved it
 
     class Meta:
         db_table = "activity_key"
@@ -60,7 +60,7 @@ class ActivityKey(models.Model):
 
 
 class ActivityRemoval(models.Model):
-    """Why a row left the log, and the digest it had: lets `verify_activities` account for every row."""
+    """The reason why a row left the log, and its digest: `verify_activities` accounts for every row by it."""
 
     class Reason(models.TextChoices):
         ERASE = "erase", _("Person erased")
@@ -76,7 +76,7 @@ class ActivityRemoval(models.Model):
     recorded_at = models.DateTimeField()
     reason = models.CharField(max_length=12, choices=Reason.choices)
     digest = models.DecimalField(max_digits=20, decimal_places=0)
-    # of the row that took its place with the same id (merges move rows)
+    # of the row that replaced it under the same id (merges move rows)
     replacement_digest = models.DecimalField(max_digits=20, decimal_places=0, null=True)
     removed_at = models.DateTimeField(db_default=Now())
     user_id = models.IntegerField(null=True)
@@ -88,15 +88,15 @@ class ActivityRemoval(models.Model):
 
 
 class ActivityDay(models.Model):
-    """The digest of a closed day (UTC, by recorded at): what `verify_activities` compares with."""
+    """The digest of a closed day (UTC, by recorded at), to which `verify_activities` compares the rows."""
 
     day = models.DateField(primary_key=True)
     count = models.BigIntegerField()
     digest = models.DecimalField(max_digits=40, decimal_places=0)
     closed_at = models.DateTimeField(db_default=Now())
-    # of this day and of all before it; a neighbouring version leaves it out, the next closing puts it in
+    # of this day and all before it; where a neighbouring version left it empty, the next closing fills it
     chain = models.CharField(max_length=64, null=True)
-    # the external ids of activities up to this id, since those of the closing before; see `log.key_sums`
+    # sums of the external ids of activities up to this id, from the previous closing on; see `log.key_sums`
     keys_upto = models.BigIntegerField(null=True)
     key_count = models.BigIntegerField(null=True)
     key_digest = models.DecimalField(max_digits=40, decimal_places=0, null=True)
@@ -110,11 +110,11 @@ class ActivityDay(models.Model):
 
 
 class LogPosition(models.Model):
-    """How far a table that is derived from the log has read it."""
+    """The position up to which a table derived from the log has read it."""
 
     name = models.CharField(primary_key=True, max_length=64)
     last_id = models.BigIntegerField(default=0)
-    time_zone = models.CharField(max_length=64, blank=True)  # whose days it counts
+    time_zone = models.CharField(max_length=64, blank=True)  # zone of the days that it counts
     read_at = models.DateTimeField(db_default=Now())
 
     class Meta:

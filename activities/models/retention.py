@@ -1,4 +1,4 @@
-"""How long the activities of a type are kept."""
+"""Retention: the period for which the activities of a type are kept."""
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Retention(models.Model):
-    """How long the activities of a type are kept. A type without one keeps them for ever."""
+    """The months for which the activities of a type are kept. Types without a retention keep them for ever."""
 
     activity_type = models.OneToOneField(
         "activities.ActivityType", models.CASCADE, related_name="retention", verbose_name=_("activity type")

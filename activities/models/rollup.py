@@ -4,7 +4,7 @@ from django.db import models
 
 
 class DailyCount(models.Model):
-    """How many activities of a type occurred on a day of the installation's zone; see `rollup`."""
+    """The number of activities of a type that occurred on a day of the installation's zone; see `rollup`."""
 
     pk = models.CompositePrimaryKey("activity_type_id", "day")
     activity_type_id = models.IntegerField()
@@ -23,7 +23,7 @@ class DayToRecount(models.Model):
     """A day (UTC) from which rows of a type left the log; written by a trigger, read by `rollup`."""
 
     pk = models.CompositePrimaryKey("person_id", "activity_type_id", "day")
-    person_id = models.IntegerField()  # one of those whose rows they were: says where the row lies
+    person_id = models.IntegerField()  # one of the people whose rows left: determines the shard of this row
     activity_type_id = models.IntegerField()
     day = models.DateField()
 
@@ -37,7 +37,7 @@ class DayToRecount(models.Model):
 
 
 class SeenValue(models.Model):
-    """A value that a short text field of a type had: what pages suggest. Capped, so never a count to show."""
+    """A value that a short text field of a type had, for suggestions. Capped, so `times` is no exact count."""
 
     pk = models.CompositePrimaryKey("activity_type_id", "field", "value")
     activity_type_id = models.IntegerField()

@@ -1,7 +1,6 @@
 """Activity types with their versions.
 
-Written through `people.definitions` only. What must never happen is refused by triggers (migration 0002), not merely
-avoided here.
+Written through `people.definitions` only. Triggers (migration 0002) enforce the rules that must never be broken.
 """
 
 from django.db import models
@@ -23,7 +22,7 @@ FIRST_CUSTOM_ID = 100_001
 
 
 class ActivityType(Definition):
-    """What can happen."""
+    """A kind of activity, with its versions."""
 
     # custom ids start at 100001 (migration 0002); standard types keep Marketo's numbers
     id = models.AutoField(primary_key=True)
@@ -34,7 +33,7 @@ class ActivityType(Definition):
     draft = models.OneToOneField(
         "ActivityVersion", models.SET_NULL, null=True, blank=True, editable=False, related_name="draft_of"
     )
-    # what it looks like, whatever the version; empty: as its names propose
+    # its picture, the same for all versions; empty: proposed from its names
     icon = models.CharField(_("icon"), max_length=40, blank=True, default="", db_default="")
     colour = models.PositiveSmallIntegerField(_("colour"), null=True, blank=True)
 
@@ -62,27 +61,27 @@ class ActivityType(Definition):
 
     @property
     def shown_icon(self) -> str:
-        """The icon that was chosen, else the one that its names propose."""
+        """The chosen icon, else the icon proposed from its names."""
         return self.icon or icons.propose(self.api_name)
 
     @property
     def shown_colour(self) -> int:
-        """The palette's colour that was chosen, else one by its id."""
+        """The chosen colour of the palette, else a colour by its id."""
         return self.colour if self.colour is not None else icons.colour_of(self.pk)
 
     @property
     def shown_filter_name(self) -> str:
-        """The filter's name in the reader's language."""
+        """The filter's name in the active language."""
         return labels.shown(self.shown.filter_name, self.is_standard) if self.shown else self.api_name
 
     @property
     def shown_trigger_name(self) -> str:
-        """The trigger's name in the reader's language."""
+        """The trigger's name in the active language."""
         return labels.shown(self.shown.trigger_name, self.is_standard) if self.shown else self.api_name
 
 
 class ActivityVersion(Version):
-    """One shape of a type."""
+    """One version of a type, with its own names and fields."""
 
     activity_type = models.ForeignKey(ActivityType, models.CASCADE, related_name="versions")
     trigger_name = models.CharField(_("trigger name"), max_length=255)
@@ -121,7 +120,7 @@ class ActivityField(DefinedField):
 
 
 class ApprovedField(models.Model):
-    """A field that some approved version had: its API name, data type and rank are reserved for ever.
+    """A field of any approved version: its API name, data type and rank are reserved for ever.
 
     Smart lists and campaigns point here with PROTECT. Written by the trigger that freezes versions.
     """
@@ -145,7 +144,7 @@ class ApprovedField(models.Model):
 
 
 class ActivityTypeName(HeldName):
-    """A name of a type that no other has."""
+    """A reserved name of a type: no other type may have it."""
 
     class Kind(models.TextChoices):
         NAME = "name", _("name")

@@ -1,6 +1,6 @@
-"""Records columns: `recorder.record` for activities of one type, as files and uniform calls have them.
+"""Records columns: `recorder.record` for activities of one type, as files and uniform calls provide them.
 
-What becomes of a row is what `record` would make of it: rows that are not plainly good go its way.
+The outcome of every row is the same as with `record`: rows that are not plainly good are recorded as rows.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import is_blank
 from people.datatypes.registry import BY_NAME
 
-MANY = 1_000  # rows: worth trying what is quicker, but holds only where all of them are good
+MANY = 1_000  # rows from which on the quicker way, which works only where all rows are good, is tried first
 
 
 @dataclass(slots=True)
 class Recorded:
-    """The id of every row that was added; for the others, by their places, what became of them.
+    """The id of every row that was added; the outcomes of the other rows by their places.
 
-    `created` are the people, by field and value, whom the rows brought, or would bring.
+    `created`: (field, value) of the people that were created, or would be created in a dry run.
     """
 
     ids: Sequence[int | None]
@@ -55,7 +55,7 @@ def record(
     Zone-less moments are of `zone`. A merged person's id means the winner unless `follow_merges` is false. With
     `dry_run` everything is checked, nothing kept, and nothing has an id. What is reported as added or repeated is
     committed when the outermost transaction is. Refused rows are kept in the quarantine where `keep_refused`; else
-    they are the caller's to keep. Raises ValueError when there are more than 10,000 rows; never for bad rows.
+    the caller keeps them. Raises ValueError when there are more than 10,000 rows; never for bad rows.
     """
     if len(columns) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
@@ -73,8 +73,8 @@ def record(
 
 
 @dataclass(slots=True)
-class _Ready:
-    """Rows that will be written, as columns, with the places they had; `Ready` is one of them."""
+class _ReadyColumns:
+    """Rows that will be written, as columns, with their places in the batch; `Ready` is one such row."""
 
     schema: Schema
     places: Sequence[int]
@@ -85,32 +85,32 @@ class _Ready:
     external_ids: Sequence[str | None] | None
     ids: Sequence[int] = field(default_factory=list)
 
-    def without(self, places: dict[int, Any]) -> "_Ready":
-        kept = [place not in places for place in self.places]
+    def without(self, places: dict[int, Any]) -> "_ReadyColumns":
+        is_kept = [place not in places for place in self.places]
 
-        def of(column: Any) -> Any:
-            return column and list(compress(column, kept))
+        def compressed(column: Any) -> Any:
+            return column and list(compress(column, is_kept))
 
-        return _Ready(
+        return _ReadyColumns(
             self.schema,
-            of(self.places),
-            of(self.people),
-            of(self.occurred_at),
-            of(self.primary_values),
-            of(self.attributes),
-            of(self.external_ids),
-            of(self.ids),
+            compressed(self.places),
+            compressed(self.people),
+            compressed(self.occurred_at),
+            compressed(self.primary_values),
+            compressed(self.attributes),
+            compressed(self.external_ids),
+            compressed(self.ids),
         )
 
     def put(self, place: int, row: Ready) -> None:
-        """Put in a row that was checked by itself; the columns are lists then."""
+        """Replace the row at `place` by one that was checked alone; the columns must be lists."""
         self.people[place], self.occurred_at[place] = row.person_id, row.occurred_at  # type: ignore[index]
         self.primary_values[place], self.attributes[place] = row.primary_value, row.attributes  # type: ignore[index]
         if self.external_ids is not None:
             self.external_ids[place] = row.external_id  # type: ignore[index]
 
     def digests(self) -> column_sql.Digests:
-        """What says those of the rows at some places, as `Ready.digest`."""
+        """A function that returns the digests of the rows at some places, equal to `Ready.digest`."""
         moments, primaries, attributes = self.occurred_at, self.primary_values, self.attributes
         if max(map(len, moments)) > 25:  # a fraction of a second
             return lambda places: [
@@ -141,16 +141,16 @@ class _ColumnBatch(Batch):
     def __init__(self, columns: Columns, source: Source, zone: tzinfo, follow_merges: bool) -> None:
         super().__init__([], source, zone, standard=False, follow_merges=follow_merges)
         self.columns = columns
-        self.by_id: dict[Any, Any] | None = None  # who was found, where people are named by their ids
+        self.by_id: dict[Any, Any] | None = None  # people by id, where rows refer to people by id
         self.others: dict[int, Outcome] = {}
 
     def record(self, dry_run: bool) -> None:
-        schemas = self._hold_types([self.columns.activity_type])
+        schemas = self._lock_types([self.columns.activity_type])
         schema = schemas.get(self.columns.activity_type)
         if type(schema) is Schema:
             ready = self._ready(schema, schemas)
             if self.pending and dry_run:
-                self.created = self._needed({person for person in ready.people if person < 0})
+                self.created = self._keys_to_create({person for person in ready.people if person < 0})
             elif self.pending:
                 ready = self._with_people(ready)
             if ready.places:
@@ -163,7 +163,7 @@ class _ColumnBatch(Batch):
                 ids[place] = pk
         self.recorded = Recorded(ids, self.others, self.created)
 
-    def _ready(self, schema: Schema, schemas: dict[Any, Any]) -> _Ready:
+    def _ready(self, schema: Schema, schemas: dict[Any, Any]) -> _ReadyColumns:
         columns = self.columns
         checked = columns.check(schema, self.zone)
         one_by_one = checked.others | self._too_late(checked.moments)
@@ -176,7 +176,7 @@ class _ColumnBatch(Batch):
                 one_by_one.update(place for place, text in enumerate(external_ids) if text is None)
             if "" in external_ids:
                 external_ids = [text or None for text in external_ids]
-        ready = _Ready(
+        ready = _ReadyColumns(
             schema,
             range(len(columns)),
             people,
@@ -192,63 +192,63 @@ class _ColumnBatch(Batch):
             ready.put(place, row)
         return ready.without(self.others)
 
-    def _with_people(self, ready: _Ready) -> _Ready:
-        """The rows about people who are there, or created now."""
-        made = self._create({person for person in ready.people if person < 0})
-        ready.people = [made.get(person, person) for person in ready.people]
+    def _with_people(self, ready: _ReadyColumns) -> _ReadyColumns:
+        """The rows about people who exist or are created now."""
+        person_ids = self._create({person for person in ready.people if person < 0})
+        ready.people = [person_ids.get(person, person) for person in ready.people]
         if not self.uncreated:
             return ready
-        known = zip(ready.places, ready.people, strict=True)
-        lost = {place: self.uncreated[person] for place, person in known if person in self.uncreated}
+        placed_people = zip(ready.places, ready.people, strict=True)
+        lost = {place: self.uncreated[person] for place, person in placed_people if person in self.uncreated}
         self.others |= lost
         return ready.without(lost)
 
     def _too_late(self, moments: Sequence[Any]) -> set[int]:
-        known = [moment for moment in moments if moment is not None]
-        if not known or max(known) <= self.latest:
+        valid_moments = [moment for moment in moments if moment is not None]
+        if not valid_moments or max(valid_moments) <= self.latest:
             return set()
         return {place for place, moment in enumerate(moments) if moment is not None and moment > self.latest}
 
     def _people(self) -> Sequence[int | None]:
-        """The person of every row, None where it takes more to find or to refuse it."""
-        named, field_name = self.columns.people, self.columns.lookup_field
+        """The person of every row; None where the row has to be checked alone."""
+        references, field_name = self.columns.people, self.columns.lookup_field
         if field_name == "id":
-            return self._by_id(named)
-        texts = set(named)
+            return self._by_id(references)
+        texts = set(references)
         if set(map(type, texts)) != {str} or any(map(str.isspace, texts)) or "" in texts:
             texts = {text for text in texts if not is_blank(text)}
-        known: dict[Any, Any] = {}
+        ids_by_text: dict[Any, Any] = {}
         if field_name == "email":
             keys = datatype_keys.keys_of(texts)
             ids = people_lookup.only_by_email(set(keys.values()))
-            known = {text: ids[key] for text, key in keys.items() if key in ids}
-        if field_name != "email" or (self.columns.create_people and len(known) < len(texts)):
-            lookups = [self.columns.reference(text) for text in texts if text not in known]
-            found = self._look_up(field_name, lookups)
-            known |= {lookup.value: pk for lookup, pk in found.items() if type(pk) is int}
-        return [known.get(text) for text in named]
+            ids_by_text = {text: ids[key] for text, key in keys.items() if key in ids}
+        if field_name != "email" or (self.columns.create_people and len(ids_by_text) < len(texts)):
+            lookups = [self.columns.reference(text) for text in texts if text not in ids_by_text]
+            results = self._look_up(field_name, lookups)
+            ids_by_text |= {lookup.value: pk for lookup, pk in results.items() if type(pk) is int}
+        return [ids_by_text.get(text) for text in references]
 
-    def _by_id(self, named: Sequence[Any]) -> Sequence[int | None]:
-        ids = {person for person in named if type(person) is int and 0 < person <= datatype_keys.MAX_ID}
-        is_tried = len(ids) >= MANY and set(map(type, named)) == {int} and len(ids) == len(set(named))
+    def _by_id(self, references: Sequence[Any]) -> Sequence[int | None]:
+        ids = {person for person in references if type(person) is int and 0 < person <= datatype_keys.MAX_ID}
+        is_tried = len(ids) >= MANY and set(map(type, references)) == {int} and len(ids) == len(set(references))
         if is_tried and people_lookup.are_live(ids):
             self.by_id = {person: person for person in ids}
-            return named
-        known = self.by_id = dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
-        return [known.get(person) if type(person) is int else None for person in named]
+            return references
+        ids_by_reference = self.by_id = dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+        return [ids_by_reference.get(person) if type(person) is int else None for person in references]
 
     def _find_people(self) -> dict[Any, Any]:
         return super()._find_people() if self.by_id is None else self.by_id
 
     def _check_rows(self, places: Sequence[int], schemas: dict[Any, Any]) -> list[tuple[int, Ready]]:
-        """Check these rows as `recording.record` does; note those refused, return the others."""
+        """Check these rows as `recorder.record` does; note the refused ones, return the others."""
         self.rows = [self.columns[place] for place in places]
         people = self._find_people()
         checked = [(place, self._check(row, schemas, people)) for place, row in zip(places, self.rows, strict=True)]
         self.others |= {place: outcome for place, outcome in checked if type(outcome) is Outcome}
         return [(place, row) for place, row in checked if type(row) is Ready]
 
-    def _write(self, ready: _Ready, dry_run: bool) -> _Ready:
+    def _write(self, ready: _ReadyColumns, dry_run: bool) -> _ReadyColumns:
         if not dry_run:
             ready.ids, self.recorded_at = recording_sql.new_ids(len(ready.places))
         ready = self._without_former(ready)
@@ -257,9 +257,9 @@ class _ColumnBatch(Batch):
             for place, row in zip(ready.places, rows, strict=True):
                 row.place = place
             repeats = self._claim_keys([row for row in rows if row.external_id is not None])
-            known = {place: repeats[row] for place, row in zip(ready.places, rows, strict=True) if row in repeats}
-            self.others |= known
-            ready = ready.without(known)
+            outcomes = {place: repeats[row] for place, row in zip(ready.places, rows, strict=True) if row in repeats}
+            self.others |= outcomes
+            ready = ready.without(outcomes)
         if not dry_run and ready.places:
             column_sql.copy(
                 ready.schema.type_id,
@@ -274,21 +274,21 @@ class _ColumnBatch(Batch):
             )
         return ready
 
-    def _without_former(self, ready: _Ready) -> _Ready:
-        """Without the rows that were recorded under the external ids of a version before."""
+    def _without_former(self, ready: _ReadyColumns) -> _ReadyColumns:
+        """The rows, without those that were recorded under the external ids of an earlier version."""
         keys = self.columns.former_ids
         if keys is None or not any(keys):
             return ready
         rows = dict(zip(ready.places, ready.rows(), strict=True))
-        repeats = self._known_before([(row, keys[place]) for place, row in rows.items()])
-        known = {place: repeats[row] for place, row in rows.items() if row in repeats}
-        self.others |= known
-        return ready.without(known) if known else ready
+        repeats = self._former_repeats([(row, keys[place]) for place, row in rows.items()])
+        outcomes = {place: repeats[row] for place, row in rows.items() if row in repeats}
+        self.others |= outcomes
+        return ready.without(outcomes) if outcomes else ready
 
-    def _given(self, row: Ready) -> NewActivity:
+    def _source_row(self, row: Ready) -> NewActivity:
         return self.columns[row.place]
 
-    def _claim_all(self, ready: _Ready) -> bool:
+    def _claim_all(self, ready: _ReadyColumns) -> bool:
         if ready.external_ids is None or len(ready.external_ids) < MANY:
             return False
         external_ids = [external_id for external_id in ready.external_ids if external_id is not None]
@@ -302,7 +302,7 @@ class _ColumnBatch(Batch):
         return column_sql.claim_all(ready.schema.type_id, ready.people, external_ids, ids, ready.digests())
 
     def measure(self) -> None:
-        """Count the rows; those of a type that is not there under no type."""
+        """Count the rows; rows of an unknown type are counted under no type."""
         type_id = self.type_ids.get(self.columns.activity_type, "")
         client = "" if self.source.user_id is None else self.source.user_id
         counts = {Status.ADDED: len(self.columns) - len(self.others)}

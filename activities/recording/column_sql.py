@@ -1,4 +1,4 @@
-"""The SQL of recording columns; see `recording.sql` for that of rows."""
+"""The SQL of recording columns; `recording.sql` has that of rows."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from activities.recording.sql import COPY, escaped
 from people.core.source import Source
 
 CHUNK = 500  # rows that the server reads while the next ones are made
-PROBED = 200  # keys of a batch that are looked for before all are written
+PROBED = 200  # keys of a batch that are searched before all are written
 SPECIAL = "\\\t\n\r"  # to COPY
 Digests = Callable[[Sequence[int]], Sequence[str]]
 _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
@@ -20,12 +20,12 @@ _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activ
 def claim_all(
     type_id: int, people: Sequence[int], external_ids: Sequence[str], ids: Sequence[int], digests: Digests
 ) -> bool:
-    """Store the keys of a batch, or none of them where one is known or comes twice.
+    """Store the keys of a batch, or none of them where one is stored already or occurs twice.
 
-    `digests`: says those of the rows at some places, in hexadecimal. Waits for a concurrent transaction that stores
-    one of the keys.
+    `digests` returns the digests of the rows at some places, in hexadecimal. Waits for a concurrent transaction that
+    stores one of the keys.
     """
-    # one order for everybody: no deadlock
+    # one order in all transactions: no deadlock
     rows = sorted(zip(people, external_ids, ids, range(len(ids)), strict=True))
     if _is_any_known(type_id, rows[:: max(1, len(rows) // PROBED)]):
         return False

@@ -1,7 +1,7 @@
-"""Activities of one type as columns: how a file or a uniform call has them, and what its live version makes of them.
+"""Activities of one type as columns, as a file or a uniform call provides them, checked by the live version.
 
-Rows that are good take no step of their own here. A row that is bad, or rare, is only marked; it becomes a
-`NewActivity` and is checked as such.
+Good rows take no step of their own here. A row that is bad, or rare, is only marked; it becomes a `NewActivity`
+and is checked as such.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from people.datatypes.registry import BY_NAME
 
 @dataclass(slots=True)
 class Checked:
-    """The columns as a version stores them; rows at the `others` are not, whatever stands in their places."""
+    """The columns as a version stores them; rows at the places `others` are not checked, whatever their values."""
 
     schema: Schema
     occurred_at: Sequence[str | None]
@@ -32,12 +32,12 @@ class Checked:
 
 @dataclass(slots=True)
 class Columns(Sequence[NewActivity]):
-    """Activities of the type with this id or API name, read as rows only where somebody asks for one.
+    """Activities of the type with this id or API name; rows are made only when they are read.
 
     `people`: ids, or values of `lookup_field`. `fields`: (API name, values) of secondary fields, in the order of
-    their names. All columns are of one length. `row_of` reads a row from what was `given`, where that keeps more
-    than the columns: the order in which its fields came.
-    `former_ids`: the external ids that a version before would have given the rows.
+    their names. All columns are of one length. `row_of` makes a row of its entry in `given`, where that keeps more
+    than the columns: the order of its fields.
+    `former_ids`: the external ids that an earlier version would have given the rows.
     """
 
     activity_type: int | str
@@ -93,13 +93,13 @@ class Columns(Sequence[NewActivity]):
         return map(self.__getitem__, range(len(self)))
 
     def reference(self, person: Any) -> Any:
-        """What a row names this person by."""
+        """The reference of a row to this person."""
         if self.lookup_field == "id":
             return person
         return None if is_blank(person) else Lookup(person, self.lookup_field, self.create_people)
 
     def check(self, schema: Schema, zone: tzinfo) -> Checked:
-        """Check every column but the people and the external ids; what is checked already stays so."""
+        """Check every column except people and external ids; a check by the same schema is reused."""
         if self.checked is None or self.checked.schema is not schema:
             self.checked = _check(self, schema, zone)
         return self.checked
@@ -130,12 +130,12 @@ def _primaries(columns: Columns, schema: Schema, zone: tzinfo, others: set[int])
         others.update(range(len(columns)))
         return columns.primary_values
     data_type = BY_NAME[schema.primary.data_type]
-    found = fast_columns.plain_texts(data_type, columns.primary_values, zone)
-    _note(others, found, None)
-    _note(others, found, "")
-    if max(map(len, filter(None, found)), default=0) > MAX_PRIMARY:
-        others.update(place for place, text in enumerate(found) if text and len(text) > MAX_PRIMARY)
-    return found
+    texts = fast_columns.plain_texts(data_type, columns.primary_values, zone)
+    _note(others, texts, None)
+    _note(others, texts, "")
+    if max(map(len, filter(None, texts)), default=0) > MAX_PRIMARY:
+        others.update(place for place, text in enumerate(texts) if text and len(text) > MAX_PRIMARY)
+    return texts
 
 
 def _note(others: set[int], column: Sequence[Any], mark: Any) -> None:
@@ -144,11 +144,11 @@ def _note(others: set[int], column: Sequence[Any], mark: Any) -> None:
 
 
 def _objects(pieces: Sequence[tuple[str, fast_columns.Texts]], length: int) -> list[str]:
-    """The JSON text of every row's attributes; names are in order."""
+    """The JSON text of every row's attributes; `pieces` are in the order of the names."""
     if not pieces:
         return ["{}"] * length
-    whole = not any("" in texts or None in texts for _name, texts in pieces)
-    if whole:
+    is_whole = not any("" in texts or None in texts for _name, texts in pieces)
+    if is_whole:
         template = "{" + ", ".join(f'"{name}": %s' for name, _texts in pieces) + "}"
         return list(map(template.__mod__, zip(*[texts for _name, texts in pieces], strict=True)))
     parts = [[text and f'"{name}": {text}' for text in texts] for name, texts in pieces]

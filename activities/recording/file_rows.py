@@ -1,4 +1,4 @@
-"""Activities of the rows of a file: what its columns, and the texts with columns in braces, become."""
+"""Activities made of the rows of a file: of its columns, and of texts with columns in braces."""
 
 from collections.abc import Sequence
 from itertools import repeat
@@ -37,7 +37,7 @@ def template_parts(template: str) -> list[tuple[str, str | None]]:
 
 
 class ActivityReader:
-    """Makes activities of rows, a column at a time; what can be settled once a file is settled here."""
+    """Makes activities of rows, a column at a time; settings of the whole file are prepared once."""
 
     def __init__(self, plan: Plan, shape: Shape) -> None:
         place = {name: shape.header.index(column) for name, column in plan.columns.items()}
@@ -55,8 +55,8 @@ class ActivityReader:
             for name, at in place.items()
             if name.startswith(FIELD)
         )
-        found = recordable_type(plan.subject) if plan.subject and self.attributes_at is None else None
-        self.schema = schema.of_version(found.live_id) if found and found.live_id else None
+        activity_type = recordable_type(plan.subject) if plan.subject and self.attributes_at is None else None
+        self.schema = schema.of_version(activity_type.live_id) if activity_type and activity_type.live_id else None
         self.kinds = [kinds[name] for name, _at, _read in self.fields]
         self.texts = [_is_text(kind) for kind in self.kinds]
         self.is_primary_text = _is_text(BY_NAME[primary])
@@ -119,10 +119,10 @@ class ActivityReader:
     def _columns(
         self, columns: Sequence[Sequence[Any]], people: Sequence[str], values: Any, shape: schema.Schema
     ) -> tuple[Columns, list[str] | None]:
-        """Rows of one type, checked already as far as no database is needed."""
+        """Rows of one type, with all checks done that need no database."""
         moments, primaries = self.moments(columns[self.moment_at]), self.primaries(columns[self.primary_at])
         external_ids = None if self.external_at is None else columns[self.external_at]
-        made = Columns(
+        activities = Columns(
             self.plan.subject,
             _numbers_or_names(people) if self.plan.lookup_field == "id" else people,
             self.plan.lookup_field,
@@ -132,9 +132,9 @@ class ActivityReader:
             values,
             external_ids,
         )
-        checked = made.check(shape, self.plan.time_zone)
+        checked = activities.check(shape, self.plan.time_zone)
         if self.plan.external_id != ExternalId.HASH:
-            return made, None
+            return activities, None
         types = [self.plan.subject] * len(people)
         digests = row_digests(
             person_keys(people),
@@ -145,11 +145,11 @@ class ActivityReader:
         )
         former = self._former(columns, types, moments, values)
         if former != digests:
-            made.former_ids = [old if old != new else None for old, new in zip(former, digests, strict=True)]
-        return made, digests
+            activities.former_ids = [old if old != new else None for old, new in zip(former, digests, strict=True)]
+        return activities, digests
 
     def _former(self, columns: Any, types: Any, moments: Any, values: Any, wholes: Sequence[Any] = ()) -> list[str]:
-        """The digests as version 0.1 made them: of the cells of text as they stand in the file."""
+        """The digests of version 0.1, made of the cells of text as they stand in the file."""
         parts = [
             columns[at] if is_text else column
             for (_name, at, _read), is_text, (_same, column) in zip(self.fields, self.texts, values, strict=True)
@@ -158,8 +158,8 @@ class ActivityReader:
         return row_digests(self._people(columns, lambda cells: cells), types, moments, primaries, *parts, wholes)
 
     def _people(self, columns: Sequence[Sequence[Any]], read: Any = None) -> Sequence[Any]:
-        """What the template says of each row, as text."""
-        # by hand, because str.format() would follow attributes of what it is given
+        """The text of the template for each row."""
+        # by hand, because str.format() would follow attributes of its arguments
         if len(self.parts) == 1 and not self.parts[0][0] and self.parts[0][1] is not None:
             read = read or self.unmarked
             return read([cell if type(cell) is str else _text(cell) for cell in columns[self.parts[0][1]]])
@@ -173,8 +173,8 @@ class ActivityReader:
         if self.plan.lookup_field == "id":
             return [_number_or_name(text) for text in people]
         field, create = self.plan.lookup_field, self.plan.create_people
-        known = {text: Lookup(text, field, create) if text.strip() else None for text in set(people)}
-        return [known[text] for text in people]
+        lookups = {text: Lookup(text, field, create) if text.strip() else None for text in set(people)}
+        return [lookups[text] for text in people]
 
 
 def _is_text(kind: DataType) -> bool:
@@ -186,7 +186,7 @@ def _text(cell: Any) -> str:
 
 
 def _number_or_name(cell: Any) -> Any:
-    """An id where the cell can be one."""
+    """The cell as an id where it can be one, else as a name."""
     if type(cell) is not str:
         return cell
     text = cell.strip()
@@ -194,8 +194,8 @@ def _number_or_name(cell: Any) -> Any:
 
 
 def _numbers_or_names(cells: Sequence[Any]) -> Sequence[Any]:
-    whole = "".join(cells)
-    if whole.isascii() and whole.isdigit() and "" not in cells and max(map(len, cells)) < 11:
+    joined = "".join(cells)
+    if joined.isascii() and joined.isdigit() and "" not in cells and max(map(len, cells)) < 11:
         return list(map(int, cells))
     return list(map(_number_or_name, cells))
 
@@ -204,10 +204,10 @@ def _object(cell: Any) -> list[tuple[str, Any]] | None:
     if isinstance(cell, dict):
         return list(cell.items())
     try:
-        found = exact_json.loads(str(cell).encode("utf-8", "surrogatepass"))
+        value = exact_json.loads(str(cell).encode("utf-8", "surrogatepass"))
     except exact_json.InvalidJSONError:
         return None
-    return list(found.items()) if isinstance(found, dict) else None
+    return list(value.items()) if isinstance(value, dict) else None
 
 
 def recordable_type(api_name: str) -> ActivityType | None:
@@ -215,5 +215,5 @@ def recordable_type(api_name: str) -> ActivityType | None:
 
 
 def fields_of_type(subject: str) -> list[ActivityField]:
-    found = recordable_type(subject) if subject else None
-    return list(found.live.fields.all()) if found and found.live else []
+    activity_type = recordable_type(subject) if subject else None
+    return list(activity_type.live.fields.all()) if activity_type and activity_type.live else []

@@ -1,4 +1,4 @@
-"""Activities from a file: what its columns can mean, and how a row becomes an activity."""
+"""The import target of activities: meanings of columns, and activities made of rows."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -45,12 +45,12 @@ _STATUS = {
 
 
 def is_marketo(shape: Shape) -> bool:
-    """Whether a file is a bulk extract of Marketo's activities."""
+    """True for a bulk extract of Marketo's activities."""
     return set(MARKETO.values()) <= set(shape.header)
 
 
 def marketo_plan(**more: Any) -> Plan:
-    """How a bulk extract is understood: the person by the field `lookup_field` that holds Marketo's id."""
+    """The plan of a bulk extract; the person field `lookup_field` holds Marketo's id."""
     columns = {name: column for name, column in MARKETO.items() if name != "person"}
     person = {"person": "{" + MARKETO["person"] + "}", "lookup_field": "id", "null_text": "null"}
     return Plan(**{"columns": columns, "external_id": ExternalId.COLUMN, **person, **more})
@@ -68,8 +68,10 @@ class ActivitiesTarget(Target):
 
     def subjects(self) -> list[tuple[str, Any]]:
         types = ActivityType.objects.recordable().custom().select_related("live").order_by("live__name")
-        found = [(one.api_name, _("Activities: %(type)s") % {"type": one}) for one in types]
-        return [*found, ("", _("Activities of several types (a bulk extract of Marketo)"))]
+        subjects = [
+            (activity_type.api_name, _("Activities: %(type)s") % {"type": activity_type}) for activity_type in types
+        ]
+        return [*subjects, ("", _("Activities of several types (a bulk extract of Marketo)"))]
 
     def mappable(self, subject: str) -> list[Mappable]:
         live = fields_of_type(subject)
@@ -94,17 +96,19 @@ class ActivitiesTarget(Target):
         ]
 
     def labels(self, subject: str) -> dict[str, Any]:
-        known = {name.removeprefix(FIELD): label for name, label in super().labels(subject).items()}
-        return known | {"person": _("Person")}
+        labels = {name.removeprefix(FIELD): label for name, label in super().labels(subject).items()}
+        return labels | {"person": _("Person")}
 
     def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
         if plan.subject and recordable_type(plan.subject) is None:
             message = _("there is no approved activity type '%(name)s'") % {"name": plan.subject}
             yield Problem(Code.UNKNOWN_TYPE, message, ("subject",), "", plan.subject)
-        known = ["id", *people_lookup.lookup_fields()]
-        if plan.lookup_field not in known:
+        lookup_fields = ["id", *people_lookup.lookup_fields()]
+        if plan.lookup_field not in lookup_fields:
             message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
-            yield Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(known), plan.lookup_field)
+            yield Problem(
+                Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(lookup_fields), plan.lookup_field
+            )
         yield from _person_problems(plan, shape)
         if plan.external_id not in set(ExternalId):
             yield Problem(Code.WRONG_TYPE, _("there is no such kind of external id"), ("external_id",))
@@ -149,31 +153,33 @@ class ActivitiesTarget(Target):
         return Result(Status.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
     def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
-        named = {place: rows[place].person for place in range(len(rows))}
-        ids = {place: person for place, person in named.items() if type(person) is int and datatype_keys.is_id(person)}
-        found = people_lookup.by_id(ids.values()) if ids else {}
-        ids = {place: found[pk] for place, pk in ids.items() if pk in found}
-        lookups = {place: person for place, person in named.items() if isinstance(person, Lookup)}
-        known = (
+        references = {place: rows[place].person for place in range(len(rows))}
+        ids = {
+            place: person for place, person in references.items() if type(person) is int and datatype_keys.is_id(person)
+        }
+        people_by_id = people_lookup.by_id(ids.values()) if ids else {}
+        ids = {place: people_by_id[pk] for place, pk in ids.items() if pk in people_by_id}
+        lookups = {place: person for place, person in references.items() if isinstance(person, Lookup)}
+        people_by_key = (
             people_lookup.by_field(plan.lookup_field, [lookup.value for lookup in lookups.values()]) if lookups else {}
         )
         for place, lookup in lookups.items():
-            if people := known.get(datatype_keys.key_of(lookup.value)):
+            if people := people_by_key.get(datatype_keys.key_of(lookup.value)):
                 ids[place] = people[0]
         persons = Person.objects.in_bulk(ids.values())
         return {place: Hit(pk, str(persons[pk])) for place, pk in ids.items()}
 
     def links(self, job: Import, user: Any) -> list[tuple[str, str]]:
-        found = []
+        links = []
         activity_type = recordable_type((job.plan or {}).get("subject", ""))
         if activity_type is not None and job.added and user.has_perm("activities.view_activitytype"):
             address = reverse("admin:activities_activitytype_change", args=[activity_type.pk])
-            found.append((str(_("See %(type)s") % {"type": activity_type}), address))
+            links.append((str(_("See %(type)s") % {"type": activity_type}), address))
         if job.refused and user.has_perms(("activities.change_refusedactivity", "people.view_person")):
             address = reverse("admin:activities_refusedactivity_changelist")
             query = f"channel__exact={Channel.IMPORT:d}&origin_id__exact={job.pk}"
-            found.append((str(_("Correct the refused rows")), f"{address}?{query}"))
-        return found
+            links.append((str(_("Correct the refused rows")), f"{address}?{query}"))
+        return links
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
         if isinstance(rows, Columns):
@@ -203,28 +209,28 @@ class ActivitiesTarget(Target):
         quarantine.settle(recorded)
 
     def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
-        shown: list[tuple[str, str]] = [(_("Person"), str(getattr(row.person, "value", row.person)))]
+        pairs: list[tuple[str, str]] = [(_("Person"), str(getattr(row.person, "value", row.person)))]
         try:
             moment = moment_text(parse_moment(row.occurred_at, plan.time_zone))
         except BadValueError:
             moment = str(row.occurred_at)
-        shown.append((_("Occurred at"), moment))
-        found = (
+        pairs.append((_("Occurred at"), moment))
+        activity_type = (
             ActivityType.objects.approved()
             .filter(
                 **({"pk": row.activity_type} if isinstance(row.activity_type, int) else {"api_name": row.activity_type})
             )
             .first()
         )
-        if found is None or found.live is None or found.live_id is None:
-            return [*shown, (_("Activity type"), str(row.activity_type))]
-        compiled = schema.of_version(found.live_id)
+        if activity_type is None or activity_type.live is None or activity_type.live_id is None:
+            return [*pairs, (_("Activity type"), str(row.activity_type))]
+        compiled = schema.of_version(activity_type.live_id)
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
-        names = {field.api_name: field.name for field in found.live.fields.all()}
+        names = {field.api_name: field.name for field in activity_type.live.fields.all()}
         values = ExactDecoder().decode(checked.attributes)
         primary = names.get(compiled.primary.api_name, "") if compiled.primary else ""
-        shown.append((primary or _("Primary field"), str(checked.primary_value or "")))
-        return shown + [(names[name], canonical_text(value)) for name, value in values.items()]
+        pairs.append((primary or _("Primary field"), str(checked.primary_value or "")))
+        return pairs + [(names[name], canonical_text(value)) for name, value in values.items()]
 
 
 def _result(outcome: recording_rows.Outcome) -> Result:
@@ -234,22 +240,22 @@ def _result(outcome: recording_rows.Outcome) -> Result:
 
 def _person_problems(plan: Plan, shape: Shape) -> Iterable[Problem]:
     try:
-        named = [name for _text, name in template_parts(plan.person) if name]
+        columns = [name for _text, name in template_parts(plan.person) if name]
     except RejectedError as refusal:
         yield from refusal.problems
         return
-    if not named:
+    if not columns:
         message = _("say in which column the person is: {email}, or a text with columns in braces")
         yield Problem(Code.MISSING_VALUE, message, ("person",))
-    for name in named:
+    for name in columns:
         if name not in shape.header:
             message = _("there is no column '%(name)s'") % {"name": name}
             yield Problem(Code.UNKNOWN_COLUMN, message, ("person",), ", ".join(shape.header), name)
 
 
 def _schema(reference: Any) -> schema.Schema | None:
-    found = ActivityType.objects.filter(**{"pk" if type(reference) is int else "api_name": reference}).first()
-    return schema.of_version(found.live_id) if found and found.live_id else None
+    activity_type = ActivityType.objects.filter(**{"pk" if type(reference) is int else "api_name": reference}).first()
+    return schema.of_version(activity_type.live_id) if activity_type and activity_type.live_id else None
 
 
 import_targets.register(ActivitiesTarget())

@@ -1,4 +1,4 @@
-"""Activities as the native API takes them in: from JSON to `NewActivity`, checked for structure only."""
+"""Parsing of activities of the native API: from JSON to `NewActivity`, checked for structure only."""
 
 from datetime import UTC
 from typing import Any
@@ -19,14 +19,14 @@ _KNOWN = frozenset(MEMBERS)
 
 
 class Receiver:
-    """Translates the rows of one request; knows by which fields people can be looked up."""
+    """Translates the rows of one request, with the fields by which people can be looked up."""
 
     def __init__(self, user: Any) -> None:
         self.may_create = user.has_perm(CREATE)
         self.lookup_fields = ("id", *people_lookup.lookup_fields())
 
     def translate(self, row: Any) -> NewActivity | list[Problem]:
-        """The row as `recording.record` takes it, or what is wrong with its structure."""
+        """The row as `recorder.record` accepts it, or the problems of its structure."""
         if not isinstance(row, dict):
             return [bad_value(Code.WRONG_TYPE, _("an object"), row)]
         problems = [] if row.keys() <= _KNOWN else _unknown_members(row)
@@ -45,37 +45,37 @@ class Receiver:
             person, activity_type, row.get("occurred_at"), row.get("primary_value"), attributes, row.get("external_id")
         )
 
-    def _attributes(self, given: Any, problems: list[Problem]) -> list[tuple[str, Any]]:
-        if given is None:
+    def _attributes(self, value: Any, problems: list[Problem]) -> list[tuple[str, Any]]:
+        if value is None:
             return []
-        if not isinstance(given, dict):
-            problems.append(bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), given, "attributes"))
+        if not isinstance(value, dict):
+            problems.append(bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), value, "attributes"))
             return []
-        if isinstance(given, Repeated):
+        if isinstance(value, Repeated):
             problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice."), ("attributes",)))
-        return list(given.items())
+        return list(value.items())
 
-    def _create(self, given: Any, problems: list[Problem]) -> bool:
-        if given is None or given is False:
+    def _create(self, value: Any, problems: list[Problem]) -> bool:
+        if value is None or value is False:
             return False
-        if given is not True:
-            problems.append(bad_value(Code.WRONG_TYPE, _("true or false"), given, "create_person"))
+        if value is not True:
+            problems.append(bad_value(Code.WRONG_TYPE, _("true or false"), value, "create_person"))
         elif not self.may_create:
             message = _("To create people needs a right that is missing.")
             problems.append(Problem(Code.NOT_ALLOWED, message, ("create_person",), CREATE))
         return True
 
-    def _person(self, given: Any, create: bool, problems: list[Problem]) -> Any:
-        if not isinstance(given, dict):
-            if given is not None and type(given) is not int:
+    def _person(self, reference: Any, create: bool, problems: list[Problem]) -> Any:
+        if not isinstance(reference, dict):
+            if reference is not None and type(reference) is not int:
                 expected = _('an id or one field, like {"email": …}')
-                problems.append(bad_value(Code.WRONG_TYPE, expected, given, "person"))
-            return given
-        if len(given) != 1 or isinstance(given, Repeated):
+                problems.append(bad_value(Code.WRONG_TYPE, expected, reference, "person"))
+            return reference
+        if len(reference) != 1 or isinstance(reference, Repeated):
             message = _("exactly one field is needed to look a person up")
             problems.append(Problem(Code.WRONG_TYPE, message, ("person",)))
             return None
-        ((field, value),) = given.items()
+        ((field, value),) = reference.items()
         if field not in self.lookup_fields:
             problems.append(_unknown_lookup(field, self.lookup_fields))
             return None
@@ -99,6 +99,6 @@ def _unknown_members(row: Any) -> list[Problem]:
     return [Problem(Code.UNKNOWN_MEMBER, message, (show(name),)) for name in row if name not in _KNOWN][:20]
 
 
-def _unknown_lookup(field: str, known: Any) -> Problem:
+def _unknown_lookup(field: str, lookup_fields: Any) -> Problem:
     message = _("People cannot be looked up by '%(field)s'.") % {"field": show(field)}
-    return Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("person", show(field)), ", ".join(known), show(field))
+    return Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("person", show(field)), ", ".join(lookup_fields), show(field))

@@ -1,4 +1,4 @@
-"""Records the standard activities of changes of people, in the transaction of the change."""
+"""Records the standard activities of changes to people, in the transaction of the change."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,7 +30,7 @@ def record_announcement(announcement: events.Announcement, source: Source) -> No
     for start in range(0, len(rows), recorder.MAX_BATCH):
         outcomes = recorder.record(rows[start : start + recorder.MAX_BATCH], source, standard=True)
         refused = [outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED]
-        assert not refused, refused[0].problems  # rows of our own making
+        assert not refused, refused[0].problems  # rows made here are always valid
 
 
 def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recording_rows.NewActivity:
@@ -60,8 +60,8 @@ def _changed(announcement: events.Changed, source: Source) -> Iterable[recording
                 change.person_id,
                 CHANGE_DATA_VALUE,
                 change.field,
-                new_value=_shown(change.new),
-                old_value=_shown(change.old),
+                new_value=_value_text(change.new),
+                old_value=_value_text(change.old),
                 reason=source.reason[:255],
                 source=channel_name(source),
             )
@@ -103,7 +103,7 @@ _ROWS: dict[type, Any] = {
 }
 
 
-def _shown(value: Any) -> str | None:
+def _value_text(value: Any) -> str | None:
     """A person field's value as text, as Change Data Value keeps it."""
     if value is None:
         return None

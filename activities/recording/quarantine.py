@@ -1,6 +1,6 @@
-"""Rows that were refused: kept as they came with their reasons, so that nothing that was sent is lost.
+"""Refused rows, stored as received with the reasons, so that nothing that was sent is lost.
 
-A row is told by its external id, or else by its content: a client that sends it again and again finds it there.
+A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row.
 """
 
 import json
@@ -45,11 +45,11 @@ _COLUMNS = (
 
 
 class Checked(Protocol):
-    """What became of a row: refused, where there are problems."""
+    """The outcome of a row; refused where there are problems."""
 
     @property
     def problems(self) -> Sequence[Problem]:
-        """Why it was refused."""
+        """The reasons of the refusal."""
 
 
 def keep(
@@ -57,16 +57,16 @@ def keep(
 ) -> None:
     """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
 
-    `types` has the ids of the types there are, by what the rows name them by.
+    `types`: ids of the existing types by the reference that rows use.
     """
     refused = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if outcome.problems]
     if not refused or source.channel not in KEPT_FROM:
         return
-    found = {}
+    columns_by_key = {}
     for row, outcome in refused:
-        kept = _kept(row, outcome.problems, source, zone, types)
-        found[kept[3]] = kept  # a row that comes twice in a batch is one row
-    ordered = [found[key] for key in sorted(found)]  # one order for everybody: no deadlock
+        columns = _column_values(row, outcome.problems, source, zone, types)
+        columns_by_key[columns[3]] = columns  # a row that comes twice in a batch is one row
+    ordered = [columns_by_key[key] for key in sorted(columns_by_key)]  # one order in all transactions: no deadlock
     names = ", ".join(name for name, _type in _COLUMNS)
     arrays = ", ".join(f"%s::{data_type}[]" for _name, data_type in _COLUMNS)
     with connection.cursor() as cursor:
@@ -80,7 +80,7 @@ def keep(
         )
 
 
-def _kept(
+def _column_values(
     row: NewActivity, problems: Sequence[Problem], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> tuple[Any, ...]:
     raw = encode(row)
@@ -115,20 +115,20 @@ def _digest(text: str) -> str:
 
 
 def is_key_of_row(external_id: Any) -> bool:
-    """Whether an import made it: it means one row of a file, whatever is corrected of it, be it the person."""
+    """True for a key made by an import: it identifies one row of a file, whatever is corrected in the row."""
     return type(external_id) is str and _KEY_OF_ROW.fullmatch(external_id) is not None
 
 
 def replayed(keys: Collection[str]) -> set[str]:
-    """Which of these keys of rows were recorded after they had been refused; the waiting ones are held."""
+    """The keys of rows that were recorded after they had been refused; the waiting rows are locked."""
     by_digest = {_digest(key): key for key in keys if is_key_of_row(key)}
     rows = RefusedActivity.objects.filter(key__in=by_digest).exclude(state=RefusedActivity.State.DISMISSED)
-    held = rows.order_by("pk").select_for_update(of=("self",)).values_list("key", "state")
-    return {by_digest[digest] for digest, state in held if state == RefusedActivity.State.REPLAYED}
+    locked_rows = rows.order_by("pk").select_for_update(of=("self",)).values_list("key", "state")
+    return {by_digest[digest] for digest, state in locked_rows if state == RefusedActivity.State.REPLAYED}
 
 
 def settle(recorded: Mapping[str, int | None]) -> None:
-    """The waiting rows with these keys were recorded by an import, under these ids where they are known."""
+    """Mark the waiting rows with these keys as recorded by an import, under these ids where they are known."""
     ids = {_digest(key): activity_id for key, activity_id in recorded.items() if is_key_of_row(key)}
     waiting = list(RefusedActivity.objects.filter(key__in=ids, state=RefusedActivity.State.WAITING))
     for row in waiting:
@@ -137,7 +137,7 @@ def settle(recorded: Mapping[str, int | None]) -> None:
 
 
 def encode(row: NewActivity) -> str:
-    """The row as JSON text in ASCII, with everything that it said; empty for one nested too deeply to be read again."""
+    """The complete row as JSON text in ASCII; empty for a row nested too deeply to be read again."""
     values = {
         "person": _person(row.person),
         "activity_type": row.activity_type,
@@ -150,7 +150,7 @@ def encode(row: NewActivity) -> str:
 
 
 def written(values: Mapping[str, Any]) -> str:
-    """What `read` reads; empty for what cannot be kept."""
+    """The values as JSON text for `read`; empty for values that cannot be stored."""
     if exact_json.is_deep(values):
         return ""
     try:
@@ -160,7 +160,7 @@ def written(values: Mapping[str, Any]) -> str:
 
 
 def read(raw: str) -> dict[str, Any] | None:
-    """A row that was kept; None where nothing was, or where it cannot be read any more."""
+    """The row of a stored text; None where the text is empty or cannot be read any more."""
     return exact_json.kept(raw) if raw else None
 
 
@@ -170,7 +170,7 @@ def _person(person: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Text that means the same at every channel."""
+    """Text with the same meaning in every channel."""
     if isinstance(value, Decimal):
         return plain_decimal(value) if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
     return value.isoformat() if hasattr(value, "isoformat") else value if isinstance(value, int | str) else str(value)
@@ -178,19 +178,19 @@ def _plain(value: Any) -> Any:
 
 def as_json(problem: Problem) -> dict[str, Any]:
     """A problem as it is stored, fit for every database."""
-    kept = stored(problem, lambda text: show(text, 1000))
-    return {**kept, "path": [part if isinstance(part, int) else show(part) for part in problem.path]}
+    values = stored(problem, lambda text: show(text, 1000))
+    return {**values, "path": [part if isinstance(part, int) else show(part) for part in problem.path]}
 
 
 def remove_old() -> int:
-    """Forget what was last refused more than QUARANTINE_DAYS ago; return how many rows."""
+    """Delete rows last refused more than QUARANTINE_DAYS ago; return their number."""
     before = timezone.now() - timedelta(days=settings.QUARANTINE_DAYS)
     removed, _counts = RefusedActivity.objects.filter(last_at__lt=before).delete()
     return removed
 
 
 def register() -> None:
-    """Tell the registry of what belongs to people about the refused rows; called when the app starts."""
+    """Register the refused rows as personal data; called when the app starts."""
     # a replay follows merges
     personal_data.register(
         personal_data.RowsOf(

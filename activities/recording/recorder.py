@@ -1,6 +1,6 @@
 """Records activities: the single write path to the log.
 
-One transaction a call. Good rows are written, bad ones come back with their problems, in order.
+One transaction a call. Good rows are written, bad ones are returned with their problems, in order.
 """
 
 from collections import Counter
@@ -65,7 +65,7 @@ def record(
 
 
 def record_batch(batch: "Batch", *, dry_run: bool = False, keep_refused: bool = True) -> None:
-    """`record` for callers that want to know more of the batch than its outcomes."""
+    """Record a batch, for callers that need more of it than its outcomes."""
     rows, source, zone = batch.rows, batch.source, batch.zone
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
@@ -79,20 +79,20 @@ def record_batch(batch: "Batch", *, dry_run: bool = False, keep_refused: bool = 
             transaction.on_commit(batch.measure)
 
 
-def count_refused(named: Sequence[Any], source: Source) -> None:
-    """Count rows that a channel refused for their structure; `named` is what each gave as its type."""
-    if not named:
+def count_refused(references: Sequence[Any], source: Source) -> None:
+    """Count rows that a channel refused for their structure; `references` are their activity types as sent."""
+    if not references:
         return
-    words = [word for word in named if isinstance(word, str) and checks.API_NAME.fullmatch(word)]
+    words = [word for word in references if isinstance(word, str) and checks.API_NAME.fullmatch(word)]
     ids = recording_sql.ids_of_types(words) if words else {}
     client = "" if source.user_id is None else source.user_id
-    counted = Counter(ids.get(word, "") if isinstance(word, str) else "" for word in named)
-    for type_id, number in counted.items():
+    counts = Counter(ids.get(word, "") if isinstance(word, str) else "" for word in references)
+    for type_id, number in counts.items():
         ROWS.add(type_id, client, Status.REFUSED, number=number)
 
 
 class Batch:
-    """One call of `record`: its rows, and what became of each."""
+    """One call of `record`: its rows and their outcomes."""
 
     outcomes: list[Outcome]
     type_ids: dict[Any, int]  # by the reference that rows use
@@ -113,14 +113,14 @@ class Batch:
         self.standard = standard
         self.follow_merges = follow_merges
         self.texts: dict[tuple[str, str], str] = {}
-        self.created: list[tuple[str, str]] = []  # (field, value) of those whom the rows brought
+        self.created: list[tuple[str, str]] = []  # (field, value) of the people created for the rows
         self.uncreated: dict[int, Outcome] = {}
         self.pending: dict[tuple[str, str], int] = {}  # people to create, under negative ids until they are needed
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
 
     def run(self, dry_run: bool = False) -> None:
-        named = [row.activity_type for row in self.rows]
-        schemas = self._hold_types({name for name in named if type(name) is int or isinstance(name, str)})
+        references = [row.activity_type for row in self.rows]
+        schemas = self._lock_types({name for name in references if type(name) is int or isinstance(name, str)})
         people = self._find_people()
         checked = [self._check(row, schemas, people) for row in self.rows]
         ready = [row for row in checked if type(row) is Ready]
@@ -128,19 +128,19 @@ class Batch:
             if type(row) is Ready:
                 row.place = place
         if self.pending and dry_run:
-            self.created = self._needed({row.person_id for row in ready if row.person_id < 0})
+            self.created = self._keys_to_create({row.person_id for row in ready if row.person_id < 0})
         elif self.pending:
-            made = self._create({row.person_id for row in ready if row.person_id < 0})
+            person_ids = self._create({row.person_id for row in ready if row.person_id < 0})
             for row in ready:
-                row.person_id = made.get(row.person_id, row.person_id)
+                row.person_id = person_ids.get(row.person_id, row.person_id)
             if self.uncreated:
-                checked = [self._created(row) if type(row) is Ready else row for row in checked]
+                checked = [self._row_or_outcome(row) if type(row) is Ready else row for row in checked]
                 ready = [row for row in checked if type(row) is Ready]
         if ready and not dry_run:
             ids, self.recorded_at = recording_sql.new_ids(len(ready))
             for row, pk in zip(ready, ids, strict=True):
                 row.activity_id = pk
-        repeats = self._known_before([(row, self.rows[row.place].former_id) for row in ready])
+        repeats = self._former_repeats([(row, self.rows[row.place].former_id) for row in ready])
         repeats |= self._claim_keys([row for row in ready if row.external_id is not None and row not in repeats])
         fresh = [row for row in ready if row not in repeats] if repeats else ready
         if fresh and not dry_run:
@@ -150,23 +150,25 @@ class Batch:
         ]
 
     def measure(self) -> None:
-        """Count the rows; those of a type that is not there under no type."""
+        """Count the rows; rows of an unknown type are counted under no type."""
         types = [_get(self.type_ids, row.activity_type) or "" for row in self.rows]
         client = "" if self.source.user_id is None else self.source.user_id
         counted = Counter(zip(types, [outcome.status for outcome in self.outcomes], strict=True))
         for (type_id, status), number in counted.items():
             ROWS.add(type_id, client, status, number=number)
 
-    def _hold_types(self, references: Collection[int | str]) -> dict[Any, "schema.Schema | Problem"]:
-        """Schemas (or what is wrong) by the reference that rows use; held until the transaction ends.
+    def _lock_types(self, references: Collection[int | str]) -> dict[Any, "schema.Schema | Problem"]:
+        """Schemas, or problems, by the reference that rows use; locked until the transaction ends.
 
         Approve, retire and delete wait for this transaction, and it for them: a type read as live here is
         live when the rows commit.
         """
-        # only what can be an API name is looked up: NUL and lone surrogates never reach the database
+        # only possible API names are looked up: NUL and lone surrogates never reach the database
         names = [name for name in references if isinstance(name, str) and checks.API_NAME.fullmatch(name)]
         ids = recording_sql.ids_of_types(names) if names else {}
-        ids.update({one: one for one in references if type(one) is int and 0 < one <= datatype_keys.MAX_ID})
+        ids.update(
+            {type_id: type_id for type_id in references if type(type_id) is int and 0 < type_id <= datatype_keys.MAX_ID}
+        )
         locks.share([locks.key(locks.Space.PEOPLE), *(locks.key(locks.Space.TYPE, pk) for pk in ids.values())])
         types = recording_sql.states_of_types(ids.values())
         self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
@@ -188,22 +190,22 @@ class Batch:
         return schema.of_version(state.live_id)
 
     def _find_people(self) -> dict[Any, int | Problem]:
-        """People (or what is wrong) by the reference that rows use; who is to be created has a negative id."""
+        """People, or problems, by the reference that rows use; people still to be created have negative ids."""
         ids = {row.person for row in self.rows if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID}
-        found: dict[Any, int | Problem] = (
+        people: dict[Any, int | Problem] = (
             dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
         )
         lookups = {row.person for row in self.rows if isinstance(row.person, Lookup)}
         for field_name in {lookup.field for lookup in lookups}:
-            found.update(self._look_up(field_name, [lookup for lookup in lookups if lookup.field == field_name]))
-        return found
+            people.update(self._look_up(field_name, [lookup for lookup in lookups if lookup.field == field_name]))
+        return people
 
     def _look_up(self, field_name: str, lookups: list[Lookup]) -> dict[Any, int | Problem]:
         matches = people_lookup.by_field(field_name, [lookup.value for lookup in lookups])
         missing = [
             lookup for lookup in lookups if lookup.create and not matches.get(datatype_keys.key_of(lookup.value))
         ]
-        found: dict[Any, int | Problem] = {}
+        results: dict[Any, int | Problem] = {}
         if missing:
             info = catalogue()[field_name]
             for lookup in missing:
@@ -213,22 +215,22 @@ class Batch:
                     problem = bad_value(
                         error.code, error.expected, lookup.value, field_name, data_type=info.data_type.name
                     )
-                    found[lookup] = problem.under("person")
+                    results[lookup] = problem.under("person")
                     continue
                 key = (field_name, datatype_keys.key_of(lookup.value))
-                found[lookup] = self.pending.setdefault(key, -len(self.pending) - 1)
+                results[lookup] = self.pending.setdefault(key, -len(self.pending) - 1)
                 self.texts.setdefault(key, lookup.value)
         for lookup in lookups:
-            if lookup not in found:
-                found[lookup] = _one_of(matches.get(datatype_keys.key_of(lookup.value), []), lookup)
-        return found
+            if lookup not in results:
+                results[lookup] = _single_match(matches.get(datatype_keys.key_of(lookup.value), []), lookup)
+        return results
 
     def _create(self, needed: Collection[int]) -> dict[int, int]:
-        """Create the people whose rows are good, and only them; their ids by the negative ones.
+        """Create the people whose rows are good, and only them; return their ids by the negative ones.
 
-        Who cannot be created after all is noted in `uncreated`, with the outcome of the rows about them.
+        People who could not be created are noted in `uncreated`, with the outcome of the rows about them.
         """
-        found: dict[int, int] = {}
+        person_ids: dict[int, int] = {}
         for field_name in {key[0] for key in self.pending}:
             keys = [key for key, number in self.pending.items() if key[0] == field_name and number in needed]
             values = [{field_name: self.texts[key]} for key in keys]
@@ -238,17 +240,17 @@ class Batch:
                     problems = tuple(problem.under("person") for problem in outcome.problems)
                     self.uncreated[self.pending[key]] = Outcome(Status.REFUSED, None, problems)
                     continue
-                found[self.pending[key]] = outcome.person_id
+                person_ids[self.pending[key]] = outcome.person_id
                 if outcome.status is upsert.Status.CREATED:
                     self.created.append(key)
-        return found
+        return person_ids
 
-    def _needed(self, numbers: Collection[int]) -> list[tuple[str, str]]:
-        """The people whom `_create` would create for the rows that are good."""
+    def _keys_to_create(self, numbers: Collection[int]) -> list[tuple[str, str]]:
+        """(field, value) of the people that `_create` would create for the good rows."""
         return [key for key, number in self.pending.items() if number in numbers]
 
-    def _created(self, row: Ready) -> "Ready | Outcome":
-        """The row, or what became of it where its person could not be created."""
+    def _row_or_outcome(self, row: Ready) -> "Ready | Outcome":
+        """The row, or its outcome where its person could not be created."""
         return self.uncreated.get(row.person_id, row)
 
     def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
@@ -289,7 +291,7 @@ class Batch:
         return moment.isoformat()
 
     def _claim_keys(self, keyed: list[Ready]) -> dict[Ready, Outcome]:
-        """Store the external ids; return what becomes of rows whose external id is known.
+        """Store the external ids; return the outcomes of rows whose external id is known.
 
         It may be known from before, from a concurrent recorder that was first, or from earlier in this batch.
         """
@@ -298,29 +300,33 @@ class Batch:
         first: dict[Any, Ready] = {}
         for row in keyed:
             first.setdefault(row.key, row)
-        # of people who are not there yet no key can be known
+        # no key can be stored for people who do not exist yet
         stored = [row for row in first.values() if row.person_id > 0]
         claimed = (recording_sql.insert_keys(stored) if stored else set()) | {
             row.key for row in first.values() if row.person_id < 0
         }
         fresh = {row for key, row in first.items() if key in claimed}
         lost = [row for row in first.values() if row not in fresh]
-        known = recording_sql.known_keys(lost) if lost else {}
-        known.update({row.key: (row.activity_id, row.digest) for row in fresh} if len(first) < len(keyed) else {})
+        stored_keys = recording_sql.known_keys(lost) if lost else {}
+        stored_keys.update({row.key: (row.activity_id, row.digest) for row in fresh} if len(first) < len(keyed) else {})
         return {
-            row: self._repeat(row, *known[row.key])
+            row: self._repeat(row, *stored_keys[row.key])
             for row in keyed
             if first[row.key] is not row or row.key not in claimed
         }
 
-    def _known_before(self, rows: Collection[tuple[Ready, str | None]]) -> dict[Ready, Outcome]:
-        """The rows that were recorded under the external id that a version before gave them.
+    def _former_repeats(self, rows: Collection[tuple[Ready, str | None]]) -> dict[Ready, Outcome]:
+        """Outcomes of the rows that were recorded under the external id that an earlier version gave them.
 
-        That id is made of the content, so whoever has it has the same content.
+        That id is derived from the content, so a row with the same id has the same content.
         """
         former = {row: replace(row, external_id=key) for row, key in rows if key is not None and row.person_id > 0}
-        known = recording_sql.known_keys(list(former.values())) if former else {}
-        return {row: Outcome(Status.REPEATED, known[old.key][0]) for row, old in former.items() if old.key in known}
+        stored_keys = recording_sql.known_keys(list(former.values())) if former else {}
+        return {
+            row: Outcome(Status.REPEATED, stored_keys[former_row.key][0])
+            for row, former_row in former.items()
+            if former_row.key in stored_keys
+        }
 
     def _repeat(self, row: Ready, activity_id: int, digest: bytes) -> Outcome:
         digest = bytes(digest)
@@ -329,27 +335,30 @@ class Batch:
         message = _("external id '%(id)s' was recorded before with other content") % {"id": row.external_id}
         return Outcome(Status.REFUSED, None, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
-    def _given(self, row: Ready) -> NewActivity:
+    def _source_row(self, row: Ready) -> NewActivity:
         return self.rows[row.place]
 
     def _former_digests(self, row: Ready) -> set[bytes]:
-        """The digests that versions before would have given the row: they kept blanks around text, and in files
-        the ' that guards a text from being taken for a formula.
+        """The digests that earlier versions would have given the row.
+
+        They kept blanks around text, and in files the ' that guards a text from being taken for a formula.
         """
-        given = self._given(row)
-        shape = self.schemas[given.activity_type]
+        source_row = self._source_row(row)
+        shape = self.schemas[source_row.activity_type]
         ways: list[Callable[[str], str]] = [str, formulas.guarded] if self.source.channel is Channel.IMPORT else [str]
-        found = set()
+        digests = set()
         for written in ways:
-            primary, attributes = shape.check_untrimmed(given.primary_value, given.attributes, self.zone, written)
-            found.add(replace(row, primary_value=primary, attributes=attributes).digest)
-        return found
+            primary, attributes = shape.check_untrimmed(
+                source_row.primary_value, source_row.attributes, self.zone, written
+            )
+            digests.add(replace(row, primary_value=primary, attributes=attributes).digest)
+        return digests
 
 
-def _get(found: dict[Any, Any], reference: Any) -> Any:
-    """Like found.get(reference), for references that may be anything JSON has."""
+def _get(mapping: dict[Any, Any], reference: Any) -> Any:
+    """Like mapping.get(reference), for references that may be any JSON value."""
     if type(reference) is int or isinstance(reference, str | Lookup):
-        return found.get(reference)
+        return mapping.get(reference)
     return None
 
 
@@ -357,14 +366,14 @@ def _unknown_person(reference: Any) -> Problem:
     if is_blank(reference):
         return Problem(Code.MISSING_VALUE, _("the person is missing"), ("person",))
     if type(reference) is not int and not isinstance(reference, Lookup):
-        # 1.5 and "abc" are nobody's ids, whoever there is
+        # 1.5 and "abc" can never be ids of people
         return bad_value(Code.WRONG_TYPE, _("the id of a person"), reference, "person", data_type="integer")
     value = reference.value if isinstance(reference, Lookup) else reference
     problem = bad_value(Code.UNKNOWN_PERSON, _("somebody we know"), value, "person")
     return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})
 
 
-def _one_of(ids: list[int], lookup: Lookup) -> int | Problem:
+def _single_match(ids: list[int], lookup: Lookup) -> int | Problem:
     if len(ids) == 1:
         return ids[0]
     if not ids:

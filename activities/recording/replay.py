@@ -1,8 +1,8 @@
 """Settles refused rows: corrects them, renames a field, records them after all, or dismisses them.
 
-A row is recorded once, however often and by however many it is replayed: with today's live version, and as if it
-had come through the channel that refused it. The source of a row that was corrected is who corrected it last.
-Each verb is limited to the rows of its user and of that user's API clients, unless the user has the right `OTHERS`.
+A row is recorded once, however often and by however many users it is replayed: with today's live version, and as
+if received through the channel that refused it. The source of a corrected row is the user who corrected it last.
+Each function is limited to the rows of its user and of that user's API clients, unless the user has the right `OTHERS`.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,10 @@ from people.core.source import Channel, Source
 
 MAX_ROWS = 1_000  # of one transaction
 RIGHT = "activities.record_activity"
-SEE_OTHERS, OTHERS = "activities.view_refusedactivity", "activities.change_refusedactivity"  # of what others sent
+SEE_OTHERS, OTHERS = (
+    "activities.view_refusedactivity",
+    "activities.change_refusedactivity",
+)  # of rows that other users sent
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 
@@ -43,14 +46,14 @@ audit.describe(
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How a replay went: rows that are recorded now, and rows that are still refused."""
+    """Result of a replay: the numbers of rows recorded now and of rows still refused."""
 
     recorded: int
     refused: int
 
 
 def correct(ids: Sequence[int], part: str, value: Any, by: Any) -> int:
-    """Give `part` of each waiting row the value; return how many rows were changed.
+    """Set `part` of each waiting row to the value; return the number of changed rows.
 
     `part` is one of `PARTS`, or a field's name. A person looked up by a field stays looked up by it.
     """
@@ -68,7 +71,7 @@ def correct(ids: Sequence[int], part: str, value: Any, by: Any) -> int:
 
 
 def remap(ids: Sequence[int], old: str, new: str, by: Any) -> int:
-    """Move the values of field `old` to `new` (or of `primary_value`); return how many rows were changed."""
+    """Move the values of field `old` to `new` (or to `primary_value`); return the number of changed rows."""
 
     def change(row: dict[str, Any]) -> None:
         for pair in [pair for pair in row["attributes"] if pair[0] == old]:
@@ -105,34 +108,34 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
 
 
 def replay(ids: Sequence[int], by: Any) -> Replayed:
-    """Record the waiting rows; those that are refused again wait on, with today's reasons. Commits every 1,000 rows."""
+    """Record the waiting rows; rows refused again stay waiting with today's reasons. Commits every 1,000 rows."""
     require(by, RIGHT)
-    done = [_replay(ids[start : start + MAX_ROWS], by) for start in range(0, len(ids), MAX_ROWS)]
-    return Replayed(sum(one.recorded for one in done), sum(one.refused for one in done))
+    results = [_replay(ids[start : start + MAX_ROWS], by) for start in range(0, len(ids), MAX_ROWS)]
+    return Replayed(sum(result.recorded for result in results), sum(result.refused for result in results))
 
 
 @transaction.atomic
 def _replay(ids: Sequence[int], by: Any) -> Replayed:
-    # a row that another replay holds is its to record
+    # a row locked by another replay is recorded by that one
     waiting = list(_waiting(ids, by))
     now = timezone.now()
     may_create = by is None or by.has_perm(parsing.CREATE)
     groups: dict[tuple[Any, ...], list[RefusedActivity]] = {}
     for row in waiting:
-        kept = quarantine.read(row.raw)
-        if kept is None:
+        values = quarantine.read(row.raw)
+        if values is None:
             _refuse(row, [Problem(Code.TOO_LARGE, sentence("The row was too large to be kept."))])
-        elif not may_create and _creates(row):
+        elif not may_create and _creates_person(row):
             message = sentence("To create people needs a right that is missing.")
             _refuse(row, [Problem(Code.NOT_ALLOWED, message, ("create_person",), parsing.CREATE)])
         else:
-            sender = kept.get("corrected_by", row.user_id)
+            sender = values.get("corrected_by", row.user_id)
             groups.setdefault((row.channel, sender, row.origin_id, row.zone), []).append(row)
     recorded = 0
     for (channel, user_id, origin_id, zone), rows in groups.items():
         source = Source(Channel(channel), user_id, origin_id)
-        news = [decode(row.raw) for row in rows]
-        outcomes = recorder.record(news, source, zone=ZoneInfo(zone), keep_refused=False)
+        activities = [decode(row.raw) for row in rows]
+        outcomes = recorder.record(activities, source, zone=ZoneInfo(zone), keep_refused=False)
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome.status is recording_rows.Status.REFUSED:
                 _refuse(row, outcome.problems)
@@ -145,21 +148,21 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
     return Replayed(recorded, len(waiting) - recorded)
 
 
-def _creates(row: RefusedActivity) -> bool:
-    """Whether the row asks for its person to be created where there is none."""
+def _creates_person(row: RefusedActivity) -> bool:
+    """True where the row requests that a missing person be created."""
     person = decode(row.raw).person
     return isinstance(person, Lookup) and person.create
 
 
 def _refuse(row: RefusedActivity, problems: Sequence[Problem]) -> None:
-    """Set on the row, which the caller saves, why it is refused today."""
+    """Set today's reasons on the row; the caller saves it."""
     row.code, row.field = problems[0].code, show(problems[0].path[-1] if problems[0].path else "")
     row.problems = [quarantine.as_json(problem) for problem in problems]
 
 
 @transaction.atomic
 def dismiss(ids: Sequence[int], by: Any) -> int:
-    """Put waiting rows aside; return how many."""
+    """Mark waiting rows as dismissed; return their number."""
     require(by, RIGHT)
     rows = list(_waiting(ids, by))
     RefusedActivity.objects.filter(pk__in=[row.pk for row in rows]).update(
@@ -170,7 +173,7 @@ def dismiss(ids: Sequence[int], by: Any) -> int:
 
 
 def decode(raw: str) -> NewActivity:
-    """What `quarantine.encode` wrote. Raises `RejectedError` where the row was too large to keep."""
+    """The activity of a text written by `quarantine.encode`. Raises `RejectedError` where it was too large to keep."""
     row = quarantine.read(raw)
     if row is None:
         raise RejectedError(Problem(Code.TOO_LARGE, _("The row was too large to be kept.")))
@@ -184,7 +187,7 @@ def decode(raw: str) -> NewActivity:
 
 
 def visible_to(by: Any) -> Any:
-    """The refused rows that `by` may see: their own, or with the right `SEE_OTHERS` everybody's."""
+    """The refused rows that `by` may see: their own, or with the right `SEE_OTHERS` those of all users."""
     return RefusedActivity.objects.filter(own_or_all(by, SEE_OTHERS))
 
 

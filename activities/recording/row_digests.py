@@ -12,13 +12,13 @@ from people.datatypes.parsing import trimmed
 
 
 def numbered_key(former: str, key: str) -> str:
-    """The key of a row with a digest as version 0.1 made it, as often as `key` says that its content came."""
+    """The key of a row with a digest of version 0.1, and the number of its repetition from `key`."""
     return f"row:{former}:{key.rpartition(':')[2]}"
 
 
 def person_keys(people: Sequence[str]) -> Sequence[str]:
-    known = datatype_keys.keys_of(set(people))
-    return [known[person] for person in people]
+    keys = datatype_keys.keys_of(set(people))
+    return [keys[person] for person in people]
 
 
 def without_blanks(cell: Any) -> Any:
@@ -26,7 +26,7 @@ def without_blanks(cell: Any) -> Any:
 
 
 def stored_values(texts: Sequence[str | None], cells: Sequence[Any]) -> list[Any]:
-    """The values as they are stored, without the quotes of JSON; cells that are no values as they are."""
+    """The values as stored, without the quotes of JSON; cells that are no values stay unchanged."""
     return [
         cell if text is None else text[1:-1] if text[:1] == '"' and text[-1:] == '"' and len(text) > 1 else text
         for text, cell in zip(texts, cells, strict=True)
@@ -34,7 +34,7 @@ def stored_values(texts: Sequence[str | None], cells: Sequence[Any]) -> list[Any
 
 
 def moments_in_utc(cells: Sequence[Any], zone: Any) -> list[Any]:
-    """The moments in UTC, in one notation; cells that are no moments as they are."""
+    """The moments in UTC, in one notation; cells that are no moments stay unchanged."""
     texts, _moments = fast_columns.moments_of(cells, zone)
     return [
         cell if text is None else f"{text[:19]}Z" if text[19] != "." else moment_text(datetime.fromisoformat(text))
@@ -43,12 +43,12 @@ def moments_in_utc(cells: Sequence[Any], zone: Any) -> list[Any]:
 
 
 def row_digests(*columns: Sequence[Any]) -> list[str]:
-    """Of the rows that these columns make."""
-    found = []
+    """Digests of the rows that these columns form."""
+    digests = []
     for cells in zip(*[column for column in columns if column], strict=True):
         try:
             content = "\0".join(cells)
         except TypeError:
             content = repr(cells)
-        found.append(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest())
-    return found
+        digests.append(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest())
+    return digests

@@ -1,4 +1,4 @@
-"""Rows on their way into the log, and what became of each."""
+"""Rows to be recorded in the log, and their outcomes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ class Lookup:
 # not frozen: that would take longer to make than to check
 @dataclass(slots=True)
 class NewActivity:
-    """One activity as a channel received it; nothing but its structure has been looked at.
+    """One activity as a channel received it; only its structure has been checked.
 
     `person`: an id or a `Lookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
     `attributes`: (API name or display name, raw value) pairs of the secondary fields.
-    `former_id`: the external id that a version before would have given the row.
+    `former_id`: the external id that an earlier version would have given the row.
     """
 
     person: Any
@@ -44,7 +44,7 @@ class Status(StrEnum):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one row: the id it has (also when it was there before), or why it was refused."""
+    """The outcome of one row: its id (also when it was recorded before), or the reasons of the refusal."""
 
     status: Status
     activity_id: int | None = None

@@ -1,4 +1,4 @@
-"""A version, compiled: checks what is recorded and gives it its one stored form."""
+"""A compiled version: checks values before they are recorded and brings them into their one stored form."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
@@ -21,7 +21,7 @@ _UNTRIMMED = frozenset({"string", "phone", "text"})  # data types whose values k
 
 
 class Checked(NamedTuple):
-    """Canonical text of the primary value, JSON text of the attributes, and what was wrong."""
+    """Canonical text of the primary value, JSON text of the attributes, and the problems."""
 
     primary_value: str | None
     attributes: str
@@ -66,7 +66,7 @@ class Schema:
         for name, value in attributes:
             place = places.get(name)
             if place is None:
-                if problems.is_full:  # names alike are looked for, which takes long
+                if problems.is_full:  # the search for similar names takes long
                     problems.more += 1
                 else:
                     problems.append(self._unknown(name))
@@ -94,22 +94,22 @@ class Schema:
     ) -> tuple[str | None, str]:
         """Primary value and attributes of a good row as they were stored before text was trimmed.
 
-        `written` gives the text of a cell, which was kept as it stood in the file, from what is made of it today.
+        `written` restores the text of a cell as it stood in the file, and was stored, from the value read today.
         """
 
-        def kept(data_type: DataType, value: Any) -> str | None:
+        def untrimmed(data_type: DataType, value: Any) -> str | None:
             is_text = data_type.name in _UNTRIMMED and type(value) is str and value and not value.isspace()
             return normalize("NFC", written(value)) if is_text else None
 
         problems = Problems()
         primary = self._check_primary(primary_value, zone, problems)
         if self.primary is not None:
-            primary = kept(BY_NAME[self.primary.data_type], primary_value) or primary
+            primary = untrimmed(BY_NAME[self.primary.data_type], primary_value) or primary
         parts = self._empty.copy()
         for name, value in attributes:
             position, prefix, _quick = self._places[name]
             data_type = self._types[position]
-            if (text := kept(data_type, value)) is not None:
+            if (text := untrimmed(data_type, value)) is not None:
                 parts[position] = prefix + data_type.to_json(text)
             elif not is_blank(value):
                 parts[position] = prefix + self._text(position, value, zone, problems)
@@ -150,19 +150,19 @@ class Schema:
         return text
 
     def _unknown(self, name: Any) -> Problem:
-        known = self._names
-        shown = show(name, 100)
-        close = get_close_matches(shown, known, n=1)
-        if self.primary and shown in (self.primary.api_name, self.primary.name):
+        names = self._names
+        shown_name = show(name, 100)
+        close = get_close_matches(shown_name, names, n=1)
+        if self.primary and shown_name in (self.primary.api_name, self.primary.name):
             message = _("is the primary field: give it as the primary value")
         elif close:
             message = _("is not a field of this type; did you mean %(name)s?") % {"name": close[0]}
         else:
             message = _("is not a field of this type")
-        return Problem(Code.UNKNOWN_FIELD, message, ("attributes", shown), ", ".join(known), shown)
+        return Problem(Code.UNKNOWN_FIELD, message, ("attributes", shown_name), ", ".join(names), shown_name)
 
 
 @lru_cache(maxsize=1024)
 def of_version(version_id: int) -> Schema:
-    """The compiled schema of an approved version; kept, because approved versions never change."""
+    """The compiled schema of an approved version; cached, because approved versions never change."""
     return Schema(ActivityVersion.objects.prefetch_related("fields").get(pk=version_id, number__isnull=False))

@@ -45,7 +45,7 @@ class Ready:
 
 
 class TypeState(NamedTuple):
-    """Whether activities of a type can be recorded now."""
+    """The state of a type that decides whether its activities can be recorded now."""
 
     api_name: str
     is_standard: bool
@@ -73,29 +73,29 @@ def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
 
 
 def new_ids(number: int) -> tuple[list[int], datetime]:
-    """Ascending ids, taken under the lock that readers of the log look for (reading.high_water_mark), and when.
+    """Ascending ids, taken under the lock that `reader.high_water_mark` looks for, and the moment of taking them.
 
     The moment is by the database's clock, the same for every process: a web host that is hours behind would record
     on a day that is closed.
     """
     with prepared.cursor() as cursor:
-        told = f", {notify.TELLING}" if notify.is_due() else ""
+        notice = f", {notify.NOTIFY_SQL}" if notify.is_due() else ""
         # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
         cursor.execute(
             f"""with held as materialized (
-                select pg_advisory_xact_lock_shared(%s::bigint | case when is_called then last_value else 0 end){told}
+                select pg_advisory_xact_lock_shared(%s::bigint | case when is_called then last_value else 0 end){notice}
                 from activity_id_seq
             )
             select string_agg(nextval('activity_id_seq')::text, ' '), max(clock_timestamp())
             from held, generate_series(1, %s::int)""",
             [locks.key(locks.Space.HIGH_WATER), number],
         )
-        ids, moment = cursor.fetchone()
-        return sorted(map(int, ids.split())), moment
+        ids, recorded_at = cursor.fetchone()
+        return sorted(map(int, ids.split())), recorded_at
 
 
 def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
-    """Activity id and digest of those keys of the rows that are stored."""
+    """Activity id and digest by key, for the keys of the rows that are stored."""
     with prepared.cursor() as cursor:
         cursor.execute(
             """select k.person_id, k.activity_type_id, k.external_id, k.activity_id, k.digest
@@ -107,8 +107,8 @@ def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
 
 
 def insert_keys(rows: Sequence[Ready]) -> set[Key]:
-    """Insert the keys nobody has; waits for a concurrent transaction that inserts one of them."""
-    rows = sorted(rows, key=lambda row: row.key)  # one order for everybody: no deadlock
+    """Insert the keys that are not stored yet; waits for a concurrent transaction that inserts one of them."""
+    rows = sorted(rows, key=lambda row: row.key)  # one order in all transactions: no deadlock
     with prepared.cursor() as cursor:
         cursor.execute(
             """insert into activity_key (person_id, activity_type_id, external_id, activity_id, digest)
@@ -133,7 +133,7 @@ def _keys(rows: Sequence[Ready]) -> list[str]:
 
 
 def _array(texts: Sequence[str]) -> str:
-    """An array as PostgreSQL reads it; to have the driver write it, element by element, takes ten times as long."""
+    """An array as PostgreSQL reads it. The driver, which writes element by element, takes ten times as long."""
     whole = '","'.join(texts)
     if "\\" in whole or whole.count('"') > 2 * (len(texts) - 1):
         whole = '","'.join([text.replace("\\", "\\\\").replace('"', '\\"') for text in texts])
@@ -164,5 +164,5 @@ def copy(rows: Sequence[Ready], source: Source, moment: datetime) -> None:
 def escaped(text: str | None) -> str:
     if text is None:
         return r"\N"
-    # hardly any text has one of them, and to look is quicker than to translate
+    # hardly any text has one of them, and searching is quicker than translating
     return text.translate(_ESCAPES) if _SPECIAL.search(text) else text

@@ -1,4 +1,4 @@
-"""What the activity pages ask of fields and values."""
+"""Template filters and tags of the activity pages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def example(field: ActivityField) -> str:
 
 @register.filter
 def shown_as(field: ActivityField, activity_type: ActivityType) -> str:
-    """The field's name in the reader's language, where the product ships its type."""
+    """The field's name, in the active language where the product ships its type."""
     return labels.shown(field.name, activity_type.is_standard)
 
 
@@ -36,7 +36,7 @@ def is_checkbox(field: BoundField) -> bool:
 
 @register.filter
 def described(field: BoundField) -> SafeString:
-    """The field's widget, tied to its help and its errors for those who cannot see where they stand."""
+    """The field's widget, linked to its help and its errors for screen readers."""
     parts = [f"{field.auto_id}_help"] * bool(field.help_text) + [f"{field.auto_id}_error"] * bool(field.errors)
     attributes: dict[str, str | bool] = {"aria-describedby": " ".join(parts)} if parts else {}
     if field.errors:
@@ -45,9 +45,9 @@ def described(field: BoundField) -> SafeString:
 
 
 @register.filter
-def marked(text: str, wanted: str | None) -> SafeString:
-    """`text` with every place marked where `wanted` stands, case aside."""
-    key = text_key((wanted or "").strip())
+def marked(text: str, query: str | None) -> SafeString:
+    """`text` with every occurrence of `query` marked, ignoring case."""
+    key = text_key((query or "").strip())
     folded = text_key(text)
     if not key or len(folded) != len(text):
         return conditional_escape(text)
@@ -60,7 +60,7 @@ def marked(text: str, wanted: str | None) -> SafeString:
 
 @register.simple_tag
 def picture(activity_type: ActivityType, size: str = "") -> SafeString:
-    """The icon of a type in its colour; says nothing to screen readers, which read the name beside it."""
+    """The icon of a type in its colour; hidden from screen readers, which read the name beside it."""
     more = f" ca-picture--{size}" if size else ""
     return format_html(
         '<span class="ca-picture ca-colour-{}{}" aria-hidden="true">{}</span>',

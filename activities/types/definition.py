@@ -1,5 +1,7 @@
-"""Activity types as a kind of definition: what they have besides others are filter and trigger names, a primary field,
-and standard types, which never change.
+"""Activity types as a kind of definition.
+
+In addition to other definitions they have filter and trigger names, a primary field, and standard types, which never
+change.
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from people.definitions import kinds
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a type is called, everywhere."""
+    """All names of a type."""
 
     api_name: str
     name: str
@@ -29,7 +31,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec(kinds.FieldSpec):
-    """One field as an editor wants it."""
+    """One field as an editor defines it."""
 
     is_primary: bool = False
 
@@ -39,7 +41,7 @@ class FieldSpec(kinds.FieldSpec):
 
 
 def _primary_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | None) -> list[Problem]:
-    """A type has exactly one primary field, the same for ever once it was approved."""
+    """Check that a type has exactly one primary field, which never changes after the first approval."""
     primaries = sum(field.is_primary for field in fields)
     problems: list[Problem] = []
     if primaries != 1:

@@ -1,4 +1,4 @@
-"""Activity types as JSON files: to bring them from one installation to another."""
+"""Activity types as JSON files, for the transfer between installations."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ _FIELD = ("api_name", "name", "data_type", "description", "is_primary")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one type of a file: "created", "changed" or "unchanged"; and whether it was approved."""
+    """Result of one type of a file: "created", "changed" or "unchanged"; and whether it was approved."""
 
     api_name: str
     what: str
@@ -27,7 +27,7 @@ class Imported:
 
 
 def document(types: Iterable[ActivityType]) -> dict[str, Any]:
-    """The types as `import_types` reads them: the live version, or the draft before the first approval."""
+    """The types in the form that `import_types` reads: live versions, or drafts before the first approval."""
     return {"activity_types": [_as_dict(activity_type) for activity_type in types]}
 
 
@@ -47,36 +47,36 @@ def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool 
     types = content.get("activity_types") if isinstance(content, dict) else None
     if not isinstance(types, list) or not all(isinstance(entry, dict) for entry in types):
         raise RejectedError(Problem(Code.WRONG_TYPE, _("The file must be a JSON object with a list “activity_types”.")))
-    found = [_import_one(entry, by, approve) for entry in types]
+    results = [_import_one(entry, by, approve) for entry in types]
     if dry_run:
         transaction.set_rollback(True)
-    return found
+    return results
 
 
 def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
     names, fields = _parse(entry)
-    # what cannot be an API name is not looked up: `create` says what is wrong with it
-    known = ActivityType.objects.custom().existing() if checks.API_NAME.fullmatch(names.api_name) else None
-    activity_type = known.filter(api_name=names.api_name).first() if known is not None else None
+    # only a possible API name is looked up: `create` raises the problem of any other
+    candidates = ActivityType.objects.custom().existing() if checks.API_NAME.fullmatch(names.api_name) else None
+    activity_type = candidates.filter(api_name=names.api_name).first() if candidates is not None else None
     try:
         if activity_type is None:
-            activity_type, what = lifecycle.create(ACTIVITY_TYPES, names, fields, by), "created"
+            activity_type, change = lifecycle.create(ACTIVITY_TYPES, names, fields, by), "created"
         else:
-            what = _bring_up_to_date(activity_type, names, fields, by)
+            change = _bring_up_to_date(activity_type, names, fields, by)
         activity_type = ActivityType.objects.get(pk=activity_type.pk)
         if approve and activity_type.draft_id:
             lifecycle.approve(activity_type, by)
-            return Imported(names.api_name, what, True)
+            return Imported(names.api_name, change, True)
     except RejectedError as refusal:
         raise RejectedError(*(problem.under(names.api_name or "?") for problem in refusal.problems)) from None
-    return Imported(names.api_name, what, False)
+    return Imported(names.api_name, change, False)
 
 
 def _bring_up_to_date(activity_type: ActivityType, names: Names, fields: list[FieldSpec], by: Any) -> str:
     version = activity_type.draft or activity_type.live
     assert version is not None
-    wanted = {name: getattr(names, name) for name in _NAMES[1:]}
-    changes = {name: value for name, value in wanted.items() if value != getattr(version, name)}
+    new_values = {name: getattr(names, name) for name in _NAMES[1:]}
+    changes = {name: value for name, value in new_values.items() if value != getattr(version, name)}
     if changes:
         drafts.edit(activity_type, by, **changes)
     if fields != drafts.fields_of(version):

@@ -1,8 +1,7 @@
 """Names for an activity type, proposed from its own name; always editable afterwards.
 
 Convention (Marketo): a name that begins with a verb is an infinitive ("Deposit Check"), the filter speaks of the past
-("Deposited Check"), the trigger of the present ("Deposits Check"). What is not known to be one is not
-inflected at all.
+("Deposited Check"), the trigger of the present ("Deposits Check"). A name without a known verb is not inflected.
 """
 
 import re
@@ -138,7 +137,7 @@ _REGULAR = """
     trigger try unlock unsubscribe use validate verify vote wait want watch
 """
 REGULAR = frozenset(_REGULAR.split())
-# known as verbs, but as often the noun that a name begins with: "Order shipment", "Visit request"
+# verbs that are as often the noun at the beginning of a name: "Order shipment", "Visit request"
 _NOUN_OR_VERB = """
     access answer award book call change charge chat claim comment contact download drive exchange file film
     issue lease link mail message offer order plan play post print process purchase quote rate refund release
@@ -159,7 +158,7 @@ _PARTICIPLES = """
     stolen taken taught thrown told undone withdrawn woken won worn written
 """
 PARTICIPLES = frozenset(_PARTICIPLES.split())
-DETERMINERS = frozenset({"a", "an", "the"})  # what follows a verb
+DETERMINERS = frozenset({"a", "an", "the"})  # they follow a verb
 NOUN_ENDS = ("al", "tion", "sion", "ment", "ance", "ence")
 VOWELS = "aeiou"
 # verbs of several syllables that double their last letter because it is stressed
@@ -200,11 +199,11 @@ class Proposal:
 
 
 def propose(name: str, language: str = "en") -> Proposal:
-    """What to call the API name, filter and trigger of a type called `name`; empty for an empty name.
+    """Proposed API name, filter name and trigger name of a type called `name`; empty for an empty name.
 
-    Only a first word that is known as a verb is inflected; a name of another kind ("Order Completed", "Webinar
-    attended", "Login") is left as it is for filter and trigger alike. With language "es" a Spanish infinitive is
-    conjugated the Spanish way: "Comprar coche" is "Compró coche".
+    Only a first word that is a known verb is inflected; a name of another kind ("Order Completed", "Webinar
+    attended", "Login") stays unchanged for filter and trigger alike. With language "es" a Spanish infinitive is
+    conjugated by Spanish rules: "Comprar coche" is "Compró coche".
     """
     words = name.split()
     if not words:
@@ -217,7 +216,7 @@ def propose(name: str, language: str = "en") -> Proposal:
 
 
 def _inflected(words: Sequence[str], language: str) -> tuple[str, str] | None:
-    """Past and present of the verb that the words of a name begin with; None where it is not known to be one."""
+    """Past and present of the first word of a name; None where it is no known verb."""
     if language == "es":
         if conjugated := name_proposals_es.conjugate(words[0]):
             return conjugated
@@ -229,7 +228,7 @@ def _inflected(words: Sequence[str], language: str) -> tuple[str, str] | None:
 def _begins_with_verb(words: Sequence[str]) -> bool:
     first, last = words[0], words[-1]
     if len(words) > 1 and _is_participle(last):
-        return False  # something, and what was done with it: "Order Completed"
+        return False  # a thing and a participle: "Order Completed"
     if first in NOUN_OR_VERB:  # a verb only before a thing
         if len(words) == 1 or words[1] in DETERMINERS:
             return len(words) > 1
@@ -301,6 +300,6 @@ def _like(original: str, word: str) -> str:
 
 
 def alike(name: str, others: Iterable[str], limit: int = 3) -> list[str]:
-    """Those of `others` that look so much like `name` that the same may be meant, most alike first."""
+    """The names among `others` that are so similar to `name` that they may mean the same, the most similar first."""
     keys = {" ".join(re.findall(r"\w+", other.lower())): other for other in others}
     return [keys[key] for key in get_close_matches(" ".join(re.findall(r"\w+", name.lower())), keys, limit, 0.8)]

@@ -1,4 +1,4 @@
-"""Spanish verbs: from the infinitive to what somebody did and does, for the names that a type's name proposes."""
+"""Spanish verbs: past and present of infinitives, for the names proposed from a type's name."""
 
 # infinitive: (past, present); those of the second table also stand for their compounds (obtener, devolver)
 IRREGULAR = {
@@ -102,8 +102,8 @@ def conjugate(infinitive: str) -> tuple[str, str] | None:
     "comprar" is ("compró", "compra"), "registrarse" is ("se registró", "se registra").
     """
     if infinitive.endswith(("arse", "erse", "irse")):
-        found = conjugate(infinitive[:-2])
-        return found and (f"se {found[0]}", f"se {found[1]}")
+        conjugated = conjugate(infinitive[:-2])
+        return conjugated and (f"se {conjugated[0]}", f"se {conjugated[1]}")
     if infinitive in IRREGULAR:
         return IRREGULAR[infinitive]
     for end in sorted(IRREGULAR_ENDS, key=len, reverse=True):
@@ -119,7 +119,7 @@ def _with_ends(stem: str, ends: tuple[str, str]) -> tuple[str, str]:
 
 
 def is_participle(word: str) -> bool:
-    """Whether a word in lower case says what was done with something: "solicitada", "vistos"."""
+    """True for a participle in lower case: "solicitada", "vistos"."""
     singular = word.removesuffix("s")
     stem = singular[:-1] + "o" if singular.endswith("a") else singular
     return stem in PARTICIPLES or (len(word) > 4 and word.endswith(PARTICIPLE_ENDS))

@@ -1,4 +1,4 @@
-"""The icon and the colour of a type: of the type, not of a version, so that they hold at once."""
+"""The icon and the colour of a type; they belong to no version, so changes apply at once."""
 
 from typing import Any
 
@@ -17,20 +17,20 @@ EDIT = "activities.change_activitytype"
 
 @transaction.atomic
 def depict(activity_type: ActivityType, by: Any, icon: str, colour: int | None) -> None:
-    """Give the type an icon and a colour of the palette; empty and None: those that its name proposes.
+    """Set the icon of the type and its colour of the palette; empty and None: as proposed from its name.
 
-    Raises `RejectedError` for what is neither, and for a standard type.
+    Raises `RejectedError` for an unknown icon or colour, and for a standard type.
     """
     require(by, EDIT)
     if icon and not icons.is_icon(icon):
         raise RejectedError(bad_value(Code.INVALID, _("one of the icons on offer"), icon, "icon"))
     if colour is not None and not 0 <= colour < icons.COLOURS:
         raise RejectedError(bad_value(Code.INVALID, _("a colour of the palette"), colour, "colour"))
-    held = ActivityType.objects.select_for_update(of=("self",)).get(pk=activity_type.pk)
-    if held.is_standard:
+    locked_type = ActivityType.objects.select_for_update(of=("self",)).get(pk=activity_type.pk)
+    if locked_type.is_standard:
         raise RejectedError(
             Problem(Code.STANDARD_TYPE, _("Standard activity types belong to the product and never change."), ())
         )
-    held.icon, held.colour = icon, colour
-    held.save(update_fields=["icon", "colour", "updated_at"])
-    audit.note(by, held, "changed", what="icon, colour")
+    locked_type.icon, locked_type.colour = icon, colour
+    locked_type.save(update_fields=["icon", "colour", "updated_at"])
+    audit.note(by, locked_type, "changed", what="icon, colour")

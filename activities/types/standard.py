@@ -1,7 +1,7 @@
-"""The standard activity types, and the activities that people's changes leave.
+"""The standard activity types, and helpers for the activities recorded by changes to people.
 
 The numbers are those of Marketo's own types. Types without a recorder of ours exist so that imported
-history and filters have a home.
+history and filters can use them.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON = 24, 25, 32, 37
 CHANGES = (CHANGE_DATA_VALUE, CHANGE_SCORE)
 
 # id: (API name, name, filter name, trigger name, fields); fields are (API name, name, data type), "*" marks
-# the primary one; names are stored in English and shown in the reader's language (`shown_names`)
+# the primary one; names are stored in English and shown in the active language (`labels`)
 _WEB = (
     ("client_ip_address", _("Client IP Address"), "string"),
     ("referrer_url", _("Referrer URL"), "link"),
@@ -199,12 +199,12 @@ def _install(number: int) -> None:
 
 
 def called(term: str) -> list[int]:
-    """Ids of the standard types that pages in the active language call something with every word of `term`."""
-    wanted = words.Wanted.of(term)
+    """Ids of the standard types with a name, in the active language, that contains every word of `term`."""
+    query = words.Wanted.of(term)
     return [
         number
         for number, names in TYPES.items()
-        if wanted and wanted.is_in(*(labels.shown(name, True) for name in names[1:4]))
+        if query and query.is_in(*(labels.shown(name, True) for name in names[1:4]))
     ]
 
 
@@ -221,12 +221,12 @@ _CHANNELS = {
 
 
 def channel_name(source: Source) -> str:
-    """The word by which stored activities name a channel, as Marketo's do."""
+    """The stored name of a channel, as in Marketo's activities."""
     return "Merge" if source.is_merge else _CHANNELS[source.channel]
 
 
 def is_of_merge(activity_type_id: int, channel: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
-    """Whether an activity is a change of value that a merge made; `log.personal_data` asks the same in SQL."""
+    """True for a change of value made by a merge; `log.personal_data` has the same condition in SQL."""
     return (
         activity_type_id in CHANGES
         and origin_id is not None

@@ -1,4 +1,4 @@
-"""Types that a team can begin with: names and fields of what happens in most businesses, in the reader's language."""
+"""Templates of activity types: names and fields of common activities, in the active language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class TemplateField:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What the wizard is filled in with, and what it is good for."""
+    """Initial values of the wizard, with a description of their use."""
 
     name: Any
     description: Any

@@ -1,4 +1,4 @@
-"""The pages of bulk actions: what will be done to how many, and how far it has come."""
+"""The pages of bulk actions: confirmation, overview and progress."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from people.models import BulkAction, StaticList
 from people.persons import bulk
 
 SHOWN = 50
-COUNTED = 10_000  # people, beyond which the question whether to go on says "more than"
+COUNTED = 10_000  # people; a higher number is shown as "more than" in the confirmation
 
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
@@ -24,10 +24,10 @@ def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 
 def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -> HttpResponse:
-    """Ask before it is done to the chosen people, or to all that the search and the filters find."""
-    what = bulk.KINDS[kind]
-    require(request, what.right)
-    whole = request.POST.get("select_across") == "1"
+    """Confirm and start the action for the chosen people, or for all results of search and filters."""
+    bulk_kind = bulk.KINDS[kind]
+    require(request, bulk_kind.right)
+    is_everything = request.POST.get("select_across") == "1"
     if "confirmed" in request.POST:
         chosen = StaticList.objects.filter(pk=number(request.POST.get("static_list", ""))).first()
         ids = queryset.order_by("pk").values_list("pk", flat=True)[: bulk.MAX_PEOPLE + 1]
@@ -37,20 +37,20 @@ def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -
     return pages.page(
         request,
         "bulk_confirm",
-        what.label,
+        bulk_kind.label,
         kind=kind,
-        what=what,
-        lists=list_choices() if what.needs_list else (),
+        what=bulk_kind,
+        lists=list_choices() if bulk_kind.needs_list else (),
         count=queryset.order_by()[: COUNTED + 1].count(),
         most=COUNTED,
         action=request.POST.get("action", ""),
-        select_across=whole,
-        chosen=() if whole else request.POST.getlist("_selected_action"),
+        select_across=is_everything,
+        chosen=() if is_everything else request.POST.getlist("_selected_action"),
     )
 
 
 def start(pages: PagesAdmin, request: HttpRequest, kind: str) -> HttpResponse:
-    """Start it for the people that a form names (the page of deleted people)."""
+    """Start the action for the people of a form (the page of deleted people)."""
     if request.method != "POST" or kind not in bulk.KINDS:
         raise Http404
     require(request, bulk.KINDS[kind].right)
@@ -62,15 +62,15 @@ def start(pages: PagesAdmin, request: HttpRequest, kind: str) -> HttpResponse:
 
 def overview(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     require(request, "people.view_person")
-    found = BulkAction.objects.select_related("static_list", "user")
+    bulk_actions = BulkAction.objects.select_related("static_list", "user")
     if not request.user.is_superuser:
-        found = found.filter(user=request.user.pk)
-    actions = [(action, bulk.KINDS[action.kind].label) for action in found[:SHOWN]]
+        bulk_actions = bulk_actions.filter(user=request.user.pk)
+    actions = [(action, bulk.KINDS[action.kind].label) for action in bulk_actions[:SHOWN]]
     return pages.page(request, "bulk", _("Bulk actions"), actions=actions)
 
 
 def progress(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """How far one action has come; a fragment asks again while it runs. POST cancels."""
+    """The progress of one action; a fragment is reloaded while it runs. POST cancels."""
     require(request, "people.view_person")
     action = BulkAction.objects.select_related("static_list", "user").filter(pk=pk).first()
     if action is None or (action.user_id != request.user.pk and not request.user.is_superuser):

@@ -1,4 +1,4 @@
-"""A day in a form or in an address, bounded like every date that is kept."""
+"""A day in a form or in an address, bounded like every stored date."""
 
 from datetime import date
 
@@ -9,9 +9,9 @@ from people.datatypes.parsing import FIRST_YEAR, LAST_YEAR
 
 
 class DayField(forms.DateField):
-    """A day of the years in which dates may lie.
+    """A day within the range of stored dates.
 
-    What is worked out from it (its end, its week, its midnight in UTC, the period before) stays within the calendar.
+    Dates derived from it (its end, its week, its midnight in UTC, the period before) stay within the calendar.
     """
 
     default_validators = (MinValueValidator(date(FIRST_YEAR, 1, 1)), MaxValueValidator(date(LAST_YEAR, 12, 31)))  # type: ignore[assignment]

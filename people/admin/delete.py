@@ -1,4 +1,4 @@
-"""The pages that take people out of sight or bring them back: they say plainly what will happen."""
+"""The pages that delete, restore and erase people, with a preview of the consequences."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def restore(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def erase(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what goes; on POST with the id typed again, erase."""
+    """Show a preview; on POST with the id typed again, erase."""
     require(request, "people.erase_person")
     person = _find(pk, State.LIVE, State.DELETED)
     wrong = False
@@ -86,14 +86,14 @@ def erase(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         person=person,
         preview=preview,
         wrong=wrong,
-        others=[one for one in preview.person_ids if one != pk],
+        others=[person_id for person_id in preview.person_ids if person_id != pk],
     )
 
 
 def export(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
     """Everything about one person, as a file."""
     require(request, "people.export_person")
-    if request.method != "POST":  # it leaves an audit entry
+    if request.method != "POST":  # it writes an audit entry
         raise Http404
     try:
         pieces = privacy_export.export(pk, request.user)
@@ -104,19 +104,21 @@ def export(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | S
 
 
 def deleted(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
-    """Who can still be restored, the latest first."""
+    """Deleted people who can still be restored, the latest first."""
     require(request, "people.view_person")
-    found = PersonDeletion.objects.restorable().select_related("person", "user")
+    deletions = PersonDeletion.objects.restorable().select_related("person", "user")
     last = number(request.GET.get("before", ""))
     if last and (before := PersonDeletion.objects.filter(pk=last).first()):
-        found = found.filter(deleted_at__lte=before.deleted_at).exclude(pk__gte=before.pk, deleted_at=before.deleted_at)
-    shown = list(found[: PAGE + 1])
+        deletions = deletions.filter(deleted_at__lte=before.deleted_at).exclude(
+            pk__gte=before.pk, deleted_at=before.deleted_at
+        )
+    page_rows = list(deletions[: PAGE + 1])
     return pages.page(
         request,
         "deleted",
         _("Deleted people"),
-        deletions=shown[:PAGE],
-        before=shown[PAGE - 1].pk if len(shown) > PAGE else None,
+        deletions=page_rows[:PAGE],
+        before=page_rows[PAGE - 1].pk if len(page_rows) > PAGE else None,
         days=deletion.restore_days(),
     )
 

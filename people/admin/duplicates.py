@@ -1,4 +1,4 @@
-"""The page of people who may be the same."""
+"""The page of possible duplicates."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 
 def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
-    """Groups of one kind with their people: of the first kind that has any, unless the address names one.
+    """Groups of one kind with their people: of the first kind with groups, unless the address names one.
 
-    POST has a job search anew, or tells the named people apart. While a search is under way the page asks whether it
-    is done (`format=state`).
+    POST queues a new search, or marks the given people as distinct. While a search runs the page polls its state
+    (`format=state`).
     """
     require(request, person_merge.MERGE)
     if request.method == "POST":
@@ -36,24 +36,28 @@ def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     if kind not in duplicates.KINDS:
         kind = next((name for name, count in counts.items() if count), next(iter(duplicates.KINDS)))
     start = number(request.GET.get("start", ""))
-    found = list(duplicates.groups(kind)[start : start + PAGE + 1])
-    people = Person.objects.live().in_bulk([pk for group in found for pk in group.person_ids])
+    page_groups = list(duplicates.groups(kind)[start : start + PAGE + 1])
+    people = Person.objects.live().in_bulk([pk for group in page_groups for pk in group.person_ids])
     groups = []
-    for group in found[:PAGE]:
-        there = [people[pk] for pk in group.person_ids if pk in people]
-        if len(there) > 1:
-            ids = [person.pk for person in there]
-            groups.append((there, group.people - len(group.person_ids), address(ids), ",".join(map(str, ids))))
+    for group in page_groups[:PAGE]:
+        live_people = [people[pk] for pk in group.person_ids if pk in people]
+        if len(live_people) > 1:
+            ids = [person.pk for person in live_people]
+            groups.append((live_people, group.people - len(group.person_ids), address(ids), ",".join(map(str, ids))))
     return pages.page(
         request,
         "duplicates",
         _("Possible duplicates"),
         kind=kind,
-        kinds=[(name, one.label, counts[name]) for name, one in duplicates.KINDS.items()],
-        elsewhere=[(name, one.label, counts[name]) for name, one in duplicates.KINDS.items() if counts[name]],
+        kinds=[(name, duplicate_kind.label, counts[name]) for name, duplicate_kind in duplicates.KINDS.items()],
+        elsewhere=[
+            (name, duplicate_kind.label, counts[name])
+            for name, duplicate_kind in duplicates.KINDS.items()
+            if counts[name]
+        ],
         groups=groups,
         search=search,
-        following=start + PAGE if len(found) > PAGE else None,
+        following=start + PAGE if len(page_groups) > PAGE else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Exports in the admin: ask for a file, see it being written, fetch it."""
+"""Exports in the admin: creation, progress and download."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ FORMATS = {"csv": gettext_lazy("CSV, comma"), "ssv": gettext_lazy("CSV, semicolo
 
 
 class ExportForm(forms.Form):
-    """What the file holds."""
+    """The contents and the format of an export."""
 
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -41,12 +41,12 @@ class ExportForm(forms.Form):
             if all(user.has_perm(right) for right in kind.rights)
             for key, label, parameters in kind.choices()
         }
-        look = {"class": "ca-input"}
-        date = {**look, "type": "date"}
+        attrs = {"class": "ca-input"}
+        date = {**attrs, "type": "date"}
         self.fields["contents"] = forms.ChoiceField(
             label=_("Contents"),
-            choices=[(key, label) for key, (_kind, label, _given) in self.offers.items()],
-            widget=forms.Select(attrs=look),
+            choices=[(key, label) for key, (_kind, label, _parameters) in self.offers.items()],
+            widget=forms.Select(attrs=attrs),
         )
         for name, label in (("since", _("Occurred from")), ("until", _("Occurred up to"))):
             help_text = _("Only for activities; days of %(zone)s.") % {"zone": timezone.get_current_timezone_name()}
@@ -54,19 +54,19 @@ class ExportForm(forms.Form):
                 label=label, required=False, help_text=help_text, widget=forms.DateInput(attrs=date)
             )
         self.fields["format"] = forms.ChoiceField(
-            label=_("Format"), choices=list(FORMATS.items()), widget=forms.Select(attrs=look)
+            label=_("Format"), choices=list(FORMATS.items()), widget=forms.Select(attrs=attrs)
         )
 
     def parameters(self) -> dict[str, Any]:
-        """As `export_jobs.create` takes them; text is neutralised, for the file is made for a spreadsheet."""
-        kind, _label, given = self.offers[self.cleaned_data["contents"]]
-        found = {**given, "excel_safe": self.cleaned_data["format"] != "ndjson"}
+        """The parameters for `export_jobs.create`; text is made safe for spreadsheets."""
+        kind, _label, offered = self.offers[self.cleaned_data["contents"]]
+        parameters = {**offered, "excel_safe": self.cleaned_data["format"] != "ndjson"}
         if kind.has_dates:
             for name, days in (("since", 0), ("until", 1)):
                 if day := self.cleaned_data[name]:
                     midnight = datetime.combine(day + timedelta(days=days), time(), timezone.get_current_timezone())
-                    found[name] = midnight.isoformat()
-        return found
+                    parameters[name] = midnight.isoformat()
+        return parameters
 
 
 @admin.register(Export)
@@ -77,14 +77,14 @@ class ExportAdmin(TransferAdmin):
     list_select_related = ("user",)
 
     def has_view_permission(self, request: HttpRequest, obj: Export | None = None) -> bool:
-        allowed = request.user.has_perm("people.export_person")
-        return allowed and (obj is None or obj.is_visible_to(request.user))
+        is_allowed = request.user.has_perm("people.export_person")
+        return is_allowed and (obj is None or obj.is_visible_to(request.user))
 
     has_add_permission = has_view_permission
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        found = super().get_queryset(request)
-        return found if request.user.is_superuser else found.filter(user=request.user)
+        exports = super().get_queryset(request)
+        return exports if request.user.is_superuser else exports.filter(user=request.user)
 
     @admin.display(description=gettext_lazy("rows"), ordering="rows", empty_value="—")
     def written(self, export: Export) -> str | None:
@@ -108,7 +108,7 @@ class ExportAdmin(TransferAdmin):
             raise PermissionDenied
         form = ExportForm(request.POST or None, user=request.user)
         if request.method == "POST" and form.is_valid():
-            kind, label, _given = form.offers[form.cleaned_data["contents"]]
+            kind, label, _parameters = form.offers[form.cleaned_data["contents"]]
             try:
                 export = export_jobs.create(
                     kind.name,

@@ -73,7 +73,7 @@ class PersonFieldAdmin(PagesAdmin):
         )
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say what deleting does, and what keeps it from being done; do it on POST."""
+        """Show the consequences and the hindrances of deleting the field; delete it on POST."""
         require(request, "people.delete_personfield")
         field = self._find(request, pk)
         if request.method == "POST":
@@ -86,7 +86,7 @@ class PersonFieldAdmin(PagesAdmin):
     def _find(self, request: HttpRequest, pk: int) -> PersonField:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = PersonField.objects.filter(pk=pk).first()
-        if found is None:
+        field = PersonField.objects.filter(pk=pk).first()
+        if field is None:
             raise Http404
-        return found
+        return field

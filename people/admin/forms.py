@@ -1,4 +1,4 @@
-"""Forms of people, lists and fields: they carry what was typed; the verbs decide what is right."""
+"""Forms of people, lists and fields: they carry the typed values; the functions that save them validate."""
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
@@ -23,7 +23,7 @@ from people.fields.catalog import READ_ONLY, shown_label
 from people.lists import folders
 from people.models import Person, PersonField, StaticList
 
-# how the standard fields are grouped on the page of a person; those that the team added stand in one more group
+# the groups of the standard fields on the page of a person; added fields have another group
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (
         gettext_lazy("Person"),
@@ -60,14 +60,14 @@ GROUPED = 10_000
 
 
 class ValueField(forms.CharField):
-    """One value as it is typed; line ends as they are stored."""
+    """One typed value, with line ends in the stored form."""
 
     def to_python(self, value: Any) -> str:
         return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
 class ValuesForm(forms.Form):
-    """The values of one person that can be edited; what was not changed is not sent to `changing`."""
+    """The editable values of one person; only changed values are saved."""
 
     seen_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -80,18 +80,18 @@ class ValuesForm(forms.Form):
     @property
     def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
         standard = {name for _title, names in GROUPS for name in names}
-        found = [(title, [self[name] for name in names if name in self.fields]) for title, names in GROUPS]
-        added = [self[row.api_name] for row in self.rows if row.api_name not in standard]
-        return [(title, fields) for title, fields in [*found, (_("Added fields"), added)] if fields]
+        groups = [(title, [self[name] for name in names if name in self.fields]) for title, names in GROUPS]
+        added_fields = [self[row.api_name] for row in self.rows if row.api_name not in standard]
+        return [(title, fields) for title, fields in [*groups, (_("Added fields"), added_fields)] if fields]
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Raw values of the fields that were sent and changed."""
+        """Raw values of the fields that were sent and changed, by API name."""
         changed = set(self.changed_data) & set(self.data)
         return {row.api_name: self.cleaned_data[row.api_name] for row in self.rows if row.api_name in changed}
 
     def show(self, problems: Iterable[Problem]) -> None:
-        """Put each problem beside its field."""
+        """Add each problem to its field."""
         for problem in problems:
             place = str(problem.path[-1]) if problem.path else ""
             self.add_error(place if place in self.fields else None, _sentence(problem))
@@ -107,13 +107,13 @@ def label_of(row: PersonField) -> str:
 
 
 def number_shown(value: float | Decimal) -> str:
-    """A number as the reader writes it; parted by thousands only from five digits on, for a year is a number, too."""
+    """A number in the active locale; thousands are grouped from five digits on, so that years stay plain."""
     text = canonical_text(value)
     return text if "e" in text else number_format(text, use_l10n=True, force_grouping=not -GROUPED < value < GROUPED)
 
 
 def shown(value: Any) -> str | None:
-    """A canonical value as a page shows it; no value is None."""
+    """A canonical value in the active locale; None without a value."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):
@@ -148,7 +148,7 @@ def _value_field(row: PersonField, person: Person | None) -> ValueField:
 
 
 def _typed(person: Person | None, row: PersonField, data_type: DataType) -> str:
-    """The value as the form's input holds it."""
+    """The value in the notation of the form's input."""
     if person is None:
         return ""
     value = getattr(person, row.api_name) if row.is_standard else person.fields.get(row.api_name)
@@ -161,7 +161,7 @@ def _typed(person: Person | None, row: PersonField, data_type: DataType) -> str:
 
 
 class PlaceForm(forms.Form):
-    """In which folder something lies, and whose it is."""
+    """The folder and the owner of an object."""
 
     folder = forms.TypedChoiceField(
         label=gettext_lazy("Folder"),
@@ -187,7 +187,7 @@ class PlaceForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, placed: Any = None, **initial: Any) -> None:
-        """`placed` is what lies somewhere now; a new thing is whose `initial` says."""
+        """`placed` is an existing object; a new one has the folder and owner of `initial`."""
         place = {"folder": placed.folder_id, "owner": placed.owner_id} if placed is not None else {}
         super().__init__(data, initial={**place, **initial})
         self.paths = folders.tree()
@@ -196,11 +196,11 @@ class PlaceForm(forms.Form):
         self.fields["owner"].queryset = possible_owners(place.get("owner"))  # type: ignore[attr-defined]
 
     def place(self, by: Any, arrange: Callable[[Folder | None, Any], Any]) -> bool:
-        """Whether the form was right and `arrange(folder, owner)` was done; what was refused stands at its field."""
+        """Call `arrange(folder, owner)` where the form is valid; return True on success, else add the errors."""
         if not self.is_valid():
             return False
         try:
-            with transaction.atomic():  # a new folder goes with what was refused
+            with transaction.atomic():  # a refusal rolls back a new folder, too
                 arrange(self.folder_for(by), self.cleaned_data["owner"])
         except RejectedError as refusal:
             for problem in refusal.problems:
@@ -209,14 +209,14 @@ class PlaceForm(forms.Form):
         return True
 
     def folder_for(self, by: Any) -> Folder | None:
-        """The folder that was chosen, or a new one in it."""
+        """The chosen folder, or a new folder in it."""
         chosen = next((folder for _path, folder in self.paths if folder.pk == self.cleaned_data["folder"]), None)
         name = self.cleaned_data["new_folder"].strip()
         return folders.create(name, by, chosen) if name else chosen
 
 
 class ListForm(PlaceForm):
-    """What a static list is called, where it lies, and whose it is."""
+    """The name, description, folder and owner of a static list."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=255, widget=forms.TextInput({"class": "ca-input"}))
     description = forms.CharField(
@@ -226,7 +226,7 @@ class ListForm(PlaceForm):
 
 
 class PasteForm(forms.Form):
-    """People named by ids and e-mail addresses, as they are pasted from anywhere."""
+    """People given by ids and e-mail addresses in pasted text."""
 
     people = forms.CharField(
         label=gettext_lazy("Ids or e-mail addresses"),

@@ -1,4 +1,4 @@
-"""Forms of the import pages: they carry what was chosen; `people.files.imports` decides what is right."""
+"""Forms of the import pages: they carry the choices; `people.files.imports` validates them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ PIVOTS = {
     EXCEL_PIVOT: gettext_lazy("30 to 99 are 1930 to 1999, as in Excel"),
     LATE_PIVOT: gettext_lazy("30 to 69 are 2030 to 2069, 70 to 99 are 1970 to 1999"),
 }
-# the questions that columns raise which somebody maps after the page was made
+# the questions raised by columns that are mapped after the page was rendered
 ASKED = frozenset({"date_order", "decimal", "pivot"})
 FIXED, FIXED_VALUE, MAX_FIXED = "fixed_field_", "fixed_value_", 3
 DELIMITER_NAMES = {
@@ -59,7 +59,7 @@ DELIMITER_NAMES = {
 }
 
 
-# those that spreadsheets and mail programs write, as their users meet them
+# encodings of spreadsheets and mail programs, with the names known to their users
 ENCODING_NAMES = {
     "utf-8": "UTF-8",
     "utf-16": gettext_lazy("UTF-16 (“Unicode text” of Excel)"),
@@ -75,12 +75,14 @@ MAX_SAMPLE = 40  # characters of a line that show an encoding
 
 
 def encoding_choices(head: bytes) -> list[tuple[str, str]]:
-    """The encodings that a file may have that begins with `head`, each with a word of it that shows the difference."""
-    found = re.search(rb"[^\r\n]{0,30}[\x80-\xff][^\r\n]{0,20}", head)
-    shown = found[0] if found else b""
+    """The possible encodings of a file that begins with `head`, each with a sample that shows the difference."""
+    match = re.search(rb"[^\r\n]{0,30}[\x80-\xff][^\r\n]{0,20}", head)
+    sample = match[0] if match else b""
     choices = []
     for name in ASKED_ENCODINGS:
-        text = "".join(one if one.isprintable() else "\ufffd" for one in shown.decode(name, "replace"))
+        text = "".join(
+            character if character.isprintable() else "\ufffd" for character in sample.decode(name, "replace")
+        )
         choices.append((name, f"{text[:MAX_SAMPLE]} · {ENCODING_NAMES.get(name, name)}"))
     return choices
 
@@ -100,7 +102,7 @@ def _select(label: Any, choices: Any, help_text: Any = "", required: bool = True
 
 
 class UploadForm(forms.Form):
-    """A file, and what is in it."""
+    """A file, and the kind of its contents."""
 
     def __init__(self, *args: Any, contents: Sequence[tuple[str, Any]], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -114,7 +116,7 @@ class UploadForm(forms.Form):
 
 
 class ShapeForm(forms.Form):
-    """How the file is to be read."""
+    """The shape of the file: delimiter, encoding and row of the header."""
 
     def __init__(self, *args: Any, shape: Shape, **options: Any) -> None:
         options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
@@ -135,7 +137,7 @@ class ShapeForm(forms.Form):
 
 
 class PlanForm(forms.Form):
-    """What each column means, and how the file writes what can be written in several ways."""
+    """The meanings of the columns, and the notations of the file."""
 
     def __init__(
         self,
@@ -171,9 +173,9 @@ class PlanForm(forms.Form):
         self._add_conventions(plan, guess)
         self._add_constants(plan)
         is_settled = guess.is_remembered or guess.is_chosen
-        answered = ASKED if is_settled else ASKED & guess.questions
-        asked = None if data is None else data.get("asked")
-        self.asked = answered if asked is None else ASKED.intersection(str(asked).split())
+        questions = ASKED if is_settled else ASKED & guess.questions
+        posted_questions = None if data is None else data.get("asked")
+        self.asked = questions if posted_questions is None else ASKED.intersection(str(posted_questions).split())
 
     def _add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
@@ -208,27 +210,27 @@ class PlanForm(forms.Form):
         )
         self._add("static_list", into, plan.static_list)
         question = _("Should these changes start smart campaigns?")
-        first = [] if self.guess.is_remembered else [("", _("— please choose —"))]
-        starts = _select(question, [*first, *CAMPAIGNS.items()], _("Each change is in the timeline in any case."))
+        unanswered = [] if self.guess.is_remembered else [("", _("— please choose —"))]
+        starts = _select(question, [*unanswered, *CAMPAIGNS.items()], _("Each change is in the timeline in any case."))
         remembered = ("yes" if plan.starts_campaigns else "no") if self.guess.is_remembered else ""
         self._add("starts_campaigns", starts, remembered)
 
     def _add_conventions(self, plan: Plan, guess: Guess) -> None:
-        asked = frozenset() if guess.is_remembered else guess.questions
+        questions = frozenset() if guess.is_remembered else guess.questions
         for name, label, choices in (
             ("date_order", _("Dates are written"), DATE_ORDERS),
             ("decimal", _("Decimal mark"), DECIMALS),
             ("pivot", _("Years of two digits"), PIVOTS),
         ):
-            blank = [_unanswered()] if name in asked else []
-            is_needed = name != "pivot" or name in asked
+            blank = [_unanswered()] if name in questions else []
+            is_needed = name != "pivot" or name in questions
             field = _select(label, [*blank, *choices.items()], required=is_needed)
-            self._add(name, field, "" if name in asked else getattr(plan, name))
+            self._add(name, field, "" if name in questions else getattr(plan, name))
         zones = [(name, name) for name in sorted(available_timezones())]
         self._add("zone", _select(_("Times without a zone are of"), zones), plan.zone)
 
     def _add_constants(self, plan: Plan) -> None:
-        """Fields that have one value in every row: what stands above the table, or nowhere in the file."""
+        """Add fields with one value for every row: a value above the table, or not in the file at all."""
         choices = [("", _("— none —")), *((item.name, item.label) for item in self.items)]
         fixed = [*plan.constants.items(), *[("", "")] * MAX_FIXED][:MAX_FIXED]
         for place, (name, value) in enumerate(fixed):
@@ -254,7 +256,7 @@ class PlanForm(forms.Form):
         return {name: value for name, value in pairs if name and value}
 
     def columns(self) -> Iterable[dict[str, Any]]:
-        """Each column of the file with its first values and the field that says what it means."""
+        """Each column of the file with its first values and the form field of its meaning."""
         for place, column in enumerate(self.shape.header):
             values = [line.cells[place] for line in self.lines[:SAMPLES] if not line.problem]
             yield {
@@ -276,11 +278,11 @@ class PlanForm(forms.Form):
                 self.add_error(f"{COLUMN}{place}", message)
             elif name:
                 first[name] = column
-        self._ask(cleaned)
+        self._add_questions(cleaned)
         return cleaned
 
-    def _ask(self, cleaned: dict[str, Any]) -> None:
-        """Ask what the columns leave open that were mapped after the page was made, and what was chosen for none."""
+    def _add_questions(self, cleaned: dict[str, Any]) -> None:
+        """Add the questions of columns that were mapped after the page was rendered, as unanswered fields."""
         columns = {
             cleaned[f"{COLUMN}{place}"]: column
             for place, column in enumerate(self.shape.header)
@@ -300,7 +302,7 @@ class PlanForm(forms.Form):
         self.asked |= questions
 
     def plan(self, subject: str) -> Plan:
-        """The plan that was chosen; ask once the form is valid."""
+        """The chosen plan; the form must be valid."""
         values = self.cleaned_data
         columns = {
             values[f"{COLUMN}{place}"]: column
@@ -326,7 +328,7 @@ class PlanForm(forms.Form):
         return Plan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
 
     def show(self, refusal: RejectedError) -> None:
-        """Put each problem beside what it is about."""
+        """Add each problem to its field."""
         for problem in refusal.problems:
             place = self._place(problem.path)
             message = str(problem.message)
@@ -344,9 +346,9 @@ def _labelled(item: Mappable) -> str:
 
 
 def contents(user: Any) -> list[tuple[str, Any]]:
-    """What `user` may import: (kind and subject, label) pairs."""
-    found: list[tuple[str, Any]] = []
+    """The imports that `user` may make: (kind and subject, label) pairs."""
+    pairs: list[tuple[str, Any]] = []
     for target in TARGETS.values():
         if all(user.has_perm(right) for right in target.rights):
-            found += [(f"{target.kind}:{subject}", label) for subject, label in target.subjects()]
-    return found
+            pairs += [(f"{target.kind}:{subject}", label) for subject, label in target.subjects()]
+    return pairs

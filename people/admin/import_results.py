@@ -1,4 +1,4 @@
-"""What an import left: the people whom it created, a list of them, and the page that takes it back."""
+"""Results of an import: the created people, a list of them, and the page that undoes the import."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ PAGE = 50
 
 
 class ReasonForm(forms.Form):
-    """Why an import is taken back."""
+    """The reason for undoing an import."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -38,7 +38,7 @@ class ReasonForm(forms.Form):
 
 
 def take_back(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
-    """Show what would go and what would stay; on POST with a reason, take the import back."""
+    """Show a preview of the undo; on POST with a reason, undo the import."""
     form = ReasonForm(request.POST or None)
     try:
         preview = import_undo.preview(job, request.user)
@@ -51,7 +51,7 @@ def take_back(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect("admin:people_import_change", job.pk)
     labels = {name: info.shown_label for name, info in catalogue().items()}
-    named = Person.objects.in_bulk([change.person_id for change in preview.changes])
+    people_by_id = Person.objects.in_bulk([change.person_id for change in preview.changes])
     return pages.page(
         request,
         "import_undo",
@@ -61,36 +61,36 @@ def take_back(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
         preview=preview,
         restore_days=deletion.restore_days(),
         kept=import_undo.reasons(preview.kept),
-        kept_people=[(one, import_undo.reason(table)) for one, table in preview.kept_people],
-        changes=[(change, named.get(change.person_id), labels.get(change.field)) for change in preview.changes],
+        kept_people=[(person, import_undo.reason(table)) for person, table in preview.kept_people],
+        changes=[(change, people_by_id.get(change.person_id), labels.get(change.field)) for change in preview.changes],
         into=_into(job),
     )
 
 
 def people(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
-    """The people whom the import created, as far as they are still there."""
+    """The people created by the import who are live."""
     require(request, "people.view_person")
     after = number(request.GET.get("after", ""))
     ids = [pk for pk in traces.of_log().created(job) if pk > after]
-    shown = list(Person.objects.live().filter(pk__in=ids).order_by("pk")[: PAGE + 1])
+    created_people = list(Person.objects.live().filter(pk__in=ids).order_by("pk")[: PAGE + 1])
     return pages.page(
         request,
         "import_people",
         _("People created by %(name)s") % {"name": job.name},
         job=job,
-        people=shown[:PAGE],
-        after=shown[PAGE - 1].pk if len(shown) > PAGE else None,
+        people=created_people[:PAGE],
+        after=created_people[PAGE - 1].pk if len(created_people) > PAGE else None,
         may_make_list=request.user.has_perms(("people.add_staticlist", static_lists.CHANGE)),
     )
 
 
 def make_list(request: HttpRequest, job: Import) -> HttpResponse:
-    """Make a static list of the people whom the import created; they are put on it in the background."""
+    """Create a static list of the people created by the import; a job adds them."""
     name = _("%(file)s, %(date)s") % {"file": job.name, "date": f"{localtime(job.created_at):%Y-%m-%d %H:%M}"}
     try:
         with transaction.atomic():
-            made = static_lists.create(name[:255], request.user)
-            action = bulk.start("add_to_list", traces.of_log().created(job), request.user, made)
+            static_list = static_lists.create(name[:255], request.user)
+            action = bulk.start("add_to_list", traces.of_log().created(job), request.user, static_list)
     except NotAllowedError:
         raise PermissionDenied from None
     except RejectedError as refusal:
@@ -100,23 +100,23 @@ def make_list(request: HttpRequest, job: Import) -> HttpResponse:
 
 
 def _into(job: Import) -> StaticList | None:
-    """The list on which the plan of the import put everybody."""
+    """The list to which the plan of the import added all people."""
     pk: int | None = (job.plan or {}).get("static_list")
     return StaticList.objects.filter(pk=pk).first() if pk else None
 
 
 def summary(job: Import) -> dict[str, Any] | None:
-    """How the import was taken back, for its page."""
+    """The record of the import's undo, for its page; None without one."""
     if not job.undo:
         return None
     return {**job.undo, "kept": import_undo.reasons(job.undo["kept"]), "is_under_way": job.wish == Import.Wish.UNDO}
 
 
 def links(job: Import, user: Any) -> list[tuple[str, str]]:
-    """(label, address) of what can be looked at or done with what was imported."""
-    found = [] if job.is_running or not job.plan else TARGETS[job.kind].links(job, user)
+    """(label, address) of the pages about the imported rows and of the actions on them."""
+    links = [] if job.is_running or not job.plan else TARGETS[job.kind].links(job, user)
     if job.created and not job.is_running and job.first_id is not None and user.has_perm("people.view_person"):
-        found.append((_("See the people created"), reverse("admin:people_import_people", args=[job.pk])))
+        links.append((_("See the people created"), reverse("admin:people_import_people", args=[job.pk])))
     if job.state != Import.State.TAKEN_BACK and import_undo.may(job, user):
-        found.append((_("Take the import back"), reverse("admin:people_import_take_back", args=[job.pk])))
-    return found
+        links.append((_("Take the import back"), reverse("admin:people_import_take_back", args=[job.pk])))
+    return links

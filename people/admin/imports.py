@@ -43,8 +43,8 @@ class ImportAdmin(TransferAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Import | None = None) -> bool:
         targets = TARGETS.values() if obj is None else [TARGETS[obj.kind]]
-        allowed = any(all(request.user.has_perm(right) for right in target.rights) for target in targets)
-        return allowed and (obj is None or import_jobs.visible_to(request.user).filter(pk=obj.pk).exists())
+        is_allowed = any(all(request.user.has_perm(right) for right in target.rights) for target in targets)
+        return is_allowed and (obj is None or import_jobs.visible_to(request.user).filter(pk=obj.pk).exists())
 
     has_add_permission = has_view_permission
 
@@ -96,7 +96,7 @@ class ImportAdmin(TransferAdmin):
         return self.page(request, "import_upload", _("Import a file"), form=form, current=1)
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Where the import stands: progress, and the report."""
+        """The state of the import: progress, and the report."""
         job = self._find(request, pk)
         if not job.plan:
             return _to_columns(job, request.GET.get("subject", ""))
@@ -104,7 +104,7 @@ class ImportAdmin(TransferAdmin):
         return self.page(request, "import_job", job.name, current=_STEP_OF.get(State(job.state), 4), **progress)
 
     def columns_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say what the columns mean; the same page shows rows as they will be stored."""
+        """Map the columns; the same page previews rows as they will be stored."""
         job = self._find(request, pk)
         if not job.stored_as or job.is_running or job.position:
             return redirect("admin:people_import_change", pk)
@@ -154,10 +154,10 @@ class ImportAdmin(TransferAdmin):
         )
 
     def _read_as(self, request: HttpRequest, job: Import, encoding: str) -> None:
-        """Read the file in the encoding that was chosen for it, and all else as before."""
-        known = {name: job.shape[name] for name in ("format", "delimiter", "header_row") if name in job.shape}
+        """Read the file in the chosen encoding, with the other parts of its shape unchanged."""
+        shape_parts = {name: job.shape[name] for name in ("format", "delimiter", "header_row") if name in job.shape}
         try:
-            import_jobs.reshape(job, **known, encoding=encoding)
+            import_jobs.reshape(job, **shape_parts, encoding=encoding)
         except RejectedError as refusal:
             messages.error(request, str(refusal))
 
@@ -184,7 +184,7 @@ class ImportAdmin(TransferAdmin):
         return redirect("admin:people_import_change", pk)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The part of the page that changes while the job runs; it is fetched anew until the job has ended."""
+        """The part of the page that changes while the job runs; it is reloaded until the job has ended."""
         return render(request, "people/_import_progress.html", _progress(self._find(request, pk), request.user))
 
     def report_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
@@ -220,7 +220,7 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 
 
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
-    """Rows as they will be stored, each with what is wrong with it; nothing is kept."""
+    """Rows as they will be stored, each with its problems; nothing is stored."""
     target, plan = TARGETS[job.kind], import_jobs.plan_of(job)
     batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
     results = (
@@ -228,7 +228,7 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     )
     labels = target.labels(plan.subject)
     hits = target.hits(batch.rows, plan) if batch.lines else {}
-    found: list[dict[str, Any]] = [
+    rows: list[dict[str, Any]] = [
         {"number": line.number, "values": [], "problems": [located(problem, labels=labels)]}
         for line, problem in batch.faults
     ]
@@ -236,10 +236,10 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
         values = [(label, show(value)) for label, value in target.stored(row, plan)]
         hit = hits.get(place)
         problems = results[place].problems if results else ()
-        said = [located(one, labels=labels) for one in problems]
-        found.append({"number": line.number, "values": values, "problems": said, "hit": hit})
-    found.sort(key=itemgetter("number"))
-    return found
+        messages = [located(problem, labels=labels) for problem in problems]
+        rows.append({"number": line.number, "values": values, "problems": messages, "hit": hit})
+    rows.sort(key=itemgetter("number"))
+    return rows
 
 
 def _label(job: Import) -> Any:
@@ -251,12 +251,12 @@ def _progress(job: Import, user: Any) -> dict[str, Any]:
     labels = {} if job.is_running else TARGETS[job.kind].labels((job.plan or {}).get("subject", ""))
     faults = [] if job.is_running else import_report.faults(job, 20, labels=labels)
     failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
-    shown = [(failure.row, import_report.sentences(failure, labels)) for failure in failures]
+    failed_rows = [(failure.row, import_report.sentences(failure, labels)) for failure in failures]
     unkept = 0 if job.is_running or not job.stored_as else job.refused - job.failures.count()
     return {
         "job": job,
         "faults": faults,
-        "failures": shown,
+        "failures": failed_rows,
         "unkept": max(0, unkept),
         "badge": badge_of(job),
         "is_check": job.state == State.CHECKED,

@@ -1,4 +1,4 @@
-"""The admin of people: each part registers itself in a module of its own; this installation here."""
+"""The installation's settings in the admin."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The page of a merge: who stays, whose value each field gets, and what moves."""
+"""The pages of a merge: choice of people, preview with a value for each field, and undo."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,31 +27,31 @@ def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 
 def address(person_ids: Sequence[int]) -> str:
-    """The page that merges these people, the first into which the others go unless another is chosen there."""
+    """The address of the merge of these people; the first is the winner unless another is chosen there."""
     return f"{reverse('admin:people_person_merge')}?people={','.join(map(str, person_ids))}"
 
 
 def choose(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Name whom to merge with somebody."""
+    """Choose the people to merge with the person."""
     require(request, person_merge.MERGE)
     form = PasteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        found = pages.tried(request, lambda: static_lists.find_pasted(form.cleaned_data["people"]))
-        for problem in found.problems[:5] if found else ():
+        pasted = pages.tried(request, lambda: static_lists.find_pasted(form.cleaned_data["people"]))
+        for problem in pasted.problems[:5] if pasted else ():
             form.add_error("people", said(problem))
-        if found and not found.problems:
-            return redirect(address([pk, *(one for one in found.person_ids if one != pk)]))
+        if pasted and not pasted.problems:
+            return redirect(address([pk, *(person_id for person_id in pasted.person_ids if person_id != pk)]))
     title = _("Merge person %(id)s with …") % {"id": pk}
     return pages.page(request, "merge_with", title, form=form, person_id=pk)
 
 
 def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
-    """Show what will happen with the choices made so far; do it on POST of the button "merge"."""
+    """Preview the merge with the present choices; merge on POST of the button "merge"."""
     require(request, person_merge.MERGE)
     data = request.POST if request.method == "POST" else request.GET
     ids = ids_of(data.getlist("people"))
     winner = number(data.get("winner", "")) or (ids[0] if ids else 0)
-    losers = [one for one in ids if one != winner]
+    losers = [person_id for person_id in ids if person_id != winner]
     choices = {name.removeprefix("from_"): number(data[name]) for name in data if name.startswith("from_")}
     try:
         if request.method == "POST" and "merge" in request.POST:
@@ -60,11 +60,13 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
             return redirect("admin:people_person_change", winner)
         preview = person_merge.preview(winner, losers, request.user, choices)
     except RejectedError as refusal:
-        return pages.page(request, "merge_refused", _("Merge people"), problems=[said(one) for one in refusal.problems])
+        return pages.page(
+            request, "merge_refused", _("Merge people"), problems=[said(problem) for problem in refusal.problems]
+        )
     labels = {row.api_name: label_of(row) for row in PersonField.objects.all()}
     rows = [
-        (labels[one.info.api_name], one, [(person.pk, shown(one.values[person.pk])) for person in preview.people])
-        for one in preview.fields
+        (labels[field.info.api_name], field, [(person.pk, shown(field.values[person.pk])) for person in preview.people])
+        for field in preview.fields
     ]
     return pages.page(
         request,
@@ -80,21 +82,21 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
 
 
 def undo(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask, then take a merge back."""
+    """Show a confirmation; undo the merge on POST."""
     require(request, person_merge.MERGE)
-    done = PersonMerge.objects.select_related("winner", "user").filter(pk=pk).first()
-    if done is None:
+    past_merge = PersonMerge.objects.select_related("winner", "user").filter(pk=pk).first()
+    if past_merge is None:
         messages.error(request, _("There is no such merge."))
         return redirect("admin:people_person_changelist")
     if request.method == "POST":
-        again = _("Undone. People of their own again: %(ids)s.") % {"ids": ", ".join(map(str, done.loser_ids))}
-        pages.tried(request, lambda: person_merge.undo(pk, request.user, source_of(request)), again)
-        return redirect("admin:people_person_change", done.winner_id)
+        message = _("Undone. People of their own again: %(ids)s.") % {"ids": ", ".join(map(str, past_merge.loser_ids))}
+        pages.tried(request, lambda: person_merge.undo(pk, request.user, source_of(request)), message)
+        return redirect("admin:people_person_change", past_merge.winner_id)
     return pages.page(
         request,
         "merge_undo",
         _("Undo the merge?"),
-        merge=done,
-        hindrance=person_merge.why_not_undone(done),
-        fields=sorted(done.changes),
+        merge=past_merge,
+        hindrance=person_merge.why_not_undone(past_merge),
+        fields=sorted(past_merge.changes),
     )

@@ -34,7 +34,7 @@ LISTS_SHOWN = 100
 
 
 class YesFilter(admin.SimpleListFilter):
-    """People for whom a yes-or-no field says yes: the rare answer, which has an index of its own."""
+    """People with the value yes in a boolean field: the rare value, which has its own index."""
 
     field = ""
 
@@ -60,7 +60,7 @@ class ListFilter(admin.SimpleListFilter):
     parameter_name = "list"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(found.pk), found.name) for found in list_choices()[:LISTS_SHOWN]]
+        return [(str(static_list.pk), static_list.name) for static_list in list_choices()[:LISTS_SHOWN]]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if not self.value():
@@ -81,7 +81,7 @@ class PersonAdmin(PagesAdmin):
     empty_icon = "group"
     list_per_page = 50
     list_max_show_all = 0
-    sortable_by = ()  # newest first: another order would read everybody; the members of a smart list have one
+    sortable_by = ()  # newest first: another order would read all people; the members of a smart list can be sorted
     actions = ("merge_selected", "add_selected", "remove_selected", "delete_selected_people")
 
     def get_changelist(self, request: HttpRequest, **_options: Any) -> Any:
@@ -97,14 +97,14 @@ class PersonAdmin(PagesAdmin):
         return ("-id",)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """On the index of people's words; the words of a name may come in any order."""
+        """Search by the index of people's words; the words of a name may be in any order."""
         return queryset.newest_beginning_with(search_term), False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "people_count": person_size.size()})
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Names lead to the timeline, which a profile starts with, as far as the reader may see activities."""
+        """Link names to the timeline, the first page of a profile, where the user may see activities."""
         name = "profile_link" if request.user.has_perm("activities.view_activity") else "shown_name"
         return (name, *self.list_display[1:])
 
@@ -144,8 +144,10 @@ class PersonAdmin(PagesAdmin):
             "remove_selected": static_lists.CHANGE,
             "delete_selected_people": "people.delete_person",
         }
-        found = super().get_actions(request)
-        return {name: what for name, what in found.items() if name in rights and request.user.has_perm(rights[name])}
+        actions = super().get_actions(request)
+        return {
+            name: entry for name, entry in actions.items() if name in rights and request.user.has_perm(rights[name])
+        }
 
     def own_pages(self) -> OwnPages:
         return [
@@ -223,7 +225,7 @@ class PersonAdmin(PagesAdmin):
         )
 
     def lists_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Put one person on a list or take it off."""
+        """Add one person to a list, or remove them from it."""
         require(request, static_lists.CHANGE)
         verb = {"add": static_lists.add, "remove": static_lists.remove}.get(request.POST.get("verb", ""))
         static_list = StaticList.objects.filter(pk=number(request.POST.get("static_list", ""))).first()

@@ -1,4 +1,4 @@
-"""What stands beside a person's timeline: facts to edit in place, lists and notes. Parts of a page, loaded after it."""
+"""The panel beside a person's timeline: editable facts, lists and notes. Fragments, loaded after the page."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from people.models import Person, PersonNote
 from people.notes import notebook
 from people.persons import upsert
 
-FACTS = 8  # shown at once; the others unfold
+FACTS = 8  # shown at first; the others are folded
 LISTS = 20
 VIEW = "people.view_person"
 
@@ -35,17 +35,19 @@ def about(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
-    """One field in place: its input, and on POST the facts with the new value, or the input with what is wrong."""
+    """One field in place: its input; on POST the facts with the new value, or the input with its errors."""
     person = _person(request, pk)
     require(request, notebook.CHANGE)
     form = ValuesForm(request.POST or None, person)
     if name not in {row.api_name for row in form.rows}:
         raise Http404
     if request.method == "POST" and form.is_valid():
-        given = {key: value for key, value in form.changes.items() if key == name}
+        changes = {key: value for key, value in form.changes.items() if key == name}
         try:
-            seen = form.cleaned_data["seen_revision"]
-            outcome = upsert.update(person, given, source_of(request), seen, zone=timezone.get_current_timezone())
+            seen_revision = form.cleaned_data["seen_revision"]
+            outcome = upsert.update(
+                person, changes, source_of(request), seen_revision, zone=timezone.get_current_timezone()
+            )
             problems = outcome.problems
         except RejectedError as refusal:
             problems = refusal.problems
@@ -59,16 +61,16 @@ def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
 
 
 def notes(request: HttpRequest, pk: int) -> HttpResponse:
-    """Write a note, or delete the one that `delete` names."""
+    """Add a note, or delete the note in the parameter `delete`."""
     person = _person(request, pk)
     require(request, notebook.CHANGE)
     problem = ""
     if request.method == "POST":
         try:
             if "delete" in request.POST:
-                found = PersonNote.objects.filter(person=person, pk=number(request.POST["delete"])).first()
-                if found is not None:
-                    notebook.delete(found, request.user)
+                note = PersonNote.objects.filter(person=person, pk=number(request.POST["delete"])).first()
+                if note is not None:
+                    notebook.delete(note, request.user)
             else:
                 notebook.add(person, request.POST.get("text", ""), request.user)
         except RejectedError as refusal:
@@ -81,16 +83,20 @@ def notes(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _about(request: HttpRequest, person: Person, changed: str = "", problem: str = "") -> HttpResponse:
-    known = catalog.catalogue()
+    fields_by_name = catalog.catalogue()
     form = ValuesForm(None, person)
-    rows = [(row, shown(catalog.value_of(person, known[row.api_name]))) for row in form.rows if row.api_name in known]
+    rows = [
+        (row, shown(catalog.value_of(person, fields_by_name[row.api_name])))
+        for row in form.rows
+        if row.api_name in fields_by_name
+    ]
     facts = [(row.api_name, label_of(row), value) for row, value in rows]
     members = person.list_memberships.select_related("static_list").order_by("static_list__name")
     context = {
         "person": person,
-        "facts": [one for one in facts if one[2] is not None][:FACTS],
-        "more_facts": [one for one in facts if one[2] is not None][FACTS:],
-        "empty_facts": [one for one in facts if one[2] is None],
+        "facts": [fact for fact in facts if fact[2] is not None][:FACTS],
+        "more_facts": [fact for fact in facts if fact[2] is not None][FACTS:],
+        "empty_facts": [fact for fact in facts if fact[2] is None],
         "members": members[:LISTS],
         "notes": notebook.latest(person),
         "changed": changed,

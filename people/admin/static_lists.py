@@ -1,4 +1,4 @@
-"""Static lists in the admin: the list of them, the page of one with its members, and its folders."""
+"""Static lists in the admin: their list, the page of one list with its members, and folders."""
 
 from typing import Any
 
@@ -94,21 +94,21 @@ class StaticListAdmin(PagesAdmin):
         """The list with a page of its members, by person id; search by the beginning of names and addresses."""
         static_list = self._find(request, pk)
         search = request.GET.get("q", "").replace("\0", " ")
-        found = _members(static_list, search)
+        members = _members(static_list, search)
         after = number(request.GET.get("after", ""))
         if after:
-            found = found.filter(person_id__gt=after)
-        if not request.user.has_perm("people.view_person"):  # how many there are is no secret, who they are is
-            found = found.none()
-        shown = list(found[: MEMBERS + 1])
+            members = members.filter(person_id__gt=after)
+        if not request.user.has_perm("people.view_person"):  # the number of members is no secret, their identity is
+            members = members.none()
+        page_members = list(members[: MEMBERS + 1])
         return self.page(
             request,
             "list",
             str(static_list),
             static_list=static_list,
-            members=shown[:MEMBERS],
+            members=page_members[:MEMBERS],
             search=search,
-            after=shown[MEMBERS - 1].person_id if len(shown) > MEMBERS else None,
+            after=page_members[MEMBERS - 1].person_id if len(page_members) > MEMBERS else None,
             form=PasteForm(),
             count=static_lists.size(static_list),
             uses=references.users_of(static_list),
@@ -117,7 +117,7 @@ class StaticListAdmin(PagesAdmin):
         )
 
     def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Add pasted people, or take the chosen ones off."""
+        """Add pasted people, or remove the chosen ones."""
         require(request, static_lists.CHANGE)
         static_list = self._find(request, pk)
         if request.method == "POST" and "remove" in request.POST:
@@ -125,17 +125,17 @@ class StaticListAdmin(PagesAdmin):
             return redirect("admin:people_staticlist_change", pk)
         form = PasteForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            found = _tried(form, lambda: static_lists.find_pasted(form.cleaned_data["people"]), "people")
-            if found and found.person_ids:
-                self._add(request, static_list, found.person_ids)
-            for problem in found.problems[:10] if found else ():
+            pasted = _tried(form, lambda: static_lists.find_pasted(form.cleaned_data["people"]), "people")
+            if pasted and pasted.person_ids:
+                self._add(request, static_list, pasted.person_ids)
+            for problem in pasted.problems[:10] if pasted else ():
                 self.message_user(request, said(problem), "WARNING")
-            if found and len(found.problems) > 10:
-                self.message_user(request, _("%(count)s more.") % {"count": len(found.problems) - 10}, "WARNING")
+            if pasted and len(pasted.problems) > 10:
+                self.message_user(request, _("%(count)s more.") % {"count": len(pasted.problems) - 10}, "WARNING")
         return redirect("admin:people_staticlist_change", pk)
 
     def _add(self, request: HttpRequest, static_list: StaticList, person_ids: Any) -> None:
-        """At once when they are few, by a job when they are many."""
+        """Add people: a few at once, many by a job."""
         if len(person_ids) <= bulk.PART:
             added = self.tried(request, lambda: static_lists.add(static_list, person_ids, source_of(request)))
             if added:
@@ -162,7 +162,7 @@ class StaticListAdmin(PagesAdmin):
         return redirect("admin:people_staticlist_change", pk)
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say what deleting does, and what keeps it from being done; do it on POST."""
+        """Show the consequences and the hindrances of deleting the list; delete it on POST."""
         require(request, "people.delete_staticlist")
         static_list = self._find(request, pk)
         if request.method == "POST":
@@ -176,7 +176,7 @@ class StaticListAdmin(PagesAdmin):
         )
 
     def folders_view(self, request: HttpRequest) -> HttpResponse:
-        """All folders; make, rename or delete one."""
+        """All folders; create, rename or delete one."""
         require(request, "people.view_staticlist")
         if request.method == "POST":
             self._change_folder(request)
@@ -196,10 +196,10 @@ class StaticListAdmin(PagesAdmin):
     def _find(self, request: HttpRequest, pk: int) -> StaticList:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = StaticList.objects.select_related("folder", "owner", "created_by").filter(pk=pk).first()
-        if found is None:
+        static_list = StaticList.objects.select_related("folder", "owner", "created_by").filter(pk=pk).first()
+        if static_list is None:
             raise Http404
-        return found
+        return static_list
 
 
 def _actions(request: HttpRequest, static_list: StaticList) -> list[Action]:
@@ -220,15 +220,15 @@ def _actions(request: HttpRequest, static_list: StaticList) -> list[Action]:
 
 
 def _members(static_list: StaticList, search: str) -> Any:
-    """Members, of whom each word is the beginning of a name or address."""
+    """Members with a name or address that begins with each word of `search`."""
     members = StaticListMember.objects.of_list(static_list.pk).select_related("person", "user")
     return members.beginning_with(search)
 
 
 def _tried(form: Any, verb: Any, place: str | None = None) -> Any:
-    """What `verb` returns, or None when it refused, which the form then says beside its fields."""
+    """The result of `verb`; None where it refused, with the errors added to the form."""
     try:
-        with transaction.atomic():  # a new folder goes with the list that was refused
+        with transaction.atomic():  # a refusal of the list rolls back a new folder, too
             return verb()
     except RejectedError as refusal:
         for problem in refusal.problems:

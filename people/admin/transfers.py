@@ -1,4 +1,4 @@
-"""What the pages of imports and of exports have in common."""
+"""Helpers shared by the pages of imports and exports."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ BADGES = {
 }
 
 
-def badge_of(thing: Import | Export) -> str:
-    return state_badge(thing.get_state_display(), BADGES.get(type(thing).State(thing.state), ""))
+def badge_of(job: Import | Export) -> str:
+    return state_badge(job.get_state_display(), BADGES.get(type(job).State(job.state), ""))
 
 
 class TransferAdmin(PagesAdmin):
-    """What the lists of imports and of exports have in common."""
+    """Base class of the lists of imports and exports."""
 
     paginator = UncountedPaginator
     list_per_page = 50
@@ -40,15 +40,15 @@ class TransferAdmin(PagesAdmin):
         return self.has_view_permission(request)
 
     @admin.display(description=gettext_lazy("State"))
-    def badge(self, thing: Import | Export) -> str:
-        return badge_of(thing)
+    def badge(self, job: Import | Export) -> str:
+        return badge_of(job)
 
     @admin.display(description=gettext_lazy("User"), ordering="user__username", empty_value="—")
-    def by(self, thing: Import | Export) -> Any:
-        return thing.user
+    def by(self, job: Import | Export) -> Any:
+        return job.user
 
 
 def attachment(name: str) -> str:
-    """The Content-Disposition of a file to keep."""
+    """The Content-Disposition of a download."""
     plain = name.encode("ascii", "replace").decode().replace('"', "'").replace("?", "_")
     return f'attachment; filename="{plain}"'

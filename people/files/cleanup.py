@@ -1,4 +1,4 @@
-"""Files that have had their time: uploads and exports go, what was done with them stays."""
+"""Removal of expired uploads and exports; the records of their jobs stay."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ from people.files.imports import jobs as import_jobs
 from people.files.models import Export, Import, ImportFailure
 from people.files.unzip import unzipped
 
-# an upload under way has a file before it has a row
+# a running upload has a file before it has a row
 GRACE = timedelta(hours=1)
 _ENDED = (Import.State.COMPLETE, Import.State.CANCELLED, Import.State.TAKEN_BACK)
 _WAITING = (Import.State.UPLOADED, Import.State.CHECKED)
@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 
 def remove_old() -> int:
-    """Remove uploads and exports older than FILES_KEPT_DAYS, and files that nothing refers to; return how many.
+    """Remove uploads and exports older than FILES_KEPT_DAYS, and files without a row; return the number of files.
 
-    An import that was paused or stopped by a fault keeps its file, so that it can go on. Of a command's dry run that
-    was killed nothing is left.
+    An import that was paused or stopped by a fault keeps its file, so that it can be resumed. Rows of a command's
+    killed dry run are deleted.
     """
     killed = Import.objects.filter(state=Import.State.CHECKING, stored_as="", progressed_at__lt=timezone.now() - GRACE)
     killed.delete()
@@ -40,31 +40,33 @@ def remove_old() -> int:
     removed = sum(forget_upload(job) for job in Import.objects.filter(old).exclude(stored_as=""))
     for export in Export.objects.filter(state=Export.State.COMPLETED, finished_at__lt=before):
         removed += forget_export(export)
-    wanted = set(Import.objects.exclude(stored_as="").values_list("stored_as", flat=True))
-    return removed + _remove_strays(import_jobs.folder(), wanted) + _remove_strays(export_jobs.folder(), _exported())
+    used_names = set(Import.objects.exclude(stored_as="").values_list("stored_as", flat=True))
+    return (
+        removed + _remove_strays(import_jobs.folder(), used_names) + _remove_strays(export_jobs.folder(), _exported())
+    )
 
 
 def forget_upload(job: Import) -> bool:
-    """Remove an import's file and the rows that were refused; the counts stay. Return whether there was a file."""
+    """Remove an import's file and its refused rows; the counts stay. Return True where there was a file."""
     ImportFailure.objects.filter(of=job).delete()
     Import.objects.filter(pk=job.pk).update(stored_as="")
     return _unlink(import_jobs.folder() / job.stored_as) if job.stored_as else False
 
 
 def forget_export(export: Export) -> bool:
-    """Remove an export's file. Return whether there was one."""
+    """Remove an export's file. Return True where there was one."""
     Export.objects.filter(pk=export.pk, state=Export.State.COMPLETED).update(state=Export.State.EXPIRED)
     return _unlink(export_jobs.path_of(export))
 
 
 def _exported() -> set[str]:
-    kept = Export.objects.filter(state__in=(Export.State.COMPLETED, Export.State.QUEUED, Export.State.PROCESSING))
-    return {name for export in kept for name in (export.file_name, f"{export.key}.part")}
+    exports = Export.objects.filter(state__in=(Export.State.COMPLETED, Export.State.QUEUED, Export.State.PROCESSING))
+    return {name for export in exports for name in (export.file_name, f"{export.key}.part")}
 
 
-def _remove_strays(folder: Path, wanted: set[str]) -> int:
+def _remove_strays(folder: Path, used_names: set[str]) -> int:
     latest = (timezone.now() - GRACE).timestamp()
-    strays = [path for path in folder.iterdir() if path.name not in wanted and path.stat().st_mtime < latest]
+    strays = [path for path in folder.iterdir() if path.name not in used_names and path.stat().st_mtime < latest]
     return sum(_unlink(path) for path in strays)
 
 
@@ -80,8 +82,8 @@ def _unlink(path: Path) -> bool:
 
 
 def register() -> None:
-    """Tell the registry of what belongs to people about files and refused rows; called when the app starts."""
-    # what was refused says nothing that is known of a person
+    """Register files and refused rows as personal data; called when the app starts."""
+    # refused rows contain nothing that is stored of a person
     personal_data.register(
         personal_data.PersonalData("file_import_failure", (), _("refused rows of imports"), erase=_erase_failures)
     )
@@ -111,26 +113,26 @@ def _erase_failures(erasing: personal_data.Erasing) -> None:
 
 
 def _erase_files(erasing: personal_data.Erasing) -> None:
-    """Remove every file that may name one of the people. Exports can be asked for again, uploads be sent again."""
+    """Remove every file that may name one of the people. Exports and uploads can be repeated."""
     texts = [text.encode() for text in erasing.texts]
     for job in Import.objects.exclude(stored_as=""):
         ids = erasing.person_ids if (job.plan or {}).get("lookup_field", "id") == "id" else ()
-        if _names(import_jobs.folder() / job.stored_as, texts, ids):
+        if _may_name(import_jobs.folder() / job.stored_as, texts, ids):
             forget_upload(job)
-            gone = _("The file was removed: it named somebody who was erased.")
+            message = _("The file was removed: it named somebody who was erased.")
             Import.objects.filter(pk=job.pk).exclude(state__in=_ENDED).update(
-                state=Import.State.CANCELLED, problem=str(gone), finished_at=timezone.now()
+                state=Import.State.CANCELLED, problem=str(message), finished_at=timezone.now()
             )
     for export in Export.objects.filter(state=Export.State.COMPLETED):
-        if _names(export_jobs.path_of(export), texts, erasing.person_ids):
+        if _may_name(export_jobs.path_of(export), texts, erasing.person_ids):
             forget_export(export)
 
 
-def _names(path: Path, texts: Sequence[bytes], ids: Sequence[int]) -> bool:
-    """Whether the file may name somebody: by a text in any case, or by an id standing alone. Workbooks always may."""
+def _may_name(path: Path, texts: Sequence[bytes], ids: Sequence[int]) -> bool:
+    """True where the file may name a person: by a text in any case, or by an id alone. Workbooks always may."""
     numbers = [rb"(?<![0-9])%d(?![0-9])" % number for number in ids]
-    wanted = re.compile(b"|".join([*map(re.escape, texts), *numbers])) if texts or numbers else None
-    if wanted is None or not path.exists():
+    pattern = re.compile(b"|".join([*map(re.escape, texts), *numbers])) if texts or numbers else None
+    if pattern is None or not path.exists():
         return False
     tail = b""
     try:
@@ -140,7 +142,7 @@ def _names(path: Path, texts: Sequence[bytes], ids: Sequence[int]) -> bool:
                     return True
                 # other encodings than UTF-8 differ outside ASCII only, or have NULs between
                 text = (tail + chunk.replace(b"\0", b"")).lower()
-                if wanted.search(text):
+                if pattern.search(text):
                     return True
                 tail = text[-1024:]
     except tabular.BadFileError:

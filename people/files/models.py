@@ -1,4 +1,4 @@
-"""Files on their way in and out: what import and export jobs keep of each."""
+"""Models of import and export jobs."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ from people.core.source import Channel
 
 
 class FileJob(Job):
-    """A job whose problem is read in the language of who looks."""
+    """A job whose problem is shown in the active language."""
 
     class Meta:
         abstract = True
 
     @property
     def fault(self) -> str:
-        """What stopped it, in the language of now."""
+        """The problem that stopped the job, in the active language."""
         return messages.unpacked(self.problem)
 
 
 class Import(FileJob):
-    """One file that is being brought in, how its columns are understood, and how far it has come."""
+    """One imported file, the plan of its columns, and its progress."""
 
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("Uploaded")
@@ -42,28 +42,30 @@ class Import(FileJob):
         NONE = "", ""
         PAUSE = "pause", _("Pause")
         CANCEL = "cancel", _("Cancel")
-        UNDO = "undo", _("Take back")  # of one in the state TAKEN_BACK: there is something left to take back
+        UNDO = "undo", _("Take back")  # of an import in the state TAKEN_BACK that is not completely undone yet
 
     kind = models.CharField(_("what"), max_length=16)  # a key of imports.targets.TARGETS
     name = models.CharField(_("file"), max_length=255)
-    stored_as = models.CharField(max_length=64, blank=True, editable=False)  # empty: the file is not ours
+    stored_as = models.CharField(max_length=64, blank=True, editable=False)  # empty: the file is not stored here
     size = models.BigIntegerField(_("size"), default=0)
     shape = models.JSONField(default=dict)  # tabular.Shape
-    shape_key = models.CharField(max_length=32, blank=True)  # of the columns: files alike are mapped alike
+    shape_key = models.CharField(
+        max_length=32, blank=True
+    )  # of the columns: files with the same columns are mapped alike
     plan = models.JSONField(null=True)  # imports.plan.Plan
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UPLOADED)
-    wish = models.CharField(max_length=8, choices=Wish.choices, blank=True)  # asked of the job under way
-    position = models.BigIntegerField(default=0)  # rows of the file that are done, written with what they gave
+    wish = models.CharField(max_length=8, choices=Wish.choices, blank=True)  # request to the running job
+    position = models.BigIntegerField(default=0)  # finished rows of the file, saved in the transaction of their results
     bytes_done = models.BigIntegerField(default=0)
     added = models.BigIntegerField(_("added"), default=0)
     updated = models.BigIntegerField(_("updated"), default=0)
     repeated = models.BigIntegerField(_("known before"), default=0)
     refused = models.BigIntegerField(_("refused"), default=0)
     created = models.BigIntegerField(_("people created"), default=0, db_default=0)
-    # between these ids the log has what the import left in it; of an import by a version before not all of that
+    # ids of the log between which the import recorded; incomplete for an import of an earlier version
     first_id = models.BigIntegerField(null=True)
     last_id = models.BigIntegerField(null=True)
-    undo = models.JSONField(null=True)  # how it was taken back: persons.import_undo
+    undo = models.JSONField(null=True)  # record of the undo: persons.import_undo
     problem = models.TextField(_("fault"), blank=True, db_column="error")
     channel = models.PositiveSmallIntegerField(_("through"), choices=Channel.choices, db_column="door")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -77,7 +79,7 @@ class Import(FileJob):
             State.CHECKING: End(State.CHECKED, failed=State.UPLOADED),
             State.IMPORTING: End(State.COMPLETE, failed=State.FAILED),
         },
-        # one that runs ends between two batches: see `wish`
+        # a running import ends between two batches: see `wish`
         cancelled={State.PAUSED: State.CANCELLED, State.FAILED: State.CANCELLED},
         task="people.run_import",
         argument="import_id",
@@ -105,7 +107,7 @@ class Import(FileJob):
 
 
 class ImportFailure(models.Model):
-    """One row that was refused, as it stood in the file, and why."""
+    """One refused row, as it stood in the file, with its problems."""
 
     pk = models.CompositePrimaryKey("of_id", "row")
     of = models.ForeignKey(Import, models.CASCADE, related_name="failures")
@@ -122,7 +124,7 @@ class ImportFailure(models.Model):
 
 
 class Export(FileJob):
-    """One file that was asked for: what it holds, and where it is until it expires."""
+    """One requested file: its content, and its state until it expires."""
 
     class State(models.TextChoices):
         CREATED = "created", _("Created")
@@ -133,7 +135,7 @@ class Export(FileJob):
         FAILED = "failed", _("Failed")
         EXPIRED = "expired", _("Expired")
 
-    key = models.UUIDField(unique=True)  # what the APIs call it
+    key = models.UUIDField(unique=True)  # its id in the APIs
     kind = models.CharField(_("what"), max_length=16)  # a key of exports.kinds.KINDS
     parameters = models.JSONField(default=dict)
     title = models.CharField(_("contents"), max_length=255, blank=True)
@@ -177,5 +179,5 @@ class Export(FileJob):
         return f"{self.key}.{self.format}"
 
     def is_visible_to(self, user: Any) -> bool:
-        """Whether `user` may see it: who asked for it, and administrators."""
+        """True where `user` may see the export: its requester and administrators."""
         return user.is_superuser or self.user_id == user.pk

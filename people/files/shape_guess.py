@@ -1,4 +1,4 @@
-"""Guesses of what kind of file one is: its format, its encoding, its delimiter and the row of its header."""
+"""Guesses of the shape of a file: its format, encoding, delimiter and the row of its header."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from people.core.messages import sentence_lazy
 from people.files.tabular import DELIMITERS, FALLBACK, SAMPLE_BYTES, SAMPLE_ROWS, Shape, codec
 from people.files.xlsx import BadFileError
 
-# the beginnings of files that are no tables, what they are and what to do
+# the beginnings of files that are no tables, with a message of their format and a remedy
 _OTHERS = (
     (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
@@ -27,12 +27,12 @@ _OTHERS = (
     (b"Rar!", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
 )
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|meta|table|body|style|script|\?xml|workbook|div)\b", re.IGNORECASE)
-LOOKED_AT = 50  # records among which the header is looked for
+LOOKED_AT = 50  # records among which the header is searched
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
-def guess_shape(head: bytes, name: str = "", **known: Any) -> Shape:
-    """The shape of a file that begins with `head` (already unzipped) and is called `name`; `known` parts win.
+def guess_shape(head: bytes, name: str = "", **given_parts: Any) -> Shape:
+    """The shape of a file that begins with `head` (already unzipped) and is called `name`; `given_parts` win.
 
     The header is not read: see `with_header`. Raises BadFileError for an empty file.
     """
@@ -41,18 +41,18 @@ def guess_shape(head: bytes, name: str = "", **known: Any) -> Shape:
     for magic, message in _OTHERS:
         if head.startswith(magic):
             raise BadFileError(str(message))
-    if known.get("format") != "ndjson" and _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
+    if given_parts.get("format") != "ndjson" and _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
         raise BadFileError(
             _("this is a web page or XML, not a table: open it in a spreadsheet, and save it as .xlsx or CSV")
         )
-    format_ = known.get("format") or _format(head, name.removesuffix(".gz").lower())
-    row = known.get("header_row")
+    format_ = given_parts.get("format") or _format(head, name.removesuffix(".gz").lower())
+    row = given_parts.get("header_row")
     if format_ != "csv":
         return Shape(format_, "", "utf-8", header_row=row or 1)
-    encoding = known.get("encoding") or _encoding(head)
+    encoding = given_parts.get("encoding") or _encoding(head)
     text = head.decode(codec(encoding, head), "replace")
-    delimiter = known.get("delimiter") or _delimiter(text)
-    is_open = encoding == FALLBACK and not known.get("encoding")
+    delimiter = given_parts.get("delimiter") or _delimiter(text)
+    is_open = encoding == FALLBACK and not given_parts.get("encoding")
     return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter), is_encoding_open=is_open)
 
 
@@ -74,14 +74,14 @@ def _encoding(head: bytes) -> str:
         head.decode()
     except UnicodeDecodeError as error:
         is_cut = len(head) >= SAMPLE_BYTES and error.start >= len(head) - 4  # within a character
-        # some bytes of another encoding do not make the whole file one: their rows are refused
+        # a few bytes of another encoding do not decide for the whole file: their rows are refused
         if not is_cut and len(_MULTIBYTE.findall(head)) <= len(_MULTIBYTE.sub(b"", head).translate(None, _ASCII)):
             return FALLBACK
     return "utf-8"
 
 
 _ASCII = bytes(range(128))
-# characters beyond ASCII as UTF-8 writes them, which no text in another encoding is likely to hold
+# characters beyond ASCII in UTF-8, which are unlikely in text of another encoding
 _MULTIBYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
     rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
@@ -89,7 +89,7 @@ _MULTIBYTE = re.compile(
 
 
 def _delimiter(text: str) -> str:
-    """The candidate that cuts the first lines into the same number of cells, and into the most."""
+    """The candidate that splits the most lines into the same number of cells, and into the most cells."""
     lines = text.splitlines()[: SAMPLE_ROWS // 10]
     if len(lines) > 1:
         lines = lines[: max(1, len(lines) - 1)] if len(text) >= SAMPLE_BYTES else lines
@@ -101,14 +101,14 @@ def _delimiter(text: str) -> str:
             continue
         width = widths[0] if widths and widths[0] > 1 else _commonest(widths)
         if width > 1:
-            found = (sum(number == width for number in widths) / len(widths), width)
-            if found > score:
-                best, score = delimiter, found
+            rating = (sum(number == width for number in widths) / len(widths), width)
+            if rating > score:
+                best, score = delimiter, rating
     return best
 
 
 def _commonest(widths: Sequence[int]) -> int:
-    """Of lines above a table says the first nothing of the table's width."""
+    """The most frequent width: the first of lines above a table is unrelated to the table's width."""
     counts = Counter(width for width in widths if width > 1)
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
@@ -133,10 +133,10 @@ def _width(cells: Sequence[str]) -> int:
 
 
 def _rows_below(records: Sequence[Sequence[str]], place: int) -> int:
-    """How many records follow a header at `place` that are as wide; 0 when it does not look like one."""
+    """The number of records as wide as the header at `place` that follow it; 0 when it does not look like a header."""
     header = records[place][: _width(records[place])]
-    named = [cell.strip() for cell in header]
-    if len(named) < 2 or not all(named) or any(cell[0] in "0123456789" or cell[-1:] == ":" for cell in named):
+    names = [cell.strip() for cell in header]
+    if len(names) < 2 or not all(names) or any(cell[0] in "0123456789" or cell[-1:] == ":" for cell in names):
         return 0
     count = 0
     for cells in records[place + 1 :]:

@@ -1,7 +1,7 @@
-"""Files of rows as people have them: CSV and its kin, NDJSON, XLSX, each plain or gzip; streamed.
+"""Files of rows: CSV and its variants, NDJSON, XLSX, each plain or gzip; streamed.
 
-One bad row is one bad row: what cannot be read of it comes back as a problem with its number, and reading
-goes on with the next. Only a file that is not what it claims to be raises `BadFileError`.
+A bad row spoils no other: it is returned as a problem with its number, and reading continues with the next row.
+Only a file that is not what it claims to be raises `BadFileError`.
 """
 
 import csv
@@ -21,16 +21,16 @@ from people.files import xlsx
 from people.files.xlsx import BadFileError
 
 MAX_CELL = 131_072
-MAX_LINE = 8 * 1024 * 1024  # a longer one is no line: the file is something else
+MAX_LINE = 8 * 1024 * 1024  # a longer line means that the file has another format
 MAX_COLUMNS = xlsx.MAX_COLUMN
 MAX_COLUMN_NAME = 1_000  # characters
 BLOCK = 1 << 16  # characters of a CSV file that are read at once
 SAMPLE_BYTES = 1024 * 1024
 MAX_HEADER_ROW = 10_000
-SAMPLE_ROWS = 500  # of which the columns of NDJSON and the guesses are taken
+SAMPLE_ROWS = 500  # rows from which the columns of NDJSON and the guesses are derived
 
 DELIMITERS = {",": "csv", ";": "ssv", "\t": "tsv", "|": "psv"}
-# by the names people know them by; the first that fits is guessed
+# by their common names; the first that fits is guessed
 ENCODINGS = (
     "utf-8",
     "windows-1252",
@@ -58,8 +58,8 @@ ENCODINGS = (
     "big5",
     "cp949",
 )
-FALLBACK = "windows-1252"  # what a file is taken for that is none of those that can be told
-# of what csv says of a record, ours; "" is everything else
+FALLBACK = "windows-1252"  # the guess for a file in none of the detectable encodings
+# our messages by parts of the messages of csv; "" is everything else
 _UNREADABLE = {
     "unexpected end of data": sentence_lazy("a quotation mark is opened and never closed"),
     "field larger": sentence_lazy("a cell is longer than 131,072 characters"),
@@ -69,9 +69,9 @@ _UNREADABLE = {
 
 
 class Line(NamedTuple):
-    """One row of a file: its number as people count (the header is row 1), its cells in the header's order.
+    """One row of a file: its number (the header is row 1), its cells in the header's order.
 
-    Of an NDJSON file `raw` is the object; of others the cells as they stand, also when they do not fit the header.
+    `raw` is the object in an NDJSON file, else the cells as they stand, also when they do not fit the header.
     """
 
     number: int
@@ -82,24 +82,24 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What kind of file it is. `format` is "csv" (whatever its delimiter), "ndjson" or "xlsx"."""
+    """The shape of a file. `format` is "csv" (with any delimiter), "ndjson" or "xlsx"."""
 
     format: str = "csv"
     delimiter: str = ","
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
     header_row: int = 1  # the header is the first row from this one on that is not blank
-    is_encoding_open: bool = False  # it is not UTF-8, and nothing says which of the encodings that take any byte it is
+    is_encoding_open: bool = False  # it is not UTF-8, and its encoding cannot be detected: several accept every byte
 
     def as_json(self) -> dict[str, Any]:
-        # a version beside this one does not know of these two
+        # a neighbouring version does not know these two
         unless = {"header_row": 1, "is_encoding_open": False}
         return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Shape":
-        known = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
-        return cls(**{**known, "header": tuple(stored.get("header", ()))})
+        values = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
+        return cls(**{**values, "header": tuple(stored.get("header", ()))})
 
 
 def codec(encoding: str, head: bytes) -> str:
@@ -115,7 +115,7 @@ def with_header(file: IO[bytes], shape: Shape) -> Shape:
         names: dict[str, None] = {}
         for number, line in enumerate(READERS["ndjson"](file, shape)):
             if isinstance(line.raw, dict):
-                # names that cannot be a column's are those of a bad row, which is refused when it is read
+                # a name that no column can have belongs to a bad row, which is refused when it is read
                 names.update(dict.fromkeys(name for name in line.raw if _is_name(name)))
                 if len(names) > MAX_COLUMNS:
                     raise BadFileError(_("the file has more than %(limit)s columns") % {"limit": MAX_COLUMNS})
@@ -150,7 +150,7 @@ def _is_name(text: str) -> bool:
 
 
 def _check_names(cells: Sequence[str]) -> None:
-    """Raise BadFileError for a column's name that cannot be kept."""
+    """Raise BadFileError for a column's name that cannot be stored."""
     for place, name in enumerate(cells, 1):
         if len(name) > MAX_COLUMN_NAME:
             values = {"place": place, "limit": MAX_COLUMN_NAME}
@@ -161,16 +161,16 @@ def _check_names(cells: Sequence[str]) -> None:
 
 
 def _names(cells: Sequence[str]) -> tuple[str, ...]:
-    """The names of the columns, each another: those that come again are numbered, those without one named by place."""
-    taken = set(cells)
+    """Unique names of the columns: repeated names are numbered, empty names replaced by the place."""
+    all_names = set(cells)
     names: list[str] = []
-    known: set[str] = set()
+    used_names: set[str] = set()
     for place, cell in enumerate(cells, 1):
         name, number = cell or f"column {place}", 1
-        while name in known or (number > 1 and name in taken) or (not cell and name in taken):
+        while name in used_names or (number > 1 and name in all_names) or (not cell and name in all_names):
             number += 1
             name = f"{cell or f'column {place}'} ({number})"
-        known.add(name)
+        used_names.add(name)
         names.append(name)
     return tuple(names)
 
@@ -190,7 +190,7 @@ def _csv(file: IO[bytes], shape: Shape) -> Iterator[Line]:
     header, width = list(shape.header), len(shape.header)
     has_header, number, first = False, 1, shape.header_row
     for records in _Records(file, shape).blocks():
-        if has_header and _are_whole(records, width) and header not in records:
+        if has_header and _are_complete(records, width) and header not in records:
             yield from map(Line, range(number, number + len(records)), records, records)
             number += len(records)
             continue
@@ -209,12 +209,12 @@ def _csv(file: IO[bytes], shape: Shape) -> Iterator[Line]:
             number += 1
 
 
-def _are_whole(records: list[Any], width: int) -> bool:
+def _are_complete(records: list[Any], width: int) -> bool:
     return set(map(type, records)) == {list} and set(map(len, records)) == {width}
 
 
 def _fitted(number: int, cells: list[Any], header: list[str]) -> Line:
-    """A row that is not as wide as the header: blank cells at its end are forgiven."""
+    """A row that is not as wide as the header; blank cells at its end are accepted."""
     if [str(cell).strip() for cell in cells[: len(header)]] == header:
         return Line(number, (), cells, Problem(Code.REPEATED_HEADER, _("is the header again")))
     if len(cells) > len(header) and not any(str(cell or "").strip() for cell in cells[len(header) :]):
@@ -224,50 +224,50 @@ def _fitted(number: int, cells: list[Any], header: list[str]) -> Line:
 
 
 class _Records:
-    """The records of a CSV file, or the problem of each that is none.
+    """The records of a CSV file, or a problem for each unreadable one.
 
-    A block of lines each of which is a record is read at once, others line by line. A quote that is never closed
-    would swallow everything after it. So when a record cannot be read, its first line alone is bad, and the lines
-    that it swallowed are read again on their own.
+    A block of lines is read at once where each line is a record, else line by line. A quote that is never closed
+    would swallow everything after it. So when a record cannot be read, only its first line is bad, and the lines
+    that it swallowed are read again by themselves.
     """
 
     def __init__(self, file: IO[bytes], shape: Shape) -> None:
         csv.field_size_limit(MAX_CELL)
         self.encoding = shape.encoding
-        # a byte that is not of the encoding becomes a lone surrogate, which the checks of its row refuse
+        # a byte outside the encoding becomes a lone surrogate, which the checks of its row refuse
         errors = "strict" if shape.encoding.startswith("utf-16") else "surrogateescape"
         head = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
         self.text = io.TextIOWrapper(file, codec(shape.encoding, head), errors, newline="")
-        self.again: deque[str] = deque()
-        self.taken: list[str] = []
+        self.pending: deque[str] = deque()
+        self.consumed: list[str] = []
         self.reader = csv.reader(self._lines(), delimiter=shape.delimiter, strict=True)
 
     def _lines(self) -> Iterator[str]:
-        readline, taken, again = self.text.readline, self.taken, self.again
+        readline, consumed, pending = self.text.readline, self.consumed, self.pending
         while True:
-            line = again.popleft() if again else readline(MAX_LINE)
+            line = pending.popleft() if pending else readline(MAX_LINE)
             if not line:
-                if not again:
+                if not pending:
                     return
                 continue
             if len(line) >= MAX_LINE:
                 raise BadFileError(_("a line is longer than %(limit)s characters") % {"limit": MAX_LINE})
-            taken.append(line)
+            consumed.append(line)
             yield line
 
     def __iter__(self) -> Iterator[Any]:
         return chain.from_iterable(self.blocks())
 
     def blocks(self) -> Iterator[list[Any]]:
-        """The records, some at a time."""
+        """The records, in blocks."""
         try:
             while lines := self._block():
                 if records := self._at_once(lines):
                     yield records
                     continue
-                self.again.extend(lines)
-                while self.again:
-                    self.taken.clear()
+                self.pending.extend(lines)
+                while self.pending:
+                    self.consumed.clear()
                     try:
                         yield [next(self.reader)]
                     except csv.Error as error:
@@ -278,7 +278,7 @@ class _Records:
             message = _("the file is not in the encoding %(encoding)s: choose another one")
             raise BadFileError(message % {"encoding": self.encoding}) from error
         finally:
-            self.text.detach()  # the file is the caller's
+            self.text.detach()  # the caller closes the file
 
     def _block(self) -> list[str]:
         block = self.text.read(BLOCK)
@@ -287,7 +287,7 @@ class _Records:
         return list(io.StringIO(block, newline=""))
 
     def _at_once(self, lines: list[str]) -> list[Any] | None:
-        """The records, if every line is one."""
+        """The records, if every line is one; else None."""
         if len(max(lines, key=len)) >= MAX_LINE:
             return None
         try:
@@ -297,13 +297,13 @@ class _Records:
         return records if len(records) == len(lines) else None
 
     def _recover(self, error: csv.Error) -> Problem:
-        swallowed = self.taken[1:]
-        self.again.extendleft(reversed(swallowed))
+        swallowed = self.consumed[1:]
+        self.pending.extendleft(reversed(swallowed))
         if swallowed:
-            # the reader met the end, or is within a quote: start it afresh
+            # the reader is at the end, or within a quote: replace it
             self.reader = csv.reader(self._lines(), self.reader.dialect)
         why = next(sentence for part, sentence in _UNREADABLE.items() if part in str(error))
-        return Problem(Code.UNREADABLE_ROW, _("cannot be read: %(why)s") % {"why": why}, (), "", show(self.taken[0]))
+        return Problem(Code.UNREADABLE_ROW, _("cannot be read: %(why)s") % {"why": why}, (), "", show(self.consumed[0]))
 
 
 def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
@@ -350,11 +350,11 @@ def _xlsx(file: IO[bytes], shape: Shape) -> Iterator[Line]:
             ]
             continue
         # rows end with their last filled cell
-        whole = [*cells, *([None] * (len(header) - len(cells)))]
-        if len(whole) == len(header) and whole != header:
-            yield Line(number, whole, whole)
+        padded = [*cells, *([None] * (len(header) - len(cells)))]
+        if len(padded) == len(header) and padded != header:
+            yield Line(number, padded, padded)
         else:
-            yield _fitted(number, ["" if cell is None else cell for cell in whole], header)
+            yield _fitted(number, ["" if cell is None else cell for cell in padded], header)
 
 
 READERS: dict[str, Callable[[IO[bytes], Shape], Iterator[Line]]] = {"csv": _csv, "ndjson": _ndjson, "xlsx": _xlsx}

@@ -1,4 +1,4 @@
-"""Files as they are read: unzipped where they are gzip, and no further than settings allow."""
+"""Unzipping of gzip files while they are read, within the limit of the settings."""
 
 import gzip
 import io
@@ -15,9 +15,9 @@ from people.files.xlsx import BadFileError
 
 @contextmanager
 def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """`file` from its beginning, unzipped if it is gzip, so many bytes as settings allow.
+    """`file` from its beginning, unzipped if it is gzip, up to the limit of the settings.
 
-    Raises BadFileError for gzip that is broken, and for a file that is larger than that once it is unzipped.
+    Raises BadFileError for broken gzip, and for a file that is larger than the limit once it is unzipped.
     """
     opened = io.BufferedReader(_Borrowed(file), 1 << 16)
     if opened.peek(2)[:2] != b"\x1f\x8b":
@@ -31,7 +31,7 @@ def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 class _Borrowed(io.RawIOBase):
-    """A file that stays open when its readers are done with it."""
+    """A file that stays open when its readers are closed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file

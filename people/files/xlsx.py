@@ -11,9 +11,9 @@ from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy
 
 MAX_UNZIPPED = 2 * 1024**3  # of the whole workbook
-MAX_SHARED_STRINGS = 64 * 1024**2  # of XML; what they say is held in memory while the rows are read
-MAX_PART = 16 * 1024**2  # of every other part but the sheets: styles, names, themes
-MAX_RATIO = 250  # of what no real sheet comes near
+MAX_SHARED_STRINGS = 64 * 1024**2  # of XML; the strings are in memory while the rows are read
+MAX_PART = 16 * 1024**2  # of every other part except the sheets: styles, names, themes
+MAX_RATIO = 250  # a ratio that no real sheet reaches
 RATIO_COUNTS_FROM = 4 * 1024**2
 MAX_ROW = 1_048_576  # as Excel has it
 MAX_COLUMN = 2_000
@@ -29,9 +29,8 @@ class BadFileError(Exception):
 def rows(file: IO[bytes]) -> Iterator[list[Any]]:
     """The cells of each row of the first sheet: text, numbers, booleans or None; moments as ISO 8601 text.
 
-    Rows that are left out have no cells. Raises BadFileError, also for a workbook that would unpack to absurd sizes,
-    for
-    rows and columns beyond MAX_ROW and MAX_COLUMN and for rows out of their order.
+    Rows missing in the sheet have no cells. Raises BadFileError, also for a workbook that would unpack to absurd
+    sizes, for rows and columns beyond MAX_ROW and MAX_COLUMN and for rows out of their order.
     """
     opened = file if file.seekable() else io.BytesIO(file.read(MAX_UNZIPPED))
     _guard(opened)
@@ -39,12 +38,12 @@ def rows(file: IO[bytes]) -> Iterator[list[Any]]:
         yield from _rows(opened)
     except BadFileError:
         raise
-    except Exception as error:  # openpyxl raises whatever its parsers meet
+    except Exception as error:  # openpyxl passes on any exception of its parsers
         raise BadFileError(_BROKEN) from error
 
 
 def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
-    from openpyxl import load_workbook  # takes a while to import, and few need it
+    from openpyxl import load_workbook  # slow to import and rarely needed
     from openpyxl.worksheet._reader import WorkSheetParser
 
     workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
@@ -62,8 +61,8 @@ def _rows(file: IO[bytes]) -> Iterator[list[Any]]:
             )
             last = 0
             for number, cells in parser.parse():
-                metered.left = MAX_ROW_BYTES
-                # a row's number and a cell's column cost nothing to write and all that lies before them to read
+                metered.remaining = MAX_ROW_BYTES
+                # a high row number or column costs nothing to write, but all rows or cells before it to read
                 if number > MAX_ROW:
                     raise BadFileError(_("row %(number)s: a sheet has at most 1,048,576 rows") % {"number": number})
                 if number <= last:
@@ -89,16 +88,16 @@ def _filled(number: int, cells: list[dict[str, Any]]) -> list[Any]:
 
 
 class _Metered:
-    """A sheet's XML, of which at most `left` more bytes are read: set anew at the end of every row."""
+    """A sheet's XML, of which at most `remaining` more bytes are read; `remaining` is reset at the end of every row."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self.source = source
-        self.left = MAX_ROW_BYTES
+        self.remaining = MAX_ROW_BYTES
 
     def read(self, size: int = -1) -> bytes:
         data = self.source.read(min(size, 1 << 16) if size >= 0 else 1 << 16)
-        self.left -= len(data)
-        if self.left < 0:
+        self.remaining -= len(data)
+        if self.remaining < 0:
             raise BadFileError(_("a row of the workbook is larger than is safe to read"))
         return data
 
@@ -123,7 +122,7 @@ def _guard(file: IO[bytes]) -> None:
 
 
 def _other_archive(names: list[str]) -> str:
-    """What a ZIP file is that is no workbook, and what to do with it."""
+    """The message for a ZIP file that is no workbook: its format and a remedy."""
     if "content.xml" in names and "mimetype" in names:
         return _("this is an OpenDocument file: save it as .xlsx or CSV, and upload that")
     files = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX/")]
@@ -134,7 +133,7 @@ def _other_archive(names: list[str]) -> str:
 
 
 def _limit_of(name: str) -> int:
-    """Of one part of the workbook, in bytes; parts that nobody reads, such as pictures, have that of the whole."""
+    """Limit of one part of the workbook, in bytes; unread parts, such as pictures, have that of the whole."""
     name = name.lower()
     if name.startswith(_SHEETS) or not name.endswith((".xml", ".rels")):
         return MAX_UNZIPPED

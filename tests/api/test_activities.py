@@ -348,7 +348,7 @@ def test_a_retired_type_takes_nothing(api, check, ann):
 
 
 def test_the_answer_to_a_stream_is_bounded_by_its_lines(api, check, ann, monkeypatch):
-    monkeypatch.setattr("activities.recording.stream.TOLD_BYTES", 10_000)
+    monkeypatch.setattr("activities.recording.stream.DETAILED_BYTES", 10_000)
     body = b"1\n" * 5_000 + ndjson(row(ann.pk)) + b"1\n" * 5_000
     reply = api.post("activities/stream", body, content_type="application/x-ndjson")
     content = b"".join(reply.streaming_content) if reply.streaming else reply.content

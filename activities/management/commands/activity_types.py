@@ -29,14 +29,16 @@ class Command(BaseCommand):
     def _import(self, options: dict[str, Any]) -> None:
         try:
             content = exact_json.loads(_read(options["file"]))
-            found = type_files.import_types(content, None, approve=options["approve"], dry_run=options["dry_run"])
+            results = type_files.import_types(content, None, approve=options["approve"], dry_run=options["dry_run"])
         except exact_json.InvalidJSONError as error:
             raise CommandError(f"{options['file']} is not JSON: {error}") from None
         except RejectedError as refusal:
             raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
         prefix = "Dry run, nothing was changed: " if options["dry_run"] else ""
-        said = [f"{one.api_name} {one.what}{' and approved' if one.is_approved else ''}" for one in found]
-        self.stdout.write(prefix + (", ".join(said) or "no types in the file") + ".")
+        lines = [
+            f"{result.api_name} {result.what}{' and approved' if result.is_approved else ''}" for result in results
+        ]
+        self.stdout.write(prefix + (", ".join(lines) or "no types in the file") + ".")
 
     def _export(self, options: dict[str, Any]) -> None:
         types = ActivityType.objects.custom().existing().with_versions()

@@ -54,9 +54,9 @@ class Command(ImportCommand):
             return self._marketo(options, more)
         if not (options["type"] or options["type_column"]):
             raise CommandError("--type is needed.")
-        given = {pair.partition("=")[0] for pair in options["set"]}
+        targets = {pair.partition("=")[0] for pair in options["set"]}
         for name, meaning in (("person", ""), ("occurred_at", "occurred_at"), ("primary", "primary_value")):
-            if not options[name] and meaning not in given:
+            if not options[name] and meaning not in targets:
                 raise CommandError(f"--{name.replace('_', '-')} is needed.")
         columns = {
             "activity_type": options["type_column"],
@@ -95,20 +95,20 @@ class Command(ImportCommand):
             raise CommandError(f"There is no approved activity type '{options['type']}'.")
         names = [field.api_name for field in activity_type.live.fields.all() if not field.is_primary]
         pairs = [pair.partition("=")[::2] for pair in options["field"]]
-        given = dict(pairs)
-        if len(given) < len(pairs):
+        columns_by_field = dict(pairs)
+        if len(columns_by_field) < len(pairs):
             raise CommandError("--field: one field is given two columns.")
-        unknown = [name for name in given if name not in names]
+        unknown = [name for name in columns_by_field if name not in names]
         if unknown:
             raise CommandError(
                 f"--field: '{unknown[0]}' is not a field of {options['type']}; there are {', '.join(names)}."
             )
-        if given or options["attributes"]:
-            return {FIELD + name: column for name, column in given.items()}
+        if columns_by_field or options["attributes"]:
+            return {FIELD + name: column for name, column in columns_by_field.items()}
         items = [item for item in ActivitiesTarget().mappable(options["type"]) if item.name.startswith(FIELD)]
-        taken = {options["occurred_at"], options["primary"], options["external_id"]}
+        used_columns = {options["occurred_at"], options["primary"], options["external_id"]}
         guessed = guessing.columns_for(items, shape)
-        return {name: column for name, column in guessed.items() if column not in taken}
+        return {name: column for name, column in guessed.items() if column not in used_columns}
 
 
 def _external_id(options: dict[str, Any]) -> str:

@@ -26,16 +26,16 @@ class Command(BaseCommand):
             return
         rules = list(retention.due())
         for rule in rules:
-            kept = f"{rule.retention.activity_type.api_name} is kept for {rule.retention.months} months"
-            self.stdout.write(f"{kept}: {rule.count:,} activities from before {rule.before:%Y-%m-%d} would go.")
+            sentence = f"{rule.retention.activity_type.api_name} is kept for {rule.retention.months} months"
+            self.stdout.write(f"{sentence}: {rule.count:,} activities from before {rule.before:%Y-%m-%d} would go.")
         if not rules:
             self.stdout.write("Everything is kept for ever.")
 
     def _set(self, options: dict[str, Any]) -> None:
-        found = ActivityType.objects.existing().filter(api_name=options["type"]).first()
-        if found is None:
+        activity_type = ActivityType.objects.existing().filter(api_name=options["type"]).first()
+        if activity_type is None:
             raise CommandError(f"There is no activity type '{options['type']}'.")
         try:
-            retention.set_retention(found, options["months"] or None, None)
+            retention.set_retention(activity_type, options["months"] or None, None)
         except RejectedError as refusal:
             raise CommandError(str(refusal)) from None

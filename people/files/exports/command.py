@@ -1,4 +1,4 @@
-"""What the commands that export have in common."""
+"""Base class of the commands that export."""
 
 import contextlib
 import gzip
@@ -18,7 +18,7 @@ from people.files.exports.kinds import Statement
 
 
 class ExportCommand(BaseCommand, ABC):
-    """Writes a file; a subclass says what is in it."""
+    """Writes a file; a subclass provides the statement."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="“-” is standard output; gzip when it ends in .gz")
@@ -30,7 +30,7 @@ class ExportCommand(BaseCommand, ABC):
 
     @abstractmethod
     def statement(self, options: dict[str, Any]) -> Statement:
-        """What to write. Raises `RejectedError` and CommandError."""
+        """The statement to write. Raises `RejectedError` and CommandError."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         format = options["format"] or _format(options["file"])
@@ -55,7 +55,7 @@ def _format(name: str) -> str:
 
 @contextmanager
 def _opened(name: str, is_zipped: bool) -> Iterator[IO[bytes]]:
-    """The file to write; it appears whole or not at all."""
+    """The file to write; it appears complete or not at all."""
     if name == "-":
         with _zipped(sys.stdout.buffer, is_zipped) as out:
             yield out

@@ -1,7 +1,7 @@
 """Export jobs: one statement for each kind of file, copied out as a stream in flat memory.
 
-A file appears whole or not at all: it is written beside its place and renamed. An app above adds what it can
-give with `register`.
+A file appears complete or not at all: it is written beside its place and renamed. Other apps add kinds of export with
+`kinds.register`.
 """
 
 import csv
@@ -37,9 +37,9 @@ State = Export.State
 
 
 def write(statement: Statement, format: str, out: disk.Writable, *, excel_safe: bool = False, null: str = "") -> int:
-    """Write what `statement` gives to `out`, in UTF-8; return the number of rows.
+    """Write the rows of `statement` to `out`, in UTF-8; return their number.
 
-    With `excel_safe` no text is a formula to a spreadsheet: a ' before it says that it is text.
+    With `excel_safe` no text is a formula to a spreadsheet: a ' before it marks it as text.
     """
     if format == "ndjson":
         return _copy(json_select(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
@@ -68,9 +68,9 @@ def _copy(select: str, statement: Statement, options: str, out: disk.Writable) -
 
 
 def folder() -> Path:
-    found = Path(settings.FILES_DIR) / "exports"
-    found.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return found
+    path = Path(settings.FILES_DIR) / "exports"
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
 
 
 def path_of(export: Export) -> Path:
@@ -80,19 +80,19 @@ def path_of(export: Export) -> Path:
 def create(
     kind: str, parameters: Mapping[str, Any], by: Any, channel: Channel, *, format: str = "csv", title: str = ""
 ) -> Export:
-    """Ask for a file; it is written once `enqueue` has been called. Raises `RejectedError` for what cannot be."""
-    found = KINDS.get(kind)
-    if found is None:
+    """Create an export; its file is written after `enqueue`. Raises `RejectedError` for impossible requests."""
+    export_kind = KINDS.get(kind)
+    if export_kind is None:
         message = _("There is nothing called “%(kind)s” to export.") % {"kind": kind}
         raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("kind",), ", ".join(KINDS)))
-    for right in found.rights:
+    for right in export_kind.rights:
         permissions.require(by, right)
     if format == "parquet":
         require_parquet()
     if format not in FORMATS:
         message = _("There is no format “%(format)s”.") % {"format": str(format)[:80]}
         raise RejectedError(Problem(Code.UNKNOWN_FORMAT, message, ("format",), ", ".join(FORMATS)))
-    (found.check or found.statement)(parameters)
+    (export_kind.check or export_kind.statement)(parameters)
     return Export.objects.create(
         key=uuid.uuid4(),
         kind=kind,
@@ -132,7 +132,7 @@ def cancel(export: Export) -> None:
         message = _("The export is: %(state)s.") % {"state": export.get_state_display()}
         raise RejectedError(Problem(Code.WRONG_STATE, message))
     with connection.cursor() as cursor:
-        # whoever writes it holds its lock; the statement under way is cancelled, nothing else
+        # the writing process holds the lock of the export; only its running statement is cancelled
         cursor.execute(
             """select pg_cancel_backend(pid) from pg_locks where locktype = 'advisory' and objsubid = 1 and granted
             and ((classid::bigint << 32) | objid::bigint) = %s
@@ -142,10 +142,10 @@ def cancel(export: Export) -> None:
 
 
 def run(pk: int) -> None:
-    """Write the file of export `pk`, from its beginning; nothing when it is not wanted or another process is at it."""
+    """Write the file of export `pk`, from its beginning; do nothing when it is cancelled or otherwise claimed."""
     others = Export.objects.filter(state=State.PROCESSING).exclude(pk=pk).count()
     if others >= MAX_RUNNING and Export.objects.filter(pk=pk, state=State.QUEUED).exists():
-        return  # the next minute's reclaim takes it up
+        return  # the next minute's reclaim queues it again
     with Export.claimed(pk) as export:
         if export is None:
             return
@@ -154,7 +154,7 @@ def run(pk: int) -> None:
             _finish(export, part)
         except Exception as error:
             if isinstance(error, OperationalError) and not isinstance(error.__cause__, errors.QueryCanceled):
-                raise  # the database is gone: a later run begins anew
+                raise  # the database is unavailable: a later run begins again
             export.fail(packed(_reasons(pk, error), storable))
         finally:
             part.unlink(missing_ok=True)
@@ -192,7 +192,7 @@ def _finish(export: Export, part: Path) -> None:
 
 
 class _Hashing:
-    """A file whose content is hashed on its way."""
+    """A file that hashes the content written to it."""
 
     def __init__(self, file: disk.Writable, digest: Any) -> None:
         self.file = file

@@ -22,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a file holds: columns of `source` (everything after FROM), with its parameters by name."""
+    """The content of a file: columns of `source` (everything after FROM), with its parameters by name."""
 
     columns: Sequence[Column]
     source: str
@@ -31,12 +31,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of file. `statement` checks the parameters it is given and raises `RejectedError`; so does `check`,
-    which
-    is given where making the statement is itself work.
+    """One kind of file.
 
-    `null` stands for no value. `rights` are what a user needs to ask for such a file. `choices` are what pages
-    offer: (key, label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
+    `statement` checks its parameters and raises `RejectedError`; so does `check`, set where making the statement is
+    expensive. `null` stands for no value. A user needs all `rights` to export. `choices` are offered on pages: (key,
+    label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Kind:
     has_dates: bool = False
 
 
-# as placeholders and literals of SQL want them
+# escaped for placeholders and literals of SQL
 _FORMULA, _NUMBER = (pattern.replace("%", "%%").replace("'", "''") for pattern in (FORMULA, NUMBER))
 KINDS: dict[str, Kind] = {}
 DELIMITERS = {"csv": ",", "tsv": "\t", "ssv": ";"}
@@ -68,9 +67,7 @@ def register(kind: Kind) -> None:
 
 
 def require_parquet() -> None:
-    """Raises `RejectedError` (`no_pyarrow`) where Parquet cannot be written: the product does not bring
-    what it needs.
-    """
+    """Raise `RejectedError` (`no_pyarrow`) where Parquet cannot be written: pyarrow is not a requirement."""
     if find_spec("pyarrow") is None:
         message = _("Parquet needs the Python package pyarrow on the server, which is not installed.")
         raise RejectedError(Problem(Code.NO_PYARROW, message, ("format",)))

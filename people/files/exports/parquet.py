@@ -25,8 +25,8 @@ def write_parquet(statement: Statement, out: Writable) -> int:
         cursor.cursor.itersize = GROUP
         cursor.execute(select(statement), dict(statement.parameters))
         with pyarrow.parquet.ParquetWriter(out, schema) as writer:
-            found = iter(cursor)
-            while group := list(islice(found, GROUP)):
+            fetched_rows = iter(cursor)
+            while group := list(islice(fetched_rows, GROUP)):
                 columns = zip(*group, strict=True)
                 arrays = [
                     pyarrow.array([_plain(value, field.type == pyarrow.int64()) for value in values], field.type)

@@ -1,4 +1,4 @@
-"""What the commands that import have in common."""
+"""Base class of the commands that import."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -23,14 +23,14 @@ from people.files.imports.plan import Plan
 from people.files.models import Import
 from people.files.tabular import DELIMITERS, ENCODINGS, Shape
 
-# the option of each part of a plan that a file may leave open
+# the options of the parts of a plan that a file may leave open
 NOTATIONS = {"date_order": "dates", "decimal": "decimal", "pivot": "pivot"}
 FORMATS = ("csv", "tsv", "ssv", "psv", "ndjson", "xlsx")
 SHOWN_FAILURES = 20
 
 
 class ImportCommand(BaseCommand, ABC):
-    """Imports a file of `kind`; a subclass says what its columns mean."""
+    """Imports a file of `kind`; a subclass provides the plan."""
 
     kind = ""
 
@@ -76,13 +76,13 @@ class ImportCommand(BaseCommand, ABC):
 
     @abstractmethod
     def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
-        """How the file is understood. Raises CommandError and `RejectedError`."""
+        """The plan of the file. Raises CommandError and `RejectedError`."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._handle(options)
         except RejectedError as refusal:
-            raise CommandError("\n".join(map(_said, refusal.problems))) from None
+            raise CommandError("\n".join(map(_with_option, refusal.problems))) from None
 
     def _handle(self, options: dict[str, Any]) -> None:
         with _file(options["file"]) as file:
@@ -102,22 +102,22 @@ class ImportCommand(BaseCommand, ABC):
             job = Import.objects.filter(pk=options["resume"], kind=self.kind).first()
             if job is None:
                 raise CommandError(f"There is no import {options['resume']}.")
-            if job.state != Import.State.IMPORTING:  # it is still so called when its process was killed
+            if job.state != Import.State.IMPORTING:  # IMPORTING remains when its process was killed
                 import_jobs.step(job, "resume", None, queue=False)
             return job
-        known = _known(options)
+        shape_parts = _shape_parts(options)
         if file is None:
             chunks = iter(lambda: sys.stdin.buffer.read(1 << 20), b"")
-            job = import_jobs.upload(chunks, "standard input", self.kind, None, Channel.COMMAND, **known)
+            job = import_jobs.upload(chunks, "standard input", self.kind, None, Channel.COMMAND, **shape_parts)
         else:
-            job = _unkept(file, options["file"], self.kind, known)
+            job = _without_upload(file, options["file"], self.kind, shape_parts)
         shape = Shape.from_json(job.shape)
         constants = dict(pair.partition("=")[::2] for pair in options["set"])
         plan = replace(self.plan(shape, options), constants=constants, keep_apostrophes=options["keep_apostrophes"])
-        given = {name: options[option] for name, option in NOTATIONS.items() if options[option]}
+        notations = {name: options[option] for name, option in NOTATIONS.items() if options[option]}
         lines = import_jobs.sample(job) if file is None else import_jobs.sample_of(file, shape)
         try:
-            plan = guessing.settled(replace(plan, **given), given, self.kind, shape, lines)
+            plan = guessing.settled(replace(plan, **notations), notations, self.kind, shape, lines)
             import_jobs.set_plan(job, plan, None)
         except RejectedError:
             self._forget(job)
@@ -127,7 +127,7 @@ class ImportCommand(BaseCommand, ABC):
         return job
 
     def _forget(self, job: Import) -> None:
-        """Nothing is left of an import whose file the operator has to say more about."""
+        """Delete an import that lacks options, with its file."""
         if job.stored_as:
             (import_jobs.folder() / job.stored_as).unlink(missing_ok=True)
         job.delete()
@@ -171,8 +171,8 @@ class ImportCommand(BaseCommand, ABC):
         )
 
 
-def _said(problem: Problem) -> str:
-    """The problem, and the option that answers it."""
+def _with_option(problem: Problem) -> str:
+    """The problem as text, with the option that solves it."""
     option = {**NOTATIONS, "encoding": "encoding"}.get(str(problem.path[0])) if problem.path else None
     if problem.code != Code.NOTATION_OPEN or option is None:
         return located(problem)
@@ -192,18 +192,18 @@ def _file(name: str) -> Iterator[IO[bytes] | None]:
         yield file
 
 
-def _known(options: dict[str, Any]) -> dict[str, Any]:
-    """The parts of the file's shape that the operator gave."""
-    known = {name: options[name] for name in ("encoding", "header_row") if options[name]}
+def _shape_parts(options: dict[str, Any]) -> dict[str, Any]:
+    """The parts of the file's shape set by options."""
+    parts = {name: options[name] for name in ("encoding", "header_row") if options[name]}
     if not options["format"]:
-        return known
+        return parts
     delimiter = {name: mark for mark, name in DELIMITERS.items()}.get(options["format"])
-    return known | ({"format": "csv", "delimiter": delimiter} if delimiter else {"format": options["format"]})
+    return parts | ({"format": "csv", "delimiter": delimiter} if delimiter else {"format": options["format"]})
 
 
-def _unkept(file: IO[bytes], name: str, kind: str, known: dict[str, Any]) -> Import:
-    """An import of a file that stays where the operator has it."""
-    shape = import_jobs.guess(file, name, **known)
+def _without_upload(file: IO[bytes], name: str, kind: str, shape_parts: dict[str, Any]) -> Import:
+    """An import of a file that is read in place, without an upload."""
+    shape = import_jobs.guess(file, name, **shape_parts)
     size = file.seek(0, 2)
     file.seek(0)
     return Import.objects.create(

@@ -1,4 +1,4 @@
-"""What the columns of a file probably mean, and what only the team can say."""
+"""Guesses of the meanings of a file's columns, and the questions that only a user can answer."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,34 +19,34 @@ from people.files.tabular import Line, Shape
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A plan to begin with, and the parts of it that the file leaves open.
+    """An initial plan, and the parts of it that the file leaves open.
 
-    They are called as in `Plan`: `date_order`, `decimal`, `pivot`, `zone`, `lookup_field`.
+    The questions are named as in `Plan`: `date_order`, `decimal`, `pivot`, `zone`, `lookup_field`.
 
-    `is_remembered`: it is how the last file with these columns was understood.
+    `is_remembered`: the plan is that of the last file with these columns.
     """
 
     plan: Plan
     questions: frozenset[str]
     is_remembered: bool = False
-    is_chosen: bool = False  # for this very file
+    is_chosen: bool = False  # a user chose the plan for this file
 
 
 def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> Guess:
-    """The plan for `job` about `subject`; `zone` is taken where moments have none. `lines` are the first rows."""
+    """The plan for `job` about `subject`; `zone` is used where moments have none. `lines` are the first rows."""
     shape = Shape.from_json(job.shape)
     last = import_jobs.remembered(job)
     items = TARGETS[job.kind].mappable(subject)
     if last and last.subject == subject:
-        # the list was that file's: nobody is put on one unasked
+        # the list belonged to that file: people are put on a list only when a user chooses it
         return Guess(replace(last, static_list=None), open_questions(last, items, shape, lines), True)
-    # the ids of another system look like ours: nobody is looked up by one unasked
+    # ids of another system look like ours: people are looked up by id only when a user chooses it
     columns = columns_for([item for item in items if item.name != "id"], shape)
     emails = _emails(shape, lines)
     if job.kind == "people" and "email" not in columns and emails and emails[0] not in columns.values():
         columns["email"] = emails[0]
     moments = _moments(shape, lines)
-    for item in items:  # what happened when is needed, and hardly ever called as we call it
+    for item in items:  # moments are required, and their columns rarely have our name
         if item.is_required and item.data_type == "datetime" and item.name not in columns:
             free = [column for column in moments if column not in columns.values()]
             columns |= {item.name: free[0]} if free else {}
@@ -66,7 +66,7 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
 
 
 def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> frozenset[str]:
-    """What the sample leaves open: each must be answered by a person. Only columns that mean something count."""
+    """The questions that the sample leaves open, each for a user to answer. Only mapped columns count."""
     moments = _dates(plan.columns, items, shape, lines)
     questions = set()
     if len(file_formats.possible_orders(moments)) > 1:
@@ -84,11 +84,11 @@ def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: S
     return frozenset(questions)
 
 
-def settled(plan: Plan, given: Collection[str], kind: str, shape: Shape, lines: Sequence[Line]) -> Plan:
-    """`plan` with those notations that were not `given` as the first rows say them.
+def settled(plan: Plan, given_names: Collection[str], kind: str, shape: Shape, lines: Sequence[Line]) -> Plan:
+    """`plan` with the notations that are not in `given_names` derived from the first rows.
 
-    For channels that cannot ask: what the rows leave open raises `RejectedError` (`notation_open`), each path naming
-    the part of the plan to give.
+    For channels without a dialogue: open questions raise `RejectedError` (`notation_open`), each path naming the
+    missing part of the plan.
     """
     items = TARGETS[kind].mappable(plan.subject)
     moments = _dates(plan.columns, items, shape, lines)
@@ -97,17 +97,17 @@ def settled(plan: Plan, given: Collection[str], kind: str, shape: Shape, lines: 
     refuse_if(
         Problem(Code.NOTATION_OPEN, message, (name,), ", ".join(choices))
         for name, (message, choices) in _NOTATIONS.items()
-        if name in left_open and name not in given
+        if name in left_open and name not in given_names
     )
     order, decimal = file_formats.possible_orders(moments)[0], file_formats.likely_decimal(amounts)
     return replace(
         plan,
-        date_order=plan.date_order if "date_order" in given else order,
-        decimal=plan.decimal if "decimal" in given else decimal or plan.decimal,
+        date_order=plan.date_order if "date_order" in given_names else order,
+        decimal=plan.decimal if "decimal" in given_names else decimal or plan.decimal,
     )
 
 
-# what only the team can say of a file's notations, as a refusal says it, and what can be said
+# notations that only a user can decide: the message of the refusal, and the choices
 _NOTATIONS: dict[str, tuple[Any, Sequence[str]]] = {
     "date_order": (sentence_lazy("the dates can be read in more than one order: say which"), [*DateOrder]),
     "decimal": (sentence_lazy("the numbers leave open which mark is the decimal mark: say which"), [".", ","]),
@@ -119,16 +119,16 @@ _NOTATIONS: dict[str, tuple[Any, Sequence[str]]] = {
 
 
 def columns_for(items: Sequence[Mappable], shape: Shape) -> dict[str, str]:
-    """Each item's column: the one called like it; no column twice."""
+    """The column with the name of each item; no column twice."""
     by_key = {_key(column): column for column in reversed(shape.header)}
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for item in items:
         for name in (item.name.rpartition(".")[2], item.label, *item.aliases):
             column = by_key.get(_key(str(name)))
-            if column is not None and column not in found.values():
-                found[item.name] = column
+            if column is not None and column not in columns.values():
+                columns[item.name] = column
                 break
-    return found
+    return columns
 
 
 def _key(name: str) -> str:
@@ -136,20 +136,20 @@ def _key(name: str) -> str:
 
 
 def _has_lookup(plan: Plan) -> bool:
-    """Whether people are found by an e-mail address or unique field of the file; ids are a question every time."""
+    """True where people are found by an e-mail address or unique field of the file; ids always need a decision."""
     if plan.person:
         return plan.lookup_field != "id" and not _is_id(plan.person)
     return plan.lookup_field in plan.columns and plan.lookup_field != "id"
 
 
 def _person(shape: Shape, emails: Sequence[str]) -> str:
-    """The column that says who: an e-mail address, or else one that is called like an id of ours."""
-    for wanted in ("email", "emailaddress", "mail", "correo", "correoelectronico"):
+    """The template of the person: a column of e-mail addresses, or else one named like our ids."""
+    for key in ("email", "emailaddress", "mail", "correo", "correoelectronico"):
         for column in shape.header:
-            if _key(column) == wanted:
+            if _key(column) == key:
                 return "{" + column + "}"
-    called = [column for column in shape.header if _key(column) in ("personid", "leadid")]
-    return "".join("{" + column + "}" for column in [*emails, *called][:1])
+    id_columns = [column for column in shape.header if _key(column) in ("personid", "leadid")]
+    return "".join("{" + column + "}" for column in [*emails, *id_columns][:1])
 
 
 def _is_id(person: str) -> bool:
@@ -158,30 +158,30 @@ def _is_id(person: str) -> bool:
 
 def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
     """The columns whose values are e-mail addresses."""
-    found = []
+    columns = []
     for column, values in _by_column(shape, lines):
         texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
         if texts and all(map(EMAIL.fullmatch, texts)):
-            found.append(column)
-    return found
+            columns.append(column)
+    return columns
 
 
 def _dates(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> list[str]:
     """The texts in the columns that are mapped to dates and moments."""
     kinds = {item.name for item in items if item.data_type in ("date", "datetime")}
-    wanted = {column for name, column in columns.items() if name in kinds}
-    cells = [value for column, values in _by_column(shape, lines) if column in wanted for value in values]
+    date_columns = {column for name, column in columns.items() if name in kinds}
+    cells = [value for column, values in _by_column(shape, lines) if column in date_columns for value in values]
     return [cell for cell in cells if isinstance(cell, str) and cell.strip()]
 
 
 def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
-    """The columns that hold dates, or dates and times, and nothing else; with their values."""
-    found = {}
+    """The columns that contain only dates, or dates and times; with their values."""
+    texts_by_column = {}
     for column, values in _by_column(shape, lines):
         texts = [value for value in values if value not in (None, "")]
         if texts and all(isinstance(value, str) and file_formats.is_date(value) for value in texts):
-            found[column] = texts
-    return found
+            texts_by_column[column] = texts
+    return texts_by_column
 
 
 def _amounts(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> list[Any]:
@@ -190,8 +190,8 @@ def _amounts(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape
         for item in items
         if item.data_type in ("float", "currency", "integer", "score", "percent") and item.name != "id"
     }
-    wanted = {column for name, column in columns.items() if name in numbers}
-    return [value for column, values in _by_column(shape, lines) if column in wanted for value in values]
+    number_columns = {column for name, column in columns.items() if name in numbers}
+    return [value for column, values in _by_column(shape, lines) if column in number_columns for value in values]
 
 
 def _by_column(shape: Shape, lines: Sequence[Line]) -> Iterator[tuple[str, list[Any]]]:

@@ -1,7 +1,7 @@
-"""Import jobs: one set of verbs for every kind of row and every channel; `runner` does the work.
+"""Import jobs: one set of functions for every kind of row and every channel; `runner` does the work.
 
-A file is uploaded, its columns are mapped by a `Plan`, a check may try the whole of it, and the import records
-it batch by batch. An app above adds what it can take in with `register`.
+A file is uploaded, its columns are mapped by a `Plan`, a check may try the whole file, and the import records it
+batch by batch. Other apps add kinds of rows with `targets.register`.
 """
 
 import os
@@ -34,25 +34,24 @@ from people.files.unzip import unzipped
 
 MAX_NAME = 255
 OTHERS = "people.change_import"  # the right to see and steer imports of other users
-REPORT_COLUMNS = ("import_row", "import_problem")  # that a report of refused rows adds
+REPORT_COLUMNS = ("import_row", "import_problem")  # columns added by a report of refused rows
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
 
 
 def folder() -> Path:
-    """Where uploaded files are; only the application reads them."""
-    found = Path(settings.FILES_DIR) / "imports"
-    found.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return found
+    """The folder of uploaded files; only the application reads them."""
+    path = Path(settings.FILES_DIR) / "imports"
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
 
 
 def upload(
-    chunks: Iterable[bytes], name: str, kind: str, by: Any, channel: Channel = Channel.ADMIN, **known: Any
+    chunks: Iterable[bytes], name: str, kind: str, by: Any, channel: Channel = Channel.ADMIN, **shape_parts: Any
 ) -> Import:
-    """Keep a file and guess its shape; `known` are parts of the shape that need no guess.
+    """Store a file and guess its shape; `shape_parts` are not guessed.
 
-    Raises `RejectedError` when the file is none (`bad_file`), is larger than a file may be (`file_too_large`) or
-    cannot be
-    kept (`no_space`); nothing is kept then.
+    Raises `RejectedError` when the file is unreadable (`bad_file`), too large (`file_too_large`) or cannot be stored
+    (`no_space`); then nothing is stored.
     """
     require(kind, by)
     stored_as = uuid.uuid4().hex
@@ -60,7 +59,7 @@ def upload(
     try:
         size = _keep(disk.bounded(chunks, folder()), path)
         with path.open("rb") as file:
-            shape = guess(file, name, **known)
+            shape = guess(file, name, **shape_parts)
         return Import.objects.create(
             kind=kind,
             name=_shown_name(name),
@@ -93,12 +92,12 @@ def _shown_name(name: str) -> str:
     return "".join(character if character.isprintable() else "_" for character in text)[:MAX_NAME] or "file"
 
 
-def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
+def guess(file: IO[bytes], name: str, **shape_parts: Any) -> Shape:
     """The shape of a file with its header. Raises `RejectedError` (`bad_file`)."""
     try:
         with unzipped(file) as plain:
             head = plain.read(tabular.SAMPLE_BYTES)
-        shape = guess_shape(head, name, **known)
+        shape = guess_shape(head, name, **shape_parts)
         file.seek(0)
         with unzipped(file) as plain:
             return tabular.with_header(plain, shape)
@@ -108,18 +107,18 @@ def guess(file: IO[bytes], name: str, **known: Any) -> Shape:
         file.seek(0)
 
 
-def reshape(job: Import, **known: Any) -> None:
-    """Read the file in another way than was guessed. Raises `RejectedError` when it cannot be read so."""
+def reshape(job: Import, **shape_parts: Any) -> None:
+    """Replace the guessed shape of the file. Raises `RejectedError` when it cannot be read with the new shape."""
     with opened(job) as file:
-        shape = guess(file, job.name, **known)
+        shape = guess(file, job.name, **shape_parts)
     job.shape, job.shape_key = shape.as_json(), shape_key(shape)
     job.save(update_fields=["shape", "shape_key"])
 
 
 def shape_key(shape: Shape) -> str:
-    """Of the columns, so that files alike are mapped alike; a report of refused rows is like the file it is of."""
-    own = [name for name in shape.header if name not in OWN_COLUMNS]
-    return blake2b("\0".join(own).encode("utf-8", "replace"), digest_size=16).hexdigest()
+    """The key of the columns, equal for files to be mapped alike; a report of refused rows has the key of its file."""
+    file_columns = [name for name in shape.header if name not in OWN_COLUMNS]
+    return blake2b("\0".join(file_columns).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 @contextmanager
@@ -150,12 +149,12 @@ def sample_of(file: IO[bytes], shape: Shape, limit: int = tabular.SAMPLE_ROWS) -
 
 
 def visible_to(by: Any) -> Any:
-    """The imports that `by` may see and steer, as far as the rights of each kind allow."""
+    """The imports that `by` may see and control, as far as the rights of each kind allow."""
     return Import.objects.filter(permissions.own_or_all(by, OTHERS))
 
 
 def require_for(job: Import, by: Any, plan: Plan | None = None) -> None:
-    """Raise `NotAllowedError` unless `by` may do something with `job`, and whatever `plan` does besides."""
+    """Raise `NotAllowedError` unless `by` has the rights for `job`, and for `plan` where given."""
     require(job.kind, by)
     for right in TARGETS[job.kind].rights_of(plan) if plan else ():
         permissions.require(by, right)
@@ -172,14 +171,14 @@ def require(kind: str, by: Any) -> None:
 
 
 def set_plan(job: Import, plan: Plan, by: Any) -> None:
-    """Keep how the columns are understood. Raises `RejectedError`, each path naming the part of the plan."""
+    """Store the plan of the columns. Raises `RejectedError`, each path naming the part of the plan."""
     require_for(job, by, plan)
     shape = Shape.from_json(job.shape)
-    if shape.is_encoding_open and job.channel != Channel.MARKETO:  # whose API has no word for it
+    if shape.is_encoding_open and job.channel != Channel.MARKETO:  # the Marketo API has no parameter for it
         message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
         raise RejectedError(Problem(Code.NOTATION_OPEN, message, ("encoding",), ", ".join(tabular.ENCODINGS)))
     refuse_if(plan_problems(job.kind, plan, shape))
-    # a plan that changes after the first row would make two files of one
+    # a plan changed after the first row would apply to a part of the file only
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(state__in=Import.life.running)
     if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
         raise RejectedError(Problem(Code.ALREADY_STARTED, _("The import has begun: its columns stay as they are.")))
@@ -188,51 +187,59 @@ def set_plan(job: Import, plan: Plan, by: Any) -> None:
 
 def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
     target = TARGETS[kind]
-    known = {item.name: item for item in target.mappable(plan.subject)}
-    found = []
+    mappable = {item.name: item for item in target.mappable(plan.subject)}
+    problems = []
     used: dict[str, str] = {}
     for name, column in plan.columns.items():
         path = ("columns", name)
-        if name not in known:
-            found.append(Problem(Code.UNKNOWN_FIELD, _("there is no such field"), path, ", ".join(known), name))
+        if name not in mappable:
+            problems.append(Problem(Code.UNKNOWN_FIELD, _("there is no such field"), path, ", ".join(mappable), name))
         elif column not in shape.header:
             message = _("there is no column '%(name)s'") % {"name": column}
-            found.append(Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column))
+            problems.append(Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column))
         elif name in used:
-            found.append(Problem(Code.GIVEN_TWICE, _("given twice"), path))
+            problems.append(Problem(Code.GIVEN_TWICE, _("given twice"), path))
         used[name] = column
     for name in plan.constants:
-        if name not in known:
-            found.append(
-                Problem(Code.UNKNOWN_FIELD, _("there is no such field"), ("constants", name), ", ".join(known), name)
+        if name not in mappable:
+            problems.append(
+                Problem(Code.UNKNOWN_FIELD, _("there is no such field"), ("constants", name), ", ".join(mappable), name)
             )
         elif name in plan.columns:
-            found.append(Problem(Code.GIVEN_TWICE, _("given twice"), ("constants", name)))
-    for item in known.values():
+            problems.append(Problem(Code.GIVEN_TWICE, _("given twice"), ("constants", name)))
+    for item in mappable.values():
         if item.is_required and not (plan.columns.get(item.name) or plan.constants.get(item.name)):
             message = _("a column for “%(field)s” is needed") % {"field": item.label}
-            found.append(Problem(Code.MISSING_VALUE, message, ("columns", item.name)))
+            problems.append(Problem(Code.MISSING_VALUE, message, ("columns", item.name)))
     if plan.zone not in available_timezones():
         message = _("'%(zone)s' is not a time zone like Europe/Madrid") % {"zone": plan.zone}
-        found.append(Problem(Code.UNKNOWN_ZONE, message, ("zone",), "", plan.zone))
+        problems.append(Problem(Code.UNKNOWN_ZONE, message, ("zone",), "", plan.zone))
     if plan.date_order not in set(DateOrder):
-        found.append(Problem(Code.WRONG_TYPE, _("the order of dates is missing"), ("date_order",)))
+        problems.append(Problem(Code.WRONG_TYPE, _("the order of dates is missing"), ("date_order",)))
     if plan.decimal not in (".", ","):
-        found.append(Problem(Code.WRONG_TYPE, _("the decimal mark is missing"), ("decimal",)))
+        problems.append(Problem(Code.WRONG_TYPE, _("the decimal mark is missing"), ("decimal",)))
     if plan.pivot not in (EXCEL_PIVOT, LATE_PIVOT):
-        found.append(Problem(Code.WRONG_TYPE, _("the century of two-digit years is missing"), ("pivot",)))
-    return [*found, *target.problems(plan, shape)]
+        problems.append(Problem(Code.WRONG_TYPE, _("the century of two-digit years is missing"), ("pivot",)))
+    return [*problems, *target.problems(plan, shape)]
 
 
 State = Import.State
-COUNTS = ("position", "bytes_done", "added", "updated", "repeated", "refused", "created")  # of one run over the file
-# verb: the states it can be said in, and the state that follows
+COUNTS = (
+    "position",
+    "bytes_done",
+    "added",
+    "updated",
+    "repeated",
+    "refused",
+    "created",
+)  # counters of one run over the file
+# verb: the states in which it is possible, and the following state
 STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "check": ((State.UPLOADED, State.CHECKED), State.CHECKING),
     "start": ((State.UPLOADED, State.CHECKED), State.IMPORTING),
     "resume": ((State.PAUSED, State.FAILED, State.CANCELLED), State.IMPORTING),
 }
-# wish: the states in which it can be said
+# wish: the states in which it is possible
 STOPS: dict[str, tuple[str, ...]] = {
     Import.Wish.PAUSE: (State.IMPORTING,),
     Import.Wish.CANCEL: (State.CHECKING, State.IMPORTING, *Import.life.cancelled),
@@ -240,14 +247,14 @@ STOPS: dict[str, tuple[str, ...]] = {
 
 
 def possible_steps(job: Import) -> set[str]:
-    """What can be done with the job in the state it is in: verbs of `step` and wishes of `stop`."""
+    """The possible verbs of `step` and wishes of `stop` in the present state of the job."""
     verbs = {verb for verb, (states, _following) in STEPS.items() if job.state in states}
     return verbs | {wish for wish, states in STOPS.items() if job.state in states}
 
 
 @transaction.atomic
 def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
-    """`check` the whole file without keeping anything, `start` to import it, or `resume` at the row where it stopped.
+    """`check` the whole file without storing anything, `start` to import it, or `resume` at the row where it stopped.
 
     The work is queued in the same transaction, unless the caller runs it. Raises `RejectedError`.
     """
@@ -271,7 +278,7 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
 
 @transaction.atomic
 def stop(job: Import, wish: str, by: Any) -> None:
-    """Pause or cancel a job after the batch under way; one that does not run is cancelled at once."""
+    """Pause or cancel a job after its current batch; a job that does not run is cancelled at once."""
     require_for(job, by)
     running = Import.objects.filter(pk=job.pk, state__in={*STOPS[wish]} & {*Import.life.running})
     if not running.update(wish=wish) and not (wish == Import.Wish.CANCEL and job.cancel()):
@@ -292,6 +299,6 @@ def plan_of(job: Import) -> Plan:
 
 
 def remembered(job: Import) -> Plan | None:
-    """How the last file with these columns was understood."""
+    """The plan of the last file with these columns."""
     last = Import.objects.filter(kind=job.kind, shape_key=job.shape_key, plan__isnull=False).exclude(pk=job.pk).first()
     return plan_of(last) if last else None

@@ -1,4 +1,4 @@
-"""What an import reads and how: the columns, the notations, and the result of each row."""
+"""The plan of an import, its columns and notations, and the results of its rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from people.core.errors import Problem
 from people.datatypes.file_formats import EXCEL_PIVOT, Convention, DateOrder
 
-# what a refused row is called wherever it turns up: in the report, and where it waits to be replayed
+# column with the key of a refused row, the same in the report and in the quarantine
 KEY_COLUMN = "import_key"
-# parts that an earlier version does not know, with what they are by default
+# parts that an earlier version does not know, with their defaults
 _LATER: Mapping[str, Any] = {"pivot": EXCEL_PIVOT, "keep_apostrophes": False, "constants": {}, "starts_campaigns": True}
 
 
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 
 class Result(NamedTuple):
-    """What became of one row. `new_id` is that of an activity that was added."""
+    """The result of one row. `new_id` is the id of an added activity."""
 
     status: Status
     problems: Sequence[Problem] = ()
@@ -31,7 +31,7 @@ class Result(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """The person whom a row would change: who it is, and (label, old, new) of each value that would be another."""
+    """The person that a row would change: id, name, and (label, old, new) of each value that would change."""
 
     person_id: int
     name: str
@@ -40,9 +40,9 @@ class Hit(NamedTuple):
 
 @dataclass(slots=True)
 class Results:
-    """What became of a batch: rows were added, under `ids` where they have any, but for `others` by their places.
+    """The results of a batch: rows were added, with `ids` where they have any, except `others` by their places.
 
-    `created` names people whom the rows brought besides: each by field and value, also those of a dry run.
+    `created`: (field, value) of people created for rows about something else, also in a dry run.
     """
 
     ids: Sequence[int | None]
@@ -60,7 +60,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Mappable:
-    """Something that a column can be mapped to."""
+    """A target to which a column can be mapped."""
 
     name: str
     label: str
@@ -70,7 +70,7 @@ class Mappable:
 
 
 class ExternalId(StrEnum):
-    """Where the key comes from that keeps a row from being recorded twice."""
+    """The source of the key that keeps a row from being recorded twice."""
 
     NONE = "none"
     COLUMN = "column"
@@ -79,10 +79,10 @@ class ExternalId(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a file is understood. `columns` maps names of `Mappable`s to columns of the file.
+    """The meanings of a file's columns. `columns` maps names of `Mappable`s to columns of the file.
 
-    `subject` is what the rows are about (an activity type's API name). `person` is, for activities, a column in
-    braces or a text with some ("customer{id}@example.com"); `lookup_field` is what it is looked up by.
+    `subject` is the subject of the rows (an activity type's API name). `person` is, for activities, a column in
+    braces or a text with columns ("customer{id}@example.com"); `lookup_field` is the field to look it up by.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -96,15 +96,15 @@ class Plan:
     date_order: str = DateOrder.YMD
     decimal: str = "."
     static_list: int | None = None
-    null_text: str = ""  # a cell of just this is no value
-    starts_campaigns: bool = True  # of people: whether what the log says of them makes anybody enter a campaign
+    null_text: str = ""  # a cell with exactly this text is no value
+    starts_campaigns: bool = True  # of people: True where their recorded changes may trigger campaigns
     # two-digit years from this on are of the 1900s
     pivot: int = EXCEL_PIVOT
-    keep_apostrophes: bool = False  # those that exports put before what a spreadsheet takes for a formula
+    keep_apostrophes: bool = False  # apostrophes that exports put before text that looks like a formula
     constants: Mapping[str, str] = field(default_factory=dict)  # by names of `Mappable`s: the same in every row
 
     def as_json(self) -> dict[str, Any]:
-        # a version beside this one may not know what it can do without
+        # parts with default values are left out: a neighbouring version may not know them
         return {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod

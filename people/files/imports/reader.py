@@ -1,4 +1,4 @@
-"""The file of an import, read ahead: a thread makes rows of it while the batch before is being written."""
+"""Reading ahead of an import's file: a thread makes rows of it while the previous batch is written."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -19,17 +19,17 @@ from people.files.tabular import Line, Shape
 from people.files.unzip import unzipped
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
-LOOK = 50  # rows after which it is looked how much was read
-PATIENCE = 0.2  # seconds after which a thread looks whether it is still wanted
+LOOK = 50  # rows after which the number of bytes read is checked
+PATIENCE = 0.2  # seconds after which the thread checks for its end
 
 
 class Batch(NamedTuple):
-    """Some rows of the file and what the target made of them.
+    """Some rows of the file, and the rows that the target made of them.
 
-    `lines` are those that can be read, and `rows` what they are; `faults` those that cannot, with their problems.
-    `contents` says of each row, for `ExternalId.HASH`, its digest and how many with it came before in this batch,
-    and `keys` the key that it has when none came in a batch before;
-    `reported` the key of each row that was refused before, when the file is a report of refused rows.
+    `lines` are the readable lines, `rows` the rows made of them; `faults` are unreadable lines with their problems.
+    `contents`, for `ExternalId.HASH`: the digest of each row, and the number of equal digests before it in this
+    batch. `keys`: the key of each row if no earlier batch has its digest. `reported`: the former key of each refused
+    row, when the file is a report of refused rows.
     """
 
     lines: Sequence[Line]
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
         return len(self.lines) + len(self.faults)
 
     def after(self, old: int) -> "Batch":
-        """The batch without its first `old` rows, as they are in the file."""
+        """The batch without its first `old` rows, in the order of the file."""
         if not old:
             return self
         numbers = sorted([line.number for line in self.lines] + [line.number for line, _problem in self.faults])
@@ -63,16 +63,18 @@ class Batch(NamedTuple):
 
 
 class Reading:
-    """What a plan makes of a file."""
+    """Reads the batches of a file by a plan."""
 
     def __init__(self, target: Target, plan: Plan, shape: Shape) -> None:
         self.target, self.shape = target, shape
         self.limit = target.batch_of(plan)
-        # a fixed value is a column that every row has besides those of the file
+        # a fixed value is an additional column with the same value in every row
         fixed = {f"\0{name}": value for name, value in plan.constants.items()}
         self.fixed = list(fixed.values())
-        whole = replace(shape, header=(*shape.header, *fixed))
-        self.read = target.reader(replace(plan, columns={**plan.columns, **{key[1:]: key for key in fixed}}), whole)
+        extended_shape = replace(shape, header=(*shape.header, *fixed))
+        self.read = target.reader(
+            replace(plan, columns={**plan.columns, **{key[1:]: key for key in fixed}}), extended_shape
+        )
         self.is_hashed = target.has_external_ids and plan.external_id == ExternalId.HASH
         is_keyed = target.has_external_ids and plan.external_id != ExternalId.COLUMN and KEY_COLUMN in shape.header
         self.key_at = shape.header.index(KEY_COLUMN) if is_keyed else None
@@ -90,9 +92,9 @@ class Reading:
         rows, digests = self.read([[*line.cells, *fixed] if fixed else line.cells for line in lines])
         if isinstance(rows, list) and any(isinstance(row, Problem) for row in rows):
             faults += [(line, row) for line, row in zip(lines, rows, strict=True) if isinstance(row, Problem)]
-            kept = [not isinstance(row, Problem) for row in rows]
-            lines, rows = list(compress(lines, kept)), list(compress(rows, kept))
-            digests = digests and list(compress(digests, kept))
+            is_row = [not isinstance(row, Problem) for row in rows]
+            lines, rows = list(compress(lines, is_row)), list(compress(rows, is_row))
+            digests = digests and list(compress(digests, is_row))
         reported = None
         if self.key_at is not None:
             reported = [str(line.cells[self.key_at] or "").strip() or None for line in lines]
@@ -102,7 +104,7 @@ class Reading:
 
 
 def key_of(digest: str, before: int) -> str:
-    """Of a row with this content, when so many with it came before in the file."""
+    """The key of a row with this content, after `before` equal rows in the file."""
     return f"row:{digest}:{before + 1}"
 
 
@@ -110,11 +112,11 @@ def _numbered(digests: Sequence[str]) -> list[tuple[str, int]]:
     if len(set(digests)) == len(digests):
         return [(digest, 0) for digest in digests]
     before: Counter[str] = Counter()
-    found = []
+    numbered = []
     for digest in digests:
-        found.append((digest, before[digest]))
+        numbered.append((digest, before[digest]))
         before[digest] += 1
-    return found
+    return numbered
 
 
 def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[list[Line]]:
@@ -132,35 +134,35 @@ def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[lis
 
 @contextmanager
 def ahead(batches: Generator[Batch]) -> Iterator[Iterator[Batch]]:
-    """The same batches, made by a thread of their own; it has ended when the context ends.
+    """The same batches, made by a separate thread; it has ended when the context ends.
 
-    While PostgreSQL takes a batch in, this process would wait. What `batches` raises is raised here, in its place.
+    The process would otherwise idle while PostgreSQL writes a batch. Exceptions of `batches` are raised here, in order.
     """
-    made: Queue[Batch | BaseException | None] = Queue(maxsize=1)
-    unwanted = Event()
+    batch_queue: Queue[Batch | BaseException | None] = Queue(maxsize=1)
+    stop = Event()
     language = translation.get_language()
 
     def work() -> None:
         with translation.override(language), closing(batches):
             try:
                 for batch in batches:
-                    if not _put(made, batch, unwanted):
+                    if not _put(batch_queue, batch, stop):
                         return
-                _put(made, None, unwanted)
+                _put(batch_queue, None, stop)
             except BaseException as error:
-                _put(made, error, unwanted)
+                _put(batch_queue, error, stop)
 
     thread = Thread(target=work, name="import-reader", daemon=True)
     thread.start()
     try:
-        yield _taken(made)
+        yield _queued_batches(batch_queue)
     finally:
-        unwanted.set()
+        stop.set()
         thread.join()
 
 
-def _put(queue: Queue[Any], item: Any, unwanted: Event) -> bool:
-    while not unwanted.is_set():
+def _put(queue: Queue[Any], item: Any, stop: Event) -> bool:
+    while not stop.is_set():
         try:
             queue.put(item, timeout=PATIENCE)
             return True
@@ -169,7 +171,7 @@ def _put(queue: Queue[Any], item: Any, unwanted: Event) -> bool:
     return False
 
 
-def _taken(queue: Queue[Any]) -> Iterator[Batch]:
+def _queued_batches(queue: Queue[Any]) -> Iterator[Batch]:
     while (item := queue.get()) is not None:
         if isinstance(item, BaseException):
             raise item

@@ -1,4 +1,4 @@
-"""What came earlier in a file, in tables of this connection: memory stays flat whatever the file's size."""
+"""Repeated rows of a file, found by temporary tables of the connection: memory does not grow with the file."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
@@ -10,7 +10,7 @@ _COPY = "copy import_counted (digest) from stdin"
 
 
 class Seen:
-    """The digests of the rows of one run over one file, and how often each came."""
+    """The digests of the rows of one run over one file, and the number of each."""
 
     def __init__(self) -> None:
         self.has_repeats = False
@@ -22,13 +22,13 @@ class Seen:
             )
 
     def before_batch(self, contents: Sequence[tuple[str, int] | None]) -> dict[str, int]:
-        """Count the digests of a batch; say of those that came in a batch before how often they did."""
+        """Count the digests of a batch; return the earlier count of each digest that an earlier batch has."""
         numbers = {content[0]: content[1] + 1 for content in contents if content}
         if not self.has_repeats and len(numbers) == len(contents) and self._are_new(numbers):
             return {}
-        self.has_repeats = True  # who has some has more: to try the quick way again would mostly be in vain
+        self.has_repeats = True  # a file with one repeat mostly has more: the quick way would fail again
         with connection.cursor() as cursor:
-            # as text: that is read in the server, while the thread that reads the file goes on
+            # as text: the server parses it while the thread that reads the file continues
             cursor.execute(
                 """with batch as (
                     select * from unnest(string_to_array(%s, ' ')::uuid[],
@@ -43,7 +43,7 @@ class Seen:
             return {digest.hex: before for digest, before in cursor.fetchall()}
 
     def _are_new(self, digests: Iterable[str]) -> bool:
-        """Keep the digests, a third of the work of counting them; False, and none is kept, where one was known."""
+        """Store the digests, a third of the work of counting; False, and none is stored, where one is known already."""
         try:
             with transaction.atomic(), connection.cursor() as cursor, cursor.copy(_COPY) as copying:
                 copying.write("\n".join([*digests, ""]))
@@ -52,7 +52,7 @@ class Seen:
         return True
 
     def before(self, keys: dict[int, tuple[str, str]]) -> list[tuple[int, bool]]:
-        """(place, whether the content is the same) of each key that came before, in this batch or earlier."""
+        """(place, is the content the same) of each key that occurred before, in this batch or earlier."""
         digests = {
             place: tuple(blake2b(part.encode("utf-8", "surrogatepass"), digest_size=16).digest() for part in parts)
             for place, parts in keys.items()
@@ -68,11 +68,15 @@ class Seen:
                 """select s.key, s.content from import_seen s join unnest(%s::bytea[]) k (key) using (key)""",
                 [list(firsts)],
             )
-            known = {bytes(key): bytes(content) for key, content in cursor.fetchall()}
+            stored_contents = {bytes(key): bytes(content) for key, content in cursor.fetchall()}
             cursor.execute(
                 """insert into import_seen (key, content) select * from unnest(%s::bytea[], %s::bytea[])
                 on conflict (key) do nothing""",
                 [list(firsts), list(firsts.values())],
             )
-        repeats = [(place, same) for place, same in repeats if digests[place][0] not in known]
-        return repeats + [(place, known[key] == content) for place, (key, content) in digests.items() if key in known]
+        repeats = [(place, is_same) for place, is_same in repeats if digests[place][0] not in stored_contents]
+        return repeats + [
+            (place, stored_contents[key] == content)
+            for place, (key, content) in digests.items()
+            if key in stored_contents
+        ]

@@ -1,4 +1,4 @@
-"""The report of an import: what was refused and why, as a file fit to be corrected and imported again."""
+"""The report of an import: refused rows with reasons, as a file to be corrected and imported again."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of problem, in how many rows it came, and in which first."""
+    """One kind of problem, the number of its rows, and the first of them."""
 
     sentence: str
     count: int
@@ -29,12 +29,12 @@ class Fault:
 
 
 def sentences(failure: ImportFailure, labels: Mapping[str, Any] = NO_LABELS) -> str:
-    """What was wrong with a row, in one line."""
+    """The problems of a row, in one line."""
     return "; ".join(located(restored(problem), labels=labels) for problem in failure.problems)
 
 
 def faults(job: Import, limit: int = 50, *, labels: Mapping[str, Any] = NO_LABELS) -> list[Fault]:
-    """The commonest problems, those of one field and one kind together."""
+    """The most frequent problems, grouped by field and kind."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select p ->> 'code', p -> 'path', count(*), min(row), min(p::text)
@@ -52,7 +52,7 @@ def faults(job: Import, limit: int = 50, *, labels: Mapping[str, Any] = NO_LABEL
 def lines(job: Import) -> Iterator[bytes]:
     """The refused rows in the file's own format and columns, each with its number and its problems.
 
-    A workbook's are written as CSV. An import of it, corrected, takes each row for the one that was refused.
+    Rows of a workbook are written as CSV. An import of the corrected report identifies each row as the refused one.
     """
     shape = Shape.from_json(job.shape)
     if shape.format == "ndjson":
@@ -63,7 +63,7 @@ def lines(job: Import) -> Iterator[bytes]:
 
 
 def with_reasons(job: Import, column: str) -> Iterator[bytes]:
-    """The same for a delimited file with the reason alone, in a column called `column`."""
+    """The refused rows of a delimited file with the reason alone, in a column called `column`."""
     return _cells(job, Shape.from_json(job.shape), (column,), lambda _row, why, _key: [why])
 
 
@@ -81,13 +81,13 @@ def _failures(job: Import) -> Iterator[ImportFailure]:
 
 
 def _raw(failure: ImportFailure) -> Any:
-    """The row as it stood in the file; as text where it cannot be read any more."""
-    came = exact_json.kept(failure.raw)
-    return failure.raw if came is None else came
+    """The row as it stood in the file; the stored text where it cannot be read any more."""
+    value = exact_json.kept(failure.raw)
+    return failure.raw if value is None else value
 
 
 class _Echo:
-    """A file for `csv` that hands back what is written."""
+    """A file for `csv` that returns the written text."""
 
     def write(self, text: str) -> str:
         return text
@@ -97,7 +97,7 @@ def _cells(
     job: Import, shape: Shape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
 ) -> Iterator[bytes]:
     writer = csv.writer(_Echo(), delimiter=shape.delimiter or ",", lineterminator="\n")
-    # a report of a report has them anew
+    # a report of a report has new ones
     places = [place for place, name in enumerate(shape.header) if name not in OWN_COLUMNS]
     yield _encoded(writer.writerow([*(shape.header[place] for place in places), *more]))
     for failure in _failures(job):
@@ -122,7 +122,7 @@ def _objects(job: Import) -> Iterator[bytes]:
 
 
 def _encoded(text: str) -> bytes:
-    # a byte that could not be read comes back as it was
+    # a byte that could not be decoded is restored
     return text.encode("utf-8", "surrogateescape" if _is_escaped(text) else "replace")
 
 

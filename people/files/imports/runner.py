@@ -1,7 +1,7 @@
 """The work of an import: batch by batch, each with its place in the file in one transaction.
 
 Whatever kills the process, the rows before `Import.position` are recorded and counted, those after it are
-not; a run goes on from there. Two runs of one import never overlap.
+not; a run continues from there. Two runs of one import never overlap.
 """
 
 import gc
@@ -38,9 +38,9 @@ from people.files.models import Import, ImportFailure
 from people.files.tabular import BadFileError, Line, Shape
 
 MAX_KEY = 255
-SWITCH = 0.0005  # seconds after which a thread is asked to let another one go on
+SWITCH = 0.0005  # seconds after which a thread yields to another one
 MAX_RAW = 262_144  # characters of a refused row that are kept
-ROW_BYTES = 200  # of the database's own, about, for a refused row
+ROW_BYTES = 200  # approximate overhead of the database for a refused row
 
 logger = logging.getLogger(__name__)
 State = Import.State
@@ -52,23 +52,23 @@ STOPPED = {
 
 
 def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = lambda rows: None) -> None:
-    """Do what import `pk` is in the state for, from where it stands to its end; return early when asked to stop.
+    """Check or import, by the state of import `pk`, from its position to the end; return early on a wish to stop.
 
-    `file` when it is not kept by us. Does nothing when another process is at it. Faults of the file end in the
-    state FAILED; a lost database raises, and a later run goes on.
+    `file`: a file that is not stored here. Does nothing when another process has claimed the import. Faults of the
+    file end in the state FAILED; a lost database raises, and a later run continues.
     """
     with Import.claimed(pk) as job:
         if job is None:
             return
         try:
-            with translation.override(_language(job)), _in_step():
-                # the rights may have been taken away since the file was planned or put in the queue
+            with translation.override(_language(job)), _tuned_interpreter():
+                # the rights may have been revoked since the plan was made or the job queued
                 import_jobs.require_for(job, job.user, import_jobs.plan_of(job))
                 if file is not None:
-                    _Run(job, track).through(file)
+                    _ImportRun(job, track).through(file)
                 else:
-                    with import_jobs.opened(job) as kept:
-                        _Run(job, track).through(kept)
+                    with import_jobs.opened(job) as stored_file:
+                        _ImportRun(job, track).through(stored_file)
         except JobLostError:
             _settle(job)
         except NotAllowedError as error:
@@ -83,12 +83,12 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
 
 
 @contextmanager
-def _in_step() -> Iterator[None]:
-    """The interpreter as suits two threads that work on many rows."""
+def _tuned_interpreter() -> Iterator[None]:
+    """Tune the interpreter for two threads that work on many rows."""
     collecting, switching = gc.get_threshold(), sys.getswitchinterval()
-    # rows are many small objects without cycles: to look for cycles among them takes a third of the time
+    # rows are many small objects without cycles: the search for cycles takes a third of the time
     gc.set_threshold(20_000, 50, 100)
-    # the server would wait for the thread that talks to it until the other one lets it go on
+    # with the default interval the server would wait for the thread of its connection
     sys.setswitchinterval(SWITCH)
     try:
         yield
@@ -98,7 +98,7 @@ def _in_step() -> Iterator[None]:
 
 
 def _language(job: Import) -> str:
-    """Of the reasons in the report: that of who asked for it; the Marketo API and commands speak English."""
+    """The language of the reasons in the report: the user's; English for the Marketo API and commands."""
     if job.channel != Channel.ADMIN:
         return "en"
     return getattr(job.user, "language", "") or installation.current().language
@@ -108,7 +108,7 @@ def _fail(job: Import, problem: str) -> None:
     job.fail(packed((problem,), storable), wish="")
 
 
-class _Run:
+class _ImportRun:
     """One run over one file."""
 
     def __init__(self, job: Import, track: Callable[[int], None]) -> None:
@@ -116,8 +116,8 @@ class _Run:
         self.track = track
         self.is_check = job.state == State.CHECKING
         plan = import_jobs.plan_of(job)
-        # files of Marketo's clients never passed a spreadsheet's guard; not part of the stored plan, which the version
-        # before could not read
+        # files of Marketo's clients have no guards against formulas; not part of the stored plan, which an earlier
+        # version could not read
         is_plain = job.channel == Channel.MARKETO
         self.plan = replace(plan, keep_apostrophes=True) if is_plain else plan
         self.target: Target = TARGETS[job.kind]
@@ -134,20 +134,20 @@ class _Run:
             Import.objects.filter(pk=self.job.pk).update(first_id=Least("first_id", mark + 1))
         with import_reader.ahead(self.reading.batches(file)) as batches:
             for batch in batches:
-                # batches need not be cut where they were cut in the run before
+                # the bounds of batches may differ from those of the previous run
                 old = max(0, min(batch.size, self.job.position - done))
                 done += batch.size
                 self._batch(batch, old)
                 self.track(batch.size)
         if self.job.finish(bytes_done=self.job.size, wish="") and not self.is_check:
             pk = self.job.pk
-            named = {"number": pk, "file": self.job.name}
-            notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, **named)
+            details = {"number": pk, "file": self.job.name}
+            notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, **details)
 
     def _batch(self, batch: Batch, old: int) -> None:
-        """Record a batch but for its first `old` rows, which a run before has recorded."""
+        """Record a batch without its first `old` rows, which a previous run has recorded."""
         with transaction.atomic():
-            # equal rows before the place where it stopped count for those after it
+            # equal rows before the position count for the keys of those after it
             keys = self._keys(batch)
             if keys is not None:
                 self.target.keyed(batch.rows, keys)
@@ -155,14 +155,14 @@ class _Run:
             batch = batch.after(old)
             if not batch.size:
                 return
-            # in the order of locks: whoever erases holds this one and may wait for our rows
+            # in the order of locks: an erase holds this one and may wait for our rows
             locks.share([locks.key(locks.Space.PEOPLE)])
             results = self._record(batch)
             self._keep_refused(batch, results, keys)
             self._advance(batch, results)
 
     def _keys(self, batch: Batch) -> Sequence[str | None] | None:
-        """The keys of the batch's rows: those under which they were refused before, or else of their content."""
+        """The keys of the batch's rows: their keys from an earlier refusal, or else keys of their content."""
         if batch.contents is None or batch.keys is None or self.seen is None:
             return batch.reported
         before = self.seen.before_batch(batch.contents)
@@ -172,12 +172,12 @@ class _Run:
             keys = [import_reader.key_of(digest, get(digest, 0) + number) for digest, number in batch.contents]
         if batch.reported is None:
             return keys
-        return [given or key for given, key in zip(batch.reported, keys, strict=True)]
+        return [reported_key or key for reported_key, key in zip(batch.reported, keys, strict=True)]
 
     def _record(self, batch: Batch) -> Results:
         reported = batch.reported or ()
-        wanted = {key for key in reported if key}
-        settled = self.target.settled(wanted) if wanted else set()
+        reported_keys = {key for key in reported if key}
+        settled = self.target.settled(reported_keys) if reported_keys else set()
         if settled:
             results = self._record_but(batch.rows, {place for place, key in enumerate(reported) if key in settled})
         elif batch.lines:
@@ -186,7 +186,7 @@ class _Run:
             results = Results((), {})
         if self.is_check and not self.reading.is_hashed:
             self._find_repeats(batch.rows, results)
-        if wanted and not self.is_check:
+        if reported_keys and not self.is_check:
             self.target.settle(
                 {
                     key: results[place].new_id
@@ -197,18 +197,18 @@ class _Run:
         return results
 
     def _record_but(self, rows: Sequence[Any], settled: set[int]) -> Results:
-        """Record the rows but those that were recorded elsewhere."""
+        """Record the rows except those that were recorded elsewhere."""
         places = [place for place in range(len(rows)) if place not in settled]
         fresh = [rows[place] for place in places]
-        found = self.target.record(fresh, self.plan, self.source, dry_run=self.is_check) if fresh else Results((), {})
+        results = self.target.record(fresh, self.plan, self.source, dry_run=self.is_check) if fresh else Results((), {})
         ids: list[int | None] = [None] * len(rows)
-        for place, new_id in zip(places, found.ids, strict=True):
+        for place, new_id in zip(places, results.ids, strict=True):
             ids[place] = new_id
-        others = {places[place]: result for place, result in found.others.items()}
-        return Results(ids, others | dict.fromkeys(settled, Result(Status.REPEATED)), found.created)
+        others = {places[place]: result for place, result in results.others.items()}
+        return Results(ids, others | dict.fromkeys(settled, Result(Status.REPEATED)), results.created)
 
     def _find_repeats(self, rows: Sequence[Any], results: Results) -> None:
-        """A check keeps nothing, so what came earlier in the file must be remembered here."""
+        """Mark repeated rows of a check: it stores no rows, so earlier keys are remembered here."""
         keys = self.target.identities(rows, self.plan)
         for place in keys.keys() & results.others.keys():
             del keys[place]
@@ -217,35 +217,39 @@ class _Run:
             results.others[place] = self.target.again(is_same, self.plan)
 
     def _keep_refused(self, batch: Batch, results: Results, keys: Sequence[str | None] | None) -> None:
-        """For the report; and for a replay those that the target understood, each under the same key in both."""
+        """Store refused rows for the report, and parsed ones for a replay; both have the same keys."""
         failures = [self._failure(line, (problem,), None) for line, problem in batch.faults]
-        kept, refused = [], []
+        keyed_rows, refused = [], []
         for place, result in sorted(results.others.items()):
             if result.status is Status.REFUSED:
                 line = batch.lines[place]
                 key = keys[place] if keys else None
                 key = key or (f"import:{self.job.pk}:{line.number}" if self.has_keys else None)
-                kept.append((batch.rows[place], key))
+                keyed_rows.append((batch.rows[place], key))
                 refused.append(result)
                 failures.append(self._failure(line, result.problems, key))
         fitting = self._fitting(failures)
         ImportFailure.objects.bulk_create(fitting, batch_size=1000)
-        if kept and not self.is_check and len(fitting) == len(failures):
-            again = self.target.keyed(*zip(*kept, strict=True)) if self.has_keys else [row for row, _key in kept]
-            self.target.keep(again, refused, self.plan, self.source)
+        if keyed_rows and not self.is_check and len(fitting) == len(failures):
+            rows = (
+                self.target.keyed(*zip(*keyed_rows, strict=True))
+                if self.has_keys
+                else [row for row, _key in keyed_rows]
+            )
+            self.target.keep(rows, refused, self.plan, self.source)
 
     def _fitting(self, failures: list[ImportFailure]) -> list[ImportFailure]:
-        """Those of the refused rows for which there is room; all of the others are merely counted.
+        """The refused rows for which there is room; the others are only counted.
 
-        A file of 1 MB may have millions of them, and what is kept of each is larger than the row.
+        A file of 1 MB may have millions of refused rows, and each takes more room than the row.
         """
-        found = []
+        fitting = []
         for failure in failures:
             self.room -= ROW_BYTES + len(failure.raw) + len(json.dumps(failure.problems))
             if self.room < 0:
                 break
-            found.append(failure)
-        return found
+            fitting.append(failure)
+        return fitting
 
     def _failure(self, line: Line, problems: Sequence[Problem], key: str | None) -> ImportFailure:
         return ImportFailure(
@@ -265,22 +269,22 @@ class _Run:
         if new:
             changes["created"] = F("created") + new
         if not self.is_check:
-            # no lower than the ids of what this transaction has recorded
+            # at least the ids recorded by this transaction
             changes["last_id"] = Greatest("last_id", traces.of_log().mark())
-        nobody_wants_to_stop = Q(wish="")
-        self.job.beat(nobody_wants_to_stop, position=F("position") + batch.size, bytes_done=batch.bytes_done, **changes)
+        has_no_wish = Q(wish="")
+        self.job.beat(has_no_wish, position=F("position") + batch.size, bytes_done=batch.bytes_done, **changes)
 
     def _new(self, results: Results) -> int:
-        """How many people the rows brought besides. A check creates nobody: it would count again who came before."""
+        """The number of people created for the rows. A check creates none: people of earlier rows are left out here."""
         if not self.is_check or not results.created:
             return len(results.created)
         assert self.seen is not None
-        named = {place: (f"person\0{field}\0{value}", "") for place, (field, value) in enumerate(results.created)}
-        return len(named) - len(self.seen.before(named))
+        keys = {place: (f"person\0{field}\0{value}", "") for place, (field, value) in enumerate(results.created)}
+        return len(keys) - len(self.seen.before(keys))
 
 
 def _settle(job: Import) -> None:
-    """Give the job the state that was asked for while it ran; nothing where it is not ours any more."""
+    """Set the state wished for while the job ran; do nothing where the claim is lost."""
     wish = Import.objects.filter(pk=job.pk).values_list("wish", flat=True).first()
     after = STOPPED.get((State(job.state), Import.Wish(wish or "")))
     if after:
@@ -288,11 +292,11 @@ def _settle(job: Import) -> None:
 
 
 def _bytes_kept(job: Import) -> int:
-    """What the refused rows of the runs before take, about."""
-    kept = job.failures.aggregate(
+    """The approximate size of the refused rows stored by earlier runs."""
+    totals = job.failures.aggregate(
         rows=Count("row"), texts=Coalesce(Sum(Length("raw") + Length(Cast("problems", TextField()))), 0)
     )
-    return kept["rows"] * ROW_BYTES + kept["texts"]
+    return totals["rows"] * ROW_BYTES + totals["texts"]
 
 
 def _as_text(raw: Any) -> str:

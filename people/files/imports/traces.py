@@ -1,4 +1,4 @@
-"""What imports leave in the log, asked of the app above that keeps it."""
+"""The interface to the traces of imports in the log, implemented by the app of the log."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -7,7 +7,7 @@ from people.files.models import Import
 
 
 class Change(NamedTuple):
-    """A value that an import gave a person who was known: as the log has it, in text."""
+    """A change of an existing person by an import, as text from the log."""
 
     person_id: int
     field: str
@@ -16,26 +16,26 @@ class Change(NamedTuple):
 
 
 class Traces(Protocol):
-    """Finds what one import left in the log, between `Import.first_id` and `Import.last_id`."""
+    """Finds the traces of one import in the log, between `Import.first_id` and `Import.last_id`."""
 
     def mark(self) -> int:
-        """The greatest id that the log has given out."""
+        """The greatest id assigned by the log."""
         ...
 
     def created(self, job: Import) -> list[int]:
-        """The people whom the import created, whatever has become of them."""
+        """The people created by the import, in any state."""
         ...
 
     def recorded(self, job: Import) -> int:
-        """How many activities of the import are in the log, those not counted that the product recorded besides."""
+        """The number of the import's activities in the log, without those recorded by the product itself."""
         ...
 
     def remove(self, job: Import, by: Any, track: Callable[[int], None]) -> int:
-        """Take these activities out of the log, each with a removal entry, and free their external ids."""
+        """Remove these activities from the log, each with a removal entry, and free their external ids."""
         ...
 
     def changes(self, job: Import, limit: int) -> tuple[int, Sequence[Change]]:
-        """How many values of people known before the import changed, and the first `limit` of them."""
+        """The number of changed values of people who existed before the import, and the first `limit` changes."""
         ...
 
 
@@ -43,7 +43,7 @@ _registered: list[Traces] = []
 
 
 def register(traces: Traces) -> None:
-    """Make the log known; called when the app starts."""
+    """Register the log; called when the app starts."""
     _registered[:] = [traces]
 
 
