@@ -157,7 +157,7 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
         return _panel(request, state, edited)
 
     def has_panel(self, request: HttpRequest, action: str) -> bool:
-        """True if the request asks for a count; otherwise a script requests it after loading, as counting may be slow."""
+        """True if the request asks for a count; else a script fetches it after loading, as counting may be slow."""
         return action in self.showing or (request.method == "GET" and "tested" in request.GET)
 
 
