@@ -1,4 +1,4 @@
-"""Seals the secrets of webhooks under the present key, the first in WEBHOOK_KEYS."""
+"""Reseals the secrets of webhooks under the current key, the first in WEBHOOK_KEYS."""
 
 from typing import Any
 
