@@ -216,7 +216,7 @@ def _call_webhook(step: campaign_definition.CallWebhook, entries: Sequence[Entry
 
 
 STEP_ACTIONS: Facet[Callable[[Any, Sequence[Entry], Situation], Dones]] = campaign_definition.STEPS.facet(
-    "what it does",
+    "action",
     {
         "add_to_list": _add_to_list,
         "remove_from_list": _remove_from_list,

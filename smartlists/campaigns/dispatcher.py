@@ -1,4 +1,4 @@
-"""The dispatcher process: one process works, others stand by to take its place.
+"""The dispatcher process: one process works, the others are on standby.
 
 NOTIFY wakes it when an activity was recorded; it also polls four times a second. When it is killed, each piece of
 work is complete or not done at all. It waits while the database is unavailable.

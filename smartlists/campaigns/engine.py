@@ -47,14 +47,14 @@ def run_due(limit: int = LIMIT) -> int:
     waiting: dict[int, list[Entry]] = defaultdict(list)
     for entry in _due(limit):
         waiting[entry.person_id].append(entry)
-    done = 0
+    step_count = 0
     while waiting:
         groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
         for entries in waiting.values():
             groups[entries[0].version_id, entries[0].path].append(entries[0])
         for (version_id, path), group in sorted(groups.items()):
             moved = {move.entry.id: move for move in step(version_id, path, group)}
-            done += len(moved)
+            step_count += len(moved)
             now = timezone.now()
             for entry in group:
                 queue = waiting[entry.person_id]
@@ -65,7 +65,7 @@ def run_due(limit: int = LIMIT) -> int:
                     queue.pop(0)
                 if not queue:
                     del waiting[entry.person_id]
-    return done
+    return step_count
 
 
 def _due(limit: int) -> list[Entry]:
@@ -121,11 +121,13 @@ def _lock_entries(path: str, entries: Sequence[Entry]) -> list[Entry]:
     return [Entry(*row) for row in rows.values_list(*Entry.COLUMNS)]
 
 
-def _next_move(definition: campaign_definition.Definition, path: str, entry: Entry, done: Done, now: datetime) -> Moved:
+def _next_move(
+    definition: campaign_definition.Definition, path: str, entry: Entry, result: Done, now: datetime
+) -> Moved:
     following = campaign_definition.following(definition.steps, path)
-    if done.branch is not None:
-        following = campaign_definition.branch_of(definition.steps, path, done.branch)
-    return Moved(entry, done, following, max(done.until or now, now) if following else now)
+    if result.branch is not None:
+        following = campaign_definition.branch_of(definition.steps, path, result.branch)
+    return Moved(entry, result, following, max(result.until or now, now) if following else now)
 
 
 def _write_outcomes(do: str, path: str, moved: Sequence[Moved]) -> None:

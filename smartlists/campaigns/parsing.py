@@ -347,7 +347,7 @@ class DefinitionReader(Reader):
 
 _Read = Callable[[DefinitionReader, Mapping[str, Any], Path, int], Step | None]
 STEP_READERS = campaign_definition.STEPS.facet(
-    "keys of its JSON form, and what reads it",
+    "keys and reader of its JSON form",
     {
         "add_to_list": (("list",), DefinitionReader._add_to_list),
         "remove_from_list": (("list",), DefinitionReader._remove_from_list),

@@ -164,14 +164,14 @@ def _copy(
 ) -> Copied:
     members = stored.person_ids
     present = BitMap(StaticListMember.objects.of_list(static_list.pk).values_list("person_id", flat=True).iterator())
-    left = 0
+    removed = 0
     if mode == Mode.REPLACE:
-        left = static_lists.remove_all(static_list, _with_heartbeat(present - members, job), source)
-    joined = static_lists.add_all(static_list, _with_heartbeat(members - present, job), source)
-    for action, count in (("members_added", joined), ("members_removed", left)):
+        removed = static_lists.remove_all(static_list, _with_heartbeat(present - members, job), source)
+    added = static_lists.add_all(static_list, _with_heartbeat(members - present, job), source)
+    for action, count in (("members_added", added), ("members_removed", removed)):
         if count:
             audit.note(by, static_list, action, count=count)
-    return Copied(joined, left, stored.as_of or timezone.now())
+    return Copied(added, removed, stored.as_of or timezone.now())
 
 
 def _with_heartbeat(person_ids: Iterable[int], job: ListCopy | None) -> Iterator[int]:
@@ -190,15 +190,15 @@ def _checked_mode(mode: str) -> str:
 
 def _refuse_conflict(smart_list: SmartList, static_list: StaticList, mode: str, every_minutes: int | None) -> None:
     """Refuse a schedule that conflicts with another one: one would remove the people that the other adds, forever."""
-    others = ListCopy.objects.filter(static_list=static_list, every_minutes__isnull=False).exclude(
+    schedules = ListCopy.objects.filter(static_list=static_list, every_minutes__isnull=False).exclude(
         smart_list=smart_list
     )
     if mode != Mode.REPLACE:
-        others = others.filter(mode=Mode.REPLACE)
-    other = others.select_related("smart_list").first()
-    if every_minutes is not None and other is not None:
+        schedules = schedules.filter(mode=Mode.REPLACE)
+    conflicting = schedules.select_related("smart_list").first()
+    if every_minutes is not None and conflicting is not None:
         message = _(
             "“%(list)s” is filled from “%(other)s” already, and one of the two would take off whom the other adds."
         )
-        names = {"list": static_list.name, "other": other.smart_list.name}
+        names = {"list": static_list.name, "other": conflicting.smart_list.name}
         raise RejectedError(Problem(Code.IN_USE, message % names, ("static_list",)))

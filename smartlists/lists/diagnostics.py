@@ -278,7 +278,7 @@ _FAMILIES: Mapping[tuple[str, ...], Callable[..., bool]] = {
     MOMENT_OPERATORS: _FilterChecker.moments,
 }
 FILTER_DIAGNOSTICS: Facet[Callable[[_FilterChecker, Any, Path], Iterable[Problem]]] = FILTERS.facet(
-    "what can be wrong with it",
+    "diagnostics",
     {
         "person_field": _FilterChecker.person_field,
         "activity": _FilterChecker.activity,

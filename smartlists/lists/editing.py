@@ -209,8 +209,8 @@ def _checked_name(name: Any, smart_list: SmartList | None, problems: list[Proble
     except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, name, "name"))
         return ""
-    others = SmartList.objects.exclude(pk=smart_list.pk) if smart_list else SmartList.objects.all()
-    if others.filter(name__iexact=text).exists():
+    other_lists = SmartList.objects.exclude(pk=smart_list.pk) if smart_list else SmartList.objects.all()
+    if other_lists.filter(name__iexact=text).exists():
         problems.append(_name_taken(text))
     return text
 

@@ -53,12 +53,12 @@ def problems(activity_type: Type, start: datetime | None, clock: Clock, path: Pa
     months = activity_type.kept_months
     if months is None or (start is not None and start >= clock.shifted(-months, "month")):
         return
-    kept = ngettext("%(count)s month", "%(count)s months", months) % {"count": months}
+    retention = ngettext("%(count)s month", "%(count)s months", months) % {"count": months}
     if start is None:
         message = _("“%(type)s” is kept for %(kept)s, and this looks back without limit: what is older is gone.")
-        shown = {"type": activity_type.shown_name, "kept": kept}
+        parameters = {"type": activity_type.shown_name, "kept": retention}
     else:
         message = _("“%(type)s” is kept for %(kept)s, and this looks back to %(day)s: what is older is gone.")
         day = formats.date_format(start.astimezone(clock.zone), "DATE_FORMAT")
-        shown = {"type": activity_type.shown_name, "kept": kept, "day": day}
-    yield Problem(Code.KEPT_SHORTER, message % shown, path)
+        parameters = {"type": activity_type.shown_name, "kept": retention, "day": day}
+    yield Problem(Code.KEPT_SHORTER, message % parameters, path)

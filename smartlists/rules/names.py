@@ -29,8 +29,8 @@ class Index:
         self._labels: dict[str, str] = {}
         for tier in tiers:
             objects: dict[str, list[Any]] = {}
-            for label, thing in tier:
-                objects.setdefault(key(label), []).append(thing)
+            for label, item in tier:
+                objects.setdefault(key(label), []).append(item)
                 self._labels.setdefault(key(label), label)
             self._tiers.append(objects)
         self._api_names = frozenset(api_names)
@@ -52,9 +52,9 @@ class Index:
         close = get_close_matches(self._key(name)[:100], names, n=1, cutoff=0.5)
         return names[close[0]] if close else ""
 
-    def means_only(self, label: str, thing: Any) -> bool:
-        """True if `label` identifies `thing` and no other object."""
-        return self.find(label) == [thing]
+    def means_only(self, label: str, item: Any) -> bool:
+        """True if `label` identifies `item` and no other object."""
+        return self.find(label) == [item]
 
 
 class Naming:

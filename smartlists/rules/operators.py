@@ -135,9 +135,7 @@ def canonical(data_type: DataType, operator: str, raw: Any) -> str:
 
 
 def _field_value(data_type: DataType, raw: Any) -> str:
-    if (
-        data_type.operators is TEXT_OPERATORS
-    ):  # text operators also take parts of values: a part of an address is no valid address
+    if data_type.operators is TEXT_OPERATORS:  # also for parts of values: a part of an address is no valid address
         text: str = BY_NAME["text"].parse(raw, UTC)
         return text
     if data_type.name == "datetime" and isinstance(raw, str) and len(raw.strip()) == len("2026-11-20"):

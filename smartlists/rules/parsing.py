@@ -94,9 +94,9 @@ class Reader:
         if not isinstance(kind, str) or kind not in kinds:
             self._unknown(code, what, kind, kinds, (*path, key))
             return None
-        keys, read = kinds[kind]
+        keys, reader = kinds[kind]
         form = self._object(value, path, (key, *keys))
-        return None if form is None else (form, read)
+        return None if form is None else (form, reader)
 
     def _person_field(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
         fields = self.names.person_fields
@@ -377,7 +377,7 @@ def aggregate_type(function: str, data_type: DataType) -> DataType:
 
 _Read = Callable[[Reader, Mapping[str, Any], Path], rules.Filter | None]
 FILTER_READERS = FILTERS.facet(
-    "keys of its JSON form, and what reads it",
+    "keys and reader of its JSON form",
     {
         "person_field": (("field", "operator", "values", "empty"), Reader._person_field),
         "activity": (("did", "type", "constraints", "count", "aggregate"), Reader._activity),

@@ -34,8 +34,8 @@ def list_sentence(parsed: rules.Rules, names: Vocabulary) -> str:
     """The sentences of a list: the combination of its filters, then each filter on a numbered line."""
     if not parsed.filters:
         return _("Nobody.") if parsed.match == rules.ANY else _("All people.")
-    speaker = _SentenceWriter(Naming(names))
-    lines = [f"{number}. {speaker.card(item)}" for number, item in enumerate(parsed.filters, start=1)]
+    writer = _SentenceWriter(Naming(names))
+    lines = [f"{number}. {writer.card(item)}" for number, item in enumerate(parsed.filters, start=1)]
     return "\n".join([_heading(parsed), *lines]) if len(lines) > 1 or parsed.match == rules.ADVANCED else lines[0][3:]
 
 

@@ -107,7 +107,7 @@ def render(text: str, values: Mapping[str, str | None], escape: Callable[[str], 
     )
 
 
-# --- Escaping of values ------------------------------------------------------------------------------------------
+# --- Escaping of values ---------------------------------------------------------------------------------------
 
 
 def one_line(value: str) -> str:

@@ -201,13 +201,13 @@ def made_fitting(rules: Json, choices: Choices) -> Json:
 
 
 def _fit(condition: Json, fields: Mapping[str, FieldChoice]) -> None:
-    chosen = fields.get(condition["field"])
-    if chosen is None:
+    choice = fields.get(condition["field"])
+    if choice is None:
         return
-    if condition["operator"] not in chosen.data_type.operators:
-        condition["operator"], condition["values"] = chosen.data_type.operators[0], []
-    inputs = inputs_of(condition["operator"], chosen.data_type)
-    condition["values"] = [value for value in condition["values"] if _fits_inputs(value, inputs, chosen.data_type)]
+    if condition["operator"] not in choice.data_type.operators:
+        condition["operator"], condition["values"] = choice.data_type.operators[0], []
+    inputs = inputs_of(condition["operator"], choice.data_type)
+    condition["values"] = [value for value in condition["values"] if _fits_inputs(value, inputs, choice.data_type)]
 
 
 def _fit_aggregate(aggregate: Json, choices: Choices, type_name: str) -> None:
@@ -264,11 +264,11 @@ def errors_at(problems: Sequence[Problem], *path: str | int, apart: Collection[s
 
 
 def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
-    chosen = choices.person_fields.get(rule["field"])
+    choice = choices.person_fields.get(rule["field"])
     condition = Condition(
         f"filters.{index}",
-        offered(choices.person_fields.values(), chosen),
-        chosen,
+        offered(choices.person_fields.values(), choice),
+        choice,
         rule["operator"],
         rule["values"],
         rule.get("empty", ""),

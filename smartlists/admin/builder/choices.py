@@ -103,14 +103,14 @@ class Choices:
     def offered_smart_lists(self) -> Mapping[int, str]:
         return _without(self.smart_lists, self.catalogue.archived_smart_lists)
 
-    def lists_of(self, kind: str, chosen: Any) -> Mapping[int, str]:
+    def lists_of(self, kind: str, list_id: Any) -> Mapping[int, str]:
         """The options of a card's select: lists in use, and the chosen one even if it is archived."""
         all_lists, offered = (
             (self.static_lists, self.offered_static_lists)
             if kind == "static_list"
             else (self.smart_lists, self.offered_smart_lists)
         )
-        return {pk: name for pk, name in all_lists.items() if pk in offered or pk == chosen}
+        return {pk: name for pk, name in all_lists.items() if pk in offered or pk == list_id}
 
     @cached_property
     def recent(self) -> Sequence[tuple[str, str]]:
@@ -149,7 +149,7 @@ def _choice_of(rule: Mapping[str, Any]) -> str:
 
 
 NAMING_KEYS = FILTERS.facet(
-    "key of its JSON form that names what it is about; empty: it names several things",
+    "key of its subject in the JSON form; empty: several subjects",
     {"person_field": "field", "activity": "type", "sequence": "", "static_list": "list", "smart_list": "list"},
 )
 CHOICE_LABELS = FILTERS.facet(
@@ -164,9 +164,9 @@ CHOICE_LABELS = FILTERS.facet(
 )
 
 
-def offered(fields: Iterable[FieldChoice], chosen: FieldChoice | None = None) -> list[FieldChoice]:
+def offered(fields: Iterable[FieldChoice], current: FieldChoice | None = None) -> list[FieldChoice]:
     """The fields that a new condition can use, and the currently chosen one."""
-    return [field for field in fields if not field.gone or field is chosen]
+    return [field for field in fields if not field.gone or field is current]
 
 
 def _by_name(lists: Mapping[int, str], archived: frozenset[int]) -> Mapping[int, str]:

@@ -151,7 +151,7 @@ def _list(node: Json) -> Json:
 
 
 POSTED_READERS = FILTERS.facet(
-    "what reads its posted card",
+    "reader of its posted card",
     {
         "person_field": _condition,
         "activity": _activity,
@@ -380,7 +380,7 @@ def _new_membership(what: str, _choices: Choices) -> Json:
 
 
 NEW_CARDS = FILTERS.facet(
-    "what a new card begins with",
+    "initial state of a new card",
     {
         "person_field": lambda what, choices: _new_condition(choices.person_fields[what]),
         "activity": lambda what, choices: {"did": True, "type": what or choices.first_type(), "constraints": []},

@@ -90,7 +90,7 @@ def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequen
         values = step.get("attributes", {})
         activity_type = choices.catalogue.types.get(step.get("type", ""))
         type_fields = activity_type.fields if activity_type else {}
-        card.primary = next((field_.name for field_ in type_fields.values() if field_.is_primary), "")
+        card.primary = next((type_field.name for type_field in type_fields.values() if type_field.is_primary), "")
         card.attributes = [
             (choice, values.get(name, ""))
             for name, choice in fields.items()

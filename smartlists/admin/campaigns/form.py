@@ -38,8 +38,8 @@ def posted(post: QueryDict) -> Json:
     }
 
 
-def _audience(chosen: Any, text: Any) -> Json:
-    kind, _colon, number = str(chosen).partition(":")
+def _audience(value: Any, text: Any) -> Json:
+    kind, _colon, number = str(value).partition(":")
     return {"kind": kind if kind in (LIST, RULES) else ALL_PEOPLE, "list": number, "text": str(text)}
 
 
@@ -132,7 +132,7 @@ def _wait_of(step: Json) -> Json:
 
 
 POSTED_STEPS = campaign_definition.STEPS.facet(
-    "what reads its posted card",
+    "reader of its posted card",
     {
         "add_to_list": _only("list"),
         "remove_from_list": _only("list"),
@@ -233,7 +233,7 @@ STEP_FORMS = campaign_definition.STEPS.facet(
 
 
 NEW_STEPS: Facet[Json] = campaign_definition.STEPS.facet(
-    "what a new card begins with",
+    "initial state of a new card",
     {
         "add_to_list": {},
         "remove_from_list": {},

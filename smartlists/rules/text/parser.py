@@ -175,13 +175,13 @@ class Reader:
         form: Json = {}
         when: ParseTree | None = None
         for clause in clauses:
-            key, read = _CLAUSES[clause.data]
+            key, read_clause = _CLAUSES[clause.data]
             if key in form or (key == "when" and when is not None):
                 self._problem(_first_token(clause), Code.GIVEN_TWICE, _("given twice"))
             elif key == "when":
                 when = clause
             else:
-                form[key] = read(self, clause, activity_type, path)
+                form[key] = read_clause(self, clause, activity_type, path)
         constraints = form.pop("constraints", [])
         if when is not None:
             place = (*path, "constraints", len(constraints))
@@ -358,7 +358,7 @@ _CONDITIONS: Mapping[str, Callable[[list[Token]], tuple[Token, list[Token]]]] = 
 }
 
 TEXT_READERS = FILTERS.facet(
-    "what reads its text form",
+    "reader of its text form",
     {
         "person_field": Reader._person_field,
         "activity": Reader._activity,

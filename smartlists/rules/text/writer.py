@@ -179,7 +179,7 @@ def _values(operator: str, values: Sequence[str], is_text: bool) -> Iterable[str
 
 
 TEXT_WRITERS = FILTERS.facet(
-    "what writes its text form",
+    "writer of its text form",
     {
         "person_field": Writer._person_field,
         "activity": Writer._activity,
