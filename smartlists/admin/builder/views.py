@@ -15,7 +15,8 @@ from people.core.admin.base import require
 from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
 from people.persons import suggestions as person_suggestions
-from smartlists.admin.base import NAME, find, find_typed, page
+from smartlists.admin import base as admin_base
+from smartlists.admin.base import NAME, page
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels
@@ -116,7 +117,7 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
     saving = dict.fromkeys(("save", "overwrite"), gettext_lazy("Saved."))
     showing = frozenset({"count", "test"})
 
-    find, find_typed = staticmethod(find), staticmethod(find_typed)
+    find, find_typed = staticmethod(admin_base.find), staticmethod(admin_base.find_typed)
 
     def stored(self, edited: SmartList | None) -> ListBuilderState:
         if edited is None:

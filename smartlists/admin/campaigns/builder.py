@@ -16,7 +16,8 @@ from smartlists.admin.builder.choices import Choices
 from smartlists.admin.builder.page import BuilderPage, BuilderState, button_of
 from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
-from smartlists.admin.campaigns.views import NAME, find, health_of, page
+from smartlists.admin.campaigns import views as campaign_views
+from smartlists.admin.campaigns.views import NAME, health_of, page
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
@@ -95,7 +96,7 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
     saving = MappingProxyType({"save": gettext_lazy("Saved."), "activate": gettext_lazy("Saved and active.")})
     shows_problems_at_first = False  # a draft may be unfinished
 
-    find = staticmethod(find)
+    find = staticmethod(campaign_views.find)
 
     def find_typed(self, request: HttpRequest, pk: int) -> SmartCampaign | None:
         require(request, campaign_lifecycle.VIEW)
