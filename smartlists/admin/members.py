@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
@@ -55,7 +55,7 @@ class Asked:
     view: int | None
 
     @classmethod
-    def of(cls, query: QueryDict, fields: Mapping[str, FieldInfo], views: Sequence[member_views.MemberView]) -> "Asked":
+    def of(cls, query: QueryDict, fields: Mapping[str, FieldInfo], views: Sequence[member_views.MemberView]) -> Self:
         view = next((saved for saved in views if str(saved.pk) == query.get("view")), None)
         names = query.getlist("columns") or (view.columns if view else STANDARD)
         order = query.get("sort", view.order if view else "")

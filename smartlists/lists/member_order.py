@@ -7,7 +7,7 @@ the next page continues after it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection
 from pyroaring import BitMap
@@ -34,7 +34,7 @@ class Place:
     is_before: bool = False
 
     @classmethod
-    def of(cls, after: str, before: str) -> "Place":
+    def of(cls, after: str, before: str) -> Self:
         """Parse a position: `Found.following` as `after`, `Found.preceding` as `before`; the start for invalid text."""
         position = before or after
         number = position.removeprefix(WITHOUT)
@@ -53,7 +53,7 @@ class Found:
     is_whole: bool = True
 
     @classmethod
-    def along(cls, ids: list[int], near: str, far: str, place: Place) -> "Found":
+    def along(cls, ids: list[int], near: str, far: str, place: Place) -> Self:
         """The page of ids read from `place`, in reading direction, with the first and the last position read."""
         near = "" if place.person_id is None else near
         return cls(ids[::-1], near, far) if place.is_before else cls(ids, far, near)

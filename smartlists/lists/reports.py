@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.db import transaction
 from django.utils import timezone
@@ -65,11 +65,11 @@ class Question:
             "zone": installation.current().time_zone,
         }
 
-    @staticmethod
-    def load(stored: Mapping[str, Any]) -> "Question":
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> Self:
         since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
         values = {name: stored[name] for name in ("report", "field", "total", "people")}
-        return Question(types=tuple(stored["types"]), since=since, until=until, **values)
+        return cls(types=tuple(stored["types"]), since=since, until=until, **values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ at most, not on a list) is translated to its opposite and marked as a complement
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from people.core.db import value_sql
 from people.core.kinds import Facet
@@ -32,8 +32,8 @@ class Statement:
     is_complement: bool = False
 
     @property
-    def opposite(self) -> "Statement":
-        return Statement(self.source, not self.is_complement)
+    def opposite(self) -> Self:
+        return replace(self, is_complement=not self.is_complement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,9 +141,8 @@ class Command(BaseCommand):
 
     def _write_verdicts(self, explained: explanation.Explanation, names: Catalogue, indent: str) -> None:
         for verdict in explained.verdicts:
-            self.stdout.write(
-                f"{indent}{verdict.number}. {'yes' if verdict.holds else 'no'}: {sentence(verdict.filter, names)}"
-            )
+            answer = "yes" if verdict.holds else "no"
+            self.stdout.write(f"{indent}{verdict.number}. {answer}: {sentence(verdict.filter, names)}")
             if verdict.miss:
                 self.stdout.write(f"{indent}   {verdict.miss.text}")
             for evidence in verdict.activities:
