@@ -1,7 +1,8 @@
 """The definition of a smart campaign: frozen dataclasses and their JSON form, version 1.
 
-`campaigns.parsing.parse` checks everything and reports every problem with its path; `load` trusts the output of
-`dump`. Triggers use the constraints of smart lists, audiences and choices use their rules.
+`campaigns.parsing.parse_definition` checks everything and reports every problem with its path; `load_definition`
+trusts the output of `dump_definition`. Triggers use the constraints of smart lists, audiences and choices use their
+rules.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,7 +181,7 @@ class Definition:
 
 
 def dump(definition: Definition) -> dict[str, Any]:
-    """The JSON form; `load` gives the definition back."""
+    """The JSON form; `load_definition` returns an equal definition."""
     return {
         "version": VERSION,
         "triggers": [_dump_trigger(trigger) for trigger in definition.triggers],
@@ -229,7 +230,7 @@ def _fields_of(item: Any) -> dict[str, Any]:
 
 
 def load(stored: Mapping[str, Any]) -> Definition:
-    """The definition that `dump` wrote; nothing is checked."""
+    """Create a definition from the output of `dump_definition`, without checks."""
     return Definition(
         tuple(_load_trigger(form) for form in stored["triggers"]),
         _load_audience(stored["audience"]),

@@ -85,7 +85,7 @@ def change(
     """Change a campaign; None leaves a part unchanged. People under way finish on the version they entered.
 
     Changing the definition of an active campaign needs the permission to activate it and those of its steps.
-    Raises as `create`, and `ConflictError` when the campaign is not at `expected_revision` any more.
+    Raises as `create_campaign`, and `ConflictError` when the campaign is not at `expected_revision` any more.
     """
     require(by, CHANGE)
     changed = lock(campaign, expected_revision)

@@ -78,7 +78,7 @@ def run_for(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) -> Camp
 
 
 def schedule(campaign: SmartCampaign, at: datetime, by: Any) -> None:
-    """Queue a job that enters the audience at the moment `at`. Makes the same checks now as `run_scheduled` then.
+    """Queue a job that enters the audience at the moment `at`. Makes the checks of `execute_scheduled_run` now.
 
     Raises `RejectedError` (`no_audience`, `no_step`, `wrong_state`), `NotAllowedError`.
     """
@@ -90,7 +90,7 @@ def schedule(campaign: SmartCampaign, at: datetime, by: Any) -> None:
 
 
 def run_scheduled(campaign_id: int, user_id: int | None, at: datetime) -> CampaignRun | None:
-    """Execute a run planned by `schedule` once; permissions are checked again. None: nothing is left to do."""
+    """Execute a run planned by `schedule_run` once; permissions are checked again. None: nothing is left to do."""
     campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
     by = get_user_model().objects.filter(pk=user_id, is_active=True).first() if user_id is not None else None
     if campaign is None or (by is None and user_id is not None):

@@ -1,7 +1,7 @@
 """The interface between the meaning of rules and the engine that computes it.
 
 An engine serves one evaluation: one snapshot of the data, one moment, and optionally a limited set of people.
-It returns a bitmap for one filter at a time; `evaluator.Run` combines the bitmaps by the rule logic.
+It returns a bitmap for one filter at a time; `evaluator.EvaluationRun` combines the bitmaps by the rule logic.
 """
 
 from typing import Protocol

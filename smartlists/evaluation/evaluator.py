@@ -63,8 +63,8 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate `rules` as of `now` (default: this moment).
 
-    Statements run for at most `seconds` (default: the setting); `snapshot.cancel(tag)` ends the evaluation earlier.
-    Raises `RejectedError` (`timeout`, `cancelled`, `cycle`).
+    Statements run for at most `seconds` (default: the setting); `snapshot.cancel_evaluations(tag)` ends the evaluation
+    earlier. Raises `RejectedError` (`timeout`, `cancelled`, `cycle`).
     """
     started = time.monotonic()
     clock = Clock.current(now)

@@ -54,7 +54,7 @@ def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by:
     """Copy the members of the current evaluation to a static list synchronously.
 
     A repeated copy adds only missing people; `Mode.REPLACE` also removes people who are no members.
-    Raises `RejectedError` (`too_many` over 100,000 members, `bad_mode`), and as `stored_evaluations.shown` and
+    Raises `RejectedError` (`too_many` over 100,000 members, `bad_mode`), and as `current_or_new_evaluation` and
     `static_lists.add` do.
     """
     require(by, static_lists.CHANGE)

@@ -88,8 +88,8 @@ def change(
 ) -> SmartList:
     """Change the name, description or rules (`value`) of the list; None leaves a part unchanged.
 
-    Raises `RejectedError` like `create`, and `cycle` with the lists of the cycle; `ConflictError` when the list is not
-    at `expected_revision`, the one that the editor saw.
+    Raises `RejectedError` like `create_smart_list`, and `cycle` with the lists of the cycle; `ConflictError` when the
+    list is not at `expected_revision`, the one that the editor saw.
     """
     require(by, CHANGE)
     problems: list[Problem] = []
@@ -115,7 +115,7 @@ def change(
 
 
 def rename(smart_list: SmartList, name: Any, by: Any, expected_revision: int | None = None) -> SmartList:
-    """Rename the list. Raises as `change` does."""
+    """Rename the list. Raises as `change_smart_list` does."""
     return change(smart_list, by, name=name, expected_revision=expected_revision)
 
 

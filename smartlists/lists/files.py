@@ -50,7 +50,7 @@ def read(content: bytes, names: Vocabulary) -> Document:
 
 
 def write(smart_list: SmartList) -> str:
-    """The text form of the list; `read` returns an equal list."""
+    """The text form of the list; `parse_list_file` returns an equal list."""
     return language.render(smart_list.parsed, Catalogue(), smart_list.name, smart_list.description)
 
 

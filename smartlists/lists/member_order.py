@@ -35,7 +35,7 @@ class Place:
 
     @classmethod
     def of(cls, after: str, before: str) -> Self:
-        """Parse a position: `Found.following` as `after`, `Found.preceding` as `before`; the start for invalid text."""
+        """Parse a position: `MemberPage.following` as `after`, `.preceding` as `before`; the start for invalid text."""
         position = before or after
         number = position.removeprefix(WITHOUT)
         if not (number.isascii() and number.isdigit() and len(number) < 11):

@@ -28,7 +28,7 @@ class SmartCampaign(models.Model):
     name = models.CharField(_("name"), max_length=255)
     description = models.TextField(_("description"), blank=True)
     folder = models.ForeignKey(Folder, models.PROTECT, null=True, blank=True, verbose_name=_("folder"))
-    definition = models.JSONField(_("definition"))  # the JSON form of `campaigns.definition.dump`
+    definition = models.JSONField(_("definition"))  # the JSON form of `dump_definition`
     # incremented by every change, so that the second of two concurrent edits is refused
     revision = models.PositiveIntegerField(default=1, editable=False)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.DRAFT, editable=False)

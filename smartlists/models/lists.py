@@ -35,7 +35,7 @@ class SmartList(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("owner")
     )
-    rules = models.JSONField(_("rules"))  # the JSON form of `rules.model.dump`
+    rules = models.JSONField(_("rules"))  # the JSON form of `dump_rules`
     # incremented by every change, so that the second of two concurrent edits is refused
     revision = models.PositiveIntegerField(default=1, editable=False)
     is_archived = models.BooleanField(_("archived"), default=False, editable=False)

@@ -20,7 +20,7 @@ class StoredReport(Job):
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
 
-    question = models.JSONField(unique=True)  # the JSON form of `lists.reports.Question.dump`
+    question = models.JSONField(unique=True)  # the JSON form of `lists.reports.ReportQuestion.dump`
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
     asked_at = models.DateTimeField()  # when the present or last computation was requested
     # the last answer

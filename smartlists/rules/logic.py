@@ -63,7 +63,7 @@ def parse(text: Any, filters: int) -> Expression:
 
 
 def write(expression: Expression) -> str:
-    """The canonical text of an expression; `parse` returns the expression."""
+    """The canonical text of an expression; `parse_logic` returns the expression."""
     if isinstance(expression, Number):
         return str(expression.number)
     if isinstance(expression, Not):

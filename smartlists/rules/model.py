@@ -1,7 +1,7 @@
 """The rules of a smart list: frozen dataclasses, and their JSON form, version 1.
 
-`parsing.parse_rules` checks everything and reports every problem with its path; `load` trusts the output of `dump`.
-Values are canonical text, whatever their type, so that equal rules are equal objects.
+`parsing.parse_rules` checks everything and reports every problem with its path; `load_rules` trusts the output of
+`dump_rules`. Values are canonical text, whatever their type, so that equal rules are equal objects.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -115,12 +115,12 @@ class Rules:
 
 
 def load(stored: Mapping[str, Any]) -> Rules:
-    """Create rules from the output of `dump`, without checks."""
+    """Create rules from the output of `dump_rules`, without checks."""
     return Rules(stored["match"], tuple(_load_filter(item) for item in stored["filters"]), stored.get("logic", ""))
 
 
 def dump(rules: Rules) -> dict[str, Any]:
-    """The JSON form; `parsing.parse_rules` and `load` return equal rules."""
+    """The JSON form; `parsing.parse_rules` and `load_rules` return equal rules."""
     form: dict[str, Any] = {"version": VERSION, "match": rules.match}
     if rules.match == ADVANCED:
         form["logic"] = rules.logic

@@ -97,7 +97,7 @@ def create(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
 
 @transaction.atomic
 def change(webhook: Webhook, by: Any, *, expected_revision: int | None = None, name: Any = None, **values: Any) -> Any:
-    """Change a webhook; waiting calls stay as they were queued. Raises as `create`, and `ConflictError`."""
+    """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`."""
     require(by, CHANGE)
     changed = _lock(webhook)
     message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")

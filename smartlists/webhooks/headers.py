@@ -2,7 +2,7 @@
 
 The column `headers` then has the names, each with a mask; the values are in `sealed_headers`. The previous release
 would send the masks, and both releases run during an upgrade. An upgraded installation therefore keeps clear values
-until a day after the migration, and seals from then on. `seal_all` seals the existing rows.
+until a day after the migration, and seals from then on. `seal_all_headers` seals the existing rows.
 """
 
 from datetime import timedelta
@@ -39,7 +39,7 @@ def masked(row: Row) -> dict[str, str]:
 
 
 def put(row: Row, headers: dict[str, str], seals: bool) -> None:
-    """Set the headers of `row`, sealed if `seals` (the result of `is_sealing`); the caller saves."""
+    """Set the headers of `row`, sealed if `seals` (the result of `is_sealing_headers`); the caller saves."""
     if seals:
         _seal(row, headers)
     else:
@@ -68,7 +68,7 @@ def is_sealing() -> bool:
 
 
 def seal_all() -> int:
-    """Seal all clear headers as soon as `is_sealing`; safe to run again. Returns how many rows were sealed."""
+    """Seal all clear headers as soon as `is_sealing_headers`; safe to run again. Returns how many rows were sealed."""
     count = 0
     if is_sealing():
         for model in (Webhook, WebhookDelivery):

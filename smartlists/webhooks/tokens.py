@@ -74,7 +74,7 @@ def _token(inside: str) -> Token:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The tokens in a text that passed `check`."""
+    """The tokens in a text that passed `check_tokens`."""
     return [part for part in parse(text) if isinstance(part, Token)]
 
 

@@ -79,7 +79,7 @@ def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
 
     Outside of a transaction it is a true snapshot (REPEATABLE READ, read only). Inside a transaction it includes that
     transaction's own changes, and is only as consistent as its isolation level allows.
-    `cancel(tag)` from another connection ends the statement under way.
+    `cancel_evaluations(tag)` from another connection ends the statement under way.
     """
     seconds = settings.SMART_LIST_TIMEOUT_SECONDS if seconds is None else seconds
     settings_ = {

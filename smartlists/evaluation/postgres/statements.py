@@ -159,7 +159,7 @@ _AGGREGATES: Mapping[str, str] = {
 
 
 def _refuse_nested(item: rules.SmartList, _context: Context) -> Statement:
-    raise TypeError("a smart list is an evaluation of its own: `evaluator.Run` combines it")
+    raise TypeError("a smart list is an evaluation of its own: `evaluator.EvaluationRun` combines it")
 
 
 # --- Sequences ------------------------------------------------------------------------------------------------

@@ -22,5 +22,5 @@ class Command(BaseCommand):
             return f"{count} secrets lie under another key than “{webhook_secrets.present()}”."
         try:
             return f"{webhook_editing.reseal()} secrets were sealed under “{webhook_secrets.present()}”."
-        except RejectedError as refused:
-            raise CommandError(str(refused)) from None
+        except RejectedError as refusal:
+            raise CommandError(str(refusal)) from None

@@ -5,7 +5,8 @@
     1: did "Deposited Check" where Amount > 500 at least 2 times in past 90 days
     2: Country is "Spain"
 
-Names are the shown ones; an API name in backquotes is always accepted. `parse(render(rules)) == rules`.
+Names are the shown ones; an API name in backquotes is always accepted. Parsing a rendered text
+gives equal rules.
 """
 
 import re
@@ -44,7 +45,7 @@ class Document:
 
 
 def parse(text: str, names: Vocabulary) -> rules.Rules:
-    """Parse the rules in `text`. Raises as `read` does."""
+    """Parse the rules in `text`. Raises as `parse_document` does."""
     return read(text, names).rules
 
 
@@ -67,7 +68,7 @@ def read(text: str, names: Vocabulary) -> Document:
 
 
 def render(parsed: rules.Rules, names: Vocabulary, name: str = "", description: str = "") -> str:
-    """The canonical text of `parsed`, ending with a line end; `read` returns an equal document."""
+    """The canonical text of `parsed`, ending with a line end; `parse_document` returns an equal document."""
     lines = []
     if name or description:
         lines.append(f"smart list {quoted(name)}")
