@@ -50,9 +50,9 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
     """End the scheduled copy to a static list."""
 
     def stop(smart_list: SmartList) -> str:
-        copy_id = request.POST.get("copy", "")
-        pk = int(copy_id) if copy_id.isascii() and copy_id.isdigit() and len(copy_id) < 19 else 0
-        copy = smart_list.copies.select_related("static_list", "smart_list").filter(pk=pk).first()
+        copy_text = request.POST.get("copy", "")
+        number = int(copy_text) if copy_text.isascii() and copy_text.isdigit() and len(copy_text) < 19 else 0
+        copy = smart_list.copies.select_related("static_list", "smart_list").filter(pk=number).first()
         if copy is not None:
             list_copies.end(copy, request.user)
         return _("It is not filled any more; the people on it stay.")

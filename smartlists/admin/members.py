@@ -90,9 +90,9 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     member_page = _members_page(person_ids, parameters, fields)
     people = Person.objects.live().in_bulk(member_page.ids)
     rows = [
-        (people[pk], [shown(catalog.value_of(people[pk], column)) for column in parameters.columns])
-        for pk in member_page.ids
-        if pk in people
+        (people[person_id], [shown(catalog.value_of(people[person_id], column)) for column in parameters.columns])
+        for person_id in member_page.ids
+        if person_id in people
     ]
     is_past_end = parameters.place.person_id is not None and not member_page.ids
     names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
